@@ -1,0 +1,57 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the others.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= $(shell nproc)
+STUDY ?= config.yaml
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
+SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
+
+.PHONY: run report test lint format bench dag dry-run clean help
+
+run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
+	$(SNAKEMAKE) --cores $(CORES)
+	@$(MAKE) --no-print-directory report
+	@cat results/$(NAME)/tables/main.md
+	@echo "Report: results/$(NAME)/report.html"
+
+report: $(READY) ## make the HTML report of a finished study
+	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
+
+dry-run: $(READY) ## list the jobs that a run would start
+	$(SNAKEMAKE) --dry-run
+
+dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
+	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg
+	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
+
+test: $(READY) ## run all tests
+	$(BIN)/python -m pytest -n $(CORES)
+
+lint: $(READY) ## check style of Python and Snakemake files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: $(READY) ## format Python and Snakemake files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+bench: $(READY) ## measure speed and print it as a table of ratios
+	$(BIN)/python tests/bench/bench.py
+
+clean: ## remove the results of the study
+	rm -rf results/$(NAME)
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	rm -f $(VENV)/.ready-*
+	touch $@

@@ -1,0 +1,35 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+if "study" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/sharpness.smk"
+include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/toy.smk"
+
+
+report: "report/workflow.rst"
+
+
+wildcard_constraints:
+    dataset=one_of(STUDY.config["datasets"]),
+    network=one_of(STUDY.config["networks"]),
+    condition=one_of(STUDY.conditions),
+    seed=r"\d+",
+
+
+rule all:
+    default_target: True
+    input:
+        tables(),
+        figures(),
+        toy_results(),

@@ -1,0 +1,72 @@
+# What all stages share: the checked study, where files go, and what a job depends on.
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.minimascope.canonical import canonical_json
+from scripts.minimascope.code_version import code_version
+from scripts.minimascope.errors import InputError
+from scripts.minimascope.registry import (
+    FIGURES,
+    NETWORKS,
+    OPTIMIZERS,
+    SHARPNESS,
+    SOURCES,
+)
+from scripts.minimascope.study import Study, load_study
+
+BASE = Path(workflow.basedir)
+
+
+def checked_study() -> Study:
+    """The study, or one line about the first fault of its configuration."""
+    try:
+        return load_study(config, BASE / "resources" / "config.schema.yaml")
+    except InputError as error:
+        raise SystemExit(f"error in the configuration: {error}") from None
+
+
+STUDY = checked_study()
+RUN = "{dataset}/{network}/{condition}/seed{seed}"
+
+
+def results(path: str) -> str:
+    """A path in the study's own part of the results."""
+    return f"results/{STUDY.name}/{path}"
+
+
+def log_of(rule: str, *wildcards: str) -> str:
+    """The log of a rule, with the wildcards of its output."""
+    return results("/".join(["logs", rule, *wildcards]) + ".log")
+
+
+def benchmark_of(rule: str, *wildcards: str) -> str:
+    """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
+    return results("/".join(["benchmarks", rule, *wildcards]) + ".tsv")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard constraint: one of these names and no other text."""
+    return "|".join(map(re.escape, names))
+
+
+def job_spec(rule: str, *components: str, **settings) -> str:
+    """All that a job depends on besides its input files, as one canonical text.
+
+    Snakemake compares parameters as text: sorted keys keep a reordered configuration from
+    rerunning anything, and the version of the code makes a change of the library do so.
+    """
+    version = code_version(BASE / "scripts" / f"{rule}.py", *components)
+    return canonical_json({"code": version, **settings})
+
+
+def every_run(pattern: str) -> list[str]:
+    """The paths of all runs (data set × network × condition × seed) of the study."""
+    return expand(
+        pattern,
+        dataset=STUDY.config["datasets"],
+        network=STUDY.config["networks"],
+        condition=STUDY.conditions,
+        seed=STUDY.seeds,
+    )

@@ -1,0 +1,85 @@
+# Predictions of each model, and what follows from those of all models together.
+
+
+def evaluate_spec(wildcards) -> str:
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    return job_spec("evaluate", NETWORKS[architecture].module)
+
+
+def corrupted_copy(wildcards) -> list[str]:
+    """The corrupted test images, if the study has any."""
+    return [rules.corrupt.output.data] if STUDY.corruptions else []
+
+
+rule evaluate:
+    input:
+        data=rules.prepare.output.data,
+        model=rules.train.output.model,
+        corrupted=corrupted_copy,
+    output:
+        measures=results(f"measures/{RUN}/evaluation.json"),
+        predictions=results(f"measures/{RUN}/predictions.safetensors"),
+    log:
+        log_of("evaluate", RUN),
+    benchmark:
+        benchmark_of("evaluate", RUN)
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=1,
+    params:
+        spec=evaluate_spec,
+    message:
+        "Evaluating {wildcards.network}: {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/evaluate.py"
+
+
+rule calibrate:
+    input:
+        predictions=every_run(rules.evaluate.output.predictions),
+    output:
+        calibration=results("tables/calibration.csv"),
+        reliability=results("tables/reliability.csv"),
+    log:
+        log_of("calibrate"),
+    benchmark:
+        benchmark_of("calibrate")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        spec=job_spec("calibrate", bins=STUDY.config["evaluation"]["ece_bins"]),
+    message:
+        "Calibration of all models"
+    script:
+        "../scripts/calibrate.py"
+
+
+rule disagreement:
+    input:
+        predictions=every_run(rules.evaluate.output.predictions),
+    output:
+        table=results("tables/disagreement.csv"),
+    log:
+        log_of("disagreement"),
+    benchmark:
+        benchmark_of("disagreement")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        spec=job_spec("disagreement"),
+    message:
+        "Disagreement between all models"
+    script:
+        "../scripts/disagreement.py"

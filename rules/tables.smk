@@ -1,0 +1,75 @@
+# From one JSON per model and family to tidy tables, and from these to the main table.
+
+
+def family_documents(wildcards) -> list[str]:
+    """The JSON documents of every run and every family that the study measures."""
+    families = [*STUDY.families, "evaluation"]
+    return [
+        path
+        for family in families
+        for path in every_run(results(f"measures/{RUN}/{family}.json"))
+    ]
+
+
+def tables() -> list[str]:
+    """The tables that a study ends with."""
+    return [*rules.collect.output, *rules.tabulate.output]
+
+
+rule collect:
+    input:
+        documents=family_documents,
+        calibration=rules.calibrate.output.calibration,
+        histories=every_run(rules.train.output.history),
+    output:
+        measures=results("tables/measures.csv"),
+        history=results("tables/history.csv"),
+    log:
+        log_of("collect"),
+    benchmark:
+        benchmark_of("collect")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=job_spec("collect"),
+    message:
+        "Collecting all measures in one table"
+    script:
+        "../scripts/collect.py"
+
+
+rule tabulate:
+    input:
+        measures=rules.collect.output.measures,
+        disagreement=rules.disagreement.output.table,
+    output:
+        summary=results("tables/summary.csv"),
+        main=results("tables/main.csv"),
+        markdown=results("tables/main.md"),
+        latex=results("tables/main.tex"),
+        html=report(
+            results("tables/main.html"),
+            caption="../report/main_table.rst",
+            category="Main table",
+            labels={"table": "Conditions"},
+        ),
+    log:
+        log_of("tabulate"),
+    benchmark:
+        benchmark_of("tabulate")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=job_spec("tabulate"),
+    message:
+        "Main table: mean and standard error of each condition"
+    script:
+        "../scripts/tabulate.py"

@@ -1,0 +1,73 @@
+# Initial weights are files of their own: every condition of a seed starts from the same one.
+
+
+def initialise_spec(wildcards) -> str:
+    network = STUDY.network_spec(wildcards.network)
+    return job_spec(
+        "initialise",
+        NETWORKS[network["architecture"]].module,
+        network=network,
+        normalize=STUDY.input_spec(wildcards.dataset),
+    )
+
+
+def train_spec(wildcards) -> str:
+    training = STUDY.training_spec(wildcards.dataset, wildcards.condition)
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    modules = (
+        NETWORKS[architecture].module,
+        OPTIMIZERS[training["optimizer"]["name"]].module,
+    )
+    return job_spec("train", *modules, training=training)
+
+
+rule initialise:
+    input:
+        data=rules.prepare.output.data,
+    output:
+        model=results("models/{dataset}/{network}/initial/seed{seed}.safetensors"),
+    log:
+        log_of("initialise", "{dataset}/{network}/seed{seed}"),
+    benchmark:
+        benchmark_of("initialise", "{dataset}/{network}/seed{seed}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        spec=initialise_spec,
+    message:
+        "Drawing initial weights of {wildcards.network} for seed {wildcards.seed}"
+    script:
+        "../scripts/initialise.py"
+
+
+rule train:
+    input:
+        data=rules.prepare.output.data,
+        initial=rules.initialise.output.model,
+    output:
+        model=results(f"models/{RUN}/model.safetensors"),
+        history=results(f"models/{RUN}/history.csv"),
+    log:
+        log_of("train", RUN),
+    benchmark:
+        benchmark_of("train", RUN)
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        spec=train_spec,
+        # No output: Snakemake removes outputs of an interrupted job, and this is what it
+        # continues from.
+        checkpoint=results(f"models/{RUN}/checkpoint.safetensors"),
+    message:
+        "Training {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/train.py"

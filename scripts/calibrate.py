@@ -1,0 +1,26 @@
+"""Calibration of all models from their stored predictions: one load of torchmetrics for all."""
+
+import json
+
+import pandas as pd
+
+from minimascope.evaluation.calibration import calibration_rows, reliability_rows
+from minimascope.evaluation.predictions import load_predictions
+from minimascope.io import write_text
+from minimascope.jobs import job
+from minimascope.progress import progress
+
+
+def main() -> None:
+    bins = json.loads(snakemake.params.spec)["bins"]
+    calibration, reliability = [], []
+    for path in progress(snakemake.input.predictions, "calibration", "model"):
+        predictions = load_predictions(path)
+        calibration += calibration_rows(predictions, bins)
+        reliability += reliability_rows(predictions, bins)
+    write_text(snakemake.output.calibration, pd.DataFrame(calibration).to_csv(index=False))
+    write_text(snakemake.output.reliability, pd.DataFrame(reliability).to_csv(index=False))
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

@@ -1,0 +1,21 @@
+"""Collect the JSON documents of all runs in one tidy table, and their histories in another."""
+
+import pandas as pd
+
+from minimascope.analysis.collect import tidy
+from minimascope.io import read_json, write_text
+from minimascope.jobs import job
+from minimascope.progress import progress
+
+
+def main() -> None:
+    paths = progress(snakemake.input.documents, "collecting", "document")
+    documents = {path: read_json(path) for path in paths}
+    measures = tidy(documents, pd.read_csv(snakemake.input.calibration))
+    write_text(snakemake.output.measures, measures.to_csv(index=False))
+    histories = pd.concat(map(pd.read_csv, snakemake.input.histories))
+    write_text(snakemake.output.history, histories.to_csv(index=False))
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

@@ -1,0 +1,36 @@
+"""Predict the test split, clean and corrupted, and measure what one model alone can show."""
+
+import time
+
+from minimascope.data.corrupted import load_corrupted
+from minimascope.data.prepared import load_dataset
+from minimascope.devices import default_device, device_name
+from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
+from minimascope.evaluation.predict import predict
+from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
+from minimascope.io import write_json
+from minimascope.jobs import job
+from minimascope.measurement import document
+from minimascope.models import load_model
+
+
+def main() -> None:
+    run, device = dict(snakemake.wildcards), default_device()
+    model, _, metadata = load_model(snakemake.input.model, device)
+    dataset, data_hash = load_dataset(snakemake.input.data)
+    start = time.perf_counter()
+    logits = predict(model, dataset.test.inputs.to(device)).float().cpu()
+    predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy())
+    measurements, details = measure_predictions(predictions), []
+    for path in snakemake.input.corrupted:
+        details = corruption_accuracies(model, load_corrupted(path), device)
+        measurements.append(mean_corruption_accuracy(details))
+    origin = {"model": metadata["content_sha256"], "data": data_hash}
+    save_predictions(snakemake.output.predictions, predictions, **origin)
+    origin |= {"run": run, "seconds": time.perf_counter() - start, "device": device_name(device)}
+    content = document("evaluation", measurements, corruptions=details, **origin)
+    write_json(snakemake.output.measures, content)
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

@@ -1,0 +1,68 @@
+"""From the documents of all runs to one tidy table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+
+RUN = ["dataset", "network", "condition", "seed"]
+COLUMNS = [
+    *RUN,
+    "family",
+    "measure",
+    "value",
+    "unit",
+    "protocol",
+    "n",
+    "standard_error",
+    "noise_floor",
+    "seconds",
+]
+
+
+def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per number: what it is of, its value and what it is worth.
+
+    Besides the documents' measures it holds the generalisation gap: training accuracy minus test
+    accuracy, both on clean data, in percentage points.
+
+    Args:
+        documents: by the path they were read from (see `measurement.document`).
+        calibration: rows of the same shape for measures that were computed together.
+
+    Raises:
+        InputError: a document lacks what every document has; names its path.
+    """
+    rows = []
+    for path, content in documents.items():
+        try:
+            origin = content["run"] | {"family": content["family"], "seconds": content["seconds"]}
+            rows += [origin | measurement for measurement in content["measures"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: no document of measures ({error} is missing); delete it and run again"
+            ) from error
+    table = pd.concat([pd.DataFrame(rows), calibration])
+    table = table.astype({"seed": int})
+    return pd.concat([table, _generalisation_gap(table)])[COLUMNS].reset_index(drop=True)
+
+
+def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:
+    by_run = {
+        measure: table[table.measure == measure].set_index(RUN)
+        for measure in ("train_accuracy", "test_accuracy")
+    }
+    gap = 100 * (by_run["train_accuracy"].value - by_run["test_accuracy"].value)
+    return (
+        gap.dropna()
+        .reset_index(name="value")
+        .assign(
+            family="evaluation",
+            measure="generalisation_gap",
+            unit="percentage points",
+            protocol="corrected",
+            n=by_run["test_accuracy"].n.iloc[0],
+        )
+    )

@@ -1,0 +1,300 @@
+"""Summaries over seeds, and the papers' tables as text."""
+
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..evaluation.agreement import mean_over_pairs
+from .measure_names import MEASURES, MeasureName
+
+# Measures of pairs of models and the units of their data.
+PAIR_MEASURES = {
+    "prediction_disagreement": "fraction",
+    "jensen_shannon_divergence": "nats",
+    "l2_distance": "1",
+}
+MAIN_MEASURES = (
+    "generalisation_gap",
+    "test_accuracy",
+    "test_ece",
+    "corruption_accuracy",
+    "prediction_disagreement",
+    "fisher_rao_norm",
+    "sam_sharpness",
+    "relative_flatness",
+)
+SUMMARY_COLUMNS = [
+    "dataset",
+    "network",
+    "condition",
+    "family",
+    "measure",
+    "mean",
+    "sem",
+    "n_seeds",
+    "unit",
+    "protocol",
+]
+MISSING = "—"
+_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<style>
+body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
+table {{ border-collapse: collapse }}
+th, td {{ padding: 4px 10px; text-align: right; white-space: nowrap }}
+th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
+tbody th {{ border: 0; text-align: left; white-space: nowrap; font-weight: normal }}
+</style>
+{body}
+"""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_LATEX_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "_%&#${}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "−": "$-$",
+        "–": "--",
+        "—": "---",
+        "ρ": r"$\rho$",
+    }
+)
+
+
+def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard error over seeds, one row per condition and measure.
+
+    The standard error is the sample standard deviation (n - 1) over √n, NaN for a single seed.
+    Measures of pairs of models are means over the unordered pairs of seeds of one condition,
+    with a jackknife over models for the standard error.
+
+    Args:
+        measures: one row per number, with columns ``dataset``, ``network``, ``condition``,
+            ``seed``, ``family``, ``measure``, ``value``, ``unit`` and ``protocol``.
+        disagreement: one row per unordered pair of models, with columns ``dataset``,
+            ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b`` and the
+            measures of pairs.
+
+    Returns:
+        Data frame with the columns `SUMMARY_COLUMNS`, in the order of ``measures``.
+
+    Raises:
+        InputError: if a model has two values of the same measure.
+    """
+    keys = ["dataset", "network", "condition", "family", "measure", "unit", "protocol"]
+    twice = measures[measures.duplicated([*keys, "seed"])]
+    if len(twice):
+        raise InputError(
+            f"measures: two values of {twice.iloc[0]['measure']} for seed {twice.iloc[0]['seed']} "
+            f"of {twice.iloc[0]['condition']}; collect each measurement file once"
+        )
+    grouped = measures.groupby(keys, sort=False)["value"]
+    seeds = grouped.agg(mean="mean", sem="sem", n_seeds="count").reset_index()
+    pairs = pd.DataFrame(_over_pairs(disagreement), columns=SUMMARY_COLUMNS)
+    parts = [part[SUMMARY_COLUMNS] for part in (seeds, pairs) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pairs
+
+
+def pair_matrix(disagreement: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Return a measure of pairs as a symmetric matrix over all models of one network.
+
+    Rows and columns are (condition, seed), conditions in order of appearance and seeds
+    ascending. The diagonal and pairs that are missing are NaN.
+    """
+    pairs = [
+        pd.MultiIndex.from_arrays(
+            [disagreement[f"condition_{side}"], disagreement[f"seed_{side}"]],
+            names=["condition", "seed"],
+        )
+        for side in "ab"
+    ]
+    models = pairs[0].append(pairs[1]).unique()
+    conditions = models.get_level_values("condition").unique()
+    order = np.lexsort(
+        (models.get_level_values("seed"), conditions.get_indexer(models.get_level_values(0)))
+    )
+    models = models[order]
+    first, second = (models.get_indexer(side) for side in pairs)
+    matrix = np.full((len(models), len(models)), np.nan)
+    matrix[first, second] = matrix[second, first] = disagreement[measure]
+    return pd.DataFrame(matrix, index=models, columns=models)
+
+
+def _over_pairs(disagreement: pd.DataFrame) -> list[dict[str, Any]]:
+    same = disagreement[disagreement["condition_a"] == disagreement["condition_b"]]
+    rows = []
+    for (dataset, network, condition), pairs in same.groupby(
+        ["dataset", "network", "condition_a"], sort=False
+    ):
+        for measure, unit in PAIR_MEASURES.items():
+            matrix = pair_matrix(pairs, measure).to_numpy()
+            mean, error = mean_over_pairs(matrix)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "network": network,
+                    "condition": condition,
+                    "family": "evaluation",
+                    "measure": measure,
+                    "mean": mean,
+                    "sem": error,
+                    "n_seeds": len(matrix),
+                    "unit": unit,
+                    "protocol": "corrected",
+                }
+            )
+    return rows
+
+
+def format_estimate(mean: float, error: float) -> str:
+    """Return ``mean ± error`` as text.
+
+    The error has two significant digits and the mean at least three (counted from the error
+    where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
+    error is left out; a NaN mean gives a dash.
+    """
+    if np.isnan(mean):
+        return MISSING
+    exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
+    if -4 < exponent < 6:
+        return _plus_minus(mean, error)
+    scaled = _plus_minus(mean / 10.0**exponent, error / 10.0**exponent)
+    body = scaled if np.isnan(error) else f"({scaled})"
+    return f"{body} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def _exponent(value: float, digits: int = 3) -> int:
+    """Return the power of ten of a number after it is rounded to significant digits."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def _decimal_places(mean: float, error: float) -> int:
+    largest = max(abs(mean), 0 if np.isnan(error) else error)
+    for_mean = 2 - _exponent(largest)
+    for_error = 1 - _exponent(error, 2) if error > 0 else 0
+    return max(for_mean, for_error, 0)
+
+
+def _plus_minus(mean: float, error: float) -> str:
+    places = _decimal_places(mean, error)
+    text = f"{mean:.{places}f}" if np.isnan(error) else f"{mean:.{places}f} ± {error:.{places}f}"
+    return text.replace("-", "−")
+
+
+def main_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+    """Return the papers' table of one network: a row per condition, a column per measure.
+
+    Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
+    sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too.
+    Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
+
+    Raises:
+        InputError: if the summary has no row for the data set and network.
+    """
+    rows = summary[(summary["dataset"] == dataset) & (summary["network"] == network)]
+    if rows.empty:
+        raise InputError(f"tables: no measurements of {network} on {dataset}; check both names")
+    conditions = rows["condition"].unique()
+    rows = rows[rows["measure"].isin(MAIN_MEASURES)]
+    means, errors = (
+        rows.pivot(index="condition", columns="measure", values=column)
+        for column in ("mean", "sem")
+    )
+    names = {measure: MEASURES[measure] for measure in MAIN_MEASURES if measure in means}
+    table = pd.DataFrame(
+        {
+            name.column_label: _column(means[measure], errors[measure], name)
+            for measure, name in names.items()
+        },
+    ).reindex(conditions)
+    table.index.name = "Condition"
+    table.attrs["caption"] = _caption(dataset, network, rows, names)
+    return table
+
+
+def main_tables(summary: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return the table of each (data set, network) of a summary."""
+    pairs = summary[["dataset", "network"]].drop_duplicates().itertuples(index=False)
+    return {tuple(pair): main_table(summary, *pair) for pair in pairs}
+
+
+def _column(means: pd.Series, errors: pd.Series, name: MeasureName) -> pd.Series:
+    """Return the cells of one measure, the extreme ones marked."""
+    cells = pd.Series(map(format_estimate, means, errors), index=means.index, dtype=object)
+    if means.count() > 1:
+        extreme = means.idxmin() if name.direction == "lower is better" else means.idxmax()
+        places = _decimal_places(means[extreme], errors[extreme])
+        marked = [round(mean, places) == round(means[extreme], places) for mean in means]
+        cells[marked] = "**" + cells[marked] + "**"
+    return cells
+
+
+def _caption(
+    dataset: str, network: str, rows: pd.DataFrame, names: Mapping[str, MeasureName]
+) -> str:
+    sharpness = [name.label for name in names.values() if name.category == "sharpness"]
+    parts = [f"{network} on {dataset}: mean ± standard error over {count_seeds(rows['n_seeds'])}."]
+    if "prediction_disagreement" in names:
+        parts.append("Prediction disagreement: over pairs of seeds, jackknife standard error.")
+    parts.append("Bold: the best value of each evaluation")
+    if sharpness:
+        parts[-1] += f"; of {', '.join(sharpness)} the largest, that is the sharpest"
+    return " ".join(parts) + "."
+
+
+def count_seeds(counts: pd.Series) -> str:
+    """Return numbers of seeds in words, for example ``3 seeds`` or ``2–3 seeds``."""
+    low, high = counts.min(), counts.max()
+    numbers = f"{high}" if low == high else f"{low}–{high}"
+    return f"{numbers} seed{'' if high == 1 else 's'}"
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Return a table of `main_table` in Markdown, followed by its caption."""
+    text = table.to_markdown(disable_numparse=True, stralign="right")
+    return f"{text}\n\n{table.attrs['caption']}\n"
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    r"""Return a table of `main_table` as a LaTeX table with caption (needs booktabs)."""
+    return (
+        table.map(_latex)
+        .rename(index=_latex, columns=_latex)
+        .rename_axis(_latex(table.index.name))
+        .to_latex(
+            escape=False,
+            index_names=False,
+            column_format="l" + "r" * len(table.columns),
+            caption=_latex(table.attrs["caption"]),
+            position="tbp",
+        )
+    )
+
+
+def to_html(tables: Iterable[pd.DataFrame]) -> str:
+    """Return tables of `main_table` as one HTML page that needs no other file."""
+    parts = []
+    for table in tables:
+        cells = table.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text)))
+        body = cells.to_html(escape=False, border=0)
+        parts.append(f"{body}\n<p>{escape(table.attrs['caption'].replace('**', ''))}</p>")
+    return _PAGE.format(body="\n".join(parts))
+
+
+def _latex(text: str) -> str:
+    r"""Return text for LaTeX: specials escaped, ``**x**`` as ``\textbf{x}``."""
+    text = text.translate(_LATEX_SPECIAL)
+    text = re.sub(
+        "[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"$^{{{match[0].translate(_PLAIN_DIGITS)}}}$", text
+    )
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)

@@ -1,0 +1,109 @@
+"""Trained models, and the checkpoint from which an interrupted training continues."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .errors import InputError
+from .io import load_tensors, save_tensors
+
+# Writing checkpoints may take this share of the training time.
+LARGEST_OVERHEAD = 0.05
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come: epochs finished, and a row of history for each."""
+
+    epoch: int = 0
+    history: tuple[dict[str, float], ...] = ()
+
+
+class CheckpointFile:
+    """The file that an interrupted training continues from.
+
+    It belongs to one run, named by ``identity`` (its resolved configuration, seed and data): a
+    checkpoint of another run is not continued but written over.
+    """
+
+    def __init__(self, path: str | PathLike, identity: str):
+        self.path = Path(path)
+        self.identity = identity
+        self._cost = 0.0
+        self._last_saved = time.perf_counter()
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Load model and optimiser in place if there is a checkpoint of this run.
+
+        Raises:
+            InputError: the file is there but damaged.
+        """
+        if not self.path.exists():
+            return Progress()
+        tensors, metadata = load_tensors(self.path)
+        if metadata["identity"] != self.identity:
+            return Progress()
+        load_weights(model, _part(tensors, "model."), self.path)
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in _part(tensors, "optimizer.").items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = tensor
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return Progress(metadata["epoch"], tuple(map(_from_json, metadata["history"])))
+
+    def save_if_cheap(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    ) -> None:
+        """Write a checkpoint, unless that would slow the training by more than 5 %."""
+        start = time.perf_counter()
+        if self._cost > LARGEST_OVERHEAD * (start - self._last_saved):
+            return
+        tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                if value is not None:
+                    tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
+        save_tensors(
+            self.path,
+            tensors,
+            identity=self.identity,
+            epoch=progress.epoch,
+            history=[_to_json(row) for row in progress.history],
+        )
+        self._last_saved = time.perf_counter()
+        self._cost = self._last_saved - start
+
+    def remove(self) -> None:
+        """Delete the checkpoint, once what it is for is safely written."""
+        self.path.unlink(missing_ok=True)
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _to_json(row: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: None if value != value else value for key, value in row.items()}
+
+
+def _from_json(row: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: float("nan") if value is None else value for key, value in row.items()}
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: PathLike) -> None:
+    """Load a state dictionary; raise InputError naming the file if it is another network's."""
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: weights do not fit the configured network ({problem}…);"
+            " delete the file and run again"
+        ) from error

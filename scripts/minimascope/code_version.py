@@ -1,0 +1,116 @@
+"""A version for the code of a stage, so that a change of it reruns what it computed.
+
+Snakemake sees changes of a rule's script, not of the modules the script imports. This digest
+covers both. It is taken over the syntax tree without docstrings: comments, documentation and
+formatting may change without rerunning anything. No torch is imported here.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LIBRARY = Path(__file__).parent
+# Only says where components live; the ones a job uses are named to `code_version`.
+IGNORED = {LIBRARY / "registry.py", LIBRARY / "__init__.py"}
+
+
+def code_version(script: Path, *components: str) -> str:
+    """Return a digest of a script and all of the library that it imports.
+
+    Args:
+        script: the file that a rule runs.
+        components: modules that the script finds through a registry (``networks.vit``).
+    """
+    files = [script, *(_module_files(LIBRARY, component)[-1] for component in components)]
+    digest = hashlib.sha256()
+    for file in sorted(_closure(frozenset(files)), key=lambda file: (file.parent.name, file.name)):
+        digest.update(_tree_text(file).encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _closure(files: frozenset[Path]) -> frozenset[Path]:
+    found: set[Path] = set()
+    waiting = set(files)
+    while waiting:
+        file = waiting.pop()
+        found.add(file)
+        waiting |= set(_imports(file)) - found - IGNORED
+    return frozenset(found)
+
+
+@cache
+def _imports(file: Path) -> tuple[Path, ...]:
+    return tuple(_imported_files(file))
+
+
+def _imported_files(file: Path) -> Iterator[Path]:
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                package = file.parents[node.level - 1]
+            elif module.split(".")[0] == LIBRARY.name:
+                package, module = LIBRARY, module.partition(".")[2]
+            else:
+                package, module = file.parent, module
+            yield from _module_files(package, module)
+            for alias in node.names:
+                yield from _module_files(package, f"{module}.{alias.name}".strip("."))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top, _, rest = alias.name.partition(".")
+                base = (LIBRARY, rest) if top == LIBRARY.name else (file.parent, alias.name)
+                yield from _module_files(*base)
+
+
+def _module_files(package: Path, module: str) -> list[Path]:
+    """Return the files that importing a module runs, packages first; none if it is not ours."""
+    files = []
+    path = package
+    for part in filter(None, module.split(".")):
+        path = path / part
+        if (path / "__init__.py").exists():
+            files.append(path / "__init__.py")
+        elif path.with_suffix(".py").exists():
+            files.append(path.with_suffix(".py"))
+    if not module and (package / "__init__.py").exists():
+        files.append(package / "__init__.py")
+    return files
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _tree_text(file: Path) -> str:
+    return _node_text(_tree(file))
+
+
+def _node_text(node: Any) -> str:
+    """Return a text of a syntax tree that is the same in every supported Python."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_node_text, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list) and value and _is_docstring(value[0]):
+            value = value[1:]
+        # Later versions of Python have more fields, empty unless new syntax is used.
+        if value is not None and value != []:
+            fields.append(f"{name}={_node_text(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,182 @@
+"""From the text of a study to a checked configuration with every default filled in.
+
+This module and `study` are read whenever Snakemake plans, so they import no torch.
+"""
+
+import copy
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from .data.corruption_names import CORRUPTIONS
+from .errors import InputError
+from .registry import NETWORKS, OPTIMIZERS, SOURCES
+
+NAMES = {
+    "networks": tuple(NETWORKS),
+    "sources": tuple(SOURCES),
+    "optimizers": tuple(OPTIMIZERS),
+    "corruptions": CORRUPTIONS,
+}
+
+
+@cache
+def load_schema(path: Path) -> dict[str, Any]:
+    """Read a schema and fill in the enumerations that it leaves to the registries."""
+    schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+    _fill_names(schema)
+    return schema
+
+
+def _fill_names(node: Any) -> None:
+    if isinstance(node, dict):
+        if isinstance(table := node.get("names"), str):
+            del node["names"]
+            node["enum"] = list(NAMES[table])
+        for child in node.values():
+            _fill_names(child)
+    elif isinstance(node, list):
+        for child in node:
+            _fill_names(child)
+
+
+def deep_merge(base: Mapping[str, Any], *overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base with the overrides merged into it, mapping by mapping, the last one winning.
+
+    A mapping with another ``name`` than the one below it replaces that as a whole: settings of
+    one optimiser mean nothing to another.
+    """
+    merged = copy.deepcopy(dict(base))
+    for override in overrides:
+        for key, value in override.items():
+            below = merged.get(key)
+            both = isinstance(below, dict) and isinstance(value, Mapping)
+            if both and value.get("name", below.get("name")) == below.get("name"):
+                merged[key] = deep_merge(below, value)
+            else:
+                merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """Return a copy of a value with the defaults of its schema, at every depth.
+
+    Sections marked ``partial`` are overrides: they are left as they are, so that a default
+    cannot hide what they override.
+    """
+    schema = _resolved(schema, root)
+    if not isinstance(value, Mapping) or schema.get("partial"):
+        return copy.deepcopy(value)
+    properties = schema.get("properties", {})
+    filled = {key: _default(child, root) for key, child in properties.items()}
+    filled = {key: default for key, default in filled.items() if default is not _NO_DEFAULT}
+    for key, item in {**filled, **value}.items():
+        child = properties.get(key, schema.get("additionalProperties") or {})
+        filled[key] = with_defaults(item, child, root)
+    return filled
+
+
+_NO_DEFAULT = object()
+
+
+def _default(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    return schema.get("default", _resolved(schema, root).get("default", _NO_DEFAULT))
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def check(value: Any, schema: Mapping[str, Any], where: str = "") -> None:
+    """Raise InputError for the first fault of a value, naming its path and the remedy.
+
+    ``where`` is the path of the value itself within the configuration.
+    """
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(value),
+        key=lambda error: [str(part) for part in error.absolute_path],
+    )
+    if errors:
+        raise InputError(_one_line(errors[0], where))
+
+
+def without_required(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a schema in which sections marked ``partial`` may leave anything out."""
+
+    def relax(node: Any, partial: bool) -> Any:
+        if isinstance(node, list):
+            return [relax(child, partial) for child in node]
+        if not isinstance(node, dict):
+            return node
+        partial = partial or node.get("partial", False)
+        kept = {k: v for k, v in node.items() if not (partial and k == "required")}
+        return {key: relax(child, partial) for key, child in kept.items()}
+
+    return relax(schema, False)
+
+
+def path_text(parts: Iterable[Any]) -> str:
+    """Return a path such as ``seeds[0]`` or ``conditions.baseline.sam``."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the valid name that comes closest, or at all of them."""
+    names = list(map(str, names))
+    close = difflib.get_close_matches(str(name), names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(names) or 'none'}"
+
+
+def _one_line(error: ValidationError, where: str) -> str:
+    path = path_text([*filter(None, [where]), *error.absolute_path]) or "configuration"
+    value, rule = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            valid = error.schema["properties"]
+            unknown = min(set(map(str, value)) - set(valid))
+            inside = f"{path}.{unknown}" if path != "configuration" else unknown
+            return f"{inside}: unknown key; {nearest(unknown, valid)}"
+        case "required":
+            missing = next(name for name in rule if name not in value)
+            return f"{path}: '{missing}' is missing; add it"
+        case "enum":
+            return f"{path}: unknown name {value!r}; {nearest(value, rule)}"
+        case "type":
+            kinds = " or ".join([rule] if isinstance(rule, str) else rule)
+            return f"{path}: expected {kinds}, got {_shown(value)}"
+        case "minItems" | "minProperties":
+            return f"{path}: is empty; give at least {rule}"
+        case "pattern":
+            return f"{path}: {value!r} does not match {rule}"
+        case "minimum":
+            return f"{path}: must be at least {rule}, got {value}"
+        case "maximum":
+            return f"{path}: must be at most {rule}, got {value}"
+        case "exclusiveMinimum":
+            return f"{path}: must be greater than {rule}, got {value}"
+        case "exclusiveMaximum":
+            return f"{path}: must be less than {rule}, got {value}"
+        case "uniqueItems":
+            return f"{path}: lists a value twice; give each once"
+    return f"{path}: {' '.join(error.message.split())}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            return f"the text {value!r} (in YAML write {float(value)!r})"
+        except ValueError:
+            return f"the text {value!r}"
+    names = {dict: "a mapping", list: "a list", type(None): "nothing"}
+    return names.get(type(value), str(value))

@@ -1,0 +1,99 @@
+"""How much two models, or all models of a condition, differ in what they predict."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from ..errors import InputError
+from .metrics import checked_labels, checked_logits
+
+
+def prediction_disagreement(labels_a: ArrayLike, labels_b: ArrayLike) -> float:
+    """Return the share of samples on which two models predict different labels.
+
+    Args:
+        labels_a: labels [n] that one model predicts, for example ``logits.argmax(1)``.
+        labels_b: labels [n] that the other predicts, for the same samples in the same order.
+
+    Raises:
+        InputError: if these are not two rows of integers of the same length.
+    """
+    first = checked_labels(labels_a, name="labels_a")
+    second = checked_labels(labels_b, samples=len(first), name="labels_b")
+    return float((first != second).mean())
+
+
+def jensen_shannon_divergence(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
+    """Return the Jensen–Shannon divergence of two models' predictions (Lin 1991).
+
+    With m = (p + q) / 2, the mean over samples of KL(p ‖ m) / 2 + KL(q ‖ m) / 2, in nats; from
+    0 to ln 2.
+
+    Args:
+        logits_a: logits [n, classes] of one model.
+        logits_b: logits [n, classes] of the other, for the same samples in the same order.
+
+    Raises:
+        InputError: if shapes differ or are no logits, or a logit is not finite.
+    """
+    p, q = _probabilities(logits_a, logits_b)
+    # Doubling both sides of p ln(p/m) keeps m from underflowing to zero where p does not.
+    terms = special.rel_entr(2 * p, p + q) + special.rel_entr(2 * q, p + q)
+    divergence = terms.sum(axis=1) / 4
+    # The bounds hold exactly, the sum only up to rounding.
+    return float(divergence.clip(0, np.log(2)).mean())
+
+
+def l2_distance(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
+    """Return the Euclidean distance of two models' probabilities, mean over samples.
+
+    The papers call it activation distance; from 0 to √2. Arguments and errors are those of
+    `jensen_shannon_divergence`.
+    """
+    p, q = _probabilities(logits_a, logits_b)
+    return float(np.linalg.norm(p - q, axis=1).mean())
+
+
+def mean_over_pairs(matrix: np.ndarray) -> tuple[float, float]:
+    """Return the mean of a measure over the pairs of m models, and its standard error.
+
+    Pairs that share a model are not independent, so the error is a jackknife over models: with
+    θ₍ᵢ₎ the mean over the pairs without model i and θ₍.₎ the mean of these,
+    SE = √((m - 1)/m Σᵢ (θ₍ᵢ₎ - θ₍.₎)²) (Efron & Stein 1981). It is NaN for two models.
+
+    Args:
+        matrix: symmetric [m, m], entry (i, j) the measure between models i and j. The diagonal
+            is not used; a NaN elsewhere makes both results NaN.
+
+    Raises:
+        InputError: if the matrix is not square and symmetric or has fewer than two models.
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    if matrix.ndim != 2 or len(matrix) != matrix.shape[1]:
+        raise InputError(f"pair matrix: shape {list(matrix.shape)}; give [m, m] for m models")
+    if len(matrix) < 2:
+        raise InputError(f"pair matrix: {len(matrix)} models; at least two make a pair")
+    off_diagonal = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
+    if not np.allclose(off_diagonal, off_diagonal.T, rtol=1e-9, atol=1e-12, equal_nan=True):
+        raise InputError("pair matrix: not symmetric; give each pair the same value twice")
+    models = len(matrix)
+    total = off_diagonal.sum() / 2
+    mean = total / (models * (models - 1) / 2)
+    if models < 3:
+        return float(mean), float("nan")
+    without = (total - off_diagonal.sum(axis=1)) / ((models - 1) * (models - 2) / 2)
+    variance = (models - 1) / models * ((without - without.mean()) ** 2).sum()
+    return float(mean), float(np.sqrt(variance))
+
+
+def _probabilities(logits_a: ArrayLike, logits_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    p, q = (
+        special.softmax(checked_logits(logits, name), axis=1)
+        for logits, name in ((logits_a, "logits_a"), (logits_b, "logits_b"))
+    )
+    if p.shape != q.shape:
+        raise InputError(
+            f"logits_a, logits_b: shapes {list(p.shape)} and {list(q.shape)}; compare models on"
+            " the same samples and classes"
+        )
+    return p, q

@@ -1,0 +1,30 @@
+"""What every job of the workflow does besides its work."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+import torch
+
+from .errors import InputError
+
+
+@contextmanager
+def job(log: str, threads: int) -> Iterator[None]:
+    """Send the output of a job, its progress bar included, to its log, and limit its threads.
+
+    A user's mistake (`InputError`) ends the job with one line in the log and on the screen.
+    """
+    torch.set_num_threads(threads)
+    screen = sys.stderr
+    with (
+        open(log, "w", buffering=1, encoding="utf-8") as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+    ):
+        try:
+            yield
+        except InputError as error:
+            for stream in (file, screen):
+                print(f"error: {error}", file=stream)
+            sys.exit(1)

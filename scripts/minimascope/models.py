@@ -1,0 +1,52 @@
+"""Files that hold a network: its weights and all that is needed to build it again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from os import PathLike
+from typing import Any
+
+import torch
+
+from .checkpoints import load_weights
+from .errors import InputError
+from .io import load_tensors, save_tensors
+from .networks import NetworkSpec, build
+from .networks.normalised import NormalisedInput
+
+
+def save_model(
+    path: str | PathLike,
+    model: NormalisedInput,
+    spec: NetworkSpec,
+    normalize: Mapping[str, Any],
+    **metadata: Any,
+) -> None:
+    """Write the network's weights as safetensors, with its specification in the metadata."""
+    network = asdict(spec) | {"options": dict(spec.options)}
+    save_tensors(
+        path,
+        model.network.state_dict(),
+        network=network,
+        normalize=dict(normalize),
+        torch=torch.__version__,
+        **metadata,
+    )
+
+
+def load_model(
+    path: str | PathLike, device: torch.device, dropout: float | None = None
+) -> tuple[NormalisedInput, NetworkSpec, dict[str, Any]]:
+    """Read what `save_model` wrote and return (model in evaluation mode, specification, metadata).
+
+    ``dropout`` replaces the probability with which the network was saved; it has no weights.
+    """
+    tensors, metadata = load_tensors(path)
+    if "network" not in metadata:
+        raise InputError(f"{path}: holds no network; name a model.safetensors of this workflow")
+    spec = NetworkSpec(**metadata["network"])
+    if dropout is not None:
+        spec = replace(spec, dropout=dropout)
+    network = build(spec)
+    load_weights(network, tensors, path)
+    model = NormalisedInput(network, **metadata["normalize"])
+    return model.eval().to(device), spec, metadata

@@ -1,0 +1,197 @@
+"""Networks as a body that computes features and a linear head that computes logits."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..registry import NETWORKS
+from ..seeding import derive_seed
+
+WEIGHT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network is, apart from its weights.
+
+    Attributes:
+        architecture: a name in `registry.NETWORKS`.
+        channels: channels of an input image.
+        image_size: height and width of an input image in pixels.
+        classes: number of logits.
+        width: factor on the number of channels (or on the token dimension) of every layer.
+        dropout: share of features that is dropped before the head in training.
+        options: the architecture's own settings. They count in comparisons but not in the hash,
+            because a mapping has none; do not change them in place.
+    """
+
+    architecture: str
+    channels: int
+    image_size: int
+    classes: int
+    width: float = 1.0
+    dropout: float = 0.0
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+class Classifier(nn.Module):
+    """Body, dropout and linear head: images [n, channels, h, w] to logits [n, classes].
+
+    The head is registered last, so that it is also the last linear layer in module order.
+    """
+
+    def __init__(self, body: nn.Module, feature_size: int, classes: int, dropout: float):
+        super().__init__()
+        self.body = body
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(feature_size, classes)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the features [n, d] that enter the head."""
+        return self.dropout(self.body(inputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits [n, classes]."""
+        return self.head(self.features(inputs))
+
+
+def scaled(size: int, width: float) -> int:
+    """Return a layer's size times the width factor, rounded, and at least 1."""
+    return max(1, round(size * width))
+
+
+def build(spec: NetworkSpec) -> nn.Module:
+    """Return the network of the spec; its weights are drawn from torch's global generator.
+
+    Raises:
+        InputError: an unknown architecture or option, a value out of range, or an image size
+            that the architecture cannot take.
+    """
+    if spec.architecture not in NETWORKS:
+        raise InputError(
+            f"architecture: {_unknown(spec.architecture, NETWORKS)}; known: {', '.join(NETWORKS)}"
+        )
+    component = NETWORKS[spec.architecture]
+    for option in spec.options:
+        if option not in component.options:
+            raise InputError(f"{spec.architecture}: {_unknown(option, component.options)}")
+    _check_ranges(spec)
+    return component.load()(
+        channels=spec.channels,
+        image_size=spec.image_size,
+        classes=spec.classes,
+        width=spec.width,
+        dropout=spec.dropout,
+        **spec.options,
+    )
+
+
+def initialise(spec: NetworkSpec, seed: int) -> nn.Module:
+    """Return the network of the spec on the CPU, its initial weights drawn for this seed.
+
+    The weights depend on the seed and the shapes only: not on dropout, the global generators
+    (which are left as they were) or the default device.
+
+    Raises:
+        InputError: see `build`.
+    """
+    # torch.manual_seed would seed every GPU as well; the weights need the CPU's generator only.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(derive_seed(seed, "initial weights"))
+        return build(spec)
+
+
+def count_weight_layers(model: nn.Module) -> int:
+    """Return the number of linear, convolutional and embedding layers.
+
+    This is the L of the Fisher–Rao norm (Liang et al. 2019). Normalisation layers and free
+    parameters are not counted; convolutions in shortcuts are.
+    """
+    return sum(isinstance(module, WEIGHT_LAYERS) for module in model.modules())
+
+
+def features_and_head(
+    model: nn.Module,
+) -> tuple[Callable[[Tensor], tuple[Tensor, Tensor]], nn.Linear]:
+    """Split any classifier whose last linear layer computes the logits.
+
+    Returns:
+        A function from inputs [n, ...] to (features [n, d], logits [n, classes]), which keeps the
+        autograd graph and the model's mode, and the head, with weight [classes, d]:
+        ``head(features)`` equals the logits.
+
+    Raises:
+        InputError: the model has no linear layer. The function raises it on its first call when
+            the logits are not the output of the last linear layer in module order.
+    """
+    if isinstance(model, Classifier):
+        return _split_at(model), model.head
+    linear_layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not linear_layers:
+        raise InputError(
+            f"{type(model).__name__} has no linear layer; use a network that ends in nn.Linear"
+        )
+    return _observe(model, linear_layers[-1]), linear_layers[-1]
+
+
+def _split_at(model: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def features_and_logits(inputs: Tensor) -> tuple[Tensor, Tensor]:
+        features = model.features(inputs)
+        return features, model.head(features)
+
+    return features_and_logits
+
+
+def _observe(model: nn.Module, head: nn.Linear) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    checked = False
+
+    def features_and_logits(inputs: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal checked
+        calls: list[tuple[Tensor, Tensor]] = []
+        hook = head.register_forward_hook(
+            lambda _module, arguments, output: calls.append((arguments[0], output))
+        )
+        try:
+            logits = model(inputs)
+        finally:
+            hook.remove()
+        # Comparing values makes a GPU wait for the result, so once has to do.
+        if not checked and not (calls and _are_logits(calls[-1][1], logits)):
+            raise InputError(
+                f"{type(model).__name__}: the logits are not the output of its last linear layer"
+                " in module order; register the layer that computes them last"
+            )
+        checked = True
+        return calls[-1][0], logits
+
+    return features_and_logits
+
+
+def _are_logits(output: Tensor, logits: Any) -> bool:
+    # equal_nan: a network that diverged is a result to report, not a mistake in its layout.
+    return (
+        isinstance(logits, Tensor)
+        and logits.ndim == 2
+        and logits.shape == output.shape
+        and torch.allclose(output.to(logits.dtype), logits, rtol=0, atol=0, equal_nan=True)
+    )
+
+
+def _check_ranges(spec: NetworkSpec) -> None:
+    for name in ("channels", "image_size", "classes"):
+        if getattr(spec, name) < 1:
+            raise InputError(f"{name}: {getattr(spec, name)} is too small; use 1 or more")
+    if not spec.width > 0:
+        raise InputError(f"width: {spec.width} is not positive; use 1.0 for the full network")
+    if not 0 <= spec.dropout < 1:
+        raise InputError(f"dropout: {spec.dropout} is not in [0, 1); use 0 for none")
+
+
+def _unknown(name: str, valid: Any) -> str:
+    nearest = get_close_matches(name, valid, n=1, cutoff=0)
+    return f"unknown name {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")

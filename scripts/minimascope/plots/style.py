@@ -1,0 +1,149 @@
+"""What all figures share: colours, markers, fonts, selection of data and saving.
+
+Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
+colour vision can tell apart; markers and line styles repeat what they say.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..errors import InputError
+
+HALF_PAGE = 3.5  # inches
+FONT_SIZE = 8  # points
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#F0E442",
+)
+GREY = "#999999"
+# 8 colours, 9 markers and 5 lines have no common factor: 72 conditions look different.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
+LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
+_SETTINGS = {
+    "font.size": FONT_SIZE,
+    "axes.labelsize": FONT_SIZE,
+    "axes.titlesize": FONT_SIZE,
+    "figure.titlesize": FONT_SIZE + 1,
+    "xtick.labelsize": FONT_SIZE,
+    "ytick.labelsize": FONT_SIZE,
+    "legend.fontsize": FONT_SIZE,
+    "legend.frameon": False,
+    "legend.handlelength": 2.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "svg.fonttype": "path",  # the same on every machine, whatever fonts it has
+    "svg.hashsalt": "minimascope",
+}
+
+
+@dataclass(frozen=True)
+class ConditionStyle:
+    """How a condition looks in every figure."""
+
+    colour: str
+    marker: str
+    line_style: str | tuple
+
+
+def styled() -> AbstractContextManager:
+    """Return the settings of all figures, as a context or decorator; nothing stays changed."""
+    return matplotlib.style.context(["default", _SETTINGS])
+
+
+def condition_styles(conditions: Iterable[str]) -> dict[str, ConditionStyle]:
+    """Return a style for each condition, in the given order."""
+    return {
+        condition: ConditionStyle(
+            COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], LINE_STYLES[i % len(LINE_STYLES)]
+        )
+        for i, condition in enumerate(conditions)
+    }
+
+
+def condition_handles(styles: Mapping[str, ConditionStyle], lines: bool) -> list[Line2D]:
+    """Return the legend's entries for conditions, with or without their lines."""
+    return [
+        Line2D(
+            [],
+            [],
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.line_style if lines else "none",
+            label=condition,
+        )
+        for condition, style in styles.items()
+    ]
+
+
+def legend_columns(labels: Iterable[str], width: float) -> int:
+    """Return how many columns of a legend fit into a width in inches."""
+    return max(1, int(width / (0.55 + 0.07 * max(map(len, labels)))))
+
+
+def select(frame: pd.DataFrame, dataset: str, network: str, required: bool = True) -> pd.DataFrame:
+    """Return the rows of one data set and network.
+
+    Raises:
+        InputError: if there are none, unless that is allowed by ``required=False``.
+    """
+    rows = frame[(frame["dataset"] == dataset) & (frame["network"] == network)]
+    if required and rows.empty:
+        raise InputError(f"figures: no data of {network} on {dataset}; check both names")
+    return rows
+
+
+def spans_decades(values: Iterable[float], decades: float) -> bool:
+    """Return whether all values are positive and the largest is 10^decades times the smallest."""
+    values = np.asarray(list(values), dtype=float)
+    values = values[~np.isnan(values)]
+    return bool(len(values) and values.min() > 0 and values.max() > values.min() * 10**decades)
+
+
+def rotate_labels(axes: Axes, labels: Iterable[str]) -> None:
+    """Put one upright label under each of the positions 0, 1, 2 …"""
+    labels = list(labels)
+    axes.set_xticks(range(len(labels)), labels, rotation=90)
+    axes.set_xlim(-0.6, len(labels) - 0.4)
+
+
+def label_height(labels: Iterable[str]) -> float:
+    """Return about how many inches the longest label needs when it stands upright."""
+    return 0.075 * max(map(len, labels))
+
+
+def save_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG; equal figures give equal bytes."""
+    return _save(figure, format="svg", metadata={"Date": None})
+
+
+def save_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
+    """Return a figure as PNG."""
+    return _save(figure, format="png", dpi=dots_per_inch)
+
+
+def _save(figure: Figure, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    with styled():  # ticks are made while a figure is drawn, in the settings of that moment
+        figure.savefig(buffer, **options)
+    return buffer.getvalue()

@@ -1,0 +1,89 @@
+"""Figure: the toy functions, their minima and how curved they are there."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from ..errors import InputError
+from ..toy.functions import toy_function
+
+EXTENT = 4.0  # the panels show [-4, 4]², which holds all minima
+POINTS = 201  # per axis
+LEVELS = np.linspace(0, 12, 25)  # of ln(1 + f), which stays below 12 in the panels
+COLUMNS = 4
+FONT_SIZE = 8  # points
+OUTLINE = withStroke(linewidth=2, foreground="black")
+
+
+def plot(geometry: pd.DataFrame) -> Figure:
+    """Return a figure with contours of ln(1 + f) for each toy function, its minima marked.
+
+    Beside a minimum stands the largest eigenvalue of the Hessian there. All panels share the
+    colours, so that they show which function is steeper.
+
+    Args:
+        geometry: the table of `compare_toy_geometry`, of which the rows with ``quantity``
+            ``max_eigenvalue`` and the columns ``function``, ``minimum_x``, ``minimum_y`` and
+            ``computed`` are read.
+
+    Raises:
+        InputError: if there is no such row or a function is unknown.
+    """
+    eigenvalues = geometry[geometry["quantity"] == "max_eigenvalue"]
+    if eigenvalues.empty:
+        raise InputError("toy geometry: no row with quantity 'max_eigenvalue'; nothing to plot")
+    functions = eigenvalues["function"].unique()
+    rows = math.ceil(len(functions) / COLUMNS)
+    figure = Figure(figsize=(7.5, 0.5 + 2 * rows), layout="constrained")
+    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+    for axes, name in zip(panels, functions, strict=False):
+        contours = _draw_function(axes, name)
+        _mark_minima(axes, eigenvalues[eigenvalues["function"] == name])
+    for axes in panels[len(functions) :]:
+        axes.remove()
+    bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
+    bar.set_label("ln(1 + f)", fontsize=FONT_SIZE)
+    bar.ax.tick_params(labelsize=FONT_SIZE)
+    figure.supxlabel("x", fontsize=FONT_SIZE)
+    figure.supylabel("y", fontsize=FONT_SIZE)
+    return figure
+
+
+def _draw_function(axes: Axes, name: str) -> QuadContourSet:
+    function = toy_function(name)
+    line = torch.linspace(-EXTENT, EXTENT, POINTS, dtype=torch.float64)
+    x, y = torch.meshgrid(line, line, indexing="xy")
+    height = function.value(x, y).log1p().numpy()
+    axes.contour(line, line, height, LEVELS, colors="white", linewidths=0.3, alpha=0.5)
+    axes.set_title(function.label, fontsize=FONT_SIZE)
+    axes.set_aspect("equal")
+    axes.set_xticks([-4, -2, 0, 2, 4])
+    axes.set_yticks([-4, -2, 0, 2, 4])
+    axes.tick_params(labelsize=FONT_SIZE)
+    return axes.contourf(line, line, height, LEVELS, cmap="viridis")
+
+
+def _mark_minima(axes: Axes, minima: pd.DataFrame) -> None:
+    x, y = minima["minimum_x"], minima["minimum_y"]
+    axes.plot(x, y, "o", markersize=4, color="white", markeredgecolor="black")
+    for x, y, eigenvalue in zip(x, y, minima["computed"], strict=True):
+        # Towards the middle of the panel, where there is room for the text.
+        above = y < 0.6 * EXTENT
+        side = "left" if x < -EXTENT / 2 else "right" if x > EXTENT / 2 else "center"
+        axes.annotate(
+            f"{eigenvalue:.4g}",
+            (x, y),
+            xytext=(0, 5 if above else -5),
+            textcoords="offset points",
+            ha=side,
+            va="bottom" if above else "top",
+            color="white",
+            fontsize=FONT_SIZE,
+            path_effects=[OUTLINE],
+        )

@@ -1,0 +1,18 @@
+"""Progress bars, which the jobs of the workflow send to their logs."""
+
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def progress(items: Iterable, description: str, unit: str, done: int = 0) -> tqdm:
+    """Return the items behind a progress bar on standard error.
+
+    Args:
+        items: what is iterated over, with a length.
+        description: stands before the bar.
+        unit: what an item is.
+        done: how many items were finished earlier, by an interrupted job.
+    """
+    total = len(items) + done
+    return tqdm(items, description, total, unit=unit, initial=done, mininterval=1, ascii=True)

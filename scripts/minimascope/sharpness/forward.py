@@ -1,0 +1,94 @@
+"""Measures that one forward pass over the training data gives in closed form."""
+
+import torch
+from torch import nn
+
+from ..data.prepared import Split
+from ..evaluation.predict import loss_and_accuracy
+from ..measurement import Measurement
+from ..networks import count_weight_layers, features_and_head
+from ..progress import progress
+
+
+def fisher_rao_norm(logits: torch.Tensor, labels: torch.Tensor, n_layers: int) -> float:
+    """Return the Fisher–Rao norm for the cross-entropy loss.
+
+    (L + 1) · sqrt(1/n Σ_i (Σ_c p_ic z_ic − z_i,y_i)²), with softmax outputs p of logits z
+    (Liang et al. 2019, arXiv:1711.01530, Theorem 3.1 and its corollary for cross-entropy).
+    Without unit; invariant under node-wise rescaling of ReLU layers.
+
+    Args:
+        logits: [n, C].
+        labels: [n].
+        n_layers: number of weight layers L (`networks.count_weight_layers`).
+    """
+    logits = logits.double()
+    # Σ_c p_c z_c − z_y = Σ_c p_c (z_c − z_y): no cancellation where p is almost one-hot.
+    margins = logits - logits.gather(1, labels[:, None])
+    inner = (logits.softmax(1) * margins).sum(1)
+    return (n_layers + 1) * inner.square().mean().sqrt().item()
+
+
+def relative_flatness(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, normalise: bool = True
+) -> float:
+    """Return the relative flatness (trace version) of the last linear layer.
+
+    κ = Σ_{s,s'} ⟨w_s, w_s'⟩ Tr(H_{s,s'}) with Hessian blocks H_{s,s'} = ∂²L/∂w_s ∂w_s' of the
+    mean cross-entropy L (Petzka et al. 2021, arXiv:2001.00939, Definition 3). For softmax
+    outputs p the double sum collapses to 1/n Σ_i ‖φ_i‖² Var_{c∼p_i}(w_c), and the variance is
+    ½ Σ_{c,c'} p_c p_c' ‖w_c − w_c'‖², a sum without cancellation.
+    Without unit; O(n C² + C² d) operations.
+
+    Args:
+        features: φ, what enters the last layer, [n, d].
+        weight: W, [C, d].
+        bias: b, [C].
+        normalise: divide each feature by its standard deviation over the data and multiply its
+            weights by it, which keeps the function; features that are constant are left out.
+    """
+    features, weight, bias = (tensor.detach().double() for tensor in (features, weight, bias))
+    probabilities = torch.addmm(bias, features, weight.T).softmax(1)
+    if normalise:
+        deviations = features.std(0, correction=0)
+        used = deviations > 0
+        features = features[:, used] / deviations[used]
+        weight = weight[:, used] * deviations[used]
+    distances = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist").square()
+    variances = ((probabilities @ distances) * probabilities).sum(1) / 2
+    return (features.square().sum(1) * variances).mean().item()
+
+
+def squared_weight_norm(model: nn.Module) -> float:
+    """Return Σ θ² over all parameters of a model, in float64."""
+    return sum(p.detach().double().square().sum().item() for p in model.parameters())
+
+
+@torch.no_grad()
+def measure(
+    model: nn.Module, split: Split, generator: torch.Generator, *, batch_size: int = 1024
+) -> list[Measurement]:
+    """Return Fisher–Rao norm, relative flatness, squared weight norm, training loss and accuracy.
+
+    Args:
+        model: a classifier with a linear last layer, in evaluation mode, taking ``split.inputs``.
+        split: the training data, on the model's device.
+        generator: not used, since nothing here is random; every family takes one.
+        batch_size: how many inputs are computed at once.
+    """
+    apply, head = features_and_head(model)
+    batches = split.inputs.split(batch_size)
+    passes = [apply(batch) for batch in progress(batches, "forward pass", "batch")]
+    features, logits = (torch.cat(parts) for parts in zip(*passes, strict=True))
+    bias = head.weight.new_zeros(len(head.weight)) if head.bias is None else head.bias
+    loss, accuracy = loss_and_accuracy(logits, split.labels)
+    values = {
+        "fisher_rao_norm": fisher_rao_norm(logits, split.labels, count_weight_layers(model)),
+        "relative_flatness": relative_flatness(features, head.weight, bias),
+        "squared_weight_norm": squared_weight_norm(model),
+    }
+    return [
+        *(Measurement(name, value, "1", len(split)) for name, value in values.items()),
+        Measurement("train_loss", loss, "nats", len(split)),
+        Measurement("train_accuracy", accuracy, "fraction", len(split)),
+    ]

@@ -1,0 +1,220 @@
+"""One training loop for every network, condition and optimiser.
+
+What a run computes depends on (initial weights, data, specification, seed) alone: the order of
+the data is drawn from (seed, epoch), augmentation and dropout from streams of their own, and the
+learning rate is a function of time. A run that resumes at the start of an epoch therefore ends
+with the same bytes as one that was never interrupted.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import optim
+from .checkpoints import CheckpointFile, Progress
+from .data.augment import Augmentation, augment
+from .data.prepared import Dataset, Split
+from .devices import precision
+from .errors import InputError
+from .evaluation.predict import loss_and_accuracy, predict
+from .optim.sam import sam_gradient
+from .optim.schedule import Schedule
+from .progress import progress
+from .seeding import derive_seed, generator
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Everything that decides how a network is trained.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: images per step; the last batch of an epoch may be smaller.
+        optimizer: ``{"name": …, "lr": …, …}`` for `optim.build`.
+        schedule: of the learning rate.
+        sam_rho: radius of sharpness-aware minimisation, or None for the plain gradient.
+        augmentation: of the training images, or None.
+        label_smoothing: share of the target spread over all classes.
+        dropout: probability, used when the network is built.
+        precision: ``fp32``, ``tf32`` or ``bf16``.
+        test_every: epochs between two evaluations on the test split (the last is always one).
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: Mapping[str, Any]
+    schedule: Schedule = field(default_factory=Schedule)
+    sam_rho: float | None = None
+    augmentation: Augmentation | None = None
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    precision: str = "fp32"
+    test_every: int = 1
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "TrainingSpec":
+        """Build the specification from a resolved ``training`` section of a configuration."""
+        config = dict(config)
+        sam, augmentation = config.pop("sam", None), config.pop("augment", None)
+        return cls(
+            schedule=Schedule(**config.pop("schedule", {})),
+            sam_rho=sam["rho"] if sam else None,
+            augmentation=Augmentation(**augmentation) if augmentation else None,
+            **config,
+        )
+
+
+def train(
+    model: nn.Module,
+    dataset: Dataset,
+    spec: TrainingSpec,
+    seed: int,
+    checkpoint: CheckpointFile | None = None,
+) -> list[dict[str, float]]:
+    """Train a model in place and return its history, one row per epoch.
+
+    Args:
+        model: on the device where the training is to run; takes the data set's inputs as stored.
+        dataset: moved to that device as a whole.
+        spec: see `TrainingSpec`.
+        seed: names the streams of data order, augmentation and dropout.
+        checkpoint: where an interrupted run continues from, and is kept for the next time.
+
+    Raises:
+        InputError: the loss became infinite or NaN, or the last batch has a single image.
+    """
+    device = next(model.parameters()).device
+    train_split, test_split = dataset.train.to(device), dataset.test.to(device)
+    if len(train_split) % spec.batch_size == 1:
+        raise InputError(
+            f"training.batch_size: {spec.batch_size} leaves a last batch of one image"
+            f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
+        )
+    optimizer = optim.build(model.parameters(), spec.optimizer)
+    done = checkpoint.restore(model, optimizer) if checkpoint else Progress()
+    history = list(done.history)
+    for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
+        row = _run_epoch(model, optimizer, train_split, spec, seed, epoch)
+        last = epoch + 1 == spec.epochs
+        if last or (epoch + 1) % spec.test_every == 0:
+            with precision(spec.precision, device):
+                logits = predict(model, test_split.inputs)
+            row["test_loss"], row["test_accuracy"] = loss_and_accuracy(logits, test_split.labels)
+        history.append(row)
+        if checkpoint and not last:
+            checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
+    return history
+
+
+def _run_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    split: Split,
+    spec: TrainingSpec,
+    seed: int,
+    epoch: int,
+) -> dict[str, float]:
+    start = time.perf_counter()
+    device = split.inputs.device
+    order = torch.randperm(len(split), generator=generator(seed, "order", epoch)).to(device)
+    draws = generator(seed, "augmentation", epoch, device=device)
+    batches = order.split(spec.batch_size)
+    losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    rates = []
+    model.train()
+    for step, rows in enumerate(batches):
+        images, labels = split.inputs[rows], split.labels[rows]
+        if spec.augmentation:
+            images = augment(images, spec.augmentation, draws)
+        rates.append(_set_learning_rate(optimizer, spec, epoch, step, len(batches)))
+        dropout_seed = derive_seed(seed, "dropout", epoch, step) if spec.dropout else None
+        batch = _Batch(images, labels, dropout_seed)
+        losses[step], right = _step(model, optimizer, batch, spec)
+        correct += right
+    _check_finite(losses, rates, epoch)
+    seconds = time.perf_counter() - start
+    sizes = torch.tensor([len(rows) for rows in batches], device=device)
+    return {
+        "epoch": epoch + 1,
+        "learning_rate": rates[0],
+        "train_loss": (losses @ sizes.double()).item() / len(split),
+        "train_accuracy": correct.item() / len(split),
+        "test_loss": math.nan,
+        "test_accuracy": math.nan,
+        "seconds": seconds,
+        "samples_per_second": len(split) / seconds,
+    }
+
+
+@dataclass(frozen=True)
+class _Batch:
+    images: torch.Tensor
+    labels: torch.Tensor
+    dropout_seed: int | None
+
+
+def _step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch: _Batch, spec: TrainingSpec
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take one step; return the loss at the parameters before it and the number of hits."""
+    device = batch.images.device
+    hits = []
+
+    def loss() -> torch.Tensor:
+        with _dropout_stream(batch.dropout_seed, device), precision(spec.precision, device):
+            logits = model(batch.images)
+        hits.append((logits.argmax(1) == batch.labels).sum())
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return F.cross_entropy(logits, batch.labels, label_smoothing=spec.label_smoothing)
+
+    if spec.sam_rho is None:
+        optimizer.zero_grad(set_to_none=True)
+        value = loss()
+        value.backward()
+    else:
+        value = sam_gradient(model, loss, spec.sam_rho)
+    optimizer.step()
+    return value.detach(), hits[0]
+
+
+@contextmanager
+def _dropout_stream(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Seed what nn.Dropout draws inside the block; it takes no generator of its own.
+
+    Both passes of a SAM step thus draw the same masks, and so does a resumed run.
+    """
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _set_learning_rate(
+    optimizer: torch.optim.Optimizer, spec: TrainingSpec, epoch: int, step: int, steps: int
+) -> float:
+    rate = spec.optimizer["lr"] * spec.schedule.factor(epoch, step, spec.epochs, steps)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def _check_finite(losses: torch.Tensor, rates: list[float], epoch: int) -> None:
+    # Once per epoch: asking after each step would make the CPU wait for the GPU.
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise InputError(
+            f"training diverged: the loss is {losses[step].item()} in epoch {epoch + 1},"
+            f" step {step + 1}, at learning rate {rates[step]:g};"
+            " lower training.optimizer.lr or, with SAM, rho"
+        )

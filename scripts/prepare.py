@@ -1,0 +1,19 @@
+"""Read a source and write the data set in the one prepared format."""
+
+import json
+
+from minimascope.data.prepared import save_dataset
+from minimascope.jobs import job
+from minimascope.registry import SOURCES
+
+
+def main() -> None:
+    spec = json.loads(snakemake.params.spec)
+    options = {key: value for key, value in spec.items() if key not in ("code", "source")}
+    dataset = SOURCES[spec["source"]].load()(snakemake.params.data_dir, **options)
+    save_dataset(snakemake.output.data, dataset, source=spec["source"])
+    print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

@@ -1,0 +1,21 @@
+"""Hessian geometry of the analytic functions at their minima, next to the printed figures."""
+
+import pandas as pd
+
+from minimascope.analysis.published import compare_toy_geometry
+from minimascope.io import write_text
+from minimascope.jobs import job
+from minimascope.plots.style import save_svg
+from minimascope.plots.toy_geometry import plot
+
+
+def main() -> None:
+    printed = pd.read_csv(snakemake.input.printed, dtype=str)
+    table = compare_toy_geometry(printed)
+    write_text(snakemake.output.table, table.to_csv(index=False))
+    write_text(snakemake.output.html, table.to_html(index=False))
+    write_text(snakemake.output.figure, save_svg(plot(table)).decode())
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

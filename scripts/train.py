@@ -1,0 +1,39 @@
+"""Train one network under one condition with one seed, continuing where a killed job stopped."""
+
+import json
+
+import torch
+
+from minimascope.canonical import canonical_json
+from minimascope.checkpoints import CheckpointFile
+from minimascope.data.prepared import load_dataset
+from minimascope.devices import default_device
+from minimascope.io import write_rows
+from minimascope.jobs import job
+from minimascope.models import load_model, save_model
+from minimascope.training import TrainingSpec, train
+
+
+def main() -> None:
+    config = json.loads(snakemake.params.spec)
+    run = dict(snakemake.wildcards)
+    spec = TrainingSpec.from_config(config["training"])
+    dataset, data_hash = load_dataset(snakemake.input.data)
+    model, network, initial = load_model(snakemake.input.initial, default_device(), spec.dropout)
+    identity = {
+        "run": run,
+        "config": config,
+        "data": data_hash,
+        "initial": initial["content_sha256"],
+        "torch": torch.__version__,
+    }
+    checkpoint = CheckpointFile(snakemake.params.checkpoint, canonical_json(identity))
+    history = train(model, dataset, spec, int(run["seed"]), checkpoint)
+    write_rows(snakemake.output.history, [run | row for row in history])
+    metadata = {"run": run, "training": config["training"], "data": data_hash}
+    save_model(snakemake.output.model, model, network, initial["normalize"], **metadata)
+    checkpoint.remove()
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

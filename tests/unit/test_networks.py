@@ -1,0 +1,379 @@
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from minimascope.errors import InputError
+from minimascope.networks import (
+    NetworkSpec,
+    build,
+    count_weight_layers,
+    features_and_head,
+    initialise,
+)
+from torch import nn
+from torch.nn import functional as F
+
+CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
+SMALL = {
+    "resnet18": NetworkSpec("resnet18", 1, 8, 10, width=0.125),
+    "vgg19": NetworkSpec("vgg19", 1, 32, 10, width=0.0625),
+    "vit": NetworkSpec("vit", 1, 8, 10, width=0.125, options={"patch_size": 2}),
+}
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=SMALL)
+def spec(request) -> NetworkSpec:
+    return SMALL[request.param]
+
+
+def images(spec: NetworkSpec, n: int = 4, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    shape = (n, spec.channels, spec.image_size, spec.image_size)
+    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def randomise(model: nn.Module) -> nn.Module:
+    """Move parameters and running statistics away from the zeros and ones they start with."""
+    generator = torch.Generator().manual_seed(2)
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            noise = torch.rand(tensor.shape, dtype=tensor.dtype, generator=generator)
+            tensor.add_(0.1 * noise) if "weight" in name else tensor.copy_(0.5 + noise)
+    return model
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+# --- size ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("architecture", "layers"), [("resnet18", 21), ("vgg19", 18), ("vit", 26)])
+def test_the_number_of_weight_layers_is_the_papers(architecture, layers):
+    with torch.device("meta"):
+        assert count_weight_layers(build(NetworkSpec(architecture, **CIFAR))) == layers
+
+
+def test_weight_layers_are_linear_convolution_and_embedding_layers():
+    model = nn.ModuleList(
+        [nn.Embedding(3, 2), nn.Conv1d(1, 1, 1), nn.Conv3d(1, 1, 1), nn.BatchNorm1d(2), nn.ReLU()]
+    )
+    assert count_weight_layers(model) == 3
+
+
+def test_resnet18_has_the_parameters_of_its_definition():
+    def convolution(channels_in, channels_out, size):
+        return size * size * channels_in * channels_out + 2 * channels_out  # and BatchNorm
+
+    expected = convolution(3, 64, 3) + 4 * convolution(64, 64, 3)
+    for before, after in [(64, 128), (128, 256), (256, 512)]:
+        expected += convolution(before, after, 3) + 3 * convolution(after, after, 3)
+        expected += convolution(before, after, 1)
+    expected += 512 * 10 + 10
+    with torch.device("meta"):
+        assert parameter_count(build(NetworkSpec("resnet18", **CIFAR))) == expected == 11_173_962
+
+
+@pytest.mark.parametrize(("image_size", "flattened"), [(32, 512), (64, 2048)])
+def test_vgg19_has_the_parameters_of_its_definition(image_size, flattened):
+    sizes = [3, 64, 64, 128, 128, 256, 256, 256, 256] + 8 * [512]
+    expected = sum(9 * a * b + 2 * b for a, b in itertools.pairwise(sizes))
+    expected += (flattened * 512 + 512) + 2 * 512 + (512 * 10 + 10)
+    spec = NetworkSpec("vgg19", channels=3, image_size=image_size, classes=10)
+    with torch.device("meta"):
+        assert parameter_count(build(spec)) == expected
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.parametrize("width", [0.001, 0.1, 0.25])
+def test_width_scales_the_features_and_never_below_one(architecture, width):
+    model = build(NetworkSpec(architecture, **CIFAR, width=width))
+    assert model.head.in_features == max(1, round(512 * width))
+    assert count_weight_layers(model) == {"resnet18": 21, "vgg19": 18, "vit": 26}[architecture]
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+# --- the same function as another implementation --------------------------------------------------
+
+
+def copy_by_order(source: nn.Module, target: nn.Module) -> None:
+    names = target.state_dict().keys()
+    target.load_state_dict(dict(zip(names, source.state_dict().values(), strict=True)))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_resnet18_is_torchvisions_with_a_small_stem(training):
+    models = pytest.importorskip("torchvision.models")
+    other = models.resnet18(num_classes=10)
+    other.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    other.maxpool = nn.Identity()
+    ours = build(NetworkSpec("resnet18", **CIFAR))
+    other, ours = randomise(other).double(), ours.double()
+    copy_by_order(other, ours)
+    inputs = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        expected = other.train(training)(inputs)
+        torch.testing.assert_close(ours.train(training)(inputs), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_vgg19_convolutions_are_torchvisions():
+    models = pytest.importorskip("torchvision.models")
+    other = randomise(models.vgg19_bn(num_classes=10).features).double().eval()
+    for module in other:
+        if isinstance(module, nn.Conv2d):
+            module.bias = None  # a bias before BatchNorm changes nothing but its running mean
+    ours = build(NetworkSpec("vgg19", **CIFAR)).double().eval()
+    convolutions = ours.body[: len(other)]
+    copy_by_order(other, convolutions)
+    inputs = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(convolutions(inputs), other(inputs), rtol=1e-10, atol=1e-10)
+
+
+def test_vgg19_classifier_is_linear_batchnorm_relu_linear():
+    model = randomise(build(SMALL["vgg19"])).double().eval()
+    flat = {name: value.numpy() for name, value in model.state_dict().items()}
+    linear, norm = [f"body.{len(model.body) - 3}.", f"body.{len(model.body) - 2}."]
+    inputs = images(SMALL["vgg19"], dtype=torch.float64)
+    with torch.no_grad():
+        pooled = model.body[:-4](inputs).flatten(1).numpy()
+        logits = model(inputs).numpy()
+    hidden = pooled @ flat[linear + "weight"].T + flat[linear + "bias"]
+    hidden = (hidden - flat[norm + "running_mean"]) / np.sqrt(flat[norm + "running_var"] + 1e-5)
+    hidden = np.maximum(hidden * flat[norm + "weight"] + flat[norm + "bias"], 0)
+    expected = hidden @ flat["head.weight"].T + flat["head.bias"]
+    np.testing.assert_allclose(logits, expected, rtol=1e-10, atol=1e-10)
+
+
+# --- initial weights and randomness ---------------------------------------------------------------
+
+
+def same_weights(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
+
+
+def test_initial_weights_depend_on_the_seed_and_nothing_else(spec):
+    first = initialise(spec, seed=3)
+    torch.rand(5)
+    with_dropout = replace(spec, dropout=0.5)
+    with torch.device("meta"):
+        again = initialise(with_dropout, seed=3)
+    assert same_weights(first, again)
+    assert not same_weights(first, initialise(spec, seed=4))
+
+
+def test_initialise_leaves_the_global_generator_alone(spec):
+    before = torch.get_rng_state()
+    initialise(spec, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_dropout_draws_no_random_numbers(spec):
+    model = initialise(spec, seed=0).train()
+    before = torch.get_rng_state()
+    model(images(spec))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_dropout_drops_features_in_training_only(spec):
+    inputs = images(spec, n=64)
+    plain = initialise(spec, seed=0)
+    dropping = initialise(replace(spec, dropout=0.25), seed=0)
+    with torch.no_grad():
+        assert torch.equal(plain.eval()(inputs), dropping.eval()(inputs))
+        kept = plain.train().features(inputs) != 0
+        dropped = (dropping.train().features(inputs) == 0) & kept
+    assert (dropped.sum() / kept.sum()).item() == pytest.approx(0.25, abs=0.05)
+
+
+# --- what measures need of a network --------------------------------------------------------------
+
+
+def with_running_statistics(model: nn.Module, inputs: torch.Tensor) -> nn.Module:
+    """Fill BatchNorm's running statistics: with the initial ones VGG-19's activations vanish."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(inputs)
+    return model.eval()
+
+
+def test_second_derivatives_are_those_of_finite_differences(spec):
+    model = with_running_statistics(initialise(spec, seed=0).double(), images(spec, 16).double())
+    inputs, labels = images(spec, n=2, dtype=torch.float64), torch.tensor([0, 1])
+    parameters = list(model.parameters())
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, dtype=p.dtype, generator=generator) / 100 for p in parameters]
+
+    def flat(tensors) -> torch.Tensor:
+        return torch.cat([tensor.flatten() for tensor in tensors])
+
+    def gradient(create_graph: bool) -> torch.Tensor:
+        loss = F.cross_entropy(model(inputs), labels)
+        return flat(torch.autograd.grad(loss, parameters, create_graph=create_graph))
+
+    def gradient_at(step: float) -> torch.Tensor:
+        with torch.no_grad():
+            torch._foreach_add_(parameters, direction, alpha=step)
+        result = gradient(create_graph=False)
+        with torch.no_grad():
+            torch._foreach_add_(parameters, direction, alpha=-step)
+        return result
+
+    along = gradient(create_graph=True) @ flat(direction)
+    product = flat(torch.autograd.grad(along, parameters))
+    step = 1e-6
+    expected = (gradient_at(step) - gradient_at(-step)) / (2 * step)
+    assert product.norm() > 0
+    assert (product - expected).norm() < 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_every_floating_type_can_be_trained(spec, dtype):
+    model = initialise(spec, seed=0).to(dtype)
+    logits = model(images(spec, dtype=dtype))
+    F.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
+    assert logits.dtype == dtype
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_autocast_to_bfloat16_keeps_the_parameters_gradients_in_float32(spec):
+    model = initialise(spec, seed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = F.cross_entropy(model(images(spec)), torch.tensor([0, 1, 2, 3]))
+    loss.backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+
+
+# --- features and head ----------------------------------------------------------------------------
+
+
+def test_our_networks_give_their_own_features_and_head(spec):
+    model = initialise(spec, seed=0).eval()
+    split, head = features_and_head(model)
+    features, logits = split(images(spec))
+    assert head is model.head
+    assert torch.equal(features, model.features(images(spec)))
+    assert torch.equal(logits, model(images(spec)))
+    torch.testing.assert_close(logits, features @ head.weight.T + head.bias)
+
+
+def foreign_network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 6), nn.Tanh(), nn.Linear(6, 3)
+    )
+
+
+def test_a_foreign_network_is_split_before_its_last_linear_layer():
+    model = foreign_network()
+    split, head = features_and_head(model)
+    inputs = torch.randn(5, 1, 8, 8)
+    for _ in range(2):
+        features, logits = split(inputs)
+        assert torch.equal(features, model[:-1](inputs))
+        assert torch.equal(logits, model(inputs))
+    assert head is model[-1]
+    assert not head._forward_hooks
+    logits.sum().backward()
+    assert model[0].weight.grad.abs().sum() > 0
+
+
+def test_a_network_whose_attributes_are_called_features_and_head_is_not_taken_for_ours():
+    models = pytest.importorskip("torchvision.models")
+    model = models.swin_t(num_classes=5).eval()  # normalises and pools between features and head
+    split, head = features_and_head(model)
+    inputs = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        features, logits = split(inputs)
+        assert features.shape == (2, head.in_features)
+        torch.testing.assert_close(logits, model(inputs))
+        torch.testing.assert_close(logits, head(features))
+
+
+def test_diverged_logits_are_not_mistaken_for_another_layers():
+    model = foreign_network()
+    nn.init.constant_(model[-1].weight, math.nan)
+    _, logits = features_and_head(model)[0](torch.randn(5, 1, 8, 8))
+    assert logits.isnan().all()
+
+
+def test_a_network_without_linear_layer_is_refused():
+    with pytest.raises(InputError, match="no linear layer"):
+        features_and_head(nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten()))
+
+
+class LinearLayerInside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(64, 3)
+        self.last = nn.BatchNorm1d(3)
+
+    def forward(self, inputs):
+        return self.last(self.linear(inputs.flatten(1)))
+
+
+class UnusedLinearLayer(LinearLayerInside):
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Linear(2, 3)
+
+
+class LogitsPerPosition(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 3)
+
+    def forward(self, inputs):
+        return self.linear(inputs)
+
+
+@pytest.mark.parametrize("network", [LinearLayerInside, UnusedLinearLayer, LogitsPerPosition])
+def test_logits_that_are_not_the_last_linear_layers_output_are_refused(network):
+    split, _ = features_and_head(network())
+    for _ in range(2):
+        with pytest.raises(InputError, match=f"{network.__name__}: the logits are not the output"):
+            split(torch.randn(5, 1, 8, 8))
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+
+def test_specs_with_equal_values_are_equal_and_hash_alike():
+    first = NetworkSpec("vit", **CIFAR, options={"patch_size": 2})
+    second = NetworkSpec("vit", **CIFAR, options={"patch_size": 2})
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != NetworkSpec("vit", **CIFAR, options={"patch_size": 4})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "resnet81"}, "did you mean 'resnet18'"),
+        ({"architecture": "vit", "options": {"patchsize": 4}}, "did you mean 'patch_size'"),
+        ({"options": {"patch_size": 4}}, "resnet18: unknown name 'patch_size'"),
+        ({"architecture": "vgg19", "image_size": 28}, "28 is not a multiple of 32"),
+        ({"architecture": "vgg19", "image_size": 8}, "8 is not a multiple of 32"),
+        ({"architecture": "vit", "image_size": 30}, "30 is not a multiple of patch_size 4"),
+        ({"architecture": "vit", "options": {"patch_size": 1}}, "use an even patch_size"),
+        ({"width": 0.0}, "width: 0.0 is not positive"),
+        ({"width": math.nan}, "width: nan is not positive"),
+        ({"dropout": 1.0}, r"dropout: 1.0 is not in \[0, 1\)"),
+        ({"classes": 0}, "classes: 0 is too small"),
+    ],
+)
+def test_a_mistake_in_a_spec_is_named_in_one_line(changes, message):
+    spec = NetworkSpec(**{"architecture": "resnet18", **CIFAR, **changes})
+    with pytest.raises(InputError, match=message) as error:
+        build(spec)
+    assert "\n" not in str(error.value)

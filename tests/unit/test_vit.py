@@ -1,0 +1,168 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from minimascope.networks import NetworkSpec, build, initialise
+from minimascope.networks.vit import LocalitySelfAttention, ShiftedPatchTokenisation
+from torch import nn
+
+CIFAR = NetworkSpec("vit", channels=3, image_size=32, classes=10)
+SMALL = NetworkSpec("vit", 1, 8, 10, width=0.125, options={"patch_size": 2})
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    torch.manual_seed(0)
+
+
+def randomise(module: nn.Module) -> nn.Module:
+    """Move norms and biases away from the ones and zeros they start with."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.rand_like(parameter))
+    return module
+
+
+def test_vit_has_the_parameters_of_its_definition():
+    patch = 5 * 3 * 4 * 4
+    tokenisation = 2 * patch + patch * 512 + 512
+    embeddings = 512 + (8 * 8 + 1) * 512
+    attention = 2 * 512 + 512 * 3 * 6 * 64 + 1 + 6 * 64 * 512 + 512
+    mlp = 2 * 512 + (512 * 256 + 256) + (256 * 512 + 512)
+    expected = tokenisation + embeddings + 6 * (attention + mlp) + 2 * 512 + (512 * 10 + 10)
+    with torch.device("meta"):
+        assert sum(p.numel() for p in build(CIFAR).parameters()) == expected
+
+
+def loop_shifted_patches(image: np.ndarray, patch_size: int) -> np.ndarray:
+    """Patches [(s/p)², 5·c·p²]; numbers ordered by copy, channel, row, column."""
+    channels, side, _ = image.shape
+    half = patch_size // 2
+    patches = []
+    for top in range(0, side, patch_size):
+        for left in range(0, side, patch_size):
+            numbers = []
+            for down, right in [(0, 0), (half, half), (half, -half), (-half, half), (-half, -half)]:
+                for channel in range(channels):
+                    for row in range(top + down, top + down + patch_size):
+                        for column in range(left + right, left + right + patch_size):
+                            inside = 0 <= row < side and 0 <= column < side
+                            numbers.append(image[channel, row, column] if inside else 0.0)
+            patches.append(numbers)
+    return np.array(patches)
+
+
+def loop_attention(tokens: np.ndarray, weights: dict[str, np.ndarray], heads: int) -> np.ndarray:
+    projected = tokens @ weights["query_key_value.weight"].T
+    query, key, value = np.split(projected, 3, axis=1)
+    size = query.shape[1] // heads
+    gathered = np.zeros_like(query)
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        for token in range(len(tokens)):
+            others = [other for other in range(len(tokens)) if other != token]
+            scores = [query[token, part] @ key[other, part] for other in others]
+            shares = np.exp(np.array(scores) / weights["temperature"])
+            shares /= shares.sum()
+            for share, other in zip(shares, others, strict=True):
+                gathered[token, part] += share * value[other, part]
+    return gathered @ weights["projection.weight"].T + weights["projection.bias"]
+
+
+def loop_layer_norm(tokens: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.ndarray:
+    centred = tokens - tokens.mean(axis=1, keepdims=True)
+    normalised = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+    return normalised * weights[name + ".weight"] + weights[name + ".bias"]
+
+
+def numpy_state(module: nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("patch_size", [2, 4])
+def test_tokens_are_shifted_patches_normalised_and_projected(patch_size):
+    module = randomise(ShiftedPatchTokenisation(3, patch_size, dimension=7)).double()
+    weights = numpy_state(module)
+    inputs = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        tokens = module(inputs).numpy()
+    for image, actual in zip(inputs.numpy(), tokens, strict=True):
+        patches = loop_layer_norm(loop_shifted_patches(image, patch_size), weights, "norm")
+        expected = patches @ weights["projection.weight"].T + weights["projection.bias"]
+        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_attention_is_the_loop_over_heads_and_tokens():
+    module = LocalitySelfAttention(dimension=12, head_dimension=5, dropout=0.0).double()
+    with torch.no_grad():
+        module.temperature.fill_(1.7)
+        tokens = torch.randn(2, 9, 12, dtype=torch.float64)
+        actual = module(tokens).numpy()
+    for item, result in zip(tokens.numpy(), actual, strict=True):
+        expected = loop_attention(item, numpy_state(module), heads=6)
+        np.testing.assert_allclose(result, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_temperatures_start_at_the_root_of_the_head_dimension():
+    model = build(replace(CIFAR, width=0.25))
+    temperatures = [p for name, p in model.named_parameters() if "temperature" in name]
+    assert [value.item() for value in temperatures] == [4.0] * 6
+
+
+def test_a_token_does_not_attend_to_itself():
+    module = LocalitySelfAttention(dimension=12, head_dimension=5, dropout=0.0).double()
+    with torch.no_grad():
+        module.query_key_value.weight[: 2 * 6 * 5] = 0  # so that all others get equal shares
+    tokens = torch.randn(4, 12, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(lambda t: module(t[None])[0], tokens)
+    influence = jacobian.abs().amax(dim=(1, 3))
+    assert torch.equal(influence.diagonal(), torch.zeros(4, dtype=torch.float64))
+    assert (influence + torch.eye(4) > 1e-3).all()
+
+
+def test_vit_is_the_pre_norm_transformer_of_its_definition():
+    model = randomise(build(SMALL)).double()
+    state = numpy_state(model)
+    inputs = torch.randn(2, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        features, logits = model.features(inputs).numpy(), model(inputs).numpy()
+    for index, image in enumerate(inputs.numpy()):
+        patches = loop_shifted_patches(image, 2)
+        patches = loop_layer_norm(patches, state, "body.tokenisation.norm")
+        patches = patches @ state["body.tokenisation.projection.weight"].T
+        patches = patches + state["body.tokenisation.projection.bias"]
+        tokens = np.concatenate([state["body.class_token"][0], patches]) + state["body.position"][0]
+        for depth in range(6):
+            block = f"body.blocks.{depth}."
+            attention = {
+                name.removeprefix(block + "attention.1."): value
+                for name, value in state.items()
+                if name.startswith(block + "attention.1.")
+            }
+            normalised = loop_layer_norm(tokens, state, block + "attention.0")
+            tokens = tokens + loop_attention(normalised, attention, heads=6)
+            hidden = loop_layer_norm(tokens, state, block + "mlp.0")
+            hidden = hidden @ state[block + "mlp.1.weight"].T + state[block + "mlp.1.bias"]
+            hidden = hidden * 0.5 * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2)))
+            tokens = tokens + hidden @ state[block + "mlp.3.weight"].T
+            tokens = tokens + state[block + "mlp.3.bias"]
+        expected = loop_layer_norm(tokens, state, "body.norm")[0]
+        np.testing.assert_allclose(features[index], expected, rtol=1e-9, atol=1e-10)
+        expected = expected @ state["head.weight"].T + state["head.bias"]
+        np.testing.assert_allclose(logits[index], expected, rtol=1e-9, atol=1e-10)
+
+
+def test_class_token_and_positions_start_small():
+    model = initialise(CIFAR, seed=0)
+    assert model.body.position.shape == (1, 65, 512)
+    assert model.body.position.std().item() == pytest.approx(0.02, rel=0.02)
+    assert model.body.class_token.std().item() == pytest.approx(0.02, rel=0.15)
+
+
+def test_vit_drops_inside_every_block_too():
+    block = initialise(replace(SMALL, dropout=0.5), seed=0).body.blocks[3].train()
+    tokens = torch.randn(8, 17, 64)
+    for branch in (block.attention, block.mlp):
+        assert (branch(tokens) == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
