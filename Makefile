@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test lint format bench dag dry-run clean help
+.PHONY: run report test lint format bench dag docs dry-run clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
 	$(SNAKEMAKE) --cores $(CORES)
@@ -43,6 +43,9 @@ format: $(READY) ## format Python and Snakemake files
 
 bench: $(READY) ## measure speed and print it as a table of ratios
 	$(BIN)/python tests/bench/bench.py
+
+docs: $(READY) ## make docs/configuration.md from the schema
+	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
 
 clean: ## remove the results of the study
 	rm -rf results/$(NAME)

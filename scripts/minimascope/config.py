@@ -70,7 +70,7 @@ def with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]
     Sections marked ``partial`` are overrides: they are left as they are, so that a default
     cannot hide what they override.
     """
-    schema = _resolved(schema, root)
+    schema = resolve_reference(schema, root)
     if not isinstance(value, Mapping) or schema.get("partial"):
         return copy.deepcopy(value)
     properties = schema.get("properties", {})
@@ -86,10 +86,11 @@ _NO_DEFAULT = object()
 
 
 def _default(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    return schema.get("default", _resolved(schema, root).get("default", _NO_DEFAULT))
+    return schema.get("default", resolve_reference(schema, root).get("default", _NO_DEFAULT))
 
 
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve_reference(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the section of the root schema that a ``$ref`` names, or the schema itself."""
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema
