@@ -13,7 +13,7 @@ def family_documents(wildcards) -> list[str]:
 
 def tables() -> list[str]:
     """The tables that a study ends with."""
-    return [*rules.collect.output, *rules.tabulate.output]
+    return [*rules.collect.output, *rules.summarise.output]
 
 
 rule collect:
@@ -42,7 +42,7 @@ rule collect:
         "../scripts/collect.py"
 
 
-rule tabulate:
+rule summarise:
     input:
         measures=rules.collect.output.measures,
         disagreement=rules.disagreement.output.table,
@@ -58,9 +58,9 @@ rule tabulate:
             labels={"table": "Conditions"},
         ),
     log:
-        log_of("tabulate"),
+        log_of("summarise"),
     benchmark:
-        benchmark_of("tabulate")
+        benchmark_of("summarise")
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -68,8 +68,8 @@ rule tabulate:
         mem_mb=2000,
         runtime=10,
     params:
-        spec=job_spec("tabulate"),
+        spec=job_spec("summarise"),
     message:
         "Main table: mean and standard error of each condition"
     script:
-        "../scripts/tabulate.py"
+        "../scripts/summarise.py"
