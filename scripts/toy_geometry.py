@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from minimascope.analysis.html import page, table_html
 from minimascope.analysis.published import compare_toy_geometry
 from minimascope.io import write_text
 from minimascope.jobs import job
@@ -13,7 +14,8 @@ def main() -> None:
     printed = pd.read_csv(snakemake.input.printed, dtype=str)
     table = compare_toy_geometry(printed)
     write_text(snakemake.output.table, table.to_csv(index=False))
-    write_text(snakemake.output.html, table.to_html(index=False))
+    shown = table.set_index("function").round({"computed": 6}).astype({"computed": str})
+    write_text(snakemake.output.html, page(table_html(shown)))
     write_text(snakemake.output.figure, save_svg(plot(table)).decode())
 
 

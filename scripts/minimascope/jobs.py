@@ -1,6 +1,7 @@
 """What every job of the workflow does besides its work."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
@@ -15,6 +16,7 @@ def job(log: str, threads: int) -> Iterator[None]:
 
     A user's mistake (`InputError`) ends the job with one line in the log and on the screen.
     """
+    start = time.perf_counter()
     torch.set_num_threads(threads)
     screen = sys.stderr
     with (
@@ -24,6 +26,7 @@ def job(log: str, threads: int) -> Iterator[None]:
     ):
         try:
             yield
+            print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
         except InputError as error:
             for stream in (file, screen):
                 print(f"error: {error}", file=stream)

@@ -64,5 +64,6 @@ def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:
             unit="percentage points",
             protocol="corrected",
             n=by_run["test_accuracy"].n.iloc[0],
+            seconds=0.0,
         )
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from html import escape
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..evaluation.agreement import mean_over_pairs
+from .html import page, paragraph, table_html
 from .measure_names import MEASURES, MeasureName
 
 # Measures of pairs of models and the units of their data.
@@ -41,17 +42,6 @@ SUMMARY_COLUMNS = [
     "protocol",
 ]
 MISSING = "—"
-_PAGE = """<!doctype html>
-<meta charset="utf-8">
-<style>
-body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
-table {{ border-collapse: collapse }}
-th, td {{ padding: 4px 10px; text-align: right; white-space: nowrap }}
-th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
-tbody th {{ border: 0; text-align: left; white-space: nowrap; font-weight: normal }}
-</style>
-{body}
-"""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -261,34 +251,31 @@ def count_seeds(counts: pd.Series) -> str:
 
 def to_markdown(table: pd.DataFrame) -> str:
     """Return a table of `main_table` in Markdown, followed by its caption."""
-    text = table.to_markdown(disable_numparse=True, stralign="right")
+    alignment = ("left", *["right"] * len(table.columns))
+    text = table.to_markdown(disable_numparse=True, colalign=alignment)
     return f"{text}\n\n{table.attrs['caption']}\n"
 
 
 def to_latex(table: pd.DataFrame) -> str:
-    r"""Return a table of `main_table` as a LaTeX table with caption (needs booktabs)."""
-    return (
-        table.map(_latex)
-        .rename(index=_latex, columns=_latex)
-        .rename_axis(_latex(table.index.name))
-        .to_latex(
-            escape=False,
-            index_names=False,
-            column_format="l" + "r" * len(table.columns),
-            caption=_latex(table.attrs["caption"]),
-            position="tbp",
-        )
+    r"""Return a table of `main_table` as a LaTeX table as wide as the text, with its caption.
+
+    Needs the packages booktabs and graphicx.
+    """
+    escaped = table.map(_latex).rename(index=_latex, columns=_latex)
+    text = escaped.rename_axis(index=None, columns=_latex(table.index.name)).to_latex(
+        escape=False,
+        column_format="l" + "r" * len(table.columns),
+        caption=_latex(table.attrs["caption"]),
+        position="tbp",
     )
+    fitted = "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}"
+    return text.replace("\\begin{tabular}", fitted).replace("\\end{tabular}", "\\end{tabular}}")
 
 
 def to_html(tables: Iterable[pd.DataFrame]) -> str:
-    """Return tables of `main_table` as one HTML page that needs no other file."""
-    parts = []
-    for table in tables:
-        cells = table.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text)))
-        body = cells.to_html(escape=False, border=0)
-        parts.append(f"{body}\n<p>{escape(table.attrs['caption'].replace('**', ''))}</p>")
-    return _PAGE.format(body="\n".join(parts))
+    """Return tables of `main_table` with their captions as one HTML page."""
+    parts = [(table_html(table), paragraph(table.attrs["caption"])) for table in tables]
+    return page(*chain.from_iterable(parts))
 
 
 def _latex(text: str) -> str:

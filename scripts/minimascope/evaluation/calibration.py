@@ -1,7 +1,10 @@
 """Rows about the calibration of one model."""
 
+import time
+from dataclasses import asdict
 from typing import Any
 
+from ..measurement import Measurement
 from .metrics import (
     expected_calibration_error,
     expected_calibration_error_published,
@@ -12,22 +15,19 @@ from .predictions import Predictions
 
 def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:
     """Return both expected calibration errors of a model, as rows of the table of measures."""
-    values = {
-        "corrected": ("test_ece", expected_calibration_error),
-        "published": ("test_ece_published", expected_calibration_error_published),
+    errors = {
+        ("test_ece", "corrected"): expected_calibration_error,
+        ("test_ece_published", "published"): expected_calibration_error_published,
     }
-    return [
-        {
-            **predictions.run,
-            "family": "evaluation",
-            "measure": measure,
-            "value": error(predictions.logits, predictions.labels, bins),
-            "unit": "fraction",
-            "protocol": protocol,
-            "n": len(predictions.labels),
-        }
-        for protocol, (measure, error) in values.items()
-    ]
+    rows = []
+    for (measure, protocol), error in errors.items():
+        start = time.perf_counter()
+        value = error(predictions.logits, predictions.labels, bins)
+        measurement = Measurement(measure, value, "fraction", len(predictions.labels), protocol)
+        seconds = time.perf_counter() - start
+        origin = predictions.run | {"family": "evaluation", "seconds": seconds}
+        rows.append(origin | asdict(measurement))
+    return rows
 
 
 def reliability_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:
