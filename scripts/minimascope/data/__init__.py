@@ -1,0 +1,1 @@
+"""From any source to one prepared format (`prepared`), augmented or corrupted."""
