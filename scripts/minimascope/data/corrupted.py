@@ -69,8 +69,8 @@ def corrupt_split(
 
 def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata: Any) -> None:
     """Write corrupted images, with what is to be said about how they were generated."""
-    channels = corrupted.images.shape[-3]
-    notes = {name: note(name, channels) for name in corrupted.corruptions}
+    channels, side = corrupted.images.shape[-3:-1]
+    notes = {name: note(name, channels, side) for name in corrupted.corruptions}
     save_tensors(
         path,
         {"images": corrupted.images, "labels": corrupted.labels},

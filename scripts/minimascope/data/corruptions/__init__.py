@@ -56,8 +56,8 @@ def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.
     side/32 (224 px: seven times the lengths at 32 px). Below 32 px some blurs become too short
     to show. Values are rounded to the nearest level, where the published sets truncate.
 
-    Every image has its own draws, which depend on the seed, name, severity, its place and the
-    images' shape: the first k results do not depend on how many images follow.
+    The same images, name, severity and seed give the same result, and the first k results do
+    not depend on how many images follow.
 
     Args:
         images: uint8 [n, channels, side, side], channels 1 or 3, side at least 8 px.
@@ -75,12 +75,12 @@ def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.
     if severity not in SEVERITIES:
         raise InputError(f"severity {severity!r}: use one of {', '.join(map(str, SEVERITIES))}")
     _check_images(images)
-    side = images.shape[-1]
+    _, channels, side, _ = images.shape
     reference = 64 if side == 64 else 32
     strength = STRENGTHS[name][reference][severity - 1]
     pixels = images.cpu().numpy()
     corrupted = np.empty_like(pixels)
-    length = max(1, _CHUNK_VALUES // pixels[:1].size) if len(pixels) else 1
+    length = max(1, _CHUNK_VALUES // (channels * side**2))
     for chunk, start in enumerate(range(0, len(pixels), length)):
         part = slice(start, start + length)
         rng = np.random.default_rng(derive_seed(seed, name, severity, chunk))
