@@ -4,7 +4,7 @@ import time
 
 from minimascope.data.corrupted import load_corrupted
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device, device_name
+from minimascope.devices import default_device, device_name, precision
 from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
 from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
@@ -19,11 +19,14 @@ def main() -> None:
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
     start = time.perf_counter()
-    logits = predict(model, dataset.test.inputs.to(device)).float().cpu()
+    details = []
+    with precision("fp32", device):
+        logits = predict(model, dataset.test.inputs.to(device)).cpu()
+        for path in snakemake.input.corrupted:
+            details = corruption_accuracies(model, load_corrupted(path), device)
     predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy())
-    measurements, details = measure_predictions(predictions), []
-    for path in snakemake.input.corrupted:
-        details = corruption_accuracies(model, load_corrupted(path), device)
+    measurements = measure_predictions(predictions)
+    if details:
         measurements.append(mean_corruption_accuracy(details))
     origin = {"model": metadata["content_sha256"], "data": data_hash}
     save_predictions(snakemake.output.predictions, predictions, **origin)

@@ -4,7 +4,7 @@ import json
 import time
 
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device, device_name
+from minimascope.devices import default_device, device_name, precision
 from minimascope.io import write_json
 from minimascope.jobs import job
 from minimascope.measurement import document
@@ -20,7 +20,8 @@ def main() -> None:
     dataset, data_hash = load_dataset(snakemake.input.data)
     draws = generator(int(run["seed"]), family, device=device)
     start = time.perf_counter()
-    measurements = SHARPNESS[family].load()(model, dataset.train.to(device), draws, **settings)
+    with precision("fp32", device):
+        measurements = SHARPNESS[family].load()(model, dataset.train.to(device), draws, **settings)
     provenance = {
         "run": run,
         "settings": settings,

@@ -20,9 +20,10 @@ def device_name(device: torch.device) -> str:
 
 @contextmanager
 def precision(name: str, device: torch.device) -> Iterator[None]:
-    """Compute in ``fp32``, ``tf32`` or ``bf16`` (autocast) inside the block.
+    """Let float32 products inside the block be exact (``fp32``, ``bf16``) or rounded (``tf32``).
 
-    ``fp32`` switches TensorFloat-32 off for convolutions too, which torch leaves on by default.
+    torch rounds the inputs of convolutions on GPUs to TensorFloat-32 unless told otherwise. For
+    ``bf16`` see `autocast`.
 
     Raises:
         InputError: ``tf32`` was asked for on a CPU, which has no such format.
@@ -34,8 +35,12 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     for backend in backends:
         backend.fp32_precision = "tf32" if name == "tf32" else "ieee"
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=name == "bf16"):
-            yield
+        yield
     finally:
         for backend, value in zip(backends, before, strict=True):
             backend.fp32_precision = value
+
+
+def autocast(name: str, device: torch.device) -> torch.autocast:
+    """Return the context of a forward pass: bfloat16 where that is safe if name is ``bf16``."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bf16")

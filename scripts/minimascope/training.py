@@ -21,13 +21,15 @@ from . import optim
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
 from .data.prepared import Dataset, Split
-from .devices import precision
+from .devices import autocast, precision
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
 from .optim.sam import sam_gradient
 from .optim.schedule import Schedule
 from .progress import progress
 from .seeding import derive_seed, generator
+
+REMEDY = "lower training.optimizer.lr or, with SAM, rho"
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,31 @@ def train(
     optimizer = optim.build(model.parameters(), spec.optimizer)
     done = checkpoint.restore(model, optimizer) if checkpoint else Progress()
     history = list(done.history)
-    for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
-        row = _run_epoch(model, optimizer, train_split, spec, seed, epoch)
-        last = epoch + 1 == spec.epochs
-        if last or (epoch + 1) % spec.test_every == 0:
-            with precision(spec.precision, device):
-                logits = predict(model, test_split.inputs)
-            row["test_loss"], row["test_accuracy"] = loss_and_accuracy(logits, test_split.labels)
-        history.append(row)
-        if checkpoint and not last:
-            checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
+    with precision(spec.precision, device):
+        for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
+            row = _run_epoch(model, optimizer, train_split, spec, seed, epoch)
+            last = epoch + 1 == spec.epochs
+            if last or (epoch + 1) % spec.test_every == 0:
+                row |= _test(model, test_split, spec, row)
+            history.append(row)
+            if checkpoint and not last:
+                checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
     return history
+
+
+def _test(
+    model: nn.Module, split: Split, spec: TrainingSpec, row: Mapping[str, float]
+) -> dict[str, float]:
+    with autocast(spec.precision, split.inputs.device):
+        logits = predict(model, split.inputs)
+    loss, accuracy = loss_and_accuracy(logits, split.labels)
+    # The last step of an epoch can destroy a network whose training losses were all finite.
+    if not math.isfinite(loss):
+        raise InputError(
+            f"training diverged: the test loss is {loss} after epoch {row['epoch']},"
+            f" at learning rate {row['learning_rate']:g}; {REMEDY}"
+        )
+    return {"test_loss": loss, "test_accuracy": accuracy}
 
 
 def _run_epoch(
@@ -169,7 +185,7 @@ def _step(
     hits = []
 
     def loss() -> torch.Tensor:
-        with _dropout_stream(batch.dropout_seed, device), precision(spec.precision, device):
+        with _dropout_stream(batch.dropout_seed, device), autocast(spec.precision, device):
             logits = model(batch.images)
         hits.append((logits.argmax(1) == batch.labels).sum())
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -215,6 +231,5 @@ def _check_finite(losses: torch.Tensor, rates: list[float], epoch: int) -> None:
         step = int(bad[0])
         raise InputError(
             f"training diverged: the loss is {losses[step].item()} in epoch {epoch + 1},"
-            f" step {step + 1}, at learning rate {rates[step]:g};"
-            " lower training.optimizer.lr or, with SAM, rho"
+            f" step {step + 1}, at learning rate {rates[step]:g}; {REMEDY}"
         )

@@ -89,9 +89,7 @@ def load_dataset(path: str | PathLike) -> tuple[Dataset, str]:
     """Read what `save_dataset` wrote and return (data set, content hash)."""
     tensors, metadata = load_tensors(path)
     splits = [
-        Split(
-            tensors[f"{name}_inputs"], tensors[f"{name}_labels"], tensors.get(f"{name}_domains")
-        )
+        Split(tensors[f"{name}_inputs"], tensors[f"{name}_labels"], tensors.get(f"{name}_domains"))
         for name in ("train", "test")
     ]
     dataset = Dataset(*splits, tuple(metadata["classes"]), tuple(metadata["domains"]))
