@@ -40,16 +40,21 @@ def plot(geometry: pd.DataFrame) -> Figure:
         raise InputError("toy geometry: no row with quantity 'max_eigenvalue'; nothing to plot")
     functions = eigenvalues["function"].unique()
     rows = math.ceil(len(functions) / COLUMNS)
-    figure = Figure(figsize=(7.5, 0.5 + 2 * rows), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
-    for axes, name in zip(panels, functions, strict=False):
+    figure = Figure(figsize=(7.5, 0.6 + 1.75 * rows), layout="compressed")
+    cells = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+    for axes, name in zip(cells, functions, strict=False):
         contours = _draw_function(axes, name)
         _mark_minima(axes, eigenvalues[eigenvalues["function"] == name])
-    for axes in panels[len(functions) :]:
+    for axes in cells[len(functions) :]:
         axes.remove()
-    bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
+    for axes in figure.axes[-COLUMNS:]:
+        axes.tick_params(labelbottom=True)
+    bar = figure.colorbar(contours, ax=figure.axes, aspect=30, ticks=range(0, 13, 2))
     bar.set_label("ln(1 + f)", fontsize=FONT_SIZE)
     bar.ax.tick_params(labelsize=FONT_SIZE)
+    figure.suptitle(
+        "Global minima and the largest Hessian eigenvalue there", fontsize=FONT_SIZE + 1
+    )
     figure.supxlabel("x", fontsize=FONT_SIZE)
     figure.supylabel("y", fontsize=FONT_SIZE)
     return figure
@@ -60,19 +65,21 @@ def _draw_function(axes: Axes, name: str) -> QuadContourSet:
     line = torch.linspace(-EXTENT, EXTENT, POINTS, dtype=torch.float64)
     x, y = torch.meshgrid(line, line, indexing="xy")
     height = function.value(x, y).log1p().numpy()
-    axes.contour(line, line, height, LEVELS, colors="white", linewidths=0.3, alpha=0.5)
+    lines = axes.contour(line, line, height, LEVELS, colors="white", linewidths=0.3, alpha=0.5)
     axes.set_title(function.label, fontsize=FONT_SIZE)
     axes.set_aspect("equal")
     axes.set_xticks([-4, -2, 0, 2, 4])
     axes.set_yticks([-4, -2, 0, 2, 4])
     axes.tick_params(labelsize=FONT_SIZE)
-    return axes.contourf(line, line, height, LEVELS, cmap="viridis")
+    filled = axes.contourf(line, line, height, LEVELS, cmap="viridis", zorder=0)
+    for layer in (filled, lines):
+        layer.set_rasterized(True)  # as paths they take megabytes
+    return filled
 
 
 def _mark_minima(axes: Axes, minima: pd.DataFrame) -> None:
-    x, y = minima["minimum_x"], minima["minimum_y"]
-    axes.plot(x, y, "o", markersize=4, color="white", markeredgecolor="black")
-    for x, y, eigenvalue in zip(x, y, minima["computed"], strict=True):
+    for x, y, eigenvalue in minima[["minimum_x", "minimum_y", "computed"]].to_numpy():
+        axes.plot(x, y, "o", markersize=4, color="white", markeredgecolor="black")
         # Towards the middle of the panel, where there is room for the text.
         above = y < 0.6 * EXTENT
         side = "left" if x < -EXTENT / 2 else "right" if x > EXTENT / 2 else "center"
