@@ -17,13 +17,13 @@ from .style import (
     condition_styles,
     label_height,
     rotate_labels,
+    scale_axis,
     select,
-    spans_decades,
     styled,
 )
 
 COLUMNS = 2
-MEAN_OFFSET = 0.28  # of the mean beside its dots, in distances between conditions
+MEAN_OFFSET = 0.4  # of the mean beside its dots, in distances between conditions
 
 
 @styled()
@@ -47,8 +47,8 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
     panels = measures_of(values, "evaluation", "sharpness")
 
     rows = math.ceil(len(panels) / COLUMNS)
-    width = max(HALF_PAGE, COLUMNS * (0.75 + 0.17 * len(conditions)))
-    height = 0.6 + 1.35 * rows + label_height(conditions)
+    width = max(HALF_PAGE, COLUMNS * (0.75 + 0.18 * len(conditions)))
+    height = 0.7 + 1.35 * rows + label_height(conditions)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(f"{network} on {dataset}, {count_seeds(summary['n_seeds'])} per condition")
     cells, key = _cells(figure, rows, len(panels))
@@ -60,12 +60,13 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
     for axes in cells:
         is_last = axes.get_subplotspec().is_last_row()
         rotate_labels(axes, conditions if is_last else [""] * len(conditions))
+    figure.align_ylabels(cells)
     _add_key(key)
     return figure
 
 
 def _cells(figure: Figure, rows: int, panels: int) -> tuple[list[Axes], Axes | Figure]:
-    """Return the panels and where the key goes: a cell that is left over, or above all."""
+    """Return the panels and where the key goes: a cell that is left over, or below all."""
     cells = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     if panels % COLUMNS == 0:
         return cells, figure
@@ -97,7 +98,7 @@ def _draw(axes: Axes, seeds: pd.DataFrame, summary: pd.DataFrame, name: MeasureN
             seeds[condition],
             linestyle="none",
             marker=style.marker,
-            markersize=3.5,
+            markersize=3,
             color=style.colour,
             label=condition,
         )
@@ -108,14 +109,13 @@ def _draw(axes: Axes, seeds: pd.DataFrame, summary: pd.DataFrame, name: MeasureN
         summary["sem"],
         fmt="_",
         color="black",
-        markersize=6,
+        markersize=4.5,
         elinewidth=0.8,
         capsize=1.5,
         zorder=3,
     )
-    if spans_decades(seeds.to_numpy().ravel(), 1 if name.log_axis else 2):
-        axes.set_yscale("log")
-    axes.set_ylabel(textwrap.fill(name.axis_label, 24))
+    scale_axis(axes.yaxis, seeds.to_numpy().ravel(), name.log_axis)
+    axes.set_ylabel(textwrap.fill(name.axis_label, 22))
 
 
 def _add_key(holder: Axes | Figure) -> None:
@@ -124,6 +124,6 @@ def _add_key(holder: Axes | Figure) -> None:
         Line2D([], [], color="black", linestyle="none", marker="_", label="mean ± SEM"),
     ]
     if isinstance(holder, Figure):
-        holder.legend(handles=handles, loc="outside upper center", ncols=2)
+        holder.legend(handles=handles, loc="outside lower center", ncols=2)
     else:
-        holder.legend(handles=handles, loc="center")
+        holder.legend(handles=handles, loc="center right")

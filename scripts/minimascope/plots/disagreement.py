@@ -10,7 +10,7 @@ from ..analysis.tables import pair_matrix
 from .style import HALF_PAGE, label_height, select, styled
 
 NUMBERS_UP_TO = 20  # models
-NUMBER_CELL = 0.21  # inches
+NUMBER_CELL = 0.24  # inches
 
 
 @styled()
@@ -18,7 +18,7 @@ def plot(disagreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the matrix of prediction disagreement over all models, in percent.
 
     Rows and columns are models, by condition and then by seed; lines separate conditions. The
-    diagonal, a model with itself, is left grey. Up to 20 models the cells hold their numbers.
+    diagonal, a model with itself, is left white. Up to 20 models the cells hold their numbers.
     With fewer than two models the figure says that there are no pairs.
 
     Args:
@@ -44,8 +44,7 @@ def plot(disagreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     figure = Figure(figsize=(side + margin, side + margin + 0.8), layout="constrained")
     figure.suptitle(f"{title}, {len(matrix)} models")
     axes = figure.subplots()
-    image = axes.imshow(matrix, cmap="cividis", norm=Normalize(vmin=0))
-    axes.set_facecolor("lightgrey")
+    image = axes.imshow(matrix, cmap="viridis", norm=Normalize(vmin=0))
     _label(axes, blocks, matrix.index.get_level_values("seed") if with_numbers else None)
     if with_numbers:
         _write_numbers(axes, matrix.to_numpy(), image.norm)
@@ -66,11 +65,14 @@ def _label(axes: Axes, blocks: pd.Series, seeds: pd.Index | None) -> None:
     axes.set_yticks(centres, blocks.index)
     axes.tick_params(length=0, pad=2 if seeds is None else 14)
     if seeds is not None:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.remove_overlapping_locs = False  # a seed's number and a condition's name
         axes.set_xticks(np.arange(len(seeds)), seeds, minor=True)
         axes.set_yticks(np.arange(len(seeds)), seeds, minor=True)
         axes.tick_params(which="minor", length=0, pad=2)
-    axes.set_xlabel("Condition" if seeds is None else "Seed and condition")
-    axes.set_ylabel("Condition" if seeds is None else "Seed and condition")
+    axes.set(
+        **dict.fromkeys(("xlabel", "ylabel"), "Condition" if seeds is None else "Seed, condition")
+    )
 
 
 def _write_numbers(axes: Axes, percent: np.ndarray, norm: Normalize) -> None:

@@ -55,7 +55,7 @@ def plot(dot: str) -> Figure:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(left, right), ylim=(bottom, top))
     axes.set_axis_off()
     for start, end in layered.edges:
-        _draw_edge(axes, places[start], places[end], start in graph, end in graph)
+        _draw_edge(axes, places[start], places[end], to_box=end in graph)
     for node, label in graph.nodes(data="label"):
         _draw_box(axes, places[node], widths[node], label)
     return figure
@@ -126,18 +126,19 @@ def _spread(wanted: list[float], layer: list, widths: dict[str, float]) -> dict[
 
 
 def _draw_edge(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], from_box: bool, to_box: bool
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], to_box: bool
 ) -> None:
-    """Draw one step of an edge; only the one that reaches a box has an arrow's head."""
+    """Draw an edge to the next layer: up to a box, or upright past the boxes of that layer."""
     (x0, y0), (x1, y1) = start, end
-    y0 -= BOX_HEIGHT / 2 * from_box
-    y1 += BOX_HEIGHT / 2 * to_box
-    middle = (y0 + y1) / 2
-    curve = Path(
-        [(x0, y0), (x0, middle), (x1, middle), (x1, y1)], [Path.MOVETO] + [Path.CURVE4] * 3
-    )
+    top, bottom = y0 - BOX_HEIGHT / 2, y1 + BOX_HEIGHT / 2
+    middle = (top + bottom) / 2
+    points = [(x0, top), (x0, middle), (x1, middle), (x1, bottom)]
+    codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+    if not to_box:
+        points.append((x1, y1 - BOX_HEIGHT / 2))
+        codes.append(Path.LINETO)
     arrow = FancyArrowPatch(
-        path=curve,
+        path=Path(points, codes),
         arrowstyle="-|>,head_length=3,head_width=1.5" if to_box else "-",
         color="dimgrey",
         linewidth=0.8,

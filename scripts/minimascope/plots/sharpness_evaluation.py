@@ -17,8 +17,8 @@ from .style import (
     condition_handles,
     condition_styles,
     legend_columns,
+    scale_axis,
     select,
-    spans_decades,
     styled,
 )
 
@@ -59,10 +59,12 @@ def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
     for row, (y, y_name) in zip(grid, sharpness.items(), strict=True):
         for axes, (x, x_name) in zip(row, evaluations.items(), strict=True):
             _draw(axes, models[[x, y]].dropna(), styles)
-            _scale(axes, models[x], models[y], (x_name.log_axis, y_name.log_axis))
+            scale_axis(axes.xaxis, models[x], x_name.log_axis)
+            scale_axis(axes.yaxis, models[y], y_name.log_axis)
         row[0].set_ylabel(textwrap.fill(y_name.axis_label, 20))
     for axes, name in zip(grid[-1], evaluations.values(), strict=True):
         axes.set_xlabel(textwrap.fill(name.axis_label, 20))
+    figure.align_labels()
     handles = condition_handles(styles, lines=False)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
@@ -89,11 +91,3 @@ def _correlation(models: pd.DataFrame) -> str:
     if len(models) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return "n.a."
     return f"{spearmanr(x, y).statistic:.2f}".replace("-", "−")
-
-
-def _scale(axes: Axes, x: pd.Series, y: pd.Series, usually_log: tuple[bool, bool]) -> None:
-    x_log, y_log = usually_log
-    if spans_decades(x, 1 if x_log else 2):
-        axes.set_xscale("log")
-    if spans_decades(y, 1 if y_log else 2):
-        axes.set_yscale("log")

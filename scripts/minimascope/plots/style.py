@@ -5,6 +5,9 @@ colour vision can tell apart; markers and line styles repeat what they say.
 """
 
 import io
+import math
+import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,8 +16,12 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from ..errors import InputError
 
@@ -113,11 +120,45 @@ def select(frame: pd.DataFrame, dataset: str, network: str, required: bool = Tru
     return rows
 
 
-def spans_decades(values: Iterable[float], decades: float) -> bool:
-    """Return whether all values are positive and the largest is 10^decades times the smallest."""
+def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool) -> None:
+    """Make an axis logarithmic if all values are positive and span over two decades.
+
+    One decade is enough where that is usual for the quantity.
+    """
+    if _decades(values) > (1 if usually_log else 2):
+        set_log(axis, values)
+
+
+def set_log(axis: Axis, values: Iterable[float]) -> None:
+    """Make an axis of positive values logarithmic, with plain numbers where they are short."""
+    decades = _decades(values)
+    subdivisions = (1, 2, 3, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=subdivisions, numticks=6))
+    axis.set_major_formatter(FuncFormatter(_tick_label))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _decades(values: Iterable[float]) -> float:
+    """Return log10(max / min), or 0 if that is not defined; NaN values are left out."""
     values = np.asarray(list(values), dtype=float)
     values = values[~np.isnan(values)]
-    return bool(len(values) and values.min() > 0 and values.max() > values.min() * 10**decades)
+    return math.log10(values.max() / values.min()) if len(values) and values.min() > 0 else 0.0
+
+
+def _tick_label(value: float, _position: int | None) -> str:
+    if 1e-3 <= value < 1e4:
+        return f"{value:g}"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    factor = f"{value / 10.0**exponent:.3g}"
+    times = "" if factor == "1" else rf"{factor} \times "
+    return f"${times}10^{{{exponent}}}$"
+
+
+def wrap_name(name: str, width: int = 18) -> str:
+    """Break a long name of a condition into lines after hyphens (but not 1e-3) and underscores."""
+    lines = textwrap.wrap(re.sub(r"(?<!\de)([-_]+)", r"\1 ", name), width)
+    return "\n".join(line.replace(" ", "") for line in lines)
 
 
 def rotate_labels(axes: Axes, labels: Iterable[str]) -> None:
@@ -145,5 +186,21 @@ def save_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
 def _save(figure: Figure, **options: object) -> bytes:
     buffer = io.BytesIO()
     with styled():  # ticks are made while a figure is drawn, in the settings of that moment
+        if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+            _settle(figure)
         figure.savefig(buffer, **options)
     return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out for good, at places that are the same each time.
+
+    The solver of the constrained layout differs in the last bits from run to run, and another
+    pass would move everything a little.
+    """
+    for _ in range(2):  # labels are aligned after the first layout, the second makes room for them
+        figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = axes.get_position(original=True).get_points()
+        axes.set_position(Bbox(place.round(4)), which="original")

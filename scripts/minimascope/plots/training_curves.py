@@ -14,6 +14,7 @@ from .style import (
     condition_styles,
     legend_columns,
     select,
+    set_log,
     styled,
 )
 
@@ -53,7 +54,7 @@ def plot(history: pd.DataFrame, dataset: str, network: str) -> Figure:
                 _draw(axes, rows.groupby("epoch")[measure], styles[condition], condition)
         row[0].set_ylabel(label)
     for axes, title in zip(grid[0], PARTS.values(), strict=True):
-        axes.set_yscale("log")
+        set_log(axes.yaxis, history[["train_loss", "test_loss"]].to_numpy().ravel())
         axes.set_title(title)
     for axes in grid[1]:
         axes.set_xlabel("Epoch")
