@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
+
 from minimascope.errors import InputError
 from minimascope.networks import (
     NetworkSpec,
@@ -13,8 +16,6 @@ from minimascope.networks import (
     features_and_head,
     initialise,
 )
-from torch import nn
-from torch.nn import functional as F
 
 CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
 SMALL = {

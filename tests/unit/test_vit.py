@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from minimascope.networks import NetworkSpec, build, initialise
 from minimascope.networks.vit import LocalitySelfAttention, ShiftedPatchTokenisation
-from torch import nn
 
 CIFAR = NetworkSpec("vit", channels=3, image_size=32, classes=10)
 SMALL = NetworkSpec("vit", 1, 8, 10, width=0.125, options={"patch_size": 2})

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-Category = Literal["sharpness", "evaluation", "training"]
+Category = Literal["sharpness", "evaluation", "training", "diagnostic"]
 Direction = Literal["higher is better", "lower is better", "none"]
 
 # How units of the data are printed; the others are printed as they are.
@@ -18,7 +18,8 @@ class MeasureName:
 
     Attributes:
         label: name for readers.
-        category: what it is about; figures set evaluations against sharpness.
+        category: what it is about; figures set evaluations against sharpness, and leave out what
+            is kept to check another measure (``diagnostic``).
         unit: as it is printed; ``–`` for a number without unit.
         direction: which values are better; ``none`` for sharpness, where that is the question.
         log_axis: whether values of different conditions usually differ by factors.
@@ -71,9 +72,12 @@ MEASURES = {
         "Expected calibration error on the test data: mean distance between confidence and "
         "accuracy over equal-width bins of confidence.",
     ),
-    "test_ece_published": _evaluation(
+    "test_ece_published": MeasureName(
         "Test ECE, published",
+        "diagnostic",
         "fraction",
+        "lower is better",
+        False,
         "Expected calibration error as published, with a bin of its own for confidence 1.",
     ),
     "test_nll": _evaluation(
@@ -119,8 +123,11 @@ MEASURES = {
         "Mean absolute change of the training loss under small random perturbations of the "
         "parameters, divided by their radius.",
     ),
-    "sam_sharpness_signed": _sharpness(
+    "sam_sharpness_signed": MeasureName(
         "SAM-sharpness, signed",
+        "diagnostic",
+        "–",
+        "none",
         False,
         "Mean change of the training loss under small random perturbations of the parameters, "
         "divided by their radius.",

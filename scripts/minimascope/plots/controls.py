@@ -22,7 +22,7 @@ from .style import (
     styled,
 )
 
-COLUMNS = 2
+COLUMNS = 4
 MEAN_OFFSET = 0.4  # of the mean beside its dots, in distances between conditions
 
 
@@ -68,11 +68,12 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
 def _cells(figure: Figure, rows: int, panels: int) -> tuple[list[Axes], Axes | Figure]:
     """Return the panels and where the key goes: a cell that is left over, or below all."""
     cells = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
-    if panels % COLUMNS == 0:
-        return cells, figure
-    spare = cells.pop(COLUMNS - 1)
-    spare.set_axis_off()
-    return cells, spare
+    # In the first row, so that every column ends with a panel that names the conditions.
+    spare = cells[COLUMNS - (len(cells) - panels) : COLUMNS]
+    for axes in spare:
+        axes.set_axis_off()
+        cells.remove(axes)
+    return cells, spare[0] if spare else figure
 
 
 def _disagreement_of_seeds(pairs: pd.DataFrame) -> pd.DataFrame:

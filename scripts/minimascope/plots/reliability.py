@@ -19,7 +19,7 @@ from .style import (
     wrap_name,
 )
 
-COLUMNS = 2
+COLUMNS = 3
 
 
 @styled()
@@ -44,7 +44,7 @@ def plot(reliability: pd.DataFrame, dataset: str, network: str) -> Figure:
     styles = condition_styles(reliability["condition"].unique())
     pooled = _pool(reliability)
     rows = math.ceil(len(styles) / COLUMNS)
-    figure = Figure(figsize=(HALF_PAGE, 0.3 + 2.35 * rows), layout="constrained")
+    figure = Figure(figsize=(COLUMNS * HALF_PAGE / 2, 0.3 + 2.35 * rows), layout="constrained")
     seeds = count_seeds(reliability.groupby("condition")["seed"].nunique())
     figure.suptitle(f"{network} on {dataset}, {seeds} pooled")
     figure.get_layout_engine().set(h_pad=0.07)  # inches, between one's axis and the next's name
