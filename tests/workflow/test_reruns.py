@@ -1,0 +1,152 @@
+"""Which jobs a change reruns: exactly those whose result it can change."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import STUDY, Project, study_with
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("finished study")]
+
+# The study has 2 conditions × 2 seeds and 5 figures.
+AFTER_COLLECT = {"collect": 1, "summarise": 1, "plot": 3}
+AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, **AFTER_COLLECT, "plot": 5}
+MEASURES_OF_TWO_MODELS = {"forward": 2, "perturbation": 2, "evaluate": 2, **AFTER_EVALUATE}
+MEASURES_OF_ALL_MODELS = {"forward": 4, "perturbation": 4, "evaluate": 4, **AFTER_EVALUATE}
+
+CONFIGURATION = {
+    "nothing": ({}, {}),
+    "a seed more": (
+        {"seeds": [0, 1, 2]},
+        {"initialise": 1, "train": 2, **MEASURES_OF_TWO_MODELS},
+    ),
+    "the order of seeds": ({"seeds": [1, 0]}, {}),
+    "number of perturbations": (
+        {"sharpness.perturbation.samples": 4},
+        {"perturbation": 4, **AFTER_COLLECT},
+    ),
+    "a default written out": ({"sharpness.perturbation.radius": 0.005}, {}),
+    "SAM's radius": (
+        {"conditions.baseline_sam.sam.rho": 0.1},
+        {"train": 2, **MEASURES_OF_TWO_MODELS},
+    ),
+    "the learning rate of one condition": (
+        {"conditions.baseline.optimizer": {"lr": 0.01}},
+        {"train": 2, **MEASURES_OF_TWO_MODELS},
+    ),
+    "learning rate and momentum exchanged": (
+        {"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}},
+        {"train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
+    "epochs": ({"training.epochs": 3}, {"train": 4, **MEASURES_OF_ALL_MODELS}),
+    "a condition more": (
+        {"conditions.weight_decay": {"optimizer": {"weight_decay": 0.001}}},
+        {"train": 2, **MEASURES_OF_TWO_MODELS},
+    ),
+    "normalisation": (
+        {"datasets.digits.normalize": {"mean": [0.3]}},
+        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
+    "bins of the calibration error": (
+        {"evaluation.ece_bins": 10},
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
+    ),
+    "corrupted samples": (
+        {"evaluation.corruptions.samples": 11},
+        {"corrupt": 1, "evaluate": 4, **AFTER_EVALUATE},
+    ),
+    "size of the training split": (
+        {"datasets.digits.train_size": 90},
+        {"prepare": 1, "corrupt": 1, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
+    "the study's name": (
+        {"study": "other"},
+        {
+            "prepare": 1,
+            "corrupt": 1,
+            "initialise": 2,
+            "train": 4,
+            "toy_geometry": 1,
+            **MEASURES_OF_ALL_MODELS,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), CONFIGURATION.values(), ids=CONFIGURATION)
+def test_a_change_of_configuration_reruns_what_depends_on_it(
+    finished: Project, changes: Mapping[str, Any], expected: Mapping[str, int]
+):
+    assert finished.planned(study_with(changes)) == expected
+
+
+def reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(value)}
+    return value
+
+
+def test_reordered_keys_rerun_nothing(finished: Project):
+    study = reordered(STUDY)
+    assert list(study) != list(STUDY)
+    assert finished.planned(study) == {}
+
+
+LIBRARY = "scripts/minimascope"
+ADDED_CODE = "\n\n_ADDED = 1\n"
+CODE = {
+    "a comment": (f"{LIBRARY}/training.py", "\n# nothing new\n", {}),
+    "a figure": (f"{LIBRARY}/plots/controls.py", ADDED_CODE, {"plot": 1}),
+    "the style of figures": (
+        f"{LIBRARY}/plots/style.py",
+        ADDED_CODE,
+        {"plot": 5, "toy_geometry": 1},
+    ),
+    "one family of measures": (
+        f"{LIBRARY}/sharpness/perturbation.py",
+        ADDED_CODE,
+        {"perturbation": 4, **AFTER_COLLECT},
+    ),
+    "SAM": (f"{LIBRARY}/optim/sam.py", ADDED_CODE, {"train": 4, **MEASURES_OF_ALL_MODELS}),
+    "a network not in the study": (f"{LIBRARY}/networks/vit.py", ADDED_CODE, {}),
+    "a new line in the registry": (
+        f"{LIBRARY}/registry.py",
+        '\nNETWORKS["mlp"] = _component("networks.mlp:mlp")\n',
+        {},
+    ),
+    "calibration": (
+        f"{LIBRARY}/evaluation/calibration.py",
+        ADDED_CODE,
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
+    ),
+}
+
+
+@pytest.fixture
+def edited(finished: Project) -> Iterator[Any]:
+    originals: dict[Path, str] = {}
+
+    def edit(name: str, added: str) -> None:
+        path = finished.checkout / name
+        originals[path] = path.read_text()
+        path.write_text(originals[path] + added)
+
+    yield edit
+    for path, text in originals.items():
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(("name", "added", "expected"), CODE.values(), ids=CODE)
+def test_a_change_of_code_reruns_what_depends_on_it(
+    finished: Project, edited: Any, name: str, added: str, expected: Mapping[str, int]
+):
+    edited(name, added)
+    assert finished.planned(STUDY) == expected
+
+
+def test_touched_files_rerun_nothing(finished: Project):
+    for pattern in ("scripts/**/*.py", "rules/*.smk", "Snakefile"):
+        for path in finished.checkout.glob(pattern):
+            path.touch()
+    assert finished.planned(STUDY) == {}
