@@ -28,7 +28,7 @@ dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
 test: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest --numprocesses $(CORES)
 
 lint: $(READY) ## check style of Python and Snakemake files
 	$(BIN)/ruff check .

@@ -6,9 +6,14 @@ def toy_results() -> list[str]:
     return list(rules.toy_geometry.output) if STUDY.config["toy_functions"] else []
 
 
+def toy_geometry_spec() -> str:
+    # Part of the workflow, not of the data: as an input file its path would change with the
+    # checkout, and rerun the job.
+    printed = BASE / "resources" / "published" / "toy_functions.csv"
+    return job_spec("toy_geometry", printed=printed.read_text(encoding="utf-8"))
+
+
 rule toy_geometry:
-    input:
-        printed=str(BASE / "resources" / "published" / "toy_functions.csv"),
     output:
         table=results("tables/toy_geometry.csv"),
         html=report(
@@ -34,7 +39,7 @@ rule toy_geometry:
         mem_mb=2000,
         runtime=10,
     params:
-        spec=job_spec("toy_geometry"),
+        spec=toy_geometry_spec(),
     message:
         "Hessian geometry of the toy functions"
     script:

@@ -1,5 +1,8 @@
 """Hessian geometry of the analytic functions at their minima, next to the printed figures."""
 
+import json
+from io import StringIO
+
 import pandas as pd
 
 from minimascope.analysis.html import page, table_html
@@ -11,8 +14,8 @@ from minimascope.plots.toy_geometry import plot
 
 
 def main() -> None:
-    printed = pd.read_csv(snakemake.input.printed, dtype=str)
-    table = compare_toy_geometry(printed)
+    printed = json.loads(snakemake.params.spec)["printed"]
+    table = compare_toy_geometry(pd.read_csv(StringIO(printed), dtype=str))
     write_text(snakemake.output.table, table.to_csv(index=False))
     shown = table.set_index("function").round({"computed": 6}).astype({"computed": str})
     write_text(snakemake.output.html, page(table_html(shown)))

@@ -28,6 +28,7 @@ def job(log: str, threads: int) -> Iterator[None]:
             yield
             print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
         except InputError as error:
-            for stream in (file, screen):
-                print(f"error: {error}", file=stream)
+            # On a line of its own, also behind a progress bar that was cut off.
+            print(f"\nerror: {error}", file=file)
+            print(f"error: {error}", file=screen)
             sys.exit(1)

@@ -1,21 +1,32 @@
 """A small study, and real Snakemake to run it."""
 
 import copy
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW = ("Snakefile", "config.yaml", "rules", "scripts", "resources", "profiles", "report", "envs")
+WORKFLOW = (
+    "Snakefile",
+    "config.yaml",
+    "rules",
+    "scripts",
+    "resources",
+    "profiles",
+    "report",
+    "envs",
+)
 
 STUDY = {
     "study": "small",
@@ -56,8 +67,9 @@ class Project:
 
     def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on a study."""
-        config = self.folder / "study.yaml"
-        config.write_text(yaml.safe_dump(dict(study), sort_keys=False))
+        text = yaml.safe_dump(dict(study), sort_keys=False)
+        config = self.folder / f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
+        config.write_text(text)
         profile = self.checkout / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),
@@ -106,14 +118,26 @@ def copy_workflow(target: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The small study, run to its end from a checkout of its own."""
-    base = tmp_path_factory.mktemp("finished")
-    project = Project(copy_workflow(base / "checkout"), base / "run")
-    project.folder.mkdir()
-    result = project.run(STUDY)
-    assert result.returncode == 0, result.stdout
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small study, run to its end once for all workers of a test run; not to be changed."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    project = Project(shared / "checkout", shared / "finished")
+    with FileLock(shared / "finished.lock"):
+        if not project.folder.exists():
+            copy_workflow(project.checkout)
+            project.folder.mkdir()
+            result = project.run(STUDY)
+            assert result.returncode == 0, result.stdout
     return project
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished study, to be changed."""
+    folder = shutil.copytree(finished.folder, tmp_path / "copied")
+    return Project(finished.checkout, folder)
 
 
 @pytest.fixture

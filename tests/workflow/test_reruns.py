@@ -1,13 +1,14 @@
 """Which jobs a change reruns: exactly those whose result it can change."""
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import STUDY, Project, study_with
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("finished study")]
+pytestmark = pytest.mark.workflow
 
 # The study has 2 conditions × 2 seeds and 5 figures.
 AFTER_COLLECT = {"collect": 1, "summarise": 1, "plot": 3}
@@ -124,29 +125,23 @@ CODE = {
 
 
 @pytest.fixture
-def edited(finished: Project) -> Iterator[Any]:
-    originals: dict[Path, str] = {}
-
-    def edit(name: str, added: str) -> None:
-        path = finished.checkout / name
-        originals[path] = path.read_text()
-        path.write_text(originals[path] + added)
-
-    yield edit
-    for path, text in originals.items():
-        path.write_text(text)
+def moved(finished: Project, tmp_path: Path) -> Project:
+    """The finished study under a checkout in another place."""
+    checkout = shutil.copytree(finished.checkout, tmp_path / "moved")
+    return Project(checkout, finished.folder)
 
 
 @pytest.mark.parametrize(("name", "added", "expected"), CODE.values(), ids=CODE)
 def test_a_change_of_code_reruns_what_depends_on_it(
-    finished: Project, edited: Any, name: str, added: str, expected: Mapping[str, int]
+    moved: Project, name: str, added: str, expected: Mapping[str, int]
 ):
-    edited(name, added)
-    assert finished.planned(STUDY) == expected
+    path = moved.checkout / name
+    path.write_text(path.read_text() + added)
+    assert moved.planned(STUDY) == expected
 
 
-def test_touched_files_rerun_nothing(finished: Project):
-    for pattern in ("scripts/**/*.py", "rules/*.smk", "Snakefile"):
-        for path in finished.checkout.glob(pattern):
+def test_a_moved_checkout_with_touched_files_reruns_nothing(moved: Project):
+    for pattern in ("scripts/**/*.py", "rules/*.smk", "resources/**/*", "Snakefile"):
+        for path in moved.checkout.glob(pattern):
             path.touch()
-    assert finished.planned(STUDY) == {}
+    assert moved.planned(STUDY) == {}
