@@ -30,7 +30,8 @@ def main() -> None:
     checkpoint = CheckpointFile(snakemake.params.checkpoint, canonical_json(identity))
     history = train(model, dataset, spec, int(run["seed"]), checkpoint)
     write_rows(snakemake.output.history, [run | row for row in history])
-    metadata = {"run": run, "training": config["training"], "data": data_hash}
+    origin = {"data": data_hash, "initial": initial["content_sha256"]}
+    metadata = {"run": run, "training": config["training"], **origin}
     save_model(snakemake.output.model, model, network, initial["normalize"], **metadata)
     checkpoint.remove()
 
