@@ -42,7 +42,7 @@ format: $(READY) ## format Python and Snakemake files
 	$(BIN)/snakefmt Snakefile rules
 
 bench: $(READY) ## measure speed and print it as a table of ratios
-	$(BIN)/python tests/bench/bench.py
+	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
 docs: $(READY) ## make docs/configuration.md from the schema
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md

@@ -9,6 +9,9 @@ from ..measurement import Measurement
 from ..networks import count_weight_layers, features_and_head
 from ..progress import progress
 
+# A feature that varies by less than this share of its size is constant up to rounding.
+CONSTANT = 1e-12
+
 
 def fisher_rao_norm(logits: torch.Tensor, labels: torch.Tensor, n_layers: int) -> float:
     """Return the Fisher–Rao norm for the cross-entropy loss.
@@ -25,7 +28,9 @@ def fisher_rao_norm(logits: torch.Tensor, labels: torch.Tensor, n_layers: int) -
     logits = logits.double()
     # Σ_c p_c z_c − z_y = Σ_c p_c (z_c − z_y): no cancellation where p is almost one-hot.
     margins = logits - logits.gather(1, labels[:, None])
-    inner = (logits.softmax(1) * margins).sum(1)
+    # Written out, since torch's softmax over few classes is slower than all of this together.
+    weights = (logits - logits.amax(1, keepdim=True)).exp()
+    inner = (weights * margins).sum(1) / weights.sum(1)
     return (n_layers + 1) * inner.square().mean().sqrt().item()
 
 
@@ -49,14 +54,16 @@ def relative_flatness(
     """
     features, weight, bias = (tensor.detach().double() for tensor in (features, weight, bias))
     probabilities = torch.addmm(bias, features, weight.T).softmax(1)
+    scales = torch.ones_like(features[0])
     if normalise:
         deviations = features.std(0, correction=0)
-        used = deviations > 0
-        features = features[:, used] / deviations[used]
-        weight = weight[:, used] * deviations[used]
+        varies = deviations > CONSTANT * features.abs().amax(0)
+        scales = torch.where(varies, 1 / deviations, 0)
+        weight = torch.where(varies, weight * deviations, 0)
     distances = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist").square()
     variances = ((probabilities @ distances) * probabilities).sum(1) / 2
-    return (features.square().sum(1) * variances).mean().item()
+    squared_norms = features.square() @ scales.square()
+    return (squared_norms * variances).mean().item()
 
 
 def squared_weight_norm(model: nn.Module) -> float:

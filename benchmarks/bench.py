@@ -1,0 +1,79 @@
+"""Time what is meant to be fast against the usual way, in one process, and print a table.
+
+Ratios are what counts; seconds depend on the machine and on what else it does.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import cases
+import torch
+
+
+def seconds_of(function: Callable[[], object], repeats: int) -> float:
+    """Return the median time of a function after one warm-up."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def speed_rows(chosen: list[cases.Case], repeats: int) -> Iterator[str]:
+    """Yield the table of ratios."""
+    yield "| what | ours (s) | against | that (s) | ratio |"
+    yield "|---|---:|---|---:|---:|"
+    for case in chosen:
+        ours, usual = seconds_of(case.ours, repeats), seconds_of(case.usual, min(repeats, 3))
+        name = case.name
+        if case.work:
+            name += f" ({case.work / ours / 1e9:.1f} GFLOP/s in float64)"
+        yield f"| {name} | {ours:.3g} | {case.usual_name} | {usual:.3g} | {usual / ours:,.2f} |"
+
+
+def import_rows() -> Iterator[str]:
+    """Yield the table of seconds in which a job does no work."""
+    yield "| job | seconds of imports | in units of `import torch` |"
+    yield "|---|---:|---:|"
+    torch_alone = cases.import_seconds("import torch")
+    yield f"| (`import torch` alone) | {torch_alone:.2f} | 1.00 |"
+    for script in sorted(cases.SCRIPTS.glob("*.py")):
+        if "snakemake." in script.read_text(encoding="utf-8"):
+            seconds = cases.import_seconds(cases.imports_of(script))
+            yield f"| {script.stem} | {seconds:.2f} | {seconds / torch_alone:.2f} |"
+
+
+def main() -> None:
+    """Parse the command line, time and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch (default 1)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each (default 5)")
+    parser.add_argument("--output", type=Path, help="write the tables to this file as well")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    facts = f"{date.today()}, torch {torch.__version__}, Python {platform.python_version()}"
+    lines = [f"{facts}, {arguments.threads} CPU thread(s), {platform.machine()}", ""]
+    chosen = [
+        cases.relative_flatness_case(),
+        cases.large_relative_flatness_case(),
+        cases.fisher_rao_case(),
+        cases.training_case(train=False),
+        cases.training_case(train=True),
+        cases.perturbation_case(),
+    ]
+    lines += [*speed_rows(chosen, arguments.repeats), "", *import_rows()]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

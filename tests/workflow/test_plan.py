@@ -1,0 +1,121 @@
+"""Every study that comes with the workflow can be planned anywhere, without data and at once."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from conftest import ROOT, STUDY, Project, copy_workflow, study_with
+
+from minimascope.registry import FIGURES, SHARPNESS
+
+pytestmark = pytest.mark.workflow
+
+STUDIES = {path.stem: path for path in (ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml"))}
+# What is too slow to be imported whenever someone asks for a plan.
+HEAVY = {"torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib"}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def jobs_of(study: dict[str, Any]) -> dict[str, int]:
+    """Return the number of jobs of each rule, counted by hand from the text of a study."""
+    conditions = len(study["conditions"])
+    for sweep in study.get("sweeps", {}).values():
+        varied = len(sweep.get("conditions", study["conditions"]))
+        conditions += varied * math.prod(len(values) for values in sweep["axes"].values())
+    datasets, seeds = len(study["datasets"]), len(study["seeds"])
+    pairs = datasets * len(study["networks"])
+    runs = pairs * conditions * seeds
+    families = {name for name in SHARPNESS if study.get("sharpness", {}).get(name, {}) is not None}
+    corrupted = study.get("evaluation", {}).get("corruptions", {}) is not None
+    jobs = {
+        "prepare": datasets,
+        "corrupt": datasets * corrupted,
+        "initialise": pairs * seeds,
+        "train": runs,
+        "evaluate": runs,
+        **dict.fromkeys(families, runs),
+        "calibrate": 1,
+        "disagreement": 1,
+        "collect": 1,
+        "summarise": 1,
+        "plot": pairs * len(FIGURES),
+        "toy_geometry": int(study.get("toy_functions", True)),
+    }
+    return {rule: count for rule, count in jobs.items() if count}
+
+
+@pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
+def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
+    study = read(path)
+    assert project.planned(study) == jobs_of(study)
+    assert not (project.folder / "results").exists()
+
+
+def test_the_default_study_trains_36_networks_from_6_initial_ones(project: Project):
+    plan = project.planned(read(ROOT / "config.yaml"))
+    assert (plan["train"], plan["initialise"], plan["prepare"]) == (36, 6, 1)
+
+
+def test_a_sweep_adds_a_condition_for_each_cell_of_its_grid(project: Project):
+    axes = {"training.batch_size": [20, 30], "training.optimizer.lr": [0.1, 0.01, 0.001]}
+    grid = {"axes": axes, "conditions": ["baseline"]}
+    plan = project.planned(study_with({"sweeps": {"grid": grid}}))
+    assert plan["train"] == (2 + 6) * 2
+    assert plan["initialise"] == 2
+
+
+def test_switched_off_families_and_stages_have_no_jobs(project: Project):
+    study = study_with(
+        {"sharpness.perturbation": None, "evaluation.corruptions": None, "toy_functions": False}
+    )
+    plan = project.planned(study)
+    assert plan == jobs_of(study)
+    assert not plan.keys() & {"perturbation", "corrupt", "toy_geometry"}
+
+
+def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    result = project.run(STUDY, "--dry-run")
+    imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", result.stdout, flags=re.MULTILINE))
+    assert result.returncode == 0
+    assert {"snakemake", "scripts.minimascope.study"} <= imported
+    assert not HEAVY & imported
+
+
+def test_the_rule_graph_names_every_rule(project: Project):
+    graph = project.run(STUDY, "--quiet", "all", "--forceall", "--rulegraph")
+    assert graph.returncode == 0, graph.stdout
+    drawing = project.folder / "rule_graph.svg"
+    script = project.checkout / "scripts" / "rule_graph.py"
+    subprocess.run([sys.executable, script, drawing], input=graph.stdout, text=True, check=True)
+    assert ElementTree.parse(drawing).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    # The letters are drawn as paths; matplotlib keeps each text as a comment.
+    labels = re.findall(r"<!-- (\w+) -->", drawing.read_text(encoding="utf-8"))
+    assert sorted(labels) == sorted(["all", *jobs_of(STUDY)])
+
+
+def test_the_workflow_passes_snakemakes_linter(tmp_path: Path):
+    checkout = copy_workflow(tmp_path / "checkout")
+    command = [sys.executable, "-m", "snakemake", "--lint"]
+    result = subprocess.run(
+        command, cwd=checkout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_study_without_a_name_is_not_taken_for_the_default_one(tmp_path: Path):
+    # In the repository's own folder, where the default study would be at hand to complete it.
+    checkout = copy_workflow(tmp_path / "checkout")
+    study = {key: value for key, value in STUDY.items() if key != "study"}
+    result = Project(checkout, checkout).run(study, "--dry-run")
+    assert result.returncode == 1
+    assert "'study' is missing; add it" in result.stdout
