@@ -8,6 +8,8 @@ if "study" not in config:
 
 
 include: "rules/common.smk"
+include: "rules/specs.smk"
+include: "rules/inputs.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/sharpness.smk"

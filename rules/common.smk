@@ -36,14 +36,14 @@ def results(path: str) -> str:
     return f"results/{STUDY.name}/{path}"
 
 
-def log_of(rule: str, *wildcards: str) -> str:
+def log_of(rule: str, wildcards: str = "all") -> str:
     """The log of a rule, with the wildcards of its output."""
-    return results("/".join(["logs", rule, *wildcards]) + ".log")
+    return results(f"logs/{rule}/{wildcards}.log")
 
 
-def benchmark_of(rule: str, *wildcards: str) -> str:
+def benchmark_of(rule: str, wildcards: str = "all") -> str:
     """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
-    return results("/".join(["benchmarks", rule, *wildcards]) + ".tsv")
+    return results(f"benchmarks/{rule}/{wildcards}.tsv")
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -1,15 +1,6 @@
 # From any source to one prepared format, and a corrupted copy of the test split.
 
 
-def prepare_spec(wildcards) -> str:
-    source = STUDY.source_spec(wildcards.dataset)
-    return job_spec("prepare", SOURCES[source["source"]].module, **source)
-
-
-def corrupt_spec(wildcards) -> str:
-    return job_spec("corrupt", **STUDY.corruptions)
-
-
 rule prepare:
     output:
         data=results("data/{dataset}/prepared.safetensors"),

@@ -1,16 +1,6 @@
 # Predictions of each model, and what follows from those of all models together.
 
 
-def evaluate_spec(wildcards) -> str:
-    architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    return job_spec("evaluate", NETWORKS[architecture].module)
-
-
-def corrupted_copy(wildcards) -> list[str]:
-    """The corrupted test images, if the study has any."""
-    return [rules.corrupt.output.data] if STUDY.corruptions else []
-
-
 rule evaluate:
     input:
         data=rules.prepare.output.data,

@@ -2,28 +2,6 @@
 # set from the tables alone.
 
 
-def plot_spec(wildcards) -> str:
-    return job_spec("plot", FIGURES[wildcards.figure].module)
-
-
-def tables_of_figure(wildcards) -> dict[str, str]:
-    """The tables that a figure is drawn from, by name."""
-    return {
-        table: results(f"tables/{table}.csv")
-        for table in FIGURES[wildcards.figure].options
-    }
-
-
-def figures() -> list[str]:
-    """The figures that a study ends with."""
-    return expand(
-        rules.plot.output.figure,
-        dataset=STUDY.config["datasets"],
-        network=STUDY.config["networks"],
-        figure=FIGURES,
-    )
-
-
 rule plot:
     input:
         unpack(tables_of_figure),

@@ -1,20 +1,6 @@
 # One rule per family of measures: what one pass, or one kind of work, computes together.
 
 
-def sharpness_spec(family: str, wildcards) -> str:
-    architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
-    return job_spec("sharpness", *modules, settings=STUDY.config["sharpness"][family])
-
-
-def forward_spec(wildcards) -> str:
-    return sharpness_spec("forward", wildcards)
-
-
-def perturbation_spec(wildcards) -> str:
-    return sharpness_spec("perturbation", wildcards)
-
-
 rule forward:
     input:
         data=rules.prepare.output.data,

@@ -1,21 +1,6 @@
 # From one JSON per model and family to tidy tables, and from these to the main table.
 
 
-def family_documents(wildcards) -> list[str]:
-    """The JSON documents of every run and every family that the study measures."""
-    families = [*STUDY.families, "evaluation"]
-    return [
-        path
-        for family in families
-        for path in every_run(results(f"measures/{RUN}/{family}.json"))
-    ]
-
-
-def tables() -> list[str]:
-    """The tables that a study ends with."""
-    return [*rules.collect.output, *rules.summarise.output]
-
-
 rule collect:
     input:
         documents=family_documents,

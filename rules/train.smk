@@ -1,26 +1,6 @@
 # Initial weights are files of their own: every condition of a seed starts from the same one.
 
 
-def initialise_spec(wildcards) -> str:
-    network = STUDY.network_spec(wildcards.network)
-    return job_spec(
-        "initialise",
-        NETWORKS[network["architecture"]].module,
-        network=network,
-        normalize=STUDY.input_spec(wildcards.dataset),
-    )
-
-
-def train_spec(wildcards) -> str:
-    training = STUDY.training_spec(wildcards.dataset, wildcards.condition)
-    architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    modules = (
-        NETWORKS[architecture].module,
-        OPTIMIZERS[training["optimizer"]["name"]].module,
-    )
-    return job_spec("train", *modules, training=training)
-
-
 rule initialise:
     input:
         data=rules.prepare.output.data,

@@ -68,8 +68,13 @@ class Project:
     def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on a study."""
         text = yaml.safe_dump(dict(study), sort_keys=False)
-        config = self.folder / f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
-        config.write_text(text)
+        # Beside the folder, which others may be copying, and whole at any moment: another worker
+        # may be planning the same study.
+        name = f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        config = self.folder.with_name(f"{name}.yaml")
+        partial = self.folder.with_name(f"{name}.{os.getpid()}")
+        partial.write_text(text)
+        partial.replace(config)
         profile = self.checkout / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),

@@ -23,6 +23,7 @@ CONFIGURATION = {
         {"initialise": 1, "train": 2, **MEASURES_OF_TWO_MODELS},
     ),
     "the order of seeds": ({"seeds": [1, 0]}, {}),
+    "a seed less": ({"seeds": [0]}, AFTER_EVALUATE),
     "number of perturbations": (
         {"sharpness.perturbation.samples": 4},
         {"perturbation": 4, **AFTER_COLLECT},
@@ -49,6 +50,13 @@ CONFIGURATION = {
         {"datasets.digits.normalize": {"mean": [0.3]}},
         {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
+    "a network more": (
+        {"networks.vit": {"architecture": "vit", "width": 0.1}},
+        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 10},
+    ),
+    "a family of measures less": ({"sharpness.forward": None}, AFTER_COLLECT),
+    "no toy functions": ({"toy_functions": False}, {}),
+    "the folder of raw data": ({"data_dir": "elsewhere"}, {}),
     "bins of the calibration error": (
         {"evaluation.ece_bins": 10},
         {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
@@ -111,11 +119,6 @@ CODE = {
     ),
     "SAM": (f"{LIBRARY}/optim/sam.py", ADDED_CODE, {"train": 4, **MEASURES_OF_ALL_MODELS}),
     "a network not in the study": (f"{LIBRARY}/networks/vit.py", ADDED_CODE, {}),
-    "a new line in the registry": (
-        f"{LIBRARY}/registry.py",
-        '\nNETWORKS["mlp"] = _component("networks.mlp:mlp")\n',
-        {},
-    ),
     "calibration": (
         f"{LIBRARY}/evaluation/calibration.py",
         ADDED_CODE,
@@ -138,6 +141,22 @@ def test_a_change_of_code_reruns_what_depends_on_it(
     path = moved.checkout / name
     path.write_text(path.read_text() + added)
     assert moved.planned(STUDY) == expected
+
+
+def test_a_new_network_reruns_nothing(moved: Project):
+    (moved.checkout / LIBRARY / "networks" / "mlp.py").write_text("WIDTH = 100\n")
+    registry = moved.checkout / LIBRARY / "registry.py"
+    line = '\nNETWORKS["mlp"] = _component("networks.mlp:mlp")\n'
+    registry.write_text(registry.read_text() + line)
+    assert moved.planned(STUDY) == {}
+
+
+def test_new_docstrings_rerun_nothing(moved: Project):
+    for path in moved.checkout.glob("scripts/**/*.py"):
+        text = path.read_text()
+        assert '"""' in text or path.name == "__init__.py"
+        path.write_text(text.replace('"""', '"""In other words: ', 1))
+    assert moved.planned(STUDY) == {}
 
 
 def test_a_moved_checkout_with_touched_files_reruns_nothing(moved: Project):

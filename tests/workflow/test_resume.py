@@ -1,6 +1,7 @@
 """A training that is killed and started again ends with the bytes of one that was not."""
 
 import csv
+import json
 import os
 import random
 import signal
@@ -9,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Project, study_with
+from conftest import STUDY, Project, study_with
+from safetensors import safe_open
 
 pytestmark = pytest.mark.workflow
 
@@ -51,46 +53,75 @@ def kill_while_training(project: Project, draws: random.Random) -> int:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
-    while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint was written"
-        time.sleep(0.01)
-    time.sleep(draws.uniform(0, 0.4))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return checkpoint.stat().st_mtime_ns
+    try:
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline, "no checkpoint was written"
+            time.sleep(0.01)
+        time.sleep(draws.uniform(0, 0.4))
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    with safe_open(checkpoint, framework="numpy") as file:
+        return json.loads(file.metadata()["minimascope"])["epoch"]
 
 
 def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(project: Project, tmp_path: Path):
     undisturbed = train(tmp_path / "undisturbed", project.checkout)
+    epochs = LONG["training"]["epochs"]
     draws = random.Random(20261120)
+    kept = [0]
     for _ in range(3):
-        kill_while_training(project, draws)
+        kept.append(kill_while_training(project, draws))
         assert not project.results(MODEL).exists()
         # What Snakemake asks for after a run that could not end by itself.
         assert project.run(LONG, "--unlock").returncode == 0
+    assert kept == sorted(set(kept)), "each run takes the training further"
     result = project.run(LONG, "--", TARGET)
     assert result.returncode == 0, result.stdout
 
     log = project.results("logs/train/digits/resnet18/baseline_sam/seed0.log").read_text()
     first_bar = log.replace("\r", "\n").split("training:")[1]
-    assert " 0/60" not in first_bar, "the last run did not continue from the checkpoint"
+    assert f" {kept[-1]}/{epochs} " in first_bar, "the last run starts from the checkpoint"
     assert project.results(MODEL).read_bytes() == undisturbed.results(MODEL).read_bytes()
     assert history(project) == history(undisturbed)
-    assert len(history(project)) == LONG["training"]["epochs"]
-    assert not project.results(MODEL).with_name("checkpoint.safetensors").exists()
+    assert len(history(project)) == epochs
+    left = {path.name for path in project.results(MODEL).parent.iterdir()}
+    assert left == {"model.safetensors", "history.csv"}
 
 
-def test_the_same_seed_twice_gives_the_same_bytes(project: Project, tmp_path: Path):
+def test_a_run_in_another_place_makes_the_same_bytes(finished: Project, project: Project):
+    files = [
+        "data/digits/prepared.safetensors",
+        "models/digits/resnet18/initial/seed1.safetensors",
+        "models/digits/resnet18/baseline/seed1/model.safetensors",
+        "models/digits/resnet18/baseline_sam/seed1/model.safetensors",
+    ]
+    result = project.run(STUDY, "--", *(f"results/small/{name}" for name in files))
+    assert result.returncode == 0, result.stdout
+    for name in files:
+        assert project.results(name).read_bytes() == finished.results(name).read_bytes(), name
+
+
+def test_draws_during_training_are_the_same_each_time(project: Project, tmp_path: Path):
     study = study_with(
-        {"training.optimizer": {"name": "adam", "lr": 0.001}, "training.label_smoothing": 0.1}
+        {
+            "training.optimizer": {"name": "adam", "lr": 0.001},
+            "training.augment": {"crop_padding": 1, "horizontal_flip": 0.5},
+            "training.dropout": 0.1,
+            "training.label_smoothing": 0.1,
+        }
     )
-    folder = tmp_path / "again"
-    folder.mkdir()
-    again = Project(project.checkout, folder)
-    target = "models/digits/resnet18/baseline_sam/seed1/model.safetensors"
+    again = Project(project.checkout, tmp_path / "again")
+    again.folder.mkdir()
+    targets = [
+        f"models/digits/resnet18/{condition}/seed1/model.safetensors"
+        for condition in STUDY["conditions"]
+    ]
     for twin in (project, again):
-        result = twin.run(study, "--", f"results/small/{target}")
+        result = twin.run(study, "--", *(f"results/small/{target}" for target in targets))
         assert result.returncode == 0, result.stdout
-    assert project.results(target).read_bytes() == again.results(target).read_bytes()
+    first, second = ([twin.results(t).read_bytes() for t in targets] for twin in (project, again))
+    assert first == second
+    assert first[0] != first[1]

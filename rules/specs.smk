@@ -1,0 +1,60 @@
+# What each job depends on besides its input files: its part of the configuration and its code.
+
+
+def prepare_spec(wildcards) -> str:
+    source = STUDY.source_spec(wildcards.dataset)
+    return job_spec("prepare", SOURCES[source["source"]].module, **source)
+
+
+def corrupt_spec(wildcards) -> str:
+    return job_spec("corrupt", **STUDY.corruptions)
+
+
+def initialise_spec(wildcards) -> str:
+    network = STUDY.network_spec(wildcards.network)
+    return job_spec(
+        "initialise",
+        NETWORKS[network["architecture"]].module,
+        network=network,
+        normalize=STUDY.input_spec(wildcards.dataset),
+    )
+
+
+def train_spec(wildcards) -> str:
+    training = STUDY.training_spec(wildcards.dataset, wildcards.condition)
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    modules = (
+        NETWORKS[architecture].module,
+        OPTIMIZERS[training["optimizer"]["name"]].module,
+    )
+    return job_spec("train", *modules, training=training)
+
+
+def sharpness_spec(family: str, wildcards) -> str:
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
+    return job_spec("sharpness", *modules, settings=STUDY.config["sharpness"][family])
+
+
+def forward_spec(wildcards) -> str:
+    return sharpness_spec("forward", wildcards)
+
+
+def perturbation_spec(wildcards) -> str:
+    return sharpness_spec("perturbation", wildcards)
+
+
+def evaluate_spec(wildcards) -> str:
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    return job_spec("evaluate", NETWORKS[architecture].module)
+
+
+def plot_spec(wildcards) -> str:
+    return job_spec("plot", FIGURES[wildcards.figure].module)
+
+
+def toy_geometry_spec() -> str:
+    # Part of the workflow, not of the data: as an input file its path would change with the
+    # checkout, and rerun the job.
+    printed = BASE / "resources" / "published" / "toy_functions.csv"
+    return job_spec("toy_geometry", printed=printed.read_text(encoding="utf-8"))
