@@ -56,7 +56,6 @@ CONFIGURATION = {
     ),
     "a family of measures less": ({"sharpness.forward": None}, AFTER_COLLECT),
     "no toy functions": ({"toy_functions": False}, {}),
-    "the folder of raw data": ({"data_dir": "elsewhere"}, {}),
     "bins of the calibration error": (
         {"evaluation.ece_bins": 10},
         {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
@@ -67,6 +66,11 @@ CONFIGURATION = {
     ),
     "size of the training split": (
         {"datasets.digits.train_size": 90},
+        {"prepare": 1, "corrupt": 1, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
+    # There may be other data in the other folder.
+    "the folder of raw data": (
+        {"data_dir": "elsewhere"},
         {"prepare": 1, "corrupt": 1, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
     "the study's name": (
