@@ -2,7 +2,8 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-if "study" not in config:
+# Only where no study is named: Snakemake would merge two studies into one.
+if not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
 

@@ -20,6 +20,14 @@ CONFIGURATION = {
     ),
     "no seeds": ({"seeds": []}, "seeds: is empty; give at least 1"),
     "a seed that is no number": ({"seeds": [0, "a"]}, "seeds[1]: expected integer"),
+    "a whole number with a point": (
+        {"training.epochs": 2.0},
+        "training.epochs: expected integer, got 2.0",
+    ),
+    "not a number": (
+        {"training.optimizer.lr": float("nan")},
+        "training.optimizer.lr: expected number, got nan",
+    ),
     "unknown network": (
         {"networks.resnet18.architecture": "resnet81"},
         "networks.resnet18.architecture: unknown name 'resnet81'; did you mean 'resnet18'?",
@@ -36,6 +44,14 @@ CONFIGURATION = {
     "unknown key far down": (
         {"conditions.baseline_sam.sam.roh": 0.1},
         "conditions.baseline_sam.sam.roh: unknown key; did you mean 'rho'?",
+    ),
+    "unknown setting of a family of measures": (
+        {"sharpness.perturbation.sample": 3},
+        "sharpness.perturbation.sample: unknown key; did you mean 'samples'?",
+    ),
+    "an image folder that is nowhere": (
+        {"datasets.mine": {"source": "image_folder"}},
+        "datasets.mine: 'path' is missing; add it",
     ),
     "a setting of another optimiser": (
         {"training.optimizer.betas": [0.9, 0.99]},
@@ -101,6 +117,12 @@ def test_images_too_small_for_the_network_stop_before_training(project: Project)
     assert_refused(project, study, target, "32")
 
 
+def test_normalisation_of_other_channels_than_the_images_have_is_refused(project: Project):
+    study = study_with({"datasets.digits.normalize": {"mean": [0.1, 0.2, 0.3]}})
+    target = "models/digits/resnet18/initial/seed0.safetensors"
+    assert_refused(project, study, target, "normalize.mean", "3", "1 channel")
+
+
 def test_a_diverging_training_names_epoch_step_and_learning_rate(project: Project):
     study = study_with({"training.optimizer.lr": 1.0e20, "training.epochs": 5})
     target = "models/digits/resnet18/baseline/seed0/model.safetensors"
@@ -116,6 +138,10 @@ def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-10] ^= 1
     path.write_bytes(content)
+
+
+def misspell_a_key(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"normali", b"nosmali", 1))
 
 
 MODEL = "models/digits/resnet18/baseline/seed0/model.safetensors"
@@ -143,6 +169,11 @@ def test_a_damaged_file_is_refused_by_name(
 ):
     damage(copied.results(damaged))
     refuse_to_make(copied, target, rule, Path(damaged).name)
+
+
+def test_a_model_with_a_damaged_description_is_refused_by_name(copied: Project):
+    misspell_a_key(copied.results(MODEL))
+    refuse_to_make(copied, f"{MEASURES}/forward.json", "forward", Path(MODEL).name)
 
 
 def test_a_truncated_document_is_refused_by_name(copied: Project):
