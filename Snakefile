@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -5,7 +7,7 @@ min_version("9.20")
 # Only where no study is named: Snakemake would merge two studies into one.
 if not workflow.config_settings.configfiles:
 
-    configfile: "config.yaml"
+    configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "rules/common.smk"
