@@ -211,13 +211,3 @@ def test_a_second_run_finds_nothing_to_do(copied: Project):
     assert result.returncode == 0, result.stdout
     assert "Nothing to be done" in result.stdout
     assert times() == before
-
-
-def test_the_default_study_is_planned_from_any_folder(tmp_path: Path):
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    for override, name in ([], "digits"), (["--config", "study=other"], "other"):
-        result = subprocess.run(
-            [*command, "--dry-run", *override], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert result.returncode == 0, result.stderr
-        assert f"results/{name}/tables/main.md" in result.stdout

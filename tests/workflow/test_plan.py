@@ -119,3 +119,13 @@ def test_a_study_without_a_name_is_not_taken_for_the_default_one(tmp_path: Path)
     result = Project(checkout, checkout).run(study, "--dry-run")
     assert result.returncode == 1
     assert "'study' is missing; add it" in result.stdout
+
+
+def test_the_default_study_is_planned_from_any_folder(tmp_path: Path):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    for override, name in ([], "digits"), (["--config", "study=other"], "other"):
+        result = subprocess.run(
+            [*command, "--dry-run", *override], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        assert f"results/{name}/tables/main.md" in result.stdout
