@@ -3,6 +3,7 @@
 import json
 
 from minimascope.data.prepared import load_dataset
+from minimascope.errors import InputError
 from minimascope.jobs import job
 from minimascope.models import save_model
 from minimascope.networks import NetworkSpec, initialise
@@ -13,7 +14,13 @@ def main() -> None:
     config = json.loads(snakemake.params.spec)
     seed = int(snakemake.wildcards.seed)
     dataset, _ = load_dataset(snakemake.input.data)
-    network = config["network"]
+    network, normalize = config["network"], config["normalize"]
+    for key, values in normalize.items():
+        if len(values) not in (1, dataset.channels):
+            raise InputError(
+                f"datasets.{snakemake.wildcards.dataset}.normalize.{key}: {len(values)} values for"
+                f" {dataset.channels} channel(s); give one for each channel, or one for all"
+            )
     spec = NetworkSpec(
         architecture=network.pop("architecture"),
         channels=dataset.channels,

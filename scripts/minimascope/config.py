@@ -5,6 +5,7 @@ This module and `study` are read whenever Snakemake plans, so they import no tor
 
 import copy
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from .data.corruption_names import CORRUPTIONS
 from .errors import InputError
@@ -96,13 +98,30 @@ def resolve_reference(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Map
     return schema
 
 
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker: Any, value: Any) -> bool:
+    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+# JSON Schema takes 2.0 for an integer and NaN for a number; neither is one for a study.
+_Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
 def check(value: Any, schema: Mapping[str, Any], where: str = "") -> None:
     """Raise InputError for the first fault of a value, naming its path and the remedy.
 
     ``where`` is the path of the value itself within the configuration.
     """
     errors = sorted(
-        Draft202012Validator(schema).iter_errors(value),
+        _Validator(schema).iter_errors(value),
         key=lambda error: [str(part) for part in error.absolute_path],
     )
     if errors:

@@ -70,9 +70,9 @@ def read_json(path: str | os.PathLike) -> Any:
         ) from error
 
 
-def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and bytes of the tensors, in order of name."""
-    digest = hashlib.sha256()
+def content_hash(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the metadata and of all names, types, shapes and bytes of tensors."""
+    digest = hashlib.sha256(canonical_json(metadata).encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
@@ -85,7 +85,7 @@ def save_tensors(
 ) -> None:
     """Write tensors and JSON-able metadata as safetensors, atomically, with a content hash."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = canonical_json({**metadata, "content_sha256": content_hash(tensors)})
+    described = canonical_json({**metadata, "content_sha256": content_hash(tensors, metadata)})
     with atomic(path) as partial:
         save_file(tensors, partial, metadata={METADATA_KEY: described})
 
@@ -108,6 +108,7 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
         raise InputError(
             f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry)"
         ) from error
-    if metadata.get("content_sha256") != content_hash(tensors):
+    described = {key: value for key, value in metadata.items() if key != "content_sha256"}
+    if metadata.get("content_sha256") != content_hash(tensors, described):
         raise InputError(f"{path}: contents do not match their hash; delete it and run again")
     return tensors, metadata

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
@@ -32,3 +33,7 @@ def job(log: str, threads: int) -> Iterator[None]:
             print(f"\nerror: {error}", file=file)
             print(f"error: {error}", file=screen)
             sys.exit(1)
+        except Exception:
+            # Snakemake shows it on the screen; the log is where it is looked for later.
+            traceback.print_exc(file=file)
+            raise

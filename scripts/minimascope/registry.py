@@ -4,17 +4,21 @@ The tables hold names and places only, so that a configuration can be checked wi
 torch; a component is imported when it is first used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component lives (``module:function``) and which configuration keys are its own."""
+    """Where a component lives (``module:function``) and which configuration keys are its own.
+
+    Of its ``options`` those in ``required`` have no default.
+    """
 
     location: str
     options: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
 
     @property
     def module(self) -> str:
@@ -27,8 +31,8 @@ class Component:
         return getattr(import_module(f".{module}", __package__), name)
 
 
-def _component(location: str, *options: str) -> Component:
-    return Component(location, frozenset(options))
+def _component(location: str, *options: str, required: Iterable[str] = ()) -> Component:
+    return Component(location, frozenset(options), frozenset(required))
 
 
 NETWORKS = {
@@ -38,7 +42,7 @@ NETWORKS = {
 }
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed"),
-    "image_folder": _component("data.image_folder:load", "path", "image_size"),
+    "image_folder": _component("data.image_folder:load", "path", "image_size", required=["path"]),
 }
 OPTIMIZERS = {
     "sgd": _component("optim.standard:sgd", "momentum", "nesterov"),

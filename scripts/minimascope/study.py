@@ -74,6 +74,8 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     config = with_defaults(config, schema, schema)
     if (corruptions := config["evaluation"]["corruptions"]) and "names" not in corruptions:
         corruptions["names"] = list(CORRUPTIONS)
+    if not any(spec is not None for spec in config["sharpness"].values()):
+        raise InputError("sharpness: every family is null; measure at least one")
     for name, spec in config["datasets"].items():
         _check_options(spec, SOURCES, "source", f"datasets.{name}", schema["$defs"]["dataset"])
     for name, spec in config["networks"].items():
@@ -124,8 +126,10 @@ def _check_options(
     where: str,
     schema: Mapping[str, Any],
 ) -> None:
-    """Refuse a setting that belongs to another component of the same registry."""
+    """Refuse a setting of another component of the registry, and the lack of one of its own."""
     options = registry[spec[key]].options
+    if missing := sorted(registry[spec[key]].required - set(spec)):
+        raise InputError(f"{where}: '{missing[0]}' is missing; add it")
     others = set().union(*(component.options for component in registry.values())) - options
     if foreign := sorted(others & set(spec)):
         own = sorted(options | (set(schema["properties"]) - others - {key}))

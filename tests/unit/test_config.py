@@ -89,6 +89,10 @@ def test_sweep_makes_a_condition_of_each_cell():
 
 
 FAULTS = [
+    (
+        {"sharpness": {"forward": None, "perturbation": None}},
+        "sharpness: every family is null; measure at least one",
+    ),
     ({"seed": [0]}, "seed: unknown key; did you mean 'seeds'?"),
     ({"seeds": "0"}, "seeds: expected array, got the text '0' (in YAML write 0.0)"),
     ({"seeds": [1, 1]}, "seeds: lists a value twice; give each once"),
