@@ -14,6 +14,13 @@ from pathlib import Path
 import cases
 import torch
 
+MEMORY_CASES = {
+    "perturbation_case(by_copies=True)": "SAM-sharpness against a copied network",
+    "landscape_case()": "landscape against its forward passes",
+    "trace_case()": "Hessian trace, 21 products, against curvlinops",
+    "trace_case(products=60)": "Hessian trace, 60 products, against curvlinops",
+}
+
 
 def seconds_of(function: Callable[[], object], repeats: int) -> float:
     """Return the median time of a function after one warm-up."""
@@ -36,6 +43,15 @@ def speed_rows(chosen: list[cases.Case], repeats: int) -> Iterator[str]:
         if case.work:
             name += f" ({case.work / ours / 1e9:.1f} GFLOP/s in float64)"
         yield f"| {name} | {ours:.3g} | {case.usual_name} | {usual:.3g} | {usual / ours:,.2f} |"
+
+
+def memory_rows() -> Iterator[str]:
+    """Yield the table of memory that the work itself takes, beyond network, data and torch."""
+    yield "| what | ours (MB) | the usual way (MB) |"
+    yield "|---|---:|---:|"
+    for case, name in MEMORY_CASES.items():
+        ours, usual = (cases.peak_megabytes(case, way) for way in ("ours", "usual"))
+        yield f"| {name} | {ours:.0f} | {usual:.0f} |"
 
 
 def import_rows() -> Iterator[str]:
@@ -66,9 +82,12 @@ def main() -> None:
         cases.fisher_rao_case(),
         cases.training_case(train=False),
         cases.training_case(train=True),
-        cases.perturbation_case(),
+        cases.perturbation_case(by_copies=False),
+        cases.perturbation_case(by_copies=True),
+        cases.landscape_case(),
+        cases.trace_case(),
     ]
-    lines += [*speed_rows(chosen, arguments.repeats), "", *import_rows()]
+    lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows(), "", *import_rows()]
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:

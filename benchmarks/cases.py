@@ -1,5 +1,7 @@
 """What is timed: each case computes the same thing in our way and in the usual one."""
 
+import copy
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,14 +13,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from minimascope.data.augment import Augmentation, augment
+from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
+from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.forward import fisher_rao_norm, relative_flatness
-from minimascope.sharpness.perturbation import mean_loss, sam_sharpness
+from minimascope.sharpness.hessian import loss_hessian
+from minimascope.sharpness.landscape import loss_surface, symmetric_grid
+from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.perturbation import sam_sharpness
+from minimascope.sharpness.trace import hutchpp_trace
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -176,27 +184,128 @@ def training_case(train: bool, n: int = 2048, width: float = 0.125) -> Case:
     )
 
 
-def perturbation_case(samples: int = 100, n: int = 500) -> Case:
-    """SAM-sharpness against the forward passes that it cannot do without."""
-    images = torch.randint(0, 256, (n, 1, 8, 8), dtype=torch.uint8)
-    labels = torch.arange(n) % 10
-    spec = NetworkSpec("resnet18", 1, 8, 10, width=0.125)
-    model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
+@dataclass(frozen=True)
+class Problem:
+    """A network with random data, as most cases need it."""
 
-    def ours() -> None:
-        sam_sharpness(model, images, labels, samples=samples, generator=generator(0))
+    model: NormalisedInput
+    split: Split
 
-    def usual() -> None:
-        for _ in range(samples + 1):
-            mean_loss(model, images, labels)
 
+def problem(n: int = 500, size: int = 8, width: float = 0.125) -> Problem:
+    """Return a narrow ResNet-18 in evaluation mode with n grey images."""
+    draws = generator("benchmark", "problem")
+    images = torch.randint(0, 256, (n, 1, size, size), generator=draws, dtype=torch.uint8)
+    model = NormalisedInput(
+        initialise(NetworkSpec("resnet18", 1, size, 10, width=width), 0), [0.5], [0.5]
+    )
+    return Problem(model.eval(), Split(images, torch.arange(n) % 10))
+
+
+def plain_passes(given: Problem, count: int) -> None:
+    """Compute the loss over the data as often as said."""
+    for _ in range(count):
+        mean_loss(given.model, given.split.inputs, given.split.labels)
+
+
+def sam_by_copies(given: Problem, samples: int) -> float:
+    """SAM-sharpness with a copy of the network and a DataLoader's pass for each perturbation."""
+    loader = DataLoader(TensorDataset(given.split.inputs, given.split.labels), batch_size=256)
+    count = sum(p.numel() for p in given.model.parameters())
+
+    def loss(model: torch.nn.Module) -> float:
+        with torch.no_grad():
+            parts = [F.cross_entropy(model(x), y, reduction="sum").item() for x, y in loader]
+        return sum(parts) / len(given.split)
+
+    centre, total = loss(given.model), 0.0
+    for _ in range(samples):
+        moved = copy.deepcopy(given.model)
+        with torch.no_grad():
+            for p in moved.parameters():
+                p.add_(torch.randn_like(p) * (0.005 / count**0.5))
+        total += abs(loss(moved) - centre) / 0.005
+    return total / samples
+
+
+def perturbation_case(by_copies: bool, samples: int = 100) -> Case:
+    """SAM-sharpness against the passes it cannot do without, or against the usual loop."""
+    given = problem()
+    inputs, labels = given.split.inputs, given.split.labels
+    usual = (sam_by_copies, given, samples) if by_copies else (plain_passes, given, samples + 1)
     return Case(
-        f"SAM-sharpness, K = {samples}, n = {n}",
-        ours,
-        usual,
-        f"{samples + 1} plain forward passes",
+        f"SAM-sharpness, K = {samples}, n = {len(labels)}",
+        lambda: sam_sharpness(given.model, inputs, labels, samples=samples, generator=generator(0)),
+        partial(*usual),
+        "a copied network and a DataLoader for each perturbation"
+        if by_copies
+        else f"{samples + 1} plain forward passes",
         equal=False,
     )
+
+
+def landscape_case(points: int = 11) -> Case:
+    """A two-dimensional landscape against its forward passes."""
+    given = problem()
+    axis = symmetric_grid(0.25, points)
+    draws = generator("benchmark", "directions")
+    pair = [random_direction(given.model, draws) for _ in range(2)]
+    return Case(
+        f"landscape, {points} × {points}, n = {len(given.split)}",
+        partial(loss_surface, given.model, given.split, pair, [axis, axis]),
+        partial(plain_passes, given, points**2),
+        f"{points**2} plain forward passes",
+        equal=False,
+    )
+
+
+def trace_case(products: int = 21, n: int = 200) -> Case:
+    """The trace of the Hessian against curvlinops used plainly, with as many products."""
+    import curvlinops
+
+    given = problem(n)
+    batches = [(given.split.inputs, given.split.labels)]
+
+    def usual() -> float:
+        parameters = list(given.model.parameters())
+        operator = curvlinops.HessianLinearOperator(
+            given.model, torch.nn.CrossEntropyLoss(), parameters, batches
+        )
+        return float(curvlinops.hutchpp_trace(operator, products))
+
+    return Case(
+        f"Hessian trace, {products} products, n = {n}",
+        lambda: hutchpp_trace(loss_hessian(given.model, given.split), products, generator(0)),
+        usual,
+        "curvlinops' HessianLinearOperator and hutchpp_trace",
+        equal=False,
+    )
+
+
+def peak_megabytes(case: str, way: str) -> float:
+    """Return how far a case raises the memory of a process of its own, in MB (on Linux).
+
+    Args:
+        case: an expression such as ``trace_case()``.
+        way: ``ours`` or ``usual``.
+    """
+    # Writing 5 to clear_refs sets the highest resident size (VmHWM) to the present one.
+    program = (
+        "import re, cases, torch\n"
+        "status = lambda: open('/proc/self/status').read()\n"
+        "peak = lambda: int(re.search('VmHWM:[^0-9]+([0-9]+)', status())[1])\n"
+        f"torch.set_num_threads(1); case = cases.{case}\n"
+        "cases.plain_passes(cases.problem(16), 1)\n"
+        "open('/proc/self/clear_refs', 'w').write('5'); before = peak()\n"
+        f"case.{way}(); print((peak() - before) / 1e3)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    folder = Path(__file__).parent
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return float(result.stdout.splitlines()[-1])
 
 
 def import_seconds(code: str) -> float:

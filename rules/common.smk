@@ -9,6 +9,7 @@ from scripts.minimascope.code_version import code_version
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.registry import (
     FIGURES,
+    INITIAL,
     NETWORKS,
     OPTIMIZERS,
     SHARPNESS,
@@ -29,6 +30,8 @@ def checked_study() -> Study:
 
 STUDY = checked_study()
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
+# The end of a file's name says which view of the data it is about; nothing for clean images.
+VIEW = "(-augmented)?"
 
 
 def results(path: str) -> str:
@@ -70,3 +73,21 @@ def every_run(pattern: str) -> list[str]:
         condition=STUDY.conditions,
         seed=STUDY.seeds,
     )
+
+
+def every_measured(pattern: str) -> list[str]:
+    """The paths of all that sharpness is measured of: runs, initial weights, views of the data."""
+    return [
+        path
+        for dataset in STUDY.config["datasets"]
+        for condition in STUDY.measured
+        for view in STUDY.views(dataset, condition)
+        for path in expand(
+            pattern,
+            dataset=dataset,
+            network=STUDY.config["networks"],
+            condition=condition,
+            seed=STUDY.seeds,
+            view="" if view == "clean" else f"-{view}",
+        )
+    ]

@@ -31,3 +31,32 @@ rule plot:
         "Plotting {wildcards.figure} of {wildcards.network} on {wildcards.dataset}"
     script:
         "../scripts/plot.py"
+
+
+rule plot_interactive:
+    input:
+        landscape=results("tables/landscape.csv"),
+    output:
+        page=report(
+            results("figures/{dataset}/{network}/landscape.html"),
+            caption="../report/landscape_interactive.rst",
+            category="Figures",
+            subcategory="{network} on {dataset}",
+            labels={"figure": "landscape, interactive"},
+        ),
+    log:
+        log_of("plot_interactive", "{dataset}/{network}"),
+    benchmark:
+        benchmark_of("plot_interactive", "{dataset}/{network}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=job_spec("plot_interactive"),
+    message:
+        "Interactive landscapes of {wildcards.network} on {wildcards.dataset}"
+    script:
+        "../scripts/plot_interactive.py"

@@ -4,13 +4,16 @@
 rule forward:
     input:
         data=rules.prepare.output.data,
-        model=rules.train.output.model,
+        model=measured_model,
     output:
-        measures=results(f"measures/{RUN}/forward.json"),
+        measures=results(f"measures/{RUN}/forward{{view}}.json"),
     log:
-        log_of("forward", RUN),
+        log_of("forward", f"{RUN}{{view}}"),
     benchmark:
-        benchmark_of("forward", RUN)
+        benchmark_of("forward", f"{RUN}{{view}}")
+    wildcard_constraints:
+        condition=one_of(STUDY.measured),
+        view=VIEW,
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -29,13 +32,16 @@ rule forward:
 rule perturbation:
     input:
         data=rules.prepare.output.data,
-        model=rules.train.output.model,
+        model=measured_model,
     output:
-        measures=results(f"measures/{RUN}/perturbation.json"),
+        measures=results(f"measures/{RUN}/perturbation{{view}}.json"),
     log:
-        log_of("perturbation", RUN),
+        log_of("perturbation", f"{RUN}{{view}}"),
     benchmark:
-        benchmark_of("perturbation", RUN)
+        benchmark_of("perturbation", f"{RUN}{{view}}")
+    wildcard_constraints:
+        condition=one_of(STUDY.measured),
+        view=VIEW,
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -49,3 +55,87 @@ rule perturbation:
         "Sharpness from perturbations: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
     script:
         "../scripts/sharpness.py"
+
+
+rule hessian:
+    input:
+        data=rules.prepare.output.data,
+        model=measured_model,
+    output:
+        measures=results(f"measures/{RUN}/hessian{{view}}.json"),
+        arrays=results(f"measures/{RUN}/hessian{{view}}.npz"),
+    log:
+        log_of("hessian", f"{RUN}{{view}}"),
+    benchmark:
+        benchmark_of("hessian", f"{RUN}{{view}}")
+    wildcard_constraints:
+        condition=one_of(STUDY.measured),
+        view=VIEW,
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=16000,
+        runtime=240,
+        gpu=1,
+    params:
+        spec=hessian_spec,
+    message:
+        "Curvature of the loss: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/sharpness.py"
+
+
+rule landscape:
+    input:
+        data=rules.prepare.output.data,
+        model=measured_model,
+    output:
+        measures=results(f"measures/{RUN}/landscape{{view}}.json"),
+        arrays=results(f"measures/{RUN}/landscape{{view}}.npz"),
+    log:
+        log_of("landscape", f"{RUN}{{view}}"),
+    benchmark:
+        benchmark_of("landscape", f"{RUN}{{view}}")
+    wildcard_constraints:
+        condition=one_of(STUDY.measured),
+        view=VIEW,
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=1,
+    params:
+        spec=landscape_spec,
+    message:
+        "Loss landscape: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/sharpness.py"
+
+
+rule interpolate:
+    input:
+        data=rules.prepare.output.data,
+        models=interpolated_models,
+    output:
+        measures=results("interpolation/{dataset}/{network}/seed{seed}.json"),
+        arrays=results("interpolation/{dataset}/{network}/seed{seed}.npz"),
+    log:
+        log_of("interpolate", "{dataset}/{network}/seed{seed}"),
+    benchmark:
+        benchmark_of("interpolate", "{dataset}/{network}/seed{seed}")
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=1,
+    params:
+        spec=interpolate_spec,
+    message:
+        "Loss between networks: {wildcards.network}, seed {wildcards.seed}"
+    script:
+        "../scripts/interpolate.py"

@@ -31,9 +31,25 @@ def train_spec(wildcards) -> str:
 
 
 def sharpness_spec(family: str, wildcards) -> str:
+    dataset, condition = wildcards.dataset, wildcards.condition
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
-    return job_spec("sharpness", *modules, settings=STUDY.config["sharpness"][family])
+    views = STUDY.views(dataset, condition)
+    view = wildcards.view.removeprefix("-") or "clean"
+    settings = dict(STUDY.config["sharpness"][family])
+    if family == "perturbation" and view != views[0]:
+        # The published procedure augments as it pleases: it is the same for every view.
+        settings["published"] = False
+    # Initial weights have seen no augmentation, and are measured with one only where asked to.
+    plain = condition == INITIAL and view == "clean"
+    return job_spec(
+        "sharpness",
+        *modules,
+        settings=settings,
+        view=view,
+        augment=None if plain else STUDY.augmentation(dataset, condition),
+        weight_decay=STUDY.weight_decay(dataset, condition),
+    )
 
 
 def forward_spec(wildcards) -> str:
@@ -42,6 +58,29 @@ def forward_spec(wildcards) -> str:
 
 def perturbation_spec(wildcards) -> str:
     return sharpness_spec("perturbation", wildcards)
+
+
+def hessian_spec(wildcards) -> str:
+    return sharpness_spec("hessian", wildcards)
+
+
+def landscape_spec(wildcards) -> str:
+    return sharpness_spec("landscape", wildcards)
+
+
+def interpolated_conditions() -> list[str]:
+    paths = [*STUDY.interpolation["lines"], *STUDY.interpolation["planes"]]
+    return sorted({name for path in paths for name in path})
+
+
+def interpolate_spec(wildcards) -> str:
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    return job_spec(
+        "interpolate",
+        NETWORKS[architecture].module,
+        settings=STUDY.interpolation,
+        models=interpolated_conditions(),
+    )
 
 
 def evaluate_spec(wildcards) -> str:

@@ -27,6 +27,31 @@ rule collect:
         "../scripts/collect.py"
 
 
+rule gather:
+    input:
+        unpack(curve_files),
+    output:
+        table=results("tables/{curves}.csv"),
+    log:
+        log_of("gather", "{curves}"),
+    benchmark:
+        benchmark_of("gather", "{curves}")
+    wildcard_constraints:
+        curves="hessian|landscape|interpolation",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        spec=job_spec("gather"),
+    message:
+        "Gathering the curves of {wildcards.curves} in one table"
+    script:
+        "../scripts/gather.py"
+
+
 rule summarise:
     input:
         measures=rules.collect.output.measures,
@@ -41,6 +66,14 @@ rule summarise:
             caption="../report/main_table.rst",
             category="Main table",
             labels={"table": "Conditions"},
+        ),
+        sharpness=results("tables/sharpness.csv"),
+        sharpness_markdown=results("tables/sharpness.md"),
+        sharpness_html=report(
+            results("tables/sharpness.html"),
+            caption="../report/sharpness_table.rst",
+            category="Main table",
+            labels={"table": "All measures of sharpness"},
         ),
     log:
         log_of("summarise"),

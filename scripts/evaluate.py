@@ -10,7 +10,7 @@ from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
 from minimascope.io import write_json
 from minimascope.jobs import job
-from minimascope.measurement import document
+from minimascope.measurement import Measured, document
 from minimascope.models import load_model
 
 
@@ -30,8 +30,9 @@ def main() -> None:
         measurements.append(mean_corruption_accuracy(details))
     origin = {"model": metadata["content_sha256"], "data": data_hash}
     save_predictions(snakemake.output.predictions, predictions, **origin)
-    origin |= {"run": run, "seconds": time.perf_counter() - start, "device": device_name(device)}
-    content = document("evaluation", measurements, corruptions=details, **origin)
+    origin |= {"run": run, "view": "clean", "device": device_name(device)}
+    origin["seconds"] = time.perf_counter() - start
+    content = document("evaluation", Measured(measurements, {"corruptions": details}), **origin)
     write_json(snakemake.output.measures, content)
 
 

@@ -3,34 +3,45 @@
 import json
 import time
 
+from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import default_device, device_name, precision
-from minimascope.io import write_json
+from minimascope.io import write_arrays, write_json
 from minimascope.jobs import job
 from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
+from minimascope.sharpness.subject import Subject
 
 
 def main() -> None:
-    family, run, device = snakemake.rule, dict(snakemake.wildcards), default_device()
-    settings = json.loads(snakemake.params.spec)["settings"]
+    family, device = snakemake.rule, default_device()
+    spec, wildcards = json.loads(snakemake.params.spec), snakemake.wildcards
+    run = {key: wildcards[key] for key in ("dataset", "network", "condition", "seed")}
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
+    augmentation = Augmentation(**spec["augment"]) if spec["augment"] else None
+    subject = Subject(model, dataset.train.to(device), augmentation, None, spec["weight_decay"])
+    if spec["view"] == "augmented":
+        # The same stream for all conditions of a seed, so that they see the same images.
+        subject = subject.augmented(generator(int(run["seed"]), "augmented view", device=device))
     draws = generator(int(run["seed"]), family, device=device)
     start = time.perf_counter()
     with precision("fp32", device):
-        measurements = SHARPNESS[family].load()(model, dataset.train.to(device), draws, **settings)
+        measured = SHARPNESS[family].load()(subject, draws, **spec["settings"])
     provenance = {
         "run": run,
-        "settings": settings,
+        "view": spec["view"],
+        "settings": spec["settings"],
         "seconds": time.perf_counter() - start,
         "device": device_name(device),
         "model": metadata["content_sha256"],
         "data": data_hash,
     }
-    write_json(snakemake.output.measures, document(family, measurements, **provenance))
+    if "arrays" in snakemake.output.keys():  # noqa: SIM118
+        write_arrays(snakemake.output.arrays, measured.arrays)
+    write_json(snakemake.output.measures, document(family, measured, **provenance))
 
 
 with job(snakemake.log[0], snakemake.threads):

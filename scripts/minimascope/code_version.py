@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Any
 
 LIBRARY = Path(__file__).parent
-# The registry only says where components live (the ones a job uses are named to `code_version`);
-# the others are about logs and messages. Not what is computed.
+# Not what a job computes: the registry only says where components live (the ones a job uses are
+# named to `code_version`), sharpness/__init__.py is for other programs than this workflow's, and
+# the others are about logs and messages.
 IGNORED = {
-    LIBRARY / name for name in ("__init__.py", "errors.py", "jobs.py", "progress.py", "registry.py")
+    LIBRARY / name
+    for name in (
+        "__init__.py",
+        "errors.py",
+        "jobs.py",
+        "progress.py",
+        "registry.py",
+        "sharpness/__init__.py",
+    )
 }
 
 

@@ -4,7 +4,6 @@ This module and `study` are read whenever Snakemake plans, so they import no tor
 """
 
 import copy
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,7 +16,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from .data.corruption_names import CORRUPTIONS
-from .errors import InputError
+from .errors import InputError, nearest
 from .registry import NETWORKS, OPTIMIZERS, SOURCES
 
 NAMES = {
@@ -115,6 +114,22 @@ _Validator = extend(
 )
 
 
+def with_text_keys(value: Any) -> Any:
+    """Return a copy of a value in which every key is text.
+
+    YAML 1.1 reads a bare ``on`` as true; a study means the word.
+    """
+    if isinstance(value, list):
+        return [with_text_keys(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {_key_text(key): with_text_keys(item) for key, item in value.items()}
+
+
+def _key_text(key: Any) -> str:
+    return {"True": "on", "False": "off"}.get(str(key), str(key)) if type(key) is bool else str(key)
+
+
 def check(value: Any, schema: Mapping[str, Any], where: str = "") -> None:
     """Raise InputError for the first fault of a value, naming its path and the remedy.
 
@@ -149,13 +164,6 @@ def path_text(parts: Iterable[Any]) -> str:
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint at the valid name that comes closest, or at all of them."""
-    names = list(map(str, names))
-    close = difflib.get_close_matches(str(name), names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(names) or 'none'}"
 
 
 def _one_line(error: ValidationError, where: str) -> str:

@@ -4,12 +4,15 @@ import csv
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -67,6 +70,23 @@ def read_json(path: str | os.PathLike) -> Any:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: not a readable JSON file ({error}); delete it and run again"
+        ) from error
+
+
+def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as .npz, atomically; equal arrays give equal bytes."""
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read an .npz file; raise InputError naming the file if that is not what it holds."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: not a readable .npz file ({error}); delete it and run again"
         ) from error
 
 

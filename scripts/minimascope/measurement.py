@@ -1,8 +1,10 @@
 """A number as it leaves the library: with what is needed to trust it."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+import numpy as np
 
 Protocol = Literal["corrected", "published"]
 
@@ -24,10 +26,26 @@ class Measurement:
     noise_floor: float | None = None
 
 
-def document(family: str, measurements: Iterable[Measurement], **provenance: Any) -> dict:
-    """Return the JSON document of one family of measures (resources/measures.schema.json)."""
+@dataclass(frozen=True)
+class Measured:
+    """What a family of measures returns.
+
+    Attributes:
+        measurements: the numbers.
+        details: how they came about (iterations, convergence, single repetitions), for the JSON.
+        arrays: curves and surfaces behind them, by name.
+    """
+
+    measurements: Sequence[Measurement]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def document(family: str, measured: Measured, **provenance: Any) -> dict:
+    """Return the JSON document of one family of measures."""
     return {
         "family": family,
-        "measures": [asdict(measurement) for measurement in measurements],
+        "measures": [asdict(measurement) for measurement in measured.measurements],
+        "details": dict(measured.details),
         **provenance,
     }

@@ -13,12 +13,13 @@ from importlib import import_module
 class Component:
     """Where a component lives (``module:function``) and which configuration keys are its own.
 
-    Of its ``options`` those in ``required`` have no default.
+    Of its ``options`` those in ``required`` have no default. ``gives`` names what it computes.
     """
 
     location: str
     options: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
+    gives: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -31,17 +32,21 @@ class Component:
         return getattr(import_module(f".{module}", __package__), name)
 
 
-def _component(location: str, *options: str, required: Iterable[str] = ()) -> Component:
-    return Component(location, frozenset(options), frozenset(required))
+def _component(
+    location: str, *options: str, required: Iterable[str] = (), gives: Iterable[str] = ()
+) -> Component:
+    return Component(location, frozenset(options), frozenset(required), tuple(gives))
 
 
+# The weights that all conditions of a seed start from, where a condition is expected.
+INITIAL = "initial"
 NETWORKS = {
     "resnet18": _component("networks.resnet:resnet18"),
     "vgg19": _component("networks.vgg:vgg19"),
     "vit": _component("networks.vit:vit", "patch_size"),
 }
 SOURCES = {
-    "digits": _component("data.digits:load", "train_size", "split_seed"),
+    "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
     "image_folder": _component("data.image_folder:load", "path", "image_size", required=["path"]),
 }
 OPTIMIZERS = {
@@ -50,15 +55,52 @@ OPTIMIZERS = {
     "adamw": _component("optim.standard:adamw", "betas", "eps"),
     "rmsprop": _component("optim.standard:rmsprop", "momentum", "alpha", "eps"),
 }
+# A family computes together what one kind of work gives; the schema holds its settings.
 SHARPNESS = {
-    "forward": _component("sharpness.forward:measure"),
-    "perturbation": _component("sharpness.perturbation:measure", "radius", "samples", "dtype"),
+    "forward": _component(
+        "sharpness.forward:measure",
+        gives=[
+            "fisher_rao_norm",
+            "relative_flatness",
+            "squared_weight_norm",
+            "train_loss",
+            "train_accuracy",
+            "fisher_rao_norm_l5",
+            "relative_flatness_published",
+            "relative_flatness_published_loss",
+        ],
+    ),
+    "perturbation": _component(
+        "sharpness.perturbation:measure",
+        gives=[
+            "sam_sharpness",
+            "sam_sharpness_signed",
+            "sam_sharpness_published",
+            "sam_sharpness_null",
+            "adaptive_sharpness_average",
+            "adaptive_sharpness_worst",
+        ],
+    ),
+    "hessian": _component(
+        "sharpness.hessian:measure",
+        gives=["hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"],
+    ),
+    "landscape": _component(
+        "sharpness.landscape:measure",
+        gives=["asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"],
+    ),
 }
-# A figure's options are the tables it is drawn from (results/<study>/tables/<name>.csv).
+# A figure's options are the tables it is drawn from (results/<study>/tables/<name>.csv); those
+# named for a family of sharpness are there only if the study measures it.
 FIGURES = {
     "controls": _component("plots.controls:plot", "measures", "disagreement"),
     "sharpness_evaluation": _component("plots.sharpness_evaluation:plot", "measures"),
     "training_curves": _component("plots.training_curves:plot", "history"),
     "reliability": _component("plots.reliability:plot", "reliability"),
     "disagreement": _component("plots.disagreement:plot", "disagreement"),
+    "spectrum": _component("plots.spectrum:plot", "hessian"),
+    "landscape_contours": _component("plots.landscape:contours", "landscape"),
+    "landscape_surfaces": _component("plots.landscape:surfaces", "landscape"),
+    "landscape_lines": _component("plots.landscape:lines", "landscape"),
+    "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }

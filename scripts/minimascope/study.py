@@ -11,10 +11,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .config import check, deep_merge, load_schema, nearest, with_defaults, without_required
+from .canonical import canonical_json
+from .config import (
+    check,
+    deep_merge,
+    load_schema,
+    with_defaults,
+    with_text_keys,
+    without_required,
+)
 from .data.corruption_names import CORRUPTIONS
-from .errors import InputError
-from .registry import NETWORKS, OPTIMIZERS, SOURCES, Component
+from .errors import InputError, nearest
+from .registry import FIGURES, INITIAL, NETWORKS, OPTIMIZERS, SHARPNESS, SOURCES, Component
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,18 @@ class Study:
     @property
     def families(self) -> list[str]:
         """Families of sharpness measures that are switched on."""
-        return [name for name, spec in self.config["sharpness"].items() if spec is not None]
+        return [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
+
+    @property
+    def interpolation(self) -> Mapping[str, Any] | None:
+        """Lines and planes between networks of the same seed, or None."""
+        return self.config["sharpness"]["interpolation"]
+
+    @property
+    def figures(self) -> list[str]:
+        """Figures whose tables the study has."""
+        absent = {name for name, spec in self.config["sharpness"].items() if spec is None}
+        return [name for name, figure in FIGURES.items() if not figure.options & absent]
 
     @property
     def corruptions(self) -> Mapping[str, Any] | None:
@@ -58,6 +77,36 @@ class Study:
         """Architecture of a network and its settings."""
         return self.config["networks"][network]
 
+    def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
+        """Augmentation of a condition; of the initial weights the one that all conditions share."""
+        if condition != INITIAL:
+            return self.training[dataset, condition]["augment"]
+        return next(iter(self.augmentations(dataset).values()), None)
+
+    def weight_decay(self, dataset: str, condition: str) -> float:
+        """Weight decay that a condition is trained with; none for the initial weights."""
+        if condition == INITIAL:
+            return 0.0
+        return self.training[dataset, condition]["optimizer"]["weight_decay"]
+
+    def augmentations(self, dataset: str) -> dict[str, Mapping[str, Any]]:
+        """The different augmentations of a data set, by their canonical text."""
+        specs = [self.training[dataset, condition]["augment"] for condition in self.conditions]
+        return {canonical_json(spec): spec for spec in specs if spec is not None}
+
+    def views(self, dataset: str, condition: str) -> list[str]:
+        """Views of the training data on which sharpness of a condition is measured."""
+        wanted = self.config["sharpness"]["view"]
+        if self.augmentation(dataset, condition) is None:
+            return ["clean"]
+        return [view for view in ("clean", "augmented") if view in wanted]
+
+    @property
+    def measured(self) -> list[str]:
+        """Conditions whose sharpness is measured, with the initial weights if that is wanted."""
+        initial = [INITIAL] if "initial" in self.config["sharpness"]["on"] else []
+        return [*self.conditions, *initial]
+
     def training_spec(self, dataset: str, condition: str) -> Mapping[str, Any]:
         """Resolved training settings: the study's, then the data set's, then the condition's."""
         return self.training[dataset, condition]
@@ -70,11 +119,12 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         InputError: one line that names the path of the faulty key and the remedy.
     """
     schema = load_schema(schema_path)
+    config = with_text_keys(config)
     check(config, without_required(schema) | {"required": schema["required"]})
     config = with_defaults(config, schema, schema)
     if (corruptions := config["evaluation"]["corruptions"]) and "names" not in corruptions:
         corruptions["names"] = list(CORRUPTIONS)
-    if not any(spec is not None for spec in config["sharpness"].values()):
+    if not any(config["sharpness"][family] is not None for family in SHARPNESS):
         raise InputError("sharpness: every family is null; measure at least one")
     for name, spec in config["datasets"].items():
         _check_options(spec, SOURCES, "source", f"datasets.{name}", schema["$defs"]["dataset"])
@@ -92,7 +142,36 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         (dataset, condition): _resolve(config, dataset, condition, override, schema)
         for dataset, (condition, override) in product(config["datasets"], conditions.items())
     }
-    return Study(config, conditions, training)
+    study = Study(config, conditions, training)
+    _check_initial(study)
+    return study
+
+
+def _check_initial(study: Study) -> None:
+    """Refuse what the initial weights cannot be measured on, or a condition of their name."""
+    if INITIAL in study.conditions:
+        raise InputError(
+            f"conditions.{INITIAL}: this is the name of the weights before training; rename it"
+        )
+    wanted = study.config["sharpness"]
+    if "final" not in wanted["on"]:
+        raise InputError("sharpness.on: lists no 'final', without which nothing can be compared")
+    if "initial" in wanted["on"] and "augmented" in wanted["view"]:
+        for dataset in study.config["datasets"]:
+            if len(study.augmentations(dataset)) > 1:
+                raise InputError(
+                    "sharpness.view: augmented data of the initial weights need one augmentation,"
+                    f" but conditions on {dataset} differ in theirs; leave out view augmented"
+                )
+    if study.interpolation and not (study.interpolation["lines"] or study.interpolation["planes"]):
+        raise InputError("sharpness.interpolation: has neither lines nor planes; add one")
+    for kind in ("lines", "planes"):
+        paths = (study.interpolation or {}).get(kind, [])
+        for name in {name for path in paths for name in path} - {INITIAL, *study.conditions}:
+            raise InputError(
+                f"sharpness.interpolation.{kind}: no condition {name!r};"
+                f" {nearest(name, [INITIAL, *study.conditions])}"
+            )
 
 
 def _resolve(

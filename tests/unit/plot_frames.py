@@ -42,6 +42,7 @@ def measures_frame(conditions=CONDITIONS, seeds=SEEDS, run=RUN):
             **run,
             "condition": condition,
             "seed": seed,
+            "view": "clean",
             "family": family,
             "measure": measure,
             "value": start * factor**i * (1 + spread * random.standard_normal()),
@@ -49,6 +50,7 @@ def measures_frame(conditions=CONDITIONS, seeds=SEEDS, run=RUN):
             "protocol": "published" if "published" in measure else "corrected",
             "n": 10_000,
             "standard_error": np.nan,
+            "noise_floor": np.nan,
             "seconds": 1.0,
         }
         for (i, condition), seed in product(enumerate(conditions), seeds)

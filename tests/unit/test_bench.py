@@ -32,8 +32,17 @@ def test_the_other_cases_run(cases):
         cases.large_relative_flatness_case(4, 6, 9),
         cases.training_case(train=True, n=8, width=0.0625),
         cases.training_case(train=False, n=8, width=0.0625),
-        cases.perturbation_case(samples=2, n=10),
+        cases.perturbation_case(by_copies=False, samples=2),
+        cases.perturbation_case(by_copies=True, samples=2),
+        cases.landscape_case(points=3),
     ):
         assert not case.equal
         case.ours()
         case.usual()
+
+
+def test_the_trace_agrees_with_curvlinops(cases):
+    """On a network without LayerNorm, where its Hessian is right."""
+    case = cases.trace_case(products=9, n=16)
+    ours, other = case.ours(), case.usual()
+    assert abs(ours.value - other) < 6 * ours.standard_error

@@ -14,7 +14,7 @@ from minimascope.evaluation.predictions import (
     measure_predictions,
     save_predictions,
 )
-from minimascope.measurement import Measurement, document
+from minimascope.measurement import Measured, Measurement, document
 
 
 def run(seed: int, condition: str = "baseline") -> dict[str, str]:
@@ -31,10 +31,10 @@ def documents(seeds=(0, 1)):
     result = {}
     for seed in seeds:
         train = [Measurement("train_accuracy", 0.9 + seed / 100, "fraction", 80)]
-        origin = {"run": run(seed), "seconds": 1.5}
-        result[f"forward{seed}.json"] = document("forward", train, **origin)
+        origin = {"run": run(seed), "view": "clean", "seconds": 1.5}
+        result[f"forward{seed}.json"] = document("forward", Measured(train), **origin)
         test = measure_predictions(predictions(seed))
-        result[f"evaluation{seed}.json"] = document("evaluation", test, **origin)
+        result[f"evaluation{seed}.json"] = document("evaluation", Measured(test), **origin)
     return result
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minimascope import registry
 from minimascope.canonical import canonical_json
-from minimascope.config import check, deep_merge, load_schema, with_defaults
+from minimascope.config import check, deep_merge, load_schema, resolve_reference, with_defaults
 from minimascope.errors import InputError
 from minimascope.study import load_study
 from minimascope.training import TrainingSpec
@@ -64,6 +64,30 @@ def test_defaults_are_filled_in_at_every_depth_but_never_over_an_override():
     assert (spec["label_smoothing"], spec["augment"]) == (0.0, None)
     assert loaded.training_spec("digits", "none")["sam"] is None
     assert len(loaded.corruptions["names"]) == 19
+
+
+def test_a_bare_on_in_yaml_means_the_word():
+    text = "sharpness: {on: [final, initial], view: [clean, augmented]}"
+    loaded = study(**yaml.safe_load(text))
+    assert loaded.config["sharpness"]["on"] == ["final", "initial"]
+    assert loaded.measured == [*DEFAULT["conditions"], "initial"]
+
+
+def test_views_are_those_in_which_a_condition_s_data_differ():
+    loaded = study(sharpness={"on": ["final", "initial"], "view": ["augmented", "clean"]})
+    assert loaded.views("digits", "baseline") == ["clean"]
+    assert loaded.views("digits", "augmentation_sam") == ["clean", "augmented"]
+    assert loaded.views("digits", "initial") == ["clean", "augmented"]
+    assert loaded.augmentation("digits", "initial")["crop_padding"] == 1
+    only = study(sharpness={"view": ["augmented"]})
+    assert only.views("digits", "baseline") == ["clean"]
+    assert only.views("digits", "augmentation") == ["augmented"]
+
+
+def test_figures_are_those_whose_tables_a_study_has():
+    assert "landscape_lines" not in study().figures
+    assert "spectrum" in study(sharpness={"hessian": {}}).figures
+    assert "interpolation" not in study(sharpness={"hessian": {}}).figures
 
 
 def test_sweep_makes_a_condition_of_each_cell():
@@ -121,7 +145,29 @@ FAULTS = [
     (
         {"datasets": {"d": {"source": "digits", "path": "x"}}},
         "datasets.d.path: not a setting of digits;"
-        " valid: normalize, split_seed, train_size, training",
+        " valid: image_size, normalize, split_seed, train_size, training",
+    ),
+    ({"sharpness": {"on": ["initial"]}}, "sharpness.on: lists no 'final'"),
+    ({"sharpness": {"view": ["sharp"]}}, "sharpness.view[0]: unknown name 'sharp'; valid: clean"),
+    (
+        {"sharpness": {"hessian": {"trace_products": 10}}},
+        "sharpness.hessian.trace_products: 10 is not a multiple of 3",
+    ),
+    ({"conditions": {"initial": {}}}, "conditions.initial: this is the name of the weights before"),
+    (
+        {"sharpness": {"interpolation": {"lines": [["initial", "base"]]}}},
+        "sharpness.interpolation.lines: no condition 'base'; did you mean 'baseline'?",
+    ),
+    ({"sharpness": {"interpolation": {}}}, "sharpness.interpolation: has neither lines nor planes"),
+    (
+        {
+            "sharpness": {"on": ["final", "initial"], "view": ["augmented"]},
+            "conditions": {
+                "a": {"augment": {"crop_padding": 1}},
+                "b": {"augment": {"crop_padding": 2}},
+            },
+        },
+        "sharpness.view: augmented data of the initial weights need one augmentation",
     ),
     (
         {"evaluation": {"corruptions": {"names": ["fogg"]}}},
@@ -164,7 +210,7 @@ def test_every_key_is_described_and_its_default_is_valid():
     found = list(properties(SCHEMA))
     assert len(found) > 40
     for path, child in found:
-        assert child.get("description"), path
+        assert {**resolve_reference(child, SCHEMA), **child}.get("description"), path
         if "default" in child and "$ref" not in child:
             check(child["default"], {**child, "$defs": SCHEMA["$defs"]}, path)
 
@@ -178,10 +224,23 @@ def test_every_training_key_reaches_the_training():
         TrainingSpec.from_config(study().training_spec("digits", condition))
 
 
+def test_every_setting_of_a_family_is_a_parameter_of_its_function():
+    sections = SCHEMA["$defs"]["sharpness"]["properties"]
+    for name, component in registry.SHARPNESS.items():
+        parameters = inspect.signature(component.load()).parameters
+        settings = set(sections[name]["properties"])
+        assert settings <= set(parameters), name
+        assert set(parameters) - settings <= {"subject", "generator", "batch_size"}, name
+        for key in settings:
+            default = parameters[key].default
+            default = list(default) if isinstance(default, tuple) else default
+            given = {**resolve_reference(sections[name]["properties"][key], SCHEMA)}["default"]
+            assert given == default, f"{name}.{key}"
+
+
 COMMON = {
     "NETWORKS": {"channels", "image_size", "classes", "width", "dropout"},
     "SOURCES": {"data_dir"},
-    "SHARPNESS": {"model", "split", "generator", "batch_size"},
     "FIGURES": {"dataset", "network"},
 }
 

@@ -13,6 +13,7 @@ from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
 from minimascope.sharpness import forward, perturbation
+from minimascope.sharpness.subject import Subject
 
 F64 = torch.float64
 
@@ -127,7 +128,10 @@ def test_rescaling_relu_layers_changes_sam_sharpness_only(first):
     torch.testing.assert_close(rescaled(split.inputs), network(split.inputs))
 
     before, after = (
-        {m.measure: m.value for m in forward.measure(model, split, generator(0))}
+        {
+            m.measure: m.value
+            for m in forward.measure(Subject(model, split), generator(0)).measurements
+        }
         for model in (network, rescaled)
     )
     for name in ("fisher_rao_norm", "relative_flatness"):
@@ -147,9 +151,9 @@ def test_measure_gives_the_same_for_any_batch_size_and_leaves_the_model_alone(ar
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
     images = torch.randint(0, 256, (10, 1, size, size), dtype=torch.uint8)
     split = Split(images, labels_for(10, 4))
-    state = copy.deepcopy(model.state_dict())
+    state, subject = copy.deepcopy(model.state_dict()), Subject(model, split)
     whole, parts = (
-        {m.measure: m for m in forward.measure(model, split, generator(0), batch_size=b)}
+        {m.measure: m for m in forward.measure(subject, generator(0), batch_size=b).measurements}
         for b in (1024, 3)
     )
     for name, measurement in whole.items():

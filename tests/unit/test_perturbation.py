@@ -5,13 +5,16 @@ import math
 
 import pytest
 import torch
+from sharpness_cases import drawn_like
 from torch import nn
 
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
-from minimascope.sharpness.perturbation import mean_loss, measure, sam_sharpness
+from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.perturbation import measure, sam_sharpness
+from minimascope.sharpness.subject import Subject
 
 
 def small_problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -32,8 +35,9 @@ def test_equals_a_plain_loop_over_perturbed_copies():
         differences = []
         for _ in range(20):
             moved = copy.deepcopy(model)
-            for p in moved.parameters():
-                p += torch.empty_like(p).normal_(0, 0.1 / math.sqrt(count), generator=draws)
+            steps = drawn_like(list(moved.parameters()), 0.1 / math.sqrt(count), draws)
+            for p, step in zip(moved.parameters(), steps, strict=True):
+                p += step
             differences.append((loss(moved(inputs), labels) - centre).item() / 0.1)
     absolute = [abs(d) for d in differences]
     mean = sum(absolute) / 20
@@ -83,7 +87,8 @@ def test_the_model_is_left_as_it_was():
     images = torch.randint(0, 256, (12, 1, 8, 8), dtype=torch.uint8)
     split = Split(images, torch.arange(12) % 4)
     state = copy.deepcopy(model.state_dict())
-    first, _ = measure(model, split, generator(0), radius=0.01, samples=3)
+    measured = measure(Subject(model, split), generator(0), radius=0.01, samples=3, adaptive={})
+    first = measured.measurements[0]
     assert model.training
     assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())

@@ -216,10 +216,10 @@ def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
 def test_controls_have_a_panel_for_a_measure_that_nobody_described():
     measures = measures_frame()
     unknown = measures[measures["measure"] == "sam_sharpness"].assign(
-        measure="hessian_trace", family="hessian"
+        measure="spectral_norm", family="hessian"
     )
     figure = controls.plot(pd.concat([measures, unknown]), disagreement_frame(), **RUN)
-    axes = panel(figure, "hessian_trace (–)")
+    axes = panel(figure, "spectral_norm (–)")
     assert list(drawn(axes, "baseline")[1]) == list(
         unknown[unknown["condition"] == "baseline"]["value"]
     )

@@ -17,12 +17,27 @@ from minimascope.registry import FIGURES, SHARPNESS
 pytestmark = pytest.mark.workflow
 
 STUDIES = {path.stem: path for path in (ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml"))}
+# Families and stages that leave tables of curves.
+CURVES = ("hessian", "landscape", "interpolation")
 # What is too slow to be imported whenever someone asks for a plan.
 HEAVY = {"torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib"}
 
 
 def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def augmented_conditions(study: dict[str, Any]) -> int:
+    """Return how many conditions augment their training images, those of sweeps included."""
+    kinds = {
+        name: 1 if condition.get("augment", study["training"].get("augment")) else 0
+        for name, condition in study["conditions"].items()
+    }
+    count = sum(kinds.values())
+    for sweep in study.get("sweeps", {}).values():
+        cells = math.prod(len(values) for values in sweep["axes"].values())
+        count += cells * sum(kinds[name] for name in sweep.get("conditions", kinds))
+    return count
 
 
 def jobs_of(study: dict[str, Any]) -> dict[str, int]:
@@ -34,7 +49,16 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     datasets, seeds = len(study["datasets"]), len(study["seeds"])
     pairs = datasets * len(study["networks"])
     runs = pairs * conditions * seeds
-    families = {name for name in SHARPNESS if study.get("sharpness", {}).get(name, {}) is not None}
+    sharpness = dict.fromkeys([*SHARPNESS, "interpolation"]) | {"forward": {}, "perturbation": {}}
+    sharpness |= study.get("sharpness", {})
+    families = [name for name in SHARPNESS if sharpness[name] is not None]
+    views = sharpness.get("view", ["clean"])
+    augmented = augmented_conditions(study)
+    measured = pairs * seeds * (conditions + augmented * (len(views) - 1))
+    if "initial" in sharpness.get("on", []):
+        measured += pairs * seeds * (len(views) if augmented else 1)
+    curves = [name for name in CURVES if sharpness[name] is not None]
+    figures = [name for name in FIGURES if not ({*CURVES} - {*curves}) & FIGURES[name].options]
     corrupted = study.get("evaluation", {}).get("corruptions", {}) is not None
     jobs = {
         "prepare": datasets,
@@ -42,12 +66,15 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         "initialise": pairs * seeds,
         "train": runs,
         "evaluate": runs,
-        **dict.fromkeys(families, runs),
+        **dict.fromkeys(families, measured),
+        "interpolate": pairs * seeds * ("interpolation" in curves),
+        "gather": len(curves),
         "calibrate": 1,
         "disagreement": 1,
         "collect": 1,
         "summarise": 1,
-        "plot": pairs * len(FIGURES),
+        "plot": pairs * len(figures),
+        "plot_interactive": pairs * ("landscape" in curves),
         "toy_geometry": int(study.get("toy_functions", True)),
     }
     return {rule: count for rule, count in jobs.items() if count}
@@ -80,6 +107,27 @@ def test_switched_off_families_and_stages_have_no_jobs(project: Project):
     plan = project.planned(study)
     assert plan == jobs_of(study)
     assert not plan.keys() & {"perturbation", "corrupt", "toy_geometry"}
+
+
+EVERYTHING = {
+    "conditions.augmentation": {"augment": {"crop_padding": 1}},
+    "sharpness.view": ["augmented", "clean"],
+    "sharpness.hessian": {},
+    "sharpness.landscape": {},
+    "sharpness.interpolation": {"lines": [["initial", "baseline"]]},
+}
+
+
+@pytest.mark.parametrize("key", ["on", True])
+def test_initial_weights_and_augmented_views_are_measured_where_they_differ(project, key):
+    """A bare ``on`` is a boolean to YAML 1.1; both spellings mean the same."""
+    study = study_with(EVERYTHING)
+    study["sharpness"][key] = ["final", "initial"]
+    plan = project.planned(study)
+    # 3 conditions and the initial weights, of which 1 and the initial weights have two views
+    assert plan["landscape"] == plan["forward"] == (4 + 2) * 2
+    assert (plan["interpolate"], plan["gather"], plan["plot_interactive"]) == (2, 3, 1)
+    assert plan["plot"] == len(FIGURES)
 
 
 def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.MonkeyPatch):

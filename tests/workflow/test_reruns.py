@@ -28,6 +28,19 @@ CONFIGURATION = {
         {"sharpness.perturbation.samples": 4},
         {"perturbation": 4, **AFTER_COLLECT},
     ),
+    "another view, where no condition augments": ({"sharpness.view": ["augmented"]}, {}),
+    "the initial weights too": (
+        {"sharpness.on": ["final", "initial"]},
+        {"forward": 2, "perturbation": 2, **AFTER_COLLECT},
+    ),
+    "landscapes too": (
+        {"sharpness.landscape": {"points": 3}},
+        {"landscape": 4, "gather": 1, "plot_interactive": 1, **AFTER_COLLECT, "plot": 6},
+    ),
+    "interpolation too": (
+        {"sharpness.interpolation": {"lines": [["initial", "baseline"]]}},
+        {"interpolate": 2, "gather": 1, "plot": 1},
+    ),
     "a default written out": ({"sharpness.perturbation.radius": 0.005}, {}),
     "SAM's radius": (
         {"conditions.baseline_sam.sam.rho": 0.1},

@@ -10,6 +10,7 @@ from ..errors import InputError
 RUN = ["dataset", "network", "condition", "seed"]
 COLUMNS = [
     *RUN,
+    "view",
     "family",
     "measure",
     "value",
@@ -38,7 +39,7 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
     rows = []
     for path, content in documents.items():
         try:
-            origin = content["run"] | {"family": content["family"], "seconds": content["seconds"]}
+            origin = content["run"] | {key: content[key] for key in ("view", "family", "seconds")}
             rows += [origin | measurement for measurement in content["measures"]]
         except (KeyError, TypeError) as error:
             raise InputError(
@@ -50,8 +51,9 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
 
 
 def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:
+    clean = table[table.view == "clean"]
     by_run = {
-        measure: table[table.measure == measure].set_index(RUN)
+        measure: clean[clean.measure == measure].set_index(RUN)
         for measure in ("train_accuracy", "test_accuracy")
     }
     gap = 100 * (by_run["train_accuracy"].value - by_run["test_accuracy"].value)
@@ -59,6 +61,7 @@ def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:
         gap.dropna()
         .reset_index(name="value")
         .assign(
+            view="clean",
             family="evaluation",
             measure="generalisation_gap",
             unit="percentage points",

@@ -54,6 +54,10 @@ def _evaluation(
     return MeasureName(label, "evaluation", unit, direction, False, description)
 
 
+def _diagnostic(label: str, unit: str, description: str) -> MeasureName:
+    return MeasureName(label, "diagnostic", unit, "none", False, description)
+
+
 MEASURES = {
     "test_accuracy": _evaluation(
         "Test accuracy",
@@ -123,12 +127,9 @@ MEASURES = {
         "Mean absolute change of the training loss under small random perturbations of the "
         "parameters, divided by their radius.",
     ),
-    "sam_sharpness_signed": MeasureName(
+    "sam_sharpness_signed": _diagnostic(
         "SAM-sharpness, signed",
-        "diagnostic",
         "–",
-        "none",
-        False,
         "Mean change of the training loss under small random perturbations of the parameters, "
         "divided by their radius.",
     ),
@@ -137,6 +138,87 @@ MEASURES = {
         True,
         "Trace of the loss's Hessian in the last layer, weighted by the products of its weight "
         "vectors (Petzka et al. 2021): despite its name, larger is sharper.",
+    ),
+    "hessian_top_eigenvalue": _sharpness(
+        "Largest Hessian eigenvalue",
+        True,
+        "Curvature of the training loss in the direction in which it is curved most.",
+    ),
+    "hessian_trace": _sharpness(
+        "Hessian trace",
+        True,
+        "Sum of the curvatures of the training loss in all directions, estimated with Hutch++.",
+    ),
+    "asc_sharpness": MeasureName(
+        "ASC sharpness",
+        "sharpness",
+        "%",
+        "none",
+        True,
+        "Range of the training loss in a disc of filter-normalised random directions, over one "
+        "plus its minimum (Milling et al. 2023); mean over pairs of directions.",
+    ),
+    "adaptive_sharpness_average": MeasureName(
+        "Adaptive sharpness, average",
+        "sharpness",
+        "nats",
+        "none",
+        True,
+        "Mean increase of the training loss when each parameter is moved at random in proportion "
+        "to its size (Andriushchenko et al. 2023).",
+    ),
+    "adaptive_sharpness_worst": MeasureName(
+        "Adaptive sharpness, worst case",
+        "sharpness",
+        "nats",
+        "none",
+        True,
+        "Largest increase of the training loss found when each parameter may be moved in "
+        "proportion to its size (Kwon et al. 2021).",
+    ),
+    "fisher_rao_norm_l5": _diagnostic(
+        "Fisher–Rao norm, L = 5",
+        "–",
+        "Fisher–Rao norm with the factor 6 that was printed in 2025 for every network.",
+    ),
+    "sam_sharpness_published": _diagnostic(
+        "SAM-sharpness, published",
+        "–",
+        "SAM-sharpness as published: the data are shuffled and augmented anew for every "
+        "perturbation, and BatchNorm's statistics are perturbed too.",
+    ),
+    "sam_sharpness_null": _diagnostic(
+        "SAM-sharpness, null",
+        "–",
+        "The published procedure without any perturbation: the floor of its noise.",
+    ),
+    "relative_flatness_published": _diagnostic(
+        "Relative flatness, published",
+        "–",
+        "Relative flatness as published: summed over mini-batches, of a network whose features "
+        "are rescaled before the last block's shortcut is added.",
+    ),
+    "relative_flatness_published_loss": _diagnostic(
+        "Training loss of the published relative flatness",
+        "nats",
+        "Training loss of the rescaled network that the published relative flatness measures; "
+        "another than the training loss means another function.",
+    ),
+    "hessian_smallest_eigenvalue": _diagnostic(
+        "Smallest Hessian eigenvalue",
+        "–",
+        "Most negative curvature of the training loss; at a minimum it would not be below zero.",
+    ),
+    "asc_sharpness_max": _diagnostic(
+        "ASC sharpness, maximum", "%", "Largest ASC sharpness of all pairs of directions."
+    ),
+    "asc_sharpness_std": _diagnostic(
+        "ASC sharpness, deviation", "%", "Standard deviation of ASC sharpness over pairs."
+    ),
+    "asc_sharpness_cv": _diagnostic(
+        "ASC sharpness, coefficient of variation",
+        "–",
+        "Standard deviation over mean of ASC sharpness over pairs of directions.",
     ),
     "squared_weight_norm": MeasureName(
         "Squared weight norm",

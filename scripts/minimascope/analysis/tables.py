@@ -1,7 +1,7 @@
 """Summaries over seeds, and the papers' tables as text."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from ..errors import InputError
 from ..evaluation.agreement import mean_over_pairs
+from ..registry import INITIAL, SHARPNESS
 from .html import page, paragraph, table_html
-from .measure_names import MEASURES, MeasureName
+from .measure_names import MEASURES, MeasureName, measures_of
 
 # Measures of pairs of models and the units of their data.
 PAIR_MEASURES = {
@@ -33,15 +34,30 @@ SUMMARY_COLUMNS = [
     "dataset",
     "network",
     "condition",
+    "view",
     "family",
     "measure",
     "mean",
     "sem",
     "n_seeds",
+    "noise_floor",
     "unit",
     "protocol",
 ]
+# Beside their corrected twins in the table of sharpness.
+PUBLISHED_MEASURES = (
+    "fisher_rao_norm_l5",
+    "sam_sharpness_published",
+    "sam_sharpness_null",
+    "relative_flatness_published",
+    "hessian_smallest_eigenvalue",
+    "asc_sharpness_max",
+    "asc_sharpness_cv",
+)
 MISSING = "—"
+# A value this many times its noise floor or less is marked.
+FLOORS = 2
+BELOW_FLOOR = "†"
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -57,6 +73,7 @@ _LATEX_SPECIAL = str.maketrans(
         "–": "--",
         "—": "---",
         "ρ": r"$\rho$",
+        "†": r"$\dagger$",
     }
 )
 
@@ -65,12 +82,14 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     """Return mean and standard error over seeds, one row per condition and measure.
 
     The standard error is the sample standard deviation (n - 1) over √n, NaN for a single seed.
-    Measures of pairs of models are means over the unordered pairs of seeds of one condition,
-    with a jackknife over models for the standard error.
+    The noise floor is the mean over seeds of the larger of each value's own standard error and
+    noise floor. Measures of pairs of models are means over the unordered pairs of seeds of one
+    condition, with a jackknife over models for the standard error.
 
     Args:
         measures: one row per number, with columns ``dataset``, ``network``, ``condition``,
-            ``seed``, ``family``, ``measure``, ``value``, ``unit`` and ``protocol``.
+            ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``,
+            ``standard_error`` and ``noise_floor``.
         disagreement: one row per unordered pair of models, with columns ``dataset``,
             ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b`` and the
             measures of pairs.
@@ -81,15 +100,17 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     Raises:
         InputError: if a model has two values of the same measure.
     """
-    keys = ["dataset", "network", "condition", "family", "measure", "unit", "protocol"]
+    keys = ["dataset", "network", "condition", "view", "family", "measure", "unit", "protocol"]
     twice = measures[measures.duplicated([*keys, "seed"])]
     if len(twice):
         raise InputError(
             f"measures: two values of {twice.iloc[0]['measure']} for seed {twice.iloc[0]['seed']} "
             f"of {twice.iloc[0]['condition']}; collect each measurement file once"
         )
-    grouped = measures.groupby(keys, sort=False)["value"]
-    seeds = grouped.agg(mean="mean", sem="sem", n_seeds="count").reset_index()
+    floors = measures[["standard_error", "noise_floor"]].astype(float).max(axis=1)
+    grouped = measures.assign(noise_floor=floors).groupby(keys, sort=False)
+    seeds = grouped["value"].agg(mean="mean", sem="sem", n_seeds="count")
+    seeds = seeds.join(grouped["noise_floor"].mean()).reset_index()
     pairs = pd.DataFrame(_over_pairs(disagreement), columns=SUMMARY_COLUMNS)
     parts = [part[SUMMARY_COLUMNS] for part in (seeds, pairs) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pairs
@@ -134,6 +155,7 @@ def _over_pairs(disagreement: pd.DataFrame) -> list[dict[str, Any]]:
                     "dataset": dataset,
                     "network": network,
                     "condition": condition,
+                    "view": "clean",
                     "family": "evaluation",
                     "measure": measure,
                     "mean": mean,
@@ -181,51 +203,124 @@ def _plus_minus(mean: float, error: float) -> str:
     return text.replace("-", "−")
 
 
+def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of trained networks, one view of the data each.
+
+    That is the clean one, or the augmented one where a study measures nothing else.
+    """
+    rows = frame[frame["condition"] != INITIAL]
+    clean = rows["view"] == "clean"
+    keys = ["dataset", "network", "condition", "measure"]
+    return rows[clean | ~clean.groupby([rows[key] for key in keys]).transform("any")]
+
+
 def main_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
     """Return the papers' table of one network: a row per condition, a column per measure.
 
     Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
     sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too.
-    Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
+    A dagger marks a mean of less than twice its noise floor. Measures without any value have no
+    column. ``table.attrs["caption"]`` explains the marks.
 
     Raises:
         InputError: if the summary has no row for the data set and network.
     """
-    rows = summary[(summary["dataset"] == dataset) & (summary["network"] == network)]
-    if rows.empty:
-        raise InputError(f"tables: no measurements of {network} on {dataset}; check both names")
+    rows = at_minima(_rows_of(summary, dataset, network))
     conditions = rows["condition"].unique()
     rows = rows[rows["measure"].isin(MAIN_MEASURES)]
-    means, errors = (
-        rows.pivot(index="condition", columns="measure", values=column)
-        for column in ("mean", "sem")
-    )
-    names = {measure: MEASURES[measure] for measure in MAIN_MEASURES if measure in means}
-    table = pd.DataFrame(
-        {
-            name.column_label: _column(means[measure], errors[measure], name)
-            for measure, name in names.items()
-        },
-    ).reindex(conditions)
-    table.index.name = "Condition"
-    table.attrs["caption"] = _caption(dataset, network, rows, names)
+    present = set(rows["measure"])
+    names = {measure: MEASURES[measure] for measure in MAIN_MEASURES if measure in present}
+    table = _table(rows, names, conditions).reindex(conditions)
+    caption = _caption(dataset, network, rows, names)
+    table.attrs["caption"] = f"{caption} {_floor_sentence(table)}".strip()
     return table
 
 
-def main_tables(summary: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return the table of each (data set, network) of a summary."""
+def sharpness_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+    """Return all measures of sharpness of one network, with their published twins and floors.
+
+    Rows are conditions, augmented views of their data and the initial weights; see `main_table`.
+
+    Raises:
+        InputError: if the summary has no row for the data set and network.
+    """
+    rows = _rows_of(summary, dataset, network)
+    rows = rows[rows["family"].isin(SHARPNESS)]
+    labels = [
+        condition if view == "clean" else f"{condition} ({view} data)"
+        for condition, view in zip(rows["condition"], rows["view"], strict=True)
+    ]
+    rows = rows.assign(condition=labels)
+    wanted = (*measures_of(rows, "sharpness"), *PUBLISHED_MEASURES)
+    rows = rows[rows["measure"].isin(wanted)]
+    names = {name: MEASURES[name] for name in wanted if name in set(rows["measure"])}
+    compared = at_minima(_rows_of(summary, dataset, network))["condition"].unique()
+    table = _table(rows, names, compared).reindex(rows["condition"].unique())
+    seeds = count_seeds(rows["n_seeds"])
+    table.attrs["caption"] = (
+        f"{network} on {dataset}: mean ± standard error over {seeds}. Published: as the papers'"
+        " code computed it. SAM-sharpness, null, is the published procedure without any"
+        f" perturbation. Bold: the sharpest. {_floor_sentence(table)}"
+    )
+    return table
+
+
+def _rows_of(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+    rows = summary[(summary["dataset"] == dataset) & (summary["network"] == network)]
+    if rows.empty:
+        raise InputError(f"tables: no measurements of {network} on {dataset}; check both names")
+    return rows
+
+
+def _table(
+    rows: pd.DataFrame, names: Mapping[str, MeasureName], compared: Iterable[str]
+) -> pd.DataFrame:
+    """Return the formatted cells of a summary's rows, conditions × measures.
+
+    The extreme value of each measure is marked among the conditions that are compared.
+    """
+    by_measure = {
+        measure: rows[rows["measure"] == measure].set_index("condition") for measure in names
+    }
+    table = pd.DataFrame(
+        {
+            name.column_label: _column(by_measure[measure], name, compared)
+            for measure, name in names.items()
+        }
+    )
+    table.index.name = "Condition"
+    return table.fillna(MISSING)
+
+
+def _floor_sentence(table: pd.DataFrame) -> str:
+    marked = table.astype(str).apply(lambda column: column.str.contains(BELOW_FLOOR)).any(axis=None)
+    if not marked:
+        return ""
+    return (
+        f"{BELOW_FLOOR}: less than {FLOORS} times its noise floor, which is its own standard error,"
+        " rounding, or the null of the published procedure."
+    )
+
+
+def each_network(
+    table: Callable[[pd.DataFrame, str, str], pd.DataFrame], summary: pd.DataFrame
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return a table (`main_table`, `sharpness_table`) of each (data set, network)."""
     pairs = summary[["dataset", "network"]].drop_duplicates().itertuples(index=False)
-    return {tuple(pair): main_table(summary, *pair) for pair in pairs}
+    return {tuple(pair): table(summary, *pair) for pair in pairs}
 
 
-def _column(means: pd.Series, errors: pd.Series, name: MeasureName) -> pd.Series:
-    """Return the cells of one measure, the extreme ones marked."""
-    cells = pd.Series(map(format_estimate, means, errors), index=means.index, dtype=object)
-    if means.count() > 1:
-        extreme = means.idxmin() if name.direction == "lower is better" else means.idxmax()
+def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Series:
+    """Return the cells of one measure by condition, the extreme and the doubtful ones marked."""
+    means, errors = rows["mean"], rows["sem"]
+    cells = pd.Series(map(format_estimate, means, errors), index=rows.index, dtype=object)
+    ranked = means[means.index.isin(compared)]
+    if ranked.count() > 1 and name.category != "diagnostic":
+        extreme = ranked.idxmin() if name.direction == "lower is better" else ranked.idxmax()
         places = _decimal_places(means[extreme], errors[extreme])
-        marked = [round(mean, places) == round(means[extreme], places) for mean in means]
-        cells[marked] = "**" + cells[marked] + "**"
+        best = ranked.index[ranked.round(places) == round(means[extreme], places)]
+        cells[best] = "**" + cells[best] + "**"
+    cells[means.abs() < FLOORS * rows["noise_floor"]] += f" {BELOW_FLOOR}"
     return cells
 
 

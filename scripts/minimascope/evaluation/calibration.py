@@ -25,7 +25,11 @@ def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]
         value = error(predictions.logits, predictions.labels, bins)
         measurement = Measurement(measure, value, "fraction", len(predictions.labels), protocol)
         seconds = time.perf_counter() - start
-        origin = predictions.run | {"family": "evaluation", "seconds": seconds}
+        origin = predictions.run | {
+            "family": "evaluation",
+            "view": "clean",
+            "seconds": seconds,
+        }
         rows.append(origin | asdict(measurement))
     return rows
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.measure_names import MeasureName, measures_of
-from ..analysis.tables import count_seeds, pair_matrix, summarise
+from ..analysis.tables import at_minima, count_seeds, pair_matrix, summarise
 from .style import (
     GREY,
     HALF_PAGE,
@@ -39,7 +39,7 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
     Raises:
         InputError: if there is nothing to show of the data set and network.
     """
-    measures = select(measures, dataset, network)
+    measures = at_minima(select(measures, dataset, network))
     conditions = list(measures["condition"].unique())
     pairs = select(disagreement, dataset, network, required=False)
     values = pd.concat([measures, _disagreement_of_seeds(pairs)], ignore_index=True)

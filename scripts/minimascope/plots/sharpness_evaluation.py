@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from ..analysis.measure_names import measures_of
+from ..analysis.tables import at_minima
 from ..errors import InputError
 from .style import (
     HALF_PAGE,
@@ -37,7 +38,7 @@ def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
     Raises:
         InputError: if the data set and network have no sharpness or no evaluation.
     """
-    measures = select(measures, dataset, network)
+    measures = at_minima(select(measures, dataset, network))
     sharpness = measures_of(measures, "sharpness")
     evaluations = measures_of(measures, "evaluation")
     if not sharpness or not evaluations:

@@ -1,1 +1,119 @@
-"""Measures of sharpness, by family: what one pass, or one kind of work, can compute together."""
+"""Measures of sharpness, by family: what one pass, or one kind of work, can compute together.
+
+`measure` is for programs other than this workflow: it takes any torch classifier.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.augment import Augmentation
+from ..data.prepared import Split
+from ..devices import precision
+from ..errors import InputError, nearest
+from ..measurement import Measurement
+from ..registry import SHARPNESS
+from ..seeding import generator
+from .subject import Subject, check
+
+
+def measure(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    measures: Iterable[str] = ("fisher_rao_norm", "relative_flatness", "sam_sharpness"),
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    augmentation: Augmentation | None = None,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Measurement]:
+    """Return measures of sharpness of any classifier that ends in a linear layer.
+
+    Measures belong to families that are computed as a whole, so asking for several of one family
+    costs no more than one of them. docs/measures.md says what each is.
+
+    Args:
+        model: from inputs to logits [n, C]; unchanged by the call.
+        inputs: [n, …], on the model's device; what the loss is a mean over, usually all of the
+            training data.
+        labels: int64 [n], between 0 and C - 1.
+        measures: names of measures, or of families for all of theirs.
+        settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. The keys are
+            those of docs/configuration.md. Published twins are left out unless they are named.
+        augmentation: with which the network was trained; for the published procedure.
+        weight_decay: with which it was trained; for the Hessian with ``l2``.
+        seed: names the random streams.
+
+    Returns:
+        By name, in the order asked for: value, unit, number of samples, standard error and noise
+        floor where there is one.
+
+    Raises:
+        InputError: an unknown measure or setting, no linear last layer, labels outside the
+            classes, parameters that are not finite, or no data.
+    """
+    wanted = _names(measures)
+    model = copy.deepcopy(model).eval()
+    check(model, inputs, labels)
+    subject = Subject(model, Split(inputs, labels), augmentation, None, weight_decay)
+    found: dict[str, Measurement] = {}
+    for family, component in SHARPNESS.items():
+        names = [name for name in wanted if name in component.gives]
+        if names:
+            function = component.load()
+            chosen = _enough_for(names, family) | dict((settings or {}).get(family, {}))
+            _check_settings(function, chosen, family)
+            draws = generator(seed, family, device=inputs.device)
+            with precision("fp32", inputs.device):
+                measured = function(subject, draws, **chosen)
+            found |= {m.measure: m for m in measured.measurements}
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _names(measures: Iterable[str]) -> list[str]:
+    """Return names of measures, those of families written out."""
+    known = [name for component in SHARPNESS.values() for name in component.gives]
+    names = []
+    for measure in [measures] if isinstance(measures, str) else measures:
+        if measure not in SHARPNESS and measure not in known:
+            raise InputError(
+                f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
+            )
+        names += SHARPNESS[measure].gives if measure in SHARPNESS else [measure]
+    return list(dict.fromkeys(names))
+
+
+def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
+    """Return settings with which a family computes what is asked for, and little else."""
+    names = set(names)
+    published = any(name.endswith(("_published", "_null", "_l5")) for name in names)
+    match family:
+        case "forward":
+            return {"published": published or "relative_flatness_published_loss" in names}
+        case "perturbation":
+            adaptive = any(name.startswith("adaptive") for name in names)
+            return {"published": published, "adaptive": {} if adaptive else None}
+        case "hessian":
+            unwanted = {
+                "eigenvalues": "hessian_top_eigenvalue",
+                "smallest_eigenvalues": "hessian_smallest_eigenvalue",
+                "trace_products": "hessian_trace",
+            }
+            return {"density_probes": 0} | {
+                setting: 0 for setting, name in unwanted.items() if name not in names
+            }
+        case "landscape":
+            return {"line_points": 0}
+    return {}
+
+
+def _check_settings(function: Callable, chosen: Mapping[str, Any], family: str) -> None:
+    known = set(inspect.signature(function).parameters) - {"subject", "generator"}
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"settings.{family}: unknown key {name!r}; {nearest(name, known)}")

@@ -4,10 +4,15 @@ import torch
 from torch import nn
 
 from ..data.prepared import Split
+from ..errors import InputError
 from ..evaluation.predict import loss_and_accuracy
-from ..measurement import Measurement
+from ..measurement import Measured, Measurement, Protocol
 from ..networks import count_weight_layers, features_and_head
 from ..progress import progress
+from .losses import in_dtype_of
+from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
+from .published import PUBLISHED_LAYERS, rescaled_copy
+from .subject import Subject, check, check_labels
 
 # A feature that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-12
@@ -24,7 +29,11 @@ def fisher_rao_norm(logits: torch.Tensor, labels: torch.Tensor, n_layers: int) -
         logits: [n, C].
         labels: [n].
         n_layers: number of weight layers L (`networks.count_weight_layers`).
+
+    Raises:
+        InputError: no samples, or labels outside the classes.
     """
+    check_labels(labels, logits.shape[1])
     logits = logits.double()
     # Σ_c p_c z_c − z_y = Σ_c p_c (z_c − z_y): no cancellation where p is almost one-hot.
     margins = logits - logits.gather(1, labels[:, None])
@@ -51,7 +60,16 @@ def relative_flatness(
         bias: b, [C].
         normalise: divide each feature by its standard deviation over the data and multiply its
             weights by it, which keeps the function; features that are constant are left out.
+
+    Raises:
+        InputError: no samples, or shapes that do not belong together.
     """
+    if len(features) == 0 or features.shape[1:] != weight.shape[1:] or len(weight) != len(bias):
+        raise InputError(
+            f"features {tuple(features.shape)}, weight {tuple(weight.shape)} and bias"
+            f" {tuple(bias.shape)} do not belong together; they must be [n, d], [C, d] and [C],"
+            " with n at least 1"
+        )
     features, weight, bias = (tensor.detach().double() for tensor in (features, weight, bias))
     probabilities = torch.addmm(bias, features, weight.T).softmax(1)
     scales = torch.ones_like(features[0])
@@ -73,29 +91,71 @@ def squared_weight_norm(model: nn.Module) -> float:
 
 @torch.no_grad()
 def measure(
-    model: nn.Module, split: Split, generator: torch.Generator, *, batch_size: int = 1024
-) -> list[Measurement]:
+    subject: Subject,
+    generator: torch.Generator,
+    *,
+    batch_size: int = 1024,
+    published: bool = True,
+) -> Measured:
     """Return Fisher–Rao norm, relative flatness, squared weight norm, training loss and accuracy.
 
     Args:
-        model: a classifier with a linear last layer, in evaluation mode, taking ``split.inputs``.
-        split: the training data, on the model's device.
+        subject: a classifier with a linear last layer and its training data.
         generator: not used, since nothing here is random; every family takes one.
         batch_size: how many inputs are computed at once.
+        published: whether to follow the published procedures too.
     """
-    apply, head = features_and_head(model)
-    batches = split.inputs.split(batch_size)
-    passes = [apply(batch) for batch in progress(batches, "forward pass", "batch")]
-    features, logits = (torch.cat(parts) for parts in zip(*passes, strict=True))
-    bias = head.weight.new_zeros(len(head.weight)) if head.bias is None else head.bias
+    model, split = subject.model, subject.split
+    check(model, split.inputs, split.labels)
+    features, logits, head = _features_and_logits(model, split, batch_size)
+    layers = count_weight_layers(model)
     loss, accuracy = loss_and_accuracy(logits, split.labels)
-    values = {
-        "fisher_rao_norm": fisher_rao_norm(logits, split.labels, count_weight_layers(model)),
-        "relative_flatness": relative_flatness(features, head.weight, bias),
-        "squared_weight_norm": squared_weight_norm(model),
-    }
-    return [
-        *(Measurement(name, value, "1", len(split)) for name, value in values.items()),
+    measurements = [
+        *_numbers(
+            len(split),
+            "corrected",
+            fisher_rao_norm=fisher_rao_norm(logits, split.labels, layers),
+            relative_flatness=relative_flatness(features, head.weight, bias_of(head)),
+            squared_weight_norm=squared_weight_norm(model),
+        ),
         Measurement("train_loss", loss, "nats", len(split)),
         Measurement("train_accuracy", accuracy, "fraction", len(split)),
     ]
+    if published:
+        rescaled = rescaled_copy(model, features.double().std(0, correction=0))
+        features, logits, head = _features_and_logits(rescaled, split, batch_size)
+        measurements += _numbers(
+            len(split),
+            "published",
+            fisher_rao_norm_l5=(PUBLISHED_LAYERS + 1) / (layers + 1) * measurements[0].value,
+            relative_flatness_published=sum(
+                relative_flatness(part, head.weight, bias_of(head), normalise=False)
+                for part in features.split(PUBLISHED_BATCH_SIZE)
+            ),
+        )
+        loss, _ = loss_and_accuracy(logits, split.labels)
+        measurements.append(
+            Measurement("relative_flatness_published_loss", loss, "nats", len(split), "published")
+        )
+    return Measured(measurements)
+
+
+def bias_of(head: nn.Linear) -> torch.Tensor:
+    """Return the bias of a linear layer, zeros if it has none."""
+    return head.weight.new_zeros(len(head.weight)) if head.bias is None else head.bias
+
+
+def _features_and_logits(
+    model: nn.Module, split: Split, batch_size: int
+) -> tuple[torch.Tensor, torch.Tensor, nn.Linear]:
+    apply, head = features_and_head(model)
+    batches = split.inputs.split(batch_size)
+    passes = [
+        apply(in_dtype_of(model, batch)) for batch in progress(batches, "forward pass", "batch")
+    ]
+    features, logits = (torch.cat(parts) for parts in zip(*passes, strict=True))
+    return features, logits, head
+
+
+def _numbers(n: int, protocol: Protocol, **values: float) -> list[Measurement]:
+    return [Measurement(name, value, "1", n, protocol) for name, value in values.items()]

@@ -2,51 +2,22 @@
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from ..data.prepared import Split
-from ..measurement import Measurement
+from ..measurement import Measured, Measurement
 from ..progress import progress
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over random perturbations.
-
-    Attributes:
-        mean: of the absolute loss difference over the radius.
-        standard_error: of that mean, from the spread over perturbations.
-        standard_deviation: over perturbations (n - 1).
-        signed_mean: the same without taking absolute values.
-        signed_standard_error: of the signed mean.
-        samples: number of perturbations.
-        rounding: what rounding alone may contribute to ``mean``.
-    """
-
-    mean: float
-    standard_error: float
-    standard_deviation: float
-    signed_mean: float
-    signed_standard_error: float
-    samples: int
-    rounding: float
-
-
-@torch.no_grad()
-def mean_loss(
-    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int = 1024
-) -> torch.Tensor:
-    """Return the mean cross-entropy over all samples as a float64 scalar tensor."""
-    dtype = next(model.parameters()).dtype
-    total = torch.zeros((), dtype=torch.float64, device=labels.device)
-    for batch, targets in zip(inputs.split(batch_size), labels.split(batch_size), strict=True):
-        batch = batch.to(dtype) if batch.is_floating_point() else batch
-        total += F.cross_entropy(model(batch).double(), targets, reduction="sum")
-    return total / len(labels)
+from ..seeding import child
+from .adaptive import Ascent, Norm, NormalisedLogits, average_sharpness, worst_sharpness
+from .estimate import Estimate, standard_error
+from .flat import FlatTensors
+from .losses import BATCH_SIZE, mean_loss
+from .published import published_sam_sharpness
+from .subject import Subject, check
 
 
 @torch.no_grad()
@@ -58,7 +29,7 @@ def sam_sharpness(
     samples: int = 100,
     *,
     generator: torch.Generator,
-    batch_size: int = 1024,
+    batch_size: int = BATCH_SIZE,
 ) -> Estimate:
     """Return the average-case SAM-sharpness.
 
@@ -75,60 +46,131 @@ def sam_sharpness(
         samples: K, at least 2.
         generator: of the perturbations, on the model's device.
         batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: labels outside the classes, or no data.
     """
-    exact = mean_loss(copy.deepcopy(model).eval().double(), inputs, labels, batch_size)
     model = copy.deepcopy(model).eval()
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    originals = [p.clone() for p in parameters]
-    scale = radius / math.sqrt(sum(p.numel() for p in parameters))
-    losses = torch.empty(samples, dtype=torch.float64, device=labels.device)
+    check(model, inputs, labels)
+    exact = mean_loss(copy.deepcopy(model).double(), inputs, labels, batch_size)
     centre = mean_loss(model, inputs, labels, batch_size)
+    parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
+    origin = parameters.vector.clone()
+    noise = torch.empty_like(origin)
+    scale = radius / math.sqrt(parameters.size)
+    losses = centre.new_empty(samples)
     for k in progress(range(samples), "perturbations", "sample"):
-        for parameter, original in zip(parameters, originals, strict=True):
-            noise = torch.empty_like(original).normal_(0, scale, generator=generator)
-            torch.add(original, noise, out=parameter.data)
+        noise.normal_(0, scale, generator=generator)
+        torch.add(origin, noise, out=parameters.vector)
         losses[k] = mean_loss(model, inputs, labels, batch_size)
-    signed = (losses - centre) / radius
-    return Estimate(
-        mean=signed.abs().mean().item(),
-        standard_error=signed.abs().std().item() / math.sqrt(samples),
-        standard_deviation=signed.abs().std().item(),
-        signed_mean=signed.mean().item(),
-        signed_standard_error=signed.std().item() / math.sqrt(samples),
-        samples=samples,
-        rounding=(centre - exact).abs().item() / radius,
-    )
+    rounding = (centre - exact).abs().item() / radius
+    return Estimate.of_differences((losses - centre) / radius, rounding)
 
 
 def measure(
-    model: nn.Module,
-    split: Split,
+    subject: Subject,
     generator: torch.Generator,
     *,
     radius: float = 0.005,
     samples: int = 100,
     dtype: str = "float32",
-) -> list[Measurement]:
-    """Return SAM-sharpness (absolute and signed) with standard errors and rounding floor.
+    published: bool = True,
+    adaptive: Mapping[str, Any] | None = None,
+) -> Measured:
+    """Return SAM-sharpness (absolute and signed), its published twin and adaptive sharpness.
 
     Args:
-        model: a classifier taking ``split.inputs``.
-        split: the training data, on the model's device.
+        subject: the network and its data.
         generator: of the perturbations, on the model's device.
         radius: ρ.
         samples: K.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
+        published: whether to follow the published procedure too, with and without perturbations.
+        adaptive: settings of `adaptive_sharpness`, or None to leave it out.
     """
-    model = copy.deepcopy(model).to(getattr(torch, dtype))
+    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
+    subject = replace(subject, model=model)
+    split = subject.split
     estimate = sam_sharpness(
-        model, split.inputs, split.labels, radius, samples, generator=generator
+        model,
+        split.inputs,
+        split.labels,
+        radius,
+        samples,
+        generator=child(generator, "SAM-sharpness"),
     )
     floor = None if dtype == "float64" else estimate.rounding
     pairs = {
         "sam_sharpness": (estimate.mean, estimate.standard_error),
         "sam_sharpness_signed": (estimate.signed_mean, estimate.signed_standard_error),
     }
-    return [
+    measurements = [
         Measurement(name, value, "1", len(split), standard_error=error, noise_floor=floor)
         for name, (value, error) in pairs.items()
+    ]
+    details: dict[str, Any] = {"standard_deviation": estimate.standard_deviation}
+    if published:
+        measurements += _published(subject, radius, samples, generator)
+    if adaptive is not None:
+        measurements += adaptive_sharpness(subject, generator, **adaptive)
+        details["adaptive"] = dict(adaptive)
+    return Measured(measurements, details)
+
+
+def _published(
+    subject: Subject, radius: float, samples: int, generator: torch.Generator
+) -> list[Measurement]:
+    draws = child(generator, "published SAM-sharpness")
+    perturbed, null = published_sam_sharpness(subject, radius, samples, generator=draws)
+    floor = null.mean().item()
+    n = len(subject.split)
+    return [
+        Measurement(name, values.mean().item(), "1", n, "published", standard_error(values), floor)
+        for name, values, floor in (
+            ("sam_sharpness_published", perturbed, floor),
+            ("sam_sharpness_null", null, None),
+        )
+    ]
+
+
+def adaptive_sharpness(
+    subject: Subject,
+    generator: torch.Generator,
+    *,
+    average_radius: float = 0.05,
+    samples: int = 100,
+    worst_radius: float = 0.002,
+    norm: Norm = "linf",
+    steps: int = 20,
+    group_size: int | None = None,
+    normalise_logits: bool = False,
+) -> list[Measurement]:
+    """Return average-case and worst-case adaptive sharpness (see `adaptive`).
+
+    Args:
+        subject: the network and its data.
+        generator: names the streams of draws.
+        average_radius: ρ of the average case, relative to each parameter's size.
+        samples: perturbations of the average case.
+        worst_radius: ρ of the worst case.
+        norm: of the worst case's ball.
+        steps: of the worst case's ascent.
+        group_size: m of the worst case; None for all samples at once.
+        normalise_logits: whether to measure the network with `NormalisedLogits`.
+    """
+    model, split = subject.model, subject.split
+    if normalise_logits:
+        model = NormalisedLogits(model)
+    draws = child(generator, "adaptive perturbations")
+    average = average_sharpness(model, split, average_radius, samples, generator=draws)
+    groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
+    ascent = Ascent(worst_radius, norm, steps)
+    worst, error = worst_sharpness(model, split, ascent, group_size, generator=groups)
+    values = {
+        "adaptive_sharpness_average": (average.signed_mean, average.signed_standard_error),
+        "adaptive_sharpness_worst": (worst, error),
+    }
+    return [
+        Measurement(name, value, "nats", len(split), standard_error=error)
+        for name, (value, error) in values.items()
     ]

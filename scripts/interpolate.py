@@ -1,0 +1,48 @@
+"""Training loss along lines and over planes through networks of the same seed."""
+
+import json
+import time
+
+from minimascope.analysis.curves import PATH
+from minimascope.data.prepared import load_dataset
+from minimascope.devices import default_device, device_name, precision
+from minimascope.io import write_arrays, write_json
+from minimascope.jobs import job
+from minimascope.models import load_model
+from minimascope.progress import progress
+from minimascope.sharpness.interpolation import barrier, line, plane
+
+
+def main() -> None:
+    device, spec = default_device(), json.loads(snakemake.params.spec)
+    settings = spec["settings"]
+    dataset, data_hash = load_dataset(snakemake.input.data)
+    split = dataset.train.to(device)
+    paths = zip(spec["models"], snakemake.input.models, strict=True)
+    models = {name: load_model(path, device)[0] for name, path in paths}
+    points, margin = settings["points"], settings["margin"]
+    arrays, barriers = {}, {}
+    start = time.perf_counter()
+    with precision("fp32", device):
+        for names in progress(settings["lines"], "lines", "line"):
+            found = line(*(models[name] for name in names), split, points, margin)
+            barriers[PATH.join(names)] = barrier(found)
+            arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
+        for names in progress(settings["planes"], "planes", "plane"):
+            found = plane([models[name] for name in names], split, points, margin)
+            arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
+    content = {
+        "run": dict(snakemake.wildcards),
+        "barriers": barriers,
+        "unit": "nats",
+        "n": len(split),
+        "seconds": time.perf_counter() - start,
+        "device": device_name(device),
+        "data": data_hash,
+    }
+    write_arrays(snakemake.output.arrays, arrays)
+    write_json(snakemake.output.measures, content)
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

@@ -1,0 +1,82 @@
+"""From the arrays of all runs to one tidy table of each kind."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Stands between the names of the networks that a line or plane leads through.
+PATH = " – "
+
+Arrays = Mapping[str, np.ndarray]
+Rows = Callable[[Mapping[str, Any], Arrays], Iterator[pd.DataFrame]]
+
+
+def gather(files: Iterable[tuple[Mapping[str, Any], Arrays]], rows: Rows) -> pd.DataFrame:
+    """Return the rows of all (document, arrays) under the data set, network, … of their run."""
+    frames = []
+    for document, arrays in files:
+        origin = dict(document["run"])
+        if "view" in document:
+            origin["view"] = document["view"]
+        for frame in rows(document, arrays):
+            frames.append(pd.DataFrame(origin, index=frame.index).join(frame))
+    return pd.concat(frames, ignore_index=True)
+
+
+def landscape_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
+    """Yield the points of grids (x, y) and of lines (x alone), with their losses in nats."""
+    seeds = document["details"]["direction_seeds"]
+    for seed, surface in zip(seeds, arrays["surfaces"], strict=True):
+        yield _grid(arrays["coordinates"], arrays["coordinates"], surface, direction_seed=seed)
+    for seed, losses in zip(seeds, arrays.get("lines", [[]] * len(seeds)), strict=True):
+        if len(losses):
+            line = {"x": arrays["line_coordinates"], "y": np.nan, "loss": losses}
+            yield pd.DataFrame({"direction_seed": seed, **line})
+
+
+def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
+    """Yield eigenvalues with residuals, and nodes of the spectral density with weights."""
+    columns = ["quantity", "probe", "value", "weight", "residual"]
+    for end in ("largest", "smallest"):
+        if f"{end}_eigenvalues" in arrays:
+            found = {"value": arrays[f"{end}_eigenvalues"], "residual": arrays[f"{end}_residuals"]}
+            yield pd.DataFrame({"quantity": "eigenvalue", **found}).reindex(columns=columns)
+    for probe, (nodes, weights) in enumerate(
+        zip(arrays.get("nodes", []), arrays.get("weights", []), strict=True)
+    ):
+        frame = {"quantity": "node", "probe": probe, "value": nodes, "weight": weights}
+        yield pd.DataFrame(frame).reindex(columns=columns)
+
+
+def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
+    """Yield the points of lines (x) and planes (x, y), with the networks that lie on them."""
+    for path in dict.fromkeys(name.rpartition("/")[0] for name in arrays):
+        part = {key: arrays[f"{path}/{key}"] for key in KEYS if f"{path}/{key}" in arrays}
+        names = path.split(PATH)
+        if "y" in part:
+            yield _grid(part["x"], part["y"], part["losses"], path=path)
+            corners = zip(
+                names, part["model_x"], part["model_y"], part["model_losses"], strict=True
+            )
+            columns = ["model", "x", "y", "loss"]
+            yield pd.DataFrame(corners, columns=columns).assign(path=path)
+        else:
+            ends = dict(zip((0.0, 1.0), names, strict=True))
+            models = [ends.get(x) for x in part["x"]]
+            line = {"x": part["x"], "y": np.nan, "loss": part["losses"], "model": models}
+            yield pd.DataFrame({"path": path, **line})
+
+
+KEYS = ("x", "y", "losses", "model_x", "model_y", "model_losses")
+CURVES: dict[str, Rows] = {
+    "landscape": landscape_rows,
+    "hessian": hessian_rows,
+    "interpolation": interpolation_rows,
+}
+
+
+def _grid(x: np.ndarray, y: np.ndarray, losses: np.ndarray, **labels: Any) -> pd.DataFrame:
+    first, second = np.meshgrid(x, y, indexing="ij")
+    return pd.DataFrame({**labels, "x": first.ravel(), "y": second.ravel(), "loss": losses.ravel()})

@@ -1,0 +1,70 @@
+"""A page with loss surfaces that a reader can turn."""
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from .landscape import first_surfaces, loss_norm
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body {{ margin: 0; font-family: sans-serif }}</style>
+{figure}
+</html>
+"""
+
+
+def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
+    """Return an HTML page that needs no other file, with a surface for each condition.
+
+    The surfaces are those of `landscape.contours`, on one scale; a menu chooses the condition.
+
+    Raises:
+        InputError: there are no surfaces of this network.
+    """
+    surfaces = first_surfaces(landscape, dataset, network)
+    norm = loss_norm(surfaces)
+    figure = go.Figure()
+    for index, (condition, surface) in enumerate(surfaces.items()):
+        figure.add_surface(
+            x=surface.index.to_list(),
+            y=surface.columns.to_list(),
+            z=surface.T.to_numpy().tolist(),
+            name=condition,
+            visible=index == 0,
+            cmin=norm.vmin,
+            cmax=norm.vmax,
+            colorscale="Viridis",
+            colorbar={"title": {"text": "Training loss (nats)"}, "len": 0.7},
+        )
+    buttons = [
+        {
+            "label": condition,
+            "method": "update",
+            "args": [{"visible": [other == condition for other in surfaces]}],
+        }
+        for condition in surfaces
+    ]
+    title = escape(f"{network} on {dataset}")
+    figure.update_layout(
+        title={"text": title, "x": 0.02},
+        updatemenus=[{"buttons": buttons, "x": 0.02, "y": 1, "xanchor": "left"}],
+        scene={
+            "xaxis": {"title": {"text": "First direction"}},
+            "yaxis": {"title": {"text": "Second direction"}},
+            "zaxis": {"title": {"text": "Training loss (nats)"}, "range": [norm.vmin, norm.vmax]},
+        },
+        margin={"l": 0, "r": 0, "t": 60, "b": 0},
+    )
+    html = figure.to_html(
+        full_html=False,
+        include_plotlyjs=True,
+        div_id="landscape",
+        default_height="90vh",
+        config={"responsive": True, "displaylogo": False},
+    )
+    return PAGE.format(title=title, figure=html)

@@ -1,0 +1,87 @@
+"""Figure: how the eigenvalues of the training loss's Hessian are distributed."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..analysis.tables import at_minima
+from .style import HALF_PAGE, condition_styles, select, styled, wrap_name
+
+POINTS = 801
+WIDTH = 0.005  # standard deviation of a smoothed eigenvalue, as a share of the spectrum's extent
+LOWEST = 1e-6  # density shown, relative to the highest
+COLUMNS = 3
+
+
+@styled()
+def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return the density of the Hessian's spectrum for each condition, with extreme eigenvalues.
+
+    The line is the mean over seeds and probes of the quadrature's nodes, each a narrow Gaussian;
+    the band is the range over seeds. Ticks below are eigenvalues that were computed one by one.
+
+    Args:
+        hessian: a row for each eigenvalue (``quantity`` is ``eigenvalue``) and for each node of
+            the density (``node``), with columns ``condition``, ``seed``, ``view``, ``probe``,
+            ``value`` and ``weight``.
+        dataset: whose rows are drawn.
+        network: whose rows are drawn.
+    """
+    rows = at_minima(select(hessian.assign(measure="spectrum"), dataset, network))
+    styles = condition_styles(rows["condition"].unique())
+    columns = min(COLUMNS, len(styles))
+    lines = -(-len(styles) // columns)
+    size = (max(HALF_PAGE, 1.9 * columns), 1.5 * lines + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(f"{network} on {dataset}")
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    values = rows["value"]
+    deviation = WIDTH * (values.max() - values.min()) or 1.0
+    eigenvalues = np.linspace(values.min() - 5 * deviation, values.max() + 5 * deviation, POINTS)
+    for axes, (condition, style) in zip(grid.flat, styles.items(), strict=False):
+        chosen = rows[rows["condition"] == condition]
+        _draw_density(axes, chosen, eigenvalues, deviation, style.colour)
+        extremes = chosen.loc[chosen["quantity"] == "eigenvalue", "value"]
+        axes.plot(
+            extremes,
+            np.full(len(extremes), 0.04),
+            transform=axes.get_xaxis_transform(),
+            linestyle="none",
+            marker="|",
+            markersize=6,
+            color="black",
+        )
+        axes.set_title(wrap_name(condition))
+    for axes in grid.flat[len(styles) :]:
+        axes.remove()
+    figure.supxlabel("Eigenvalue of the Hessian", fontsize="medium")
+    figure.supylabel("Density of the spectrum", fontsize="medium")
+    return figure
+
+
+def _draw_density(
+    axes: Axes, rows: pd.DataFrame, eigenvalues: np.ndarray, deviation: float, colour: str
+) -> None:
+    nodes = rows[rows["quantity"] == "node"]
+    if nodes.empty:
+        return
+    seeds = np.stack(
+        [
+            smoothed_density(part, eigenvalues, deviation) / part["probe"].nunique()
+            for _, part in nodes.groupby("seed")
+        ]
+    )
+    floor = LOWEST * seeds.max()
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=floor)
+    low, high = (np.clip(bound, floor, None) for bound in (seeds.min(0), seeds.max(0)))
+    axes.fill_between(eigenvalues, low, high, color=colour, alpha=0.2)
+    axes.plot(eigenvalues, np.clip(seeds.mean(0), floor, None), color=colour)
+
+
+def smoothed_density(nodes: pd.DataFrame, points: np.ndarray, deviation: float) -> np.ndarray:
+    """Return Σ weight · Gaussian(point − node) at each point; it integrates to Σ weight."""
+    distances = (points - nodes["value"].to_numpy()[:, None]) / deviation
+    bumps = np.exp(-(distances**2) / 2) / (deviation * np.sqrt(2 * np.pi))
+    return nodes["weight"].to_numpy() @ bumps

@@ -1,0 +1,172 @@
+"""Elementwise-adaptive sharpness: each parameter is moved in proportion to its size.
+
+Moving θ_i by a share of |θ_i| makes the measures independent of rescalings between layers that
+leave the network's function as it is (Kwon et al. 2021, arXiv:2102.11600; Andriushchenko et al.
+2023, arXiv:2302.07011).
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ..data.prepared import Split
+from ..progress import progress
+from .estimate import Estimate, standard_error
+from .flat import FlatTensors
+from .losses import BATCH_SIZE, cross_entropy, mean_loss
+
+Norm = Literal["l2", "linf"]
+
+
+class NormalisedLogits(nn.Module):
+    """A classifier whose logits are divided by their root mean square, sample by sample.
+
+    Sharpness then does not depend on how far the logits have grown in training (Andriushchenko
+    et al. 2023).
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the normalised logits [n, classes]."""
+        logits = self.model(inputs)
+        return logits / logits.square().mean(1, keepdim=True).sqrt()
+
+
+@torch.no_grad()
+def average_sharpness(
+    model: nn.Module,
+    split: Split,
+    radius: float,
+    samples: int,
+    *,
+    generator: torch.Generator,
+    batch_size: int = BATCH_SIZE,
+) -> Estimate:
+    """Return the average-case adaptive sharpness E L(θ + δ) − L(θ), in nats.
+
+    δ ∼ N(0, ρ² diag(θ²)) (Andriushchenko et al. 2023, with c = |θ|); the mean is signed.
+
+    Args:
+        model: in evaluation mode; unchanged by the call.
+        split: what losses are means over. An average over batches of m samples would have the
+            same expectation, since the same perturbations suit all batches.
+        radius: ρ, relative to each parameter's size.
+        samples: number of perturbations, at least 2.
+        generator: of the perturbations, on the model's device.
+        batch_size: how many inputs are computed at once.
+    """
+    model = copy.deepcopy(model).eval()
+    centre = mean_loss(model, split.inputs, split.labels, batch_size)
+    parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
+    origin = parameters.vector.clone()
+    noise = torch.empty_like(origin)
+    losses = centre.new_empty(samples)
+    for k in progress(range(samples), "adaptive perturbations", "sample"):
+        noise.normal_(0, radius, generator=generator)
+        torch.addcmul(origin, origin, noise, out=parameters.vector)
+        losses[k] = mean_loss(model, split.inputs, split.labels, batch_size)
+    return Estimate.of_differences(losses - centre)
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How the worst perturbation is searched for.
+
+    Attributes:
+        radius: ρ, of ‖δ/|θ|‖.
+        norm: ``l2`` or ``linf``, of that ball.
+        steps: number of gradient steps.
+    """
+
+    radius: float
+    norm: Norm = "linf"
+    steps: int = 20
+
+
+def worst_sharpness(
+    model: nn.Module,
+    split: Split,
+    ascent: Ascent,
+    group_size: int | None = None,
+    *,
+    generator: torch.Generator,
+    batch_size: int = BATCH_SIZE,
+) -> tuple[float, float | None]:
+    """Return the worst-case adaptive m-sharpness and its standard error over groups, in nats.
+
+    E_S max_{‖δ/|θ|‖ ≤ ρ} L_S(θ + δ) − L_S(θ) over groups S of m samples (Foret et al. 2021,
+    arXiv:2010.01412, section 4.1; Andriushchenko et al. 2023). The maximum is searched
+    for by projected gradient ascent from θ; the largest loss met counts, so it is a lower bound.
+
+    Args:
+        model: in evaluation mode; unchanged by the call.
+        split: drawn into groups without replacement; the last group may be smaller.
+        ascent: the ball and the search.
+        group_size: m; None for one group of all samples, for which there is no standard error.
+        generator: of the groups, on the CPU.
+        batch_size: how many inputs are computed at once.
+    """
+    model = copy.deepcopy(model).eval()
+    parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
+    order = torch.randperm(len(split), generator=generator).to(split.labels.device)
+    groups = order.tensor_split(math.ceil(len(split) / (group_size or len(split))))
+    gains = []
+    for rows in progress(groups, "worst perturbations", "group"):
+        group = Split(split.inputs[rows], split.labels[rows])
+        gains.append(_largest_gain(model, parameters, group, ascent, batch_size))
+    gains = torch.stack(gains)
+    return gains.mean().item(), standard_error(gains) if len(groups) > 1 else None
+
+
+def _largest_gain(
+    model: nn.Module, parameters: FlatTensors, group: Split, ascent: Ascent, batch_size: int
+) -> torch.Tensor:
+    """Return the largest L(θ + |θ| u) − L(θ) met on the way up; restore the parameters."""
+    origin = parameters.vector.clone()
+    scale = origin.abs()
+    moves = torch.zeros_like(origin)
+    losses = []
+    for step in range(ascent.steps):
+        loss, gradient = _loss_and_gradient(model, parameters, group, batch_size)
+        losses.append(loss)
+        # The steps shrink to nothing and add up to twice the radius: enough to cross the ball.
+        length = 4 * ascent.radius / ascent.steps * (1 - step / ascent.steps)
+        moves = _project(moves + length * _steepest(scale * gradient, ascent.norm), ascent)
+        torch.addcmul(origin, scale, moves, out=parameters.vector)
+    losses.append(mean_loss(model, group.inputs, group.labels, batch_size))
+    parameters.vector.copy_(origin)
+    return torch.stack(losses).max() - losses[0]
+
+
+def _steepest(gradient: torch.Tensor, norm: Norm) -> torch.Tensor:
+    """Return the direction of unit norm in which the loss grows fastest."""
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
+
+
+def _project(moves: torch.Tensor, ascent: Ascent) -> torch.Tensor:
+    if ascent.norm == "linf":
+        return moves.clamp(-ascent.radius, ascent.radius)
+    return moves * (ascent.radius / moves.norm()).clamp(max=1)
+
+
+def _loss_and_gradient(
+    model: nn.Module, parameters: FlatTensors, group: Split, batch_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    loss = torch.zeros((), dtype=torch.float64, device=group.labels.device)
+    gradient = torch.zeros_like(parameters.vector)
+    batches = zip(group.inputs.split(batch_size), group.labels.split(batch_size), strict=True)
+    for inputs, labels in batches:
+        part = cross_entropy(model, inputs, labels) / len(group)
+        gradient += parameters.pack(torch.autograd.grad(part, trained, materialize_grads=True))
+        loss += part.detach()
+    return loss, gradient

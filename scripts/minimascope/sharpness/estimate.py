@@ -1,0 +1,47 @@
+"""Means over random draws, with their errors."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+
+def standard_error(values: torch.Tensor) -> float:
+    """Return the standard error of the mean of independent values, at least two."""
+    return values.std().item() / math.sqrt(len(values))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over random perturbations.
+
+    Attributes:
+        mean: of the absolute loss difference over the radius.
+        standard_error: of that mean, from the spread over perturbations.
+        standard_deviation: over perturbations (n - 1).
+        signed_mean: the same without taking absolute values.
+        signed_standard_error: of the signed mean.
+        samples: number of perturbations.
+        rounding: what rounding alone may contribute to ``mean``.
+    """
+
+    mean: float
+    standard_error: float
+    standard_deviation: float
+    signed_mean: float
+    signed_standard_error: float
+    samples: int
+    rounding: float = 0.0
+
+    @classmethod
+    def of_differences(cls, signed: torch.Tensor, rounding: float = 0.0) -> "Estimate":
+        """Summarise loss differences over the radius, one for each perturbation, at least two."""
+        return cls(
+            mean=signed.abs().mean().item(),
+            standard_error=standard_error(signed.abs()),
+            standard_deviation=signed.abs().std().item(),
+            signed_mean=signed.mean().item(),
+            signed_standard_error=standard_error(signed),
+            samples=len(signed),
+            rounding=rounding,
+        )

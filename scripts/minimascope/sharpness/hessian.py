@@ -1,0 +1,260 @@
+"""Curvature of the training loss: eigenvalues, trace and spectral density of its Hessian."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from curvlinops.papyan2020traces.spectrum import fast_lanczos
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from torch import nn
+
+from ..data.prepared import Split
+from ..errors import InputError
+from ..measurement import Measured, Measurement
+from ..seeding import child
+from .flat import selected_parameters
+from .losses import BATCH_SIZE, cross_entropy
+from .operator import LossHessian
+from .subject import Subject, check
+from .trace import Trace, hutchpp_trace
+
+
+def loss_hessian(
+    model: nn.Module,
+    split: Split,
+    parameters: str | Sequence[str] = "all",
+    weight_decay: float = 0.0,
+    batch_size: int = BATCH_SIZE,
+) -> LossHessian:
+    """Return the Hessian of the mean cross-entropy, plus λ/2 ‖θ‖², with respect to parameters.
+
+    Args:
+        model: in evaluation mode; its floating type is that of the products.
+        split: what the loss is a mean over.
+        parameters: see `flat.selected_parameters`.
+        weight_decay: λ.
+        batch_size: how many inputs are computed at once; bounds the memory.
+    """
+    batches = list(zip(split.inputs.split(batch_size), split.labels.split(batch_size), strict=True))
+
+    def batch_loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return cross_entropy(model, *batch) / len(split)
+
+    chosen = list(selected_parameters(model, parameters).values())
+    return LossHessian(chosen, batches, batch_loss, weight_decay)
+
+
+@dataclass(frozen=True)
+class Eigenvalues:
+    """Eigenvalues at one end of a symmetric operator's spectrum.
+
+    Attributes:
+        values: the outermost first; those that converged.
+        residuals: ‖Hv − λv‖ of each; there is an eigenvalue at most that far away.
+        converged: whether all that were asked for did.
+        products: with vectors, that it took.
+    """
+
+    values: list[float]
+    residuals: list[float]
+    converged: bool
+    products: int
+
+
+def extreme_eigenvalues(
+    operator: LossHessian,
+    count: int,
+    generator: torch.Generator,
+    tolerance: float = 1e-4,
+    max_iterations: int = 100,
+    end: Literal["largest", "smallest"] = "largest",
+) -> Eigenvalues:
+    """Return the largest or smallest eigenvalues, by implicitly restarted Lanczos (ARPACK).
+
+    Args:
+        operator: symmetric.
+        count: how many; all of a small operator at most.
+        generator: of the starting vector.
+        tolerance: relative accuracy of the eigenvalues.
+        max_iterations: restarts.
+        end: of the spectrum; the smallest eigenvalues are the most negative ones.
+
+    Raises:
+        InputError: not a single eigenvalue converged.
+    """
+    before, size = operator.products, operator.shape[0]
+    if size <= max(2 * count + 1, 20):
+        vectors, converged = np.linalg.eigh(_dense(operator))[1], True
+        vectors = vectors[:, -count:] if end == "largest" else vectors[:, :count]
+    else:
+        start = torch.randn(size, generator=generator, device=operator.device)
+        settings = {"k": count, "tol": tolerance, "maxiter": max_iterations}
+        vectors, converged = _lanczos(operator, start.to(operator.dtype), end, settings)
+    if vectors.shape[1] == 0:
+        raise InputError(
+            f"no eigenvalue of the Hessian converged to {tolerance:g} in {max_iterations} restarts;"
+            " raise sharpness.hessian.max_iterations or tolerance, or use dtype float64"
+        )
+    columns = torch.from_numpy(np.ascontiguousarray(vectors)).to(operator.device, operator.dtype)
+    images = operator @ columns
+    values = (columns * images).double().sum(0)
+    residuals = (images - columns * values.to(columns.dtype)).double().norm(dim=0)
+    order = values.argsort(descending=end == "largest")
+    return Eigenvalues(
+        values[order].tolist(), residuals[order].tolist(), converged, operator.products - before
+    )
+
+
+def _lanczos(
+    operator: LossHessian, start: torch.Tensor, end: str, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, bool]:
+    """Return the eigenvectors [P, k] that ARPACK finds at one end, and whether that is all."""
+    image = operator @ start
+    # ARPACK begins with the image of its starting vector, which has no part in the null space: of
+    # a convex loss it would miss the eigenvalue 0. A shift of the spectrum's own size helps.
+    shift = (image.norm() / start.norm()).item() or 1.0
+    sign = 1 if end == "largest" else -1
+    number = np.float64 if operator.dtype == torch.float64 else np.float32
+    hessian = operator.to_scipy(number)
+    shifted = LinearOperator(
+        hessian.shape, matvec=lambda v: shift * v.ravel() + sign * hessian.matvec(v), dtype=number
+    )
+    try:
+        return eigsh(shifted, which="LA", v0=start.cpu().numpy(), **settings)[1], True
+    except ArpackNoConvergence as error:
+        return error.eigenvectors, False
+
+
+def spectral_quadrature(
+    operator: LossHessian, probes: int, steps: int, generator: torch.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights [probes, steps] of stochastic Lanczos quadrature.
+
+    For each random unit vector, Σ_j weight_j f(node_j) estimates the mean of f over the spectrum
+    (Golub & Welsch 1969; Ghorbani et al. 2019, arXiv:1901.10159, section 2); a density follows
+    with `smoothed_density`. Weights of a probe add up to 1.
+
+    Args:
+        operator: symmetric.
+        probes: random vectors.
+        steps: of the Lanczos iteration. A smaller operator's spectrum is computed exactly.
+        generator: of the probes, on the operator's device.
+
+    Raises:
+        InputError: the spectrum has fewer points than there are steps.
+    """
+    if operator.shape[0] <= steps:
+        eigenvalues = np.linalg.eigvalsh(_dense(operator))[None].repeat(probes, 0)
+        return eigenvalues, np.full_like(eigenvalues, 1 / operator.shape[0])
+    nodes, weights = [], []
+    for probe in range(probes):
+        # curvlinops draws from torch's global generator.
+        devices = [operator.device] if operator.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(child(generator, probe).initial_seed())
+            eigenvalues, eigenvectors = fast_lanczos(operator, steps)
+        nodes.append(eigenvalues.double().cpu().numpy())
+        weights.append(eigenvectors[0].double().square().cpu().numpy())
+    if not np.isfinite(nodes).all():
+        raise InputError(
+            f"the Hessian has fewer than {steps} distinct eigenvalues, which ends the Lanczos"
+            " iteration early; lower sharpness.hessian.density_steps"
+        )
+    return np.stack(nodes), np.stack(weights)
+
+
+def smoothed_density(
+    nodes: np.ndarray, weights: np.ndarray, points: int = 401, width: float = 0.01
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues [points] and the density of the spectrum there, [probes, points].
+
+    Each node becomes a Gaussian with a standard deviation of ``width`` times the spectrum's
+    extent. The density integrates to 1.
+    """
+    low, high = nodes.min(), nodes.max()
+    deviation = width * (high - low) or 1.0
+    grid = np.linspace(low - 4 * deviation, high + 4 * deviation, points)
+    bumps = np.exp(-(((grid - nodes[..., None]) / deviation) ** 2) / 2)
+    bumps /= deviation * np.sqrt(2 * np.pi)
+    return grid, (weights[..., None] * bumps).sum(1)
+
+
+def _dense(operator: LossHessian) -> np.ndarray:
+    identity = torch.eye(operator.shape[0], dtype=operator.dtype, device=operator.device)
+    matrix = (operator @ identity).double().cpu().numpy()
+    return (matrix + matrix.T) / 2
+
+
+def measure(
+    subject: Subject,
+    generator: torch.Generator,
+    *,
+    eigenvalues: int = 5,
+    smallest_eigenvalues: int = 1,
+    tolerance: float = 1e-4,
+    max_iterations: int = 100,
+    trace_products: int = 99,
+    density_probes: int = 4,
+    density_steps: int = 50,
+    parameters: str | Sequence[str] = "all",
+    l2: bool = False,
+    dtype: str = "float32",
+    batch_size: int = BATCH_SIZE,
+) -> Measured:
+    """Return the largest eigenvalue and the trace of the Hessian; all eigenvalues, and the density.
+
+    Args:
+        subject: the network and its data.
+        generator: of starting and test vectors, on the model's device.
+        eigenvalues: how many of the largest; 0 for none.
+        smallest_eigenvalues: how many of the most negative; 0 for none.
+        tolerance: relative accuracy of the eigenvalues.
+        max_iterations: restarts of the eigenvalue solver.
+        trace_products: Hessian-vector products of the trace, a multiple of 3 of at least 6; 0 for
+            none.
+        density_probes: random vectors of the spectral density; 0 for none.
+        density_steps: Lanczos steps of each.
+        parameters: ``all``, ``weights``, or patterns of names.
+        l2: whether the loss includes the penalty λ/2 ‖θ‖² of the training's weight decay.
+        dtype: ``float32`` or ``float64``.
+        batch_size: how many inputs are computed at once.
+    """
+    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
+    check(model, subject.split.inputs, subject.split.labels)
+    decay = subject.weight_decay if l2 else 0.0
+    operator = loss_hessian(model, subject.split, parameters, decay, batch_size)
+    n = len(subject.split)
+    measurements: list[Measurement] = []
+    details: dict[str, Any] = {"parameters": operator.shape[0], "weight_decay": decay}
+    arrays: dict[str, np.ndarray] = {}
+    for end, count in (("largest", eigenvalues), ("smallest", smallest_eigenvalues)):
+        if count:
+            draws = child(generator, f"{end} eigenvalues")
+            found = extreme_eigenvalues(operator, count, draws, tolerance, max_iterations, end)
+            measurements.append(_extreme_eigenvalue(found, end, n))
+            details[f"{end}_eigenvalues"] = asdict(found) | {"tolerance": tolerance}
+            arrays[f"{end}_eigenvalues"] = np.array(found.values)
+            arrays[f"{end}_residuals"] = np.array(found.residuals)
+    if trace_products:
+        trace = hutchpp_trace(operator, trace_products, child(generator, "trace"))
+        measurements.append(_trace(trace, n))
+        details["trace"] = asdict(trace)
+    if density_probes:
+        draws = child(generator, "density")
+        nodes, weights = spectral_quadrature(operator, density_probes, density_steps, draws)
+        arrays |= {"nodes": nodes, "weights": weights}
+        details["density"] = {"probes": density_probes, "steps": nodes.shape[1]}
+    return Measured(measurements, details, arrays)
+
+
+def _extreme_eigenvalue(found: Eigenvalues, end: str, n: int) -> Measurement:
+    name = {"largest": "hessian_top_eigenvalue", "smallest": "hessian_smallest_eigenvalue"}[end]
+    return Measurement(name, found.values[0], "1", n, noise_floor=found.residuals[0])
+
+
+def _trace(trace: Trace, n: int) -> Measurement:
+    error = trace.standard_error
+    return Measurement("hessian_trace", trace.value, "1", n, standard_error=error)

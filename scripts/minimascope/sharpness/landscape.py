@@ -1,0 +1,174 @@
+"""The training loss along lines and over planes in the space of parameters."""
+
+import copy
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.prepared import Split
+from ..errors import InputError
+from ..measurement import Measured, Measurement
+from ..progress import progress
+from .directions import Normalisation, random_direction, state_of
+from .flat import FlatTensors
+from .losses import BATCH_SIZE, mean_loss
+from .subject import Subject, check
+
+Direction = Mapping[str, torch.Tensor]
+
+
+@torch.no_grad()
+def loss_surface(
+    model: nn.Module,
+    split: Split,
+    directions: Sequence[Direction],
+    coordinates: Sequence[torch.Tensor],
+    batch_size: int = BATCH_SIZE,
+) -> torch.Tensor:
+    """Return the mean loss at θ + Σ_i c_i d_i for all combinations of coordinates, float64.
+
+    Args:
+        model: in evaluation mode; unchanged by the call.
+        split: what losses are means over.
+        directions: d_i, tensors by name of a parameter or buffer; others stay as they are.
+        coordinates: for each direction the values of c_i, [m_i].
+        batch_size: how many inputs are computed at once.
+
+    Returns:
+        [m_1, m_2, …], on the CPU.
+    """
+    model = copy.deepcopy(model).eval()
+    moved = [name for name in state_of(model) if any(name in d for d in directions)]
+    tensors = dict(itertools.chain(model.named_parameters(), model.named_buffers()))
+    state = FlatTensors([tensors[name] for name in moved])
+    origin = state.vector.clone()
+    steps = [
+        state.pack([d[name] if name in d else torch.zeros_like(tensors[name]) for name in moved])
+        for d in directions
+    ]
+    # Beyond two networks, the line through their running variances can lead below zero.
+    variances = [tensors[name] for name in moved if name.endswith("running_var")]
+    points = list(itertools.product(*(values.tolist() for values in coordinates)))
+    losses = torch.empty(len(points), dtype=torch.float64, device=split.labels.device)
+    for index, point in enumerate(progress(points, "landscape", "point")):
+        state.vector.copy_(origin)
+        for step, coordinate in zip(steps, point, strict=True):
+            state.vector.add_(step, alpha=coordinate)
+        for variance in variances:
+            variance.clamp_(min=0)
+        losses[index] = mean_loss(model, split.inputs, split.labels, batch_size)
+    return losses.reshape([len(values) for values in coordinates]).cpu()
+
+
+def symmetric_grid(radius: float, points: int) -> torch.Tensor:
+    """Return equally spaced values from -radius to radius, [points] in float64.
+
+    The middle one of an odd number is exactly 0.
+    """
+    steps = torch.arange(points, dtype=torch.float64)
+    return radius * (2 * steps - (points - 1)) / max(points - 1, 1)
+
+
+def asc_sharpness(
+    losses: torch.Tensor | np.ndarray,
+    coordinates: torch.Tensor | np.ndarray,
+    radius: float = 0.25,
+) -> float:
+    """Return the sharpness of a two-dimensional loss surface.
+
+    S = 100 · (max L − min L) / (1 + min L) over the grid points in the disc of the radius
+    (Milling et al. 2023, arXiv:2309.16369, after Keskar et al. 2017, arXiv:1609.04836).
+
+    Args:
+        losses: [m, m].
+        coordinates: [m], of both axes, in units of the (filter-normalised) directions.
+        radius: of the disc.
+
+    Raises:
+        InputError: shapes that do not match, a loss that is not finite, or no grid point besides
+            the centre in the disc.
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    axis = np.asarray(coordinates, dtype=np.float64)
+    if axis.ndim != 1 or losses.shape != (len(axis), len(axis)):
+        raise InputError(
+            f"losses {losses.shape} and coordinates {axis.shape} do not belong together;"
+            " they must be [m, m] and [m]"
+        )
+    # Grid points on the circle must not fall out of it by rounding.
+    inside = np.hypot(axis[:, None], axis) <= radius * (1 + 1e-9)
+    if inside.sum() < 2:
+        raise InputError(f"radius {radius}: the disc holds {inside.sum()} grid points; enlarge it")
+    values = losses[inside]
+    if not np.isfinite(values).all():
+        raise InputError(f"radius {radius}: the loss is not finite in the disc; use a smaller one")
+    return float(100 * (values.max() - values.min()) / (1 + values.min()))
+
+
+def measure(
+    subject: Subject,
+    generator: torch.Generator,
+    *,
+    radius: float = 0.25,
+    points: int = 11,
+    line_points: int = 51,
+    direction_seeds: Sequence[int] = (42, 43, 44),
+    normalisation: Normalisation = "filter",
+    ignore: Literal["biases_and_norms", "none"] = "biases_and_norms",
+    dtype: str = "float32",
+    batch_size: int = BATCH_SIZE,
+) -> Measured:
+    """Return ASC sharpness over pairs of random directions, with the surfaces behind it.
+
+    The mean over pairs with its standard error, their largest value and their coefficient of
+    variation; losses on a grid for each pair, and on a line along the pair's first direction.
+
+    Args:
+        subject: the network and its data.
+        generator: not used: the directions have seeds of their own, the same for every network,
+            so that matched networks are cut along the same directions.
+        radius: of the disc, and half the side of the grid, in units of the directions.
+        points: m, of each side of the grid; odd, so that the network itself is one of them.
+        line_points: of the line; odd, or 0 for no lines.
+        direction_seeds: one for each pair.
+        normalisation: ``filter``, ``layer`` or ``none``.
+        ignore: ``biases_and_norms``, or ``none`` to move all parameters.
+        dtype: ``float32`` or ``float64``, in which the network is evaluated.
+        batch_size: how many inputs are computed at once.
+    """
+    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
+    split = subject.split
+    check(model, split.inputs, split.labels)
+    grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
+    surfaces, lines = [], []
+    for seed in direction_seeds:
+        draws = torch.Generator().manual_seed(seed)
+        pair = [random_direction(model, draws, normalisation, ignore) for _ in range(2)]
+        surfaces.append(loss_surface(model, split, pair, [grid, grid], batch_size))
+        if line_points:
+            lines.append(loss_surface(model, split, pair[:1], [line], batch_size))
+    values = [asc_sharpness(surface, grid, radius) for surface in surfaces]
+    arrays = {"coordinates": grid.numpy(), "surfaces": torch.stack(surfaces).numpy()}
+    if line_points:
+        arrays |= {"line_coordinates": line.numpy(), "lines": torch.stack(lines).numpy()}
+    details = {"direction_seeds": list(direction_seeds), "asc_sharpness": values}
+    return Measured(_over_pairs(values, len(split)), details, arrays)
+
+
+def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:
+    mean = float(np.mean(values))
+    largest = Measurement("asc_sharpness_max", max(values), "percent", n)
+    if len(values) == 1:
+        return [Measurement("asc_sharpness", mean, "percent", n), largest]
+    deviation = float(np.std(values, ddof=1))
+    error = deviation / len(values) ** 0.5
+    return [
+        Measurement("asc_sharpness", mean, "percent", n, standard_error=error),
+        largest,
+        Measurement("asc_sharpness_std", deviation, "percent", n),
+        Measurement("asc_sharpness_cv", deviation / mean, "1", n),
+    ]

@@ -1,0 +1,47 @@
+"""The loss that sharpness is about: mean cross-entropy in evaluation mode, summed in float64."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+BATCH_SIZE = 1024
+
+
+@torch.no_grad()
+def sample_losses(
+    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int = BATCH_SIZE
+) -> torch.Tensor:
+    """Return the cross-entropy of each sample, [n] in float64.
+
+    Args:
+        model: its floating type is that in which logits are computed; inputs of another floating
+            type are converted to it.
+        inputs: [n, …].
+        labels: [n].
+        batch_size: how many inputs are computed at once.
+    """
+    losses = torch.empty(len(labels), dtype=torch.float64, device=labels.device)
+    batches = (tensor.split(batch_size) for tensor in (inputs, labels, losses))
+    for batch, targets, part in zip(*batches, strict=True):
+        part.copy_(cross_entropy(model, batch, targets, reduction="none"))
+    return losses
+
+
+def mean_loss(
+    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int = BATCH_SIZE
+) -> torch.Tensor:
+    """Return the mean of `sample_losses` as a float64 scalar tensor."""
+    return sample_losses(model, inputs, labels, batch_size).mean()
+
+
+def cross_entropy(
+    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, reduction: str = "sum"
+) -> torch.Tensor:
+    """Return the cross-entropy of a batch in float64, with its autograd graph."""
+    logits = model(in_dtype_of(model, inputs))
+    return F.cross_entropy(logits.double(), labels, reduction=reduction)
+
+
+def in_dtype_of(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return inputs in the floating type of a network; integers, as of images, stay."""
+    return inputs.to(next(model.parameters()).dtype) if inputs.is_floating_point() else inputs

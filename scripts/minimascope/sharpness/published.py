@@ -1,0 +1,126 @@
+"""Measures as the papers' code computed them, artefacts included, for comparison with print.
+
+The artefacts are described with the published studies (Mason-Williams et al. 2025 and 2026,
+arXiv:2510.12451). Nothing here should be used for new results.
+"""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from ..data.augment import augment
+from ..errors import InputError
+from ..networks import features_and_head
+from ..progress import progress
+from .flat import FlatTensors
+from .losses import sample_losses
+from .subject import Subject
+
+BATCH_SIZE = 256
+# Fisher–Rao norms were printed with L + 1 = 6 for every network in 2025.
+PUBLISHED_LAYERS = 5
+
+
+def layer_before(model: nn.Module, head: nn.Linear) -> nn.Module:
+    """Return the last layer before the head whose output rows are the head's features.
+
+    That is: whose weight has as many rows as the head has inputs (a normalisation layer, or a
+    linear or convolutional one).
+
+    Raises:
+        InputError: there is none.
+    """
+    found = None
+    for module in model.modules():
+        if module is head:
+            break
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, nn.Parameter) and len(weight) == head.in_features:
+            found = module
+    if found is None:
+        raise InputError(
+            f"{type(model).__name__}: no layer before the last has {head.in_features} outputs, so"
+            " relative_flatness_published is undefined; set sharpness.forward.published to false"
+        )
+    return found
+
+
+@torch.no_grad()
+def rescaled_copy(model: nn.Module, deviations: torch.Tensor) -> nn.Module:
+    """Return the network that the published relative flatness was measured on.
+
+    The affine parameters of the layer before the head are divided by the standard deviations
+    [d] of the features, and the head's weights multiplied by them. Where that layer's output is
+    scaled on its way to the head by nothing but rectifiers (VGG, ViT), the function stays the
+    same; in ResNet-18 the shortcut is added to it in between, and the function changes. Features
+    that do not vary are switched off.
+    """
+    model = copy.deepcopy(model)
+    _, head = features_and_head(model)
+    layer = layer_before(model, head)
+    factors = torch.where(deviations > 0, 1 / deviations, 0).to(head.weight.dtype)
+    layer.weight.mul_(factors.reshape(-1, *[1] * (layer.weight.ndim - 1)))
+    if layer.bias is not None:
+        layer.bias.mul_(factors)
+    head.weight.mul_(deviations.to(head.weight.dtype))
+    return model
+
+
+@torch.no_grad()
+def published_sam_sharpness(
+    subject: Subject, radius: float, samples: int, *, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the published procedure gives with and without perturbations, [samples] each.
+
+    |L_k(θ + δ_k) − L_0(θ)| / ρ, and the same with δ_k = 0, its noise floor. L_k is a mean over
+    the means of mini-batches, of data that are shuffled and augmented anew for every k, and δ_k
+    moves BatchNorm's running statistics too.
+
+    Args:
+        subject: with the augmentation that the network was trained with.
+        radius: ρ.
+        samples: K.
+        generator: of all draws, on the model's device.
+    """
+    model = copy.deepcopy(subject.model).eval()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    means, variances = _running_statistics(model)
+    state = FlatTensors([*parameters, *means, *variances])
+    scale = radius / math.sqrt(sum(p.numel() for p in parameters))
+    origin = state.vector.clone()
+    noise = torch.empty_like(origin)
+    split = subject.originals or subject.split
+
+    def losses(inputs: torch.Tensor) -> torch.Tensor:
+        return sample_losses(model, inputs, split.labels)
+
+    def shuffled_mean(losses: torch.Tensor) -> torch.Tensor:
+        rows = torch.randperm(len(losses), generator=generator, device=losses.device)
+        return torch.stack([part.mean() for part in losses[rows].split(BATCH_SIZE)]).mean()
+
+    inputs, plain = split.inputs, losses(split.inputs)
+    if subject.augmentation:
+        plain = losses(augment(split.inputs, subject.augmentation, generator))
+    centre = shuffled_mean(plain)
+    values = centre.new_empty(2, samples)
+    for k in progress(range(samples), "published procedure", "sample"):
+        if subject.augmentation:
+            inputs = augment(split.inputs, subject.augmentation, generator)
+            plain = losses(inputs)
+        noise.normal_(0, scale, generator=generator)
+        torch.add(origin, noise, out=state.vector)
+        for variance in variances:
+            # A channel that is always off would get a negative variance, and the loss be NaN.
+            variance.clamp_(min=0)
+        perturbed = losses(inputs)
+        state.vector.copy_(origin)
+        values[0, k], values[1, k] = shuffled_mean(perturbed), shuffled_mean(plain)
+    perturbed, null = (values - centre).abs() / radius
+    return perturbed, null
+
+
+def _running_statistics(model: nn.Module) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    modules = [m for m in model.modules() if getattr(m, "running_var", None) is not None]
+    return [m.running_mean for m in modules], [m.running_var for m in modules]

@@ -1,0 +1,17 @@
+"""Draw the landscapes of one network on one data set as a page that a reader can turn."""
+
+import pandas as pd
+from minimascope.plots.interactive import page
+
+from minimascope.io import write_text
+from minimascope.jobs import job
+
+
+def main() -> None:
+    landscape = pd.read_csv(snakemake.input.landscape)
+    wildcards = snakemake.wildcards
+    write_text(snakemake.output.page, page(landscape, wildcards.dataset, wildcards.network))
+
+
+with job(snakemake.log[0], snakemake.threads):
+    main()

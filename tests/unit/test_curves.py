@@ -1,0 +1,67 @@
+"""From arrays to tidy tables."""
+
+import numpy as np
+
+from minimascope.analysis.curves import CURVES, PATH, gather
+
+RUN = {"dataset": "d", "network": "n", "condition": "baseline", "seed": "0"}
+
+
+def test_a_landscape_becomes_points_of_grids_and_of_lines():
+    surfaces = np.arange(8.0).reshape(2, 2, 2)
+    arrays = {
+        "coordinates": np.array([-1.0, 1.0]),
+        "surfaces": surfaces,
+        "line_coordinates": np.array([-1.0, 0.0, 1.0]),
+        "lines": np.arange(6.0).reshape(2, 3),
+    }
+    document = {"run": RUN, "view": "clean", "details": {"direction_seeds": [42, 43]}}
+    table = gather([(document, arrays)], CURVES["landscape"])
+    assert list(table.columns) == [*RUN, "view", "direction_seed", "x", "y", "loss"]
+    grid, line = table[table.y.notna()], table[table.y.isna()]
+    assert len(grid) == 8
+    assert len(line) == 6
+    # the first axis of a surface is x, the second y
+    point = grid[(grid.direction_seed == 43) & (grid.x == 1) & (grid.y == -1)]
+    assert point.loss.item() == surfaces[1, 1, 0]
+    del arrays["lines"], arrays["line_coordinates"]
+    assert gather([(document, arrays)], CURVES["landscape"]).y.notna().all()
+
+
+def test_a_spectrum_becomes_eigenvalues_and_nodes():
+    arrays = {
+        "largest_eigenvalues": np.array([3.0, 2.0]),
+        "largest_residuals": np.array([1e-6, 1e-5]),
+        "smallest_eigenvalues": np.array([-1.0]),
+        "smallest_residuals": np.array([1e-7]),
+        "nodes": np.array([[0.0, 1.0], [0.5, 2.0]]),
+        "weights": np.array([[0.9, 0.1], [0.8, 0.2]]),
+    }
+    table = gather([({"run": RUN, "view": "augmented"}, arrays)], CURVES["hessian"])
+    eigenvalues = table[table.quantity == "eigenvalue"]
+    assert eigenvalues.value.tolist() == [3.0, 2.0, -1.0]
+    assert eigenvalues.residual.tolist() == [1e-6, 1e-5, 1e-7]
+    nodes = table[table.quantity == "node"]
+    assert nodes.groupby("probe").weight.sum().round(12).tolist() == [1.0, 1.0]
+    assert set(table["view"]) == {"augmented"}
+
+
+def test_lines_and_planes_name_the_networks_that_lie_on_them():
+    line, plane = PATH.join("ab"), PATH.join("abc")
+    arrays = {
+        f"{line}/x": np.array([0.0, 0.5, 1.0]),
+        f"{line}/losses": np.array([1.0, 2.0, 3.0]),
+        f"{plane}/x": np.array([0.0, 1.0]),
+        f"{plane}/y": np.array([0.0, 1.0]),
+        f"{plane}/losses": np.zeros((2, 2)),
+        f"{plane}/model_x": np.array([0.0, 1.0, 0.5]),
+        f"{plane}/model_y": np.array([0.0, 0.0, 1.0]),
+        f"{plane}/model_losses": np.array([1.0, 2.0, 3.0]),
+    }
+    run = {"dataset": "d", "network": "n", "seed": "0"}
+    table = gather([({"run": run}, arrays)], CURVES["interpolation"])
+    on_line = table[table.path == line].set_index("x")
+    assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
+    on_plane = table[(table.path == plane) & table.model.notna()]
+    assert on_plane.model.tolist() == ["a", "b", "c"]
+    assert on_plane.loss.tolist() == [1.0, 2.0, 3.0]

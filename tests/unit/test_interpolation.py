@@ -1,0 +1,86 @@
+"""The loss between networks: its ends are the networks themselves."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from minimascope.data.prepared import Split
+from minimascope.errors import InputError
+from minimascope.networks import NetworkSpec, initialise
+from minimascope.networks.normalised import NormalisedInput
+from minimascope.sharpness.interpolation import barrier, line, plane
+from minimascope.sharpness.losses import mean_loss
+
+
+def problem(count: int) -> tuple[list[nn.Module], Split]:
+    spec = NetworkSpec("resnet18", channels=1, image_size=8, classes=4, width=0.0625)
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8, generator=draws)
+    models = []
+    for seed in range(count):
+        model = NormalisedInput(initialise(spec, seed), [0.5], [0.5]).eval().double()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(generator=draws)
+                module.running_var.uniform_(0.5, 2, generator=draws)
+        models.append(model)
+    return models, Split(images, torch.arange(20) % 4)
+
+
+def test_a_line_reaches_both_networks_with_their_running_statistics():
+    (start, end), split = problem(2)
+    found = line(start, end, split, points=6, margin=0.5)
+    for x, model in ((0.0, start), (1.0, end)):
+        loss = mean_loss(model, split.inputs, split.labels).item()
+        assert found["losses"][list(found["x"]).index(x)] == pytest.approx(loss, rel=1e-12)
+    assert found["x"][0] == -0.5
+    assert found["x"][-1] == 1.5
+    assert (np.diff(found["x"]) > 0).all()
+
+
+def test_a_point_of_a_line_is_the_network_with_mixed_weights():
+    (start, end), split = problem(2)
+    found = line(start, end, split, points=5, margin=0.0)
+    mixed = copy.deepcopy(start)
+    states = start.state_dict(), end.state_dict()
+    state = {
+        name: 0.75 * first + 0.25 * states[1][name] if first.is_floating_point() else first
+        for name, first in states[0].items()
+    }
+    mixed.load_state_dict(state)
+    expected = mean_loss(mixed, split.inputs, split.labels).item()
+    assert found["losses"][1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_barrier_is_the_largest_excess_over_the_line_between_the_ends():
+    x = np.array([-0.5, 0.0, 0.25, 0.5, 1.0, 1.5])
+    assert barrier({"x": x, "losses": np.array([9.0, 1, 2, 4, 3, 9])}) == 2.0
+    assert barrier({"x": x, "losses": np.array([9.0, 1, 1, 1.5, 3, 9])}) == 0.0
+
+
+def test_a_plane_holds_its_three_networks_at_their_distances():
+    models, split = problem(3)
+    found = plane(models, split, points=3, margin=0.1)
+    for loss, model in zip(found["model_losses"], models, strict=True):
+        expected = mean_loss(model, split.inputs, split.labels).item()
+        assert loss == pytest.approx(expected, rel=1e-10)
+    corners = np.stack([found["model_x"], found["model_y"]], 1)
+    flat = [torch.cat([p.detach().reshape(-1) for p in m.parameters()]) for m in models]
+    for i in range(3):
+        for j in range(3):
+            distance = (flat[i] - flat[j]).norm().item()
+            assert np.hypot(*(corners[i] - corners[j])) == pytest.approx(distance, abs=1e-9)
+    assert found["losses"].shape == (3, 3)
+    assert found["x"].min() < 0 < found["y"].max()
+
+
+def test_networks_on_one_line_or_of_different_shape_are_refused():
+    (start, end), split = problem(2)
+    with pytest.raises(InputError, match="on one line"):
+        plane([start, end, start], split)
+    other = nn.Linear(3, 4)
+    with pytest.raises(InputError, match="different shape"):
+        line(start, other, split)

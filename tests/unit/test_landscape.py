@@ -1,0 +1,325 @@
+"""Loss surfaces against plain loops, and ASC sharpness against closed forms."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from sharpness_cases import images, network, plain_loss, points, randomise
+from torch import nn
+
+from minimascope.data.prepared import Split
+from minimascope.errors import InputError
+from minimascope.seeding import generator
+from minimascope.sharpness.directions import difference, random_direction
+from minimascope.sharpness.landscape import asc_sharpness, loss_surface, measure, symmetric_grid
+from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.subject import Subject
+
+
+def small() -> tuple[nn.Module, Split]:
+    """Return a network with layers of every shape: convolutions, BatchNorm, a linear head."""
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
+        *(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)),
+    ).double()
+    inputs = torch.randn(20, 1, 8, 8, dtype=torch.float64)
+    return randomise(model, inputs), Split(inputs, torch.arange(20) % 3)
+
+
+def pair(model: nn.Module, seed: int = 42, **settings) -> list[dict[str, torch.Tensor]]:
+    draws = torch.Generator().manual_seed(seed)
+    return [random_direction(model, draws, **settings) for _ in range(2)]
+
+
+# --- directions -------------------------------------------------------------------------------
+
+
+def test_filters_of_a_direction_have_the_norms_of_the_networks_filters():
+    model, _ = small()
+    direction = random_direction(model, generator(0))
+    for name, parameter in model.named_parameters():
+        for filter_, drawn in zip(parameter, direction[name], strict=True):
+            if parameter.ndim > 1:
+                assert drawn.norm().item() == pytest.approx(filter_.norm().item(), rel=1e-12)
+            else:
+                assert (drawn == 0).all()
+
+
+def test_normalisation_changes_the_length_of_filters_only():
+    model, _ = small()
+    settings = {"normalisation": "none", "ignore": "none"}
+    raw, filters = (
+        random_direction(model, generator(0), **kind) for kind in (settings, {"ignore": "none"})
+    )
+    for name, parameter in model.named_parameters():
+        parts = [(parameter, raw[name], filters[name])]
+        if parameter.ndim > 1:
+            parts = list(zip(parameter, raw[name], filters[name], strict=True))
+        for values, drawn, scaled in parts:
+            expected = drawn * (values.norm() / drawn.norm())
+            torch.testing.assert_close(scaled, expected.detach(), rtol=1e-12, atol=0)
+
+
+def test_layers_are_scaled_as_a_whole():
+    model, _ = small()
+    raw, layers = (
+        random_direction(model, generator(0), kind, "none") for kind in ("none", "layer")
+    )
+    for name, parameter in model.named_parameters():
+        factor = math.sqrt(sum(x * x for x in parameter.detach().flatten().tolist()))
+        factor /= math.sqrt(sum(x * x for x in raw[name].flatten().tolist()))
+        torch.testing.assert_close(layers[name], raw[name] * factor, rtol=1e-12, atol=0)
+
+
+def test_draws_without_normalisation_are_standard_normal():
+    model = nn.Linear(300, 100)
+    values = random_direction(model, generator(0), "none")["weight"].double()
+    assert abs(values.mean()) < 4 / math.sqrt(30000)
+    assert abs(values.std() - 1) < 4 / math.sqrt(2 * 30000)
+
+
+@pytest.mark.parametrize("normalisation", ["filter", "layer", "none"])
+def test_biases_and_norms_stay_where_they_are_unless_they_are_asked_for(normalisation):
+    model, _ = small()
+    ignored, moved = (
+        random_direction(model, generator(0), normalisation, ignore)
+        for ignore in ("biases_and_norms", "none")
+    )
+    assert set(ignored) == set(moved) == {name for name, _ in model.named_parameters()}
+    for name, parameter in model.named_parameters():
+        assert (ignored[name] == 0).all() == (parameter.ndim <= 1)
+        assert (moved[name] != 0).all()
+        if parameter.ndim > 1:
+            assert torch.equal(ignored[name], moved[name])
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "vit"])
+def test_the_same_seed_gives_two_networks_the_same_directions_up_to_the_norms(architecture):
+    models = [network(architecture, seed=seed) for seed in (0, 1)]
+    first, second = (pair(model)[1] for model in models)
+    for name in first:
+        if first[name].ndim > 1:
+            for a, b in zip(first[name], second[name], strict=True):
+                torch.testing.assert_close(a / a.norm(), b / b.norm(), rtol=1e-10, atol=1e-12)
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_directions_of_a_pair_and_of_other_seeds_differ():
+    model, _ = small()
+    (a, b), (c, _) = pair(model, 42), pair(model, 43)
+    for other in (b, c):
+        assert not torch.allclose(a["0.weight"], other["0.weight"])
+
+
+def test_single_and_double_precision_get_the_same_directions():
+    model, _ = small()
+    double, single = (
+        random_direction(m, generator(0)) for m in (model, copy.deepcopy(model).float())
+    )
+    for name, drawn in double.items():
+        assert single[name].dtype == torch.float32
+        torch.testing.assert_close(single[name].double(), drawn, rtol=1e-5, atol=1e-7)
+
+
+# --- surfaces ---------------------------------------------------------------------------------
+
+
+def moved(model: nn.Module, directions, coordinates) -> nn.Module:
+    result = copy.deepcopy(model)
+    state = result.state_dict()
+    for direction, coordinate in zip(directions, coordinates, strict=True):
+        for name, step in direction.items():
+            state[name] += coordinate * step
+    return result
+
+
+@pytest.mark.parametrize("architecture", ["small", "resnet18", "vit"])
+def test_a_surface_is_a_plain_loop_over_moved_copies(architecture):
+    problem = (
+        small() if architecture == "small" else (network(architecture), images(architecture, 10))
+    )
+    model, split = problem
+    before = copy.deepcopy(model.state_dict())
+    directions = pair(model, ignore="none")
+    axes = [torch.tensor([-0.25, 0.0, 0.1]), torch.tensor([0.0, 0.2])]
+    surface = loss_surface(model, split, directions, axes, batch_size=7)
+    assert surface.shape == (3, 2)
+    assert surface.dtype == torch.float64
+    for i, x in enumerate(axes[0].tolist()):
+        for j, y in enumerate(axes[1].tolist()):
+            expected = plain_loss(moved(model, directions, (x, y)), split)
+            assert surface[i, j].item() == pytest.approx(expected, rel=1e-10)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_the_centre_is_the_loss_of_the_network_itself():
+    model, split = small()
+    single = copy.deepcopy(model).float()
+    for given in (model, single):
+        axis = symmetric_grid(0.25, 11)
+        surface = loss_surface(given, split, pair(given), [axis, axis])
+        assert surface[5, 5] == mean_loss(given, split.inputs, split.labels)
+
+
+def test_a_line_between_networks_ends_in_the_second_with_its_running_statistics():
+    start, end = network("resnet18", seed=0), network("resnet18", seed=1)
+    split, line = images("resnet18", 12), difference(start, end)
+    assert any("running_var" in name for name in line)
+    losses = loss_surface(start, split, [line], [torch.tensor([0.0, 0.5, 1.0])])
+    assert losses[0].item() == plain_loss_of(start, split)
+    assert losses[2].item() == pytest.approx(plain_loss_of(end, split), rel=1e-12)
+    assert losses[1].item() == pytest.approx(
+        plain_loss_of(moved(start, [line], [0.5]), split), rel=1e-12
+    )
+
+
+def plain_loss_of(model: nn.Module, split: Split) -> float:
+    return mean_loss(model, split.inputs, split.labels).item()
+
+
+def test_networks_of_different_shape_have_no_line():
+    with pytest.raises(InputError, match="different shape"):
+        difference(nn.Linear(3, 4), nn.Linear(4, 3))
+
+
+def test_rescaled_filters_before_batchnorm_give_the_same_surface():
+    """α w, α μ and α² σ² is the same function, and a direction is rescaled with its filter."""
+    model, split = small()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 0.0
+    rescaled = copy.deepcopy(model)
+    with torch.no_grad():
+        for convolution, norm in ((rescaled[0], rescaled[1]), (rescaled[3], rescaled[4])):
+            for k in range(len(convolution.weight)):
+                alpha = 0.3 * (k + 2)
+                convolution.weight[k] *= alpha
+                if convolution.bias is not None:
+                    convolution.bias[k] *= alpha
+                norm.running_mean[k] *= alpha
+                norm.running_var[k] *= alpha**2
+    axis = symmetric_grid(0.25, 5)
+    surfaces = [loss_surface(m, split, pair(m), [axis, axis]) for m in (model, rescaled)]
+    torch.testing.assert_close(*surfaces, rtol=1e-10, atol=0)
+    raw = [
+        loss_surface(m, split, pair(m, normalisation="none"), [axis, axis])
+        for m in (model, rescaled)
+    ]
+    assert not torch.allclose(*raw, rtol=1e-3)
+
+
+def test_layers_of_a_relu_network_can_be_rescaled():
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False)]
+    model, split = nn.Sequential(*layers).double(), points(30, 6, 3)
+    rescaled = copy.deepcopy(model)
+    with torch.no_grad():
+        rescaled[0].weight *= 7
+        rescaled[2].weight /= 7
+    values = [
+        measure(Subject(m, split), generator(0), dtype="float64", points=5).measurements[0].value
+        for m in (model, rescaled)
+    ]
+    assert values[1] == pytest.approx(values[0], rel=1e-9)
+
+
+# --- ASC sharpness ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("points_", [1, 2, 11, 51])
+def test_the_grid_is_symmetric_with_an_exact_zero(points_):
+    grid = symmetric_grid(0.25, points_)
+    np.testing.assert_allclose(grid, np.linspace(-0.25, 0.25, points_) if points_ > 1 else [0])
+    assert torch.equal(grid, -grid.flip(0))
+    assert (0 in grid.tolist()) == bool(points_ % 2)
+
+
+@pytest.mark.parametrize(("a", "b", "lowest"), [(8, 2, 0.5), (2, 8, 0.0), (1, 1, 3.0)])
+def test_asc_sharpness_of_a_paraboloid(a, b, lowest):
+    """L = lowest + a x² + b y² is largest on the circle, at r² times the larger of a and b."""
+    axis = symmetric_grid(0.25, 11)
+    surface = lowest + a * axis[:, None] ** 2 + b * axis**2
+    expected = 100 * max(a, b) * 0.0625 / (1 + lowest)
+    assert asc_sharpness(surface, axis) == pytest.approx(expected, rel=1e-12)
+    half = 100 * max(a, b) * 0.04 / (1 + lowest)
+    assert asc_sharpness(surface, axis, 0.2) == pytest.approx(half, rel=1e-12)
+
+
+def test_asc_sharpness_leaves_out_the_corners_and_takes_the_lowest_point_anywhere():
+    axis = symmetric_grid(0.25, 11)
+    surface = torch.ones(11, 11)
+    surface[0, 0] = surface[10, 0] = 1e9
+    surface[7, 4], surface[5, 10] = 0.5, 2.0
+    assert asc_sharpness(surface, axis) == pytest.approx(100 * 1.5 / 1.5, rel=1e-12)
+
+
+def test_points_on_the_circle_count():
+    axis = symmetric_grid(0.25, 11)
+    surface = torch.zeros(11, 11)
+    surface[1, 2] = 3.0  # (-0.2, -0.15), exactly at radius 0.25 but for rounding
+    assert asc_sharpness(surface, axis) == pytest.approx(300)
+
+
+@pytest.mark.parametrize(
+    ("surface", "axis", "radius", "message"),
+    [
+        (torch.zeros(3, 2), torch.zeros(3), 1.0, "do not belong together"),
+        (torch.zeros(3, 3), torch.arange(-1.0, 2), 0.5, "holds 1 grid points"),
+        (torch.full((3, 3), torch.nan), torch.arange(-1.0, 2), 1.0, "not finite in the disc"),
+    ],
+)
+def test_surfaces_without_a_sharpness_are_refused(surface, axis, radius, message):
+    with pytest.raises(InputError, match=message) as caught:
+        asc_sharpness(surface, axis, radius)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_loss_that_is_not_finite_outside_the_disc_does_not_matter():
+    surface = torch.zeros(3, 3)
+    surface[0, 0] = torch.inf
+    assert asc_sharpness(surface, torch.arange(-1.0, 2), 1.0) == 0
+
+
+def test_measure_is_the_plain_procedure_with_its_statistics():
+    model, split = small()
+    measured = measure(
+        Subject(model, split), generator(0), dtype="float64", points=5, line_points=3
+    )
+    axis, sharpness = [-0.25, -0.125, 0.0, 0.125, 0.25], []
+    for index, seed in enumerate((42, 43, 44)):
+        directions, inside = pair(model, seed), []
+        for i, x in enumerate(axis):
+            for j, y in enumerate(axis):
+                loss = plain_loss(moved(model, directions, (x, y)), split)
+                found = measured.arrays["surfaces"][index, i, j]
+                assert found == pytest.approx(loss, rel=1e-10)
+                if x * x + y * y <= 0.0625:
+                    inside.append(loss)
+        sharpness.append(100 * (max(inside) - min(inside)) / (1 + min(inside)))
+        ends = [plain_loss(moved(model, directions, (x, 0)), split) for x in (-0.25, 0, 0.25)]
+        np.testing.assert_allclose(measured.arrays["lines"][index], ends, rtol=1e-10)
+    mean = sum(sharpness) / 3
+    deviation = math.sqrt(sum((s - mean) ** 2 for s in sharpness) / 2)
+    found = {m.measure: m for m in measured.measurements}
+    expected = {
+        "asc_sharpness": mean,
+        "asc_sharpness_max": max(sharpness),
+        "asc_sharpness_std": deviation,
+        "asc_sharpness_cv": deviation / mean,
+    }
+    assert {name: m.value for name, m in found.items()} == pytest.approx(expected, rel=1e-8)
+    error = found["asc_sharpness"].standard_error
+    assert error == pytest.approx(deviation / math.sqrt(3), rel=1e-8)
+    assert measured.details["asc_sharpness"] == pytest.approx(sharpness, rel=1e-8)
+
+
+def test_one_pair_of_directions_has_no_spread():
+    measured = measure(
+        Subject(*small()), generator(0), points=3, direction_seeds=[1], line_points=0
+    )
+    assert [m.measure for m in measured.measurements] == ["asc_sharpness", "asc_sharpness_max"]
+    assert measured.measurements[0].standard_error is None
+    assert "lines" not in measured.arrays

@@ -1,0 +1,103 @@
+"""One call for programs other than the workflow."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from minimascope.data.augment import Augmentation
+from minimascope.errors import InputError
+from minimascope.registry import SHARPNESS
+from minimascope.seeding import child, generator
+from minimascope.sharpness import measure
+from minimascope.sharpness.perturbation import sam_sharpness
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
+SMALL = {
+    "perturbation": {"samples": 3, "adaptive": {"samples": 3, "steps": 2}},
+    "hessian": {"eigenvalues": 1, "trace_products": 9},
+    "landscape": {"points": 3, "direction_seeds": [42, 43]},
+}
+
+
+def problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
+    )
+    return model, torch.randn(20, 1, 8, 8), torch.arange(20) % 3
+
+
+def test_the_example_of_the_documentation_runs(capsys):
+    code = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert len(code.strip().splitlines()) <= 12
+    exec(compile(code, "docs/measures.md", "exec"), {})
+    printed = capsys.readouterr().out
+    for name in ("fisher_rao_norm", "relative_flatness", "sam_sharpness"):
+        assert re.search(rf"{name} = \d", printed)
+
+
+def test_every_family_gives_what_the_registry_says_and_nothing_else():
+    model, inputs, labels = problem()
+    found = measure(
+        model, inputs, labels, list(SHARPNESS), settings=SMALL, augmentation=Augmentation(1)
+    )
+    assert list(found) == [name for family in SHARPNESS.values() for name in family.gives]
+    assert all(m.measure == name and m.n == 20 for name, m in found.items())
+
+
+def test_the_order_is_the_one_asked_for_and_a_single_name_will_do():
+    model, inputs, labels = problem()
+    names = ["train_accuracy", "asc_sharpness_max", "fisher_rao_norm"]
+    assert list(measure(model, inputs, labels, names, settings=SMALL)) == names
+    assert list(measure(model, inputs, labels, "train_loss")) == ["train_loss"]
+
+
+def test_values_are_those_of_the_families_and_the_model_stays_as_it_was():
+    model, inputs, labels = problem()
+    model.train()
+    before = copy.deepcopy(model.state_dict())
+    found = measure(model, inputs, labels, "sam_sharpness", seed=5)["sam_sharpness"]
+    draws = child(generator(5, "perturbation"), "SAM-sharpness")
+    expected = sam_sharpness(model, inputs, labels, generator=draws)
+    assert found.value == expected.mean
+    assert found.standard_error == expected.standard_error
+    assert model.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"measures": ["sam_sharpnes"]}, "unknown name 'sam_sharpnes'; did you mean 'sam_sharp"),
+        ({"settings": {"forward": {"batchsize": 3}}}, "settings.forward: unknown key 'batchsize'"),
+        ({"labels": torch.full((20,), 3)}, "labels run from 3 to 3, but the network has 3 logits"),
+        ({"labels": torch.full((20,), -1)}, "labels run from -1 to -1"),
+        ({"inputs": torch.zeros(0, 1, 8, 8), "labels": torch.zeros(0).long()}, "0 inputs"),
+        ({"labels": torch.zeros(19).long()}, "20 inputs and 19 labels"),
+    ],
+)
+def test_bad_arguments_are_told_in_one_line(change, message):
+    model, inputs, labels = problem()
+    arguments = {"inputs": inputs, "labels": labels, "measures": "fisher_rao_norm"} | change
+    with pytest.raises(InputError) as caught:
+        measure(model, **arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_diverged_and_one_without_a_linear_end_are_refused():
+    model, inputs, labels = problem()
+    with torch.no_grad():
+        model[5].weight[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"5\.weight: holds NaN"):
+        measure(model, inputs, labels)
+    convolutional = nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten())
+    with pytest.raises(InputError, match="no linear layer"):
+        measure(convolutional, inputs, labels, "relative_flatness")
+    # a loss alone needs no linear layer
+    assert measure(convolutional, inputs, labels, "sam_sharpness")["sam_sharpness"].value > 0
