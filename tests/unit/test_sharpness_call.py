@@ -17,7 +17,7 @@ from minimascope.sharpness.perturbation import sam_sharpness
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
 SMALL = {
-    "perturbation": {"samples": 3, "adaptive": {"samples": 3, "steps": 2}},
+    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2}},
     "hessian": {"eigenvalues": 1, "trace_products": 9},
     "landscape": {"points": 3, "direction_seeds": [42, 43]},
 }

@@ -99,12 +99,9 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             adaptive = any(name.startswith("adaptive") for name in names)
             return {"published": published, "adaptive": {} if adaptive else None}
         case "hessian":
-            unwanted = {
-                "eigenvalues": "hessian_top_eigenvalue",
-                "smallest_eigenvalues": "hessian_smallest_eigenvalue",
-                "trace_products": "hessian_trace",
-            }
-            return {"density_probes": 0} | {
+            unwanted = {"eigenvalues": "hessian_top_eigenvalue", "trace_products": "hessian_trace"}
+            smallest = int("hessian_smallest_eigenvalue" in names)
+            return {"density_probes": 0, "smallest_eigenvalues": smallest} | {
                 setting: 0 for setting, name in unwanted.items() if name not in names
             }
         case "landscape":

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..data.prepared import Split
+from ..errors import InputError
 from ..progress import progress
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
@@ -36,7 +37,8 @@ class NormalisedLogits(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the normalised logits [n, classes]."""
         logits = self.model(inputs)
-        return logits / logits.square().mean(1, keepdim=True).sqrt()
+        size = logits.square().mean(1, keepdim=True).sqrt()
+        return logits / size.clamp(min=torch.finfo(logits.dtype).tiny)
 
 
 @torch.no_grad()
@@ -58,21 +60,28 @@ def average_sharpness(
         split: what losses are means over. An average over batches of m samples would have the
             same expectation, since the same perturbations suit all batches.
         radius: ρ, relative to each parameter's size.
-        samples: number of perturbations, at least 2.
+        samples: number of perturbations, even and at least 4. Each is drawn with both signs, since
+            the linear part of the loss, which has no part in the mean, would be most of the noise.
         generator: of the perturbations, on the model's device.
         batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: another number of samples.
     """
+    if samples < 4 or samples % 2:
+        raise InputError(f"samples: {samples} is no even number of at least 4; use 100")
     model = copy.deepcopy(model).eval()
     centre = mean_loss(model, split.inputs, split.labels, batch_size)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)
-    losses = centre.new_empty(samples)
-    for k in progress(range(samples), "adaptive perturbations", "sample"):
+    losses = centre.new_empty(samples // 2, 2)
+    for k in progress(range(samples // 2), "adaptive perturbations", "pair"):
         noise.normal_(0, radius, generator=generator)
-        torch.addcmul(origin, origin, noise, out=parameters.vector)
-        losses[k] = mean_loss(model, split.inputs, split.labels, batch_size)
-    return Estimate.of_differences(losses - centre)
+        for column, sign in enumerate((1, -1)):
+            torch.addcmul(origin, origin, noise, value=sign, out=parameters.vector)
+            losses[k, column] = mean_loss(model, split.inputs, split.labels, batch_size)
+    return Estimate.of_differences(losses.mean(1) - centre)
 
 
 @dataclass(frozen=True)

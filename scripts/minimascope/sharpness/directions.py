@@ -1,5 +1,6 @@
 """Directions in the space of parameters along which a loss is looked at."""
 
+import itertools
 from typing import Literal
 
 import torch
@@ -67,7 +68,13 @@ def difference(start: nn.Module, end: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return all floating-point parameters and buffers that are saved with a network."""
+    """Return all floating-point parameters and buffers that are saved with a network.
+
+    A tensor that several layers share is there once.
+    """
+    saved = model.state_dict().keys()
     return {
-        name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()
+        name: tensor
+        for name, tensor in itertools.chain(model.named_parameters(), model.named_buffers())
+        if name in saved and tensor.is_floating_point()
     }

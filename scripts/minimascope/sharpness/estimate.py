@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
+
 
 def standard_error(values: torch.Tensor) -> float:
     """Return the standard error of the mean of independent values, at least two."""
@@ -35,7 +37,13 @@ class Estimate:
 
     @classmethod
     def of_differences(cls, signed: torch.Tensor, rounding: float = 0.0) -> "Estimate":
-        """Summarise loss differences over the radius, one for each perturbation, at least two."""
+        """Summarise loss differences over the radius, one for each perturbation.
+
+        Raises:
+            InputError: fewer than two, which have no standard error.
+        """
+        if len(signed) < 2:
+            raise InputError(f"samples: {len(signed)} gives no standard error; use at least 2")
         return cls(
             mean=signed.abs().mean().item(),
             standard_error=standard_error(signed.abs()),

@@ -21,6 +21,11 @@ from .operator import LossHessian
 from .subject import Subject, check
 from .trace import Trace, hutchpp_trace
 
+TOO_MANY_STEPS = (
+    "the Hessian has fewer than {} distinct eigenvalues, which ends the Lanczos iteration early;"
+    " lower sharpness.hessian.density_steps"
+)
+
 
 def loss_hessian(
     model: nn.Module,
@@ -78,7 +83,8 @@ def extreme_eigenvalues(
         operator: symmetric.
         count: how many; all of a small operator at most.
         generator: of the starting vector.
-        tolerance: relative accuracy of the eigenvalues.
+        tolerance: accuracy of the largest eigenvalues relative to themselves, of the smallest
+            relative to the spectrum's size.
         max_iterations: restarts.
         end: of the spectrum; the smallest eigenvalues are the most negative ones.
 
@@ -112,11 +118,7 @@ def _lanczos(
     operator: LossHessian, start: torch.Tensor, end: str, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, bool]:
     """Return the eigenvectors [P, k] that ARPACK finds at one end, and whether that is all."""
-    image = operator @ start
-    # ARPACK begins with the image of its starting vector, which has no part in the null space: of
-    # a convex loss it would miss the eigenvalue 0. A shift of the spectrum's own size helps.
-    shift = (image.norm() / start.norm()).item() or 1.0
-    sign = 1 if end == "largest" else -1
+    sign, shift = (1, 0.0) if end == "largest" else (-1, _extent(operator, start))
     number = np.float64 if operator.dtype == torch.float64 else np.float32
     hessian = operator.to_scipy(number)
     shifted = LinearOperator(
@@ -128,14 +130,25 @@ def _lanczos(
         return error.eigenvectors, False
 
 
+def _extent(operator: LossHessian, start: torch.Tensor) -> float:
+    """Return about the size of the spectrum, by which it is shifted to find its lower end.
+
+    ARPACK begins with the image of its starting vector, which has no part in the null space: of a
+    convex loss it would miss the eigenvalue 0. Besides, an accuracy relative to a smallest
+    eigenvalue near 0 would be out of reach.
+    """
+    image = operator @ start
+    return ((operator @ image).norm() / image.norm()).item() if image.any() else 1.0
+
+
 def spectral_quadrature(
     operator: LossHessian, probes: int, steps: int, generator: torch.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights [probes, steps] of stochastic Lanczos quadrature.
 
     For each random unit vector, Σ_j weight_j f(node_j) estimates the mean of f over the spectrum
-    (Golub & Welsch 1969; Ghorbani et al. 2019, arXiv:1901.10159, section 2); a density follows
-    with `smoothed_density`. Weights of a probe add up to 1.
+    (Golub & Welsch 1969; Ghorbani et al. 2019, arXiv:1901.10159, section 2). Weights of a probe
+    add up to 1.
 
     Args:
         operator: symmetric.
@@ -155,31 +168,15 @@ def spectral_quadrature(
         devices = [operator.device] if operator.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(child(generator, probe).initial_seed())
-            eigenvalues, eigenvectors = fast_lanczos(operator, steps)
+            try:
+                eigenvalues, eigenvectors = fast_lanczos(operator, steps)
+            except torch.linalg.LinAlgError as error:
+                raise InputError(TOO_MANY_STEPS.format(steps)) from error
         nodes.append(eigenvalues.double().cpu().numpy())
         weights.append(eigenvectors[0].double().square().cpu().numpy())
     if not np.isfinite(nodes).all():
-        raise InputError(
-            f"the Hessian has fewer than {steps} distinct eigenvalues, which ends the Lanczos"
-            " iteration early; lower sharpness.hessian.density_steps"
-        )
+        raise InputError(TOO_MANY_STEPS.format(steps))
     return np.stack(nodes), np.stack(weights)
-
-
-def smoothed_density(
-    nodes: np.ndarray, weights: np.ndarray, points: int = 401, width: float = 0.01
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return eigenvalues [points] and the density of the spectrum there, [probes, points].
-
-    Each node becomes a Gaussian with a standard deviation of ``width`` times the spectrum's
-    extent. The density integrates to 1.
-    """
-    low, high = nodes.min(), nodes.max()
-    deviation = width * (high - low) or 1.0
-    grid = np.linspace(low - 4 * deviation, high + 4 * deviation, points)
-    bumps = np.exp(-(((grid - nodes[..., None]) / deviation) ** 2) / 2)
-    bumps /= deviation * np.sqrt(2 * np.pi)
-    return grid, (weights[..., None] * bumps).sum(1)
 
 
 def _dense(operator: LossHessian) -> np.ndarray:
@@ -193,7 +190,7 @@ def measure(
     generator: torch.Generator,
     *,
     eigenvalues: int = 5,
-    smallest_eigenvalues: int = 1,
+    smallest_eigenvalues: int = 0,
     tolerance: float = 1e-4,
     max_iterations: int = 100,
     trace_products: int = 99,

@@ -42,8 +42,8 @@ def loss_surface(
         [m_1, m_2, …], on the CPU.
     """
     model = copy.deepcopy(model).eval()
-    moved = [name for name in state_of(model) if any(name in d for d in directions)]
-    tensors = dict(itertools.chain(model.named_parameters(), model.named_buffers()))
+    tensors = state_of(model)
+    moved = [name for name in tensors if any(name in d for d in directions)]
     state = FlatTensors([tensors[name] for name in moved])
     origin = state.vector.clone()
     steps = [
@@ -132,14 +132,16 @@ def measure(
         generator: not used: the directions have seeds of their own, the same for every network,
             so that matched networks are cut along the same directions.
         radius: of the disc, and half the side of the grid, in units of the directions.
-        points: m, of each side of the grid; odd, so that the network itself is one of them.
-        line_points: of the line; odd, or 0 for no lines.
+        points: m, of each side of the grid; with an odd number the network itself is one of them.
+        line_points: of the line; likewise, or 0 for no lines.
         direction_seeds: one for each pair.
         normalisation: ``filter``, ``layer`` or ``none``.
         ignore: ``biases_and_norms``, or ``none`` to move all parameters.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         batch_size: how many inputs are computed at once.
     """
+    if not direction_seeds:
+        raise InputError("direction_seeds: is empty; give at least one")
     model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
     split = subject.split
     check(model, split.inputs, split.labels)
@@ -170,5 +172,5 @@ def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:
         Measurement("asc_sharpness", mean, "percent", n, standard_error=error),
         largest,
         Measurement("asc_sharpness_std", deviation, "percent", n),
-        Measurement("asc_sharpness_cv", deviation / mean, "1", n),
+        Measurement("asc_sharpness_cv", deviation / mean if mean else 0.0, "1", n),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..measurement import Measured, Measurement
 from ..progress import progress
 from ..seeding import child
@@ -48,8 +49,10 @@ def sam_sharpness(
         batch_size: how many inputs are computed at once.
 
     Raises:
-        InputError: labels outside the classes, or no data.
+        InputError: no radius or samples to speak of, labels outside the classes, or no data.
     """
+    if radius <= 0:
+        raise InputError(f"radius: {radius} is no length; use one above 0, such as 0.005")
     model = copy.deepcopy(model).eval()
     check(model, inputs, labels)
     exact = mean_loss(copy.deepcopy(model).double(), inputs, labels, batch_size)

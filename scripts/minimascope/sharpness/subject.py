@@ -42,13 +42,20 @@ def check(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
     """Refuse what no measure could give a meaningful number for.
 
     Raises:
-        InputError: no data, a parameter or buffer that is not finite, or labels outside the
-            classes.
+        InputError: no data, no parameter that can be moved, a parameter or buffer that is not
+            finite, or labels that are no classes.
     """
     if len(inputs) == 0 or len(inputs) != len(labels):
         raise InputError(
             f"the data set has {len(inputs)} inputs and {len(labels)} labels; it needs as many"
             " labels as inputs, and at least one"
+        )
+    if labels.dtype != torch.int64:
+        raise InputError(f"labels are {labels.dtype}; they must be int64, numbers of classes")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise InputError(
+            f"{type(model).__name__} has no parameter that requires a gradient, so nothing can be"
+            " moved; call model.requires_grad_()"
         )
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not tensor.isfinite().all():

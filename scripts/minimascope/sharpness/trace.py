@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from curvlinops._torch_base import PyTorchLinearOperator
 
+from ..errors import InputError
 from .estimate import standard_error
 
 
@@ -40,7 +41,12 @@ def hutchpp_trace(
         products: with vectors, a multiple of 3 of at least 6; fixed beforehand, since stopping
             when the running mean looks calm biases it. Memory is ``products`` · P numbers.
         generator: of the random vectors, on the operator's device.
+
+    Raises:
+        InputError: another number of products.
     """
+    if products < 6 or products % 3:
+        raise InputError(f"trace_products: {products} is no multiple of 3 of at least 6; use 99")
     size, count = operator.shape[0], products // 3
     if size <= products:
         identity = torch.eye(size, dtype=operator.dtype, device=operator.device)

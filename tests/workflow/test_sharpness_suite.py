@@ -1,0 +1,143 @@
+"""A study with every measure of sharpness, at a size that takes seconds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Project, study_with
+
+from minimascope.registry import FIGURES, SHARPNESS
+
+pytestmark = pytest.mark.workflow
+
+SUITE = study_with(
+    {
+        "seeds": [0],
+        "conditions": {"baseline": {}, "augmentation": {"augment": {"crop_padding": 1}}},
+        "evaluation.corruptions": None,
+        "toy_functions": False,
+        "sharpness": {
+            "on": ["final", "initial"],
+            "view": ["clean", "augmented"],
+            "perturbation": {"samples": 4, "adaptive": {"samples": 4, "steps": 2}},
+            "hessian": {
+                "eigenvalues": 2,
+                "smallest_eigenvalues": 1,
+                "trace_products": 6,
+                "density_probes": 1,
+                "density_steps": 5,
+                "parameters": "*.head.*",
+            },
+            "landscape": {"points": 3, "line_points": 5, "direction_seeds": [42, 43]},
+            "interpolation": {
+                "lines": [["initial", "baseline"]],
+                "planes": [["initial", "baseline", "augmentation"]],
+                "points": 3,
+            },
+        },
+    }
+)
+# 2 conditions and the initial weights, of which one and the initial weights in two views
+MEASURED = [
+    *(("baseline", "clean"), ("augmentation", "clean"), ("augmentation", "augmented")),
+    *(("initial", "clean"), ("initial", "augmented")),
+]
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("suite")
+    project = Project(Path(__file__).parents[2], folder)
+    result = project.run(SUITE)
+    assert result.returncode == 0, result.stdout
+    return project
+
+
+@pytest.fixture(scope="module")
+def measures(suite: Project) -> pd.DataFrame:
+    return pd.read_csv(suite.results("tables/measures.csv"))
+
+
+def test_every_measure_of_every_family_is_in_the_table(measures: pd.DataFrame):
+    found = measures[measures.family.isin(SHARPNESS)]
+    by_model = found.groupby(["condition", "view"]).measure.agg(set)
+    assert set(by_model.index) == set(MEASURED)
+    everything = {name for family in SHARPNESS.values() for name in family.gives}
+    assert by_model["augmentation", "clean"] == everything
+    assert everything - by_model["augmentation", "augmented"] == {
+        *("sam_sharpness_published", "sam_sharpness_null")
+    }
+    assert np.isfinite(found.value).all()
+    assert set(found.n) == {60}
+
+
+def test_the_published_value_of_an_augmentation_control_is_mostly_noise(measures: pd.DataFrame):
+    values = measures[measures.view == "clean"].set_index(["condition", "measure"]).value
+    augmented, plain = values["augmentation"], values["baseline"]
+    assert augmented["sam_sharpness_null"] > 0.9 * augmented["sam_sharpness_published"]
+    assert augmented["sam_sharpness_published"] > 50 * augmented["sam_sharpness"]
+    assert plain["sam_sharpness_null"] < 1e-6
+
+
+def test_the_table_of_sharpness_marks_it(suite: Project):
+    table = suite.results("tables/sharpness.md").read_text(encoding="utf-8")
+    (row,) = (line for line in table.splitlines() if line.startswith("| augmentation  "))
+    assert "†" in row
+    assert "†: less than 2 times its noise floor" in table
+
+
+def test_curves_of_all_models_are_gathered(suite: Project):
+    landscape = pd.read_csv(suite.results("tables/landscape.csv"))
+    models = landscape.groupby(["condition", "view"]).size()
+    assert models.to_dict() == dict.fromkeys(MEASURED, 2 * (9 + 5))
+    spectrum = pd.read_csv(suite.results("tables/hessian.csv"))
+    counts = spectrum.groupby("quantity").size()
+    assert counts.to_dict() == {"eigenvalue": 5 * 3, "node": 5 * 5}
+    between = pd.read_csv(suite.results("tables/interpolation.csv"))
+    assert between.path.nunique() == 2
+    assert set(between.model.dropna()) == {"initial", "baseline", "augmentation"}
+
+
+def test_the_centre_of_a_landscape_and_the_ends_of_a_line_are_the_training_loss(
+    suite: Project, measures: pd.DataFrame
+):
+    losses = measures[measures.measure == "train_loss"].set_index(["condition", "view"]).value
+    landscape = pd.read_csv(suite.results("tables/landscape.csv"))
+    centres = landscape[(landscape.x == 0) & (landscape.y.fillna(0) == 0)]
+    for (condition, view), rows in centres.groupby(["condition", "view"]):
+        assert rows.loss.to_numpy() == pytest.approx(losses[condition, view], rel=1e-5)
+    between = pd.read_csv(suite.results("tables/interpolation.csv"))
+    for row in between[between.model.notna()].itertuples():
+        assert row.loss == pytest.approx(losses[row.model, "clean"], rel=1e-4)
+
+
+def test_a_filter_of_layers_is_recorded_with_its_size(suite: Project):
+    path = suite.results("measures/digits/resnet18/baseline/seed0/hessian.json")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["settings"]["parameters"] == "*.head.*"
+    assert document["details"]["parameters"] == 32 * 10 + 10
+    assert document["details"]["largest_eigenvalues"]["converged"]
+
+
+def test_figures_and_the_interactive_page_are_drawn(suite: Project):
+    drawn = {path.name for path in suite.results("figures/digits/resnet18").iterdir()}
+    assert drawn == {f"{name}.svg" for name in FIGURES} | {"landscape.html"}
+
+
+def test_a_damaged_surface_is_refused_by_name(suite: Project):
+    path = suite.results("measures/digits/resnet18/baseline/seed0/landscape.npz")
+    whole = path.read_bytes()
+    table = suite.results("tables/landscape.csv")
+    table.rename(table.with_suffix(".kept"))
+    try:
+        path.write_bytes(whole[: len(whole) // 2])
+        allowed = ["--allowed-rules", "gather", "--", "results/small/tables/landscape.csv"]
+        result = suite.run(SUITE, *allowed)
+    finally:
+        path.write_bytes(whole)
+        table.with_suffix(".kept").rename(table)
+    assert result.returncode == 1
+    assert "landscape.npz: not a readable .npz file" in result.stdout
+    assert "Traceback" not in result.stdout
