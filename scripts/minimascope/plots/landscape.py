@@ -143,6 +143,7 @@ def loss_norm(surfaces: Mapping[str, pd.DataFrame]) -> Normalize:
 def draw_contours(axes: Axes, surface: pd.DataFrame, norm: Normalize) -> None:
     """Draw filled contours of a surface (rows x, columns y)."""
     levels = norm.inverse(np.linspace(0, 1, LEVELS))
+    levels[0], levels[-1] = norm.vmin, norm.vmax  # or rounding would widen the shared scale
     grid = (surface.index, surface.columns, np.clip(surface.T, norm.vmin, norm.vmax))
     axes.contourf(*grid, levels, norm=norm, cmap=COLOURS)
     axes.contour(*grid, levels, norm=norm, colors="white", linewidths=0.3)

@@ -74,14 +74,19 @@ def relative_flatness(
     probabilities = torch.addmm(bias, features, weight.T).softmax(1)
     scales = torch.ones_like(features[0])
     if normalise:
-        deviations = features.std(0, correction=0)
-        varies = deviations > CONSTANT * features.abs().amax(0)
-        scales = torch.where(varies, 1 / deviations, 0)
-        weight = torch.where(varies, weight * deviations, 0)
+        deviations = feature_deviations(features)
+        scales = torch.where(deviations > 0, 1 / deviations, 0)
+        weight = weight * deviations
     distances = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist").square()
     variances = ((probabilities @ distances) * probabilities).sum(1) / 2
     squared_norms = features.square() @ scales.square()
     return (squared_norms * variances).mean().item()
+
+
+def feature_deviations(features: torch.Tensor) -> torch.Tensor:
+    """Return each feature's standard deviation over the data, [d]; 0 if it is constant."""
+    deviations = features.std(0, correction=0)
+    return torch.where(deviations > CONSTANT * features.abs().amax(0), deviations, 0)
 
 
 def squared_weight_norm(model: nn.Module) -> float:
@@ -122,22 +127,28 @@ def measure(
         Measurement("train_accuracy", accuracy, "fraction", len(split)),
     ]
     if published:
-        rescaled = rescaled_copy(model, features.double().std(0, correction=0))
-        features, logits, head = _features_and_logits(rescaled, split, batch_size)
-        measurements += _numbers(
-            len(split),
-            "published",
-            fisher_rao_norm_l5=(PUBLISHED_LAYERS + 1) / (layers + 1) * measurements[0].value,
-            relative_flatness_published=sum(
-                relative_flatness(part, head.weight, bias_of(head), normalise=False)
-                for part in features.split(PUBLISHED_BATCH_SIZE)
-            ),
-        )
-        loss, _ = loss_and_accuracy(logits, split.labels)
-        measurements.append(
-            Measurement("relative_flatness_published_loss", loss, "nats", len(split), "published")
-        )
+        fisher_rao_norm_l5 = (PUBLISHED_LAYERS + 1) / (layers + 1) * measurements[0].value
+        measurements += _numbers(len(split), "published", fisher_rao_norm_l5=fisher_rao_norm_l5)
+        measurements += _published_flatness(model, split, features, batch_size)
     return Measured(measurements)
+
+
+def _published_flatness(
+    model: nn.Module, split: Split, features: torch.Tensor, batch_size: int
+) -> list[Measurement]:
+    """Return the published relative flatness, and the loss of the network that it is of."""
+    rescaled = rescaled_copy(model, feature_deviations(features.double()))
+    features, logits, head = _features_and_logits(rescaled, split, batch_size)
+    flatness = sum(
+        relative_flatness(part, head.weight, bias_of(head), normalise=False)
+        for part in features.split(PUBLISHED_BATCH_SIZE)
+    )
+    loss, _ = loss_and_accuracy(logits, split.labels)
+    n = len(split)
+    return [
+        *_numbers(n, "published", relative_flatness_published=flatness),
+        Measurement("relative_flatness_published_loss", loss, "nats", n, "published"),
+    ]
 
 
 def bias_of(head: nn.Linear) -> torch.Tensor:
