@@ -1,9 +1,11 @@
 """A page with loss surfaces that a reader can turn."""
 
+import math
 from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.colors import LogNorm
 
 from .landscape import first_surfaces, loss_norm
 
@@ -12,7 +14,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>body {{ margin: 0; font-family: sans-serif }}</style>
+<style>body {{ margin: 0 }} #landscape {{ height: 96vh !important }}</style>
 {figure}
 </html>
 """
@@ -21,7 +23,8 @@ PAGE = """<!doctype html>
 def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
     """Return an HTML page that needs no other file, with a surface for each condition.
 
-    The surfaces are those of `landscape.contours`, on one scale; a menu chooses the condition.
+    The surfaces are those of `landscape.contours`, on one scale of heights and colours; a menu
+    chooses the condition.
 
     Raises:
         InputError: there are no surfaces of this network.
@@ -30,16 +33,18 @@ def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
     norm = loss_norm(surfaces)
     figure = go.Figure()
     for index, (condition, surface) in enumerate(surfaces.items()):
+        losses = surface.T.to_numpy()
         figure.add_surface(
             x=surface.index.to_list(),
             y=surface.columns.to_list(),
-            z=surface.T.to_numpy().tolist(),
+            z=losses.tolist(),
+            surfacecolor=norm(losses).tolist(),
             name=condition,
             visible=index == 0,
-            cmin=norm.vmin,
-            cmax=norm.vmax,
+            cmin=0,
+            cmax=1,
             colorscale="Viridis",
-            colorbar={"title": {"text": "Training loss (nats)"}, "len": 0.7},
+            showscale=False,
         )
     buttons = [
         {
@@ -50,13 +55,21 @@ def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
         for condition in surfaces
     ]
     title = escape(f"{network} on {dataset}")
+    logarithmic = isinstance(norm, LogNorm)
+    bounds = [norm.vmin, norm.vmax]
+    heights = {
+        "title": {"text": "Training loss (nats)"},
+        "type": "log" if logarithmic else "linear",
+        "range": [math.log10(bound) for bound in bounds] if logarithmic else bounds,
+    }
     figure.update_layout(
         title={"text": title, "x": 0.02},
         updatemenus=[{"buttons": buttons, "x": 0.02, "y": 1, "xanchor": "left"}],
         scene={
             "xaxis": {"title": {"text": "First direction"}},
             "yaxis": {"title": {"text": "Second direction"}},
-            "zaxis": {"title": {"text": "Training loss (nats)"}, "range": [norm.vmin, norm.vmax]},
+            "zaxis": heights,
+            "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.1}},
         },
         margin={"l": 0, "r": 0, "t": 60, "b": 0},
     )
@@ -64,7 +77,6 @@ def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
         full_html=False,
         include_plotlyjs=True,
         div_id="landscape",
-        default_height="90vh",
         config={"responsive": True, "displaylogo": False},
     )
     return PAGE.format(title=title, figure=html)

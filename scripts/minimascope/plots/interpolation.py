@@ -1,16 +1,18 @@
 """Figure: the training loss between networks of the same seed."""
 
-import numpy as np
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
+from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, loss_norm
 from .style import COLOURS, GREY, HALF_PAGE, scale_axis, select, styled
 
 COLUMNS = 3
-PANEL = 1.9  # inches
+LINE, PLANE = (2.1, 2.1), (3.4, 2.8)  # inches, of a panel
 
 
 @styled()
@@ -18,7 +20,8 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each line and each plane between networks.
 
     On lines, thin curves are seeds and the thick one is their mean; dots are the networks
-    themselves. Planes are those of the smallest seed, in units of Euclidean distance.
+    themselves. Planes are those of the smallest seed, in units of Euclidean distance; losses of
+    more than three times the largest of their networks' share one colour.
 
     Args:
         interpolation: a row for each point, with columns ``seed``, ``path``, ``x``, ``y`` (NaN on
@@ -28,21 +31,32 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """
     rows = select(interpolation, dataset, network)
     paths = dict(list(rows.groupby("path", sort=False)))
-    columns = min(COLUMNS, len(paths))
-    lines = -(-len(paths) // columns)
-    size = (max(HALF_PAGE, (PANEL + 0.3) * columns), PANEL * lines + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
+    planes = {path: points for path, points in paths.items() if points["y"].notna().any()}
+    lines = {path: points for path, points in paths.items() if path not in planes}
+    kinds = [
+        (found, draw, panel)
+        for found, draw, panel in ((lines, _draw_line, LINE), (planes, _draw_plane, PLANE))
+        if found
+    ]
+    heights = [panel[1] * math.ceil(len(found) / COLUMNS) for found, _, panel in kinds]
+    width = max(HALF_PAGE, *(panel[0] * min(COLUMNS, len(found)) for found, _, panel in kinds))
+    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
     figure.suptitle(f"{network} on {dataset}")
-    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axes, (path, points) in zip(panels, paths.items(), strict=False):
-        if points["y"].isna().all():
-            _draw_line(axes, points)
-        else:
-            _draw_plane(figure, axes, points[points["seed"] == points["seed"].min()])
-        axes.set_title(path.replace(" – ", " –\n") if points["y"].notna().any() else path)
-    for spare in panels[len(paths) :]:
-        spare.remove()
+    parts = figure.subfigures(len(kinds), height_ratios=heights, squeeze=False)[:, 0]
+    for part, (found, draw, _) in zip(parts, kinds, strict=True):
+        columns = min(COLUMNS, len(found))
+        panels = part.subplots(math.ceil(len(found) / columns), columns, squeeze=False)
+        for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
+            draw(axes, points)
+            axes.set_title(path.replace(" – ", " –\n", 1) if len(path) > 20 else path)
+        for spare in list(panels.flat)[len(found) :]:
+            spare.remove()
     return figure
+
+
+def _cap(points: pd.DataFrame) -> float:
+    """Return the largest loss worth a colour: far beyond the networks it grows without bound."""
+    return 3 * points.loc[points["model"].notna(), "loss"].max()
 
 
 def _draw_line(axes: Axes, points: pd.DataFrame) -> None:
@@ -53,26 +67,24 @@ def _draw_line(axes: Axes, points: pd.DataFrame) -> None:
     axes.plot(ends.index, ends, linestyle="none", marker="o", color="black", markersize=3)
     names = points.dropna(subset="model").drop_duplicates("x").set_index("x")["model"]
     axes.set_xticks(list(names.index), list(names), rotation=20, ha="right")
-    scale_axis(axes.yaxis, losses.to_numpy().ravel(), usually_log=True)
+    between = losses.loc[0:1].to_numpy().ravel()
+    scale_axis(axes.yaxis, between, usually_log=True)
+    axes.set_ylim(top=3 * between.max())
     axes.set_ylabel("Training loss (nats)")
 
 
-def _draw_plane(figure: Figure, axes: Axes, points: pd.DataFrame) -> None:
+def _draw_plane(axes: Axes, points: pd.DataFrame) -> None:
+    points = points[points["seed"] == points["seed"].min()]
     grid = points[points["model"].isna()]
-    surface = grid.pivot(index="x", columns="y", values="loss")
+    surface = grid.pivot(index="x", columns="y", values="loss").clip(upper=_cap(points))
     norm = loss_norm({"plane": surface})
     draw_contours(axes, surface, norm)
     for row in points[points["model"].notna()].itertuples():
         axes.plot(row.x, row.y, marker="o", color="white", markeredgecolor="black")
-        above, right = row.y > np.mean(surface.columns), row.x > np.mean(surface.index)
-        axes.annotate(
-            row.model,
-            (row.x, row.y),
-            (0, 5 if above else -5),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="bottom" if above else "top",
-            color="white",
-        )
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.7, "linewidth": 0}
+        place = {"textcoords": "offset points", "ha": "center", "va": "bottom", "bbox": box}
+        axes.annotate(row.model, (row.x, row.y), (0, 6), **place)
     axes.set(aspect="equal", xlabel="Distance", ylabel="Distance")
-    figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, label="Training loss (nats)")
+    axes.figure.colorbar(
+        ScalarMappable(norm, COLOUR_MAP), ax=axes, label="Training loss (nats)", extend="max"
+    )
