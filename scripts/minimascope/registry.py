@@ -48,6 +48,9 @@ NETWORKS = {
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
     "image_folder": _component("data.image_folder:load", "path", "image_size", required=["path"]),
+    "cifar10": _component("data.cifar:load_cifar10"),
+    "cifar100": _component("data.cifar:load_cifar100"),
+    "tiny_imagenet": _component("data.tiny_imagenet:load"),
 }
 OPTIMIZERS = {
     "sgd": _component("optim.standard:sgd", "momentum", "nesterov"),

@@ -1,6 +1,9 @@
 """From sources to the prepared format, and augmentation against torchvision."""
 
 import collections
+import tarfile
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import torch
 from PIL import Image
 from scipy.stats import chisquare
 
-from minimascope.data import digits, image_folder
+from minimascope.data import archives, digits, image_folder
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.corrupted import corrupt_split, load_corrupted, save_corrupted
 from minimascope.data.prepared import Dataset, Split, load_dataset, save_dataset
@@ -201,3 +204,61 @@ def test_seeds_of_neighbouring_streams_are_unrelated_and_stable():
     bits = np.array([[seed >> b & 1 for b in range(63)] for seed in seeds])
     assert 0.4 < bits.mean() < 0.6
     assert derive_seed(0, "order", 1) == 4489457307835839548  # for ever
+
+
+def packed(folder, path):
+    """Pack a folder as the archive that the path's suffix says, inside a folder of its own."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(folder.rglob("*.png"), reverse=True):
+                archive.write(file, Path("mine", file.relative_to(folder)))
+    else:
+        with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+            archive.add(folder, "mine")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.zip"])
+def test_an_archive_of_pictures_gives_what_the_folder_gives(folder, tmp_path_factory, name):
+    path = packed(folder, tmp_path_factory.mktemp("archives") / name)
+    unpacked, from_archive = image_folder.load(folder, "."), image_folder.load(path.parent, name)
+    assert from_archive.classes == unpacked.classes
+    for ours, theirs in ((from_archive.train, unpacked.train), (from_archive.test, unpacked.test)):
+        assert torch.equal(ours.inputs, theirs.inputs)
+        assert torch.equal(ours.labels, theirs.labels)
+
+
+def test_a_truncated_archive_is_named(folder, tmp_path_factory):
+    path = packed(folder, tmp_path_factory.mktemp("archives") / "a.tar.gz")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"a\.tar\.gz: not a readable archive"):
+        image_folder.load(path.parent, path.name)
+
+
+@pytest.mark.parametrize("name", ["../train/cat/1.png", "/train/cat/1.png"])
+@pytest.mark.parametrize("suffix", ["tar", "zip"])
+def test_names_that_lead_out_of_an_archive_are_refused(tmp_path, name, suffix):
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"x")
+    else:
+        with tarfile.open(path, "w") as archive:
+            archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(InputError, match="leads out of the archive"):
+        image_folder.load(tmp_path, path.name)
+
+
+def test_links_and_bombs_in_archives_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        link = tarfile.TarInfo("train/cat/1.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    with pytest.raises(InputError, match="is a link or device"):
+        image_folder.load(tmp_path, path.name)
+    monkeypatch.setattr(archives, "LARGEST_FILE", 10)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("train/cat/1.png", b"0" * 11)
+    with pytest.raises(InputError, match="declares 11 bytes"):
+        image_folder.load(tmp_path, "b.zip")

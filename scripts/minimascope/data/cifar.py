@@ -1,0 +1,116 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) from the official archives, Python version."""
+
+import io
+import pickle
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from .archives import archive_files
+from .official import CIFAR10, CIFAR100
+from .prepared import Dataset, Split
+
+SIDE = 32
+
+
+def load_cifar10(data_dir: Path) -> Dataset:
+    """Return CIFAR-10: 50,000 training and 10,000 test images, 3 × 32 × 32, 10 classes.
+
+    Reads ``cifar-10-python.tar.gz`` or the unpacked ``cifar-10-batches-py`` in ``data_dir``.
+
+    Raises:
+        InputError: a batch is missing or is not what the official archive holds.
+    """
+    files = _batches(Path(data_dir), "cifar-10-batches-py", CIFAR10.name)
+    train = [_split(files, f"data_batch_{number}", "labels") for number in range(1, 6)]
+    names = _entry(files, "batches.meta", "label_names")
+    return _dataset(train, _split(files, "test_batch", "labels"), names)
+
+
+def load_cifar100(data_dir: Path) -> Dataset:
+    """Return CIFAR-100: 50,000 training and 10,000 test images, 3 × 32 × 32, 100 fine classes.
+
+    Reads ``cifar-100-python.tar.gz`` or the unpacked ``cifar-100-python`` in ``data_dir``.
+
+    Raises:
+        InputError: a batch is missing or is not what the official archive holds.
+    """
+    files = _batches(Path(data_dir), "cifar-100-python", CIFAR100.name)
+    names = _entry(files, "meta", "fine_label_names")
+    splits = (_split(files, name, "fine_labels") for name in ("train", "test"))
+    return _dataset([next(splits)], next(splits), names)
+
+
+def _dataset(train: list[Split], test: Split, names: list[bytes]) -> Dataset:
+    whole = Split(torch.cat([s.inputs for s in train]), torch.cat([s.labels for s in train]))
+    return Dataset(whole, test, tuple(name.decode() for name in names))
+
+
+def _batches(data_dir: Path, folder: str, archive: str) -> dict[str, Any]:
+    """Return the decoded pickles of an unpacked folder, or else of the archive, by file name."""
+    unpacked = data_dir / folder
+    if unpacked.is_dir():
+        files = ((PurePosixPath(path.name), path.read_bytes()) for path in unpacked.iterdir())
+        origin = unpacked
+    else:
+        files, origin = archive_files(data_dir / archive), data_dir / archive
+    return {
+        name.name: _decoded(content, f"{origin}: {name.name}")
+        for name, content in files
+        if name.suffix != ".html"
+    }
+
+
+def _bytes_of(text: str, encoding: str) -> bytes:
+    # How later versions of Python write bytes in a protocol that knows none.
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it wants to use the codec {encoding}")
+    return text.encode(encoding)
+
+
+_CALLABLES = {
+    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _bytes_of,
+}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads lists, mappings, texts and NumPy arrays, and refuses to call anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what makes an array or bytes."""
+        if (module, name) not in _CALLABLES:
+            raise pickle.UnpicklingError(f"it wants to run {module}.{name}")
+        return _CALLABLES[module, name]
+
+
+def _decoded(content: bytes, where: str) -> Any:
+    try:
+        return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:
+        raise InputError(
+            f"{where}: not a batch of the official archive ({error}); replace it by a whole copy"
+        ) from error
+
+
+def _entry(files: dict[str, Any], name: str, key: str) -> Any:
+    try:
+        return files[name][key.encode()]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{name}: {key!r} is missing from the archive; use a whole copy"
+        ) from error
+
+
+def _split(files: dict[str, Any], name: str, key: str) -> Split:
+    pixels = np.asarray(_entry(files, name, "data"))
+    labels = torch.tensor(_entry(files, name, key), dtype=torch.int64)
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != 3 * SIDE**2:
+        raise InputError(f"{name}: holds {pixels.dtype} {pixels.shape}, not rows of 3,072 pixels")
+    return Split(torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE).copy()), labels)

@@ -1,0 +1,74 @@
+"""Downloading official archives: several mirrors, continued after an interruption, checked."""
+
+import hashlib
+import os
+from os import PathLike
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from tqdm import tqdm
+
+from ..errors import InputError
+from .official import RemoteFile
+
+CHUNK = 2**20
+TIMEOUT = 60  # seconds without a byte
+PARTIAL_CONTENT = 206
+
+
+def download(file: RemoteFile, target: str | PathLike) -> None:
+    """Download a file to ``target``, which appears only whole and with the right checksum.
+
+    What an interrupted download has fetched lies beside the target and is continued from, also by
+    another mirror.
+
+    Raises:
+        InputError: no mirror gave the whole file with its checksum; names the file, each mirror's
+            fault and where to put a copy from elsewhere.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    faults = []
+    for url in file.urls:
+        try:
+            _fetch(url, partial, file.size)
+            verify(partial, file.checksum)
+        except (OSError, InputError) as error:
+            faults.append(f"{url}: {error}")
+            continue
+        os.replace(partial, target)
+        return
+    raise InputError(
+        f"{target}: no mirror gave this file ({'; '.join(faults)}); run again to continue, or put"
+        " a copy there yourself"
+    )
+
+
+def verify(path: Path, checksum: str) -> None:
+    """Raise InputError, and remove the file, unless it has the checksum ``algorithm:digest``."""
+    algorithm, _, expected = checksum.partition(":")
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, algorithm).hexdigest()
+    if found != expected:
+        path.unlink()
+        raise InputError(f"its {algorithm} is {found} where {expected} was expected")
+
+
+def _fetch(url: str, partial: Path, size: int) -> None:
+    """Append what is missing of a file; start anew where a server cannot continue."""
+    done = partial.stat().st_size if partial.exists() else 0
+    if done == size:
+        return
+    request = Request(url, headers={"Range": f"bytes={done}-"} if 0 < done < size else {})
+    with urlopen(request, timeout=TIMEOUT) as response:
+        continues = response.status == PARTIAL_CONTENT
+        start = done if continues else 0
+        bar = tqdm(desc=url, total=size, initial=start, unit="B", unit_scale=True, ascii=True)
+        with partial.open("ab" if continues else "wb") as stream, bar:
+            while chunk := response.read(CHUNK):
+                stream.write(chunk)
+                bar.update(len(chunk))
+    found = partial.stat().st_size
+    if found < size:
+        raise InputError(f"the connection ended after {found:,} of {size:,} bytes")

@@ -1,0 +1,108 @@
+"""Pictures by split and class, from a folder or an archive, as one data set."""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import InputError
+from ..progress import progress
+from .archives import archive_files, is_archive
+from .prepared import Dataset, Split
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes:
+        split: ``train`` or ``test``.
+        label: name of its class.
+        name: its path, which decides the order within a class.
+        content: the file's bytes.
+    """
+
+    split: str
+    label: str
+    name: str
+    content: bytes
+
+
+def files_of(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Yield (path inside, content) of each file below a folder or in an archive."""
+    if is_archive(path):
+        yield from archive_files(path)
+        return
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            yield PurePosixPath(file.relative_to(path)), file.read_bytes()
+
+
+def is_picture(name: PurePosixPath) -> bool:
+    """Return whether a file has the name of a picture."""
+    return name.suffix.lower() in SUFFIXES and not name.name.startswith(".")
+
+
+def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None) -> Dataset:
+    """Decode pictures as RGB, in the order of their classes and names.
+
+    Args:
+        pictures: of both splits, in any order.
+        origin: the folder or archive, for messages.
+        image_size: side in pixels to which every picture is resized (bicubic); None keeps the
+            pictures as they are, which must then be square and of one size.
+
+    Raises:
+        InputError: a split is empty, a class is in one split only, a file is no picture, or sizes
+            differ where no ``image_size`` is given.
+    """
+    decoded: dict[str, list[tuple[str, str, torch.Tensor]]] = {"train": [], "test": []}
+    for picture in progress(pictures, "pictures", "file"):
+        image = _decoded(picture, origin, image_size)
+        decoded[picture.split].append((picture.label, picture.name, image))
+    for split, rows in decoded.items():
+        if not rows:
+            raise InputError(
+                f"{origin / split}: no folder with one folder of pictures per class; set 'path' to"
+                " the folder or archive that holds train/<class>/ and test/<class>/"
+            )
+        rows.sort(key=lambda row: row[:2])
+    classes, others = ({label for label, _, _ in rows} for rows in decoded.values())
+    if unmatched := classes ^ others:
+        raise InputError(f"{origin}: class {min(unmatched)!r} is in only one of train and test")
+    names = tuple(sorted(classes))
+    train, test = (_split(rows, names, origin) for rows in decoded.values())
+    return Dataset(train, test, names)
+
+
+def _split(
+    rows: list[tuple[str, str, torch.Tensor]], classes: tuple[str, ...], origin: Path
+) -> Split:
+    expected = rows[0][2].shape
+    for _, name, image in rows:
+        if image.shape != expected or image.shape[1] != image.shape[2]:
+            raise InputError(
+                f"{origin / name}: {image.shape[2]}×{image.shape[1]} pixels where {expected[2]}×"
+                f"{expected[2]} were expected; set 'image_size' to resize every picture"
+            )
+    labels = torch.tensor([classes.index(label) for label, _, _ in rows])
+    return Split(torch.stack([image for _, _, image in rows]), labels)
+
+
+def _decoded(picture: Picture, origin: Path, image_size: int | None) -> torch.Tensor:
+    try:
+        with Image.open(io.BytesIO(picture.content)) as file:
+            image = file.convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{origin / picture.name}: not a readable picture ({error}); replace or remove it"
+        ) from error
+    if image_size is not None:
+        image = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)

@@ -1,0 +1,48 @@
+"""Tiny ImageNet (Stanford CS231n): 200 classes of 64×64 pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InputError
+from .official import TINY_IMAGENET
+from .pictures import Picture, dataset_of, files_of, is_picture
+from .prepared import Dataset
+
+FOLDER = "tiny-imagenet-200"
+ANNOTATIONS = "val_annotations.txt"
+
+
+def load(data_dir: Path) -> Dataset:
+    """Return Tiny ImageNet: 100,000 training pictures and, as test split, the 10,000 of ``val``.
+
+    Reads ``tiny-imagenet-200.zip`` or the unpacked ``tiny-imagenet-200`` in ``data_dir``. The
+    pictures of the archive's ``test`` have no labels. Classes are WordNet ids in alphabetical
+    order; grey pictures become RGB.
+
+    Raises:
+        InputError: the archive, or a part of it, is missing or damaged.
+    """
+    unpacked = Path(data_dir, FOLDER)
+    root = unpacked if unpacked.is_dir() else Path(data_dir, TINY_IMAGENET.name)
+    return dataset_of(_pictures(root), root, image_size=None)
+
+
+def _pictures(root: Path) -> Iterator[Picture]:
+    validation: dict[str, tuple[str, bytes]] = {}
+    labels: dict[str, str] | None = None
+    for name, content in files_of(root):
+        parts = name.parts[1:] if name.parts[0] == FOLDER else name.parts
+        if parts[0] == "train" and is_picture(name):
+            yield Picture("train", parts[1], str(name), content)
+        elif parts[0] == "val" and is_picture(name):
+            validation[name.name] = (str(name), content)
+        elif name.name == ANNOTATIONS:
+            lines = content.decode().splitlines()
+            labels = dict(line.split("\t")[:2] for line in lines if line)
+    if labels is None or labels.keys() != validation.keys():
+        raise InputError(
+            f"{root}: val/{ANNOTATIONS} and the pictures in val/images do not belong together;"
+            " replace it by a whole copy"
+        )
+    for file, (name, content) in validation.items():
+        yield Picture("test", labels[file], name, content)

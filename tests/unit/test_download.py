@@ -1,0 +1,140 @@
+"""Downloads from servers on this machine: continued, checked, and from another mirror."""
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from minimascope.data import download
+from minimascope.data.official import RemoteFile
+from minimascope.errors import InputError
+
+CONTENT = bytes(range(256)) * 400
+CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+
+
+class Mirror:
+    """A server of one file on the loopback interface.
+
+    Attributes:
+        content: what it serves.
+        ranges: whether it can continue a download.
+        breaks_after: bytes after which it closes the connection, or None.
+        requests: the Range header of each request.
+    """
+
+    def __init__(self, content=CONTENT, ranges=True, breaks_after=None):
+        self.content, self.ranges, self.breaks_after = content, ranges, breaks_after
+        self.requests = []
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked = self.headers.get("Range")
+                mirror.requests.append(asked)
+                start = int(asked[6:-1]) if asked and mirror.ranges else 0
+                body = mirror.content[start:]
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body[: mirror.breaks_after])
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/file.tar"
+
+
+@pytest.fixture
+def mirror():
+    servers = []
+
+    def start(**settings):
+        servers.append(Mirror(**settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.server.shutdown()
+        server.server.server_close()
+
+
+def remote(*mirrors):
+    return RemoteFile("file.tar", tuple(m.url for m in mirrors), len(CONTENT), CHECKSUM)
+
+
+def test_a_file_arrives_whole_and_nothing_else_stays(tmp_path, mirror):
+    target = tmp_path / "raw" / "file.tar"
+    download.download(remote(mirror()), target)
+    assert target.read_bytes() == CONTENT
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_interrupted_download_is_continued(tmp_path, mirror):
+    target = tmp_path / "file.tar"
+    broken, whole = mirror(breaks_after=1000), mirror()
+    with pytest.raises(InputError, match=r"file\.tar: no mirror .*run again to continue"):
+        download.download(remote(broken), target)
+    assert not target.exists()
+    download.download(remote(whole), target)
+    assert target.read_bytes() == CONTENT
+    assert whole.requests == ["bytes=1000-"]
+
+
+def test_another_mirror_continues_what_the_first_began(tmp_path, mirror):
+    first, second = mirror(breaks_after=500), mirror()
+    download.download(remote(first, second), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert second.requests == ["bytes=500-"]
+
+
+def test_a_server_that_cannot_continue_starts_anew(tmp_path, mirror):
+    (tmp_path / ".file.tar.part").write_bytes(CONTENT[:300])
+    server = mirror(ranges=False)
+    download.download(remote(server), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert server.requests == ["bytes=300-"]
+
+
+def test_a_wrong_file_is_thrown_away_and_the_next_mirror_asked(tmp_path, mirror):
+    wrong, right = mirror(content=b"x" * len(CONTENT)), mirror()
+    download.download(remote(wrong, right), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert right.requests == [None]
+
+
+def test_every_mirrors_fault_is_told_in_one_line(tmp_path, mirror):
+    wrong = mirror(content=b"x" * len(CONTENT))
+    gone = mirror()
+    gone.server.shutdown()
+    gone.server.server_close()
+    with pytest.raises(InputError) as caught:
+        download.download(remote(wrong, gone), tmp_path / "file.tar")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"{wrong.url}: its sha256 is" in message
+    assert f"{gone.url}: " in message
+    assert "put a copy there yourself" in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_long_a_partial_file_is_fetched_anew(tmp_path, mirror):
+    (tmp_path / ".file.tar.part").write_bytes(CONTENT + b"more")
+    server = mirror()
+    download.download(remote(server), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert server.requests == [None]
+
+
+def test_a_whole_partial_file_is_only_checked(tmp_path, mirror):
+    (tmp_path / ".file.tar.part").write_bytes(CONTENT)
+    server = mirror()
+    download.download(remote(server), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert server.requests == []
