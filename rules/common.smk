@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scripts.minimascope.canonical import canonical_json
 from scripts.minimascope.code_version import code_version
+from scripts.minimascope.data.official import OFFICIAL
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.registry import (
     FIGURES,
@@ -29,6 +30,7 @@ def checked_study() -> Study:
 
 
 STUDY = checked_study()
+DATA_DIR = STUDY.config["data_dir"]
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"

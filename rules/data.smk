@@ -1,7 +1,32 @@
-# From any source to one prepared format, and a corrupted copy of the test split.
+# From any source to one prepared format, and a corrupted copy of the test split. Official archives
+# are downloaded where neither they nor what they unpack to lie in the folder of raw data.
+
+
+rule download:
+    output:
+        # No params: what was fetched and checked once is fetched again for nothing.
+        archive=f"{DATA_DIR}/{{archive}}",
+    log:
+        log_of("download", "{archive}"),
+    benchmark:
+        benchmark_of("download", "{archive}")
+    wildcard_constraints:
+        archive=one_of(file.name for file in OFFICIAL.values()),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    message:
+        "Downloading {wildcards.archive}"
+    script:
+        "../scripts/download.py"
 
 
 rule prepare:
+    input:
+        raw=raw_data,
     output:
         data=results("data/{dataset}/prepared.safetensors"),
     log:
@@ -16,7 +41,7 @@ rule prepare:
         runtime=60,
     params:
         spec=prepare_spec,
-        data_dir=STUDY.config["data_dir"],
+        data_dir=DATA_DIR,
     message:
         "Preparing the data set {wildcards.dataset}"
     script:

@@ -1,6 +1,15 @@
 # Input functions, named for what they return, and the targets of a study.
 
 
+def raw_data(wildcards) -> list[str]:
+    """The official archive of a data set, or the folder it was unpacked to; none for others."""
+    file = OFFICIAL.get(STUDY.source_spec(wildcards.dataset)["source"])
+    if file is None:
+        return []
+    unpacked = Path(DATA_DIR, file.folder)
+    return [str(unpacked if unpacked.is_dir() else Path(DATA_DIR, file.name))]
+
+
 def corrupted_copy(wildcards) -> list[str]:
     """The corrupted test images, if the study has any."""
     return [rules.corrupt.output.data] if STUDY.corruptions else []

@@ -66,7 +66,7 @@ def mirror():
 
 
 def remote(*mirrors):
-    return RemoteFile("file.tar", tuple(m.url for m in mirrors), len(CONTENT), CHECKSUM)
+    return RemoteFile("file.tar", "file", tuple(m.url for m in mirrors), len(CONTENT), CHECKSUM)
 
 
 def test_a_file_arrives_whole_and_nothing_else_stays(tmp_path, mirror):

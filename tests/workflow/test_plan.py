@@ -130,6 +130,16 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     assert plan["plot"] == len(FIGURES)
 
 
+@pytest.mark.parametrize("at_hand", ["cifar-10-python.tar.gz", "cifar-10-batches-py/x", None])
+def test_an_official_archive_is_downloaded_only_where_it_is_not_at_hand(project, at_hand):
+    if at_hand:
+        path = project.folder / "data" / at_hand
+        path.parent.mkdir(parents=True)
+        path.touch()
+    study = study_with({"datasets": {"cifar10": {"source": "cifar10"}}})
+    assert project.planned(study).get("download", 0) == (0 if at_hand else 1)
+
+
 def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     result = project.run(STUDY, "--dry-run")

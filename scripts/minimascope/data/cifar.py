@@ -10,7 +10,7 @@ import torch
 
 from ..errors import InputError
 from .archives import archive_files
-from .official import CIFAR10, CIFAR100
+from .official import CIFAR10, CIFAR100, RemoteFile
 from .prepared import Dataset, Split
 
 SIDE = 32
@@ -24,7 +24,7 @@ def load_cifar10(data_dir: Path) -> Dataset:
     Raises:
         InputError: a batch is missing or is not what the official archive holds.
     """
-    files = _batches(Path(data_dir), "cifar-10-batches-py", CIFAR10.name)
+    files = _batches(Path(data_dir), CIFAR10)
     train = [_split(files, f"data_batch_{number}", "labels") for number in range(1, 6)]
     names = _entry(files, "batches.meta", "label_names")
     return _dataset(train, _split(files, "test_batch", "labels"), names)
@@ -38,7 +38,7 @@ def load_cifar100(data_dir: Path) -> Dataset:
     Raises:
         InputError: a batch is missing or is not what the official archive holds.
     """
-    files = _batches(Path(data_dir), "cifar-100-python", CIFAR100.name)
+    files = _batches(Path(data_dir), CIFAR100)
     names = _entry(files, "meta", "fine_label_names")
     splits = (_split(files, name, "fine_labels") for name in ("train", "test"))
     return _dataset([next(splits)], next(splits), names)
@@ -49,14 +49,14 @@ def _dataset(train: list[Split], test: Split, names: list[bytes]) -> Dataset:
     return Dataset(whole, test, tuple(name.decode() for name in names))
 
 
-def _batches(data_dir: Path, folder: str, archive: str) -> dict[str, Any]:
+def _batches(data_dir: Path, file: RemoteFile) -> dict[str, Any]:
     """Return the decoded pickles of an unpacked folder, or else of the archive, by file name."""
-    unpacked = data_dir / folder
+    unpacked = data_dir / file.folder
     if unpacked.is_dir():
         files = ((PurePosixPath(path.name), path.read_bytes()) for path in unpacked.iterdir())
         origin = unpacked
     else:
-        files, origin = archive_files(data_dir / archive), data_dir / archive
+        files, origin = archive_files(data_dir / file.name), data_dir / file.name
     return {
         name.name: _decoded(content, f"{origin}: {name.name}")
         for name, content in files
@@ -93,7 +93,7 @@ class _ArraysOnly(pickle.Unpickler):
 def _decoded(content: bytes, where: str) -> Any:
     try:
         return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError) as error:
         raise InputError(
             f"{where}: not a batch of the official archive ({error}); replace it by a whole copy"
         ) from error

@@ -8,7 +8,6 @@ from .official import TINY_IMAGENET
 from .pictures import Picture, dataset_of, files_of, is_picture
 from .prepared import Dataset
 
-FOLDER = "tiny-imagenet-200"
 ANNOTATIONS = "val_annotations.txt"
 
 
@@ -22,7 +21,7 @@ def load(data_dir: Path) -> Dataset:
     Raises:
         InputError: the archive, or a part of it, is missing or damaged.
     """
-    unpacked = Path(data_dir, FOLDER)
+    unpacked = Path(data_dir, TINY_IMAGENET.folder)
     root = unpacked if unpacked.is_dir() else Path(data_dir, TINY_IMAGENET.name)
     return dataset_of(_pictures(root), root, image_size=None)
 
@@ -31,7 +30,7 @@ def _pictures(root: Path) -> Iterator[Picture]:
     validation: dict[str, tuple[str, bytes]] = {}
     labels: dict[str, str] | None = None
     for name, content in files_of(root):
-        parts = name.parts[1:] if name.parts[0] == FOLDER else name.parts
+        parts = name.parts[1:] if name.parts[0] == TINY_IMAGENET.folder else name.parts
         if parts[0] == "train" and is_picture(name):
             yield Picture("train", parts[1], str(name), content)
         elif parts[0] == "val" and is_picture(name):
