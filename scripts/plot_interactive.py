@@ -1,10 +1,10 @@
 """Draw the landscapes of one network on one data set as a page that a reader can turn."""
 
 import pandas as pd
-from minimascope.plots.interactive import page
 
 from minimascope.io import write_text
 from minimascope.jobs import job
+from minimascope.plots.interactive import page
 
 
 def main() -> None:
