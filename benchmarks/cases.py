@@ -192,8 +192,8 @@ class Problem:
     split: Split
 
 
-def problem(n: int = 500, size: int = 8, width: float = 0.125) -> Problem:
-    """Return a narrow ResNet-18 in evaluation mode with n grey images."""
+def problem(n: int = 1437, size: int = 8, width: float = 0.125) -> Problem:
+    """Return a narrow ResNet-18 in evaluation mode with n grey images, as many as digits has."""
     draws = generator("benchmark", "problem")
     images = torch.randint(0, 256, (n, 1, size, size), generator=draws, dtype=torch.uint8)
     model = NormalisedInput(
