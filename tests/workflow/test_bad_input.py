@@ -99,7 +99,8 @@ def assert_refused(
 
 def test_a_missing_image_folder_is_named(project: Project):
     study = study_with({"datasets": {"mine": {"source": "image_folder", "path": "no_such_folder"}}})
-    assert_refused(project, study, "data/mine/prepared.safetensors", "data/no_such_folder: ", "path")
+    target = "data/mine/prepared.safetensors"
+    assert_refused(project, study, target, "data/no_such_folder: ", "path")
 
 
 def test_an_unreadable_picture_is_named(project: Project):
