@@ -1,9 +1,17 @@
 """Augmentation of whole batches where they lie, from a generator of its own."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+
+from ..errors import InputError
+
+ATTEMPTS = 10
+SMALLEST_RATIO, LARGEST_RATIO = 3 / 4, 4 / 3  # width to height of a resized crop
+# Images resized at a time: their floating-point copies take several times the memory of bytes.
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -15,11 +23,25 @@ class Augmentation:
             random place; 0 for no crop.
         crop_fill: value of the added pixels (0 … 255).
         horizontal_flip: probability of a mirror image.
+        resized_crop: smallest share of the image's area that a crop may have; its largest is 1,
+            its aspect ratio between 3/4 and 4/3, resized to the image's own size; None for none.
     """
 
     crop_padding: int = 0
     crop_fill: int = 0
     horizontal_flip: float = 0.0
+    resized_crop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.resized_crop is None:
+            return
+        if self.crop_padding:
+            raise InputError("crop_padding and resized_crop exclude each other; set one")
+        if not 0 < self.resized_crop <= 1:
+            raise InputError(
+                f"resized_crop: {self.resized_crop} is not in (0, 1]; use a share of the image's"
+                " area, for example 0.08"
+            )
 
 
 def augment(
@@ -27,8 +49,9 @@ def augment(
 ) -> torch.Tensor:
     """Return an augmented copy of a batch.
 
-    The same distribution as torchvision's ``RandomCrop(size, padding, fill)`` followed by
-    ``RandomHorizontalFlip``, each image drawn independently.
+    The same distribution as torchvision's ``RandomCrop(size, padding, fill)`` or
+    ``RandomResizedCrop(size, (resized_crop, 1))``, followed by ``RandomHorizontalFlip``, each
+    image drawn independently.
 
     Args:
         images: [n, channels, height, width] of any dtype.
@@ -36,16 +59,137 @@ def augment(
         generator: on the device of the images.
     """
     n, _, height, width = images.shape
-    device = images.device
+    if augmentation.resized_crop is not None:
+        boxes = draw_boxes(n, height, width, augmentation.resized_crop, generator)
+        return resize_crops(images, boxes, _draw_flips(n, augmentation, generator))
     padding = augmentation.crop_padding
-    offsets = torch.randint(0, 2 * padding + 1, (2, n), generator=generator, device=device)
-    flip = torch.rand(n, generator=generator, device=device) < augmentation.horizontal_flip
+    offsets = torch.randint(
+        0, 2 * padding + 1, (2, n), generator=generator, device=generator.device
+    )
+    flips = _draw_flips(n, augmentation, generator)
+    return _crop(images, offsets, flips, padding, augmentation.crop_fill)
 
-    padded = F.pad(images, (padding,) * 4, value=augmentation.crop_fill)
+
+def draw_boxes(
+    n: int, height: int, width: int, smallest: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Return n random boxes (top, left, height, width) in images, int64 [4, n].
+
+    The distribution of torchvision's ``RandomResizedCrop.get_params``: the area uniform between
+    ``smallest`` and 1 of the image's, the ratio of width to height log-uniform between 3/4 and
+    4/3, both sides rounded; of ten such boxes the first that fits, at a uniform place; if none
+    fits, the largest box in the image's centre with a ratio between 3/4 and 4/3.
+    """
+    # With float64, rounding prefers no place to another and no draw times a count reaches it.
+    draws = torch.rand(
+        2 * ATTEMPTS + 2, n, generator=generator, device=generator.device, dtype=torch.float64
+    )
+    area = height * width * (smallest + (1 - smallest) * draws[:ATTEMPTS])
+    low, high = math.log(SMALLEST_RATIO), math.log(LARGEST_RATIO)
+    ratio = (low + (high - low) * draws[ATTEMPTS : 2 * ATTEMPTS]).exp()
+    heights, widths = (area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()
+
+    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
+    first = fits.int().argmax(0, keepdim=True)
+    sizes = torch.cat([heights.gather(0, first), widths.gather(0, first)])
+    room = torch.tensor([[height], [width]], device=sizes.device) - sizes
+    drawn = torch.cat([(draws[2 * ATTEMPTS :] * (room + 1)).long(), sizes])
+    central = torch.tensor(_central_box(height, width), device=sizes.device)
+    return torch.where(fits.any(0), drawn, central[:, None])
+
+
+def resize_crops(images: torch.Tensor, boxes: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
+    """Cut a box out of each image, resize it to the image's size and mirror it where told.
+
+    Bilinear between the centres of pixels; beyond the outermost centres of a box their values
+    stay, so that no pixel outside of the box counts. Bytes and other integers are rounded.
+
+    Args:
+        images: [n, channels, height, width] of any dtype.
+        boxes: top, left, height and width of each box, [4, n], inside of the image.
+        flips: whether to mirror, bool [n].
+    """
+    chunks = zip(images.split(CHUNK), boxes.split(CHUNK, 1), flips.split(CHUNK), strict=True)
+    return torch.cat([_resize_crops(*chunk) for chunk in chunks])
+
+
+def _resize_crops(images: torch.Tensor, boxes: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
+    top, left, box_height, box_width = boxes
+    rows = _sources(top, box_height, images.shape[2])
+    columns = [_mirror(values, flips) for values in _sources(left, box_width, images.shape[3])]
+    resized = _interpolate_rows(_interpolate_rows(images, *rows).mT, *columns).mT
+    if not images.is_floating_point():
+        resized = resized.round()
+    return resized.to(images.dtype)
+
+
+def _sources(
+    start: torch.Tensor, length: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what each of ``size`` pixels is interpolated from along one axis, each [n, size].
+
+    Returns:
+        The indices of the pixel before, of the pixel after, and the share of the latter.
+    """
+    last = length[:, None] - 1
+    pixels = torch.arange(size, device=start.device, dtype=torch.float64)
+    place = ((pixels + 0.5) * length[:, None] / size - 0.5).clamp(min=0).minimum(last)
+    lower = place.long()
+    upper = (lower + 1).minimum(last)
+    return start[:, None] + lower, start[:, None] + upper, place - lower
+
+
+def _interpolate_rows(
+    images: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, share: torch.Tensor
+) -> torch.Tensor:
+    """Return (1 - share) · images[lower] + share · images[upper], row by row, in floating point.
+
+    float64 stays, everything else is computed in float32. Indices and shares are [n, height].
+    """
+    n, channels, height, width = images.shape
+    dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
+    # Whole rows are copied, which is faster than to gather single pixels.
+    all_rows = images.reshape(n * channels * height, width)
+    first = torch.arange(n * channels, device=images.device).reshape(n, channels, 1) * height
+
+    def take(rows: torch.Tensor) -> torch.Tensor:
+        taken = all_rows.index_select(0, (first + rows[:, None]).flatten())
+        return taken.reshape(images.shape).to(dtype)
+
+    return take(lower).lerp_(take(upper), share.to(dtype)[:, None, :, None])
+
+
+def _central_box(height: int, width: int) -> tuple[int, int, int, int]:
+    """Return (top, left, height, width) of the largest central box with a ratio that is allowed."""
+    box_height, box_width = height, width
+    if width / height < SMALLEST_RATIO:
+        box_height = round(width / SMALLEST_RATIO)
+    elif width / height > LARGEST_RATIO:
+        box_width = round(height * LARGEST_RATIO)
+    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
+
+
+def _crop(
+    images: torch.Tensor, offsets: torch.Tensor, flips: torch.Tensor, padding: int, fill: int
+) -> torch.Tensor:
+    """Cut crops of the images' size at offsets [2, n] out of the padded images; mirror some."""
+    n, _, height, width = images.shape
+    device = images.device
+    padded = F.pad(images, (padding,) * 4, value=fill)
     rows = offsets[0, :, None] + torch.arange(height, device=device)
     columns = torch.arange(width, device=device).expand(n, width)
-    columns = offsets[1, :, None] + torch.where(flip[:, None], columns.flip(1), columns)
+    columns = offsets[1, :, None] + _mirror(columns, flips)
     images_index = torch.arange(n, device=device)[:, None, None]
     # Advanced indices around a slice put the indexed axes first: [n, height, width, channels].
     cropped = padded[images_index, :, rows[:, :, None], columns[:, None, :]]
     return cropped.permute(0, 3, 1, 2).contiguous()
+
+
+def _draw_flips(n: int, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    draws = torch.rand(n, generator=generator, device=generator.device)
+    return draws < augmentation.horizontal_flip
+
+
+def _mirror(columns: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
+    """Reverse those rows of [n, width] that are told."""
+    return torch.where(flips[:, None], columns.flip(1), columns)

@@ -1,0 +1,249 @@
+"""torchvision's ResNet-18 and VGG-19 with BatchNorm, and ImageNet weights to start them from.
+
+The builders give the architecture with drawn weights and need no file, so that a saved network can
+be built again anywhere. `find_weights` and `load_pretrained` put ImageNet weights in their place.
+"""
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from ..errors import InputError, nearest
+from . import Classifier
+
+CHANNELS = 3
+SMALLEST_IMAGE = 32
+ADDRESS = "https://download.pytorch.org/models"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Where an architecture's ImageNet weights are.
+
+    Attributes:
+        file: torchvision's file name; its hexadecimal digits start the file's SHA-256.
+        last_layer: the name in the file of the layer that computes ImageNet's logits.
+    """
+
+    file: str
+    last_layer: str
+
+
+PRETRAINED = {
+    "resnet18": Pretrained("resnet18-f37072fd.pth", last_layer="fc"),
+    "vgg19_bn": Pretrained("vgg19_bn-c79401a0.pth", last_layer="classifier.6"),
+}
+
+
+class AveragePool(nn.Module):
+    """`torch.nn.AdaptiveAvgPool2d` as matrix products: [n, c, h, w] to [n, c, size, size].
+
+    The gradient of torch's own differs from run to run on a GPU.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the means of the windows."""
+        rows, columns = (
+            self._shares(length, inputs.device).to(inputs.dtype) for length in inputs.shape[-2:]
+        )
+        return ((inputs @ columns.T).mT @ rows.T).mT
+
+    def _shares(self, length: int, device: torch.device) -> Tensor:
+        """Return each input's share in each of the means along one axis, [size, length]."""
+        outputs = torch.arange(self.size, device=device)[:, None]
+        inputs = torch.arange(length, device=device)
+        starts = outputs * length // self.size
+        ends = -(-(outputs + 1) * length // self.size)
+        inside = ((starts <= inputs) & (inputs < ends)).double()
+        return inside / inside.sum(1, keepdim=True)
+
+
+def resnet18(
+    *,
+    channels: int,
+    image_size: int,
+    classes: int,
+    width: float = 1.0,
+    dropout: float = 0.0,
+) -> Classifier:
+    """Return torchvision's ResNet-18: 7×7 stride-2 stem, max-pool, features [n, 512].
+
+    21 weight layers with the three shortcut convolutions. The body keeps torchvision's
+    initialisation, the head torch's.
+
+    Args:
+        channels: 3.
+        image_size: height and width of the input, at least 32.
+        classes: number of logits.
+        width: 1.
+        dropout: share of features dropped before the head in training.
+
+    Raises:
+        InputError: a value that these weights do not fit.
+    """
+    _check("resnet18", channels, image_size, width)
+    body = models.resnet18(weights=None)
+    features = body.fc.in_features
+    body.fc = nn.Identity()
+    return Classifier(body, features, classes, dropout)
+
+
+def vgg19_bn(
+    *,
+    channels: int,
+    image_size: int,
+    classes: int,
+    width: float = 1.0,
+    dropout: float = 0.0,
+) -> Classifier:
+    """Return torchvision's VGG-19 with BatchNorm: features [n, 4096].
+
+    19 weight layers: sixteen convolutions, average pool to 7×7, two linear layers, each followed
+    by ReLU and a dropout of 0.5 (torchvision's own, whatever ``dropout`` is), and the head. The
+    body keeps torchvision's initialisation, the head torch's.
+
+    Args:
+        channels: 3.
+        image_size: height and width of the input, at least 32.
+        classes: number of logits.
+        width: 1.
+        dropout: share of features dropped before the head in training, after torchvision's two.
+
+    Raises:
+        InputError: a value that these weights do not fit.
+    """
+    _check("vgg19_bn", channels, image_size, width)
+    body = models.vgg19_bn(weights=None)
+    body.avgpool = AveragePool(7)
+    features = body.classifier[-1].in_features
+    body.classifier[-1] = nn.Identity()
+    return Classifier(body, features, classes, dropout)
+
+
+def find_weights(architecture: str, folders: Sequence[Path]) -> Path:
+    """Return the file of ImageNet weights in the first of the folders that has it.
+
+    Raises:
+        InputError: an unknown architecture, or none of the folders has the file.
+    """
+    name = _pretrained(architecture).file
+    for folder in folders:
+        path = Path(folder, name)
+        if path.is_file():
+            return path
+    raise InputError(
+        f"{architecture}: no file {name} in {' or '.join(map(str, folders))};"
+        f" download {ADDRESS}/{name} into one of them"
+    )
+
+
+def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
+    """Put the file's weights in place of the network's, except in the head, which stays as drawn.
+
+    Args:
+        network: what the builder of this architecture returned; unchanged if the file is refused.
+        architecture: a name in `PRETRAINED`.
+        path: a state dictionary of torchvision's network, saved by ``torch.save``. Nothing in it
+            is executed.
+
+    Raises:
+        InputError: an unknown architecture, or a file that is not readable, does not have the
+            checksum in its name, or holds other weights.
+    """
+    pretrained = _pretrained(architecture)
+    path = Path(path)
+    remedy = f"download {ADDRESS}/{pretrained.file} again"
+    _check_checksum(path, remedy)
+    weights = {
+        name: value
+        for name, value in _read(path, remedy).items()
+        if name not in (f"{pretrained.last_layer}.weight", f"{pretrained.last_layer}.bias")
+    }
+    problem = _misfit(weights, network.body.state_dict())
+    if problem:
+        raise InputError(f"{path}: not the weights of {architecture} ({problem}); {remedy}")
+    network.body.load_state_dict(weights)
+
+
+def _pretrained(architecture: str) -> Pretrained:
+    if architecture not in PRETRAINED:
+        raise InputError(
+            f"{architecture}: no ImageNet weights are known for it;"
+            f" {nearest(architecture, PRETRAINED)}"
+        )
+    return PRETRAINED[architecture]
+
+
+def _check(architecture: str, channels: int, image_size: int, width: float) -> None:
+    if channels != CHANNELS:
+        raise InputError(
+            f"{architecture}: the images have {channels} channel(s), but ImageNet's have"
+            f" {CHANNELS}; use colour images or a network that is not pretrained"
+        )
+    if width != 1:
+        raise InputError(
+            f"{architecture}: width {width} does not fit ImageNet weights; set width to 1.0"
+        )
+    if image_size < SMALLEST_IMAGE:
+        raise InputError(
+            f"{architecture}: image_size {image_size} is less than {SMALLEST_IMAGE}, which its five"
+            " halvings need; resize the images"
+        )
+
+
+def _check_checksum(path: Path, remedy: str) -> None:
+    try:
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: not a readable file ({error.strerror}); {remedy}") from error
+    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    if named and not checksum.startswith(named[1]):
+        raise InputError(
+            f"{path}: SHA-256 starts with {checksum[:8]}, not with the {named[1]} of its name;"
+            f" {remedy}"
+        )
+
+
+def _read(path: Path, remedy: str) -> Mapping[str, Any]:
+    try:
+        # Files from before torch 1.6, such as torchvision's VGG, are no zip and cannot be mapped.
+        content = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except Exception as error:  # whatever the unpickler makes of arbitrary bytes
+        problem = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: not a checkpoint of weights ({problem}…); {remedy}") from error
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        raise InputError(f"{path}: not a checkpoint of weights by name; {remedy}")
+    return content
+
+
+def _misfit(weights: Mapping[str, Any], expected: Mapping[str, Tensor]) -> str:
+    """Return what is wrong with the weights, or nothing."""
+    for name in expected:
+        # Older files have no counts of batches; torch then leaves them at zero.
+        if name not in weights and not name.endswith("num_batches_tracked"):
+            return f"{name} is missing"
+    for name, value in weights.items():
+        if name not in expected:
+            return f"{name} is unknown"
+        if not isinstance(value, Tensor) or value.layout != torch.strided:
+            return f"{name} is not a plain tensor"
+        if value.shape != expected[name].shape:
+            return f"{name} has shape {tuple(value.shape)}, not {tuple(expected[name].shape)}"
+        if value.is_floating_point() != expected[name].is_floating_point():
+            return f"{name} is {value.dtype}"
+    return ""
