@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test lint format bench dag docs dry-run clean help
+.PHONY: run report test lint format bench bench-gpu dag docs dry-run clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
 	$(SNAKEMAKE) --cores $(CORES)
@@ -22,6 +22,9 @@ report: $(READY) ## make the HTML report of a finished study
 
 dry-run: $(READY) ## list the jobs that a run would start
 	$(SNAKEMAKE) --dry-run
+
+bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
+	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
 
 dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
 	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg

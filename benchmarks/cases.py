@@ -149,30 +149,67 @@ class PicturesOneByOne(Dataset):
         return self.transform(Image.fromarray(self.pictures[row])), self.labels[row]
 
 
-def training_case(train: bool, n: int = 2048, width: float = 0.125) -> Case:
-    """An epoch of our batched input pipeline against a DataLoader's, with and without training."""
+def pictures(n: int) -> Split:
+    """Return n random images of CIFAR's shape with random labels of ten classes."""
     draws = generator("benchmark", "pictures")
     images = torch.randint(0, 256, (n, 3, 32, 32), generator=draws, dtype=torch.uint8)
-    labels = torch.randint(0, 10, (n,), generator=draws)
+    return Split(images, torch.randint(0, 10, (n,), generator=draws))
+
+
+def plain_loader(
+    split: Split, batch_size: int, workers: int = 0, pinned: bool = False
+) -> DataLoader:
+    """Return the DataLoader that most training scripts have."""
+    return DataLoader(
+        PicturesOneByOne(split.inputs, split.labels),
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=workers,
+        pin_memory=pinned,
+        persistent_workers=workers > 0,
+    )
+
+
+def descend(optimizer: torch.optim.Optimizer, logits: torch.Tensor, labels: torch.Tensor) -> None:
+    """Take a training step as most scripts do."""
+    optimizer.zero_grad()
+    F.cross_entropy(logits, labels).backward()
+    optimizer.step()
+
+
+def plain_epoch(
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader
+) -> None:
+    """Train for an epoch as most scripts do."""
+    device = next(network.parameters()).device
+    for images, labels in loader:
+        logits = network(images.to(device, non_blocking=True))
+        descend(optimizer, logits, labels.to(device, non_blocking=True))
+
+
+def training_case(train: bool, n: int = 2048, width: float = 0.125) -> Case:
+    """An epoch of our batched input pipeline against a DataLoader's, with and without training."""
+    split = pictures(n)
+    draws = generator("benchmark", "order")
     spec = NetworkSpec("resnet18", 3, 32, 10, width=width)
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    loader = DataLoader(PicturesOneByOne(images, labels), batch_size=256, shuffle=True)
-
-    def step(logits: torch.Tensor, targets: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        F.cross_entropy(logits, targets).backward()
-        optimizer.step()
+    loader = plain_loader(split, batch_size=256)
 
     def ours() -> None:
         for rows in torch.randperm(n, generator=draws).split(256):
-            batch = augment(images[rows], Augmentation(4, 128, 0.5), draws)
-            step(model(batch), labels[rows]) if train else model.normalise(batch)
+            batch = augment(split.inputs[rows], Augmentation(4, 128, 0.5), draws)
+            if train:
+                descend(optimizer, model(batch), split.labels[rows])
+            else:
+                model.normalise(batch)
 
     def usual() -> None:
-        for batch, targets in loader:
-            if train:
-                step(model.network(batch), targets)
+        if train:
+            plain_epoch(model.network, optimizer, loader)
+        else:
+            for _ in loader:
+                pass
 
     what = f"training epoch, ResNet-18 × {width}" if train else "input pipeline of an epoch"
     return Case(

@@ -1,11 +1,17 @@
-"""Where and in which precision numbers are computed."""
+"""Where, in which precision and by which kernels numbers are computed."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch import nn
 
 from .errors import InputError
+
+# cuBLAS repeats its sums in the same order only with a workspace of one of these forms.
+REPRODUCIBLE_WORKSPACES = (":4096:8", ":16:8")
 
 
 def default_device() -> torch.device:
@@ -44,3 +50,85 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
 def autocast(name: str, device: torch.device) -> torch.autocast:
     """Return the context of a forward pass: bfloat16 where that is safe if name is ``bf16``."""
     return torch.autocast(device.type, torch.bfloat16, enabled=name == "bf16")
+
+
+@contextmanager
+def algorithms(device: torch.device, deterministic: bool) -> Iterator[None]:
+    """Let torch use the fastest kernels inside the block, or only those that repeat their bytes.
+
+    On a CPU the fastest are torch's usual ones. On a GPU each convolution is timed once per shape.
+
+    Raises:
+        InputError: a GPU is to be deterministic, but cuBLAS was not told to be.
+    """
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    if deterministic and device.type == "cuda" and workspace not in REPRODUCIBLE_WORKSPACES:
+        raise InputError(
+            "training.deterministic: on a GPU it needs the environment variable"
+            f" CUBLAS_WORKSPACE_CONFIG={REPRODUCIBLE_WORKSPACES[0]}; set it and start again"
+        )
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    if deterministic:
+        torch.use_deterministic_algorithms(True)
+    # Timings vary, and with them what is chosen.
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
+
+
+def fastest_memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """Return channels_last for convolutions on a GPU, whose tensor cores want it."""
+    convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    if convolves and device.type == "cuda":
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+@contextmanager
+def in_memory_format(model: nn.Module, memory_format: torch.memory_format) -> Iterator[None]:
+    """Keep a network's parameters in a memory format inside the block, contiguous after it."""
+    if memory_format is torch.contiguous_format:
+        yield
+        return
+    model.to(memory_format=memory_format)
+    try:
+        yield
+    finally:
+        model.to(memory_format=torch.contiguous_format)
+
+
+def compiled(
+    model: nn.Module, batch_size: int, draws: bool, deterministic: bool
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the model's forward pass, compiled for batches of one size and plain for others.
+
+    The model is not replaced, so that its parameters keep their names. Graphs that run before the
+    next call may be overwritten by it: use the logits before.
+
+    Args:
+        model: on the device where it stays.
+        batch_size: another size would take another compilation, for the last batch of an epoch.
+        draws: whether the forward pass draws random numbers, as dropout does.
+        deterministic: whether kernels may be chosen by their time.
+    """
+    # The compiler's own random numbers would give other dropout masks than the plain pass.
+    options: dict[str, Any] = {"fallback_random": True, "deterministic": deterministic}
+    on_gpu = next(model.parameters()).is_cuda
+    if on_gpu and not draws:
+        # A graph's replay takes the seed that was set when it was recorded.
+        options["triton.cudagraphs"] = True
+    fast = torch.compile(lambda inputs: model(inputs), dynamic=False, options=options)
+
+    def forward(inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) != batch_size:
+            return model(inputs)
+        if on_gpu:
+            torch.compiler.cudagraph_mark_step_begin()
+        return fast(inputs)
+
+    return forward

@@ -8,7 +8,7 @@ with the same bytes as one that was never interrupted.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,14 @@ from . import optim
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
 from .data.prepared import Dataset, Split
-from .devices import autocast, precision
+from .devices import (
+    algorithms,
+    autocast,
+    compiled,
+    fastest_memory_format,
+    in_memory_format,
+    precision,
+)
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
 from .optim.sam import sam_gradient
@@ -47,6 +54,8 @@ class TrainingSpec:
         dropout: probability, used when the network is built.
         precision: ``fp32``, ``tf32`` or ``bf16``.
         test_every: epochs between two evaluations on the test split (the last is always one).
+        compile: whether the forward and backward passes of the training steps are compiled first.
+        deterministic: whether kernels are used only if they give the same bytes each time.
     """
 
     epochs: int
@@ -59,6 +68,8 @@ class TrainingSpec:
     dropout: float = 0.0
     precision: str = "fp32"
     test_every: int = 1
+    compile: bool = False
+    deterministic: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TrainingSpec":
@@ -90,7 +101,8 @@ def train(
         checkpoint: where an interrupted run continues from, and is kept for the next time.
 
     Raises:
-        InputError: the loss became infinite or NaN, or the last batch has a single image.
+        InputError: the loss became infinite or NaN, the last batch has a single image, or the
+            device cannot do what the specification asks for.
     """
     device = next(model.parameters()).device
     train_split, test_split = dataset.train.to(device), dataset.test.to(device)
@@ -99,18 +111,66 @@ def train(
             f"training.batch_size: {spec.batch_size} leaves a last batch of one image"
             f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
         )
+    memory_format = fastest_memory_format(model, device)
+    with (
+        precision(spec.precision, device),
+        algorithms(device, spec.deterministic),
+        in_memory_format(model, memory_format),
+    ):
+        trainee = _prepare(model, spec, min(spec.batch_size, len(train_split)), memory_format)
+        return _run(trainee, train_split, test_split, spec, seed, checkpoint)
+
+
+@dataclass(frozen=True)
+class _Trainee:
+    """A network under training.
+
+    ``forward`` computes its logits, and ``draws`` says whether random numbers enter them;
+    ``memory_format`` is that of its convolutions.
+    """
+
+    model: nn.Module
+    forward: Callable[[torch.Tensor], torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    draws: bool
+    memory_format: torch.memory_format
+
+
+def _prepare(
+    model: nn.Module, spec: TrainingSpec, batch_size: int, memory_format: torch.memory_format
+) -> _Trainee:
+    draws = bool(spec.dropout) or any(map(_draws, model.modules()))
+    forward = compiled(model, batch_size, draws, spec.deterministic) if spec.compile else model
     optimizer = optim.build(model.parameters(), spec.optimizer)
+    return _Trainee(model, forward, optimizer, draws, memory_format)
+
+
+def _draws(module: nn.Module) -> bool:
+    # Dropout layers of all kinds have p; attention and recurrent layers have a number dropout.
+    rates = (getattr(module, name, None) for name in ("p", "dropout"))
+    return any(isinstance(rate, (int, float)) and rate > 0 for rate in rates)
+
+
+def _run(
+    trainee: _Trainee,
+    train_split: Split,
+    test_split: Split,
+    spec: TrainingSpec,
+    seed: int,
+    checkpoint: CheckpointFile | None,
+) -> list[dict[str, float]]:
+    model, optimizer = trainee.model, trainee.optimizer
     done = checkpoint.restore(model, optimizer) if checkpoint else Progress()
+    optim.follow_memory_format(optimizer)
     history = list(done.history)
-    with precision(spec.precision, device):
-        for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
-            row = _run_epoch(model, optimizer, train_split, spec, seed, epoch)
-            last = epoch + 1 == spec.epochs
-            if last or (epoch + 1) % spec.test_every == 0:
-                row |= _test(model, test_split, spec, row)
-            history.append(row)
-            if checkpoint and not last:
-                checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
+    for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
+        row = _run_epoch(trainee, train_split, spec, seed, epoch)
+        last = epoch + 1 == spec.epochs
+        if last or (epoch + 1) % spec.test_every == 0:
+            row |= _test(model, test_split, spec, row)
+        history.append(row)
+        if checkpoint and not last:
+            checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
     return history
 
 
@@ -130,12 +190,7 @@ def _test(
 
 
 def _run_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    split: Split,
-    spec: TrainingSpec,
-    seed: int,
-    epoch: int,
+    trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int, epoch: int
 ) -> dict[str, float]:
     start = time.perf_counter()
     device = split.inputs.device
@@ -145,15 +200,16 @@ def _run_epoch(
     losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
     rates = []
-    model.train()
+    trainee.model.train()
     for step, rows in enumerate(batches):
         images, labels = split.inputs[rows], split.labels[rows]
         if spec.augmentation:
             images = augment(images, spec.augmentation, draws)
-        rates.append(_set_learning_rate(optimizer, spec, epoch, step, len(batches)))
-        dropout_seed = derive_seed(seed, "dropout", epoch, step) if spec.dropout else None
+        images = images.contiguous(memory_format=trainee.memory_format)
+        rates.append(_set_learning_rate(trainee.optimizer, spec, epoch, step, len(batches)))
+        dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
         batch = _Batch(images, labels, dropout_seed)
-        losses[step], right = _step(model, optimizer, batch, spec)
+        losses[step], right = _step(trainee, batch, spec)
         correct += right
     _check_finite(losses, rates, epoch)
     seconds = time.perf_counter() - start
@@ -178,7 +234,7 @@ class _Batch:
 
 
 def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batch: _Batch, spec: TrainingSpec
+    trainee: _Trainee, batch: _Batch, spec: TrainingSpec
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Take one step; return the loss at the parameters before it and the number of hits."""
     device = batch.images.device
@@ -186,24 +242,24 @@ def _step(
 
     def loss() -> torch.Tensor:
         with _dropout_stream(batch.dropout_seed, device), autocast(spec.precision, device):
-            logits = model(batch.images)
+            logits = trainee.forward(batch.images)
         hits.append((logits.argmax(1) == batch.labels).sum())
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return F.cross_entropy(logits, batch.labels, label_smoothing=spec.label_smoothing)
 
     if spec.sam_rho is None:
-        optimizer.zero_grad(set_to_none=True)
+        trainee.optimizer.zero_grad(set_to_none=True)
         value = loss()
         value.backward()
     else:
-        value = sam_gradient(model, loss, spec.sam_rho)
-    optimizer.step()
+        value = sam_gradient(trainee.model, loss, spec.sam_rho)
+    trainee.optimizer.step()
     return value.detach(), hits[0]
 
 
 @contextmanager
 def _dropout_stream(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Seed what nn.Dropout draws inside the block; it takes no generator of its own.
+    """Seed what dropout draws inside the block; it takes no generator of its own.
 
     Both passes of a SAM step thus draw the same masks, and so does a resumed run.
     """

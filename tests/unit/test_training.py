@@ -104,9 +104,9 @@ def seen_batches(monkeypatch, spec: TrainingSpec) -> list[torch.Tensor]:
     seen = []
     step = training._step
 
-    def recording(model, optimizer, batch, spec):
+    def recording(trainee, batch, spec):
         seen.append(batch.labels.clone())
-        return step(model, optimizer, batch, spec)
+        return step(trainee, batch, spec)
 
     monkeypatch.setattr(training, "_step", recording)
     train(resnet(spec.dropout), image_data(), spec, seed=1)

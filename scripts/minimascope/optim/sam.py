@@ -40,12 +40,13 @@ def _backward(parameters: Sequence[nn.Parameter], loss: torch.Tensor) -> None:
 def _ascended(parameters: Sequence[nn.Parameter], rho: float) -> Iterator[None]:
     moved = [p for p in parameters if p.grad is not None]
     # Kept copies, since (θ + ε) - ε is not θ in floating point.
-    originals = [p.detach().clone() for p in moved]
+    originals = [torch.empty_like(p, requires_grad=False) for p in moved]
     gradients = [p.grad for p in moved]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     # A zero gradient has no direction to ascend: the step is then zero, not NaN.
     scale = rho / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     with torch.no_grad():
+        torch._foreach_copy_(originals, moved)
         torch._foreach_add_(moved, torch._foreach_mul(gradients, scale))
         try:
             with torch.enable_grad():

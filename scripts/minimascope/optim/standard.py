@@ -1,11 +1,26 @@
 """torch's own optimisers, under the names of the configuration."""
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.nn import Parameter
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-# One kernel per step over all parameters instead of one per parameter.
-sgd = partial(SGD, foreach=True)
-adam = partial(Adam, foreach=True)
-adamw = partial(AdamW, foreach=True)
+
+def _with_few_kernels(
+    optimizer: type[Optimizer], parameters: Iterable[Parameter], **settings: Any
+) -> Optimizer:
+    """Build an optimiser that updates all parameters at once, in a single pass on a GPU."""
+    parameters = list(parameters)
+    on_gpu = all(parameter.is_cuda for parameter in parameters)
+    # The fused kernels of CPUs round differently from those that results were computed with.
+    kernels = {"fused": True} if on_gpu and parameters else {"foreach": True}
+    return optimizer(parameters, **kernels, **settings)
+
+
+sgd = partial(_with_few_kernels, SGD)
+adam = partial(_with_few_kernels, Adam)
+adamw = partial(_with_few_kernels, AdamW)
+# torch has no fused kernel for it.
 rmsprop = partial(RMSprop, foreach=True)
