@@ -1,22 +1,23 @@
-"""Write corrupted copies of test images, every corruption at every severity."""
+"""Write copies of test images under one corruption, at every severity."""
 
 import json
+from pathlib import Path
 
-from minimascope.data.corrupted import corrupt_split, save_corrupted
+from minimascope.data.corrupted import CorruptionRequest, save_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.jobs import job
+from minimascope.registry import CORRUPTED_SETS
 
 
 def main() -> None:
-    spec = json.loads(snakemake.params.spec)
+    spec, wildcards = json.loads(snakemake.params.spec), snakemake.wildcards
     dataset, data_hash = load_dataset(snakemake.input.data)
-    corrupted = corrupt_split(
-        dataset.test,
-        spec["names"],
-        spec["severities"],
-        spec["samples"],
-        stream=snakemake.wildcards.dataset,
+    request = CorruptionRequest(
+        wildcards.corruption, tuple(spec["severities"]), spec["samples"], wildcards.dataset
     )
+    # The official archive, where there is one.
+    raw = [Path(path) for path in snakemake.input.raw]
+    corrupted = CORRUPTED_SETS[spec["set"]].load()(request, dataset, *raw)
     save_corrupted(snakemake.output.data, corrupted, data=data_hash)
 
 

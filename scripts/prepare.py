@@ -2,6 +2,7 @@
 
 import json
 
+from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
 from minimascope.jobs import job
 from minimascope.registry import SOURCES
@@ -9,8 +10,10 @@ from minimascope.registry import SOURCES
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
+    samples = {split: spec.pop(f"{split}_samples") for split in ("train", "test")}
     options = {key: value for key, value in spec.items() if key not in ("code", "source")}
     dataset = SOURCES[spec["source"]].load()(snakemake.params.data_dir, **options)
+    dataset = part_of(dataset, **samples)
     save_dataset(snakemake.output.data, dataset, source=spec["source"])
     print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")
 

@@ -13,7 +13,6 @@ from scipy.stats import chisquare
 
 from minimascope.data import archives, digits, image_folder
 from minimascope.data.augment import Augmentation, augment
-from minimascope.data.corrupted import corrupt_split, load_corrupted, save_corrupted
 from minimascope.data.prepared import Dataset, Split, load_dataset, save_dataset
 from minimascope.errors import InputError
 from minimascope.networks.normalised import NormalisedInput
@@ -174,28 +173,6 @@ def test_every_crop_is_as_likely_as_any_other():
     places = collections.Counter(result.flatten(1).argmax(1).tolist())
     assert len(places) == 9
     assert chisquare(list(places.values())).pvalue > 1e-3
-
-
-def test_the_corrupted_part_is_drawn_from_all_classes_and_is_the_same_again(tmp_path):
-    images = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8)
-    split = Split(images, torch.arange(60) // 20)
-    args = (split, ["gaussian_noise", "contrast"], [1, 5], 30, "stream")
-    corrupted, again = corrupt_split(*args), corrupt_split(*args)
-    assert corrupted.images.shape == (2, 2, 30, 1, 8, 8)
-    assert set(corrupted.labels.tolist()) == {0, 1, 2}
-    assert torch.equal(corrupted.images, again.images)
-    alone = corrupt_split(split, ["contrast"], [5], 30, "stream")
-    assert torch.equal(alone.images[0, 0], corrupted.images[1, 1])
-    save_corrupted(tmp_path / "c", corrupted)
-    cells = list(load_corrupted(tmp_path / "c").cells())
-    assert [(name, severity) for name, severity, _ in cells] == [
-        ("gaussian_noise", 1),
-        ("gaussian_noise", 5),
-        ("contrast", 1),
-        ("contrast", 5),
-    ]
-    with pytest.raises(InputError, match="samples: 61 is more than the 60"):
-        corrupt_split(split, ["contrast"], [1], 61, "stream")
 
 
 def test_seeds_of_neighbouring_streams_are_unrelated_and_stable():

@@ -2,7 +2,7 @@
 
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
@@ -19,10 +19,16 @@ def is_archive(path: str | PathLike) -> bool:
     return str(path).endswith(SUFFIXES)
 
 
-def archive_files(path: str | PathLike) -> Iterator[tuple[PurePosixPath, bytes]]:
+def archive_files(
+    path: str | PathLike, wanted: Callable[[PurePosixPath], bool] | None = None
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield (name, content) of each file in an archive, in the archive's order.
 
     A gzipped tar is read once from front to back, since jumping back would start anew.
+
+    Args:
+        path: a .tar, .tar.gz, .tgz or .zip file.
+        wanted: whether a file of this name is to be read; all are unless given.
 
     Raises:
         InputError: no readable archive, a name that leads out of it, a link or device, or
@@ -30,16 +36,19 @@ def archive_files(path: str | PathLike) -> Iterator[tuple[PurePosixPath, bytes]]
     """
     try:
         reader = _zip_files if str(path).endswith(".zip") else _tar_files
-        yield from reader(Path(path))
+        yield from reader(Path(path), wanted or (lambda name: True))
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: not a readable archive ({error}); replace it by a whole copy"
         ) from error
 
 
-def _tar_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+def _tar_files(
+    path: Path, wanted: Callable[[PurePosixPath], bool]
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     total = 0
-    with tarfile.open(path, "r|*") as archive:
+    # What is not wanted of a plain tar is jumped over.
+    with tarfile.open(path, "r:" if path.suffix == ".tar" else "r|*") as archive:
         for member in archive:
             name = _checked_name(path, member.name)
             if member.isdir():
@@ -47,10 +56,13 @@ def _tar_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
             if not member.isfile():
                 raise InputError(f"{path}: {name} is a link or device; pack plain files only")
             total = _checked_size(path, name, member.size, total)
-            yield name, archive.extractfile(member).read()
+            if wanted(name):
+                yield name, archive.extractfile(member).read()
 
 
-def _zip_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+def _zip_files(
+    path: Path, wanted: Callable[[PurePosixPath], bool]
+) -> Iterator[tuple[PurePosixPath, bytes]]:
     total = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -58,7 +70,8 @@ def _zip_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
             if member.is_dir():
                 continue
             total = _checked_size(path, name, member.file_size, total)
-            yield name, archive.read(member)
+            if wanted(name):
+                yield name, archive.read(member)
 
 
 def _checked_name(path: Path, name: str) -> PurePosixPath:

@@ -1,6 +1,6 @@
-"""The corrupted copy of a test split."""
+"""Corrupted copies of a test split: one file for each corruption, with all its severities."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -12,71 +12,96 @@ from ..io import load_tensors, save_tensors
 from ..progress import progress
 from ..seeding import derive_seed, generator
 from .corruptions import corrupt, note
-from .prepared import Split
+from .prepared import Dataset
+
+
+@dataclass(frozen=True)
+class CorruptionRequest:
+    """Which corrupted images are wanted.
+
+    Attributes:
+        corruption: a name in `corruption_names.CORRUPTIONS`.
+        severities: of 1 … 5.
+        samples: number of test images, drawn without replacement; None for all. Drawn, because
+            images of a folder are sorted by class.
+        stream: names the generators (the data set's name). Each corruption at each severity has
+            one of its own, so that leaving one out changes no other.
+    """
+
+    corruption: str
+    severities: tuple[int, ...]
+    samples: int | None
+    stream: str
+
+    def rows(self, n: int) -> torch.Tensor:
+        """Return which of n images are wanted, ascending, the same for every corruption.
+
+        Raises:
+            InputError: there are fewer than ``samples``.
+        """
+        if self.samples is not None and self.samples > n:
+            raise InputError(
+                f"evaluation.corruptions.samples: {self.samples} is more than the {n} test images"
+            )
+        drawn = torch.randperm(n, generator=generator(self.stream, "corrupted samples"))
+        return drawn[: self.samples].sort().values
 
 
 @dataclass(frozen=True)
 class CorruptedImages:
-    """Copies of the same images, one for each corruption and severity.
+    """Copies of the same images under one corruption.
 
     Attributes:
-        images: uint8 [corruptions, severities, n, channels, height, width].
+        corruption: its name.
+        severities: 1 … 5, along the first axis of ``images``.
+        images: uint8 [severities, n, channels, height, width].
         labels: int64 [n].
-        corruptions: names, along the first axis.
-        severities: 1 … 5, along the second axis.
+        origin: ``generated``, or the name of the official set.
     """
 
+    corruption: str
+    severities: tuple[int, ...]
     images: torch.Tensor
     labels: torch.Tensor
-    corruptions: tuple[str, ...]
-    severities: tuple[int, ...]
+    origin: str
 
-    def cells(self) -> Iterator[tuple[str, int, torch.Tensor]]:
-        """Yield (corruption, severity, images [n, channels, height, width])."""
-        for name, row in zip(self.corruptions, self.images, strict=True):
-            for severity, images in zip(self.severities, row, strict=True):
-                yield name, severity, images
+    def cells(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield (severity, images [n, channels, height, width])."""
+        yield from zip(self.severities, self.images, strict=True)
 
 
-def corrupt_split(
-    split: Split, names: Sequence[str], severities: Sequence[int], samples: int | None, stream: str
-) -> CorruptedImages:
-    """Corrupt ``samples`` images of a split, drawn without replacement (all if None).
-
-    Drawn, because the images of a folder are sorted by class. Each corruption at each severity
-    has a generator of its own, named by ``stream`` (the data set's name), so that leaving one
-    out changes no other.
+def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
+    """Corrupt images of a data set's test split with generators of our own.
 
     Raises:
-        InputError: the inputs are no images, or there are fewer than ``samples``.
+        InputError: the inputs are no images, or there are fewer than wanted.
     """
+    split = dataset.test
     if split.inputs.dtype != torch.uint8:
         raise InputError("evaluation.corruptions: these inputs are no images; set it to null")
-    if samples is not None and samples > len(split):
-        raise InputError(
-            f"evaluation.corruptions.samples: {samples} is more than the {len(split)} test images"
-        )
-    drawn = torch.randperm(len(split), generator=generator(stream, "corrupted samples"))
-    rows = drawn[:samples].sort().values
-    images, labels = split.inputs[rows], split.labels[rows]
-    seed = derive_seed(stream, "corruption")
+    rows = request.rows(len(split))
+    images = split.inputs[rows]
+    seed = derive_seed(request.stream, "corruption")
     copies = [
-        torch.stack([corrupt(images, name, severity, seed) for severity in severities])
-        for name in progress(names, "corrupting", "corruption")
+        corrupt(images, request.corruption, severity, seed)
+        for severity in progress(request.severities, request.corruption, "severity")
     ]
-    return CorruptedImages(torch.stack(copies), labels, tuple(names), tuple(severities))
+    return CorruptedImages(
+        request.corruption, request.severities, torch.stack(copies), split.labels[rows], "generated"
+    )
 
 
 def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata: Any) -> None:
     """Write corrupted images, with what is to be said about how they were generated."""
     channels, side = corrupted.images.shape[-3:-1]
-    notes = {name: note(name, channels, side) for name in corrupted.corruptions}
+    generated = corrupted.origin == "generated"
     save_tensors(
         path,
         {"images": corrupted.images, "labels": corrupted.labels},
-        corruptions=corrupted.corruptions,
+        corruption=corrupted.corruption,
         severities=corrupted.severities,
-        notes={name: text for name, text in notes.items() if text},
+        origin=corrupted.origin,
+        note=note(corrupted.corruption, channels, side) if generated else "",
         **metadata,
     )
 
@@ -85,8 +110,9 @@ def load_corrupted(path: str | PathLike) -> CorruptedImages:
     """Read what `save_corrupted` wrote."""
     tensors, metadata = load_tensors(path)
     return CorruptedImages(
+        metadata["corruption"],
+        tuple(metadata["severities"]),
         tensors["images"],
         tensors["labels"],
-        tuple(metadata["corruptions"]),
-        tuple(metadata["severities"]),
+        metadata["origin"],
     )

@@ -22,3 +22,5 @@ CORRUPTIONS: tuple[str, ...] = (
     "elastic_transform",
 )
 SEVERITIES: tuple[int, ...] = (1, 2, 3, 4, 5)
+# Those that were made for validation; Tiny-ImageNet-C's archive leaves them out.
+VALIDATION_ONLY: tuple[str, ...] = ("speckle_noise", "gaussian_blur", "spatter", "saturate")

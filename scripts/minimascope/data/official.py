@@ -55,5 +55,38 @@ TINY_IMAGENET = RemoteFile(
     "md5:90528d7ca1a48142e341f4ef8d21d0de",
 )
 
-# By source.
-OFFICIAL = {"cifar10": CIFAR10, "cifar100": CIFAR100, "tiny_imagenet": TINY_IMAGENET}
+CIFAR10_C = RemoteFile(
+    "CIFAR-10-C.tar",
+    "CIFAR-10-C",
+    (
+        "https://huggingface.co/datasets/torch-uncertainty/CIFAR-C/resolve/main/CIFAR-10-C.tar",
+        "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar",
+    ),
+    2_918_471_680,
+    "sha256:c72763e101c723b7c507b96205f7e938912a5d587376173b825850cf3cb876a7",
+)
+CIFAR100_C = RemoteFile(
+    "CIFAR-100-C.tar",
+    "CIFAR-100-C",
+    ("https://zenodo.org/records/3555552/files/CIFAR-100-C.tar",),
+    2_918_473_216,
+    "md5:11f0ed0f1191edbf9fa23466ae6021d3",
+)
+# The first edition (record 2536630) has a wrong frost; this one is mended.
+TINY_IMAGENET_C = RemoteFile(
+    "Tiny-ImageNet-C.tar",
+    "Tiny-ImageNet-C",
+    ("https://zenodo.org/records/8206060/files/Tiny-ImageNet-C.tar",),
+    1_794_775_040,
+    "md5:f9c9a9dbdc11469f0b850190f7ad8be1",
+)
+
+# By source, and by corrupted set.
+OFFICIAL = {
+    "cifar10": CIFAR10,
+    "cifar100": CIFAR100,
+    "tiny_imagenet": TINY_IMAGENET,
+    "cifar10_c": CIFAR10_C,
+    "cifar100_c": CIFAR100_C,
+    "tiny_imagenet_c": TINY_IMAGENET_C,
+}

@@ -1,7 +1,7 @@
 """Pictures by split and class, from a folder or an archive, as one data set."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -34,14 +34,17 @@ class Picture:
     content: bytes
 
 
-def files_of(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield (path inside, content) of each file below a folder or in an archive."""
+def files_of(
+    path: Path, wanted: Callable[[PurePosixPath], bool] | None = None
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Yield (path inside, content) of each wanted file below a folder or in an archive."""
     if is_archive(path):
-        yield from archive_files(path)
+        yield from archive_files(path, wanted)
         return
     for file in sorted(path.rglob("*")):
-        if file.is_file():
-            yield PurePosixPath(file.relative_to(path)), file.read_bytes()
+        name = PurePosixPath(file.relative_to(path))
+        if file.is_file() and (wanted is None or wanted(name)):
+            yield name, file.read_bytes()
 
 
 def is_picture(name: PurePosixPath) -> bool:
@@ -64,7 +67,7 @@ def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None
     """
     decoded: dict[str, list[tuple[str, str, torch.Tensor]]] = {"train": [], "test": []}
     for picture in progress(pictures, "pictures", "file"):
-        image = _decoded(picture, origin, image_size)
+        image = decoded_picture(picture, origin, image_size)
         decoded[picture.split].append((picture.label, picture.name, image))
     for split, rows in decoded.items():
         if not rows:
@@ -95,7 +98,8 @@ def _split(
     return Split(torch.stack([image for _, _, image in rows]), labels)
 
 
-def _decoded(picture: Picture, origin: Path, image_size: int | None) -> torch.Tensor:
+def decoded_picture(picture: Picture, origin: Path, image_size: int | None = None) -> torch.Tensor:
+    """Return a picture as RGB, uint8 [3, height, width]; see `dataset_of`."""
     try:
         with Image.open(io.BytesIO(picture.content)) as file:
             image = file.convert("RGB")

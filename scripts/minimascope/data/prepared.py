@@ -39,6 +39,24 @@ class Split:
         domains = None if self.domains is None else self.domains.to(device)
         return Split(self.inputs.to(device), self.labels.to(device), domains)
 
+    def rows(self, rows: torch.Tensor) -> "Split":
+        """Return the samples of these row numbers [m], in their order."""
+        domains = None if self.domains is None else self.domains[rows]
+        return Split(self.inputs[rows], self.labels[rows], domains)
+
+    def drawn(self, share: float, generator: torch.Generator) -> "Split":
+        """Return a random share of the samples, at least one; the split itself for a share of 1.
+
+        Args:
+            share: above 0, at most 1.
+            generator: on the split's device.
+        """
+        if share == 1:
+            return self
+        n = len(self)
+        order = torch.randperm(n, generator=generator, device=self.labels.device)
+        return self.rows(order[: max(1, round(share * n))].sort().values)
+
 
 @dataclass(frozen=True)
 class Dataset:

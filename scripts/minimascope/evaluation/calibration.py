@@ -27,7 +27,7 @@ def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]
         seconds = time.perf_counter() - start
         origin = predictions.run | {
             "family": "evaluation",
-            "view": "clean",
+            "view": predictions.view,
             "seconds": seconds,
         }
         rows.append(origin | asdict(measurement))

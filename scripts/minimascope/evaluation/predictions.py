@@ -20,11 +20,13 @@ class Predictions:
         run: data set, network, condition and seed of the model.
         logits: [n, classes].
         labels: [n].
+        view: of the test split, ``clean`` or ``augmented``.
     """
 
     run: dict[str, str]
     logits: np.ndarray
     labels: np.ndarray
+    view: str = "clean"
 
 
 def save_predictions(path: str | PathLike, predictions: Predictions, **metadata: Any) -> None:
@@ -33,13 +35,14 @@ def save_predictions(path: str | PathLike, predictions: Predictions, **metadata:
         "logits": torch.from_numpy(predictions.logits),
         "labels": torch.from_numpy(predictions.labels),
     }
-    save_tensors(path, tensors, run=predictions.run, **metadata)
+    save_tensors(path, tensors, run=predictions.run, view=predictions.view, **metadata)
 
 
 def load_predictions(path: str | PathLike) -> Predictions:
     """Read what `save_predictions` wrote."""
     tensors, metadata = load_tensors(path)
-    return Predictions(metadata["run"], tensors["logits"].numpy(), tensors["labels"].numpy())
+    arrays = tensors["logits"].numpy(), tensors["labels"].numpy()
+    return Predictions(metadata["run"], *arrays, metadata["view"])
 
 
 def measure_predictions(predictions: Predictions) -> list[Measurement]:

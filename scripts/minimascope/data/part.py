@@ -1,0 +1,46 @@
+"""A part of a data set, for trials on machines that are too small for the whole."""
+
+from dataclasses import replace
+
+import torch
+
+from ..errors import InputError
+from ..seeding import generator
+from .prepared import Dataset, Split
+
+
+def part_of(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
+    """Return a data set with so many training and test samples, None meaning all.
+
+    They are drawn without replacement, by a generator that is always the same, and keep their
+    order. Classes keep their shares up to rounding.
+
+    Raises:
+        InputError: there are fewer samples than wanted, or fewer wanted than classes.
+    """
+    classes = len(dataset.classes)
+    return replace(
+        dataset,
+        train=_part(dataset.train, train, "train", classes),
+        test=_part(dataset.test, test, "test", classes),
+    )
+
+
+def _part(split: Split, samples: int | None, name: str, classes: int) -> Split:
+    if samples is None:
+        return split
+    if not classes <= samples <= len(split):
+        raise InputError(
+            f"{name}_samples: {samples} is not between the {classes} classes and the {len(split)}"
+            f" samples of the {name} split; choose another number"
+        )
+    # Ranked by how far into its own class a sample is, the first k hold every class's share.
+    draws = generator("part", name)
+    order = torch.randperm(len(split), generator=draws)
+    depth = torch.empty(len(split), dtype=torch.float64)
+    for label in range(classes):
+        members = order[split.labels[order] == label]
+        places = torch.arange(len(members), dtype=torch.float64)
+        depth[members] = (places + 0.5) / len(members)
+    rows = depth.argsort(stable=True)[:samples].sort().values
+    return split.rows(rows)
