@@ -67,7 +67,7 @@ def disagreement_frame(conditions=CONDITIONS, seeds=SEEDS, run=RUN):
     frame["prediction_disagreement"] = np.where(same, 0.12, 0.2) + 0.02 * random.random(len(frame))
     frame["jensen_shannon_divergence"] = frame["prediction_disagreement"] / 3
     frame["l2_distance"] = frame["prediction_disagreement"] * 2
-    return frame.assign(**run, n=10_000)
+    return frame.assign(**run, view="clean", n=10_000)
 
 
 def history_frame(conditions=CONDITIONS, seeds=SEEDS, run=RUN, epochs=40):

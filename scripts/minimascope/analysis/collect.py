@@ -26,8 +26,8 @@ COLUMNS = [
 def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) -> pd.DataFrame:
     """Return one row per number: what it is of, its value and what it is worth.
 
-    Besides the documents' measures it holds the generalisation gap: training accuracy minus test
-    accuracy, both on clean data, in percentage points.
+    Besides the documents' measures it holds the generalisation gap: training accuracy, on each
+    view of the training data, minus test accuracy, in percentage points.
 
     Args:
         documents: by the path they were read from (see `measurement.document`).
@@ -51,22 +51,18 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
 
 
 def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:
-    clean = table[table.view == "clean"]
-    by_run = {
-        measure: clean[clean.measure == measure].set_index(RUN)
-        for measure in ("train_accuracy", "test_accuracy")
-    }
-    gap = 100 * (by_run["train_accuracy"].value - by_run["test_accuracy"].value)
-    return (
-        gap.dropna()
-        .reset_index(name="value")
-        .assign(
-            view="clean",
-            family="evaluation",
-            measure="generalisation_gap",
-            unit="percentage points",
-            protocol="corrected",
-            n=by_run["test_accuracy"].n.iloc[0],
-            seconds=0.0,
-        )
+    train, test = (
+        table[table.measure == measure] for measure in ("train_accuracy", "test_accuracy")
+    )
+    both = train.merge(test, on=RUN, suffixes=("", "_test"))
+    return both.assign(
+        value=100 * (both.value - both.value_test),
+        family="evaluation",
+        measure="generalisation_gap",
+        unit="percentage points",
+        protocol="corrected",
+        n=both.n_test,
+        standard_error=None,
+        noise_floor=None,
+        seconds=0.0,
     )

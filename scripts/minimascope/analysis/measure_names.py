@@ -95,7 +95,14 @@ MEASURES = {
     "corruption_accuracy": _evaluation(
         "Corruption accuracy",
         "%",
-        "Accuracy on corrupted test data, mean over corruptions and severities.",
+        "Accuracy on the published corrupted set, mean over corruptions and severities.",
+        "higher is better",
+    ),
+    "corruption_accuracy_generated": _evaluation(
+        "Corruption accuracy, generated",
+        "%",
+        "Accuracy on corruptions of the test data that were generated here, mean over corruptions "
+        "and severities; not that on a published set.",
         "higher is better",
     ),
     "prediction_disagreement": _evaluation(

@@ -25,6 +25,7 @@ MAIN_MEASURES = (
     "test_accuracy",
     "test_ece",
     "corruption_accuracy",
+    "corruption_accuracy_generated",
     "prediction_disagreement",
     "fisher_rao_norm",
     "sam_sharpness",
@@ -91,8 +92,8 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
             ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``,
             ``standard_error`` and ``noise_floor``.
         disagreement: one row per unordered pair of models, with columns ``dataset``,
-            ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b`` and the
-            measures of pairs.
+            ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b``, ``view`` (of
+            the first model's test data) and the measures of pairs.
 
     Returns:
         Data frame with the columns `SUMMARY_COLUMNS`, in the order of ``measures``.
@@ -155,7 +156,7 @@ def _over_pairs(disagreement: pd.DataFrame) -> list[dict[str, Any]]:
                     "dataset": dataset,
                     "network": network,
                     "condition": condition,
-                    "view": "clean",
+                    "view": pairs["view"].iloc[0],
                     "family": "evaluation",
                     "measure": measure,
                     "mean": mean,

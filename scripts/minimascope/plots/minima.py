@@ -1,0 +1,114 @@
+"""Figure: sharpness and generalisation gap of each minimum against its training loss."""
+
+import textwrap
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from ..analysis.measure_names import MEASURES, measures_of
+from ..analysis.tables import at_minima
+from ..errors import InputError
+from .style import (
+    HALF_PAGE,
+    ConditionStyle,
+    condition_handles,
+    condition_styles,
+    legend_columns,
+    scale_axis,
+    select,
+    set_log,
+    styled,
+)
+
+PANEL = (1.9, 1.8)  # inches
+COLUMNS = 3
+GAP = "generalisation_gap"
+LOSS = "train_loss"
+
+
+@styled()
+def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return a panel for each measure of sharpness and one for the gap, over the training loss.
+
+    A dot is a model; colour and marker are the control that it was trained under, whatever a
+    sweep varied besides. The training loss is logarithmic (Figure 1 of Mason-Williams et al.
+    2026).
+
+    Args:
+        measures: the tidy table of all numbers.
+        conditions: which control each ``condition`` belongs to.
+        dataset: which one.
+        network: which one.
+
+    Raises:
+        InputError: the models have no training loss.
+    """
+    rows = at_minima(select(measures, dataset, network))
+    names = measures_of(rows, "sharpness") | {GAP: MEASURES[GAP]}
+    models = rows.pivot(index=["condition", "seed"], columns="measure", values="value")
+    if LOSS not in models:
+        raise InputError(
+            f"figures: {network} on {dataset} has no training loss; set sharpness.forward to {{}}"
+        )
+    of = select(conditions, dataset, network).set_index("condition")["control"]
+    controls = pd.Series(models.index.get_level_values("condition").map(of), models.index)
+    styles = condition_styles(of.unique())
+    figure, panels = _panels(len(names), styles)
+    figure.suptitle(f"{network} on {dataset}: {len(models)} minima")
+    for axes, (measure, name) in zip(panels, names.items(), strict=True):
+        _draw(axes, models[[LOSS, measure]], controls, styles)
+        _scale_loss(axes, models[LOSS].dropna())
+        scale_axis(axes.yaxis, models[measure], name.log_axis)
+        axes.set_ylabel(textwrap.fill(name.axis_label, 24))
+        axes.set_xlabel(MEASURES[LOSS].axis_label)
+    figure.align_ylabels()
+    return figure
+
+
+def _panels(count: int, styles: Mapping[str, ConditionStyle]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels and a legend below them."""
+    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
+    width = max(HALF_PAGE, PANEL[0] * columns)
+    legend = legend_columns(styles, width)
+    height = PANEL[1] * rows + 0.5 + 0.17 * -(-len(styles) // legend)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    handles = condition_handles(styles, lines=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=legend)
+    return figure, list(grid[:count])
+
+
+def _scale_loss(axes: Axes, losses: pd.Series) -> None:
+    """Make the axis of the loss logarithmic, unless a loss is zero."""
+    if not (losses > 0).all():
+        return
+    set_log(axes.xaxis, losses)
+    if losses.max() < 10 * losses.min():
+        # Closer ones would overlap.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+
+
+def _draw(
+    axes: Axes,
+    models: pd.DataFrame,
+    controls: pd.Series,
+    styles: Mapping[str, ConditionStyle],
+) -> None:
+    """Draw the models of each control; the frame's columns are x and y."""
+    for control, style in styles.items():
+        x, y = models[controls == control].to_numpy().T
+        axes.plot(
+            x,
+            y,
+            linestyle="none",
+            marker=style.marker,
+            markersize=3,
+            markeredgewidth=0,
+            color=style.colour,
+            alpha=0.7,
+        )

@@ -1,0 +1,189 @@
+"""Figure: every measure along a swept training setting."""
+
+import math
+import textwrap
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from ..analysis.measure_names import measures_of
+from ..analysis.tables import at_minima
+from .style import (
+    HALF_PAGE,
+    LINE_STYLES,
+    ConditionStyle,
+    condition_handles,
+    condition_styles,
+    legend_columns,
+    scale_axis,
+    select,
+    styled,
+)
+
+PANEL = (1.8, 1.6)  # inches
+COLUMNS = 4
+AXIS_WIDTH = 1.0  # inches, about
+DIGIT_WIDTH = 0.07  # inches
+SYMBOLS = {
+    "sam.rho": "SAM radius ρ",
+    "optimizer.lr": "learning rate",
+    "batch_size": "batch size",
+    "label_noise": "label noise",
+}
+# What a condition without the setting lacks.
+LACKING = {"sam.rho": "SAM"}
+NO_SETTING = {"dataset", "network", "condition", "control"}
+
+
+@styled()
+def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return a panel for each evaluation and measure of sharpness over a swept setting.
+
+    The setting is the number that has the most values among the conditions of one control; what
+    else varies makes lines of their own. Points are means over seeds with their standard errors.
+    Conditions without the setting are level lines in a band of their standard error. Where no
+    number is swept, the figure says so.
+
+    Args:
+        summary: mean and standard error of each condition and measure.
+        conditions: training settings of each condition.
+        dataset: which one.
+        network: which one.
+
+    Raises:
+        InputError: there are no data of the network on the data set.
+    """
+    rows = at_minima(select(summary, dataset, network))
+    settings = select(conditions, dataset, network).set_index("condition")
+    names = measures_of(rows, "evaluation", "sharpness")
+    varied = _varied(settings)
+    if not varied or not names:
+        figure = Figure(figsize=(HALF_PAGE, 0.5))
+        figure.suptitle(f"{network} on {dataset}: no number is swept", y=0.5, va="center")
+        return figure
+    setting, *others = varied
+    label = SYMBOLS.get(setting, setting)
+    places = _places(settings, setting, others)
+    styles = _styles(places)
+    figure, panels = _panels(len(names), styles)
+    figure.suptitle(f"{network} on {dataset}: sweep of {label}")
+    for axes, (measure, name) in zip(panels, names.items(), strict=True):
+        points = rows[rows["measure"] == measure].join(places, on="condition", how="inner")
+        for line, part in points.groupby("line", sort=False):
+            _draw(axes, part, styles[line])
+        scale_axis(axes.xaxis, places["x"], usually_log=True)
+        scale_axis(axes.yaxis, points["mean"], name.log_axis)
+        _set_ticks(axes, places["x"])
+        axes.set_ylabel(textwrap.fill(name.axis_label, 21))
+        axes.set_xlabel(label)
+    figure.align_ylabels()
+    return figure
+
+
+def _varied(settings: pd.DataFrame) -> list[str]:
+    """Return the numbers that vary within a control, those with the most values first."""
+    numbers = settings.drop(columns=NO_SETTING, errors="ignore").select_dtypes("number")
+    counts = numbers.groupby(settings["control"]).nunique().max()
+    return list(counts[counts > 1].sort_values(ascending=False, kind="stable").index)
+
+
+def _places(settings: pd.DataFrame, setting: str, others: list[str]) -> pd.DataFrame:
+    """Return the ``line`` and ``x`` of each condition that is drawn, with the line's parts.
+
+    ``x`` is NaN without the setting. Lines of a single point are left out, unless all are: where
+    other settings vary together with this one, they do not part the points of a control.
+    """
+    lacking = f" without {LACKING.get(setting, setting.split('.')[-1])}"
+    absent = settings[setting].isna()
+    for varied in (others, []):
+        extra = pd.Series(
+            [
+                "".join(f", {key.split('.')[-1]} {value:g}" for key, value in row.dropna().items())
+                for _, row in settings[varied].iterrows()
+            ],
+            settings.index,
+            dtype=object,
+        ) + absent.map({True: lacking, False: ""})
+        places = pd.DataFrame(
+            {
+                "control": settings["control"],
+                "extra": extra,
+                "line": settings["control"] + extra,
+                "x": settings[setting],
+            }
+        )
+        swept = places.groupby("line")["x"].transform("nunique") > 1
+        if swept.any():
+            break
+    return places[swept | absent]
+
+
+def _styles(places: pd.DataFrame) -> dict[str, ConditionStyle]:
+    """Return a style for each line: colour and marker say its control, the line what else."""
+    controls = condition_styles(places["control"].unique())
+    lines = places.drop_duplicates("line")
+    extras = list(lines.sort_values("x", na_position="last", key=pd.isna)["extra"].unique())
+    return {
+        row.line: replace(
+            controls[row.control],
+            line_style=LINE_STYLES[extras.index(row.extra) % len(LINE_STYLES)],
+            **({"marker": ""} if math.isnan(row.x) else {}),
+        )
+        for row in lines.itertuples()
+    }
+
+
+def _panels(count: int, styles: dict[str, ConditionStyle]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels and a legend below them."""
+    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
+    width = max(HALF_PAGE, PANEL[0] * columns)
+    legend = legend_columns(styles, width)
+    height = PANEL[1] * rows + 0.5 + 0.17 * -(-len(styles) // legend)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    handles = condition_handles(styles, lines=True)
+    figure.legend(handles=handles, loc="outside lower center", ncols=legend)
+    return figure, list(grid[:count])
+
+
+def _draw(axes: Axes, points: pd.DataFrame, style: ConditionStyle) -> None:
+    """Draw the points of one line, or a level line if they have no place on the axis."""
+    if points["x"].isna().all():
+        [mean], [sem] = points["mean"], points["sem"].fillna(0)
+        axes.axhline(mean, color=style.colour, linestyle=style.line_style)
+        axes.axhspan(mean - sem, mean + sem, color=style.colour, alpha=0.2, linewidth=0)
+        return
+    points = points.sort_values("x")
+    axes.errorbar(
+        points["x"],
+        points["mean"],
+        points["sem"].fillna(0),
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.line_style,
+        markersize=3.5,
+        capsize=2,
+    )
+
+
+def _set_ticks(axes: Axes, values: Iterable[float]) -> None:
+    """Put a tick at each value, with its label where there is room for it."""
+    values = sorted({value for value in values if not math.isnan(value)})
+    scale = math.log10 if axes.get_xscale() == "log" else float
+    length = scale(values[-1]) - scale(values[0])
+    labels, end = [], -math.inf
+    for value in values:
+        label = f"{value:g}"
+        middle = AXIS_WIDTH * (scale(value) - scale(values[0])) / (length or 1)
+        half = DIGIT_WIDTH * (len(label) + 1) / 2
+        fits = middle - half >= end
+        labels.append(label if fits else "")
+        end = middle + half if fits else end
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(values, labels)

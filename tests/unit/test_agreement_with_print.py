@@ -1,0 +1,345 @@
+"""Our means beside the printed ones: differences, verdicts and order."""
+
+import io
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from agreement_cases import (
+    CONTROL_NAMES,
+    HEADER,
+    NEW,
+    OLD,
+    PUBLISHED,
+    one_cell,
+    ordered_cells,
+    printed_as_ours,
+    printed_rows,
+    run_rows,
+    summary_rows,
+)
+from scipy.stats import kendalltau
+
+from minimascope.analysis.agreement import (
+    COLUMNS,
+    CONTROLS,
+    VERDICTS,
+    compare,
+    order_of_controls,
+    read_printed,
+    verdict_counts,
+)
+from minimascope.analysis.agreement_tables import to_html, to_markdown
+from minimascope.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def all_printed():
+    tables = [read_printed(PUBLISHED / f"{name}.csv") for name in ("deep_models", "sam_rho_sweep")]
+    return pd.concat(tables)  # rows of the two tables have the same index
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("0.720", 1e-3), ("1.291e-02", 1e-5), ("66.342", 1e-3), ("34", 1), ("-1.20", 1e-2)],
+)
+def test_rounding_of_print_is_that_of_the_last_printed_digit(text, unit):
+    row = printed_rows(("baseline", "test_accuracy", text, "0.01")).iloc[0]
+    # The spread of many numbers that all print so.
+    hidden = np.linspace(-unit / 2, unit / 2, 100_001)
+    assert row["rounding"] == pytest.approx(hidden.std(), rel=1e-4)
+    assert row["mean"] == float(text)
+    assert row["sem_rounding"] == pytest.approx(row["rounding"] / unit * 0.01)
+
+
+def test_published_tables_are_read_from_file_text_and_stream(all_printed):
+    path = PUBLISHED / "deep_models.csv"
+    table = read_printed(path)
+    pd.testing.assert_frame_equal(table, read_printed(path.read_text()))
+    pd.testing.assert_frame_equal(table, read_printed(io.StringIO(path.read_text())))
+    assert len(table) == 450
+    assert table["uncertain"].sum() == 51
+    assert table["pretrained"].dtype == bool
+    assert set(all_printed["rho"].dropna()) == {0.25}
+
+
+def test_z_by_hand():
+    printed = printed_rows(("baseline", "test_accuracy", "0.720", "0.002"))
+    cell = one_cell(printed, [("baseline", "test_accuracy", 0.73, 0.003, 4)])
+    # (0.002² + 0.001²/12) 10/9 + 0.001²/12: n - 1, and rounding of the error and of the mean.
+    variance = (4e-6 + 1e-6 / 12) * 10 / 9 + 1e-6 / 12
+    assert cell["printed_sem"] == pytest.approx(math.sqrt(variance))
+    assert cell["difference"] == pytest.approx(0.01)
+    assert cell["z"] == pytest.approx(0.01 / math.sqrt(variance + 9e-6))
+    assert (cell["verdict"], cell["error_from"]) == ("differs", "both")
+    assert (cell["n_seeds"], cell["n_seeds_printed"]) == (4, 10)
+    assert (cell["dataset"], cell["network"]) == ("our_cifar", "our_resnet")
+    assert (cell["printed_dataset"], cell["architecture"]) == ("cifar10", "resnet18")
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(30.0, "agrees"), (30.2, "differs"), (9, "differs")])
+def test_two_standard_errors_are_the_limit(ours, verdict):
+    printed = printed_rows(("baseline", "generalisation_gap", "20.0000", "0.0000"))
+    cell = one_cell(printed, [("baseline", "generalisation_gap", ours, 5.0 + 1e-6, 3)])
+    assert cell["verdict"] == verdict
+
+
+def test_one_seed_is_given_the_deviation_over_the_printed_seeds():
+    printed = printed_rows(("baseline", "corruption_accuracy", "58.6140", "0.2010"))
+    cell = one_cell(printed, [("baseline", "corruption_accuracy", 59.0, math.nan, 1)])
+    deviation = 0.201 * math.sqrt(10) * math.sqrt(10 / 9)  # n - 1
+    error = math.hypot(deviation, deviation / math.sqrt(10))
+    assert cell["z"] == pytest.approx(0.386 / error, rel=1e-4)
+    assert cell["error_from"] == "print"
+    assert math.isnan(cell["ours_sem"])
+
+
+def test_an_error_printed_as_zero_is_not_zero():
+    printed = printed_rows(("baseline", "test_accuracy", "0.908", "0.000"))
+    cell = one_cell(printed, [("baseline", "test_accuracy", 0.9065, math.nan, 1)])
+    # A deviation over seeds of 0.0005 √10 / √3 = 0.0009 is hidden by print.
+    assert cell["verdict"] == "agrees"
+    assert one_cell(printed, [("baseline", "test_accuracy", 0.9, 0.0, 3)])["verdict"] == "differs"
+
+
+def test_disagreement_in_print_is_over_ordered_pairs():
+    printed = printed_rows(("baseline", "prediction_disagreement", "0.28200", "0.00100"))
+    cell = one_cell(printed, [("baseline", "prediction_disagreement", 0.29, 0.0, 3)])
+    assert cell["printed_sem"] == pytest.approx(0.001 * math.sqrt(90 / 89), rel=1e-4)
+    assert "90 ordered pairs" in cell["note"]
+    other = printed_rows(("baseline", "test_accuracy", "0.7", "0.1"))
+    assert one_cell(other, [("baseline", "test_accuracy", 0.7, 0.1, 3)])["note"] == ""
+    pair = one_cell(printed, [("baseline", "prediction_disagreement", 0.29, math.nan, 2)])
+    spread = 0.001 * math.sqrt(90) * math.sqrt(90 / 89)
+    assert pair["z"] == pytest.approx(0.008 / math.hypot(spread, 0.001), rel=1e-3)
+
+
+def test_uncertain_print_has_a_difference_but_no_verdict():
+    printed = printed_rows(("baseline", "test_accuracy", "0.720", "0.002", OLD, "true"))
+    cell = one_cell(printed, [("baseline", "test_accuracy", 0.9, 0.001, 3)])
+    assert cell["verdict"] == "print uncertain"
+    assert cell["difference"] == pytest.approx(0.18)
+    assert cell["z"] > 50
+    assert one_cell(printed, [])["verdict"] == "not run"
+
+
+def test_cells_without_a_value_of_ours_are_not_run_and_other_networks_have_no_cell():
+    printed = printed_rows(
+        ("baseline", "test_accuracy", "0.720", "0.002"),
+        ("weight_decay", "test_accuracy", "0.721", "0.002"),
+    )
+    elsewhere = pd.concat([printed, printed.assign(architecture="vit")], ignore_index=True)
+    summary = summary_rows(("baseline", "test_accuracy", math.nan, math.nan, 0))
+    cells = compare(summary, run_rows(["baseline"]), elsewhere)
+    assert list(cells.columns) == COLUMNS
+    assert list(cells["control"]) == ["baseline", "weight_decay"]
+    assert set(cells["verdict"]) == {"not run"}
+    assert cells["z"].isna().all()
+    assert list(cells["condition"]) == ["our_baseline", ""]
+    assert compare(summary, run_rows(pretrained=True), printed).empty
+
+
+def test_augmented_data_are_preferred_where_print_used_them():
+    metrics = {"fisher_rao_norm": "fisher_rao_norm", "test_accuracy": "test_accuracy"}
+    printed = printed_rows(*[(c, m, "1.00", "0.10") for c in CONTROL_NAMES[1:3] for m in metrics])
+    both = [(c, m, 1.0, 0.1, 3) for c in CONTROL_NAMES[1:3] for m in metrics]
+    augmented = [(c, m, 1.1, 0.1, 3, "augmented") for c, m, *_ in both]
+    cells = compare(summary_rows(*both, *augmented), run_rows(), printed)
+    views = cells.set_index(["control", "metric"])["view"].to_dict()
+    assert views.pop(("augmentation", "fisher_rao_norm")) == "augmented"
+    assert set(views.values()) == {"clean"}
+    assert (cells["ours"] == cells["view"].map({"clean": 1.0, "augmented": 1.1})).all()
+    only_clean = compare(summary_rows(*both), run_rows(), printed)
+    assert set(only_clean["view"]) == {"clean"}
+    noted = only_clean[only_clean["note"].str.contains("ours on clean data")]
+    assert noted[["control", "metric"]].to_numpy().tolist() == [["augmentation", "fisher_rao_norm"]]
+
+
+@pytest.mark.parametrize("view", ["clean", "augmented"])
+def test_the_published_sam_sharpness_augments_whatever_view_it_is_kept_with(view):
+    printed = printed_rows(("augmentation", "sam_sharpness", "1.00", "0.10"))
+    summary = summary_rows(("augmentation", "sam_sharpness_published", 1.1, 0.1, 3, view))
+    cells = compare(summary, run_rows(), printed)
+    assert cells[["view", "verdict", "note"]].to_numpy().tolist() == [[view, "agrees", ""]]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "view"), [("tiny_imagenet", "augmented"), ("cifar10", "clean")]
+)
+def test_augmented_test_images_are_those_of_tiny_imagenet_only(dataset, view):
+    printed = printed_rows(("augmentation", "test_accuracy", "0.5", "0.1")).assign(dataset=dataset)
+    summary = summary_rows(
+        ("augmentation", "test_accuracy", 0.6, 0.1, 3),
+        ("augmentation", "test_accuracy", 0.5, 0.1, 3, "augmented"),
+    )
+    cells = compare(summary, run_rows(printed_dataset=dataset), printed)
+    assert list(cells["view"]) == [view]
+    assert list(cells["note"]) == ["print on augmented test images" if view != "clean" else ""]
+
+
+def test_each_metric_has_its_measure_and_the_older_source_five_layers():
+    metrics = (
+        "generalisation_gap",
+        "test_accuracy",
+        "test_ece",
+        "corruption_accuracy",
+        "prediction_disagreement",
+        "fisher_rao_norm",
+        "sam_sharpness",
+        "relative_flatness",
+    )
+    printed = printed_rows(
+        *[("baseline", metric, "1", "1", source) for source in (NEW, OLD) for metric in metrics]
+    )
+    cells = compare(summary_rows(), run_rows(), printed).set_index(["source", "metric"])
+    assert list(cells.loc[NEW, "measure"]) == [
+        "generalisation_gap",
+        "test_accuracy",
+        "test_ece_published",
+        "corruption_accuracy",
+        "prediction_disagreement",
+        "fisher_rao_norm",
+        "sam_sharpness_published",
+        "relative_flatness_published",
+    ]
+    differing = cells.loc[NEW, "measure"] != cells.loc[OLD, "measure"]
+    assert list(differing[differing].index) == ["fisher_rao_norm"]
+    assert cells.loc[(OLD, "fisher_rao_norm"), "measure"] == "fisher_rao_norm_l5"
+
+
+def test_sweeps_are_matched_by_rho(all_printed):
+    printed = all_printed.query("architecture == 'resnet18' and dataset == 'cifar10'")
+    printed = printed.query(f"source == '{NEW}' and metric == 'test_accuracy'")
+    printed = printed[printed["control"] == "baseline_sam"]
+    runs = pd.concat(
+        [run_rows(["baseline_sam"]), run_rows(["baseline_sam"], condition="our_wide", rho=0.25)]
+    )
+    summary = summary_rows(
+        ("baseline_sam", "test_accuracy", 0.79, 0.01, 3), ("wide", "test_accuracy", 0.84, 0.01, 3)
+    )
+    cells = compare(summary, runs, printed).set_index("rho")
+    assert cells["ours"].to_dict() == {0.05: 0.79, 0.25: 0.84}
+    assert cells["printed"].to_dict() == {0.05: 0.794, 0.25: 0.835}
+    without = compare(summary, runs[runs["rho"] == 0.05], printed).set_index("rho")
+    assert without["verdict"].to_dict() == {0.05: "agrees", 0.25: "not run"}
+    assert "baseline_sam, ρ = 0.25" in to_markdown(
+        without.reset_index(), order_of_controls(cells.reset_index())
+    )
+
+
+def test_order_is_kendalls_tau_over_the_controls_that_both_have():
+    cells = ordered_cells(("0.70", "0.75", "0.80", "0.80", "0.72"), (0.7, 0.8, 0.75, 0.9))
+    [order] = order_of_controls(cells).to_dict("records")
+    # Pairs of the four: 4 concordant, 1 discordant, 1 tied in print: 3 / √(5 · 6).
+    assert order["tau"] == pytest.approx(3 / math.sqrt(30))
+    assert order["p"] == kendalltau([0.7, 0.75, 0.8, 0.8], [0.7, 0.8, 0.75, 0.9]).pvalue
+    assert (order["controls"], order["source"], order["network"]) == (4, NEW, "our_resnet")
+
+
+def test_order_needs_three_controls():
+    printed, ours = ("0.70", "0.75", "0.80"), (0.7, 0.8, 0.75)
+    assert order_of_controls(ordered_cells(printed, ours))["tau"].item() == pytest.approx(1 / 3)
+    assert CONTROLS == 3
+    assert order_of_controls(ordered_cells(printed, ours[:2])).empty
+
+
+def test_order_leaves_out_uncertain_print_and_sweeps():
+    printed, ours = ("0.70", "0.75", "0.80", "0.60"), (0.7, 0.75, 0.8, 0.9)
+    unsure = ordered_cells(printed, ours, uncertain=[False, False, False, True])
+    assert order_of_controls(unsure)[["controls", "tau"]].to_numpy().tolist() == [[3, 1]]
+    sure = ordered_cells(printed, ours)
+    swept = sure.assign(rho=[math.nan, 0.05, math.nan, 0.25])
+    assert order_of_controls(swept)["controls"].item() == 3
+    assert order_of_controls(sure)["tau"].item() == 0
+
+
+def test_verdicts_are_counted():
+    cells = ordered_cells(
+        ("0.70", "0.75", "0.80", "0.60"), (0.7, 0.9, 0.8), uncertain=[False, False, True, False]
+    )
+    [counts] = verdict_counts(cells).to_dict("records")
+    assert [counts[verdict] for verdict in VERDICTS] == [1, 1, 1, 1]
+    assert counts["source"] == NEW
+
+
+@pytest.mark.parametrize("source", [NEW, OLD])
+def test_print_agrees_with_itself_in_every_cell_and_order(all_printed, source):
+    printed = all_printed[all_printed["source"] == source]
+    runs, summary = printed_as_ours(printed)
+    cells = compare(summary, runs, printed)
+    assert len(cells) == len(printed)
+    assert (cells["difference"] == 0).all()
+    expected = np.where(printed["uncertain"], "print uncertain", "agrees")
+    assert sorted(cells["verdict"]) == sorted(expected)
+    order = order_of_controls(cells)
+    assert order["tau"].to_numpy() == pytest.approx(1)
+    assert len(order) >= 19
+    # Far off, hardly any cell agrees.
+    wrong = compare(summary.assign(mean=summary["mean"] * 1.5, sem=0.0), runs, printed)
+    assert (wrong["verdict"] == "agrees").mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("summary", "n_seeds"), ("runs", "architecture"), ("printed", "rounding")]
+)
+def test_missing_columns_are_named(table, column):
+    tables = {
+        "summary": summary_rows(),
+        "runs": run_rows(),
+        "printed": printed_rows(("baseline", "test_accuracy", "0.7", "0.1")),
+    }
+    tables[table] = tables[table].drop(columns=column)
+    with pytest.raises(InputError, match=f"{table}: no column '{column}'"):
+        compare(**tables)
+
+
+def test_unusable_print_is_refused():
+    with pytest.raises(InputError, match="'0,7' is no number"):
+        printed_rows(("baseline", "test_accuracy", '"0,7"', "0.1"))
+    with pytest.raises(InputError, match="'perhaps'"):
+        printed_rows(("baseline", "test_accuracy", "0.7", "0.1", NEW, "perhaps"))
+    with pytest.raises(InputError, match="no column 'uncertain'"):
+        read_printed(HEADER.replace(",uncertain", "") + "\n")
+    unknown = printed_rows(("baseline", "test_accuraci", "0.7", "0.1"))
+    with pytest.raises(InputError, match="did you mean 'test_accuracy'"):
+        compare(summary_rows(), run_rows(), unknown)
+
+
+def test_two_conditions_for_one_printed_control_are_refused():
+    twice = pd.concat([run_rows(["baseline"]), run_rows(["baseline"], condition="again")])
+    printed = printed_rows(("baseline", "test_accuracy", "0.7", "0.1"))
+    with pytest.raises(InputError, match="again is not the only condition"):
+        compare(summary_rows(), twice, printed)
+
+
+def test_text_shows_every_cell_with_notes_and_captions():
+    cells = ordered_cells(("0.700", "0.750", "0.800"), (0.7, 0.9, 0.81))
+    cells["note"] = ["", "read <twice>", "read <twice>"]
+    order = order_of_controls(cells)
+    markdown, html = to_markdown(cells, order), to_html(cells, order)
+    for control in CONTROL_NAMES[:3]:
+        assert len(re.findall(rf"\| +our_{control} \|", markdown)) == 1
+    rows = [line for line in markdown.splitlines() if "0.9000 ± 0.0010" in line]
+    assert len(rows) == 1
+    assert "**differs**" in rows[0]
+    assert "0.7500 ± 0.0011" in rows[0]
+    assert "Note 1: read <twice>." in markdown
+    assert "Note 2" not in markdown
+    for words in ("2 standard errors", "5 %", "mini-batches", "jackknife", "L + 1 = 6"):
+        assert words in markdown
+        assert words in html
+    assert "<b>differs</b>" in html
+    assert "read &lt;twice&gt;" in html
+    assert html.count("<table") == 3
+    stored = pd.read_csv(io.StringIO(cells.to_csv(index=False)), dtype={"table": str})
+    assert to_markdown(stored, order) == markdown
+
+
+def test_a_study_without_printed_networks_says_so():
+    cells = compare(summary_rows(), run_rows(), printed_rows().iloc[:0])
+    order = order_of_controls(cells)
+    assert verdict_counts(cells).empty
+    assert "No printed value" in to_markdown(cells, order)
+    assert "No printed value" in to_html(cells, order)
