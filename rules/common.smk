@@ -1,4 +1,5 @@
 # What all stages share: the checked study, where files go, and what a job depends on.
+import csv
 import re
 import sys
 from collections.abc import Iterable
@@ -6,13 +7,17 @@ from pathlib import Path
 
 from scripts.minimascope.canonical import canonical_json
 from scripts.minimascope.code_version import code_version
+from scripts.minimascope.conditions import condition_rows
+from scripts.minimascope.data.corruption_names import CORRUPTIONS
 from scripts.minimascope.data.official import OFFICIAL
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.registry import (
+    CORRUPTED_SETS,
     FIGURES,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
+    PRETRAINED,
     SHARPNESS,
     SOURCES,
 )
@@ -30,6 +35,13 @@ def checked_study() -> Study:
 
 
 STUDY = checked_study()
+PUBLISHED = BASE / "resources" / "published"
+PRINTED_TABLES = ("deep_models.csv", "sam_rho_sweep.csv")
+with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
+    PRINTED_NETWORKS = {
+        (row["dataset"], row["architecture"], row["pretrained"])
+        for row in csv.DictReader(stream)
+    }
 DATA_DIR = STUDY.config["data_dir"]
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
@@ -68,26 +80,29 @@ def job_spec(rule: str, *components: str, **settings) -> str:
 
 def every_run(pattern: str) -> list[str]:
     """The paths of all runs (data set × network × condition × seed) of the study."""
-    return expand(
-        pattern,
-        dataset=STUDY.config["datasets"],
-        network=STUDY.config["networks"],
-        condition=STUDY.conditions,
-        seed=STUDY.seeds,
-    )
+    return every_pair(pattern, condition=STUDY.conditions, seed=STUDY.seeds)
+
+
+def every_pair(pattern: str, **wildcards) -> list[str]:
+    """The paths of all networks on their data sets, with all values of further wildcards."""
+    return [
+        path
+        for dataset, network in STUDY.pairs
+        for path in expand(pattern, dataset=dataset, network=network, **wildcards)
+    ]
 
 
 def every_measured(pattern: str) -> list[str]:
     """The paths of all that sharpness is measured of: runs, initial weights, views of the data."""
     return [
         path
-        for dataset in STUDY.config["datasets"]
+        for dataset, network in STUDY.pairs
         for condition in STUDY.measured
         for view in STUDY.views(dataset, condition)
         for path in expand(
             pattern,
             dataset=dataset,
-            network=STUDY.config["networks"],
+            network=network,
             condition=condition,
             seed=STUDY.seeds,
             view="" if view == "clean" else f"-{view}",

@@ -1,4 +1,4 @@
-# From any source to one prepared format, and a corrupted copy of the test split. Official archives
+# From any source to one prepared format, and corrupted copies of the test split. Official archives
 # are downloaded where neither they nor what they unpack to lie in the folder of raw data.
 
 
@@ -51,12 +51,15 @@ rule prepare:
 rule corrupt:
     input:
         data=rules.prepare.output.data,
+        raw=raw_corrupted_set,
     output:
-        data=results("data/{dataset}/corrupted.safetensors"),
+        data=results("data/{dataset}/corrupted/{corruption}.safetensors"),
     log:
-        log_of("corrupt", "{dataset}"),
+        log_of("corrupt", "{dataset}/{corruption}"),
     benchmark:
-        benchmark_of("corrupt", "{dataset}")
+        benchmark_of("corrupt", "{dataset}/{corruption}")
+    wildcard_constraints:
+        corruption=one_of(CORRUPTIONS),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -66,6 +69,6 @@ rule corrupt:
     params:
         spec=corrupt_spec,
     message:
-        "Corrupting test images of {wildcards.dataset}"
+        "Corrupted test images of {wildcards.dataset}: {wildcards.corruption}"
     script:
         "../scripts/corrupt.py"

@@ -5,7 +5,7 @@ rule evaluate:
     input:
         data=rules.prepare.output.data,
         model=rules.train.output.model,
-        corrupted=corrupted_copy,
+        corrupted=corrupted_copies,
     output:
         measures=results(f"measures/{RUN}/evaluation.json"),
         predictions=results(f"measures/{RUN}/predictions.safetensors"),

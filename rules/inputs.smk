@@ -2,17 +2,37 @@
 
 
 def raw_data(wildcards) -> list[str]:
-    """The official archive of a data set, or the folder it was unpacked to; none for others."""
-    file = OFFICIAL.get(STUDY.source_spec(wildcards.dataset)["source"])
+    """What the source of a data set reads, if that is an official archive."""
+    return official_file(STUDY.source_spec(wildcards.dataset)["source"])
+
+
+def raw_corrupted_set(wildcards) -> list[str]:
+    """What a published corrupted set is read from; nothing for a generated one."""
+    return official_file(STUDY.corrupted_set(wildcards.dataset))
+
+
+def official_file(name: str) -> list[str]:
+    """The official archive of a name, or the folder it was unpacked to; none for other names."""
+    file = OFFICIAL.get(name)
     if file is None:
         return []
     unpacked = Path(DATA_DIR, file.folder)
     return [str(unpacked if unpacked.is_dir() else Path(DATA_DIR, file.name))]
 
 
-def corrupted_copy(wildcards) -> list[str]:
-    """The corrupted test images, if the study has any."""
-    return [rules.corrupt.output.data] if STUDY.corruptions else []
+def pretrained_weights(wildcards) -> list[str]:
+    """The file of a network's ImageNet weights, if the study names one."""
+    path = STUDY.network_spec(wildcards.network).get("weights")
+    return [str(Path(DATA_DIR, path))] if path else []
+
+
+def corrupted_copies(wildcards) -> list[str]:
+    """The corrupted test images of a data set, if the study has any."""
+    return expand(
+        rules.corrupt.output.data,
+        dataset=wildcards.dataset,
+        corruption=STUDY.corruption_names(wildcards.dataset),
+    )
 
 
 def model_of(dataset: str, network: str, condition: str, seed: str) -> str:
@@ -54,12 +74,7 @@ def curve_files(wildcards) -> dict[str, list[str]]:
     if wildcards.curves == "interpolation":
         outputs = rules.interpolate.output
         return {
-            name: expand(
-                getattr(outputs, name),
-                dataset=STUDY.config["datasets"],
-                network=STUDY.config["networks"],
-                seed=STUDY.seeds,
-            )
+            name: every_pair(getattr(outputs, name), seed=STUDY.seeds)
             for name in ("measures", "arrays")
         }
     pattern = results(f"measures/{RUN}/{wildcards.curves}{{view}}")
@@ -71,7 +86,25 @@ def curve_files(wildcards) -> dict[str, list[str]]:
 
 def tables() -> list[str]:
     """The tables that a study ends with."""
-    return [*rules.collect.output, *rules.summarise.output]
+    agreement = (
+        rules.agreement.output if any(in_print(*pair) for pair in STUDY.pairs) else []
+    )
+    return [
+        *rules.conditions.output,
+        *rules.collect.output,
+        *rules.summarise.output,
+        *agreement,
+    ]
+
+
+def in_print(dataset: str, network: str) -> bool:
+    """Whether printed tables hold values of a network on a data set."""
+    architecture = STUDY.network_spec(network)["architecture"]
+    return (
+        STUDY.printed_dataset(dataset),
+        architecture.removeprefix(PRETRAINED),
+        str(architecture.startswith(PRETRAINED)).lower(),
+    ) in PRINTED_NETWORKS
 
 
 def tables_of_figure(wildcards) -> dict[str, str]:
@@ -84,21 +117,27 @@ def tables_of_figure(wildcards) -> dict[str, str]:
 
 def figures() -> list[str]:
     """The figures that a study ends with."""
-    return expand(
-        rules.plot.output.figure,
-        dataset=STUDY.config["datasets"],
-        network=STUDY.config["networks"],
-        figure=STUDY.figures,
-    ) + (interactive_pages() if "landscape" in STUDY.families else [])
+    return [
+        path
+        for dataset, network in STUDY.pairs
+        for path in expand(
+            rules.plot.output.figure,
+            dataset=dataset,
+            network=network,
+            figure=figures_of(dataset, network),
+        )
+    ] + (interactive_pages() if "landscape" in STUDY.families else [])
+
+
+def figures_of(dataset: str, network: str) -> list[str]:
+    """The figures of a network; the one that needs printed tables only if it is in print."""
+    unwanted = () if in_print(dataset, network) else ("agreement",)
+    return [name for name in STUDY.figures if name not in unwanted]
 
 
 def interactive_pages() -> list[str]:
     """The landscapes that a reader can turn."""
-    return expand(
-        rules.plot_interactive.output.page,
-        dataset=STUDY.config["datasets"],
-        network=STUDY.config["networks"],
-    )
+    return every_pair(rules.plot_interactive.output.page)
 
 
 def toy_results() -> list[str]:

@@ -7,11 +7,17 @@ def prepare_spec(wildcards) -> str:
 
 
 def corrupt_spec(wildcards) -> str:
-    return job_spec("corrupt", **STUDY.corruptions)
+    spec = STUDY.corruption_spec(wildcards.dataset)
+    return job_spec("corrupt", CORRUPTED_SETS[spec["set"]].module, **spec)
 
 
 def initialise_spec(wildcards) -> str:
-    network = STUDY.network_spec(wildcards.network)
+    # The file of weights is an input of the job, not a part of the network.
+    network = {
+        key: value
+        for key, value in STUDY.network_spec(wildcards.network).items()
+        if key != "weights"
+    }
     return job_spec(
         "initialise",
         NETWORKS[network["architecture"]].module,
@@ -21,13 +27,14 @@ def initialise_spec(wildcards) -> str:
 
 
 def train_spec(wildcards) -> str:
-    training = STUDY.training_spec(wildcards.dataset, wildcards.condition)
+    training = dict(STUDY.training_spec(wildcards.dataset, wildcards.condition))
+    label_noise = training.pop("label_noise")
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     modules = (
         NETWORKS[architecture].module,
         OPTIMIZERS[training["optimizer"]["name"]].module,
     )
-    return job_spec("train", *modules, training=training)
+    return job_spec("train", *modules, training=training, label_noise=label_noise)
 
 
 def sharpness_spec(family: str, wildcards) -> str:
@@ -36,7 +43,7 @@ def sharpness_spec(family: str, wildcards) -> str:
     modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
     views = STUDY.views(dataset, condition)
     view = wildcards.view.removeprefix("-") or "clean"
-    settings = dict(STUDY.config["sharpness"][family])
+    settings = dict(STUDY.sharpness[dataset][family])
     if family == "perturbation" and view != views[0]:
         # The published procedure augments as it pleases: it is the same for every view.
         settings["published"] = False
@@ -48,6 +55,7 @@ def sharpness_spec(family: str, wildcards) -> str:
         settings=settings,
         view=view,
         augment=None if plain else STUDY.augmentation(dataset, condition),
+        label_noise=STUDY.label_noise(dataset, condition),
         weight_decay=STUDY.weight_decay(dataset, condition),
     )
 
@@ -85,7 +93,19 @@ def interpolate_spec(wildcards) -> str:
 
 def evaluate_spec(wildcards) -> str:
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    return job_spec("evaluate", NETWORKS[architecture].module)
+    return job_spec(
+        "evaluate",
+        NETWORKS[architecture].module,
+        augment=STUDY.test_augmentation(wildcards.dataset, wildcards.condition),
+    )
+
+
+def agreement_spec() -> str:
+    # Part of the workflow, as for the toy functions.
+    printed = [
+        (PUBLISHED / name).read_text(encoding="utf-8") for name in PRINTED_TABLES
+    ]
+    return job_spec("agreement", printed=printed)
 
 
 def plot_spec(wildcards) -> str:
@@ -95,5 +115,5 @@ def plot_spec(wildcards) -> str:
 def toy_geometry_spec() -> str:
     # Part of the workflow, not of the data: as an input file its path would change with the
     # checkout, and rerun the job.
-    printed = BASE / "resources" / "published" / "toy_functions.csv"
-    return job_spec("toy_geometry", printed=printed.read_text(encoding="utf-8"))
+    printed = (PUBLISHED / "toy_functions.csv").read_text(encoding="utf-8")
+    return job_spec("toy_geometry", printed=printed)

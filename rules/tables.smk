@@ -27,6 +27,27 @@ rule collect:
         "../scripts/collect.py"
 
 
+rule conditions:
+    output:
+        table=results("tables/conditions.csv"),
+    log:
+        log_of("conditions"),
+    benchmark:
+        benchmark_of("conditions")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        spec=job_spec("conditions", rows=condition_rows(STUDY)),
+    message:
+        "What each condition is"
+    script:
+        "../scripts/conditions.py"
+
+
 rule gather:
     input:
         unpack(curve_files),
@@ -91,3 +112,35 @@ rule summarise:
         "Main table: mean and standard error of each condition"
     script:
         "../scripts/summarise.py"
+
+
+rule agreement:
+    input:
+        summary=rules.summarise.output.summary,
+        conditions=rules.conditions.output.table,
+    output:
+        table=results("tables/agreement.csv"),
+        order=results("tables/agreement_order.csv"),
+        markdown=results("tables/agreement.md"),
+        html=report(
+            results("tables/agreement.html"),
+            caption="../report/agreement_table.rst",
+            category="Agreement with print",
+            labels={"table": "Every printed cell"},
+        ),
+    log:
+        log_of("agreement"),
+    benchmark:
+        benchmark_of("agreement")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=agreement_spec(),
+    message:
+        "Printed values beside ours"
+    script:
+        "../scripts/agreement.py"

@@ -4,6 +4,7 @@
 rule initialise:
     input:
         data=rules.prepare.output.data,
+        weights=pretrained_weights,
     output:
         model=results("models/{dataset}/{network}/initial/seed{seed}.safetensors"),
     log:
@@ -18,6 +19,7 @@ rule initialise:
         runtime=10,
     params:
         spec=initialise_spec,
+        data_dir=DATA_DIR,
     message:
         "Drawing initial weights of {wildcards.network} for seed {wildcards.seed}"
     script:

@@ -1,7 +1,9 @@
 """Predict the test split, clean and corrupted, and measure what one model alone can show."""
 
+import json
 import time
 
+from minimascope.data.augment import Augmentation, augment
 from minimascope.data.corrupted import load_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import default_device, device_name, precision
@@ -12,25 +14,33 @@ from minimascope.io import write_json
 from minimascope.jobs import job
 from minimascope.measurement import Measured, document
 from minimascope.models import load_model
+from minimascope.progress import progress
+from minimascope.seeding import generator
 
 
 def main() -> None:
     run, device = dict(snakemake.wildcards), default_device()
+    augmentation = json.loads(snakemake.params.spec)["augment"]
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
     start = time.perf_counter()
     details = []
+    inputs = dataset.test.inputs.to(device)
+    if augmentation:
+        draws = generator(int(run["seed"]), "augmented test images", device=device)
+        inputs = augment(inputs, Augmentation(**augmentation), draws)
     with precision("fp32", device):
-        logits = predict(model, dataset.test.inputs.to(device)).cpu()
-        for path in snakemake.input.corrupted:
-            details = corruption_accuracies(model, load_corrupted(path), device)
-    predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy())
+        logits = predict(model, inputs).cpu()
+        for path in progress(snakemake.input.corrupted, "corruptions", "corruption"):
+            details += corruption_accuracies(model, load_corrupted(path), device)
+    view = "augmented" if augmentation else "clean"
+    predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy(), view)
     measurements = measure_predictions(predictions)
     if details:
         measurements.append(mean_corruption_accuracy(details))
     origin = {"model": metadata["content_sha256"], "data": data_hash}
     save_predictions(snakemake.output.predictions, predictions, **origin)
-    origin |= {"run": run, "view": "clean", "device": device_name(device)}
+    origin |= {"run": run, "view": view, "device": device_name(device)}
     origin["seconds"] = time.perf_counter() - start
     content = document("evaluation", Measured(measurements, {"corruptions": details}), **origin)
     write_json(snakemake.output.measures, content)

@@ -1,13 +1,17 @@
 """Draw the initial weights that all conditions of a seed start from."""
 
 import json
+from pathlib import Path
+
+import torch
 
 from minimascope.data.prepared import load_dataset
 from minimascope.errors import InputError
 from minimascope.jobs import job
 from minimascope.models import save_model
-from minimascope.networks import NetworkSpec, initialise
+from minimascope.networks import Classifier, NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.registry import PRETRAINED
 
 
 def main() -> None:
@@ -21,16 +25,30 @@ def main() -> None:
                 f"datasets.{snakemake.wildcards.dataset}.normalize.{key}: {len(values)} values for"
                 f" {dataset.channels} channel(s); give one for each channel, or one for all"
             )
+    architecture = network.pop("architecture")
     spec = NetworkSpec(
-        architecture=network.pop("architecture"),
+        architecture=architecture,
         channels=dataset.channels,
         image_size=dataset.image_size,
         classes=len(dataset.classes),
         width=network.pop("width"),
         options=network,
     )
-    model = NormalisedInput(initialise(spec, seed), **config["normalize"])
+    drawn = initialise(spec, seed)
+    if architecture.startswith(PRETRAINED):
+        put_pretrained(drawn, architecture.removeprefix(PRETRAINED))
+    model = NormalisedInput(drawn, **config["normalize"])
     save_model(snakemake.output.model, model, spec, config["normalize"], seed=seed)
+
+
+def put_pretrained(network: Classifier, architecture: str) -> None:
+    """Put ImageNet weights in place of the drawn ones, except in the last layer."""
+    from minimascope.networks.torchvision_pretrained import find_weights, load_pretrained
+
+    configured = [Path(path) for path in snakemake.input.weights]
+    folders = [Path(snakemake.params.data_dir), Path(torch.hub.get_dir(), "checkpoints")]
+    path = configured[0] if configured else find_weights(architecture, folders)
+    load_pretrained(network, architecture, path)
 
 
 with job(snakemake.log[0], snakemake.threads):

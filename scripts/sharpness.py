@@ -4,6 +4,7 @@ import json
 import time
 
 from minimascope.data.augment import Augmentation
+from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import default_device, device_name, precision
 from minimascope.io import write_arrays, write_json
@@ -22,11 +23,13 @@ def main() -> None:
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
     augmentation = Augmentation(**spec["augment"]) if spec["augment"] else None
-    subject = Subject(model, dataset.train.to(device), augmentation, None, spec["weight_decay"])
+    classes, seed = len(dataset.classes), int(run["seed"])
+    split = with_label_noise(dataset.train, spec["label_noise"], classes, seed).to(device)
+    subject = Subject(model, split, augmentation, None, spec["weight_decay"])
     if spec["view"] == "augmented":
         # The same stream for all conditions of a seed, so that they see the same images.
-        subject = subject.augmented(generator(int(run["seed"]), "augmented view", device=device))
-    draws = generator(int(run["seed"]), family, device=device)
+        subject = subject.augmented(generator(seed, "augmented view", device=device))
+    draws = generator(seed, family, device=device)
     start = time.perf_counter()
     with precision("fp32", device):
         measured = SHARPNESS[family].load()(subject, draws, **spec["settings"])

@@ -1,11 +1,14 @@
 """Train one network under one condition with one seed, continuing where a killed job stopped."""
 
 import json
+import os
+from dataclasses import replace
 
 import torch
 
 from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
+from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import default_device
 from minimascope.io import write_rows
@@ -18,7 +21,13 @@ def main() -> None:
     config = json.loads(snakemake.params.spec)
     run = dict(snakemake.wildcards)
     spec = TrainingSpec.from_config(config["training"])
+    if spec.deterministic:
+        # Read when CUDA starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     dataset, data_hash = load_dataset(snakemake.input.data)
+    seed, classes = int(run["seed"]), len(dataset.classes)
+    noisy = with_label_noise(dataset.train, config["label_noise"], classes, seed)
+    dataset = replace(dataset, train=noisy)
     model, network, initial = load_model(snakemake.input.initial, default_device(), spec.dropout)
     identity = {
         "run": run,
@@ -28,7 +37,7 @@ def main() -> None:
         "torch": torch.__version__,
     }
     checkpoint = CheckpointFile(snakemake.params.checkpoint, canonical_json(identity))
-    history = train(model, dataset, spec, int(run["seed"]), checkpoint)
+    history = train(model, dataset, spec, seed, checkpoint)
     write_rows(snakemake.output.history, [run | row for row in history])
     origin = {"data": data_hash, "initial": initial["content_sha256"]}
     metadata = {"run": run, "training": config["training"], **origin}

@@ -29,6 +29,7 @@ IGNORED = {
 }
 
 
+@cache
 def code_version(script: Path, *components: str) -> str:
     """Return a digest of a script and all of the library that it imports.
 

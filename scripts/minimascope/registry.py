@@ -40,10 +40,14 @@ def _component(
 
 # The weights that all conditions of a seed start from, where a condition is expected.
 INITIAL = "initial"
+# How names of networks start that begin with weights learnt on ImageNet.
+PRETRAINED = "pretrained_"
 NETWORKS = {
     "resnet18": _component("networks.resnet:resnet18"),
     "vgg19": _component("networks.vgg:vgg19"),
     "vit": _component("networks.vit:vit", "patch_size"),
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:resnet18", "weights"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:vgg19_bn", "weights"),
 }
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
@@ -51,6 +55,13 @@ SOURCES = {
     "cifar10": _component("data.cifar:load_cifar10"),
     "cifar100": _component("data.cifar:load_cifar100"),
     "tiny_imagenet": _component("data.tiny_imagenet:load"),
+}
+# Corrupted copies of a test split: our own, or a published set.
+CORRUPTED_SETS = {
+    "generated": _component("data.corrupted:generate"),
+    "cifar10_c": _component("data.corrupted_sets:cifar10_c"),
+    "cifar100_c": _component("data.corrupted_sets:cifar100_c"),
+    "tiny_imagenet_c": _component("data.corrupted_sets:tiny_imagenet_c"),
 }
 OPTIMIZERS = {
     "sgd": _component("optim.standard:sgd", "momentum", "nesterov"),
@@ -98,6 +109,9 @@ SHARPNESS = {
 FIGURES = {
     "controls": _component("plots.controls:plot", "measures", "disagreement"),
     "sharpness_evaluation": _component("plots.sharpness_evaluation:plot", "measures"),
+    "minima": _component("plots.minima:plot", "measures", "conditions"),
+    "sweep": _component("plots.sweep:plot", "summary", "conditions"),
+    "agreement": _component("plots.agreement:plot", "agreement", "agreement_order"),
     "training_curves": _component("plots.training_curves:plot", "history"),
     "reliability": _component("plots.reliability:plot", "reliability"),
     "disagreement": _component("plots.disagreement:plot", "disagreement"),

@@ -20,9 +20,22 @@ from .config import (
     with_text_keys,
     without_required,
 )
-from .data.corruption_names import CORRUPTIONS
+from .data.corruption_names import CORRUPTIONS, VALIDATION_ONLY
 from .errors import InputError, nearest
 from .registry import FIGURES, INITIAL, NETWORKS, OPTIMIZERS, SHARPNESS, SOURCES, Component
+
+# Keys of a data set that say what is done with it, not what it is.
+NOT_OF_THE_SOURCE = (
+    "training",
+    "conditions",
+    "normalize",
+    "networks",
+    "corrupted",
+    "augment_test",
+    "sharpness",
+    "printed",
+)
+PRINTED_DATASETS = ("cifar10", "cifar100", "tiny_imagenet")
 
 
 @dataclass(frozen=True)
@@ -30,13 +43,30 @@ class Study:
     """A checked study; build it with `load_study`."""
 
     config: Mapping[str, Any]
-    conditions: Mapping[str, Mapping[str, Any]]
+    controls: Mapping[str, str]
     training: Mapping[tuple[str, str], Mapping[str, Any]]
+    sharpness: Mapping[str, Mapping[str, Any]]
 
     @property
     def name(self) -> str:
-        """Name of the study."""
-        return self.config["study"]
+        """Name of the study; its two protocols are kept apart."""
+        published = self.config["protocol"] == "published"
+        return self.config["study"] + ("-published" if published else "")
+
+    @property
+    def conditions(self) -> list[str]:
+        """Conditions with the cells of sweeps."""
+        return list(self.controls)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All (data set, network) whose networks are trained on the data set."""
+        return [
+            (dataset, network)
+            for dataset, spec in self.config["datasets"].items()
+            for network in self.config["networks"]
+            if spec["networks"] is None or network in spec["networks"]
+        ]
 
     @property
     def seeds(self) -> list[int]:
@@ -55,19 +85,48 @@ class Study:
 
     @property
     def figures(self) -> list[str]:
-        """Figures whose tables the study has."""
-        absent = {name for name, spec in self.config["sharpness"].items() if spec is None}
-        return [name for name, figure in FIGURES.items() if not figure.options & absent]
+        """Figures whose tables the study has; whether anything is in print is not known here."""
+        sharpness = self.config["sharpness"]
+        absent = {name for name, spec in sharpness.items() if spec is None}
+        figures = [name for name, figure in FIGURES.items() if not figure.options & absent]
+        unwanted = set() if self.config["sweeps"] else {"sweep"}
+        unwanted |= {"minima"} if sharpness["forward"] is None else set()
+        return [name for name in figures if name not in unwanted]
 
-    @property
-    def corruptions(self) -> Mapping[str, Any] | None:
-        """Names, severities and number of samples of the corrupted test set, or None."""
-        return self.config["evaluation"]["corruptions"]
+    def corruption_names(self, dataset: str) -> list[str]:
+        """Corruptions under which a data set is tested, of those that its corrupted set has."""
+        corruptions = self.config["evaluation"]["corruptions"]
+        if corruptions is None or self.corrupted_set(dataset) == "none":
+            return []
+        absent = VALIDATION_ONLY if self.corrupted_set(dataset) == "tiny_imagenet_c" else ()
+        return [name for name in corruptions["names"] if name not in absent]
+
+    def corrupted_set(self, dataset: str) -> str:
+        """Corrupted set of a data set: its name, ``generated`` or ``none``."""
+        return self.config["datasets"][dataset]["corrupted"]
+
+    def corruption_spec(self, dataset: str) -> dict[str, Any]:
+        """Corrupted set, severities and number of samples of a data set."""
+        settings = self.config["evaluation"]["corruptions"]
+        return {
+            "set": self.corrupted_set(dataset),
+            "severities": settings["severities"],
+            "samples": settings["samples"],
+        }
+
+    def test_augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
+        """Augmentation of the test images of a condition, or None."""
+        wanted = self.config["datasets"][dataset]["augment_test"]
+        return self.training[dataset, condition]["augment"] if wanted else None
+
+    def label_noise(self, dataset: str, condition: str) -> float:
+        """Share of random training labels of a condition; none for the initial weights."""
+        return 0.0 if condition == INITIAL else self.training[dataset, condition]["label_noise"]
 
     def source_spec(self, dataset: str) -> dict[str, Any]:
         """Source of a data set and the source's options."""
         spec = self.config["datasets"][dataset]
-        return {key: spec[key] for key in spec if key not in ("training", "normalize")}
+        return {key: spec[key] for key in spec if key not in NOT_OF_THE_SOURCE}
 
     def input_spec(self, dataset: str) -> dict[str, Any]:
         """Normalisation of a data set's inputs."""
@@ -111,6 +170,11 @@ class Study:
         """Resolved training settings: the study's, then the data set's, then the condition's."""
         return self.training[dataset, condition]
 
+    def printed_dataset(self, dataset: str) -> str | None:
+        """Data set of the printed tables that a data set is compared with, or None."""
+        spec = self.config["datasets"][dataset]
+        return spec["printed"] or (spec["source"] if spec["source"] in PRINTED_DATASETS else None)
+
 
 def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     """Check a configuration and resolve every run.
@@ -120,7 +184,13 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     """
     schema = load_schema(schema_path)
     config = with_text_keys(config)
-    check(config, without_required(schema) | {"required": schema["required"]})
+    overrides_may_lack_keys = without_required(schema) | {"required": schema["required"]}
+    check(config, overrides_may_lack_keys)
+    # Checked under either protocol, so that a fault does not wait for the other.
+    published = deep_merge(config, config.get("published", {}))
+    check(published, overrides_may_lack_keys)
+    if config.get("protocol") == "published":
+        config = published
     config = with_defaults(config, schema, schema)
     if (corruptions := config["evaluation"]["corruptions"]) and "names" not in corruptions:
         corruptions["names"] = list(CORRUPTIONS)
@@ -132,19 +202,63 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         _check_options(
             spec, NETWORKS, "architecture", f"networks.{name}", schema["$defs"]["network"]
         )
-    conditions = {**config["conditions"]}
+    swept: dict[str, dict[str, Any]] = {condition: {} for condition in config["conditions"]}
+    controls = {condition: condition for condition in swept}
     for name, sweep in config["sweeps"].items():
-        for cell, override in _sweep_cells(name, sweep, config["conditions"]):
-            if cell in conditions:
+        for control, cell, settings in _sweep_cells(name, sweep, config["conditions"]):
+            if cell in swept:
                 raise InputError(f"sweeps.{name}: condition '{cell}' exists already; rename one")
-            conditions[cell] = override
+            swept[cell] = settings
+            controls[cell] = control
     training = {
-        (dataset, condition): _resolve(config, dataset, condition, override, schema)
-        for dataset, (condition, override) in product(config["datasets"], conditions.items())
+        (dataset, condition): _resolve(
+            config, dataset, condition, control, swept[condition], schema
+        )
+        for dataset, (condition, control) in product(config["datasets"], controls.items())
     }
-    study = Study(config, conditions, training)
+    sharpness = {
+        name: _resolve_sharpness(config, name, spec["sharpness"], schema)
+        for name, spec in config["datasets"].items()
+    }
+    study = Study(config, controls, training, sharpness)
+    _check_networks(study)
     _check_initial(study)
     return study
+
+
+def _resolve_sharpness(
+    config: Mapping[str, Any], dataset: str, override: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of all families on a data set; which families there are stays."""
+    where = f"datasets.{dataset}.sharpness"
+    for key, value in override.items():
+        if key not in SHARPNESS or None in (value, config["sharpness"][key]):
+            raise InputError(
+                f"{where}.{key}: a data set can change the settings of measures that the study"
+                " has, nothing else; move it to sharpness"
+            )
+    merged = deep_merge(config["sharpness"], override)
+    complete = {**schema["$defs"]["sharpness"], "$defs": schema["$defs"]}
+    check(merged, complete, where)
+    return with_defaults(merged, complete, schema)
+
+
+def _check_networks(study: Study) -> None:
+    """Refuse networks and conditions of a data set that do not exist, and unused networks."""
+    networks, conditions = study.config["networks"], study.config["conditions"]
+    for dataset, spec in study.config["datasets"].items():
+        for name in set(spec["conditions"]) - set(conditions):
+            raise InputError(
+                f"datasets.{dataset}.conditions: no condition {name!r}; {nearest(name, conditions)}"
+            )
+        for name in set(spec["networks"] or ()) - set(networks):
+            raise InputError(
+                f"datasets.{dataset}.networks: no network {name!r}; {nearest(name, networks)}"
+            )
+    if unused := set(networks) - {network for _, network in study.pairs}:
+        raise InputError(
+            f"networks.{min(unused)}: no data set lists it under networks; add it to one"
+        )
 
 
 def _check_initial(study: Study) -> None:
@@ -178,11 +292,15 @@ def _resolve(
     config: Mapping[str, Any],
     dataset: str,
     condition: str,
-    override: Mapping[str, Any],
+    control: str,
+    swept: Mapping[str, Any],
     schema: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """Return training settings: the study's, the data set's, the condition's, then the sweep's."""
     where = f"conditions.{condition}"
-    merged = deep_merge(config["training"], config["datasets"][dataset]["training"], override)
+    of_dataset = config["datasets"][dataset]
+    of_condition = config["conditions"][control], of_dataset["conditions"].get(control, {})
+    merged = deep_merge(config["training"], of_dataset["training"], *of_condition, swept)
     complete = schema["$defs"]["training"] | {"partial": False}
     check(merged, complete, where)
     resolved = with_defaults(merged, complete, schema)
@@ -219,8 +337,8 @@ def _check_options(
 
 def _sweep_cells(
     name: str, sweep: Mapping[str, Any], conditions: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (condition name, override) for each cell of a sweep's grid."""
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (condition it varies, name, swept settings) for each cell of a sweep's grid."""
     for condition in sweep.get("conditions", conditions):
         if condition not in conditions:
             raise InputError(
@@ -235,7 +353,7 @@ def _sweep_cells(
                 keys = path.split(".")[1:]
                 override = deep_merge(override, reduce(_nest, reversed(keys), value))
                 label += f"-{keys[-1]}{value}"
-            yield label, deep_merge(conditions[condition], override)
+            yield condition, label, override
 
 
 def _nest(value: Any, key: str) -> dict[str, Any]:

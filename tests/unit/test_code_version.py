@@ -29,16 +29,18 @@ def version(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LIBRARY", library)
     monkeypatch.setattr(module, "IGNORED", {library / "__init__.py"})
 
+    cached = ("code_version", "_closure", "_imports", "_tree", "_tree_text")
+
     def versions(*components, **changes):
-        for function in (module._closure, module._imports, module._tree, module._tree_text):
-            function.cache_clear()
+        for name in cached:
+            getattr(module, name).cache_clear()
         for name, text in {**files, **changes}.items():
             (tmp_path / name).write_text(text)
         return module.code_version(tmp_path / "script.py", *components)
 
     yield versions
-    for function in (module._closure, module._imports, module._tree, module._tree_text):
-        function.cache_clear()
+    for name in cached:
+        getattr(module, name).cache_clear()
 
 
 SAME = {

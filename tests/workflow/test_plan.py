@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT, STUDY, Project, copy_workflow, study_with
 
+from minimascope.data.corruption_names import CORRUPTIONS
 from minimascope.registry import FIGURES, SHARPNESS
 
 pytestmark = pytest.mark.workflow
@@ -47,7 +48,9 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         varied = len(sweep.get("conditions", study["conditions"]))
         conditions += varied * math.prod(len(values) for values in sweep["axes"].values())
     datasets, seeds = len(study["datasets"]), len(study["seeds"])
-    pairs = datasets * len(study["networks"])
+    pairs = sum(
+        len(dataset.get("networks", study["networks"])) for dataset in study["datasets"].values()
+    )
     runs = pairs * conditions * seeds
     sharpness = dict.fromkeys([*SHARPNESS, "interpolation"]) | {"forward": {}, "perturbation": {}}
     sharpness |= study.get("sharpness", {})
@@ -59,10 +62,15 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         measured += pairs * seeds * (len(views) if augmented else 1)
     curves = [name for name in CURVES if sharpness[name] is not None]
     figures = [name for name in FIGURES if not ({*CURVES} - {*curves}) & FIGURES[name].options]
-    corrupted = study.get("evaluation", {}).get("corruptions", {}) is not None
+    absent = {"agreement"} | ({"sweep"} if "sweeps" not in study else set())
+    absent |= {"minima"} if "forward" not in families else set()
+    corruptions = study.get("evaluation", {}).get("corruptions", {})
+    corrupted = sum(dataset.get("corrupted") != "none" for dataset in study["datasets"].values())
+    names = len((corruptions or {}).get("names", CORRUPTIONS))
     jobs = {
+        "download": len(official_archives(study)),
         "prepare": datasets,
-        "corrupt": datasets * corrupted,
+        "corrupt": names * corrupted * (corruptions is not None),
         "initialise": pairs * seeds,
         "train": runs,
         "evaluate": runs,
@@ -73,11 +81,37 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         "disagreement": 1,
         "collect": 1,
         "summarise": 1,
-        "plot": pairs * len(figures),
+        "conditions": 1,
+        "agreement": int(in_print(study) > 0),
+        "plot": pairs * len({*figures} - absent) + in_print(study),
         "plot_interactive": pairs * ("landscape" in curves),
         "toy_geometry": int(study.get("toy_functions", True)),
     }
     return {rule: count for rule, count in jobs.items() if count}
+
+
+def official_archives(study: dict[str, Any]) -> set[str]:
+    """Return the names of the official sources and corrupted sets of a study."""
+    corrupts = study.get("evaluation", {}).get("corruptions", {}) is not None
+    datasets = study["datasets"].values()
+    names = {dataset["source"] for dataset in datasets}
+    names |= {dataset.get("corrupted", "generated") for dataset in datasets if corrupts}
+    return names & {"cifar10", "cifar100", "tiny_imagenet", "cifar10_c", "cifar100_c"}
+
+
+def in_print(study: dict[str, Any]) -> int:
+    """Return how many networks on how many data sets of a study are in the printed tables."""
+    printed = {
+        "cifar10": {"resnet18", "vgg19", "vit"},
+        "cifar100": {"resnet18", "vgg19", "vit"},
+        "tiny_imagenet": {"pretrained_resnet18", "pretrained_vgg19_bn"},
+    }
+    return sum(
+        study["networks"][network]["architecture"]
+        in printed.get(dataset.get("printed", dataset["source"]), ())
+        for dataset in study["datasets"].values()
+        for network in dataset.get("networks", study["networks"])
+    )
 
 
 @pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
@@ -127,7 +161,8 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     # 3 conditions and the initial weights, of which 1 and the initial weights have two views
     assert plan["landscape"] == plan["forward"] == (4 + 2) * 2
     assert (plan["interpolate"], plan["gather"], plan["plot_interactive"]) == (2, 3, 1)
-    assert plan["plot"] == len(FIGURES)
+    # Nothing of it is in print, or swept.
+    assert plan["plot"] == len({*FIGURES} - {"agreement", "sweep"})
 
 
 @pytest.mark.parametrize("at_hand", ["cifar-10-python.tar.gz", "cifar-10-batches-py/x", None])

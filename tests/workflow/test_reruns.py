@@ -10,11 +10,13 @@ from conftest import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 
-# The study has 2 conditions × 2 seeds and 5 figures.
-AFTER_COLLECT = {"collect": 1, "summarise": 1, "plot": 3}
-AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, **AFTER_COLLECT, "plot": 5}
+# The study has 2 conditions × 2 seeds, 2 corruptions and 6 figures.
+AFTER_COLLECT = {"collect": 1, "summarise": 1, "plot": 4}
+AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, **AFTER_COLLECT, "plot": 6}
 MEASURES_OF_TWO_MODELS = {"forward": 2, "perturbation": 2, "evaluate": 2, **AFTER_EVALUATE}
 MEASURES_OF_ALL_MODELS = {"forward": 4, "perturbation": 4, "evaluate": 4, **AFTER_EVALUATE}
+# The table of conditions says how each is trained.
+SETTINGS = {"conditions": 1}
 
 CONFIGURATION = {
     "nothing": ({}, {}),
@@ -35,7 +37,7 @@ CONFIGURATION = {
     ),
     "landscapes too": (
         {"sharpness.landscape": {"points": 3}},
-        {"landscape": 4, "gather": 1, "plot_interactive": 1, **AFTER_COLLECT, "plot": 6},
+        {"landscape": 4, "gather": 1, "plot_interactive": 1, **AFTER_COLLECT, "plot": 7},
     ),
     "interpolation too": (
         {"sharpness.interpolation": {"lines": [["initial", "baseline"]]}},
@@ -44,20 +46,20 @@ CONFIGURATION = {
     "a default written out": ({"sharpness.perturbation.radius": 0.005}, {}),
     "SAM's radius": (
         {"conditions.baseline_sam.sam.rho": 0.1},
-        {"train": 2, **MEASURES_OF_TWO_MODELS},
+        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
     ),
     "the learning rate of one condition": (
         {"conditions.baseline.optimizer": {"lr": 0.01}},
-        {"train": 2, **MEASURES_OF_TWO_MODELS},
+        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
     ),
     "learning rate and momentum exchanged": (
         {"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}},
-        {"train": 4, **MEASURES_OF_ALL_MODELS},
+        {**SETTINGS, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
-    "epochs": ({"training.epochs": 3}, {"train": 4, **MEASURES_OF_ALL_MODELS}),
+    "epochs": ({"training.epochs": 3}, {**SETTINGS, "train": 4, **MEASURES_OF_ALL_MODELS}),
     "a condition more": (
         {"conditions.weight_decay": {"optimizer": {"weight_decay": 0.001}}},
-        {"train": 2, **MEASURES_OF_TWO_MODELS},
+        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
     ),
     "normalisation": (
         {"datasets.digits.normalize": {"mean": [0.3]}},
@@ -65,32 +67,33 @@ CONFIGURATION = {
     ),
     "a network more": (
         {"networks.vit": {"architecture": "vit", "width": 0.1}},
-        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 10},
+        {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 12},
     ),
-    "a family of measures less": ({"sharpness.forward": None}, AFTER_COLLECT),
+    "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 3}),
     "no toy functions": ({"toy_functions": False}, {}),
     "bins of the calibration error": (
         {"evaluation.ece_bins": 10},
-        {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 5},
     ),
     "corrupted samples": (
         {"evaluation.corruptions.samples": 11},
-        {"corrupt": 1, "evaluate": 4, **AFTER_EVALUATE},
+        {"corrupt": 2, "evaluate": 4, **AFTER_EVALUATE},
     ),
     "size of the training split": (
         {"datasets.digits.train_size": 90},
-        {"prepare": 1, "corrupt": 1, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+        {"prepare": 1, "corrupt": 2, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
     # There may be other data in the other folder.
     "the folder of raw data": (
         {"data_dir": "elsewhere"},
-        {"prepare": 1, "corrupt": 1, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+        {"prepare": 1, "corrupt": 2, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
     "the study's name": (
         {"study": "other"},
         {
+            **SETTINGS,
             "prepare": 1,
-            "corrupt": 1,
+            "corrupt": 2,
             "initialise": 2,
             "train": 4,
             "toy_geometry": 1,

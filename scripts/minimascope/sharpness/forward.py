@@ -9,6 +9,7 @@ from ..evaluation.predict import loss_and_accuracy
 from ..measurement import Measured, Measurement, Protocol
 from ..networks import count_weight_layers, features_and_head
 from ..progress import progress
+from ..seeding import child
 from .losses import in_dtype_of
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
 from .published import PUBLISHED_LAYERS, rescaled_copy
@@ -101,14 +102,16 @@ def measure(
     *,
     batch_size: int = 1024,
     published: bool = True,
+    published_share: float = 1.0,
 ) -> Measured:
     """Return Fisher–Rao norm, relative flatness, squared weight norm, training loss and accuracy.
 
     Args:
         subject: a classifier with a linear last layer and its training data.
-        generator: not used, since nothing here is random; every family takes one.
+        generator: draws the data of the published relative flatness; nothing else is random.
         batch_size: how many inputs are computed at once.
         published: whether to follow the published procedures too.
+        published_share: of the data, for the published relative flatness.
     """
     model, split = subject.model, subject.split
     check(model, split.inputs, split.labels)
@@ -129,7 +132,10 @@ def measure(
     if published:
         fisher_rao_norm_l5 = (PUBLISHED_LAYERS + 1) / (layers + 1) * measurements[0].value
         measurements += _numbers(len(split), "published", fisher_rao_norm_l5=fisher_rao_norm_l5)
-        measurements += _published_flatness(model, split, features, batch_size)
+        part = split.drawn(published_share, child(generator, "published share"))
+        if part is not split:
+            features, _, _ = _features_and_logits(model, part, batch_size)
+        measurements += _published_flatness(model, part, features, batch_size)
     return Measured(measurements)
 
 

@@ -78,6 +78,7 @@ def measure(
     samples: int = 100,
     dtype: str = "float32",
     published: bool = True,
+    published_share: float = 1.0,
     adaptive: Mapping[str, Any] | None = None,
 ) -> Measured:
     """Return SAM-sharpness (absolute and signed), its published twin and adaptive sharpness.
@@ -89,6 +90,7 @@ def measure(
         samples: K.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         published: whether to follow the published procedure too, with and without perturbations.
+        published_share: of the data, for the published procedure.
         adaptive: settings of `adaptive_sharpness`, or None to leave it out.
     """
     model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
@@ -113,7 +115,10 @@ def measure(
     ]
     details: dict[str, Any] = {"standard_deviation": estimate.standard_deviation}
     if published:
-        measurements += _published(subject, radius, samples, generator)
+        draws = child(generator, "published share")
+        original = subject.originals or subject.split
+        part = replace(subject, split=original.drawn(published_share, draws), originals=None)
+        measurements += _published(part, radius, samples, generator)
     if adaptive is not None:
         measurements += adaptive_sharpness(subject, generator, **adaptive)
         details["adaptive"] = dict(adaptive)
