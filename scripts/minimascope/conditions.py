@@ -8,7 +8,7 @@ from .study import Study
 
 
 def condition_rows(study: Study) -> list[dict[str, Any]]:
-    """Return a row for each data set, network and condition.
+    """Return a row for each data set, network and condition, in alphabetical order.
 
     Besides these three: ``control`` (the condition that a cell of a sweep varies, or the condition
     itself), what printed tables call data set and network (``printed_dataset``, ``architecture``,
@@ -17,9 +17,9 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
     """
     rows = []
-    for dataset, network in study.pairs:
+    for dataset, network in sorted(study.pairs):
         architecture = study.network_spec(network)["architecture"]
-        for condition, control in study.controls.items():
+        for condition, control in sorted(study.controls.items()):
             row = {
                 "dataset": dataset,
                 "network": network,

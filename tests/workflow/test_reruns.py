@@ -130,7 +130,7 @@ CODE = {
     "the style of figures": (
         f"{LIBRARY}/plots/style.py",
         ADDED_CODE,
-        {"plot": 5, "toy_geometry": 1},
+        {"plot": 6, "toy_geometry": 1},
     ),
     "one family of measures": (
         f"{LIBRARY}/sharpness/perturbation.py",
@@ -142,7 +142,7 @@ CODE = {
     "calibration": (
         f"{LIBRARY}/evaluation/calibration.py",
         ADDED_CODE,
-        {"calibrate": 1, **AFTER_COLLECT, "plot": 4},
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 5},
     ),
 }
 

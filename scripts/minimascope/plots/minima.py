@@ -55,7 +55,8 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
         )
     of = select(conditions, dataset, network).set_index("condition")["control"]
     controls = pd.Series(models.index.get_level_values("condition").map(of), models.index)
-    styles = condition_styles(of.unique())
+    # In the order of the measures, as in all figures.
+    styles = condition_styles(of[rows["condition"].unique()].unique())
     figure, panels = _panels(len(names), styles)
     figure.suptitle(f"{network} on {dataset}: {len(models)} minima")
     for axes, (measure, name) in zip(panels, names.items(), strict=True):

@@ -59,6 +59,8 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     """
     rows = at_minima(select(summary, dataset, network))
     settings = select(conditions, dataset, network).set_index("condition")
+    # In the order of the measures, as in all figures.
+    settings = settings.loc[rows["condition"].unique()]
     names = measures_of(rows, "evaluation", "sharpness")
     varied = _varied(settings)
     if not varied or not names:
