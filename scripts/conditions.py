@@ -7,10 +7,13 @@ import pandas as pd
 from minimascope.io import write_text
 from minimascope.jobs import job
 
+NAMES = ["dataset", "network", "condition", "control"]
+
 
 def main() -> None:
-    rows = json.loads(snakemake.params.spec)["rows"]
-    write_text(snakemake.output.table, pd.DataFrame(rows).to_csv(index=False))
+    table = pd.DataFrame(json.loads(snakemake.params.spec)["rows"])
+    settings = table.columns.difference(NAMES)
+    write_text(snakemake.output.table, table[[*NAMES, *settings]].to_csv(index=False))
 
 
 with job(snakemake.log[0], snakemake.threads):
