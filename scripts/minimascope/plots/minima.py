@@ -12,11 +12,10 @@ from ..analysis.measure_names import MEASURES, measures_of
 from ..analysis.tables import at_minima
 from ..errors import InputError
 from .style import (
-    HALF_PAGE,
     ConditionStyle,
     condition_handles,
     condition_styles,
-    legend_columns,
+    panels_with_legend,
     scale_axis,
     select,
     set_log,
@@ -57,7 +56,8 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
     controls = pd.Series(models.index.get_level_values("condition").map(of), models.index)
     # In the order of the measures, as in all figures.
     styles = condition_styles(of[rows["condition"].unique()].unique())
-    figure, panels = _panels(len(names), styles)
+    handles = condition_handles(styles, lines=False)
+    figure, panels = panels_with_legend(len(names), COLUMNS, PANEL, handles)
     figure.suptitle(f"{network} on {dataset}: {len(models)} minima")
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         _draw(axes, models[[LOSS, measure]], controls, styles)
@@ -67,21 +67,6 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
         axes.set_xlabel(MEASURES[LOSS].axis_label)
     figure.align_ylabels()
     return figure
-
-
-def _panels(count: int, styles: Mapping[str, ConditionStyle]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels and a legend below them."""
-    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
-    width = max(HALF_PAGE, PANEL[0] * columns)
-    legend = legend_columns(styles, width)
-    height = PANEL[1] * rows + 0.5 + 0.17 * -(-len(styles) // legend)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[count:]:
-        axes.remove()
-    handles = condition_handles(styles, lines=False)
-    figure.legend(handles=handles, loc="outside lower center", ncols=legend)
-    return figure, list(grid[:count])
 
 
 def _scale_loss(axes: Axes, losses: pd.Series) -> None:

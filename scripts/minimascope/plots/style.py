@@ -8,7 +8,7 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -106,6 +106,29 @@ def condition_handles(styles: Mapping[str, ConditionStyle], lines: bool) -> list
 def legend_columns(labels: Iterable[str], width: float) -> int:
     """Return how many columns of a legend fit into a width in inches."""
     return max(1, int(width / (0.55 + 0.07 * max(map(len, labels)))))
+
+
+def panels_with_legend(
+    count: int, columns: int, size: tuple[float, float], handles: Sequence[Line2D]
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels, in rows of ``columns``, and a legend below them.
+
+    Args:
+        count: number of panels.
+        columns: panels in a full row.
+        size: of a panel, width and height in inches.
+        handles: entries of the legend.
+    """
+    rows, columns = -(-count // columns), min(columns, count)
+    width = max(HALF_PAGE, size[0] * columns)
+    in_legend = legend_columns((str(handle.get_label()) for handle in handles), width)
+    height = size[1] * rows + 0.5 + 0.17 * -(-len(handles) // in_legend)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    figure.legend(handles=handles, loc="outside lower center", ncols=in_legend)
+    return figure, list(grid[:count])
 
 
 def select(frame: pd.DataFrame, dataset: str, network: str, required: bool = True) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from .style import (
     ConditionStyle,
     condition_handles,
     condition_styles,
-    legend_columns,
+    panels_with_legend,
     scale_axis,
     select,
     styled,
@@ -71,7 +71,8 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     label = SYMBOLS.get(setting, setting)
     places = _places(settings, setting, others)
     styles = _styles(places)
-    figure, panels = _panels(len(names), styles)
+    handles = condition_handles(styles, lines=True)
+    figure, panels = panels_with_legend(len(names), COLUMNS, PANEL, handles)
     figure.suptitle(f"{network} on {dataset}: sweep of {label}")
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         points = rows[rows["measure"] == measure].join(places, on="condition", how="inner")
@@ -137,21 +138,6 @@ def _styles(places: pd.DataFrame) -> dict[str, ConditionStyle]:
         )
         for row in lines.itertuples()
     }
-
-
-def _panels(count: int, styles: dict[str, ConditionStyle]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels and a legend below them."""
-    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
-    width = max(HALF_PAGE, PANEL[0] * columns)
-    legend = legend_columns(styles, width)
-    height = PANEL[1] * rows + 0.5 + 0.17 * -(-len(styles) // legend)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[count:]:
-        axes.remove()
-    handles = condition_handles(styles, lines=True)
-    figure.legend(handles=handles, loc="outside lower center", ncols=legend)
-    return figure, list(grid[:count])
 
 
 def _draw(axes: Axes, points: pd.DataFrame, style: ConditionStyle) -> None:
