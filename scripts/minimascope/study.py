@@ -222,6 +222,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     }
     study = Study(config, controls, training, sharpness)
     _check_networks(study)
+    _check_corrupted_sets(study)
     _check_initial(study)
     return study
 
@@ -259,6 +260,26 @@ def _check_networks(study: Study) -> None:
         raise InputError(
             f"networks.{min(unused)}: no data set lists it under networks; add it to one"
         )
+
+
+def _check_corrupted_sets(study: Study) -> None:
+    """Refuse a published corrupted set that does not belong to a data set's test split."""
+    for dataset, spec in study.config["datasets"].items():
+        name = spec["corrupted"]
+        if name in ("generated", "none"):
+            continue
+        if spec["source"] != name.removesuffix("_c"):
+            raise InputError(
+                f"datasets.{dataset}.corrupted: {name} is no corrupted copy of {spec['source']};"
+                " set it to generated"
+            )
+        if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):
+            raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
+        if name != "tiny_imagenet_c" and spec["test_samples"] is not None:
+            raise InputError(
+                f"datasets.{dataset}.test_samples: {name} belongs to the whole test split; leave"
+                " it out, or set corrupted to generated"
+            )
 
 
 def _check_initial(study: Study) -> None:

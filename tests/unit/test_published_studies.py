@@ -1,0 +1,207 @@
+"""The studies that come with the workflow hold the papers' settings, and meet print."""
+
+import io
+
+import pandas as pd
+import pytest
+from study_cases import RESOURCES, ROOT, published_study, study
+
+from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, read_printed
+from minimascope.analysis.printed import runs_in_print
+from minimascope.analysis.tables import SUMMARY_COLUMNS
+from minimascope.conditions import condition_rows
+from minimascope.study import Study
+
+PRINTED = [RESOURCES / "published" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
+STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
+CONTROLS = [
+    f"{name}{sam}" for name in ("baseline", "augmentation", "weight_decay") for sam in ("", "_sam")
+]
+
+
+def runs(loaded: Study) -> int:
+    return len(loaded.pairs) * len(loaded.conditions) * len(loaded.seeds)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("protocol", ["corrected", "published"])
+def test_every_study_can_be_loaded_under_both_protocols(name, protocol):
+    loaded = published_study(name, protocol=protocol)
+    assert len(loaded.training) == len(loaded.config["datasets"]) * len(loaded.conditions)
+    assert set(loaded.controls.values()) <= set(loaded.config["conditions"])
+
+
+@pytest.mark.parametrize("name", ["function_centric", "geometric_reappraisal"])
+def test_the_function_centric_runs_are_those_of_the_papers(name):
+    loaded = published_study(name)
+    per_dataset = pd.Series([dataset for dataset, _ in loaded.pairs]).value_counts()
+    trained = (per_dataset * len(loaded.conditions) * len(loaded.seeds)).to_dict()
+    assert trained == {"cifar10": 180, "cifar100": 180, "tiny_imagenet": 120}
+    assert runs(loaded) == 480
+    assert sorted(loaded.conditions) == sorted(CONTROLS)
+    assert loaded.seeds == list(range(10))
+    for dataset, condition in loaded.training:
+        spec = loaded.training_spec(dataset, condition)
+        assert (spec["epochs"], spec["batch_size"], spec["label_noise"]) == (100, 256, 0)
+        assert spec["sam"] == ({"rho": 0.05} if condition.endswith("_sam") else None)
+        decayed = condition.startswith("weight_decay")
+        assert spec["optimizer"] == {
+            "name": "sgd",
+            "momentum": 0.9,
+            "lr": 0.01 if dataset == "cifar100" else 0.001,
+            "weight_decay": 5e-4 if decayed else 0.0,
+        }
+        assert (spec["augment"] is not None) == condition.startswith("augmentation")
+
+
+def test_the_function_centric_study_augments_and_normalises_as_the_papers():
+    loaded = published_study("function_centric")
+    crop = {"crop_padding": 4, "crop_fill": 128, "horizontal_flip": 0.5, "resized_crop": None}
+    for name in ("augmentation", "augmentation_sam"):
+        for dataset in ("cifar10", "cifar100"):
+            assert loaded.augmentation(dataset, name) == crop
+        tiny = loaded.augmentation("tiny_imagenet", name)
+        assert (tiny["resized_crop"], tiny["crop_padding"]) == (0.08, 0)
+        assert tiny["horizontal_flip"] == 0.5
+    assert loaded.input_spec("cifar100") == {"mean": [0.5], "std": [0.5]}
+    assert loaded.input_spec("tiny_imagenet")["mean"] == [0.485, 0.456, 0.406]
+    assert [len(loaded.corruption_names(name)) for name in loaded.config["datasets"]] == [19, 19, 0]
+    assert loaded.sharpness["cifar100"]["forward"]["published_share"] == 0.2
+    assert loaded.sharpness["cifar10"]["forward"]["published_share"] == 1
+    assert loaded.sharpness["tiny_imagenet"]["perturbation"]["published_share"] == 0.5
+
+
+def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
+    corrected = published_study("function_centric")
+    published = published_study("function_centric", protocol="published")
+    assert published.name == "function_centric-published"
+    for condition in CONTROLS:
+        schedules = [
+            loaded.training_spec("cifar100", condition)["schedule"]
+            for loaded in (corrected, published)
+        ]
+        assert schedules[0] == {"name": "cosine", "per": "epoch", "period": None}
+        assert schedules[1] == {"name": "cosine", "per": "batch", "period": 100}
+        assert corrected.training_spec("cifar10", condition)["schedule"]["name"] == "constant"
+        augments = condition.startswith("augmentation")
+        assert (published.test_augmentation("tiny_imagenet", condition) is not None) == augments
+        assert published.test_augmentation("cifar10", condition) is None
+        assert corrected.test_augmentation("tiny_imagenet", condition) is None
+
+
+def test_the_sweep_of_sam_s_radius_is_the_paper_s():
+    loaded = published_study("sam_rho_sweep")
+    radii = [loaded.training_spec("cifar10", name)["sam"] for name in loaded.conditions]
+    assert sorted(sam["rho"] for sam in radii if sam) == [0.0025, 0.005, 0.025, 0.05, 0.25, 0.5]
+    assert radii.count(None) == 1
+    assert runs(loaded) == 70
+
+
+def test_the_minima_are_240_of_each_network():
+    loaded = published_study("minima_240")
+    specs = {name: loaded.training_spec("cifar10", name) for name in loaded.conditions}
+    cells = {
+        (loaded.controls[name], spec["batch_size"], spec["optimizer"]["lr"])
+        for name, spec in specs.items()
+    }
+    expected = {(c, batch, lr) for c in CONTROLS for batch in (128, 256) for lr in (0.001, 0.01)}
+    assert cells == expected
+    assert len(loaded.conditions) == 24
+    assert len(loaded.seeds) == 10
+    assert loaded.pairs == [("cifar10", "resnet18"), ("cifar10", "vgg19")]
+    assert "minima" in loaded.figures
+
+
+def test_random_labels_go_from_none_to_all_in_steps_of_a_tenth():
+    loaded = published_study("random_labels")
+    for dataset in ("cifar10", "cifar100"):
+        noise = [loaded.label_noise(dataset, name) for name in loaded.conditions]
+        assert sorted(noise) == pytest.approx([step / 10 for step in range(11)])
+    assert runs(loaded) == 66
+
+
+# Conditions as a table, and which of them are in print
+
+
+def conditions_of(loaded: Study) -> pd.DataFrame:
+    """The rows as jobs read them: from a file."""
+    table = pd.DataFrame(condition_rows(loaded)).to_csv(index=False)
+    return pd.read_csv(io.StringIO(table)).set_index(["dataset", "network", "condition"])
+
+
+def swept() -> Study:
+    rho, batch = "training.sam.rho", "training.batch_size"
+    axes = [{rho: [0.05, 0.5]}, {rho: [0.3], batch: [20]}, {batch: [10, 20]}]
+    return study(
+        sweeps={f"s{i}": {"axes": axis, "conditions": ["sam"]} for i, axis in enumerate(axes)},
+        networks={"vgg": {"architecture": "pretrained_vgg19_bn"}},
+        conditions={"augmentation": {"augment": {"crop_padding": 2}}},
+        datasets={"small": {"printed": "cifar100"}},
+    )
+
+
+def test_conditions_are_told_apart_by_control_and_settings():
+    rows = conditions_of(swept())
+    assert len(rows) == 2 * 2 * (3 + 2 + 1 + 2)
+    of = rows.reset_index([0, 1]).query("dataset == 'large' and network == 'resnet'")
+    assert set(of.index[of["control"] != of.index]) == {
+        f"sam-{cell}"
+        for cell in ("rho0.05", "rho0.5", "rho0.3-batch_size20", "batch_size10", "batch_size20")
+    }
+    assert set(of["control"][3:]) == {"sam"}
+    # Nothing but the radius, or nothing at all, sets these apart from their control.
+    unlike = {"sam-rho0.3-batch_size20", "sam-batch_size20"}
+    assert set(of.index[~of["like_control"]]) == unlike
+    assert of["sam.rho"].dropna().to_dict()["sam-rho0.3-batch_size20"] == 0.3
+    assert list(of.index[of["sam.rho"].isna()]) == ["augmentation", "baseline"]
+    assert list(of.index[of["augmented"]]) == ["augmentation"]
+    assert of.loc["augmentation", "augment.crop_padding"] == 2
+    assert set(of["optimizer.lr"]) == {0.1}
+
+
+def test_conditions_have_the_printed_names_of_data_sets_and_architectures():
+    rows = conditions_of(swept()).groupby(["dataset", "network"]).first()
+    names = rows[["printed_dataset", "architecture", "pretrained"]]
+    assert list(names.itertuples(name=None)) == [
+        (("large", "resnet"), "cifar10", "resnet18", False),
+        (("large", "vgg"), "cifar10", "vgg19_bn", True),
+        (("small", "resnet"), "cifar100", "resnet18", False),
+        (("small", "vgg"), "cifar100", "vgg19_bn", True),
+    ]
+    assert study().printed_dataset("small") is None
+
+
+def test_cells_of_a_radius_are_in_print_but_not_those_of_other_settings_or_repeats():
+    kept = runs_in_print(conditions_of(swept()).reset_index())
+    for _, group in kept.groupby(["dataset", "network"]):
+        # sam-rho0.05 and sam-batch_size10 repeat their control.
+        assert set(group["condition"]) == {"baseline", "augmentation", "sam", "sam-rho0.5"}
+    rho = kept.groupby("condition")["rho"].first()
+    assert rho.dropna().to_dict() == {"sam": 0.05, "sam-rho0.5": 0.5}
+    kept = runs_in_print(conditions_of(study(conditions={"sam": {"sam": None}})).reset_index())
+    assert set(kept["dataset"]) == {"large"}  # the other one is not in print
+    assert kept["rho"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "in_print", "missing"),
+    [("sam_rho_sweep", {"baseline", "baseline_sam", "baseline_sam-rho0.25"}, 0),
+     ("function_centric", {*CONTROLS}, 1)],
+)  # fmt: skip
+def test_published_studies_can_be_compared_with_print(name, in_print, missing):
+    loaded = published_study(name)
+    printed = pd.concat(map(read_printed, PRINTED))
+    conditions = conditions_of(loaded).reset_index()
+    summary = conditions.reindex(columns=SUMMARY_COLUMNS).assign(
+        view="clean", measure="test_accuracy", mean=range(len(conditions)), sem=1.0, n_seeds=10
+    )
+    cells = compare(summary, runs_in_print(conditions), printed)
+    assert list(cells.columns) == COLUMNS
+    found = cells[(cells["metric"] == "test_accuracy") & (cells["verdict"] != NOT_RUN)]
+    assert set(found["condition"]) == in_print
+    ours = summary.set_index(["dataset", "network", "condition"])["mean"]
+    for row in found.itertuples():
+        assert row.ours == ours[row.dataset, row.network, row.condition]
+        assert row.control == loaded.controls[row.condition]
+    of_radius = cells[(cells["rho"] == 0.25) & (cells["metric"] == "test_accuracy")]
+    assert (of_radius["verdict"] == NOT_RUN).sum() == missing
