@@ -147,6 +147,12 @@ def test_disagreement_of_two_seeds_has_no_standard_error():
     assert math.isnan(row["sem"])
 
 
+def test_disagreement_on_augmented_test_images_says_so():
+    pairs = pairs_frame({(0, 1): 0.25}).assign(view="augmented")
+    summary = summarise(measures_frame(), pairs)
+    assert row_of(summary, "baseline", "prediction_disagreement")["view"] == "augmented"
+
+
 def test_disagreement_between_conditions_is_not_part_of_the_summary():
     pairs = pairs_frame({(0, 1): 0.2}).assign(condition_b="weight_decay")
     assert "prediction_disagreement" not in set(summarise(measures_frame(), pairs)["measure"])
