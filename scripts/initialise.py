@@ -11,7 +11,7 @@ from minimascope.jobs import job
 from minimascope.models import save_model
 from minimascope.networks import Classifier, NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.registry import PRETRAINED
+from minimascope.registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
 
 
 def main() -> None:
@@ -43,12 +43,10 @@ def main() -> None:
 
 def put_pretrained(network: Classifier, architecture: str) -> None:
     """Put ImageNet weights in place of the drawn ones, except in the last layer."""
-    from minimascope.networks.torchvision_pretrained import find_weights, load_pretrained
-
     configured = [Path(path) for path in snakemake.input.weights]
     folders = [Path(snakemake.params.data_dir), Path(torch.hub.get_dir(), "checkpoints")]
-    path = configured[0] if configured else find_weights(architecture, folders)
-    load_pretrained(network, architecture, path)
+    path = configured[0] if configured else FIND_WEIGHTS.load()(architecture, folders)
+    LOAD_PRETRAINED.load()(network, architecture, path)
 
 
 with job(snakemake.log[0], snakemake.threads):

@@ -56,6 +56,9 @@ SOURCES = {
     "cifar100": _component("data.cifar:load_cifar100"),
     "tiny_imagenet": _component("data.tiny_imagenet:load"),
 }
+# Found here, so that networks without such weights do not depend on the code of those with.
+FIND_WEIGHTS = _component("networks.torchvision_pretrained:find_weights")
+LOAD_PRETRAINED = _component("networks.torchvision_pretrained:load_pretrained")
 # Corrupted copies of a test split: our own, or a published set.
 CORRUPTED_SETS = {
     "generated": _component("data.corrupted:generate"),

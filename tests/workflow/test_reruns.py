@@ -139,6 +139,11 @@ CODE = {
     ),
     "SAM": (f"{LIBRARY}/optim/sam.py", ADDED_CODE, {"train": 4, **MEASURES_OF_ALL_MODELS}),
     "a network not in the study": (f"{LIBRARY}/networks/vit.py", ADDED_CODE, {}),
+    "weights that no network of the study has": (
+        f"{LIBRARY}/networks/torchvision_pretrained.py",
+        ADDED_CODE,
+        {},
+    ),
     "calibration": (
         f"{LIBRARY}/evaluation/calibration.py",
         ADDED_CODE,
