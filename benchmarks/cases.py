@@ -191,7 +191,7 @@ def training_case(train: bool, n: int = 2048, width: float = 0.125) -> Case:
     """An epoch of our batched input pipeline against a DataLoader's, with and without training."""
     split = pictures(n)
     draws = generator("benchmark", "order")
-    spec = NetworkSpec("resnet18", 3, 32, 10, width=width)
+    spec = NetworkSpec("resnet18", 3, (32, 32), 10, width=width)
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     loader = plain_loader(split, batch_size=256)
@@ -234,7 +234,7 @@ def problem(n: int = 1437, size: int = 8, width: float = 0.125) -> Problem:
     draws = generator("benchmark", "problem")
     images = torch.randint(0, 256, (n, 1, size, size), generator=draws, dtype=torch.uint8)
     model = NormalisedInput(
-        initialise(NetworkSpec("resnet18", 1, size, 10, width=width), 0), [0.5], [0.5]
+        initialise(NetworkSpec("resnet18", 1, (size, size), 10, width=width), 0), [0.5], [0.5]
     )
     return Problem(model.eval(), Split(images, torch.arange(n) % 10))
 

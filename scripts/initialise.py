@@ -1,16 +1,18 @@
 """Draw the initial weights that all conditions of a seed start from."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from minimascope.data.prepared import load_dataset
+from minimascope.data.prepared import Dataset, load_dataset
 from minimascope.errors import InputError
 from minimascope.jobs import job
 from minimascope.models import save_model
 from minimascope.networks import Classifier, NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
+from minimascope.networks.normalised import NormalisedInput, with_own_statistics
 from minimascope.registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
 
 
@@ -18,35 +20,42 @@ def main() -> None:
     config = json.loads(snakemake.params.spec)
     seed = int(snakemake.wildcards.seed)
     dataset, _ = load_dataset(snakemake.input.data)
-    network, normalize = config["network"], config["normalize"]
-    for key, values in normalize.items():
-        if len(values) not in (1, dataset.channels):
-            raise InputError(
-                f"datasets.{snakemake.wildcards.dataset}.normalize.{key}: {len(values)} values for"
-                f" {dataset.channels} channel(s); give one for each channel, or one for all"
-            )
+    normalize = normalisation(config["normalize"], dataset)
+    network = config["network"]
     architecture = network.pop("architecture")
     spec = NetworkSpec(
         architecture=architecture,
         channels=dataset.channels,
-        image_size=dataset.image_size,
+        input_size=dataset.input_size,
         classes=len(dataset.classes),
         width=network.pop("width"),
         options=network,
     )
     drawn = initialise(spec, seed)
-    if architecture.startswith(PRETRAINED):
-        put_pretrained(drawn, architecture.removeprefix(PRETRAINED))
-    model = NormalisedInput(drawn, **config["normalize"])
-    save_model(snakemake.output.model, model, spec, config["normalize"], seed=seed)
+    if architecture in LOAD_PRETRAINED:
+        put_pretrained(drawn, architecture)
+    model = NormalisedInput(drawn, **normalize)
+    save_model(snakemake.output.model, model, spec, normalize, seed=seed)
+
+
+def normalisation(configured: Mapping[str, Any], dataset: Dataset) -> dict[str, list[float]]:
+    """Return mean and standard deviation, the training split's own where none are configured."""
+    for key, values in configured.items():
+        if values is not None and len(values) not in (1, dataset.channels):
+            raise InputError(
+                f"datasets.{snakemake.wildcards.dataset}.normalize.{key}: {len(values)} values for"
+                f" {dataset.channels} channel(s); give one for each channel, or one for all"
+            )
+    return with_own_statistics(configured, dataset.train.inputs)
 
 
 def put_pretrained(network: Classifier, architecture: str) -> None:
-    """Put ImageNet weights in place of the drawn ones, except in the last layer."""
+    """Put published weights in place of the drawn ones, except in the last layer."""
+    name = architecture.removeprefix(PRETRAINED)
     configured = [Path(path) for path in snakemake.input.weights]
     folders = [Path(snakemake.params.data_dir), Path(torch.hub.get_dir(), "checkpoints")]
-    path = configured[0] if configured else FIND_WEIGHTS.load()(architecture, folders)
-    LOAD_PRETRAINED.load()(network, architecture, path)
+    path = configured[0] if configured else FIND_WEIGHTS[architecture].load()(name, folders)
+    LOAD_PRETRAINED[architecture].load()(network, name, path)
 
 
 with job(snakemake.log[0], snakemake.threads):

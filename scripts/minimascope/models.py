@@ -43,7 +43,8 @@ def load_model(
     tensors, metadata = load_tensors(path)
     if "network" not in metadata:
         raise InputError(f"{path}: holds no network; name a model.safetensors of this workflow")
-    spec = NetworkSpec(**metadata["network"])
+    network = metadata["network"]
+    spec = NetworkSpec(**network | {"input_size": tuple(network["input_size"])})
     if dropout is not None:
         spec = replace(spec, dropout=dropout)
     network = build(spec)

@@ -13,7 +13,7 @@ from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 
-SIZES = {"resnet18": 8, "vgg19": 32, "vit": 8}
+SIZES = {"resnet18": (8, 8), "vgg19": (32, 32), "vit": (8, 8), "cnn10": (16, 24)}
 
 
 def randomise(model: nn.Module, inputs: torch.Tensor, seed: int = 0) -> nn.Module:
@@ -42,8 +42,7 @@ def network(architecture: str, width: float = 1 / 64, seed: int = 0) -> Normalis
 def images(architecture: str, n: int, seed: int = 0) -> Split:
     """Return uint8 images of the size that the network takes, with labels of four classes."""
     draws = torch.Generator().manual_seed(seed)
-    size = SIZES[architecture]
-    pixels = torch.randint(0, 256, (n, 1, size, size), dtype=torch.uint8, generator=draws)
+    pixels = torch.randint(0, 256, (n, 1, *SIZES[architecture]), dtype=torch.uint8, generator=draws)
     return Split(pixels, torch.randint(0, 4, (n,), generator=draws))
 
 

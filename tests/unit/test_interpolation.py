@@ -16,7 +16,7 @@ from minimascope.sharpness.losses import mean_loss
 
 
 def problem(count: int) -> tuple[list[nn.Module], Split]:
-    spec = NetworkSpec("resnet18", channels=1, image_size=8, classes=4, width=0.0625)
+    spec = NetworkSpec("resnet18", channels=1, input_size=(8, 8), classes=4, width=0.0625)
     draws = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8, generator=draws)
     models = []

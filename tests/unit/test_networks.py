@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from minimascope.errors import InputError
+from minimascope.models import load_model, save_model
 from minimascope.networks import (
     NetworkSpec,
     build,
@@ -16,13 +17,18 @@ from minimascope.networks import (
     features_and_head,
     initialise,
 )
+from minimascope.networks.normalised import NormalisedInput
 
-CIFAR = {"channels": 3, "image_size": 32, "classes": 10}
+CIFAR = {"channels": 3, "input_size": (32, 32), "classes": 10}
 SMALL = {
-    "resnet18": NetworkSpec("resnet18", 1, 8, 10, width=0.125),
-    "vgg19": NetworkSpec("vgg19", 1, 32, 10, width=0.0625),
-    "vit": NetworkSpec("vit", 1, 8, 10, width=0.125, options={"patch_size": 2}),
+    "resnet18": NetworkSpec("resnet18", 1, (8, 10), 10, width=0.125),
+    "vgg19": NetworkSpec("vgg19", 1, (32, 32), 10, width=0.0625),
+    "vit": NetworkSpec("vit", 1, (8, 5), 10, width=0.125, options={"patch_size": 2}),
+    "cnn10": NetworkSpec("cnn10", 1, (16, 20), 10, width=0.125),
+    "cnn14": NetworkSpec("cnn14", 1, (32, 40), 10, width=0.0625),
 }
+
+LAYERS = {"resnet18": 21, "vgg19": 18, "vit": 26, "cnn10": 10, "cnn14": 14}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +42,7 @@ def spec(request) -> NetworkSpec:
 
 
 def images(spec: NetworkSpec, n: int = 4, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    shape = (n, spec.channels, spec.image_size, spec.image_size)
+    shape = (n, spec.channels, *spec.input_size)
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
@@ -57,7 +63,7 @@ def parameter_count(model: nn.Module) -> int:
 # --- size ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("architecture", "layers"), [("resnet18", 21), ("vgg19", 18), ("vit", 26)])
+@pytest.mark.parametrize(("architecture", "layers"), LAYERS.items())
 def test_the_number_of_weight_layers_is_the_papers(architecture, layers):
     with torch.device("meta"):
         assert count_weight_layers(build(NetworkSpec(architecture, **CIFAR))) == layers
@@ -83,12 +89,14 @@ def test_resnet18_has_the_parameters_of_its_definition():
         assert parameter_count(build(NetworkSpec("resnet18", **CIFAR))) == expected == 11_173_962
 
 
-@pytest.mark.parametrize(("image_size", "flattened"), [(32, 512), (64, 2048)])
-def test_vgg19_has_the_parameters_of_its_definition(image_size, flattened):
+@pytest.mark.parametrize(
+    ("input_size", "flattened"), [((32, 32), 512), ((64, 64), 2048), ((64, 96), 3072)]
+)
+def test_vgg19_has_the_parameters_of_its_definition(input_size, flattened):
     sizes = [3, 64, 64, 128, 128, 256, 256, 256, 256] + 8 * [512]
     expected = sum(9 * a * b + 2 * b for a, b in itertools.pairwise(sizes))
     expected += (flattened * 512 + 512) + 2 * 512 + (512 * 10 + 10)
-    spec = NetworkSpec("vgg19", channels=3, image_size=image_size, classes=10)
+    spec = NetworkSpec("vgg19", channels=3, input_size=input_size, classes=10)
     with torch.device("meta"):
         assert parameter_count(build(spec)) == expected
 
@@ -97,8 +105,9 @@ def test_vgg19_has_the_parameters_of_its_definition(image_size, flattened):
 @pytest.mark.parametrize("width", [0.001, 0.1, 0.25])
 def test_width_scales_the_features_and_never_below_one(architecture, width):
     model = build(NetworkSpec(architecture, **CIFAR, width=width))
-    assert model.head.in_features == max(1, round(512 * width))
-    assert count_weight_layers(model) == {"resnet18": 21, "vgg19": 18, "vit": 26}[architecture]
+    features = 2048 if architecture == "cnn14" else 512
+    assert model.head.in_features == max(1, round(features * width))
+    assert count_weight_layers(model) == LAYERS[architecture]
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
@@ -191,8 +200,11 @@ def test_dropout_drops_features_in_training_only(spec):
     dropping = initialise(replace(spec, dropout=0.25), seed=0)
     with torch.no_grad():
         assert torch.equal(plain.eval()(inputs), dropping.eval()(inputs))
-        kept = plain.train().features(inputs) != 0
-        dropped = (dropping.train().features(inputs) == 0) & kept
+        before = []
+        dropping.dropout.register_forward_hook(lambda _module, given, _result: before.extend(given))
+        features = dropping.train().features(inputs)
+    kept = before[0] != 0
+    dropped = kept & (features == 0)
     assert (dropped.sum() / kept.sum()).item() == pytest.approx(0.25, abs=0.05)
 
 
@@ -237,6 +249,16 @@ def test_second_derivatives_are_those_of_finite_differences(spec):
     expected = (gradient_at(step) - gradient_at(-step)) / (2 * step)
     assert product.norm() > 0
     assert (product - expected).norm() < 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "vit", "cnn10", "cnn14"])
+def test_networks_take_log_mel_spectrograms(architecture):
+    options = {"patch_size": 16} if architecture == "vit" else {}
+    spec = NetworkSpec(architecture, 1, (64, 101), 10, width=0.0625, options=options)
+    model, inputs = initialise(spec, seed=0).train(), images(spec)
+    F.cross_entropy(model(inputs), torch.tensor([0, 1, 2, 3])).backward()
+    assert model(inputs).shape == (4, 10)
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
@@ -363,9 +385,11 @@ def test_specs_with_equal_values_are_equal_and_hash_alike():
         ({"architecture": "resnet81"}, "did you mean 'resnet18'"),
         ({"architecture": "vit", "options": {"patchsize": 4}}, "did you mean 'patch_size'"),
         ({"options": {"patch_size": 4}}, "resnet18: unknown name 'patch_size'"),
-        ({"architecture": "vgg19", "image_size": 28}, "28 is not a multiple of 32"),
-        ({"architecture": "vgg19", "image_size": 8}, "8 is not a multiple of 32"),
-        ({"architecture": "vit", "image_size": 30}, "30 is not a multiple of patch_size 4"),
+        ({"architecture": "vgg19", "input_size": (64, 28)}, "64×28: both sides must be multiples"),
+        ({"architecture": "vgg19", "input_size": (16, 64)}, "16×64: both sides must be multiples"),
+        ({"architecture": "cnn10", "input_size": (16, 15)}, "16×15 is too small .* 16 mel bands"),
+        ({"architecture": "cnn14", "input_size": (31, 64)}, "31×64 is too small .* 32 frames"),
+        ({"input_size": (32, 0)}, "input_size: 0 is too small"),
         ({"architecture": "vit", "options": {"patch_size": 1}}, "use an even patch_size"),
         ({"width": 0.0}, "width: 0.0 is not positive"),
         ({"width": math.nan}, "width: nan is not positive"),
@@ -378,3 +402,16 @@ def test_a_mistake_in_a_spec_is_named_in_one_line(changes, message):
     with pytest.raises(InputError, match=message) as error:
         build(spec)
     assert "\n" not in str(error.value)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_a_saved_network_is_built_again_with_its_specification(spec, tmp_path):
+    normalize = {"mean": [0.25], "std": [0.5]}
+    model = NormalisedInput(initialise(spec, seed=0), **normalize).eval()
+    save_model(tmp_path / "model.safetensors", model, spec, normalize, seed=0)
+    again, its_spec, _ = load_model(tmp_path / "model.safetensors", torch.device("cpu"))
+    assert its_spec == spec
+    assert hash(its_spec) == hash(spec)
+    assert torch.equal(again(images(spec)), model(images(spec)))

@@ -3,6 +3,8 @@
 The CIFAR-10 shapes are counted beside the tests of each network.
 """
 
+import itertools
+
 import pytest
 import torch
 
@@ -69,6 +71,19 @@ VIT = [
 ]
 
 
+def panns(mels, sizes, classes):
+    """Two convolutions a block between the normalisation of mel bands and two linear layers."""
+    layers = [norm(mels)]
+    for before, after in itertools.pairwise([1, *sizes]):
+        layers += [convolution(before, after, 3), norm(after)]
+        layers += [convolution(after, after, 3), norm(after)]
+    return [*layers, linear(sizes[-1], sizes[-1]), linear(sizes[-1], classes)]
+
+
+CNN10 = (64, 128, 256, 512)
+CNN14 = (*CNN10, 1024, 2048)
+
+
 @pytest.mark.parametrize(
     ("architecture", "description", "parameters", "layers"),
     [
@@ -81,7 +96,24 @@ def test_full_networks_on_cifar100_are_as_large_as_their_description(
     architecture, description, parameters, layers
 ):
     with torch.device("meta"):
-        model = build(NetworkSpec(architecture, channels=3, image_size=32, classes=CLASSES))
+        model = build(NetworkSpec(architecture, channels=3, input_size=(32, 32), classes=CLASSES))
     counted = sum(parameter.numel() for parameter in model.parameters())
     assert counted == sum(size for size, _ in description) == parameters
     assert count_weight_layers(model) == sum(counts for _, counts in description) == layers
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sizes", "classes", "parameters"),
+    [
+        ("cnn10", CNN10, 527, 5_219_279),
+        ("cnn14", CNN14, 527, 80_753_615),
+        ("cnn10", CNN10, 10, 4_954_058),
+        ("cnn14", CNN14, 10, 79_694_282),
+    ],
+)
+def test_full_panns_are_as_large_as_published(architecture, sizes, classes, parameters):
+    with torch.device("meta"):
+        model = build(NetworkSpec(architecture, 1, (64, 1001), classes))
+    counted = sum(parameter.numel() for parameter in model.parameters())
+    assert counted == sum(size for size, _ in panns(64, sizes, classes)) == parameters
+    assert count_weight_layers(model) == 2 * len(sizes) + 2

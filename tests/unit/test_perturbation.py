@@ -82,7 +82,7 @@ def test_the_same_generator_gives_the_same_value_in_batches_of_any_size():
 
 
 def test_the_model_is_left_as_it_was():
-    spec = NetworkSpec("resnet18", channels=1, image_size=8, classes=4, width=0.0625)
+    spec = NetworkSpec("resnet18", channels=1, input_size=(8, 8), classes=4, width=0.0625)
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).train()
     images = torch.randint(0, 256, (12, 1, 8, 8), dtype=torch.uint8)
     split = Split(images, torch.arange(12) % 4)
@@ -97,7 +97,7 @@ def test_the_model_is_left_as_it_was():
 
 
 def test_float64_agrees_with_float32_within_the_stated_rounding_floor():
-    spec = NetworkSpec("resnet18", channels=1, image_size=8, classes=4, width=0.0625)
+    spec = NetworkSpec("resnet18", channels=1, input_size=(8, 8), classes=4, width=0.0625)
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
     images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8)
     labels = torch.arange(40) % 4

@@ -15,16 +15,16 @@ from minimascope.networks import count_weight_layers, features_and_head
 from minimascope.networks import torchvision_pretrained as pretrained
 from minimascope.networks.torchvision_pretrained import find_weights, load_pretrained
 
-TINY_IMAGENET = {"channels": 3, "image_size": 64, "classes": 200}
+TINY_IMAGENET = {"channels": 3, "input_size": (64, 64), "classes": 200}
 
 
-def resnet(classes=5, image_size=64):
-    return pretrained.resnet18(channels=3, image_size=image_size, classes=classes)
+def resnet(classes=5):
+    return pretrained.resnet18(channels=3, input_size=(64, 64), classes=classes)
 
 
 def vgg_on_meta(classes=200):
     with torch.device("meta"):
-        return pretrained.vgg19_bn(channels=3, image_size=64, classes=classes)
+        return pretrained.vgg19_bn(channels=3, input_size=(64, 64), classes=classes)
 
 
 def randomise(model: nn.Module) -> nn.Module:
@@ -120,7 +120,7 @@ def test_the_average_pool_and_its_gradient_are_torchs(shape):
     [
         ({"channels": 1}, "the images have 1 channel"),
         ({"width": 0.5}, "set width to 1.0"),
-        ({"image_size": 31}, "image_size 31 is less than 32"),
+        ({"input_size": (31, 40)}, "input_size 31×40: both sides must be at least 32"),
     ],
 )
 def test_what_the_weights_do_not_fit_is_refused_in_one_line(architecture, changes, message):

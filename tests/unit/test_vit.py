@@ -9,8 +9,10 @@ from torch import nn
 from minimascope.networks import NetworkSpec, build, initialise
 from minimascope.networks.vit import LocalitySelfAttention, ShiftedPatchTokenisation
 
-CIFAR = NetworkSpec("vit", channels=3, image_size=32, classes=10)
-SMALL = NetworkSpec("vit", 1, 8, 10, width=0.125, options={"patch_size": 2})
+CIFAR = NetworkSpec("vit", channels=3, input_size=(32, 32), classes=10)
+SMALL = NetworkSpec("vit", 1, (8, 8), 10, width=0.125, options={"patch_size": 2})
+# Neither side is a multiple of the patch size.
+OBLONG = NetworkSpec("vit", 1, (7, 10), 10, width=0.125, options={"patch_size": 4})
 
 
 @pytest.fixture(autouse=True)
@@ -38,18 +40,21 @@ def test_vit_has_the_parameters_of_its_definition():
 
 
 def loop_shifted_patches(image: np.ndarray, patch_size: int) -> np.ndarray:
-    """Patches [(s/p)², 5·c·p²]; numbers ordered by copy, channel, row, column."""
-    channels, side, _ = image.shape
+    """Patches [⌈h/p⌉ · ⌈w/p⌉, 5·c·p²]; numbers ordered by copy, channel, row, column.
+
+    Outside of the image is zero, also where the last patches end there.
+    """
+    channels, height, width = image.shape
     half = patch_size // 2
     patches = []
-    for top in range(0, side, patch_size):
-        for left in range(0, side, patch_size):
+    for top in range(0, height, patch_size):
+        for left in range(0, width, patch_size):
             numbers = []
             for down, right in [(0, 0), (half, half), (half, -half), (-half, half), (-half, -half)]:
                 for channel in range(channels):
                     for row in range(top + down, top + down + patch_size):
                         for column in range(left + right, left + right + patch_size):
-                            inside = 0 <= row < side and 0 <= column < side
+                            inside = 0 <= row < height and 0 <= column < width
                             numbers.append(image[channel, row, column] if inside else 0.0)
             patches.append(numbers)
     return np.array(patches)
@@ -82,11 +87,13 @@ def numpy_state(module: nn.Module) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize("patch_size", [2, 4])
-def test_tokens_are_shifted_patches_normalised_and_projected(patch_size):
+@pytest.mark.parametrize(
+    ("patch_size", "size"), [(2, (8, 8)), (4, (8, 8)), (4, (8, 12)), (4, (7, 10)), (4, (2, 3))]
+)
+def test_tokens_are_shifted_patches_normalised_and_projected(patch_size, size):
     module = randomise(ShiftedPatchTokenisation(3, patch_size, dimension=7)).double()
     weights = numpy_state(module)
-    inputs = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    inputs = torch.randn(2, 3, *size, dtype=torch.float64)
     with torch.no_grad():
         tokens = module(inputs).numpy()
     for image, actual in zip(inputs.numpy(), tokens, strict=True):
@@ -123,14 +130,15 @@ def test_a_token_does_not_attend_to_itself():
     assert (influence + torch.eye(4) > 1e-3).all()
 
 
-def test_vit_is_the_pre_norm_transformer_of_its_definition():
-    model = randomise(build(SMALL)).double()
+@pytest.mark.parametrize("spec", [SMALL, OBLONG])
+def test_vit_is_the_pre_norm_transformer_of_its_definition(spec):
+    model = randomise(build(spec)).double()
     state = numpy_state(model)
-    inputs = torch.randn(2, 1, 8, 8, dtype=torch.float64)
+    inputs = torch.randn(2, 1, *spec.input_size, dtype=torch.float64)
     with torch.no_grad():
         features, logits = model.features(inputs).numpy(), model(inputs).numpy()
     for index, image in enumerate(inputs.numpy()):
-        patches = loop_shifted_patches(image, 2)
+        patches = loop_shifted_patches(image, spec.options["patch_size"])
         patches = loop_layer_norm(patches, state, "body.tokenisation.norm")
         patches = patches @ state["body.tokenisation.projection.weight"].T
         patches = patches + state["body.tokenisation.projection.bias"]

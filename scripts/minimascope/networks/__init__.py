@@ -21,8 +21,8 @@ class NetworkSpec:
 
     Attributes:
         architecture: a name in `registry.NETWORKS`.
-        channels: channels of an input image.
-        image_size: height and width of an input image in pixels.
+        channels: channels of an input.
+        input_size: height and width of an input: pixels, or mel bands and frames.
         classes: number of logits.
         width: factor on the number of channels (or on the token dimension) of every layer.
         dropout: share of features that is dropped before the head in training.
@@ -32,7 +32,7 @@ class NetworkSpec:
 
     architecture: str
     channels: int
-    image_size: int
+    input_size: tuple[int, int]
     classes: int
     width: float = 1.0
     dropout: float = 0.0
@@ -40,7 +40,7 @@ class NetworkSpec:
 
 
 class Classifier(nn.Module):
-    """Body, dropout and linear head: images [n, channels, h, w] to logits [n, classes].
+    """Body, dropout and linear head: inputs [n, channels, h, w] to logits [n, classes].
 
     The head is registered last, so that it is also the last linear layer in module order.
     """
@@ -69,7 +69,7 @@ def build(spec: NetworkSpec) -> nn.Module:
     """Return the network of the spec; its weights are drawn from torch's global generator.
 
     Raises:
-        InputError: an unknown architecture or option, a value out of range, or an image size
+        InputError: an unknown architecture or option, a value out of range, or an input size
             that the architecture cannot take.
     """
     if spec.architecture not in NETWORKS:
@@ -83,7 +83,7 @@ def build(spec: NetworkSpec) -> nn.Module:
     _check_ranges(spec)
     return component.load()(
         channels=spec.channels,
-        image_size=spec.image_size,
+        input_size=spec.input_size,
         classes=spec.classes,
         width=spec.width,
         dropout=spec.dropout,
@@ -183,9 +183,10 @@ def _are_logits(output: Tensor, logits: Any) -> bool:
 
 
 def _check_ranges(spec: NetworkSpec) -> None:
-    for name in ("channels", "image_size", "classes"):
-        if getattr(spec, name) < 1:
-            raise InputError(f"{name}: {getattr(spec, name)} is too small; use 1 or more")
+    sizes = (spec.channels, min(spec.input_size), spec.classes)
+    for name, size in zip(("channels", "input_size", "classes"), sizes, strict=True):
+        if size < 1:
+            raise InputError(f"{name}: {size} is too small; use 1 or more")
     if not spec.width > 0:
         raise InputError(f"width: {spec.width} is not positive; use 1.0 for the full network")
     if not 0 <= spec.dropout < 1:

@@ -1,11 +1,59 @@
 """A network with the normalisation of its inputs, so that one module takes the data as stored."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from ..errors import InputError
+
 LARGEST_PIXEL = 255
+# Mean and standard deviation of images whose own are not given.
+MIDDLE = [0.5]
+# Inputs that are converted to float64 at once.
+CHUNK = 64
+
+
+def with_own_statistics(
+    normalize: Mapping[str, Sequence[float] | None], inputs: torch.Tensor
+) -> dict[str, list[float]]:
+    """Return the normalisation with numbers in place of None: the inputs' own.
+
+    Images (uint8) are normalised with 0.5. Features get the mean and the standard deviation of each
+    channel over all inputs, rows and columns, accumulated in float64.
+
+    Args:
+        normalize: ``mean`` and ``std``, per channel or one for all; None for the inputs' own.
+        inputs: of the training split, [n, channels, height, width].
+
+    Raises:
+        InputError: features that are not finite, or all alike in a channel.
+    """
+    if None not in normalize.values():
+        return {name: list(values) for name, values in normalize.items()}
+    own = {"mean": MIDDLE, "std": MIDDLE}
+    if inputs.dtype != torch.uint8:
+        own = _statistics(inputs)
+    return {
+        name: list(own[name] if values is None else values) for name, values in normalize.items()
+    }
+
+
+def _statistics(features: torch.Tensor) -> dict[str, list[float]]:
+    n = features.numel() / features.shape[1]
+    total = sum(part.double().sum((0, 2, 3)) for part in features.split(CHUNK))
+    mean = (total / n).reshape(-1, 1, 1)
+    # A second pass, because the difference of two large sums would lose digits.
+    squares = sum((part - mean).square().sum((0, 2, 3)) for part in features.split(CHUNK))
+    std = (squares / n).sqrt().tolist()
+    for channel, value in enumerate(std):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(
+                f"normalize: the training inputs have a standard deviation of {value} in channel"
+                f" {channel}; look at the recordings, or give mean and std"
+            )
+    return {"mean": mean.flatten().tolist(), "std": std}
 
 
 class NormalisedInput(nn.Module):

@@ -1,4 +1,4 @@
-"""ResNet-18 for small images (He et al. 2016, arXiv:1512.03385)."""
+"""ResNet-18 for small inputs (He et al. 2016, arXiv:1512.03385)."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +30,12 @@ class BasicBlock(nn.Module):
 
 
 def resnet18(
-    *, channels: int, image_size: int, classes: int, width: float = 1.0, dropout: float = 0.0
+    *,
+    channels: int,
+    input_size: tuple[int, int],
+    classes: int,
+    width: float = 1.0,
+    dropout: float = 0.0,
 ) -> Classifier:
     """Return ResNet-18 with a 3×3 stride-1 stem and no max-pool.
 
@@ -41,7 +46,7 @@ def resnet18(
 
     Args:
         channels: channels of the input.
-        image_size: not used, the average pool takes any size.
+        input_size: not used, the average pool takes any size.
         classes: number of logits.
         width: factor on the number of channels.
         dropout: share of features dropped before the head in training.

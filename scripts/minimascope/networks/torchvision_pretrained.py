@@ -6,11 +6,9 @@ be built again anywhere. `find_weights` and `load_pretrained` put ImageNet weigh
 
 import hashlib
 import re
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +16,7 @@ from torchvision import models
 
 from ..errors import InputError, nearest
 from . import Classifier
+from .weights_file import misfit, read_weights
 
 CHANNELS = 3
 SMALLEST_IMAGE = 32
@@ -73,7 +72,7 @@ class AveragePool(nn.Module):
 def resnet18(
     *,
     channels: int,
-    image_size: int,
+    input_size: tuple[int, int],
     classes: int,
     width: float = 1.0,
     dropout: float = 0.0,
@@ -85,7 +84,7 @@ def resnet18(
 
     Args:
         channels: 3.
-        image_size: height and width of the input, at least 32.
+        input_size: height and width of the input, each at least 32.
         classes: number of logits.
         width: 1.
         dropout: share of features dropped before the head in training.
@@ -93,7 +92,7 @@ def resnet18(
     Raises:
         InputError: a value that these weights do not fit.
     """
-    _check("resnet18", channels, image_size, width)
+    _check("resnet18", channels, input_size, width)
     body = models.resnet18(weights=None)
     features = body.fc.in_features
     body.fc = nn.Identity()
@@ -103,7 +102,7 @@ def resnet18(
 def vgg19_bn(
     *,
     channels: int,
-    image_size: int,
+    input_size: tuple[int, int],
     classes: int,
     width: float = 1.0,
     dropout: float = 0.0,
@@ -116,7 +115,7 @@ def vgg19_bn(
 
     Args:
         channels: 3.
-        image_size: height and width of the input, at least 32.
+        input_size: height and width of the input, each at least 32.
         classes: number of logits.
         width: 1.
         dropout: share of features dropped before the head in training, after torchvision's two.
@@ -124,7 +123,7 @@ def vgg19_bn(
     Raises:
         InputError: a value that these weights do not fit.
     """
-    _check("vgg19_bn", channels, image_size, width)
+    _check("vgg19_bn", channels, input_size, width)
     body = models.vgg19_bn(weights=None)
     body.avgpool = AveragePool(7)
     features = body.classifier[-1].in_features
@@ -168,10 +167,10 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
     _check_checksum(path, remedy)
     weights = {
         name: value
-        for name, value in _read(path, remedy).items()
+        for name, value in read_weights(path, remedy).items()
         if name not in (f"{pretrained.last_layer}.weight", f"{pretrained.last_layer}.bias")
     }
-    problem = _misfit(weights, network.body.state_dict())
+    problem = misfit(weights, network.body.state_dict())
     if problem:
         raise InputError(f"{path}: not the weights of {architecture} ({problem}); {remedy}")
     network.body.load_state_dict(weights)
@@ -186,7 +185,7 @@ def _pretrained(architecture: str) -> Pretrained:
     return PRETRAINED[architecture]
 
 
-def _check(architecture: str, channels: int, image_size: int, width: float) -> None:
+def _check(architecture: str, channels: int, input_size: tuple[int, int], width: float) -> None:
     if channels != CHANNELS:
         raise InputError(
             f"{architecture}: the images have {channels} channel(s), but ImageNet's have"
@@ -196,10 +195,10 @@ def _check(architecture: str, channels: int, image_size: int, width: float) -> N
         raise InputError(
             f"{architecture}: width {width} does not fit ImageNet weights; set width to 1.0"
         )
-    if image_size < SMALLEST_IMAGE:
+    if min(input_size) < SMALLEST_IMAGE:
         raise InputError(
-            f"{architecture}: image_size {image_size} is less than {SMALLEST_IMAGE}, which its five"
-            " halvings need; resize the images"
+            f"{architecture}: input_size {'×'.join(map(str, input_size))}: both sides must be at"
+            f" least {SMALLEST_IMAGE}, because of its five halvings; resize the images"
         )
 
 
@@ -215,35 +214,3 @@ def _check_checksum(path: Path, remedy: str) -> None:
             f"{path}: SHA-256 starts with {checksum[:8]}, not with the {named[1]} of its name;"
             f" {remedy}"
         )
-
-
-def _read(path: Path, remedy: str) -> Mapping[str, Any]:
-    try:
-        # Files from before torch 1.6, such as torchvision's VGG, are no zip and cannot be mapped.
-        content = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
-    except Exception as error:  # whatever the unpickler makes of arbitrary bytes
-        problem = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: not a checkpoint of weights ({problem}…); {remedy}") from error
-    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
-        raise InputError(f"{path}: not a checkpoint of weights by name; {remedy}")
-    return content
-
-
-def _misfit(weights: Mapping[str, Any], expected: Mapping[str, Tensor]) -> str:
-    """Return what is wrong with the weights, or nothing."""
-    for name in expected:
-        # Older files have no counts of batches; torch then leaves them at zero.
-        if name not in weights and not name.endswith("num_batches_tracked"):
-            return f"{name} is missing"
-    for name, value in weights.items():
-        if name not in expected:
-            return f"{name} is unknown"
-        if not isinstance(value, Tensor) or value.layout != torch.strided:
-            return f"{name} is not a plain tensor"
-        if value.shape != expected[name].shape:
-            return f"{name} has shape {tuple(value.shape)}, not {tuple(expected[name].shape)}"
-        if value.is_floating_point() != expected[name].is_floating_point():
-            return f"{name} is {value.dtype}"
-    return ""

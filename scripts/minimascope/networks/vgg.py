@@ -1,4 +1,6 @@
-"""VGG-19 with BatchNorm for small images (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
+"""VGG-19 with BatchNorm for small inputs (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
+
+import math
 
 from torch import nn
 
@@ -7,34 +9,40 @@ from . import Classifier, scaled
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolutions
 HIDDEN_SIZE = 512
-REDUCTION = 2 ** len(STAGES)  # every stage ends in a max-pool that halves the image
+REDUCTION = 2 ** len(STAGES)  # every stage ends in a max-pool that halves both sides
 
 
 def vgg19(
-    *, channels: int, image_size: int, classes: int, width: float = 1.0, dropout: float = 0.0
+    *,
+    channels: int,
+    input_size: tuple[int, int],
+    classes: int,
+    width: float = 1.0,
+    dropout: float = 0.0,
 ) -> Classifier:
     """Return VGG-19 with BatchNorm and a small classifier.
 
     Sixteen 3×3 convolutions in five stages, each closed by a 2×2 max-pool; then flatten,
     Linear–BatchNorm–ReLU and the linear head: 18 weight layers. Features are [n, 512 · width].
-    The flattened size is 512 · width · (image_size / 32)²: 512 for 32×32 pixels, 2048 for 64×64.
+    The flattened size is 512 · width · h/32 · w/32: 512 for 32×32 pixels, 2048 for 64×64.
     Convolutions have no bias, because the BatchNorm after each has one. Weights keep torch's
     default initialisation.
 
     Args:
         channels: channels of the input.
-        image_size: height and width of the input, a multiple of 32.
+        input_size: height h and width w of the input, multiples of 32.
         classes: number of logits.
         width: factor on the number of channels and on the hidden layer.
         dropout: share of features dropped before the head in training.
 
     Raises:
-        InputError: five max-pools do not divide the image evenly.
+        InputError: five max-pools do not divide the input evenly.
     """
-    if image_size < REDUCTION or image_size % REDUCTION:
+    if any(side < REDUCTION or side % REDUCTION for side in input_size):
         raise InputError(
-            f"vgg19: image_size {image_size} is not a multiple of {REDUCTION}, which its five"
-            f" max-pools need; resize or pad the images, or use resnet18"
+            f"vgg19: input_size {'×'.join(map(str, input_size))}: both sides must be multiples of"
+            f" {REDUCTION}, because of its five max-pools; resize or pad the inputs, or use"
+            " resnet18"
         )
     layers: list[nn.Module] = []
     previous = channels
@@ -50,7 +58,7 @@ def vgg19(
     hidden_size = scaled(HIDDEN_SIZE, width)
     layers += [
         nn.Flatten(),
-        nn.Linear(previous * (image_size // REDUCTION) ** 2, hidden_size),
+        nn.Linear(previous * math.prod(side // REDUCTION for side in input_size), hidden_size),
         nn.BatchNorm1d(hidden_size),
         nn.ReLU(),
     ]

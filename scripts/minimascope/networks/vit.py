@@ -18,11 +18,11 @@ EMBEDDING_STD = 0.02
 
 
 class ShiftedPatchTokenisation(nn.Module):
-    """Images [n, c, s, s] to tokens [n, (s/p)², d], p the patch size.
+    """Images [n, c, h, w] to tokens [n, ⌈h/p⌉ · ⌈w/p⌉, d], p the patch size.
 
-    The image and its four copies shifted by half a patch along the diagonals (zeros move in) are
-    stacked as channels, cut into patches of 5·c·p² numbers, normalised and projected
-    (section 3.1 of the paper).
+    Zeros at the bottom and on the right complete the last patches. The image and its four copies
+    shifted by half a patch along the diagonals (zeros move in) are stacked as channels, cut into
+    patches of 5·c·p² numbers, normalised and projected (section 3.1 of the paper).
     """
 
     def __init__(self, channels: int, patch_size: int, dimension: int):
@@ -34,7 +34,9 @@ class ShiftedPatchTokenisation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the tokens, row by row."""
-        patches = F.pixel_unshuffle(self.shifted(images), self.patch_size)
+        bottom, right = (-side % self.patch_size for side in images.shape[-2:])
+        whole = F.pad(images, (0, right, 0, bottom))
+        patches = F.pixel_unshuffle(self.shifted(whole), self.patch_size)
         return self.projection(self.norm(patches.flatten(2).transpose(1, 2)))
 
     def shifted(self, images: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ class TransformerBlock(nn.Module):
 
 
 class ClassTokenEncoder(nn.Module):
-    """Images [n, c, s, s] to the encoded class token [n, d]."""
+    """Images [n, c, h, w] to the encoded class token [n, d]."""
 
     def __init__(
         self, tokenisation: nn.Module, patches: int, dimension: int, blocks: list[nn.Module]
@@ -126,7 +128,7 @@ class ClassTokenEncoder(nn.Module):
 def vit(
     *,
     channels: int,
-    image_size: int,
+    input_size: tuple[int, int],
     classes: int,
     width: float = 1.0,
     dropout: float = 0.0,
@@ -141,7 +143,8 @@ def vit(
 
     Args:
         channels: channels of the input.
-        image_size: height and width of the input, a multiple of ``patch_size``.
+        input_size: height and width of the input. Sides that are no multiples of ``patch_size`` are
+            filled up with zeros, the mean of normalised inputs.
         classes: number of logits.
         width: factor on the token, head and MLP dimensions; depth and heads stay.
         dropout: share dropped in training after each attention projection, after each MLP and
@@ -149,16 +152,11 @@ def vit(
         patch_size: height and width of a patch, even, because the shift is half of it.
 
     Raises:
-        InputError: the patch size is odd or does not divide the image size.
+        InputError: the patch size is odd.
     """
     if patch_size < 2 or patch_size % 2:
         raise InputError(
             f"vit: patch_size {patch_size} cannot be halved for the shift; use an even patch_size"
-        )
-    if image_size % patch_size:
-        raise InputError(
-            f"vit: image_size {image_size} is not a multiple of patch_size {patch_size};"
-            " choose another patch_size or resize the images"
         )
     dimension = scaled(DIMENSION, width)
     tokenisation = ShiftedPatchTokenisation(channels, patch_size, dimension)
@@ -168,5 +166,6 @@ def vit(
         )
         for _ in range(DEPTH)
     ]
-    body = ClassTokenEncoder(tokenisation, (image_size // patch_size) ** 2, dimension, blocks)
+    patches = math.prod(math.ceil(side / patch_size) for side in input_size)
+    body = ClassTokenEncoder(tokenisation, patches, dimension, blocks)
     return Classifier(body, dimension, classes, dropout)
