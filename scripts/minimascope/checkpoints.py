@@ -53,7 +53,8 @@ class CheckpointFile:
         state: dict[int, dict[str, Any]] = {}
         for name, tensor in _part(tensors, "optimizer.").items():
             index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = tensor
+            # A copy lies in memory as any new tensor does; products round by that.
+            state.setdefault(int(index), {})[key] = tensor.clone()
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         return Progress(metadata["epoch"], tuple(map(_from_json, metadata["history"])))

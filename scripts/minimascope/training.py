@@ -1,14 +1,15 @@
 """One training loop for every network, condition and optimiser.
 
 What a run computes depends on (initial weights, data, specification, seed) alone: the order of
-the data is drawn from (seed, epoch), augmentation and dropout from streams of their own, and the
-learning rate is a function of time. A run that resumes at the start of an epoch therefore ends
-with the same bytes as one that was never interrupted.
+the data is drawn from (seed, epoch), augmentation, dropout and what the optimiser draws from
+streams of their own, and the learning rate is a function of time, or state of an optimiser that
+tunes it. A run that resumes at the start of an epoch therefore ends with the same bytes as one that
+was never interrupted.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from . import optim
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
 from .data.prepared import Dataset, Split
+from .data.sampling import Sampling, epoch_order
 from .devices import (
     algorithms,
     autocast,
@@ -36,7 +38,7 @@ from .optim.schedule import Schedule
 from .progress import progress
 from .seeding import derive_seed, generator
 
-REMEDY = "lower training.optimizer.lr or, with SAM, rho"
+REMEDY = "lower training.optimizer.lr"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ class TrainingSpec:
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: images per step; the last batch of an epoch may be smaller.
+        batch_size: inputs per step; the last batch of an epoch may be smaller.
         optimizer: ``{"name": …, "lr": …, …}`` for `optim.build`.
-        schedule: of the learning rate.
+        schedule: of the learning rate; without effect on an optimiser that sets its own.
         sam_rho: radius of sharpness-aware minimisation, or None for the plain gradient.
-        augmentation: of the training images, or None.
+        augmentation: of the training inputs, or None.
+        sampling: which samples an epoch shows (`data.sampling.epoch_order`).
         label_smoothing: share of the target spread over all classes.
         dropout: probability, used when the network is built.
         precision: ``fp32``, ``tf32`` or ``bf16``.
@@ -64,6 +67,7 @@ class TrainingSpec:
     schedule: Schedule = field(default_factory=Schedule)
     sam_rho: float | None = None
     augmentation: Augmentation | None = None
+    sampling: Sampling = "shuffled"
     label_smoothing: float = 0.0
     dropout: float = 0.0
     precision: str = "fp32"
@@ -97,18 +101,18 @@ def train(
         model: on the device where the training is to run; takes the data set's inputs as stored.
         dataset: moved to that device as a whole.
         spec: see `TrainingSpec`.
-        seed: names the streams of data order, augmentation and dropout.
+        seed: names the streams of data order, augmentation, dropout and the optimiser.
         checkpoint: where an interrupted run continues from, and is kept for the next time.
 
     Raises:
-        InputError: the loss became infinite or NaN, the last batch has a single image, or the
+        InputError: the loss became infinite or NaN, the last batch has a single input, or the
             device cannot do what the specification asks for.
     """
     device = next(model.parameters()).device
     train_split, test_split = dataset.train.to(device), dataset.test.to(device)
     if len(train_split) % spec.batch_size == 1:
         raise InputError(
-            f"training.batch_size: {spec.batch_size} leaves a last batch of one image"
+            f"training.batch_size: {spec.batch_size} leaves a last batch of one input"
             f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
         )
     memory_format = fastest_memory_format(model, device)
@@ -141,7 +145,7 @@ def _prepare(
 ) -> _Trainee:
     draws = bool(spec.dropout) or any(map(_draws, model.modules()))
     forward = compiled(model, batch_size, draws, spec.deterministic) if spec.compile else model
-    optimizer = optim.build(model.parameters(), spec.optimizer)
+    optimizer = optim.build(model, spec.optimizer)
     return _Trainee(model, forward, optimizer, draws, memory_format)
 
 
@@ -167,7 +171,7 @@ def _run(
         row = _run_epoch(trainee, train_split, spec, seed, epoch)
         last = epoch + 1 == spec.epochs
         if last or (epoch + 1) % spec.test_every == 0:
-            row |= _test(model, test_split, spec, row)
+            row |= _test(trainee, test_split, spec, row)
         history.append(row)
         if checkpoint and not last:
             checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
@@ -175,16 +179,16 @@ def _run(
 
 
 def _test(
-    model: nn.Module, split: Split, spec: TrainingSpec, row: Mapping[str, float]
+    trainee: _Trainee, split: Split, spec: TrainingSpec, row: Mapping[str, float]
 ) -> dict[str, float]:
     with autocast(spec.precision, split.inputs.device):
-        logits = predict(model, split.inputs)
+        logits = predict(trainee.model, split.inputs)
     loss, accuracy = loss_and_accuracy(logits, split.labels)
     # The last step of an epoch can destroy a network whose training losses were all finite.
     if not math.isfinite(loss):
         raise InputError(
             f"training diverged: the test loss is {loss} after epoch {row['epoch']},"
-            f" at learning rate {row['learning_rate']:g}; {REMEDY}"
+            f" at learning rate {row['learning_rate']:g}; {_remedy(trainee)}"
         )
     return {"test_loss": loss, "test_accuracy": accuracy}
 
@@ -194,29 +198,31 @@ def _run_epoch(
 ) -> dict[str, float]:
     start = time.perf_counter()
     device = split.inputs.device
-    order = torch.randperm(len(split), generator=generator(seed, "order", epoch)).to(device)
+    order = epoch_order(split, spec.sampling, generator(seed, "order", epoch))
     draws = generator(seed, "augmentation", epoch, device=device)
+    fisher_draws = generator(seed, "fisher labels", epoch, device=device)
     batches = order.split(spec.batch_size)
     losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
     rates = []
     trainee.model.train()
     for step, rows in enumerate(batches):
-        images, labels = split.inputs[rows], split.labels[rows]
+        inputs, labels = split.inputs[rows], split.labels[rows]
         if spec.augmentation:
-            images = augment(images, spec.augmentation, draws)
-        images = images.contiguous(memory_format=trainee.memory_format)
-        rates.append(_set_learning_rate(trainee.optimizer, spec, epoch, step, len(batches)))
+            inputs = augment(inputs, spec.augmentation, draws)
+        inputs = inputs.contiguous(memory_format=trainee.memory_format)
+        rates.append(_learning_rate(trainee.optimizer, spec, epoch, step, len(batches)))
         dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
-        batch = _Batch(images, labels, dropout_seed)
+        batch = _Batch(inputs, labels, dropout_seed)
+        _observe(trainee.optimizer, batch, fisher_draws)
         losses[step], right = _step(trainee, batch, spec)
         correct += right
-    _check_finite(losses, rates, epoch)
+    _check_finite(losses, rates, epoch, _remedy(trainee))
     seconds = time.perf_counter() - start
     sizes = torch.tensor([len(rows) for rows in batches], device=device)
     return {
         "epoch": epoch + 1,
-        "learning_rate": rates[0],
+        "learning_rate": float(rates[0]),
         "train_loss": (losses @ sizes.double()).item() / len(split),
         "train_accuracy": correct.item() / len(split),
         "test_loss": math.nan,
@@ -228,21 +234,27 @@ def _run_epoch(
 
 @dataclass(frozen=True)
 class _Batch:
-    images: torch.Tensor
+    inputs: torch.Tensor
     labels: torch.Tensor
     dropout_seed: int | None
+
+
+def _observe(optimizer: torch.optim.Optimizer, batch: _Batch, draws: torch.Generator) -> None:
+    if hasattr(optimizer, "observe"):
+        with _dropout_stream(batch.dropout_seed, batch.inputs.device):
+            optimizer.observe(batch.inputs, draws)
 
 
 def _step(
     trainee: _Trainee, batch: _Batch, spec: TrainingSpec
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Take one step; return the loss at the parameters before it and the number of hits."""
-    device = batch.images.device
+    device = batch.inputs.device
     hits = []
 
     def loss() -> torch.Tensor:
         with _dropout_stream(batch.dropout_seed, device), autocast(spec.precision, device):
-            logits = trainee.forward(batch.images)
+            logits = trainee.forward(batch.inputs)
         hits.append((logits.argmax(1) == batch.labels).sum())
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return F.cross_entropy(logits, batch.labels, label_smoothing=spec.label_smoothing)
@@ -271,21 +283,30 @@ def _dropout_stream(seed: int | None, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _set_learning_rate(
+def _learning_rate(
     optimizer: torch.optim.Optimizer, spec: TrainingSpec, epoch: int, step: int, steps: int
-) -> float:
+) -> float | torch.Tensor:
+    """Set the scheduled learning rate, unless the optimiser sets its own; return it."""
+    if hasattr(optimizer, "learning_rate"):
+        return optimizer.learning_rate
     rate = spec.optimizer["lr"] * spec.schedule.factor(epoch, step, spec.epochs, steps)
     for group in optimizer.param_groups:
         group["lr"] = rate
     return rate
 
 
-def _check_finite(losses: torch.Tensor, rates: list[float], epoch: int) -> None:
+def _remedy(trainee: _Trainee) -> str:
+    return getattr(trainee.optimizer, "remedy", REMEDY) + " or, with SAM, rho"
+
+
+def _check_finite(
+    losses: torch.Tensor, rates: Sequence[float | torch.Tensor], epoch: int, remedy: str
+) -> None:
     # Once per epoch: asking after each step would make the CPU wait for the GPU.
     bad = (~losses.isfinite()).nonzero()
     if len(bad):
         step = int(bad[0])
         raise InputError(
             f"training diverged: the loss is {losses[step].item()} in epoch {epoch + 1},"
-            f" step {step + 1}, at learning rate {rates[step]:g}; {REMEDY}"
+            f" step {step + 1}, at learning rate {float(rates[step]):g}; {remedy}"
         )

@@ -37,7 +37,7 @@ def test_the_gradient_of_a_quadratic_is_that_at_the_ascended_point():
 def test_two_steps_with_momentum_and_weight_decay_follow_the_hand_calculation():
     point = Point(3, 1)
     spec = {"name": "sgd", "lr": 0.1, "momentum": 0.5, "weight_decay": 0.01}
-    optimizer = optim.build([point.position], spec)
+    optimizer = optim.build(point, spec)
     # Step 1: gradient (6.6, 11.2) + 0.01 · (3, 1) = (6.63, 11.21), the velocity.
     sam_gradient(point, point.loss, rho=0.5)
     optimizer.step()

@@ -40,11 +40,14 @@ def perceptron() -> nn.Module:
 
 
 def resnet(dropout: float = 0.0) -> NormalisedInput:
-    spec = NetworkSpec("resnet18", 1, 8, 3, width=0.0625, dropout=dropout)
+    spec = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.0625, dropout=dropout)
     return NormalisedInput(initialise(spec, 0), [0.5], [0.5])
 
 
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
+# Of three steps in an epoch, some of which need neither new factors nor new inverses.
+KFAC = {"name": "kfac", "lr": 0.01, "damping": 0.01, "factor_every": 2, "inverse_every": 4}
+GDTUO = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 0.0001, "weight_decay": 0.01}
 
 
 def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd():
@@ -82,6 +85,8 @@ def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd():
         {"name": "adam", "lr": 0.01, "betas": [0.8, 0.9]},
         {"name": "adamw", "lr": 0.01, "weight_decay": 0.1},
         {"name": "rmsprop", "lr": 0.01, "alpha": 0.9, "momentum": 0.5},
+        {"name": "kfac", "lr": 0.1, "damping": 0.1, "inverse_every": 10},
+        {"name": "gdtuo", "lr": 0.01, "hyper_lr": 0.0001, "weight_decay": 0.001},
     ],
     ids=lambda spec: "-".join(spec),
 )
@@ -130,6 +135,24 @@ def test_the_order_of_the_data_is_the_same_for_every_condition(monkeypatch):
     assert len(pairs) == 6
     assert all(torch.equal(a, b) for a, b in pairs)
     assert not all(torch.equal(pairs[0][0], a) for a, _ in pairs[3:4])
+
+
+def test_an_optimiser_that_observes_has_a_stream_of_its_own_for_each_epoch(monkeypatch):
+    def drawn(seed: int) -> list[float]:
+        seen = []
+
+        def observe(optimizer, inputs, draws):
+            seen.append((len(inputs), torch.rand((), generator=draws).item()))
+
+        monkeypatch.setattr(torch.optim.SGD, "observe", observe, raising=False)
+        train(perceptron(), feature_data(), TrainingSpec(2, 10, SGD), seed)
+        assert [size for size, _ in seen] == [10] * 4
+        return [number for _, number in seen]
+
+    assert drawn(1) == drawn(1)
+    assert len({*drawn(1), *drawn(2)}) == 8
+    epoch = generator(1, "fisher labels", 1)
+    assert drawn(1)[2:] == [torch.rand((), generator=epoch).item() for _ in range(2)]
 
 
 def test_label_smoothing_spreads_the_target():
@@ -216,6 +239,10 @@ RESUMABLE = {
     "SAM, dropout and augmentation": TrainingSpec(
         5, 8, SGD, sam_rho=0.05, augmentation=Augmentation(1, 0, 0.5), dropout=0.3
     ),
+    "kfac": TrainingSpec(5, 8, KFAC, Schedule("cosine"), dropout=0.3),
+    "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam_rho=0.05),
+    "gdtuo": TrainingSpec(5, 8, GDTUO),
+    "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam_rho=0.05, dropout=0.3),
 }
 
 

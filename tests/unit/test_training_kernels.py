@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from test_training import SGD, InterruptedAfter, TrainingInterruptedError, image_data, resnet
+from test_training import (
+    GDTUO,
+    KFAC,
+    SGD,
+    InterruptedAfter,
+    TrainingInterruptedError,
+    image_data,
+    resnet,
+)
 from torch import nn
 
 from minimascope import optim, training
@@ -20,6 +28,7 @@ from minimascope.optim.schedule import Schedule
 from minimascope.training import TrainingSpec, train
 
 ADAMW = {"name": "adamw", "lr": 0.001}
+OPTIMIZERS = [SGD, ADAMW, KFAC, GDTUO]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SPEC = TrainingSpec(epochs=3, batch_size=10, optimizer=SGD)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible")
@@ -81,9 +90,10 @@ def test_convolutions_are_channels_last_on_a_gpu_only():
     assert fastest_memory_format(nn.Linear(2, 2), GPU) is torch.contiguous_format
 
 
+@pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 @pytest.mark.parametrize("sam_rho", [None, 0.05])
-def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam_rho):
-    spec = replace(SPEC, sam_rho=sam_rho, augmentation=Augmentation(1, 0, 0.5))
+def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam_rho, optimizer):
+    spec = replace(SPEC, optimizer=optimizer, sam_rho=sam_rho, augmentation=Augmentation(1, 0, 0.5))
     plain, other = small_network(), small_network()
     expected = train(plain, image_data(), spec, 0)
     formats = observed(monkeypatch, lambda trainee: is_channels_last(trainee.model[4].weight))
@@ -96,7 +106,7 @@ def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam_rho):
         torch.testing.assert_close(value, reference, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec["name"])
 def test_an_interrupted_training_in_channels_last_ends_with_the_same_bytes(
     monkeypatch, optimizer, tmp_path
 ):
@@ -113,7 +123,7 @@ def test_an_interrupted_training_in_channels_last_ends_with_the_same_bytes(
 
 def test_restored_state_is_laid_out_as_the_parameters_are():
     model = nn.Conv2d(3, 4, 3)
-    optimizer = optim.build(model.parameters(), ADAMW)
+    optimizer = optim.build(model, ADAMW)
     with in_memory_format(model, torch.channels_last):
         state = {"step": torch.tensor(3.0), "exp_avg": torch.randn(4, 3, 3, 3)}
         optimizer.state[model.weight] = dict(state)
@@ -126,15 +136,15 @@ def test_restored_state_is_laid_out_as_the_parameters_are():
 
 
 def test_optimisers_are_fused_on_a_gpu_only(monkeypatch):
-    parameters = list(small_network().parameters())
+    model = small_network()
     for name in ("sgd", "adam", "adamw"):
-        optimizer = optim.build(iter(parameters), {"name": name, "lr": 0.1})
+        optimizer = optim.build(model, {"name": name, "lr": 0.1})
         assert (optimizer.defaults["fused"], optimizer.defaults["foreach"]) == (None, True)
     monkeypatch.setattr(nn.Parameter, "is_cuda", True)
     for name in ("sgd", "adam", "adamw"):
-        optimizer = optim.build(iter(parameters), {"name": name, "lr": 0.1})
+        optimizer = optim.build(model, {"name": name, "lr": 0.1})
         assert (optimizer.defaults["fused"], optimizer.defaults["foreach"]) == (True, None)
-    assert optim.build(parameters, {"name": "rmsprop", "lr": 0.1}).defaults["foreach"]
+    assert optim.build(model, {"name": "rmsprop", "lr": 0.1}).defaults["foreach"]
 
 
 def test_a_networks_own_dropout_draws_from_the_seeds_stream():
@@ -200,10 +210,11 @@ def test_the_fastest_kernels_are_looked_for_on_a_gpu_unless_they_must_repeat(mon
 
 
 @needs_compiler
-def test_a_compiled_training_agrees_with_the_plain_one():
+@pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
+def test_a_compiled_training_agrees_with_the_plain_one(optimizer):
     # In each epoch two full batches, a smaller one and a test; each step has two passes.
     torch.compiler.reset()
-    spec = replace(SPEC, sam_rho=0.05, deterministic=True)
+    spec = replace(SPEC, optimizer=optimizer, sam_rho=0.05, deterministic=True)
     plain, compiled = small_network(dropout=0.5), small_network(dropout=0.5)
     expected = train(plain, image_data(), spec, 0)
     history = train(compiled, image_data(), replace(spec, compile=True), 0)
@@ -226,7 +237,7 @@ def test_a_compiled_training_in_bfloat16_agrees_within_its_rounding():
 
 
 @needs_gpu
-@pytest.mark.parametrize("optimizer", [SGD, ADAMW], ids=["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec["name"])
 @pytest.mark.parametrize("compile", [False, True], ids=["plain", "compiled"])
 def test_on_a_gpu_an_interrupted_training_agrees_with_an_undisturbed_one(
     monkeypatch, tmp_path, optimizer, compile
@@ -247,7 +258,8 @@ def test_on_a_gpu_an_interrupted_training_agrees_with_an_undisturbed_one(
 
 
 @needs_gpu
-def test_no_step_waits_for_the_gpu(monkeypatch):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec["name"])
+def test_no_step_waits_for_the_gpu(monkeypatch, optimizer):
     step = training._step
 
     def strictly(trainee, batch, spec):
@@ -258,5 +270,11 @@ def test_no_step_waits_for_the_gpu(monkeypatch):
             torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(training, "_step", strictly)
-    spec = replace(SPEC, sam_rho=0.05, augmentation=Augmentation(1, 0, 0.5), dropout=0.2)
+    spec = replace(
+        SPEC,
+        optimizer=optimizer,
+        sam_rho=0.05,
+        augmentation=Augmentation(1, 0, 0.5),
+        dropout=0.2,
+    )
     train(resnet(0.2).to(GPU), image_data(), spec, 0)

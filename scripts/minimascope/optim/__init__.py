@@ -1,19 +1,26 @@
-"""Optimisers, sharpness-aware minimisation and learning-rate schedules."""
+"""Optimisers, sharpness-aware minimisation and learning-rate schedules.
 
-from collections.abc import Iterable, Mapping
+Besides what torch asks of an optimiser, one may have
+
+- ``observe(inputs, generator)``, called with each step's batch before its gradient is computed,
+  the model in training mode: to look at the model, drawing random numbers from the generator;
+- ``learning_rate``, if it sets its own: the present one, a tensor that later steps leave alone;
+- ``remedy``, what a user can do against divergence, as a phrase.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..registry import OPTIMIZERS
 
 
-def build(
-    parameters: Iterable[torch.nn.Parameter], spec: Mapping[str, Any]
-) -> torch.optim.Optimizer:
-    """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) with the spec's settings."""
+def build(model: nn.Module, spec: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) of all of the model."""
     settings = {key: value for key, value in spec.items() if key != "name"}
-    return OPTIMIZERS[spec["name"]].load()(parameters, **settings)
+    return OPTIMIZERS[spec["name"]].load()(model, **settings)
 
 
 @torch.no_grad()
