@@ -22,7 +22,7 @@ from minimascope.seeding import derive_seed, generator
 def test_digits_are_split_with_the_same_share_of_each_class(tmp_path):
     data = digits.load(tmp_path, train_size=500, split_seed=3)
     assert (len(data.train), len(data.test)) == (500, 1297)
-    assert (data.channels, data.image_size, len(data.classes)) == (1, 8, 10)
+    assert (data.channels, data.input_size, len(data.classes)) == (1, (8, 8), 10)
     shares = [torch.bincount(s.labels) / len(s) for s in (data.train, data.test)]
     assert (shares[0] - shares[1]).abs().max() < 0.002
     assert (data.train.inputs.min(), data.train.inputs.max()) == (0, 255)

@@ -2,7 +2,10 @@
 
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +15,8 @@ SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 # Declared sizes above these are taken for bombs: bytes of one file, and of all of them.
 LARGEST_FILE = 4 * 2**30
 LARGEST_ARCHIVE = 2**37
+# A file's name and what reads it, while its archive is at it.
+Member = tuple[PurePosixPath, Callable[[], bytes]]
 
 
 def is_archive(path: str | PathLike) -> bool:
@@ -34,18 +39,41 @@ def archive_files(
         InputError: no readable archive, a name that leads out of it, a link or device, or
             declared sizes above the limits.
     """
+    with _readable(path):
+        for name, read in _members(Path(path)):
+            if wanted is None or wanted(name):
+                yield name, read()
+
+
+def archive_names(path: str | PathLike) -> list[PurePosixPath]:
+    """Return the names of an archive's files, in its order; raises what `archive_files` does."""
+    with _readable(path):
+        return [name for name, _ in _members(Path(path))]
+
+
+@contextmanager
+def _readable(path: str | PathLike) -> Iterator[None]:
     try:
-        reader = _zip_files if str(path).endswith(".zip") else _tar_files
-        yield from reader(Path(path), wanted or (lambda name: True))
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        yield
+    # zipfile raises RuntimeError for encrypted files and for compressions it does not know.
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(
             f"{path}: not a readable archive ({error}); replace it by a whole copy"
         ) from error
 
 
-def _tar_files(
-    path: Path, wanted: Callable[[PurePosixPath], bool]
-) -> Iterator[tuple[PurePosixPath, bytes]]:
+def _members(path: Path) -> Iterator[Member]:
+    return _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
     total = 0
     # What is not wanted of a plain tar is jumped over.
     with tarfile.open(path, "r:" if path.suffix == ".tar" else "r|*") as archive:
@@ -56,13 +84,10 @@ def _tar_files(
             if not member.isfile():
                 raise InputError(f"{path}: {name} is a link or device; pack plain files only")
             total = _checked_size(path, name, member.size, total)
-            if wanted(name):
-                yield name, archive.extractfile(member).read()
+            yield name, lambda member=member: archive.extractfile(member).read()
 
 
-def _zip_files(
-    path: Path, wanted: Callable[[PurePosixPath], bool]
-) -> Iterator[tuple[PurePosixPath, bytes]]:
+def _zip_members(path: Path) -> Iterator[Member]:
     total = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -70,8 +95,7 @@ def _zip_files(
             if member.is_dir():
                 continue
             total = _checked_size(path, name, member.file_size, total)
-            if wanted(name):
-                yield name, archive.read(member)
+            yield name, partial(archive.read, member)
 
 
 def _checked_name(path: Path, name: str) -> PurePosixPath:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError
+from .masks import mask
 
 ATTEMPTS = 10
 SMALLEST_RATIO, LARGEST_RATIO = 3 / 4, 4 / 3  # width to height of a resized crop
@@ -16,7 +17,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn for each image.
+    """What is drawn for each input.
 
     Attributes:
         crop_padding: pixels added on each side before a crop of the original size is cut at a
@@ -25,12 +26,20 @@ class Augmentation:
         horizontal_flip: probability of a mirror image.
         resized_crop: smallest share of the image's area that a crop may have; its largest is 1,
             its aspect ratio between 3/4 and 4/3, resized to the image's own size; None for none.
+        band_masks: number of spans of mel bands that are blanked (`masks.mask`).
+        band_mask_size: largest of their lengths, in bands.
+        time_masks: number of spans of frames that are blanked.
+        time_mask_size: largest of their lengths, in frames.
     """
 
     crop_padding: int = 0
     crop_fill: int = 0
     horizontal_flip: float = 0.0
     resized_crop: float | None = None
+    band_masks: int = 0
+    band_mask_size: int = 8
+    time_masks: int = 0
+    time_mask_size: int = 64
 
     def __post_init__(self) -> None:
         if self.resized_crop is None:
@@ -47,22 +56,37 @@ class Augmentation:
 def augment(
     images: torch.Tensor, augmentation: Augmentation, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return an augmented copy of a batch.
+    """Return an augmented batch.
 
     The same distribution as torchvision's ``RandomCrop(size, padding, fill)`` or
-    ``RandomResizedCrop(size, (resized_crop, 1))``, followed by ``RandomHorizontalFlip``, each
-    image drawn independently.
+    ``RandomResizedCrop(size, (resized_crop, 1))``, followed by ``RandomHorizontalFlip`` and by
+    masks over bands and frames, each input drawn independently.
 
     Args:
-        images: [n, channels, height, width] of any dtype.
+        images: [n, channels, height, width] of any dtype; floating for masks.
         augmentation: what to draw.
         generator: on the device of the images.
     """
+    images = _moved(images, augmentation, generator)
+    bands = augmentation.band_masks, augmentation.band_mask_size
+    frames = augmentation.time_masks, augmentation.time_mask_size
+    for dimension, (count, largest) in ((2, bands), (3, frames)):
+        if count:
+            images = mask(images, dimension, count, largest, generator)
+    return images
+
+
+def _moved(
+    images: torch.Tensor, augmentation: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    """Return a batch cropped and mirrored."""
     n, _, height, width = images.shape
     if augmentation.resized_crop is not None:
         boxes = draw_boxes(n, height, width, augmentation.resized_crop, generator)
         return resize_crops(images, boxes, _draw_flips(n, augmentation, generator))
     padding = augmentation.crop_padding
+    if not (padding or augmentation.horizontal_flip):
+        return images
     offsets = torch.randint(
         0, 2 * padding + 1, (2, n), generator=generator, device=generator.device
     )

@@ -40,8 +40,8 @@ def load_cifar_c(
     name = f"{request.corruption}.npy"
     arrays = _arrays(raw, {name, LABELS})
     images, labels = arrays[name], arrays[LABELS]
-    side = dataset.image_size
-    if images.dtype != np.uint8 or images.shape != (len(SEVERITIES) * n, side, side, 3):
+    height, width = dataset.input_size
+    if images.dtype != np.uint8 or images.shape != (len(SEVERITIES) * n, height, width, 3):
         raise InputError(
             f"{raw}: {name} holds {images.dtype} {images.shape}, not {len(SEVERITIES)} severities"
             f" of {n} pictures; replace it by a whole copy"
@@ -52,7 +52,7 @@ def load_cifar_c(
             " replace it by a whole copy"
         )
     rows = request.rows(n)
-    by_severity = images.reshape(len(SEVERITIES), n, side, side, 3)
+    by_severity = images.reshape(len(SEVERITIES), n, height, width, 3)
     wanted = [by_severity[severity - 1][rows.numpy()] for severity in request.severities]
     copies = torch.from_numpy(np.stack(wanted)).permute(0, 1, 4, 2, 3).contiguous()
     labels = dataset.test.labels[rows]
@@ -94,13 +94,14 @@ def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> 
             pictures.
     """
     found: dict[int, dict[tuple[str, str], torch.Tensor]] = {s: {} for s in request.severities}
+    height, width = dataset.input_size
     pictures = _pictures(raw, request)
     for severity, picture in progress(pictures, request.corruption, "picture"):
         image = decoded_picture(picture, raw)
         if image.shape != dataset.test.inputs.shape[1:]:
             raise InputError(
                 f"{raw / picture.name}: {image.shape[2]}×{image.shape[1]} pixels where"
-                f" {dataset.image_size}×{dataset.image_size} were expected; use a whole copy"
+                f" {height}×{width} were expected; use a whole copy"
             )
         found[severity][picture.label, PurePosixPath(picture.name).name] = image
     names = sorted(found[request.severities[0]])

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -16,6 +18,30 @@ TIMEOUT = 60  # seconds without a byte
 PARTIAL_CONTENT = 206
 
 
+def space_for_downloads(files: Sequence[RemoteFile], folder: Path) -> str:
+    """Return a sentence about how much is to be downloaded to a folder.
+
+    What an interrupted download left there is counted as done.
+
+    Raises:
+        InputError: the folder's disk has no room for it.
+    """
+    partials = (_partial(folder / file.name) for file in files)
+    done = sum(partial.stat().st_size for partial in partials if partial.exists())
+    size = sum(file.size for file in files) - done
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < size:
+        raise InputError(
+            f"data_dir: {folder} has {free / 1e9:.1f} GB of free space, and {size / 1e9:.1f} GB"
+            f" ({len(files)} files) are to be downloaded to it; name a folder on a larger disk"
+        )
+    return (
+        f"{size / 1e9:.1f} GB ({len(files)} files) are to be downloaded to {folder}, which has"
+        f" {free / 1e9:.1f} GB of free space"
+    )
+
+
 def download(file: RemoteFile, target: str | PathLike) -> None:
     """Download a file to ``target``, which appears only whole and with the right checksum.
 
@@ -28,7 +54,7 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
+    partial = _partial(target)
     faults = []
     for url in file.urls:
         try:
@@ -43,6 +69,10 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
         f"{target}: no mirror gave this file ({'; '.join(faults)}); run again to continue, or put"
         " a copy there yourself"
     )
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def verify(path: Path, checksum: str) -> None:

@@ -81,12 +81,49 @@ TINY_IMAGENET_C = RemoteFile(
     "md5:f9c9a9dbdc11469f0b850190f7ad8be1",
 )
 
-# By source, and by corrupted set.
+_TAU = "TAU-urban-acoustic-scenes-2020-mobile-development"
+
+
+def _tau(part: str, size: int, md5: str) -> RemoteFile:
+    name = f"{_TAU}.{part}.zip"
+    return RemoteFile(
+        name, _TAU, (f"https://zenodo.org/records/3819968/files/{name}",), size, f"md5:{md5}"
+    )
+
+
+# Version 2.0; the first (record 3670167) has 118 faulty recordings.
+DCASE2020 = (
+    _tau("meta", 214_159, "6eae9db553ce48e4ea246e34e50a3cf5"),
+    _tau("audio.1", 1_726_039_031, "b1e85b8a908d3d6a6ab73268f385d5c8"),
+    _tau("audio.2", 1_782_268_370, "4310a13cc2943d6ce3f70eba7ba4c784"),
+    _tau("audio.3", 1_870_468_865, "ed38956c4246abb56190c1e9b602b7b8"),
+    _tau("audio.4", 1_879_413_176, "97ab8560056b6816808dedc044dcc023"),
+    _tau("audio.5", 1_823_936_584, "b50f5e0bfed33cd8e52cb3e7f815c6cb"),
+    _tau("audio.6", 1_827_246_144, "fbf856a3a86fff7520549c899dc94372"),
+    _tau("audio.7", 1_728_630_243, "0dbffe7b6e45564da649378723284062"),
+    _tau("audio.8", 1_748_646_043, "bb6f77832bf0bd9f786f965beb251b2e"),
+    _tau("audio.9", 1_780_487_215, "a65596a5372eab10c78e08a0de797c9e"),
+    _tau("audio.10", 1_726_068_853, "2ad595819ffa1d56d2de4c7ed43205a6"),
+    _tau("audio.11", 1_744_480_272, "0ad29f7040a4e6a22cfd639b3a6738e5"),
+    _tau("audio.12", 1_738_707_195, "e5f4400c6b9697295fab4cf507155a2f"),
+    _tau("audio.13", 1_835_797_785, "8855ab9f9896422746ab4c5d89d8da2f"),
+    _tau("audio.14", 1_846_390_881, "092ad744452cd3e7de78f988a3d13020"),
+    _tau("audio.15", 1_869_032_508, "4b5eb85f6592aebf846088d9df76b420"),
+    _tau("audio.16", 436_971_777, "2e0a89723e58a3836be019e6996ae460"),
+)
+
+# All files of a source or of a corrupted set.
 OFFICIAL = {
-    "cifar10": CIFAR10,
-    "cifar100": CIFAR100,
-    "tiny_imagenet": TINY_IMAGENET,
-    "cifar10_c": CIFAR10_C,
-    "cifar100_c": CIFAR100_C,
-    "tiny_imagenet_c": TINY_IMAGENET_C,
+    "cifar10": (CIFAR10,),
+    "cifar100": (CIFAR100,),
+    "tiny_imagenet": (TINY_IMAGENET,),
+    "dcase2020": DCASE2020,
+    "cifar10_c": (CIFAR10_C,),
+    "cifar100_c": (CIFAR100_C,),
+    "tiny_imagenet_c": (TINY_IMAGENET_C,),
 }
+
+
+def official_file(name: str) -> RemoteFile:
+    """Return the official file of a name."""
+    return next(file for files in OFFICIAL.values() for file in files if file.name == name)

@@ -1,6 +1,7 @@
 """The one format in which every data set is kept."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any
 
@@ -8,6 +9,9 @@ import torch
 
 from ..errors import InputError
 from ..io import load_tensors, save_tensors
+
+# What a data set says besides its splits.
+NAMES = ("classes", "domains", "seen", "cities")
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,14 @@ class Split:
     Attributes:
         inputs: uint8 images [n, channels, height, width] or float32 features of that shape.
         labels: int64 [n], classes 0 … C-1.
-        domains: int64 [n], or None where the source knows no domains.
+        domains: int64 [n], 0 … D-1, what each was recorded with or by; None where that is unknown.
+        cities: int64 [n], 0 … C-1, where each was recorded; None where that is unknown.
     """
 
     inputs: torch.Tensor
     labels: torch.Tensor
     domains: torch.Tensor | None = None
+    cities: torch.Tensor | None = None
 
     def __post_init__(self):
         if len(self.inputs) == 0 or len(self.inputs) != len(self.labels):
@@ -36,13 +42,19 @@ class Split:
 
     def to(self, device: torch.device | str) -> "Split":
         """Return the split on a device."""
-        domains = None if self.domains is None else self.domains.to(device)
-        return Split(self.inputs.to(device), self.labels.to(device), domains)
+        return self._each(lambda tensor: tensor.to(device))
 
     def rows(self, rows: torch.Tensor) -> "Split":
         """Return the samples of these row numbers [m], in their order."""
-        domains = None if self.domains is None else self.domains[rows]
-        return Split(self.inputs[rows], self.labels[rows], domains)
+        return self._each(lambda tensor: tensor[rows])
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the tensors that the split has, by the names of its attributes."""
+        named = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        return {name: tensor for name, tensor in named if tensor is not None}
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Split":
+        return Split(**{name: change(tensor) for name, tensor in self.tensors().items()})
 
     def drawn(self, share: float, generator: torch.Generator) -> "Split":
         """Return a random share of the samples, at least one; the split itself for a share of 1.
@@ -60,12 +72,23 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training and a test split with the names of their classes and domains."""
+    """A training and a test split.
+
+    Attributes:
+        train: what networks are trained on.
+        test: what they are evaluated on.
+        classes: names of the classes.
+        domains: names of the domains.
+        seen: for each domain, whether networks may have seen it: in-domain or out-of-domain.
+        cities: names of the cities.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     domains: tuple[str, ...] = ()
+    seen: tuple[bool, ...] = ()
+    cities: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, split in (("train", self.train), ("test", self.test)):
@@ -87,28 +110,34 @@ class Dataset:
         return self.train.inputs.shape[1]
 
     @property
-    def image_size(self) -> int:
-        """Side of an input in pixels (inputs are square)."""
-        return self.train.inputs.shape[-1]
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of an input: pixels, or mel bands and frames."""
+        return tuple(self.train.inputs.shape[-2:])
 
 
 def save_dataset(path: str | PathLike, dataset: Dataset, **metadata: Any) -> None:
     """Write a data set as safetensors with its content hash and the names of its classes."""
-    tensors = {}
-    for name, split in (("train", dataset.train), ("test", dataset.test)):
-        tensors[f"{name}_inputs"] = split.inputs
-        tensors[f"{name}_labels"] = split.labels
-        if split.domains is not None:
-            tensors[f"{name}_domains"] = split.domains
-    save_tensors(path, tensors, classes=dataset.classes, domains=dataset.domains, **metadata)
+    tensors = {
+        f"{name}_{key}": tensor
+        for name, split in (("train", dataset.train), ("test", dataset.test))
+        for key, tensor in split.tensors().items()
+    }
+    names = {key: getattr(dataset, key) for key in NAMES}
+    save_tensors(path, tensors, **names, **metadata)
 
 
 def load_dataset(path: str | PathLike) -> tuple[Dataset, str]:
     """Read what `save_dataset` wrote and return (data set, content hash)."""
     tensors, metadata = load_tensors(path)
     splits = [
-        Split(tensors[f"{name}_inputs"], tensors[f"{name}_labels"], tensors.get(f"{name}_domains"))
+        Split(
+            **{
+                key.removeprefix(f"{name}_"): tensor
+                for key, tensor in tensors.items()
+                if key.startswith(f"{name}_")
+            }
+        )
         for name in ("train", "test")
     ]
-    dataset = Dataset(*splits, tuple(metadata["classes"]), tuple(metadata["domains"]))
+    dataset = Dataset(*splits, **{key: tuple(metadata[key]) for key in NAMES})
     return dataset, metadata["content_sha256"]

@@ -1,0 +1,195 @@
+"""Log-mel features of recordings, as a data set."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..progress import progress
+from .log_mel import LogMel, log_mel, resample
+from .prepared import Dataset, Split
+from .recordings import SPLITS, Recording
+from .sound import encoded_sounds, read_sound
+
+# Recordings whose features are computed at once; more are slower on a CPU.
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """The decoded sound of the recording of a number: float32 [samples] at a rate in Hz."""
+
+    number: int
+    origin: str
+    samples: np.ndarray
+    rate: int
+
+
+def extract(
+    recordings: Sequence[Recording],
+    spec: LogMel,
+    seconds: float | None = None,
+    mixed_rates: bool = False,
+    device: torch.device | str = "cpu",
+) -> Dataset:
+    """Compute the log-mels of recordings.
+
+    Args:
+        recordings: of both splits, whose order each split keeps.
+        spec: settings of the log-mels.
+        seconds: duration to which every recording is brought: of longer ones the middle is kept,
+            shorter ones get zeros on both sides. None takes recordings as they are, which must
+            then have one duration.
+        mixed_rates: whether recordings may have several sample rates.
+        device: where features are computed.
+
+    Returns:
+        Inputs float32 [n, 1, mels, frames] in dB, on the CPU. Names are in alphabetical order, or
+        by number where all of them are whole numbers.
+
+    Raises:
+        InputError: a recording is missing, cannot be used (see `read_sound`), or has another
+            duration or sample rate than others; names it.
+    """
+    sounds = _decoded(recordings)
+    first = next(sounds)
+    duration = (
+        Fraction(len(first.samples), first.rate)
+        if seconds is None
+        else Fraction(seconds).limit_denominator(1_000_000)
+    )
+    samples = ceil(duration * spec.sample_rate)
+    rows, inputs = _allocated(recordings, spec, samples)
+    rates = set()
+    sounds = _checked(chain([first], sounds), first, seconds is None, mixed_rates)
+    for batch in _batches(_cut(sound, ceil(duration * sound.rate)) for sound in sounds):
+        features = _features(batch, spec, samples, device)
+        rates.add(batch[0].rate)
+        for sound, feature in zip(batch, features, strict=True):
+            rows[sound.number].copy_(feature)
+    for rate in sorted(rate for rate in rates if rate < 2 * spec.f_max):
+        print(
+            f"recordings at {rate} Hz hold nothing above {rate / 2:g} Hz; f_max is {spec.f_max:g}"
+        )
+    return _dataset(recordings, inputs)
+
+
+def names_in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names once each: by number if all are whole numbers, otherwise alphabetically."""
+    names = sorted(set(names))
+    if all(name.removeprefix("-").isdecimal() for name in names):
+        names.sort(key=int)
+    return tuple(names)
+
+
+def _allocated(
+    recordings: Sequence[Recording], spec: LogMel, samples: int
+) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+    """Return where the features of each recording belong, and both splits that hold these."""
+    shape = (1, spec.mels, spec.frames(samples))
+    counts = Counter(recording.split for recording in recordings)
+    inputs = {split: torch.empty(counts[split], *shape) for split in SPLITS}
+    free = {split: iter(tensor) for split, tensor in inputs.items()}
+    return [next(free[recording.split]) for recording in recordings], inputs
+
+
+def _decoded(recordings: Sequence[Recording]) -> Iterator[_Sound]:
+    """Yield all sounds in the order of their places, decoded a few at a time."""
+
+    def decode(number: int, source: Path | bytes) -> _Sound:
+        origin = recordings[number].origin
+        return _Sound(number, origin, *read_sound(source, origin))
+
+    threads = torch.get_num_threads()
+    shown = progress(recordings, "log-mels", "recording")
+    waiting = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for _, encoded in zip(shown, encoded_sounds(recordings), strict=True):
+            waiting.append(pool.submit(decode, *encoded))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _checked(
+    sounds: Iterable[_Sound], first: _Sound, one_duration: bool, mixed_rates: bool
+) -> Iterator[_Sound]:
+    """Yield sounds that have, where that is wanted, the first one's duration and sample rate."""
+    duration = Fraction(len(first.samples), first.rate)
+    for sound in sounds:
+        if sound.rate != first.rate and not mixed_rates:
+            raise InputError(
+                f"{sound.origin}: {sound.rate} Hz where {first.origin} has {first.rate} Hz;"
+                " resample it, or set mixed_rates: true if rates do not tell classes or domains"
+            )
+        # Durations are the same if they are to within less than a sample.
+        if one_duration and abs(len(sound.samples) - duration * sound.rate) >= 1:
+            raise InputError(
+                f"{sound.origin}: {len(sound.samples) / sound.rate:.6g} s where {first.origin} has"
+                f" {float(duration):.6g} s; set 'seconds' to cut and pad all to one duration"
+            )
+        yield sound
+
+
+def _cut(sound: _Sound, samples: int) -> _Sound:
+    """Return the middle of a sound, or the sound in the middle of zeros."""
+    before = abs(len(sound.samples) - samples) // 2
+    if len(sound.samples) < samples:
+        after = samples - len(sound.samples) - before
+        return replace(sound, samples=np.pad(sound.samples, (before, after)))
+    middle = sound.samples[before : before + samples]
+    if not middle.any():
+        raise InputError(
+            f"{sound.origin}: the middle {samples / sound.rate:.4g} s are silent; cut the recording"
+            " to where it sounds, or raise 'seconds'"
+        )
+    return replace(sound, samples=middle)
+
+
+def _batches(sounds: Iterator[_Sound]) -> Iterator[list[_Sound]]:
+    """Yield sounds in lists of one rate, and so of one length."""
+    waiting: dict[int, list[_Sound]] = defaultdict(list)
+    for sound in sounds:
+        waiting[sound.rate].append(sound)
+        if len(waiting[sound.rate]) == BATCH:
+            yield waiting.pop(sound.rate)
+    yield from waiting.values()
+
+
+def _features(
+    batch: list[_Sound], spec: LogMel, samples: int, device: torch.device | str
+) -> torch.Tensor:
+    waveforms = torch.from_numpy(np.stack([sound.samples for sound in batch])).to(device)
+    # Rounding up at another rate first may give a few samples more.
+    waveforms = resample(waveforms, batch[0].rate, spec.sample_rate)[:, :samples]
+    return log_mel(waveforms, spec).cpu()
+
+
+def _dataset(recordings: Sequence[Recording], inputs: dict[str, torch.Tensor]) -> Dataset:
+    classes, domains = (
+        names_in_order(getattr(recording, key) for recording in recordings)
+        for key in ("label", "domain")
+    )
+    cities = names_in_order(recording.city for recording in recordings if recording.city)
+    seen = {recording.domain: recording.seen for recording in recordings}
+
+    def split(name: str) -> Split:
+        own = [recording for recording in recordings if recording.split == name]
+        return Split(
+            inputs[name],
+            torch.tensor([classes.index(recording.label) for recording in own]),
+            torch.tensor([domains.index(recording.domain) for recording in own]),
+            torch.tensor([cities.index(recording.city) for recording in own]) if cities else None,
+        )
+
+    known = tuple(seen[domain] for domain in domains)
+    return Dataset(split("train"), split("test"), classes, domains, known, cities)

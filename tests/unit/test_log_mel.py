@@ -1,0 +1,178 @@
+"""Log-mels against librosa, against a plain loop, and against what is known in closed form."""
+
+import math
+import re
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from audio_cases import noise
+
+from minimascope.data.log_mel import LogMel, log_mel, resample
+from minimascope.errors import InputError
+
+SPECS = (
+    LogMel(),
+    LogMel(sample_rate=8000, mels=20, n_fft=256, hop_length=100, f_min=0.0, f_max=3500.0),
+    LogMel(sample_rate=32000, mels=64, n_fft=1024, hop_length=320, f_min=50.0, f_max=14000.0),
+)
+
+
+def sounds(spec: LogMel) -> np.ndarray:
+    """Noise, noise that fades away, and a rising tone: float32 [3, samples]."""
+    rate = spec.sample_rate
+    time = np.arange(rate // 2 + 37) / rate
+    hiss = noise(1, len(time) / rate, rate)
+    rows = [hiss, hiss * np.exp(-20 * time), 0.3 * np.sin(2 * np.pi * (200 + 1500 * time) * time)]
+    return np.stack(rows).astype(np.float32)
+
+
+def ours(waveforms: np.ndarray, spec: LogMel) -> np.ndarray:
+    return log_mel(torch.from_numpy(waveforms), spec).squeeze(1).numpy()
+
+
+def slaney_bands(spec: LogMel) -> np.ndarray:
+    """Triangles of equal area [mels, bins], written from the definition of the scale."""
+
+    def hertz(mel: float) -> float:
+        return 200 * mel / 3 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
+
+    grid = np.linspace(0, 100, 1_000_001)
+    table = np.array([hertz(mel) for mel in grid[::100]])
+    low, high = np.interp([spec.f_min, spec.f_max], table, grid[::100])
+    edges = [hertz(mel) for mel in np.linspace(low, high, spec.mels + 2)]
+    bands = np.zeros((spec.mels, spec.n_fft // 2 + 1))
+    for band in range(spec.mels):
+        left, peak, right = edges[band : band + 3]
+        for k in range(spec.n_fft // 2 + 1):
+            f = k * spec.sample_rate / spec.n_fft
+            height = min((f - left) / (peak - left), (right - f) / (right - peak))
+            bands[band, k] = max(0.0, height) * 2 / (right - left)
+    return bands
+
+
+def plain_log_mel(samples: np.ndarray, spec: LogMel) -> np.ndarray:
+    """The definition, frame by frame, in float64: [mels, frames]."""
+    half = spec.n_fft // 2
+    padded = np.concatenate([samples[half:0:-1], samples, samples[-2 : -half - 2 : -1]])
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.n_fft) / spec.n_fft)
+    bands = slaney_bands(spec)
+    frames = []
+    for start in range(0, len(samples) + 1, spec.hop_length):
+        spectrum = np.fft.rfft(padded[start : start + spec.n_fft] * window)
+        frames.append(10 * np.log10(np.maximum(bands @ np.abs(spectrum) ** 2, 1e-10)))
+    return np.stack(frames, axis=1)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_log_mels_are_librosas(spec):
+    waveforms = sounds(spec)
+    power = librosa.feature.melspectrogram(
+        y=waveforms.astype(np.float64),
+        sr=spec.sample_rate,
+        n_fft=spec.n_fft,
+        hop_length=spec.hop_length,
+        n_mels=spec.mels,
+        fmin=spec.f_min,
+        fmax=spec.f_max,
+        pad_mode="reflect",
+    )
+    expected = librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)
+    found = ours(waveforms, spec)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape
+    assert np.abs(found - expected)[:2].max() < 1e-3
+    # in frames of the tone, only float32's rounding is left far below the loudest band
+    audible = expected > expected.max(1, keepdims=True) - 70
+    assert audible[2].mean() > 0.15
+    assert np.abs(found - expected)[audible].max() < 1e-3
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_log_mels_are_those_of_the_definition_frame_by_frame(spec):
+    waveforms = sounds(spec)[:1]
+    expected = plain_log_mel(waveforms[0].astype(np.float64), spec)
+    assert np.abs(ours(waveforms, spec)[0] - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(160_000, 1001), (159_999, 1000), (257, 2)])
+def test_frames_are_centred_on_every_hop(samples, frames):
+    features = log_mel(
+        torch.randn(2, samples, generator=torch.Generator().manual_seed(0)), LogMel()
+    )
+    assert features.shape == (2, 1, 64, frames)
+    assert LogMel().frames(samples) == frames
+
+
+def test_a_sound_twice_as_loud_has_six_decibels_more_and_silence_the_floor():
+    waveform = torch.from_numpy(sounds(LogMel())[:1])
+    louder = log_mel(2 * waveform, LogMel()) - log_mel(waveform, LogMel())
+    assert louder.sub(20 * math.log10(2)).abs().max() < 1e-3
+    assert log_mel(torch.zeros(1, 4000), LogMel()).eq(-100).all()
+
+
+def test_a_tone_is_loudest_in_the_band_around_it():
+    time = torch.arange(16000) / 16000
+    peaks = [edge for edge in librosa.mel_frequencies(66, fmin=50, fmax=8000)[1:-1] if edge > 500]
+    for band, hertz in enumerate(peaks, start=64 - len(peaks)):
+        tone = torch.sin(2 * math.pi * hertz * time)[None]
+        assert log_mel(tone, LogMel())[0, 0, :, 50].argmax() == band
+
+
+def test_a_batch_gives_what_each_waveform_gives():
+    waveforms = torch.from_numpy(sounds(LogMel()))
+    alone = torch.cat([log_mel(waveform[None], LogMel()) for waveform in waveforms])
+    assert torch.allclose(log_mel(waveforms, LogMel()), alone, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(44100, 16000), (8000, 16000), (48000, 32000)])
+def test_a_resampled_tone_is_the_tone_at_the_other_rate(rate, wanted):
+    tone = torch.sin(2 * math.pi * 440 * torch.arange(rate, dtype=torch.float64) / rate)
+    found = resample(tone[None].float(), rate, wanted)[0]
+    expected = torch.sin(2 * math.pi * 440 * torch.arange(wanted, dtype=torch.float64) / wanted)
+    assert len(found) == wanted
+    # the ends lack the samples beyond them
+    assert (found - expected)[100:-100].abs().max() < 5e-3
+
+
+def test_what_a_lower_rate_cannot_hold_is_filtered_out():
+    tone = torch.sin(2 * math.pi * 12_000 * torch.arange(44100) / 44100)
+    assert resample(tone[None], 44100, 16000)[0, 100:-100].abs().max() < 5e-3
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"f_max": 8001.0}, "f_max: bands from f_min 50.0 to f_max 8001.0 Hz.*8000.0 Hz"),
+        ({"f_min": 8000.0}, "f_max: bands from f_min 8000.0"),
+        ({"f_min": -1.0}, "f_max: bands from f_min -1.0"),
+        ({"hop_length": 513}, "hop_length: 513 is not between 1 and n_fft 512"),
+        ({"hop_length": 0}, "hop_length: 0"),
+        ({"mels": 200}, r"mels: band \d+ of 200, \d+ to \d+ Hz.*fewer mels or a larger n_fft"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, parts):
+    with pytest.raises(InputError, match=parts):
+        LogMel(**settings)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+@pytest.mark.parametrize("n_fft", [256, 400, 512, 1024])
+@pytest.mark.parametrize("f_min", [0.0, 50.0, 300.0])
+def test_the_first_empty_band_is_the_one_that_librosa_leaves_empty(n_fft, f_min):
+    for mels in range(8, 160, 8):
+        bands = librosa.filters.mel(
+            sr=16000, n_fft=n_fft, n_mels=mels, fmin=f_min, fmax=8000, dtype=np.float64
+        )
+        empty = np.flatnonzero(bands.max(1) == 0)
+        if len(empty):
+            with pytest.raises(InputError, match=re.escape(f"band {empty[0] + 1} of {mels}")):
+                LogMel(mels=mels, n_fft=n_fft, f_min=f_min)
+        else:
+            LogMel(mels=mels, n_fft=n_fft, f_min=f_min)
+
+
+def test_recordings_that_are_too_short_for_the_window_are_refused():
+    with pytest.raises(InputError, match="n_fft: recordings have 256 samples at 16000 Hz"):
+        log_mel(torch.zeros(1, 256), LogMel())
