@@ -8,6 +8,7 @@ from minimascope.data.corrupted import load_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import default_device, device_name, precision
 from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
+from minimascope.evaluation.domains import domain_rows, measure_domains
 from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
 from minimascope.io import write_json
@@ -24,7 +25,7 @@ def main() -> None:
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
     start = time.perf_counter()
-    details = []
+    corrupted = []
     inputs = dataset.test.inputs.to(device)
     if augmentation:
         draws = generator(int(run["seed"]), "augmented test images", device=device)
@@ -32,17 +33,19 @@ def main() -> None:
     with precision("fp32", device):
         logits = predict(model, inputs).cpu()
         for path in progress(snakemake.input.corrupted, "corruptions", "corruption"):
-            details += corruption_accuracies(model, load_corrupted(path), device)
+            corrupted += corruption_accuracies(model, load_corrupted(path), device)
     view = "augmented" if augmentation else "clean"
     predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy(), view)
-    measurements = measure_predictions(predictions)
-    if details:
-        measurements.append(mean_corruption_accuracy(details))
+    domains = domain_rows(predictions.logits, dataset)
+    measurements = measure_predictions(predictions) + measure_domains(domains)
+    if corrupted:
+        measurements.append(mean_corruption_accuracy(corrupted))
+    details = {"corruptions": corrupted, "domains": domains}
     origin = {"model": metadata["content_sha256"], "data": data_hash}
     save_predictions(snakemake.output.predictions, predictions, **origin)
     origin |= {"run": run, "view": view, "device": device_name(device)}
     origin["seconds"] = time.perf_counter() - start
-    content = document("evaluation", Measured(measurements, {"corruptions": details}), **origin)
+    content = document("evaluation", Measured(measurements, details), **origin)
     write_json(snakemake.output.measures, content)
 
 

@@ -21,6 +21,7 @@ COLUMNS = [
     "noise_floor",
     "seconds",
 ]
+DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
 
 
 def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) -> pd.DataFrame:
@@ -48,6 +49,30 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
     table = pd.concat([pd.DataFrame(rows), calibration])
     table = table.astype({"seed": int})
     return pd.concat([table, _generalisation_gap(table)])[COLUMNS].reset_index(drop=True)
+
+
+def domain_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the accuracy of every model in every domain and city.
+
+    Args:
+        documents: evaluations by the path they were read from.
+
+    Returns:
+        Columns ``dataset``, ``network``, ``condition``, ``seed``, ``kind`` (``domain`` or
+        ``city``), ``name``, ``seen`` (empty for a city), ``accuracy`` (a fraction) and ``n``.
+
+    Raises:
+        InputError: a document says nothing about domains; names its path.
+    """
+    rows = []
+    for path, content in documents.items():
+        try:
+            rows += [content["run"] | row for row in content["details"]["domains"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: no evaluation with domains ({error} is missing); delete it and run again"
+            ) from error
+    return pd.DataFrame(rows, columns=DOMAIN_COLUMNS).astype({"seed": int})
 
 
 def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,17 +4,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..batches import inputs_at_once
+
 
 @torch.no_grad()
 def predict(model: nn.Module, inputs: torch.Tensor, batch_size: int = 1024) -> torch.Tensor:
     """Return the logits [n, classes] of a model in evaluation mode.
 
-    The model's mode is the same after the call as before.
+    The model's mode is the same after the call as before. ``batch_size`` is the largest number of
+    inputs that are computed at once.
     """
+    size = inputs_at_once(inputs, batch_size)
     training = model.training
     model.eval()
     try:
-        return torch.cat([model(batch) for batch in inputs.split(batch_size)])
+        return torch.cat([model(batch) for batch in inputs.split(size)])
     finally:
         model.train(training)
 

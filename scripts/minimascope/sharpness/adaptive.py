@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ..batches import inputs_at_once
 from ..data.prepared import Split
 from ..errors import InputError
 from ..progress import progress
@@ -173,7 +174,8 @@ def _loss_and_gradient(
     trained = [p for p in model.parameters() if p.requires_grad]
     loss = torch.zeros((), dtype=torch.float64, device=group.labels.device)
     gradient = torch.zeros_like(parameters.vector)
-    batches = zip(group.inputs.split(batch_size), group.labels.split(batch_size), strict=True)
+    size = inputs_at_once(group.inputs, batch_size)
+    batches = zip(group.inputs.split(size), group.labels.split(size), strict=True)
     for inputs, labels in batches:
         part = cross_entropy(model, inputs, labels) / len(group)
         gradient += parameters.pack(torch.autograd.grad(part, trained, materialize_grads=True))

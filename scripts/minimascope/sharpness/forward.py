@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from ..batches import inputs_at_once
 from ..data.prepared import Split
 from ..errors import InputError
 from ..evaluation.predict import loss_and_accuracy
@@ -166,7 +167,7 @@ def _features_and_logits(
     model: nn.Module, split: Split, batch_size: int
 ) -> tuple[torch.Tensor, torch.Tensor, nn.Linear]:
     apply, head = features_and_head(model)
-    batches = split.inputs.split(batch_size)
+    batches = split.inputs.split(inputs_at_once(split.inputs, batch_size))
     passes = [
         apply(in_dtype_of(model, batch)) for batch in progress(batches, "forward pass", "batch")
     ]

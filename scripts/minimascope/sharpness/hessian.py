@@ -11,6 +11,7 @@ from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import nn
 
+from ..batches import inputs_at_once
 from ..data.prepared import Split
 from ..errors import InputError
 from ..measurement import Measured, Measurement
@@ -43,7 +44,8 @@ def loss_hessian(
         weight_decay: λ.
         batch_size: how many inputs are computed at once; bounds the memory.
     """
-    batches = list(zip(split.inputs.split(batch_size), split.labels.split(batch_size), strict=True))
+    size = inputs_at_once(split.inputs, batch_size)
+    batches = list(zip(split.inputs.split(size), split.labels.split(size), strict=True))
 
     def batch_loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return cross_entropy(model, *batch) / len(split)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..batches import inputs_at_once
+
 BATCH_SIZE = 1024
 
 
@@ -18,10 +20,11 @@ def sample_losses(
             type are converted to it.
         inputs: [n, …].
         labels: [n].
-        batch_size: how many inputs are computed at once.
+        batch_size: the largest number of inputs that are computed at once.
     """
     losses = torch.empty(len(labels), dtype=torch.float64, device=labels.device)
-    batches = (tensor.split(batch_size) for tensor in (inputs, labels, losses))
+    size = inputs_at_once(inputs, batch_size)
+    batches = (tensor.split(size) for tensor in (inputs, labels, losses))
     for batch, targets, part in zip(*batches, strict=True):
         part.copy_(cross_entropy(model, batch, targets, reduction="none"))
     return losses
