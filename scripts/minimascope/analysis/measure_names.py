@@ -65,6 +65,25 @@ MEASURES = {
         "Share of test samples whose most probable class is their label.",
         "higher is better",
     ),
+    "accuracy_in_domain": _evaluation(
+        "In-domain accuracy",
+        "fraction",
+        "Accuracy on the test samples of domains (recording devices) that training has, mean over "
+        "these domains.",
+        "higher is better",
+    ),
+    "accuracy_out_of_domain": _evaluation(
+        "Out-of-domain accuracy",
+        "fraction",
+        "Accuracy on the test samples of domains (recording devices) that training never saw, "
+        "mean over these domains.",
+        "higher is better",
+    ),
+    "domain_gap": _evaluation(
+        "Domain gap",
+        "pp",
+        "In-domain accuracy minus out-of-domain accuracy.",
+    ),
     "generalisation_gap": _evaluation(
         "Generalisation gap",
         "pp",

@@ -23,6 +23,9 @@ PAIR_MEASURES = {
 MAIN_MEASURES = (
     "generalisation_gap",
     "test_accuracy",
+    "accuracy_in_domain",
+    "accuracy_out_of_domain",
+    "domain_gap",
     "test_ece",
     "corruption_accuracy",
     "corruption_accuracy_generated",
@@ -30,6 +33,7 @@ MAIN_MEASURES = (
     "fisher_rao_norm",
     "sam_sharpness",
     "relative_flatness",
+    "asc_sharpness",
 )
 SUMMARY_COLUMNS = [
     "dataset",

@@ -1,0 +1,105 @@
+"""One row per trained model: what it was trained with, and all its measures."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ..errors import InputError
+from .collect import RUN
+from .measure_names import measures_of
+from .tables import at_minima
+
+# Columns of a table of models and what they are called in the table of conditions.
+SETTINGS = {
+    "control": "control",
+    "optimizer": "optimizer.name",
+    "learning_rate": "optimizer.lr",
+    "batch_size": "batch_size",
+}
+RECIPE = ["optimizer", "learning_rate", "batch_size"]
+ACCURACIES = ("test_accuracy", "accuracy_in_domain", "accuracy_out_of_domain")
+CONDITION = ["dataset", "network", "condition"]
+
+
+def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per trained model, without the initial weights.
+
+    Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``control``, ``optimizer``,
+    ``learning_rate``, ``batch_size`` and one per measure, NaN where a model lacks it. Of several
+    views of the data a measure is on the one that `tables.at_minima` chooses.
+
+    Args:
+        measures: rows of `collect.tidy`.
+        conditions: rows of `conditions.condition_rows`, as read from a file.
+
+    Raises:
+        InputError: a column is missing, a model has two values of one measure, or a condition is
+            not in the table of conditions.
+    """
+    require(measures, [*RUN, "view", "measure", "value"], "measures")
+    require(conditions, [*CONDITION, *SETTINGS.values()], "conditions")
+    rows = at_minima(measures)
+    twice = rows[rows.duplicated([*RUN, "measure"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise InputError(
+            f"measures: two values of {row['measure']} for seed {row['seed']} of"
+            f" {row['condition']}; keep one of them"
+        )
+    values = rows.set_index([*RUN, "measure"])["value"].unstack()
+    values = values[rows["measure"].unique()].rename_axis(columns=None).reset_index()
+    names = {name: column for column, name in SETTINGS.items()}
+    settings = conditions[[*CONDITION, *SETTINGS.values()]].rename(columns=names)
+    models = settings.merge(values, on=CONDITION, how="right", validate="one_to_many")
+    unknown = models.loc[models["control"].isna(), "condition"]
+    if len(unknown):
+        raise InputError(f"conditions: no condition '{unknown.iloc[0]}'; write the table again")
+    return models[[*RUN, *SETTINGS, *values.columns.drop(RUN)]]
+
+
+def factors(models: pd.DataFrame) -> list[str]:
+    """Return which of the columns that models were trained with set them apart.
+
+    ``optimizer``, ``learning_rate``, ``batch_size`` and ``network`` count where they take two
+    values or more. ``control`` (SAM, weight decay, augmentation, …) counts where models that are
+    equal in optimiser, learning rate and batch size differ in it; elsewhere it is no more than
+    another name of these three.
+    """
+    varying = [name for name in (*RECIPE, "network") if models[name].nunique() > 1]
+    controls = models.groupby(["dataset", *RECIPE])["control"].nunique()
+    return [*varying, "control"] if (controls > 1).any() else varying
+
+
+def sharpness_of(measures: pd.DataFrame) -> list[str]:
+    """Return the measures of sharpness of trained models, in the order of `MEASURES`."""
+    return list(measures_of(at_minima(measures), "sharpness"))
+
+
+def accuracies_of(models: pd.DataFrame) -> list[str]:
+    """Return those of `ACCURACIES` that a table of models holds."""
+    return [name for name in ACCURACIES if name in models]
+
+
+def converged(models: pd.DataFrame, minimum_train_accuracy: float = 0.0) -> pd.DataFrame:
+    """Return the models whose training accuracy, a fraction, is at least the minimum.
+
+    A minimum of 0 keeps all; any other leaves out models without a training accuracy.
+
+    Raises:
+        InputError: the table has no training accuracy, and the minimum is above 0.
+    """
+    if minimum_train_accuracy == 0:
+        return models
+    if "train_accuracy" not in models:
+        raise InputError(
+            "minimum_train_accuracy: no model has a train_accuracy; measure the family forward,"
+            " or set it to 0"
+        )
+    return models[models["train_accuracy"] >= minimum_train_accuracy]
+
+
+def require(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
+    """Raise an `InputError` that names the first column that the table lacks."""
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{name}: no column '{missing[0]}'; add it")

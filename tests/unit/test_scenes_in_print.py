@@ -1,0 +1,166 @@
+"""The printed models of acoustic scenes give the statistics that follow from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from minimascope.analysis.correlation_tables import (
+    comparison_table,
+    correlation_tables,
+    share_tables,
+    stability_sentence,
+    to_html,
+    to_markdown,
+)
+from minimascope.analysis.correlations import correlations
+from minimascope.analysis.model_table import accuracies_of, factors
+from minimascope.analysis.scenes_in_print import (
+    as_expected,
+    compare_with_expected,
+    printed_domains,
+    printed_models,
+    printed_pair_values,
+)
+from minimascope.analysis.stability import order_stability, stability
+from minimascope.analysis.variance import variance_shares
+from minimascope.errors import InputError
+
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+
+
+@pytest.fixture(scope="module")
+def printed():
+    return pd.read_csv(PUBLISHED / "asc_models.csv")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return pd.read_csv(PUBLISHED / "asc_expected.csv")
+
+
+@pytest.fixture(scope="module")
+def models(printed):
+    return printed_models(printed)
+
+
+@pytest.fixture(scope="module")
+def found(models):
+    return correlations(models, ["asc_sharpness"])
+
+
+@pytest.fixture(scope="module")
+def shares(models):
+    return variance_shares(models, ["asc_sharpness"])
+
+
+def test_all_expected_statistics_agree(found, shares, expected):
+    table = compare_with_expected(as_expected(found, shares), expected)
+    assert len(table) == 13
+    assert table["agrees"].all()
+    assert table["p_agrees"].all()
+    # Much closer than what is asked for: to the printed digits.
+    assert table["difference"].abs().max() < 1e-9
+    assert table["p_relative_difference"].abs().max() < 1e-6
+    assert (table["computed_n"] == table["expected_n"]).all()
+
+
+def test_a_statistic_that_differs_or_is_missing_does_not_agree(found, shares, expected):
+    computed = as_expected(found, shares)
+    wrong = computed.assign(value=computed["value"] + 0.0021)
+    assert not compare_with_expected(wrong, expected)["agrees"].any()
+    close = computed.assign(value=computed["value"] + 0.0019)
+    assert compare_with_expected(close, expected)["agrees"].all()
+    far = compare_with_expected(computed.assign(p_value=computed["p_value"] * 1.06), expected)
+    assert not far["p_agrees"].any()
+    assert comparison_table(far).attrs["caption"].endswith("0 of 13 agree.")
+    lacking = compare_with_expected(computed.iloc[1:], expected)
+    assert (~lacking["agrees"]).sum() == 1
+    assert (~lacking["p_agrees"]).sum() == 1
+    with pytest.raises(InputError, match="computed: spearman of accuracy_all twice"):
+        compare_with_expected(pd.concat([computed, computed]), expected)
+
+
+def test_printed_models_have_the_columns_of_a_study(models):
+    assert len(models) == 38
+    run = ["dataset", "network", "condition", "seed"]
+    assert not models.duplicated(run).any()
+    assert set(models["dataset"]) == {"dcase2020 (print)"}
+    assert factors(models) == ["optimizer", "learning_rate", "batch_size", "network"]
+    assert set(models["optimizer"]) == {"sgd", "adam", "kfac", "gdtuo"}
+    assert len(accuracies_of(models)) == 3
+
+
+def test_domains_average_the_right_devices(printed, models):
+    first = printed.iloc[0]
+    inside = np.mean([first[f"accuracy_{device}"] for device in ("A", "B", "C", "S1", "S2", "S3")])
+    outside = np.mean([first[f"accuracy_{device}"] for device in ("S4", "S5", "S6")])
+    row = models.iloc[0]
+    assert row["accuracy_in_domain"] == pytest.approx(inside, abs=1e-12)
+    assert row["accuracy_out_of_domain"] == pytest.approx(outside, abs=1e-12)
+    # Floating point would break ties between means of the same numbers.
+    means = models[["accuracy_in_domain", "accuracy_out_of_domain"]]
+    assert means.equals(means.round(12))
+    assert row["domain_gap"] == pytest.approx(100 * (inside - outside))
+
+
+def test_accuracies_of_devices_and_cities_are_whole_numbers_of_clips(printed, models):
+    table = printed_domains(printed)
+    correct = table["accuracy"] * table["n"]
+    np.testing.assert_allclose(correct, correct.round(), atol=4e-4)
+    assert (table["n"].groupby([table["seed"], table["kind"]]).sum() % 2968 == 0).all()
+    for kind in ("domain", "city"):
+        pooled = correct.round()[table["kind"] == kind]
+        pooled = pooled.groupby([table["network"], table["condition"], table["seed"]]).sum() / 2968
+        by_run = models.set_index(["network", "condition", "seed"])["test_accuracy"]
+        np.testing.assert_allclose(pooled[by_run.index], by_run, atol=1e-6)
+    seen = table[table["kind"] == "domain"].groupby("name")["seen"].first()
+    assert sorted(seen.index[~seen.astype(bool)]) == ["S4", "S5", "S6"]
+    assert table.loc[table["kind"] == "city", "seen"].isna().all()
+
+
+def test_the_spread_over_directions_is_that_of_print(printed, models):
+    table = stability(printed_pair_values(models))
+    np.testing.assert_allclose(table["mean"], printed["sharpness_mean"], rtol=1e-8)
+    np.testing.assert_allclose(table["standard_deviation"], printed["sharpness_std"], rtol=1e-8)
+    assert set(table["pairs"]) == {3}
+    assert order_stability(printed_pair_values(models))["tau"].between(0.8, 1).all()
+
+
+def test_a_column_that_print_lacks_is_named(printed):
+    with pytest.raises(InputError, match="printed scenes: no column 'accuracy_S4'"):
+        printed_models(printed.drop(columns="accuracy_S4"))
+    with pytest.raises(InputError, match="printed scenes: no column 'accuracy_lyon'"):
+        printed_domains(printed.drop(columns="accuracy_lyon"))
+
+
+def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, shares, expected):
+    comparison = comparison_table(compare_with_expected(as_expected(found, shares), expected))
+    assert comparison.attrs["caption"].endswith("13 of 13 agree.")
+    (text,) = correlation_tables(found)
+    out_of_domain = text.loc["all"].set_index("Accuracy").iloc[2]
+    assert out_of_domain["Spearman's ρ"].startswith("0.59 [0.")
+    assert out_of_domain["Spearman's ρ"].endswith("p = 8.86 × 10⁻⁵")
+    assert out_of_domain["n"] == 38
+    assert "Note" not in text
+    (variance,) = share_tables(shares)
+    sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
+    assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
+    assert sharpness.loc["all together", "Joint"] == "81.8 %"
+    tables = [comparison, text, variance]
+    sentence = stability_sentence(stability(printed_pair_values(models)))
+    assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")
+    for page in (to_markdown(tables, sentence), to_html(tables, sentence)):
+        assert all(table.attrs["caption"] in page for table in tables[:1])
+        assert sentence in page
+        assert "60.5 %" in page
+
+
+def test_tables_to_read_show_notes_and_who_was_left_out(models):
+    short = models.assign(train_accuracy=[1.0] * 2 + [0.1] * 36)
+    (text,) = correlation_tables(correlations(short, ["asc_sharpness"], minimum_train_accuracy=0.5))
+    assert set(text["Pearson's r"]) == {"—"}
+    assert set(text["Note"]) == {"fewer than 3 models"}
+    assert text.attrs["caption"].endswith("training accuracy is below the minimum: 36.")
+    assert correlation_tables(correlations(models.iloc[:0], ["asc_sharpness"])) == []

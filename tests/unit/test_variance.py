@@ -1,0 +1,188 @@
+"""Shares of variance against statsmodels' analysis of variance and closed forms."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from statsmodels.stats.anova import anova_lm
+
+from minimascope.analysis.variance import COLUMNS, variance_shares
+
+
+def design(*drop, seeds=2):
+    """All combinations of two optimisers, three rates and two networks, less some rows."""
+    levels = [
+        (optimizer, rate, network)
+        for optimizer in ("sgd", "adam")
+        for rate in (1e-3, 1e-4, 1e-5)
+        for network in ("cnn10", "cnn14")
+        for _ in range(seeds)
+    ]
+    models = pd.DataFrame(levels, columns=["optimizer", "learning_rate", "network"])
+    random = np.random.default_rng(0)
+    effect = (models["optimizer"] == "adam") + 0.5 * (models["network"] == "cnn14")
+    effect -= 0.3 * np.log10(models["learning_rate"])
+    noise = random.normal(scale=0.3, size=len(models))
+    models = models.assign(
+        dataset="scenes",
+        control="baseline",
+        batch_size=16,
+        asc_sharpness=np.exp(effect + noise),
+        test_accuracy=0.5 + 0.05 * effect + 0.02 * random.normal(size=len(models)),
+        train_accuracy=1.0,
+    )
+    return models.drop(index=list(drop))
+
+
+def shares(models, response="asc_sharpness", **options):
+    table = variance_shares(models, ["asc_sharpness"], **options)
+    assert list(table.columns) == COLUMNS
+    return table[table["response"] == response].set_index(["kind", "factor"])
+
+
+@pytest.mark.parametrize("drop", [(), (0, 1, 4, 9, 17)])
+@pytest.mark.parametrize(
+    ("response", "formula"),
+    [("asc_sharpness", "np.log(asc_sharpness)"), ("test_accuracy", "test_accuracy")],
+)
+def test_joint_shares_are_type_two_sums_of_squares(drop, response, formula):
+    models = design(*drop)
+    found = shares(models, response).loc["joint"]
+    fit = smf.ols(f"{formula} ~ C(optimizer) + C(learning_rate) + C(network)", models).fit()
+    anova = anova_lm(fit, typ=2)
+    for factor in ("optimizer", "learning_rate", "network"):
+        row, expected = found.loc[factor], anova.loc[f"C({factor})"]
+        assert row["value"] == pytest.approx(expected["sum_sq"] / fit.centered_tss)
+        assert row["f_value"] == pytest.approx(expected["F"])
+        assert row["p_value"] == pytest.approx(expected["PR(>F)"])
+        assert (row["df"], row["df_residual"]) == (expected["df"], fit.df_resid)
+    assert found.loc["model", "value"] == pytest.approx(fit.rsquared)
+    assert found.loc["model", "p_value"] == pytest.approx(fit.f_pvalue)
+    assert found.loc["residual", "value"] == pytest.approx(1 - fit.rsquared)
+    assert (found["note"] == "").all()
+
+
+def test_one_way_shares_are_between_groups_over_total():
+    models = design(0, 5)
+    found = shares(models).loc["one-way"]
+    y = np.log(models["asc_sharpness"])
+    for factor in ("optimizer", "learning_rate", "network"):
+        means = y.groupby(models[factor]).transform("mean")
+        expected = ((means - y.mean()) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+        assert found.loc[factor, "value"] == pytest.approx(expected)
+        fit = smf.ols(f"y ~ C({factor})", models.assign(y=y)).fit()
+        assert found.loc[factor, "p_value"] == pytest.approx(fit.f_pvalue)
+    assert set(found["n"]) == {22}
+
+
+def test_a_balanced_design_has_shares_that_add_up():
+    found = shares(design())
+    names = ["optimizer", "learning_rate", "network"]
+    one_way, joint = (found.loc[kind]["value"] for kind in ("one-way", "joint"))
+    np.testing.assert_allclose(one_way[names], joint[names])
+    assert joint[names].sum() == pytest.approx(joint["model"])
+    assert joint["model"] + joint["residual"] == pytest.approx(1)
+
+
+def test_factors_that_always_go_together_have_no_share_of_their_own():
+    models = design()
+    models = models[(models["optimizer"] == "adam") == (models["network"] == "cnn14")]
+    found = shares(models)
+    for factor, other in (("optimizer", "network"), ("network", "optimizer")):
+        row = found.loc[("joint", factor)]
+        assert np.isnan([row["value"], row["f_value"], row["p_value"]]).all()
+        assert row["note"] == f"confounded with {other}: no share of its own"
+    assert found.loc[("joint", "learning_rate"), "note"] == ""
+    fit = smf.ols("np.log(asc_sharpness) ~ C(optimizer) + C(learning_rate)", models).fit()
+    assert found.loc[("joint", "model"), "value"] == pytest.approx(fit.rsquared)
+    assert found.loc[("joint", "residual"), "df_residual"] == fit.df_resid
+    rate = anova_lm(fit, typ=2).loc["C(learning_rate)"]
+    assert found.loc[("joint", "learning_rate"), "p_value"] == pytest.approx(rate["PR(>F)"])
+
+
+def test_a_partly_confounded_factor_says_what_is_left_of_it():
+    models = design()
+    # The smallest rate with one optimiser, the others with the other.
+    smallest = models["learning_rate"] == 1e-5
+    models = models[smallest == (models["optimizer"] == "adam")]
+    found = shares(models)
+    row = found.loc[("joint", "learning_rate")]
+    expected = "partly confounded with optimizer: 1 of 2 degrees of freedom are its own"
+    assert (row["df"], row["note"]) == (1, expected)
+    assert np.isfinite(row["value"])
+    lost = found.loc[("joint", "optimizer"), "note"]
+    assert lost == "confounded with learning_rate: no share of its own"
+
+
+def test_three_factors_can_be_confounded_without_any_two_being():
+    models = design()
+    parity = (models["optimizer"] == "adam") ^ (models["network"] == "cnn14")
+    models = models.assign(batch_size=np.where(parity, 32, 16))
+    single = shares(models).loc["joint"]
+    assert (single["note"] == "").all()
+    code = (models["optimizer"] == "adam").astype(int) + 2 * (models["network"] == "cnn14")
+    found = shares(models.assign(batch_size=code)).loc["joint"]
+    assert found.loc["batch_size", "note"] == (
+        "partly confounded with optimizer and with network: 1 of 3 degrees of freedom are its own"
+    )
+    # Of three levels at a time, an additive model can hold one as the sum of two others.
+    dummies = pd.DataFrame(
+        {
+            "optimizer": ["sgd", "adam", "sgd", "sgd"] * 3,
+            "network": ["a", "a", "b", "a"] * 3,
+            "batch_size": [16, 32, 32, 16] * 3,
+        }
+    )
+    summed = models.iloc[:12].assign(**{name: dummies[name].to_numpy() for name in dummies})
+    row = shares(summed).loc[("joint", "batch_size")]
+    assert row["note"] == "confounded with the other factors together: no share of its own"
+
+
+def test_as_many_settings_as_models_leave_nothing_to_test():
+    models = design(seeds=1).iloc[[0, 1, 2, 4]].assign(network="cnn10")
+    models["batch_size"] = [8, 16, 32, 64]
+    found = shares(models)
+    assert np.isnan(found["p_value"]).sum() >= 3
+    row = found.loc[("one-way", "batch_size")]
+    assert row["value"] == pytest.approx(1)
+    assert row["note"] == "as many settings as models: no residual to test against"
+
+
+def test_settings_that_explain_everything_leave_no_error():
+    models = design()
+    exact = models.assign(asc_sharpness=np.where(models["optimizer"] == "adam", 4.0, 1.0))
+    row = shares(exact).loc[("joint", "optimizer")]
+    assert row["value"] == pytest.approx(1)
+    assert row["f_value"] > 1e20
+    assert row["p_value"] < 1e-100
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [([1.0] * 24, "is the same for all models"), ([1.0, 2.0] + [0.0] * 22, "fewer than 3 models")],
+)
+def test_what_has_no_variance_to_share_has_a_note(values, note):
+    found = shares(design().assign(asc_sharpness=values))
+    assert found["value"].isna().all()
+    assert set(found["note"]) == {note}
+
+
+def test_values_without_a_logarithm_are_left_out():
+    models = design()
+    models.loc[[0, 1], "asc_sharpness"] = [0.0, np.nan]
+    found = shares(models)
+    assert set(found["n"]) == {22}
+    pd.testing.assert_frame_equal(found, shares(models.drop(index=[0, 1])))
+
+
+def test_models_that_did_not_converge_are_counted():
+    models = design()
+    models.loc[:4, "train_accuracy"] = 0.2
+    found = shares(models, minimum_train_accuracy=0.5)
+    assert set(found["n"]) == {19}
+    assert set(found["left_out"]) == {5}
+
+
+def test_without_a_setting_that_varies_there_is_no_share():
+    models = design().assign(optimizer="sgd", learning_rate=0.1, network="cnn10")
+    assert variance_shares(models, ["asc_sharpness"]).empty
