@@ -143,6 +143,26 @@ def select(frame: pd.DataFrame, dataset: str, network: str, required: bool = Tru
     return rows
 
 
+def select_dataset(frame: pd.DataFrame, dataset: str, required: bool = True) -> pd.DataFrame:
+    """Return the rows of one data set, of all its networks.
+
+    Raises:
+        InputError: if there are none, unless that is allowed by ``required=False``.
+    """
+    rows = frame[frame["dataset"] == dataset]
+    if required and rows.empty:
+        raise InputError(f"figures: no data on {dataset}; check its name")
+    return rows
+
+
+def notice(title: str, sentence: str) -> Figure:
+    """Return a figure without panels that says why there is nothing to draw."""
+    figure = Figure(figsize=(HALF_PAGE, 0.8))
+    figure.suptitle(title)
+    figure.text(0.5, 0.4, sentence, ha="center", va="center")
+    return figure
+
+
 def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool) -> None:
     """Make an axis logarithmic if all values are positive and span over two decades.
 
@@ -160,6 +180,18 @@ def set_log(axis: Axis, values: Iterable[float]) -> None:
     axis.set_major_locator(LogLocator(subs=subdivisions, numticks=6))
     axis.set_major_formatter(FuncFormatter(_tick_label))
     axis.set_minor_formatter(NullFormatter())
+
+
+def set_log_where_positive(axis: Axis, values: Iterable[float]) -> None:
+    """Make an axis logarithmic, unless a value is zero or negative; NaN values are left out."""
+    values = pd.Series(list(values), dtype=float).dropna()
+    if len(values) and (values > 0).all():
+        set_log(axis, values)
+
+
+def number(value: float, places: int = 2) -> str:
+    """Return a number as text with a proper minus sign, "n.a." for NaN."""
+    return "n.a." if math.isnan(value) else f"{value:.{places}f}".replace("-", "−")
 
 
 def _decades(values: Iterable[float]) -> float:

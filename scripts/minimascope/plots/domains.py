@@ -1,0 +1,127 @@
+"""Figure: the accuracy of all models in each domain and each city."""
+
+import re
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .models import count_models, draw_boxes, spread
+from .style import (
+    COLOURS,
+    HALF_PAGE,
+    MARKERS,
+    label_height,
+    notice,
+    number,
+    rotate_labels,
+    select_dataset,
+    styled,
+)
+
+NAME = 0.28  # inches for each domain
+MARGIN = 0.6  # inches beside a panel
+HEIGHT = 2.0  # inches of a panel without the names below it
+LABELS = {"domain": "Domain", "city": "City"}
+# By whether the training data has the domain: its label, and the place of its colour and marker.
+PARTS = {True: ("in-domain", 0), False: ("out-of-domain", 1)}
+CITY = 2
+SHADE = "#EEEEEE"
+
+
+@styled()
+def plot(domains: pd.DataFrame, dataset: str) -> Figure:
+    """Return box plots of accuracy in each domain, and in each city where the data name it.
+
+    Domains that the training data has (in-domain) stand left, the others (out-of-domain) right
+    on grey, each in natural order. Points are models, boxes as in the figure of
+    hyper-parameters. Dashed lines are means over the domains of a part, each domain counting the
+    same. Without any domain or city the figure says so.
+
+    Args:
+        domains: a row for each model and domain or city (``kind``), with ``name``, ``seen``
+            (empty for cities) and ``accuracy`` (fraction).
+        dataset: whose rows are drawn.
+    """
+    rows = select_dataset(domains, dataset, required=False)
+    if rows.empty:
+        return notice(dataset, "the data name no domains")
+    panels = {kind: rows[rows["kind"] == kind] for kind in LABELS if (rows["kind"] == kind).any()}
+    names = {kind: _ordered(panel) for kind, panel in panels.items()}
+    width = max(HALF_PAGE, MARGIN + NAME * max(map(len, names.values())))
+    height = 0.5 + sum(HEIGHT + label_height(of_kind) for of_kind in names.values())
+    figure = Figure(figsize=(width, height), layout="constrained")
+    models = len(rows[["network", "condition", "seed"]].drop_duplicates())
+    figure.suptitle(f"{dataset}, {count_models(models)}")
+    grid = figure.subplots(len(panels), squeeze=False, sharey=True).flat
+    for axes, (kind, panel) in zip(grid, panels.items(), strict=True):
+        _draw(axes, panel, names[kind])
+        axes.set_xlabel(LABELS[kind])
+        axes.set_ylabel("Test accuracy (fraction)")
+    return figure
+
+
+def _ordered(rows: pd.DataFrame) -> list[str]:
+    """Return the names of domains, those in the training data first, S2 before S10."""
+    unseen = rows["seen"].eq(False).fillna(False)
+    names = {str(name): bool(late) for name, late in zip(rows["name"], unseen, strict=True)}
+    return sorted(names, key=lambda name: (names[name], _natural(name)))
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """Return a key that sorts numbers within names by their value, words without case."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part.lower()) for part in parts
+    ]
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
+    """Draw the models of each domain, and what its parts are called and reach on average."""
+    positions = rows["name"].astype(str).map({name: i for i, name in enumerate(names)})
+    draw_boxes(axes, rows["accuracy"], positions)
+    rotate_labels(axes, names)
+    if rows["seen"].isna().all():
+        _draw_points(axes, positions, rows["accuracy"], CITY)
+        return
+    for seen, (label, style) in PARTS.items():
+        part = rows["seen"].eq(seen)
+        if part.any():
+            _draw_points(axes, positions[part], rows.loc[part, "accuracy"], style)
+            mean = rows.loc[part, "accuracy"].groupby(positions).mean().mean()
+            if not seen:
+                axes.axvspan(*_ends(positions[part]), color=SHADE, linewidth=0, zorder=0)
+            _draw_mean(axes, _ends(positions[part]), mean, (label, COLOURS[style]))
+
+
+def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series, style: int) -> None:
+    axes.plot(
+        spread(accuracy, positions),
+        accuracy,
+        linestyle="none",
+        marker=MARKERS[style],
+        markersize=2.5,
+        markeredgewidth=0,
+        color=COLOURS[style],
+        alpha=0.6,
+        zorder=3,
+    )
+
+
+def _ends(positions: pd.Series) -> tuple[float, float]:
+    return positions.min() - 0.5, positions.max() + 0.5
+
+
+def _draw_mean(axes: Axes, ends: tuple[float, float], mean: float, look: tuple[str, str]) -> None:
+    """Draw the mean of a part from end to end, and write it above with the part's name."""
+    label, colour = look
+    axes.plot(ends, [mean, mean], color=colour, linestyle="--", linewidth=1)
+    axes.annotate(
+        f"{label}\nmean {number(mean)}",
+        (sum(ends) / 2, 1),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+    )

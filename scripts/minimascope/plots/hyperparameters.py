@@ -1,0 +1,124 @@
+"""Figure: sharpness and accuracy of all models, by each hyper-parameter that varies."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from .models import (
+    FACTORS,
+    count_models,
+    draw_boxes,
+    draw_models,
+    legend_handles,
+    measure_label,
+    model_looks,
+    shown_measures,
+    spread,
+)
+from .style import (
+    HALF_PAGE,
+    label_height,
+    legend_columns,
+    notice,
+    number,
+    rotate_labels,
+    select_dataset,
+    set_log,
+    styled,
+)
+
+ROW = 1.5  # inches
+LEVEL = 0.36  # inches
+MARGIN = 0.75  # inches beside the first column
+
+
+@styled()
+def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> Figure:
+    """Return box plots of sharpness and accuracy (rows) by hyper-parameter (columns).
+
+    A box holds the middle half of the models of a level and their median; whiskers reach to the
+    last model within 1.5 times the box's length. Boxes of sharpness are of its logarithm; like the
+    share, they leave out models without positive sharpness. Points are models, moved aside so that
+    they do not hide each other, in the colours and markers of the scatter plots. Above a panel
+    stands the share of the variance that lies between the levels (one-way η²), with the number
+    of models if it is not that of all.
+
+    Args:
+        models: a row per trained model, with its settings and a column per measure.
+        variance_shares: rows of kind "one-way" say which factors vary and what they explain.
+        dataset: whose rows are drawn.
+
+    Raises:
+        InputError: there are no models of the data set.
+    """
+    models = select_dataset(models, dataset)
+    title = f"{dataset}, {count_models(len(models))}"
+    shares = select_dataset(variance_shares, dataset, required=False)
+    shares = shares[shares["kind"] == "one-way"].set_index(["response", "factor"])
+    found = set(shares.index.get_level_values("factor"))
+    factors = {factor: _levels(models[factor]) for factor in FACTORS if factor in found}
+    sharpness, accuracies = shown_measures(shares.index[shares["n"] > 0].get_level_values(0))
+    responses = [*sharpness, *accuracies]
+    if not (factors and responses):
+        return notice(title, "no hyper-parameter varies")
+    looks = model_looks(models)
+    figure, grid = _panels(responses, factors, legend_handles(looks))
+    figure.suptitle(title)
+    for row, response in zip(grid, responses, strict=True):
+        values = models[response].where(np.isfinite(models[response]))
+        if response in sharpness:
+            values = values.where(values > 0)
+            set_log(row[0].yaxis, values)
+        row[0].set_ylabel(measure_label(response, 20))
+        for axes, (factor, levels) in zip(row, factors.items(), strict=True):
+            positions = models[factor].map({level: i for i, level in enumerate(levels)})
+            draw_boxes(axes, values, positions)
+            draw_models(axes, spread(values, positions), values, models, looks)
+            axes.set_title(_statistics(shares.loc[(response, factor)], len(models)), pad=3)
+    for axes, (factor, levels) in zip(grid[-1], factors.items(), strict=True):
+        rotate_labels(axes, levels.values())
+        axes.set_xlabel(FACTORS[factor])
+    figure.align_labels()
+    return figure
+
+
+def _panels(
+    responses: Sequence[str],
+    factors: Mapping[str, Mapping[Any, str]],
+    handles: Sequence[Artist],
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure with a row of panels per response and a column per factor, and a legend."""
+    wide = [max(len(levels), 3) for levels in factors.values()]
+    width = max(HALF_PAGE, MARGIN + LEVEL * sum(wide) + 0.15 * len(wide))
+    columns = legend_columns((str(handle.get_label()) for handle in handles), width)
+    names = label_height([label for levels in factors.values() for label in levels.values()])
+    height = ROW * len(responses) + names + 0.6 + 0.17 * -(-len(handles) // columns)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(
+        len(responses),
+        len(factors),
+        squeeze=False,
+        sharex="col",
+        sharey="row",
+        width_ratios=wide,
+    )
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    return figure, grid
+
+
+def _levels(settings: pd.Series) -> dict[Any, str]:
+    """Return the levels of a factor with their labels, numbers in ascending order."""
+    levels = settings.dropna().unique()
+    if pd.api.types.is_numeric_dtype(settings):
+        return {level: f"{level:g}" for level in sorted(levels)}
+    return {level: str(level) for level in levels}
+
+
+def _statistics(row: pd.Series, models: int) -> str:
+    """Return the share of variance, and of how many models it is unless it is of all."""
+    count = f", n = {row['n']:.0f}" if row["n"] < models else ""
+    return f"η² = {number(row['value'])}{count}"

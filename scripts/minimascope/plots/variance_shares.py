@@ -1,0 +1,96 @@
+"""Figure: how much of the variance of sharpness and accuracy each hyper-parameter explains."""
+
+import textwrap
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ..analysis.measure_names import describe
+from .models import FACTORS, NEUTRAL, shown_measures
+from .style import COLOURS, GREY, notice, number, select_dataset, styled
+
+COLUMNS = 3
+PANEL = 2.0  # inches wide
+NAMES = 1.1  # inches for the names of the factors
+ROW = 0.36  # inches for each factor
+BAR = 0.36  # of the distance between factors
+# Of each kind of share: its name, colour, and place above (-) or below the factor's middle.
+KINDS = {
+    "one-way": ("factor alone (one-way)", COLOURS[0], -BAR / 2),
+    "joint": ("in the joint model", COLOURS[4], BAR / 2),
+}
+TOTALS = {"model": "All factors", "residual": "Residual"}
+
+
+@styled()
+def plot(variance_shares: pd.DataFrame, dataset: str) -> Figure:
+    """Return bars of the share of variance that each factor explains, a panel per response.
+
+    Responses are ln sharpness and accuracies, those of the box plots. A factor has two bars: its
+    share if it is the only one in the model (one-way η²), and its share beside the others in the
+    joint model. Below stand the share of all factors together and the residual. Shares of
+    different factors overlap or fall short of the total where the design is not balanced. Where
+    there is no share, the reason stands in its place; without any, the figure says so.
+
+    Args:
+        variance_shares: rows with ``response``, ``scale``, ``factor``, ``kind``, ``value``,
+            ``n`` and ``note``.
+        dataset: whose rows are drawn.
+    """
+    rows = select_dataset(variance_shares, dataset, required=False)
+    rows = rows[rows["n"] > 0]
+    found = set(rows["factor"])
+    names = {key: label for key, label in (FACTORS | TOTALS).items() if key in found}
+    sharpness, accuracies = shown_measures(rows["response"])
+    responses = [*sharpness, *accuracies]
+    if not responses:
+        return notice(dataset, "no hyper-parameter varies")
+
+    columns = min(COLUMNS, len(responses))
+    lines = -(-len(responses) // columns)
+    height = lines * (ROW * len(names) + 0.55) + 0.7
+    figure = Figure(figsize=(NAMES + PANEL * columns, height), layout="constrained")
+    figure.suptitle(dataset)
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+    for axes, response in zip(grid, responses, strict=False):
+        _draw(axes, rows[rows["response"] == response], names)
+    for axes in grid[len(responses) :]:
+        axes.remove()
+    for axes in figure.axes[-columns:]:
+        axes.set_xlabel("Share of variance")
+    handles = [Patch(color=colour, label=label) for label, colour, _ in KINDS.values()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:
+    """Draw the shares of one response."""
+    places = {factor: i for i, factor in enumerate(names)}
+    for row in rows[rows["factor"].isin(places)].itertuples():
+        _, colour, offset = KINDS[row.kind]
+        total = row.factor in TOTALS
+        y = places[row.factor] + (0 if total else offset)
+        if pd.isna(row.value):
+            text, colour_of_text = str(row.note).partition(" with ")[0], NEUTRAL
+        else:
+            axes.barh(y, row.value, BAR, color=colour)
+            text, colour_of_text = number(row.value), "black"
+        x = 0 if pd.isna(row.value) else max(row.value, 0)
+        axes.annotate(
+            text,
+            (x, y),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour_of_text,
+        )
+    first = rows.iloc[0]
+    label = describe(first["response"], "sharpness", "1").label
+    logarithm = "ln " if first["scale"] == "ln" else ""
+    axes.set_title(textwrap.fill(f"{logarithm}{label}, n = {first['n']:.0f}", 30))
+    axes.set_yticks(range(len(names)), names.values())
+    axes.set(xlim=(0, 1.2), ylim=(len(names) - 0.5, -0.5), xticks=[0, 0.5, 1])
+    if set(TOTALS) & set(names):
+        axes.axhline(len(names) - len(set(TOTALS) & set(names)) - 0.5, color=GREY, linewidth=0.6)
