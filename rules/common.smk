@@ -1,5 +1,6 @@
 # What all stages share: the checked study, where files go, and what a job depends on.
 import csv
+import math
 import re
 import sys
 from collections.abc import Iterable
@@ -9,19 +10,24 @@ from scripts.minimascope.canonical import canonical_json
 from scripts.minimascope.code_version import code_version
 from scripts.minimascope.conditions import condition_rows
 from scripts.minimascope.data.corruption_names import CORRUPTIONS
-from scripts.minimascope.data.official import OFFICIAL
+from scripts.minimascope.data.download import space_for_downloads
+from scripts.minimascope.data.official import OFFICIAL, official_file
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.registry import (
     CORRUPTED_SETS,
+    DATASET_FIGURES,
     FIGURES,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
     PRETRAINED,
+    PRINTED_SCENES,
+    SCENES,
     SHARPNESS,
     SOURCES,
 )
-from scripts.minimascope.study import Study, load_study
+from scripts.minimascope.loading import load_study
+from scripts.minimascope.study import Study
 
 BASE = Path(workflow.basedir)
 
@@ -64,8 +70,8 @@ def benchmark_of(rule: str, wildcards: str = "all") -> str:
 
 
 def one_of(names: Iterable[str]) -> str:
-    """A wildcard constraint: one of these names and no other text."""
-    return "|".join(map(re.escape, names))
+    """A wildcard constraint: one of these names and no other text; nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def job_spec(rule: str, *components: str, **settings) -> str:
@@ -92,12 +98,14 @@ def every_pair(pattern: str, **wildcards) -> list[str]:
     ]
 
 
-def every_measured(pattern: str) -> list[str]:
+def every_measured(
+    pattern: str, conditions: Iterable[str] = STUDY.measured
+) -> list[str]:
     """The paths of all that sharpness is measured of: runs, initial weights, views of the data."""
     return [
         path
         for dataset, network in STUDY.pairs
-        for condition in STUDY.measured
+        for condition in conditions
         for view in STUDY.views(dataset, condition)
         for path in expand(
             pattern,

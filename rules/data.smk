@@ -1,5 +1,8 @@
-# From any source to one prepared format, and corrupted copies of the test split. Official archives
-# are downloaded where neither they nor what they unpack to lie in the folder of raw data.
+# From any source of images to the one prepared format, and corrupted copies of the test split.
+# Official archives are downloaded where neither they nor what they unpack to lie in the folder of
+# raw data.
+onstart:
+    announce_downloads()
 
 
 rule download:
@@ -11,15 +14,16 @@ rule download:
     benchmark:
         benchmark_of("download", "{archive}")
     wildcard_constraints:
-        archive=one_of(file.name for file in OFFICIAL.values()),
+        archive=one_of(file.name for files in OFFICIAL.values() for file in files),
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
+        disk_mb=download_size,
         runtime=600,
     message:
-        "Downloading {wildcards.archive}"
+        "Downloading {wildcards.archive} ({resources.disk_mb} MB)"
     script:
         "../scripts/download.py"
 
@@ -33,6 +37,8 @@ rule prepare:
         log_of("prepare", "{dataset}"),
     benchmark:
         benchmark_of("prepare", "{dataset}")
+    wildcard_constraints:
+        dataset=one_of(set(STUDY.config["datasets"]) - set(STUDY.recordings)),
     conda:
         "../envs/cpu.yaml"
     threads: 1

@@ -17,7 +17,7 @@ rule evaluate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=60,
         gpu=1,
     params:
@@ -73,3 +73,26 @@ rule disagreement:
         "Disagreement between all models"
     script:
         "../scripts/disagreement.py"
+
+
+rule domains:
+    input:
+        evaluations=evaluations_with_domains,
+    output:
+        table=results("tables/domains.csv"),
+    log:
+        log_of("domains"),
+    benchmark:
+        benchmark_of("domains")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=job_spec("domains"),
+    message:
+        "Accuracy in each domain and city"
+    script:
+        "../scripts/domains.py"

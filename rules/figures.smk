@@ -33,6 +33,67 @@ rule plot:
         "../scripts/plot.py"
 
 
+rule plot_dataset:
+    input:
+        unpack(tables_of_dataset_figure),
+    output:
+        figure=report(
+            results("figures/{dataset}/{figure}.svg"),
+            caption="../report/dataset_figure.rst",
+            category="Sharpness and accuracy",
+            subcategory="{dataset}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        log_of("plot_dataset", "{dataset}/{figure}"),
+    benchmark:
+        benchmark_of("plot_dataset", "{dataset}/{figure}")
+    wildcard_constraints:
+        figure=one_of(DATASET_FIGURES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=plot_dataset_spec,
+    message:
+        "Plotting {wildcards.figure} of all networks on {wildcards.dataset}"
+    script:
+        "../scripts/plot_dataset.py"
+
+
+rule plot_reanalysis:
+    input:
+        unpack(tables_of_reanalysis),
+    output:
+        figure=report(
+            results("figures/published-{figure}.svg"),
+            caption="../report/dataset_figure.rst",
+            category="Published rows, re-analysed",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        log_of("plot_reanalysis", "{figure}"),
+    benchmark:
+        benchmark_of("plot_reanalysis", "{figure}")
+    wildcard_constraints:
+        figure=one_of(DATASET_FIGURES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=plot_reanalysis_spec,
+    message:
+        "Plotting {wildcards.figure} of the printed models"
+    script:
+        "../scripts/plot_dataset.py"
+
+
 rule plot_interactive:
     input:
         landscape=results("tables/landscape.csv"),

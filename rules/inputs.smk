@@ -2,22 +2,64 @@
 
 
 def raw_data(wildcards) -> list[str]:
-    """What the source of a data set reads, if that is an official archive."""
-    return official_file(STUDY.source_spec(wildcards.dataset)["source"])
+    """What the source of a data set reads, if that is official archives."""
+    return official_files(STUDY.source_spec(wildcards.dataset)["source"])
 
 
 def raw_corrupted_set(wildcards) -> list[str]:
     """What a published corrupted set is read from; nothing for a generated one."""
-    return official_file(STUDY.corrupted_set(wildcards.dataset))
+    return official_files(STUDY.corrupted_set(wildcards.dataset))
 
 
-def official_file(name: str) -> list[str]:
-    """The official archive of a name, or the folder it was unpacked to; none for other names."""
-    file = OFFICIAL.get(name)
-    if file is None:
-        return []
-    unpacked = Path(DATA_DIR, file.folder)
-    return [str(unpacked if unpacked.is_dir() else Path(DATA_DIR, file.name))]
+def raw_recordings(wildcards) -> list[str]:
+    """The files that hold the recordings of a data set and say what they are."""
+    source = STUDY.source_spec(wildcards.dataset)
+    named = (source[key] for key in ("table", "path") if key in source)
+    own = (Path(DATA_DIR, path) for path in named)
+    # What is missing, the job names with a remedy. A folder's own date says little.
+    return official_files(source["source"]) + [
+        str(path) for path in own if path.is_file()
+    ]
+
+
+def scenes(wildcards) -> list[str]:
+    """The folder of generated scenes, if a data set is made of them."""
+    synthetic = STUDY.source_spec(wildcards.dataset)["source"] == "synthetic_scenes"
+    return expand(rules.synthesise.output.scenes, **wildcards) if synthetic else []
+
+
+def official_files(name: str) -> list[str]:
+    """The official archives of a name, or the folder they unpack to; none for other names."""
+    files = OFFICIAL.get(name, ())
+    unpacked = {Path(DATA_DIR, file.folder) for file in files}
+    if all(folder.is_dir() for folder in unpacked):
+        return list(map(str, unpacked))
+    return [str(Path(DATA_DIR, file.name)) for file in files]
+
+
+def download_size(wildcards) -> int:
+    """Size of an official archive in megabytes."""
+    return math.ceil(official_file(wildcards.archive).size / 1e6)
+
+
+def announce_downloads() -> None:
+    """Say what is going to be downloaded; stop if the disk has no room for it."""
+    names = {
+        name
+        for dataset in STUDY.config["datasets"]
+        for name in (STUDY.source_spec(dataset)["source"], STUDY.corrupted_set(dataset))
+    }
+    missing = [
+        official_file(Path(path).name)
+        for name in sorted(names)
+        for path in official_files(name)
+        if not Path(path).exists()
+    ]
+    if missing:
+        try:
+            print(space_for_downloads(missing, Path(DATA_DIR)))
+        except InputError as error:
+            raise SystemExit(f"error: {error}") from None
 
 
 def pretrained_weights(wildcards) -> list[str]:
@@ -69,6 +111,28 @@ def family_documents(wildcards) -> list[str]:
     ]
 
 
+def evaluations_with_domains(wildcards) -> list[str]:
+    """The evaluations of all networks that are tested on recordings."""
+    return [
+        path
+        for dataset, network in STUDY.pairs
+        if STUDY.has_recordings(dataset)
+        for path in expand(
+            rules.evaluate.output.measures,
+            dataset=dataset,
+            network=network,
+            condition=STUDY.conditions,
+            seed=STUDY.seeds,
+        )
+    ]
+
+
+def landscapes(wildcards) -> list[str]:
+    """The landscapes of all trained networks."""
+    pattern = results(f"measures/{RUN}/landscape{{view}}.json")
+    return every_measured(pattern, STUDY.conditions)
+
+
 def curve_files(wildcards) -> dict[str, list[str]]:
     """The documents and arrays of everything that a table of curves is made of."""
     if wildcards.curves == "interpolation":
@@ -94,6 +158,10 @@ def tables() -> list[str]:
         *rules.collect.output,
         *rules.summarise.output,
         *agreement,
+        *rules.correlate.output,
+        *(rules.stability.output if STUDY.has_stability else []),
+        *(rules.domains.output if STUDY.recordings else []),
+        *(rules.reanalyse.output if STUDY.recordings else []),
     ]
 
 
@@ -115,18 +183,51 @@ def tables_of_figure(wildcards) -> dict[str, str]:
     }
 
 
+def tables_of_dataset_figure(wildcards) -> dict[str, str]:
+    """The tables that a figure of all networks of a data set is drawn from, by name."""
+    return {
+        table: results(f"tables/{table}.csv")
+        for table in DATASET_FIGURES[wildcards.figure].options
+    }
+
+
+def tables_of_reanalysis(wildcards) -> dict[str, str]:
+    """The same tables of the printed models."""
+    return {
+        table: getattr(rules.reanalyse.output, table)
+        for table in DATASET_FIGURES[wildcards.figure].options
+    }
+
+
 def figures() -> list[str]:
     """The figures that a study ends with."""
     return [
-        path
-        for dataset, network in STUDY.pairs
-        for path in expand(
-            rules.plot.output.figure,
-            dataset=dataset,
-            network=network,
-            figure=figures_of(dataset, network),
-        )
-    ] + (interactive_pages() if "landscape" in STUDY.families else [])
+        *(
+            path
+            for dataset, network in STUDY.pairs
+            for path in expand(
+                rules.plot.output.figure,
+                dataset=dataset,
+                network=network,
+                figure=figures_of(dataset, network),
+            )
+        ),
+        *(
+            path
+            for dataset in STUDY.config["datasets"]
+            for path in expand(
+                rules.plot_dataset.output.figure,
+                dataset=dataset,
+                figure=STUDY.dataset_figures(dataset),
+            )
+        ),
+        *(interactive_pages() if "landscape" in STUDY.families else []),
+        *(
+            expand(rules.plot_reanalysis.output.figure, figure=DATASET_FIGURES)
+            if STUDY.recordings
+            else []
+        ),
+    ]
 
 
 def figures_of(dataset: str, network: str) -> list[str]:

@@ -18,7 +18,7 @@ rule forward:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=30,
         gpu=1,
     params:
@@ -46,7 +46,7 @@ rule perturbation:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=120,
         gpu=1,
     params:
@@ -104,7 +104,7 @@ rule landscape:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=240,
         gpu=1,
     params:
@@ -130,7 +130,7 @@ rule interpolate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=120,
         gpu=1,
     params:

@@ -3,7 +3,30 @@
 
 def prepare_spec(wildcards) -> str:
     source = STUDY.source_spec(wildcards.dataset)
-    return job_spec("prepare", SOURCES[source["source"]].module, **source)
+    part = STUDY.part_spec(wildcards.dataset)
+    return job_spec("prepare", SOURCES[source["source"]].module, part=part, **source)
+
+
+def synthesise_spec(wildcards) -> str:
+    source = STUDY.source_spec(wildcards.dataset)
+    options = {key: source[key] for key in source if key != "source"}
+    return job_spec("synthesise", SCENES.module, options=options)
+
+
+def recordings_spec(wildcards) -> str:
+    source = STUDY.source_spec(wildcards.dataset)
+    name = source.pop("source")
+    # Its options say what is generated, not how that is read.
+    options = {} if name == "synthetic_scenes" else source
+    return job_spec("recordings", SOURCES[name].module, source=name, options=options)
+
+
+def features_spec(wildcards) -> str:
+    return job_spec(
+        "features",
+        features=STUDY.features_spec(wildcards.dataset),
+        part=STUDY.part_spec(wildcards.dataset),
+    )
 
 
 def corrupt_spec(wildcards) -> str:
@@ -100,6 +123,27 @@ def evaluate_spec(wildcards) -> str:
     )
 
 
+def correlate_spec() -> str:
+    settings = STUDY.config["analysis"]
+    return job_spec(
+        "correlate", minimum_train_accuracy=settings["minimum_train_accuracy"]
+    )
+
+
+def stability_spec() -> str:
+    settings = STUDY.config["analysis"]
+    return job_spec("stability", threshold=settings["stability_threshold"])
+
+
+def reanalyse_spec() -> str:
+    # Part of the workflow, as for the toy functions.
+    printed = {
+        name: (PUBLISHED / f"asc_{name}.csv").read_text(encoding="utf-8")
+        for name in ("models", "expected")
+    }
+    return job_spec("reanalyse", **printed)
+
+
 def agreement_spec() -> str:
     # Part of the workflow, as for the toy functions.
     printed = [
@@ -110,6 +154,18 @@ def agreement_spec() -> str:
 
 def plot_spec(wildcards) -> str:
     return job_spec("plot", FIGURES[wildcards.figure].module)
+
+
+def plot_dataset_spec(wildcards) -> str:
+    return dataset_figure_spec(wildcards.figure, wildcards.dataset)
+
+
+def plot_reanalysis_spec(wildcards) -> str:
+    return dataset_figure_spec(wildcards.figure, PRINTED_SCENES)
+
+
+def dataset_figure_spec(figure: str, dataset: str) -> str:
+    return job_spec("plot_dataset", DATASET_FIGURES[figure].module, dataset=dataset)
 
 
 def toy_geometry_spec() -> str:

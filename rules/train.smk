@@ -15,7 +15,7 @@ rule initialise:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=10,
     params:
         spec=initialise_spec,
@@ -41,7 +41,7 @@ rule train:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=240,
         gpu=1,
     params:

@@ -10,10 +10,9 @@ from minimascope.registry import SOURCES
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
-    samples = {split: spec.pop(f"{split}_samples") for split in ("train", "test")}
-    options = {key: value for key, value in spec.items() if key not in ("code", "source")}
+    options = {key: spec[key] for key in spec if key not in ("code", "source", "part")}
     dataset = SOURCES[spec["source"]].load()(snakemake.params.data_dir, **options)
-    dataset = part_of(dataset, **samples)
+    dataset = part_of(dataset, **spec["part"])
     save_dataset(snakemake.output.data, dataset, source=spec["source"])
     print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")
 

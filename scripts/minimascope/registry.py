@@ -40,25 +40,58 @@ def _component(
 
 # The weights that all conditions of a seed start from, where a condition is expected.
 INITIAL = "initial"
-# How names of networks start that begin with weights learnt on ImageNet.
+# How names of networks start that begin with published weights, of ImageNet or AudioSet.
 PRETRAINED = "pretrained_"
 NETWORKS = {
     "resnet18": _component("networks.resnet:resnet18"),
     "vgg19": _component("networks.vgg:vgg19"),
     "vit": _component("networks.vit:vit", "patch_size"),
+    "cnn10": _component("networks.panns:cnn10"),
+    "cnn14": _component("networks.panns:cnn14"),
     "pretrained_resnet18": _component("networks.torchvision_pretrained:resnet18", "weights"),
     "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:vgg19_bn", "weights"),
+    "pretrained_cnn10": _component(
+        "networks.panns_pretrained:cnn10", "weights", required=["weights"]
+    ),
+    "pretrained_cnn14": _component(
+        "networks.panns_pretrained:cnn14", "weights", required=["weights"]
+    ),
 }
+# What a source gives besides images.
+RECORDINGS = "recordings"
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
     "image_folder": _component("data.image_folder:load", "path", "image_size", required=["path"]),
     "cifar10": _component("data.cifar:load_cifar10"),
     "cifar100": _component("data.cifar:load_cifar100"),
     "tiny_imagenet": _component("data.tiny_imagenet:load"),
+    "audio_folder": _component(
+        "data.audio_folder:load",
+        "table",
+        "path",
+        "domain_column",
+        required=["table"],
+        gives=[RECORDINGS],
+    ),
+    "dcase2020": _component("data.dcase2020:load", gives=[RECORDINGS]),
+    # Written by SCENES with these options, and then read as the official data are.
+    "synthetic_scenes": _component(
+        "data.dcase2020:read_layout", "clips", "seconds", "seed", gives=[RECORDINGS]
+    ),
 }
-# Found here, so that networks without such weights do not depend on the code of those with.
-FIND_WEIGHTS = _component("networks.torchvision_pretrained:find_weights")
-LOAD_PRETRAINED = _component("networks.torchvision_pretrained:load_pretrained")
+SCENES = _component("data.scenes:write_scenes")
+# What puts published weights in place of drawn ones, and what finds the file of weights where a
+# study names none. Found here, so that no network depends on the code of another's weights.
+LOAD_PRETRAINED = {
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:load_pretrained"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:load_pretrained"),
+    "pretrained_cnn10": _component("networks.panns_pretrained:load_pretrained"),
+    "pretrained_cnn14": _component("networks.panns_pretrained:load_pretrained"),
+}
+FIND_WEIGHTS = {
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:find_weights"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:find_weights"),
+}
 # Corrupted copies of a test split: our own, or a published set.
 CORRUPTED_SETS = {
     "generated": _component("data.corrupted:generate"),
@@ -71,7 +104,19 @@ OPTIMIZERS = {
     "adam": _component("optim.standard:adam", "betas", "eps"),
     "adamw": _component("optim.standard:adamw", "betas", "eps"),
     "rmsprop": _component("optim.standard:rmsprop", "momentum", "alpha", "eps"),
+    "kfac": _component(
+        "optim.kfac:KFAC",
+        "momentum",
+        "damping",
+        "factor_decay",
+        "factor_every",
+        "inverse_every",
+        "kl_clip",
+    ),
+    "gdtuo": _component("optim.gdtuo:GDTUO", "betas", "eps", "hyper_lr"),
 }
+# Optimisers that change their learning rate themselves.
+TUNED = frozenset({"gdtuo"})
 # A family computes together what one kind of work gives; the schema holds its settings.
 SHARPNESS = {
     "forward": _component(
@@ -123,4 +168,14 @@ FIGURES = {
     "landscape_surfaces": _component("plots.landscape:surfaces", "landscape"),
     "landscape_lines": _component("plots.landscape:lines", "landscape"),
     "interpolation": _component("plots.interpolation:plot", "interpolation"),
+}
+# The printed models of acoustic scene classification, as a data set in tables and figures.
+PRINTED_SCENES = "dcase2020 (print)"
+# Likewise, but of all networks of a data set together.
+DATASET_FIGURES = {
+    "sharpness_accuracy": _component("plots.sharpness_accuracy:plot", "models", "correlations"),
+    "hyperparameters": _component("plots.hyperparameters:plot", "models", "variance_shares"),
+    "variance_shares": _component("plots.variance_shares:plot", "variance_shares"),
+    "domains": _component("plots.domains:plot", "domains"),
+    "stability": _component("plots.stability:plot", "stability", "stability_order"),
 }

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from minimascope.config import deep_merge
-from minimascope.study import Study, load_study
+from minimascope.loading import load_study
+from minimascope.study import Study
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"

@@ -1,0 +1,188 @@
+"""Studies of recordings: what comes with the workflow, and what a configuration may say."""
+
+from itertools import product
+from types import SimpleNamespace
+
+import pytest
+from study_cases import published_study, study
+
+from minimascope.data import download
+from minimascope.data.download import space_for_downloads
+from minimascope.data.official import DCASE2020, RemoteFile, official_file
+from minimascope.errors import InputError
+
+SOUNDS = {"sounds": {"source": "audio_folder", "table": "mine.csv"}}
+
+
+def sounds(**changes):
+    """The small study with recordings beside its images."""
+    datasets = {"datasets": {"sounds": SOUNDS["sounds"] | changes.pop("dataset", {})}}
+    return study(**datasets, **changes)
+
+
+def test_the_grid_of_acoustic_scenes_is_that_of_the_paper():
+    loaded = published_study("acoustic_scenes")
+    cells = set()
+    for condition in loaded.conditions:
+        spec = loaded.training_spec("dcase2020", condition)
+        optimizer = spec["optimizer"]
+        cells.add((optimizer["name"], optimizer["lr"], spec["batch_size"]))
+        assert (spec["epochs"], spec["schedule"]["name"]) == (50, "constant")
+    expected = product(("sgd", "adam", "kfac", "gdtuo"), (1e-3, 1e-4, 1e-5), (16, 32))
+    assert cells == set(expected)
+    assert len(loaded.conditions) == len(cells)
+    assert loaded.seeds == [42, 43]
+    assert len(loaded.pairs) == 2
+    assert loaded.training_spec("dcase2020", "sgd")["optimizer"]["momentum"] == 0.9
+    assert loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"][:3] == [42, 43, 44]
+    assert len(loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"]) >= 10
+
+
+def test_the_features_of_acoustic_scenes_are_those_of_the_paper_and_the_default():
+    features = published_study("acoustic_scenes").features_spec("dcase2020")
+    expected = {
+        "sample_rate": 16000,
+        "mels": 64,
+        "n_fft": 512,
+        "hop_length": 160,
+        "f_min": 50.0,
+        "f_max": 8000.0,
+        "seconds": None,
+        "mixed_rates": False,
+    }
+    assert features == expected
+    assert sounds().features_spec("sounds") == expected
+
+
+def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_learning_rates():
+    loaded = published_study("synthetic_scenes")
+    specs = [loaded.training_spec("scenes", name)["optimizer"] for name in loaded.conditions]
+    cells = [(spec["name"], spec["lr"]) for spec in specs]
+    assert len(set(cells)) == len(cells) == 8
+    assert len({lr for _, lr in cells}) == 2
+    assert len(loaded.pairs) == len(loaded.seeds) == 2
+
+
+@pytest.mark.parametrize("name", ["acoustic_scenes_controls", "audio_folder", "spoken_digits"])
+def test_controls_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
+    loaded = published_study(name)
+    (dataset,) = loaded.config["datasets"]
+    specs = [loaded.training_spec(dataset, condition) for condition in loaded.conditions]
+    assert any(spec["sam"] for spec in specs)
+    assert any(spec["optimizer"]["weight_decay"] for spec in specs)
+    assert any(spec["augment"] and spec["augment"]["time_masks"] for spec in specs)
+    assert any(spec["sampling"] == "domain_balanced" for spec in specs)
+
+
+def test_recordings_have_no_corrupted_copies_unless_they_are_asked_for_in_vain():
+    loaded = sounds()
+    assert loaded.corrupted_set("sounds") == "none"
+    assert loaded.corrupted_set("small") == "generated"
+    assert loaded.corruption_names("sounds") == []
+    with pytest.raises(InputError, match=r"datasets\.sounds\.corrupted: .* leave it out"):
+        sounds(dataset={"corrupted": "generated"})
+
+
+def test_the_job_that_lists_recordings_depends_on_no_feature():
+    spec = sounds(dataset={"features": {"mels": 40}, "train_samples": 30}).source_spec("sounds")
+    assert spec == {"source": "audio_folder", "table": "mine.csv"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"conditions": {"sam": {"augment": {"crop_padding": 2}}}},
+            r"conditions\.sam\.augment\.crop_padding: augments images, which sounds has none of",
+        ),
+        (
+            {"conditions": {"sam": {"augment": {"time_masks": 2}}}},
+            r"conditions\.sam\.augment\.time_masks: augments recordings, which small has none of",
+        ),
+        (
+            {"training": {"sampling": "domain_balanced"}},
+            r"conditions\.baseline\.sampling: small has no domains to balance",
+        ),
+        (
+            {"dataset": {"table": None}},
+            r"datasets\.sounds\.table: expected string, got nothing",
+        ),
+        (
+            {"dataset": {"features": {"mel": 40}}},
+            r"datasets\.sounds\.features\.mel: unknown key; did you mean 'mels'",
+        ),
+        (
+            {"datasets": {"small": {"features": {"mels": 40}}}},
+            r"datasets\.small\.features: digits has images, not recordings; leave it out",
+        ),
+        (
+            {"dataset": {"features": {"f_max": 9000.0}}},
+            r"datasets\.sounds\.features\.f_max: bands from f_min 50\.0 to f_max 9000\.0 Hz",
+        ),
+        (
+            {"analysis": {"minimum_train_accuracy": 0.5}, "sharpness": {"forward": None}},
+            r"analysis\.minimum_train_accuracy: .* set sharpness\.forward to {}",
+        ),
+        (
+            {"dataset": {"source": "dcase2020"}},
+            r"datasets\.sounds\.table: not a setting of dcase2020",
+        ),
+        (
+            {
+                "training": {
+                    "optimizer": {"name": "gdtuo", "lr": 0.001},
+                    "schedule": {"name": "cosine"},
+                }
+            },
+            r"conditions\.baseline\.schedule: gdtuo tunes its learning rate itself",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(changes, message):
+    datasets = changes.pop("datasets", None)
+    with pytest.raises(InputError, match=message):
+        study(datasets=datasets) if datasets else sounds(**changes)
+
+
+def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to_see():
+    small = published_study("synthetic_scenes")
+    assert set(small.dataset_figures("scenes")) == {
+        "sharpness_accuracy",
+        "hyperparameters",
+        "variance_shares",
+        "domains",
+        "stability",
+    }
+    assert sounds().dataset_figures("small") == ["sharpness_accuracy"]
+    assert set(sounds().dataset_figures("sounds")) == {"sharpness_accuracy", "domains"}
+
+
+def test_the_official_recordings_are_those_of_the_second_version():
+    assert len(DCASE2020) == 17
+    assert sum(file.size for file in DCASE2020 if ".audio." in file.name) == 27_364_584_942
+    assert len({file.checksum for file in DCASE2020}) == 17
+    assert all("/records/3819968/files/" in file.urls[0] for file in DCASE2020)
+    assert official_file(DCASE2020[3].name) is DCASE2020[3]
+
+
+def test_before_a_download_its_size_is_told_and_a_full_disk_stops_it(tmp_path, monkeypatch):
+    files = [RemoteFile(f"{i}.zip", "f", (), 1_500_000_000, "md5:0") for i in range(3)]
+    folder = tmp_path / "not" / "yet"
+
+    def free(size):
+        usage = SimpleNamespace(free=size)
+        monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
+
+    free(5_000_000_000)
+    assert space_for_downloads(files, folder) == (
+        f"4.5 GB (3 files) are to be downloaded to {folder}, which has 5.0 GB of free space"
+    )
+    free(4_000_000_000)
+    with pytest.raises(InputError, match=r"data_dir: .* 4\.0 GB of free space, and 4\.5 GB"):
+        space_for_downloads(files, folder)
+
+
+def test_what_an_interrupted_download_left_is_not_counted_again(tmp_path):
+    (tmp_path / ".0.zip.part").write_bytes(bytes(40_000_000))
+    files = [RemoteFile(f"{i}.zip", "f", (), 120_000_000, "md5:0") for i in range(2)]
+    assert space_for_downloads(files, tmp_path).startswith("0.2 GB (2 files)")

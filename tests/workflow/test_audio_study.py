@@ -1,0 +1,208 @@
+"""Studies of recordings from sounds to the report's tables: generated scenes, and anyone's own."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import Project, study_with
+
+from minimascope.data.prepared import load_dataset
+
+pytestmark = pytest.mark.workflow
+
+NETWORK = {"cnn10": {"architecture": "cnn10", "width": 0.03125}}
+SCENES = study_with(
+    {
+        "seeds": [0],
+        "datasets": {"scenes": {"source": "synthetic_scenes", "clips": 9, "seconds": 0.5}},
+        "networks": NETWORK,
+        "training": {
+            "epochs": 1,
+            "batch_size": 16,
+            "optimizer": {"name": "sgd", "lr": 0.001, "momentum": 0.9},
+        },
+        "conditions": {
+            "sgd": {},
+            "kfac": {"optimizer": {"name": "kfac", "lr": 0.001}},
+            "gdtuo": {"optimizer": {"name": "gdtuo", "lr": 0.001}},
+            "masks": {"augment": {"time_masks": 1, "time_mask_size": 5, "band_masks": 1}},
+            "balanced": {"sampling": "domain_balanced"},
+        },
+        "sharpness": {
+            "forward": {},
+            "perturbation": None,
+            "landscape": {"points": 3, "line_points": 0},
+        },
+        "evaluation": {},
+        "toy_functions": False,
+    }
+)
+DEVICES = ["A", "B", "C", "S1", "S2", "S3", "S4", "S5", "S6"]
+
+
+def recordings(**changes: Any) -> dict[str, Any]:
+    """A study of one's own recordings; changes are those of its data set."""
+    dataset = {"source": "audio_folder", "table": "mine.csv", "features": {"mels": 32}}
+    return study_with(
+        {
+            "seeds": [0],
+            "datasets": {"mine": dataset | changes},
+            "networks": NETWORK,
+            "training.batch_size": 3,
+            "sharpness": {"forward": {}, "perturbation": None},
+            "evaluation": {},
+            "toy_functions": False,
+        }
+    )
+
+
+def record(folder: Path) -> list[dict[str, str]]:
+    """Write ten recordings of two classes by two microphones, and their table."""
+    folder.mkdir()
+    rows = []
+    for number in range(10):
+        microphone, label = ("old", "new")[number >= 7], ("low", "high")[number % 2]
+        name = f"{label}-{number}.{('wav', 'flac')[number % 3 == 0]}"
+        time = np.arange(8_000) / 16_000
+        draws = np.random.default_rng(number)
+        tone = np.sin(2 * np.pi * (300, 2_500)[number % 2] * time)
+        soundfile.write(folder / name, 0.3 * tone + 0.01 * draws.standard_normal(8_000), 16_000)
+        split = "train" if number < 6 else "test"
+        seen = "true" if microphone == "old" else "false"
+        rows.append(
+            {"filename": name, "label": label, "domain": microphone, "split": split, "seen": seen}
+        )
+    write_table(folder / "mine.csv", rows)
+    return rows
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory) -> Project:
+    folder = tmp_path_factory.mktemp("scenes") / "run"
+    folder.mkdir()
+    project = Project(Path(__file__).parents[2], folder)
+    result = project.run(SCENES)
+    assert result.returncode == 0, result.stdout
+    return project
+
+
+def test_generated_scenes_end_in_accuracy_on_every_device_and_city(scenes):
+    dataset, _ = load_dataset(scenes.results("data/scenes/prepared.safetensors"))
+    assert dataset.input_size == (64, 51)
+    assert dataset.seen == (True,) * 6 + (False,) * 3
+    table = pd.read_csv(scenes.results("tables/domains.csv"))
+    devices = table[table["kind"] == "domain"]
+    assert sorted(set(devices["name"])) == DEVICES
+    assert set(devices.loc[~devices["seen"].astype(bool), "name"]) == {"S4", "S5", "S6"}
+    assert len(set(table.loc[table["kind"] == "city", "name"])) >= 2
+    measures = pd.read_csv(scenes.results("tables/measures.csv"))
+    for condition, rows in measures.groupby("condition"):
+        value = rows.set_index("measure")["value"]
+        own = devices[devices["condition"] == condition]
+        inside = own.loc[own["seen"].astype(bool), "accuracy"].mean()
+        outside = own.loc[~own["seen"].astype(bool), "accuracy"].mean()
+        assert value["accuracy_in_domain"] == pytest.approx(inside)
+        assert value["accuracy_out_of_domain"] == pytest.approx(outside)
+        assert value["domain_gap"] == pytest.approx(100 * (inside - outside))
+        assert value["asc_sharpness"] > 0
+
+
+def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
+    for table in ("models", "correlations", "variance_shares", "stability", "asc_reanalysis"):
+        assert len(pd.read_csv(scenes.results(f"tables/{table}.csv")))
+    figures = {path.stem for path in scenes.results("figures/scenes").glob("*.svg")}
+    assert figures == {
+        "sharpness_accuracy",
+        "hyperparameters",
+        "variance_shares",
+        "domains",
+        "stability",
+    }
+    printed = {path.stem for path in scenes.results("figures").glob("*.svg")}
+    assert printed == {f"published-{name}" for name in figures}
+    comparison = pd.read_csv(scenes.results("tables/asc_reanalysis.csv"))
+    assert len(comparison) == 13
+    assert comparison["agrees"].all()
+    main = scenes.results("tables/main.md").read_text(encoding="utf-8")
+    assert "Out-of-domain accuracy" in main
+    assert "ASC sharpness" in main
+
+
+def test_other_features_are_computed_from_the_same_recordings(scenes):
+    changed = {**SCENES, "datasets": {"scenes": {**SCENES["datasets"]["scenes"]}}}
+    changed["datasets"]["scenes"]["features"] = {"mels": 40}
+    planned = scenes.planned(changed)
+    assert planned["features"] == 1
+    assert planned["train"] == 5
+    assert not {"synthesise", "recordings"} & set(planned)
+
+
+def test_an_option_of_the_analysis_reruns_the_analysis_alone(scenes):
+    threshold = scenes.planned({**SCENES, "analysis": {"stability_threshold": 0.1}})
+    assert threshold == {"stability": 1, "plot_dataset": 1}
+
+
+def test_ten_recordings_of_ones_own_become_a_study(project):
+    record(project.folder / "data")
+    result = project.run(recordings())
+    assert result.returncode == 0, result.stdout
+    table = pd.read_csv(project.results("tables/domains.csv"))
+    rows = table[table["condition"] == "baseline"].set_index("name")
+    assert rows["n"].to_dict() == {"old": 1, "new": 3}
+    assert rows["seen"].astype(bool).to_dict() == {"old": True, "new": False}
+    assert project.planned(recordings()) == {}
+
+
+def spoil(folder: Path, fault: str) -> None:
+    rows = record(folder)
+    if fault == "no sound":
+        (folder / rows[3]["filename"]).write_bytes(b"no sound")
+    elif fault == "absent":
+        (folder / rows[3]["filename"]).unlink()
+    elif fault == "silent":
+        soundfile.write(folder / rows[3]["filename"], np.zeros(8_000), 16_000)
+    elif fault == "another length":
+        soundfile.write(folder / rows[3]["filename"], np.full(9_000, 0.1), 16_000)
+    elif fault == "another rate":
+        soundfile.write(folder / rows[3]["filename"], np.full(4_000, 0.1), 8_000)
+    elif fault == "seen both ways":
+        write_table(folder / "mine.csv", [*rows[:-1], rows[-1] | {"seen": "true"}])
+    elif fault == "no label":
+        write_table(folder / "mine.csv", [*rows[:-1], rows[-1] | {"label": ""}])
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("no sound", ["high-3.flac"]),
+        ("absent", ["high-3.flac"]),
+        ("silent", ["high-3.flac", "silen"]),
+        ("another length", ["high-3.flac", "seconds"]),
+        ("another rate", ["high-3.flac", "mixed_rates"]),
+        ("seen both ways", ["new", "high-9"]),
+        ("no label", ["mine.csv", "label"]),
+    ],
+)
+def test_a_recording_that_cannot_be_used_is_named_in_one_line(project, fault, named):
+    spoil(project.folder / "data", fault)
+    target = f"results/{recordings()['study']}/data/mine/prepared.safetensors"
+    result = project.run(recordings(), "--quiet", "all", "--", target)
+    assert result.returncode != 0
+    lines = [line for line in result.stdout.splitlines() if line.startswith("error: ")]
+    assert len(set(lines)) == 1, result.stdout
+    assert all(name in lines[0] for name in named), lines[0]
+    assert "Traceback" not in result.stdout
+    assert not (project.folder / target).exists()
+    shutil.rmtree(project.folder)
