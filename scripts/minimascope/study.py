@@ -84,6 +84,8 @@ class Study:
         figures = [name for name, figure in FIGURES.items() if not figure.options & absent]
         unwanted = set() if self.config["sweeps"] else {"sweep"}
         unwanted |= {"minima"} if sharpness["forward"] is None else set()
+        landscape = sharpness["landscape"]
+        unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
         return [name for name in figures if name not in unwanted]
 
     def dataset_figures(self, dataset: str) -> list[str]:

@@ -157,6 +157,11 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
     assert set(sounds().dataset_figures("sounds")) == {"sharpness_accuracy", "domains"}
 
 
+def test_without_lines_there_is_no_figure_of_them():
+    assert "landscape_lines" not in published_study("synthetic_scenes").figures
+    assert "landscape_lines" in published_study("digits_sharpness").figures
+
+
 def test_the_official_recordings_are_those_of_the_second_version():
     assert len(DCASE2020) == 17
     assert sum(file.size for file in DCASE2020 if ".audio." in file.name) == 27_364_584_942
