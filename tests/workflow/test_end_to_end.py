@@ -67,8 +67,11 @@ def read_html(path: Path) -> None:
 
 
 def read_markdown(path: Path) -> None:
-    conditions = [line for line in path.read_text("utf-8").splitlines() if line.startswith("| ba")]
-    assert len(conditions) == len(STUDY["conditions"])
+    lines = [line for line in path.read_text("utf-8").splitlines() if line.startswith("|")]
+    assert len(lines) > 2
+    assert any(set(line) <= set("|:- ") for line in lines)
+    if path.stem in ("main", "sharpness"):
+        assert len(lines) == 2 + len(STUDY["conditions"])
 
 
 def read_latex(path: Path) -> None:
@@ -95,7 +98,7 @@ def test_every_file_that_was_promised_can_be_read(finished: Project, files: pd.D
 
 
 def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
-    figures = {
+    figures = {"figures/digits/sharpness_accuracy.svg"} | {
         f"figures/digits/resnet18/{name}.svg"
         for name, figure in FIGURES.items()
         if not figure.options & {"hessian", "landscape", "interpolation", "agreement"}
@@ -103,10 +106,15 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     }
     tables = {
         f"tables/{name}.csv"
-        for name in ("conditions", "measures", "history", "summary", "main", "sharpness")
+        for name in (
+            *("conditions", "measures", "history", "summary", "main", "sharpness"),
+            *("models", "correlations", "variance_shares"),
+        )
     }
     formats = {f"tables/main.{suffix}" for suffix in ("md", "tex", "html")}
-    formats |= {f"tables/sharpness.{suffix}" for suffix in ("md", "html")}
+    formats |= {
+        f"tables/{n}.{suffix}" for n in ("sharpness", "correlations") for suffix in ("md", "html")
+    }
     toy = {f"tables/toy_geometry.{suffix}" for suffix in ("csv", "html")}
     expected = figures | tables | formats | toy | {"figures/toy_geometry.svg"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
@@ -187,6 +195,8 @@ CAPTIONS = {
     "tables/toy_geometry.html": "Seven analytic functions",
     "figures/toy_geometry.svg": "Seven analytic functions",
     "tables/sharpness.html": "Every measure of sharpness",
+    "tables/correlations.html": "Correlation of each measure of sharpness with accuracy",
+    "figures/digits/sharpness_accuracy.svg": "Sharpness against accuracy",
     "figures/digits/resnet18/controls.svg": "Every measure for every condition.",
     "figures/digits/resnet18/sharpness_evaluation.svg": "Every sharpness measure (rows)",
     "figures/digits/resnet18/minima.svg": "Every trained network as a dot",

@@ -13,13 +13,15 @@ import yaml
 from conftest import ROOT, STUDY, Project, copy_workflow, study_with
 
 from minimascope.data.corruption_names import CORRUPTIONS
-from minimascope.registry import FIGURES, SHARPNESS
+from minimascope.registry import DATASET_FIGURES, FIGURES, SHARPNESS
 
 pytestmark = pytest.mark.workflow
 
 STUDIES = {path.stem: path for path in (ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml"))}
 # Families and stages that leave tables of curves.
 CURVES = ("hessian", "landscape", "interpolation")
+# Sources whose data are recordings.
+SOUNDS = {"audio_folder", "dcase2020", "synthetic_scenes"}
 # What is too slow to be imported whenever someone asks for a plan.
 HEAVY = {"torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib"}
 
@@ -41,13 +43,51 @@ def augmented_conditions(study: dict[str, Any]) -> int:
     return count
 
 
+def varies_optimisation(study: dict[str, Any]) -> bool:
+    """Return whether networks differ in optimiser, learning rate or batch size."""
+    axes = [axis for sweep in study.get("sweeps", {}).values() for axis in sweep["axes"]]
+    keys = ("name", "lr")
+    own = [{**study["training"], **condition} for condition in study["conditions"].values()]
+    settings = {
+        (
+            spec["batch_size"],
+            *({**study["training"]["optimizer"], **spec["optimizer"]}[key] for key in keys),
+        )
+        for spec in own
+    }
+    swept = {"training.batch_size", "training.optimizer.lr", "training.optimizer.name"}
+    return len(settings) > 1 or bool(swept & set(axes))
+
+
+def of_all_networks(study: dict[str, Any]) -> dict[str, int]:
+    """Return the number of jobs about all networks of a data set, and about recordings."""
+    sources = [dataset["source"] for dataset in study["datasets"].values()]
+    sounds = sum(source in SOUNDS for source in sources)
+    landscape = study.get("sharpness", {}).get("landscape")
+    pairs = len((landscape or {}).get("direction_seeds", [42, 43, 44]))
+    stability = landscape is not None and pairs > 1
+    # Sharpness against accuracy, box plots and shares, and stability.
+    drawn = 1 + 2 * varies_optimisation(study) + stability
+    return {
+        "synthesise": sources.count("synthetic_scenes"),
+        "recordings": sounds,
+        "features": sounds,
+        "domains": int(sounds > 0),
+        "correlate": 1,
+        "stability": int(stability),
+        "reanalyse": int(sounds > 0),
+        "plot_dataset": drawn * len(sources) + sounds,
+        "plot_reanalysis": len(DATASET_FIGURES) * (sounds > 0),
+    }
+
+
 def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     """Return the number of jobs of each rule, counted by hand from the text of a study."""
     conditions = len(study["conditions"])
     for sweep in study.get("sweeps", {}).values():
         varied = len(sweep.get("conditions", study["conditions"]))
         conditions += varied * math.prod(len(values) for values in sweep["axes"].values())
-    datasets, seeds = len(study["datasets"]), len(study["seeds"])
+    seeds = len(study["seeds"])
     pairs = sum(
         len(dataset.get("networks", study["networks"])) for dataset in study["datasets"].values()
     )
@@ -64,12 +104,15 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     figures = [name for name in FIGURES if not ({*CURVES} - {*curves}) & FIGURES[name].options]
     absent = {"agreement"} | ({"sweep"} if "sweeps" not in study else set())
     absent |= {"minima"} if "forward" not in families else set()
+    lines = (sharpness["landscape"] or {}).get("line_points", 51)
+    absent |= set() if lines else {"landscape_lines"}
     corruptions = study.get("evaluation", {}).get("corruptions", {})
-    corrupted = sum(dataset.get("corrupted") != "none" for dataset in study["datasets"].values())
+    images = [d for d in study["datasets"].values() if d["source"] not in SOUNDS]
+    corrupted = sum(dataset.get("corrupted") != "none" for dataset in images)
     names = len((corruptions or {}).get("names", CORRUPTIONS))
     jobs = {
-        "download": len(official_archives(study)),
-        "prepare": datasets,
+        "download": official_archives(study),
+        "prepare": len(images),
         "corrupt": names * corrupted * (corruptions is not None),
         "initialise": pairs * seeds,
         "train": runs,
@@ -86,17 +129,19 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         "plot": pairs * len({*figures} - absent) + in_print(study),
         "plot_interactive": pairs * ("landscape" in curves),
         "toy_geometry": int(study.get("toy_functions", True)),
+        **of_all_networks(study),
     }
     return {rule: count for rule, count in jobs.items() if count}
 
 
-def official_archives(study: dict[str, Any]) -> set[str]:
-    """Return the names of the official sources and corrupted sets of a study."""
+def official_archives(study: dict[str, Any]) -> int:
+    """Return how many official files the sources and corrupted sets of a study consist of."""
     corrupts = study.get("evaluation", {}).get("corruptions", {}) is not None
     datasets = study["datasets"].values()
     names = {dataset["source"] for dataset in datasets}
     names |= {dataset.get("corrupted", "generated") for dataset in datasets if corrupts}
-    return names & {"cifar10", "cifar100", "tiny_imagenet", "cifar10_c", "cifar100_c"}
+    single = {"cifar10", "cifar100", "tiny_imagenet", "cifar10_c", "cifar100_c"}
+    return len(names & single) + 17 * ("dcase2020" in names)
 
 
 def in_print(study: dict[str, Any]) -> int:

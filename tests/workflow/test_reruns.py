@@ -10,8 +10,8 @@ from conftest import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 
-# The study has 2 conditions × 2 seeds, 2 corruptions and 6 figures.
-AFTER_COLLECT = {"collect": 1, "summarise": 1, "plot": 4}
+# The study has 2 conditions × 2 seeds, 2 corruptions, 6 figures of its network and 1 of all.
+AFTER_COLLECT = {"collect": 1, "summarise": 1, "correlate": 1, "plot": 4, "plot_dataset": 1}
 AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, **AFTER_COLLECT, "plot": 6}
 MEASURES_OF_TWO_MODELS = {"forward": 2, "perturbation": 2, "evaluate": 2, **AFTER_EVALUATE}
 MEASURES_OF_ALL_MODELS = {"forward": 4, "perturbation": 4, "evaluate": 4, **AFTER_EVALUATE}
@@ -37,7 +37,15 @@ CONFIGURATION = {
     ),
     "landscapes too": (
         {"sharpness.landscape": {"points": 3}},
-        {"landscape": 4, "gather": 1, "plot_interactive": 1, **AFTER_COLLECT, "plot": 7},
+        {
+            "landscape": 4,
+            "gather": 1,
+            "stability": 1,
+            "plot_interactive": 1,
+            **AFTER_COLLECT,
+            "plot": 7,
+            "plot_dataset": 2,
+        },
     ),
     "interpolation too": (
         {"sharpness.interpolation": {"lines": [["initial", "baseline"]]}},
@@ -50,7 +58,8 @@ CONFIGURATION = {
     ),
     "the learning rate of one condition": (
         {"conditions.baseline.optimizer": {"lr": 0.01}},
-        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
+        # With two learning rates there is something to see in them.
+        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS, "plot_dataset": 3},
     ),
     "learning rate and momentum exchanged": (
         {"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}},
@@ -130,7 +139,7 @@ CODE = {
     "the style of figures": (
         f"{LIBRARY}/plots/style.py",
         ADDED_CODE,
-        {"plot": 6, "toy_geometry": 1},
+        {"plot": 6, "plot_dataset": 1, "toy_geometry": 1},
     ),
     "one family of measures": (
         f"{LIBRARY}/sharpness/perturbation.py",
