@@ -211,6 +211,7 @@ def test_pair_matrix_is_symmetric_and_ordered_by_condition_then_seed():
         (9.9996, float("nan"), "10.0"),
         (0.72, float("nan"), "0.720"),
         (0.72, 0.0, "0.720 ± 0.000"),
+        (0.3833, 3.9e-17, "0.383 ± 0.000"),  # equal values that were averaged
         (0.0, 0.0, "0.00 ± 0.00"),
         (-1.5, 0.25, "−1.50 ± 0.25"),
         (0.0012, 0.34, "0.001 ± 0.340"),  # digits counted from the larger error

@@ -60,6 +60,8 @@ PUBLISHED_MEASURES = (
     "asc_sharpness_cv",
 )
 MISSING = "—"
+# Standard errors below this share of the mean are of equal values, and of rounding.
+ROUNDING = 1e-12
 # A value this many times its noise floor or less is marked.
 FLOORS = 2
 BELOW_FLOOR = "†"
@@ -178,10 +180,12 @@ def format_estimate(mean: float, error: float) -> str:
 
     The error has two significant digits and the mean at least three (counted from the error
     where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
-    error is left out; a NaN mean gives a dash.
+    error is left out; a NaN mean gives a dash. An error of mere rounding is 0.
     """
     if np.isnan(mean):
         return MISSING
+    if error < ROUNDING * abs(mean):
+        error = 0.0
     exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
     if -4 < exponent < 6:
         return _plus_minus(mean, error)
