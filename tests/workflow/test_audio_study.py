@@ -28,10 +28,14 @@ SCENES = study_with(
         },
         "conditions": {
             "sgd": {},
-            "kfac": {"optimizer": {"name": "kfac", "lr": 0.001}},
-            "gdtuo": {"optimizer": {"name": "gdtuo", "lr": 0.001}},
-            "masks": {"augment": {"time_masks": 1, "time_mask_size": 5, "band_masks": 1}},
-            "balanced": {"sampling": "domain_balanced"},
+            "kfac": {
+                "optimizer": {"name": "kfac", "lr": 0.001},
+                "augment": {"time_masks": 1, "time_mask_size": 5, "band_masks": 1},
+            },
+            "gdtuo": {
+                "optimizer": {"name": "gdtuo", "lr": 0.001},
+                "sampling": "domain_balanced",
+            },
         },
         "sharpness": {
             "forward": {},
@@ -53,6 +57,7 @@ def recordings(**changes: Any) -> dict[str, Any]:
             "seeds": [0],
             "datasets": {"mine": dataset | changes},
             "networks": NETWORK,
+            "conditions": {"baseline": {}},
             "training.batch_size": 3,
             "sharpness": {"forward": {}, "perturbation": None},
             "evaluation": {},
@@ -145,7 +150,7 @@ def test_other_features_are_computed_from_the_same_recordings(scenes):
     changed["datasets"]["scenes"]["features"] = {"mels": 40}
     planned = scenes.planned(changed)
     assert planned["features"] == 1
-    assert planned["train"] == 5
+    assert planned["train"] == 3
     assert not {"synthesise", "recordings"} & set(planned)
 
 
@@ -171,12 +176,8 @@ def spoil(folder: Path, fault: str) -> None:
         (folder / rows[3]["filename"]).write_bytes(b"no sound")
     elif fault == "absent":
         (folder / rows[3]["filename"]).unlink()
-    elif fault == "silent":
-        soundfile.write(folder / rows[3]["filename"], np.zeros(8_000), 16_000)
     elif fault == "another length":
         soundfile.write(folder / rows[3]["filename"], np.full(9_000, 0.1), 16_000)
-    elif fault == "another rate":
-        soundfile.write(folder / rows[3]["filename"], np.full(4_000, 0.1), 8_000)
     elif fault == "seen both ways":
         write_table(folder / "mine.csv", [*rows[:-1], rows[-1] | {"seen": "true"}])
     elif fault == "no label":
@@ -188,9 +189,7 @@ def spoil(folder: Path, fault: str) -> None:
     [
         ("no sound", ["high-3.flac"]),
         ("absent", ["high-3.flac"]),
-        ("silent", ["high-3.flac", "silen"]),
         ("another length", ["high-3.flac", "seconds"]),
-        ("another rate", ["high-3.flac", "mixed_rates"]),
         ("seen both ways", ["new", "high-9"]),
         ("no label", ["mine.csv", "label"]),
     ],
