@@ -43,21 +43,16 @@ def download_size(wildcards) -> int:
 
 
 def announce_downloads() -> None:
-    """Say what is going to be downloaded; stop if the disk has no room for it."""
-    names = {
-        name
-        for dataset in STUDY.config["datasets"]
-        for name in (STUDY.source_spec(dataset)["source"], STUDY.corrupted_set(dataset))
-    }
-    missing = [
-        official_file(Path(path).name)
-        for name in sorted(names)
-        for path in official_files(name)
-        if not Path(path).exists()
+    """Say what this run is going to download; stop if the disk has no room for it."""
+    jobs = workflow.dag.needrun_jobs()
+    files = [
+        official_file(job.wildcards.archive)
+        for job in jobs
+        if job.rule.name == "download"
     ]
-    if missing:
+    if files:
         try:
-            print(space_for_downloads(missing, Path(DATA_DIR)))
+            print(space_for_downloads(files, Path(DATA_DIR)))
         except InputError as error:
             raise SystemExit(f"error: {error}") from None
 
