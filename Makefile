@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test lint format bench bench-gpu dag docs dry-run clean help
+.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
 	$(SNAKEMAKE) --cores $(CORES)
@@ -30,8 +30,11 @@ dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
 	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
-test: $(READY) ## run all tests
-	$(BIN)/python -m pytest --numprocesses $(CORES)
+test: $(READY) ## run all tests but the slow trials
+	$(BIN)/python -m pytest --numprocesses $(CORES) -m "not slow"
+
+trials: $(READY) ## run the slow trials: a Slurm cluster, faults, scale
+	$(BIN)/python -m pytest --numprocesses $(CORES) -m slow
 
 lint: $(READY) ## check style of Python and Snakemake files
 	$(BIN)/ruff check .

@@ -1,0 +1,38 @@
+"""What two runs of a study have to agree in: every byte of every output, save the clock's."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+# Seconds that a job took, and what follows from them.
+TIMING = {"seconds", "samples_per_second"}
+
+
+def outputs(results: Path) -> dict[str, bytes]:
+    """Return the content of every output of a study, by its path, without its timings.
+
+    Logs and benchmarks say how a run went, not what it found.
+    """
+    return {
+        str(path.relative_to(results)): without_timings(path)
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
+    }
+
+
+def without_timings(path: Path) -> bytes:
+    """Return the bytes of a file, or those of its content without the timings that it records."""
+    if path.suffix == ".json":
+        return json.dumps(_timeless(json.loads(path.read_text(encoding="utf-8")))).encode()
+    if path.suffix == ".csv":
+        rows = csv.DictReader(StringIO(path.read_text(encoding="utf-8")))
+        return json.dumps([_timeless(row) for row in rows]).encode()
+    return path.read_bytes()
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in TIMING}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
