@@ -1,10 +1,22 @@
 # What each job depends on besides its input files: its part of the configuration and its code.
 
 
+def raw_folder(source: str) -> str | None:
+    """The folder of raw data, for a source that reads anything from it."""
+    return None if source in WITHOUT_FILES else DATA_DIR
+
+
 def prepare_spec(wildcards) -> str:
-    source = STUDY.source_spec(wildcards.dataset)
-    part = STUDY.part_spec(wildcards.dataset)
-    return job_spec("prepare", SOURCES[source["source"]].module, part=part, **source)
+    options = STUDY.source_spec(wildcards.dataset)
+    source = options.pop("source")
+    return job_spec(
+        "prepare",
+        SOURCES[source].module,
+        source=source,
+        options=options,
+        data_dir=raw_folder(source),
+        part=STUDY.part_spec(wildcards.dataset),
+    )
 
 
 def synthesise_spec(wildcards) -> str:
@@ -18,7 +30,13 @@ def recordings_spec(wildcards) -> str:
     name = source.pop("source")
     # Its options say what is generated, not how that is read.
     options = {} if name == "synthetic_scenes" else source
-    return job_spec("recordings", SOURCES[name].module, source=name, options=options)
+    return job_spec(
+        "recordings",
+        SOURCES[name].module,
+        source=name,
+        options=options,
+        data_dir=raw_folder(name),
+    )
 
 
 def features_spec(wildcards) -> str:
@@ -41,10 +59,14 @@ def initialise_spec(wildcards) -> str:
         for key, value in STUDY.network_spec(wildcards.network).items()
         if key != "weights"
     }
+    architecture = network["architecture"]
+    # Where published weights are looked for that the study names no file of.
+    searched = architecture in FIND_WEIGHTS and not pretrained_weights(wildcards)
     return job_spec(
         "initialise",
-        NETWORKS[network["architecture"]].module,
+        NETWORKS[architecture].module,
         network=network,
+        data_dir=DATA_DIR if searched else None,
         normalize=STUDY.input_spec(wildcards.dataset),
     )
 

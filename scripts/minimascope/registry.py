@@ -79,6 +79,8 @@ SOURCES = {
         "data.dcase2020:read_layout", "clips", "seconds", "seed", gives=[RECORDINGS]
     ),
 }
+# Sources that read nothing from the folder of raw data.
+WITHOUT_FILES = frozenset({"digits", "synthetic_scenes"})
 SCENES = _component("data.scenes:write_scenes")
 # What puts published weights in place of drawn ones, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.
