@@ -11,7 +11,7 @@ def prepare_spec(wildcards) -> str:
     source = options.pop("source")
     return job_spec(
         "prepare",
-        SOURCES[source].module,
+        SOURCES[source].location,
         source=source,
         options=options,
         data_dir=raw_folder(source),
@@ -22,7 +22,7 @@ def prepare_spec(wildcards) -> str:
 def synthesise_spec(wildcards) -> str:
     source = STUDY.source_spec(wildcards.dataset)
     options = {key: source[key] for key in source if key != "source"}
-    return job_spec("synthesise", SCENES.module, options=options)
+    return job_spec("synthesise", SCENES.location, options=options)
 
 
 def recordings_spec(wildcards) -> str:
@@ -32,7 +32,7 @@ def recordings_spec(wildcards) -> str:
     options = {} if name == "synthetic_scenes" else source
     return job_spec(
         "recordings",
-        SOURCES[name].module,
+        SOURCES[name].location,
         source=name,
         options=options,
         data_dir=raw_folder(name),
@@ -49,7 +49,7 @@ def features_spec(wildcards) -> str:
 
 def corrupt_spec(wildcards) -> str:
     spec = STUDY.corruption_spec(wildcards.dataset)
-    return job_spec("corrupt", CORRUPTED_SETS[spec["set"]].module, **spec)
+    return job_spec("corrupt", CORRUPTED_SETS[spec["set"]].location, **spec)
 
 
 def initialise_spec(wildcards) -> str:
@@ -64,7 +64,7 @@ def initialise_spec(wildcards) -> str:
     searched = architecture in FIND_WEIGHTS and not pretrained_weights(wildcards)
     return job_spec(
         "initialise",
-        NETWORKS[architecture].module,
+        NETWORKS[architecture].location,
         network=network,
         data_dir=DATA_DIR if searched else None,
         normalize=STUDY.input_spec(wildcards.dataset),
@@ -76,8 +76,8 @@ def train_spec(wildcards) -> str:
     label_noise = training.pop("label_noise")
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     modules = (
-        NETWORKS[architecture].module,
-        OPTIMIZERS[training["optimizer"]["name"]].module,
+        NETWORKS[architecture].location,
+        OPTIMIZERS[training["optimizer"]["name"]].location,
     )
     return job_spec("train", *modules, training=training, label_noise=label_noise)
 
@@ -85,7 +85,7 @@ def train_spec(wildcards) -> str:
 def sharpness_spec(family: str, wildcards) -> str:
     dataset, condition = wildcards.dataset, wildcards.condition
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
+    modules = (SHARPNESS[family].location, NETWORKS[architecture].location)
     views = STUDY.views(dataset, condition)
     view = wildcards.view.removeprefix("-") or "clean"
     settings = dict(STUDY.sharpness[dataset][family])
@@ -130,7 +130,7 @@ def interpolate_spec(wildcards) -> str:
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     return job_spec(
         "interpolate",
-        NETWORKS[architecture].module,
+        NETWORKS[architecture].location,
         settings=STUDY.interpolation,
         models=interpolated_conditions(),
     )
@@ -140,7 +140,7 @@ def evaluate_spec(wildcards) -> str:
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     return job_spec(
         "evaluate",
-        NETWORKS[architecture].module,
+        NETWORKS[architecture].location,
         augment=STUDY.test_augmentation(wildcards.dataset, wildcards.condition),
     )
 
@@ -175,7 +175,7 @@ def agreement_spec() -> str:
 
 
 def plot_spec(wildcards) -> str:
-    return job_spec("plot", FIGURES[wildcards.figure].module)
+    return job_spec("plot", FIGURES[wildcards.figure].location)
 
 
 def plot_dataset_spec(wildcards) -> str:
@@ -187,7 +187,7 @@ def plot_reanalysis_spec(wildcards) -> str:
 
 
 def dataset_figure_spec(figure: str, dataset: str) -> str:
-    return job_spec("plot_dataset", DATASET_FIGURES[figure].module, dataset=dataset)
+    return job_spec("plot_dataset", DATASET_FIGURES[figure].location, dataset=dataset)
 
 
 def toy_geometry_spec() -> str:

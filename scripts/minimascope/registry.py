@@ -21,11 +21,6 @@ class Component:
     required: frozenset[str] = frozenset()
     gives: tuple[str, ...] = ()
 
-    @property
-    def module(self) -> str:
-        """The module's name inside the library, for example ``networks.resnet``."""
-        return self.location.partition(":")[0]
-
     def load(self) -> Callable:
         """Import and return the component."""
         module, _, name = self.location.partition(":")

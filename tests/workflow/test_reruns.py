@@ -189,6 +189,11 @@ CODE = {
     ),
     "SAM": (f"{LIBRARY}/optim/sam.py", ADDED_CODE, {"train": 4, **MEASURES_OF_ALL_MODELS}),
     "a network not in the study": (f"{LIBRARY}/networks/vit.py", ADDED_CODE, {}),
+    "another network under the name of one": (
+        f"{LIBRARY}/registry.py",
+        '\n\nNETWORKS["resnet18"] = _component("networks.resnet:resnet34")\n',
+        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
     "weights that no network of the study has": (
         f"{LIBRARY}/networks/torchvision_pretrained.py",
         ADDED_CODE,
