@@ -1,6 +1,7 @@
 # What all stages share: the checked study, where files go, and what a job depends on.
 import csv
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from scripts.minimascope.data.corruption_names import CORRUPTIONS
 from scripts.minimascope.data.download import space_for_downloads
 from scripts.minimascope.data.official import OFFICIAL, official_file
 from scripts.minimascope.errors import InputError
+from scripts.minimascope.ownership import claim
 from scripts.minimascope.registry import (
     CORRUPTED_SETS,
     DATASET_FIGURES,

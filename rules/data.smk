@@ -2,6 +2,7 @@
 # Official archives are downloaded where neither they nor what they unpack to lie in the folder of
 # raw data.
 onstart:
+    claim_results()
     announce_downloads()
 
 

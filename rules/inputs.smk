@@ -37,6 +37,15 @@ def download_size(wildcards) -> int:
     return math.ceil(official_file(wildcards.archive).size / 1e6)
 
 
+def claim_results() -> None:
+    """Note which file the results are of; stop if they are another one's."""
+    for study in workflow.configfiles[:1]:
+        try:
+            claim(Path(results("logs/study.txt")), Path(os.path.relpath(study)))
+        except InputError as error:
+            raise SystemExit(f"error in the configuration: {error}") from None
+
+
 def announce_downloads() -> None:
     """Say what this run is going to download; stop if the disk has no room for it."""
     jobs = workflow.dag.needrun_jobs()

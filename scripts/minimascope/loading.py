@@ -57,6 +57,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         for name, spec in config["datasets"].items()
     }
     study = Study(config, controls, training, sharpness)
+    _check_names(study)
     _check_networks(study)
     _check_recordings(study)
     _check_corrupted_sets(study)
@@ -142,6 +143,23 @@ def _resolve_sharpness(
     complete = {**schema["$defs"]["sharpness"], "$defs": schema["$defs"]}
     check(merged, complete, where)
     return with_defaults(merged, complete, schema)
+
+
+def _check_names(study: Study) -> None:
+    """Refuse names whose files some disk would take for those of another name."""
+    name, end = study.config["study"], "-published"
+    if name.casefold().endswith(end):
+        raise InputError(
+            f"study: results/{name} is for {name[: -len(end)]} under protocol published; rename it"
+        )
+    for section in ("datasets", "networks", "conditions"):
+        names = study.conditions if section == "conditions" else study.config[section]
+        known: dict[str, str] = {}
+        for name in names:
+            if (other := known.setdefault(name.casefold(), name)) != name:
+                raise InputError(
+                    f"{section}.{name}: differs from {other} in its capitals alone; rename one"
+                )
 
 
 def _check_networks(study: Study) -> None:

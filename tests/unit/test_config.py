@@ -124,8 +124,8 @@ FAULTS = [
     ({"seeds": [-1]}, "seeds[0]: must be at least 0, got -1"),
     ({"networks": {}}, "networks: is empty; give at least 1"),
     ({"networks": None}, "networks: expected object, got nothing"),
-    ({"study": "../x"}, "study: '../x' does not match ^[A-Za-z][A-Za-z0-9_-]*$"),
-    ({"conditions": {"a b": {}}}, "conditions: 'a b' does not match ^[A-Za-z][A-Za-z0-9_]*$"),
+    ({"study": "../x"}, "study: '../x' does not match ^[A-Za-z][A-Za-z0-9_-]*\\Z"),
+    ({"conditions": {"a b": {}}}, "conditions: 'a b' does not match ^[A-Za-z][A-Za-z0-9_]*\\Z"),
     (
         {"training": {"epochs": 1, "batch_size": 2}},
         "conditions.baseline: 'optimizer' is missing; add it",

@@ -76,12 +76,12 @@ class Project:
     checkout: Path
     folder: Path
 
-    def study_file(self, study: Mapping[str, Any]) -> Path:
-        """Write a study to a file of its own and return the file's path."""
+    def study_file(self, study: Mapping[str, Any], name: str | None = None) -> Path:
+        """Write a study to a file, unless named one of its own, and return the file's path."""
         text = yaml.safe_dump(dict(study), sort_keys=False)
         # Beside the folder, which others may be copying, and whole at any moment: another worker
         # may be planning the same study.
-        name = f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        name = name or f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         config = self.folder.with_name(f"{name}.yaml")
         partial = self.folder.with_name(f"{name}.{os.getpid()}")
         partial.write_text(text)
@@ -90,7 +90,9 @@ class Project:
 
     def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on a study."""
-        config = self.study_file(study)
+        # What runs in a folder is one file that is edited; a plan does not claim the results.
+        name = None if "--dry-run" in arguments else self.folder.name
+        config = self.study_file(study, name)
         profile = self.checkout / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),

@@ -145,6 +145,38 @@ def test_the_reference_names_no_rule_that_runs_after_another_one_of_its_key():
         assert not later & set(key.reruns), key.path
 
 
+@pytest.fixture
+def of_files(on_paper: Callable[[str], Project], tmp_path: Path) -> Project:
+    """The study of image folders, archives and weights, finished on paper, to be changed."""
+    return Project(ROOT, shutil.copytree(on_paper("files").folder, tmp_path / "run"))
+
+
+def test_another_archive_of_pictures_is_prepared_anew(of_files: Project):
+    (of_files.folder / "data" / "pictures.zip").write_bytes(b"others")
+    planned = of_files.planned(STUDIES["files"])
+    assert (planned["prepare"], planned["corrupt"]) == (1, 1)
+
+
+def test_comments_and_files_outside_the_study_rerun_nothing(of_files: Project):
+    for name in ("README.md", "data/new.zip", "docs/a.md", "results/other/data/a.safetensors"):
+        path = of_files.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    study = of_files.study_file(STUDIES["files"])
+    study.write_text(study.read_text().replace("\n", "  # as before\n"))
+    assert plan(study, of_files.folder).jobs == []
+
+
+@pytest.mark.slow
+def test_moved_raw_data_can_be_declared_the_same(of_files: Project):
+    moved = study_with({"data_dir": "moved"}, STUDIES["files"])
+    (of_files.folder / "data").rename(of_files.folder / "moved")
+    assert of_files.planned(moved)["prepare"] == 4
+    result = of_files.run(moved, "--touch")
+    assert result.returncode == 0, result.stdout
+    assert of_files.planned(moved) == {}
+
+
 def test_the_tables_of_the_reference_are_what_schema_and_rules_say(tmp_path: Path):
     written = (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8")
     copy = tmp_path / "reruns.md"
