@@ -58,5 +58,5 @@ def put_pretrained(network: Classifier, architecture: str) -> None:
     LOAD_PRETRAINED[architecture].load()(network, name, path)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()
