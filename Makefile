@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc)
 STUDY ?= config.yaml
+# No more jobs that want a GPU than there are GPUs; nothing where there are none.
+GPUS ?= $(words $(wildcard /dev/nvidia[0-9]*))
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
@@ -12,7 +14,7 @@ NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys
 .PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
-	$(SNAKEMAKE) --cores $(CORES)
+	$(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
