@@ -11,7 +11,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
+.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
 	$(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
@@ -24,6 +24,9 @@ report: $(READY) ## make the HTML report of a finished study
 
 dry-run: $(READY) ## list the jobs that a run would start
 	$(SNAKEMAKE) --dry-run
+
+explain: $(READY) ## say in one screen why each job of a run would start
+	@$(BIN)/python scripts/explain.py $(STUDY)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
@@ -52,8 +55,9 @@ format: $(READY) ## format Python and Snakemake files
 bench: $(READY) ## measure speed and print it as a table of ratios
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
-docs: $(READY) ## make docs/configuration.md from the schema
+docs: $(READY) ## make docs/configuration.md and the tables of docs/reruns.md from the schema
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
+	$(BIN)/python scripts/rerun_reference.py
 
 clean: ## remove the results of the study
 	rm -rf results/$(NAME)

@@ -17,6 +17,7 @@ from scripts.minimascope.registry import (
     CORRUPTED_SETS,
     DATASET_FIGURES,
     FIGURES,
+    FIND_WEIGHTS,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
@@ -25,6 +26,7 @@ from scripts.minimascope.registry import (
     SCENES,
     SHARPNESS,
     SOURCES,
+    WITHOUT_FILES,
 )
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
@@ -48,7 +50,7 @@ with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
         (row["dataset"], row["architecture"], row["pretrained"])
         for row in csv.DictReader(stream)
     }
-DATA_DIR = STUDY.config["data_dir"]
+DATA_DIR = str(Path(STUDY.config["data_dir"]))
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"

@@ -47,7 +47,6 @@ rule prepare:
         runtime=60,
     params:
         spec=prepare_spec,
-        data_dir=DATA_DIR,
     message:
         "Preparing the data set {wildcards.dataset}"
     script:

@@ -2,17 +2,7 @@
 
 
 def raw_data(wildcards) -> list[str]:
-    """What the source of a data set reads, if that is official archives."""
-    return official_files(STUDY.source_spec(wildcards.dataset)["source"])
-
-
-def raw_corrupted_set(wildcards) -> list[str]:
-    """What a published corrupted set is read from; nothing for a generated one."""
-    return official_files(STUDY.corrupted_set(wildcards.dataset))
-
-
-def raw_recordings(wildcards) -> list[str]:
-    """The files that hold the recordings of a data set and say what they are."""
+    """What a source reads: official archives, or files that the study names."""
     source = STUDY.source_spec(wildcards.dataset)
     named = (source[key] for key in ("table", "path") if key in source)
     own = (Path(DATA_DIR, path) for path in named)
@@ -20,6 +10,11 @@ def raw_recordings(wildcards) -> list[str]:
     return official_files(source["source"]) + [
         str(path) for path in own if path.is_file()
     ]
+
+
+def raw_corrupted_set(wildcards) -> list[str]:
+    """What a published corrupted set is read from; nothing for a generated one."""
+    return official_files(STUDY.corrupted_set(wildcards.dataset))
 
 
 def scenes(wildcards) -> list[str]:

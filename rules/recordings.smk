@@ -25,7 +25,7 @@ rule synthesise:
 
 rule recordings:
     input:
-        raw=raw_recordings,
+        raw=raw_data,
         scenes=scenes,
     output:
         table=results("data/{dataset}/recordings.csv"),
@@ -43,7 +43,6 @@ rule recordings:
         runtime=30,
     params:
         spec=recordings_spec,
-        data_dir=DATA_DIR,
     message:
         "Listing the recordings of {wildcards.dataset}"
     script:
@@ -53,7 +52,7 @@ rule recordings:
 rule features:
     input:
         table=rules.recordings.output.table,
-        raw=raw_recordings,
+        raw=raw_data,
         scenes=scenes,
     output:
         data=results("data/{dataset}/prepared.safetensors"),

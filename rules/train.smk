@@ -19,7 +19,6 @@ rule initialise:
         runtime=10,
     params:
         spec=initialise_spec,
-        data_dir=DATA_DIR,
     message:
         "Drawing initial weights of {wildcards.network} for seed {wildcards.seed}"
     script:

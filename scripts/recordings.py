@@ -10,7 +10,7 @@ from minimascope.registry import SOURCES
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
-    folder = Path(*snakemake.input.scenes or [snakemake.params.data_dir])
+    folder = Path(*snakemake.input.scenes or [spec["data_dir"]])
     recordings = SOURCES[spec["source"]].load()(folder, **spec["options"])
     write_recordings(snakemake.output.table, recordings)
     print(f"{len(recordings)} recordings")

@@ -37,10 +37,12 @@ def code_version(script: Path, *components: str) -> str:
 
     Args:
         script: the file that a rule runs.
-        components: modules that the script finds through a registry (``networks.vit``).
+        components: what the script finds through a registry (``networks.vit:vit``).
     """
-    files = [script, *(_module_files(LIBRARY, component)[-1] for component in components)]
-    digest = hashlib.sha256()
+    modules = (component.partition(":")[0] for component in components)
+    files = [script, *(_module_files(LIBRARY, module)[-1] for module in modules)]
+    # Another function of the same module is other code, too.
+    digest = hashlib.sha256(" ".join(components).encode())
     for file in sorted(_closure(frozenset(files)), key=lambda file: (file.parent.name, file.name)):
         digest.update(_tree_text(file).encode())
     return digest.hexdigest()[:16]
