@@ -7,7 +7,7 @@ min_version("9.20")
 # Only where no study is named: Snakemake would merge two studies into one.
 if not workflow.config_settings.configfiles:
 
-    configfile: Path(workflow.basedir) / "config.yaml"
+    configfile: Path(str(workflow.current_basedir)) / "config.yaml"
 
 
 include: "rules/common.smk"
@@ -35,7 +35,6 @@ wildcard_constraints:
 
 
 rule all:
-    default_target: True
     input:
         tables(),
         figures(),

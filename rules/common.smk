@@ -31,7 +31,8 @@ from scripts.minimascope.registry import (
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
 
-BASE = Path(workflow.basedir)
+# Not the folder of the Snakefile that was started, which may be one that uses this as a module.
+BASE = Path(str(workflow.current_basedir)).parent
 
 
 def checked_study() -> Study:

@@ -8,7 +8,7 @@ onstart:
 rule download:
     output:
         # No params: what was fetched and checked once is fetched again for nothing.
-        archive=f"{DATA_DIR}/{{archive}}",
+        archive=raw_file(Path(DATA_DIR, "{archive}")),
     log:
         log_of("download", "{archive}"),
     benchmark:

@@ -47,7 +47,7 @@ rule train:
         spec=train_spec,
         # No output: Snakemake removes outputs of an interrupted job, and this is what it
         # continues from.
-        checkpoint=results(f"models/{RUN}/checkpoint.safetensors"),
+        checkpoint=checkpoint_beside,
     message:
         "Training {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
     script:

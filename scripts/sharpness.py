@@ -1,4 +1,4 @@
-"""Measure one family of sharpness, the one that the rule is named for, on the training data."""
+"""Measure one family of sharpness, on the training data."""
 
 import json
 import time
@@ -18,8 +18,8 @@ from minimascope.sharpness.subject import Subject
 
 
 def main() -> None:
-    family, device = snakemake.rule, job_device()
     spec, wildcards = json.loads(snakemake.params.spec), snakemake.wildcards
+    family, device = spec["family"], job_device()
     run = {key: wildcards[key] for key in ("dataset", "network", "condition", "seed")}
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
