@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc)
 STUDY ?= config.yaml
+# For a cluster: PROFILE=profiles/slurm
+PROFILE ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+# On a cluster CORES would limit all jobs together; the profile has a limit of its own.
+WHERE := $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES))
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
 .PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
 
-run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
-	$(SNAKEMAKE) --cores $(CORES)
+run: $(READY) ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
+	$(SNAKEMAKE) $(WHERE)
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
@@ -21,7 +25,7 @@ report: $(READY) ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 
 dry-run: $(READY) ## list the jobs that a run would start
-	$(SNAKEMAKE) --dry-run
+	$(SNAKEMAKE) $(WHERE) --dry-run
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
