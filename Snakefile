@@ -24,6 +24,23 @@ include: "rules/figures.smk"
 include: "rules/toy.smk"
 
 
+# Rules that take seconds, and the one that needs the internet, run where Snakemake itself does.
+localrules:
+    all,
+    download,
+    conditions,
+    collect,
+    gather,
+    summarise,
+    agreement,
+    domains,
+    plot,
+    plot_dataset,
+    plot_reanalysis,
+    plot_interactive,
+    toy_geometry,
+
+
 report: "report/workflow.rst"
 
 

@@ -3,7 +3,7 @@ import csv
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scripts.minimascope.canonical import canonical_json
@@ -70,6 +70,11 @@ def log_of(rule: str, wildcards: str = "all") -> str:
 def benchmark_of(rule: str, wildcards: str = "all") -> str:
     """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
     return results(f"benchmarks/{rule}/{wildcards}.tsv")
+
+
+def growing(amount: int) -> Callable[..., int]:
+    """Minutes or megabytes that a job asks a cluster for: more each time it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names: Iterable[str]) -> str:

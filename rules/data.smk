@@ -43,8 +43,8 @@ rule prepare:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         spec=prepare_spec,
     message:
@@ -69,8 +69,8 @@ rule corrupt:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         spec=corrupt_spec,
     message:
