@@ -4,7 +4,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scripts.minimascope.canonical import canonical_json
@@ -33,7 +33,8 @@ from scripts.minimascope.registry import (
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
 
-BASE = Path(workflow.basedir)
+# Not the folder of the Snakefile that was started, which may be one that uses this as a module.
+BASE = Path(str(workflow.current_basedir)).parent
 
 
 def checked_study() -> Study:
@@ -71,6 +72,11 @@ def log_of(rule: str, wildcards: str = "all") -> str:
 def benchmark_of(rule: str, wildcards: str = "all") -> str:
     """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
     return results(f"benchmarks/{rule}/{wildcards}.tsv")
+
+
+def growing(amount: int) -> Callable[..., int]:
+    """Minutes or megabytes that a job asks a cluster for: more each time it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ def raw_data(wildcards) -> list[str]:
     own = (Path(DATA_DIR, path) for path in named)
     # What is missing, the job names with a remedy. A folder's own date says little.
     return official_files(source["source"]) + [
-        str(path) for path in own if path.is_file()
+        raw_file(path) for path in own if path.is_file()
     ]
 
 
@@ -23,13 +23,18 @@ def scenes(wildcards) -> list[str]:
     return expand(rules.synthesise.output.scenes, **wildcards) if synthetic else []
 
 
+def raw_file(path: Path) -> str:
+    """A file in the folder of raw data, which no module's prefix moves."""
+    return local(str(path))
+
+
 def official_files(name: str) -> list[str]:
     """The official archives of a name, or the folder they unpack to; none for other names."""
     files = OFFICIAL.get(name, ())
     unpacked = {Path(DATA_DIR, file.folder) for file in files}
     if all(folder.is_dir() for folder in unpacked):
-        return list(map(str, unpacked))
-    return [str(Path(DATA_DIR, file.name)) for file in files]
+        return [raw_file(folder) for folder in unpacked]
+    return [raw_file(Path(DATA_DIR, file.name)) for file in files]
 
 
 def download_size(wildcards) -> int:
@@ -52,7 +57,7 @@ def announce_downloads() -> None:
     files = [
         official_file(job.wildcards.archive)
         for job in jobs
-        if job.rule.name == "download"
+        if job.rule is rules.download.rule
     ]
     if files:
         try:
@@ -64,7 +69,7 @@ def announce_downloads() -> None:
 def pretrained_weights(wildcards) -> list[str]:
     """The file of a network's ImageNet weights, if the study names one."""
     path = STUDY.network_spec(wildcards.network).get("weights")
-    return [str(Path(DATA_DIR, path))] if path else []
+    return [raw_file(Path(DATA_DIR, path))] if path else []
 
 
 def corrupted_copies(wildcards) -> list[str]:

@@ -13,8 +13,8 @@ rule synthesise:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         spec=synthesise_spec,
     message:
@@ -39,8 +39,8 @@ rule recordings:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         spec=recordings_spec,
     message:
@@ -66,8 +66,8 @@ rule features:
         "../envs/cpu.yaml"
     threads: 2
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         spec=features_spec,
     message:

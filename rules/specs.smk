@@ -82,6 +82,11 @@ def train_spec(wildcards) -> str:
     return job_spec("train", *modules, training=training, label_noise=label_noise)
 
 
+def checkpoint_beside(wildcards, output) -> str:
+    """The checkpoint of a training: beside its model, wherever a module's prefix puts that."""
+    return str(Path(output.model).with_name("checkpoint.safetensors"))
+
+
 def sharpness_spec(family: str, wildcards) -> str:
     dataset, condition = wildcards.dataset, wildcards.condition
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
@@ -97,6 +102,7 @@ def sharpness_spec(family: str, wildcards) -> str:
     return job_spec(
         "sharpness",
         *modules,
+        family=family,
         settings=settings,
         view=view,
         augment=None if plain else STUDY.augmentation(dataset, condition),

@@ -63,5 +63,5 @@ def put_pretrained(network: Classifier, architecture: str, data_dir: str | None)
     LOAD_PRETRAINED[architecture].load()(network, name, path)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -16,5 +16,5 @@ def main() -> None:
     print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -16,5 +16,5 @@ def main() -> None:
     print(f"{len(recordings)} recordings")
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -15,13 +15,15 @@ from typing import Any
 LIBRARY = Path(__file__).parent
 # Not what a job computes: the registry only says where components live (the ones a job uses are
 # named to `code_version`), sharpness/__init__.py is for other programs than this workflow's, and
-# the others are about logs and messages.
+# the others are about logs and messages, and about which job has a file or GPU to itself.
 IGNORED = {
     LIBRARY / name
     for name in (
         "__init__.py",
         "errors.py",
+        "gpus.py",
         "jobs.py",
+        "locks.py",
         "progress.py",
         "registry.py",
         "sharpness/__init__.py",
