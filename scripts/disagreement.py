@@ -7,7 +7,7 @@ from minimascope.jobs import job
 
 
 def main() -> None:
-    models = [load_predictions(path) for path in snakemake.input.predictions]
+    models = map(load_predictions, snakemake.input.predictions)
     write_text(snakemake.output.table, compare_models(models).to_csv(index=False))
 
 

@@ -1,11 +1,15 @@
 """From documents and predictions to tidy tables."""
 
+import weakref
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from minimascope.analysis.collect import COLUMNS, tidy
 from minimascope.errors import InputError
+from minimascope.evaluation.agreement import jensen_shannon_divergence, l2_distance
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
 from minimascope.evaluation.pairs import compare_models
 from minimascope.evaluation.predictions import (
@@ -90,3 +94,30 @@ def test_predictions_come_back_and_give_a_row_for_each_bin(tmp_path):
     rows = reliability_rows(loaded, 10)
     assert len(rows) == 10
     assert sum(row["count"] for row in rows) == 50
+
+
+def test_only_the_models_of_one_network_are_held_at_a_time():
+    models, most = [], 0
+
+    def loaded() -> Iterator[Predictions]:
+        nonlocal most
+        for network in "abcd":
+            for seed in range(3):
+                model = predictions(seed)
+                model.run["network"] = network
+                models.append(weakref.ref(model))
+                most = max(most, sum(reference() is not None for reference in models))
+                yield model
+                del model
+
+    table = compare_models(loaded())
+    assert len(table) == 4 * 3
+    # And the first of the next network, which shows that this one has no more.
+    assert most <= 3 + 1
+
+
+def test_pairs_have_the_values_of_the_single_functions():
+    a, b = predictions(0), predictions(1)
+    (row,) = compare_models([a, b]).itertuples()
+    assert row.jensen_shannon_divergence == jensen_shannon_divergence(a.logits, b.logits)
+    assert row.l2_distance == l2_distance(a.logits, b.logits)

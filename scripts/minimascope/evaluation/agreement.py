@@ -36,12 +36,15 @@ def jensen_shannon_divergence(logits_a: ArrayLike, logits_b: ArrayLike) -> float
     Raises:
         InputError: if shapes differ or are no logits, or a logit is not finite.
     """
-    p, q = _probabilities(logits_a, logits_b)
+    return divergence(*_both_probabilities(logits_a, logits_b))
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the Jensen–Shannon divergence of probabilities [n, classes], as above."""
     # Doubling both sides of p ln(p/m) keeps m from underflowing to zero where p does not.
     terms = special.rel_entr(2 * p, p + q) + special.rel_entr(2 * q, p + q)
-    divergence = terms.sum(axis=1) / 4
     # The bounds hold exactly, the sum only up to rounding.
-    return float(divergence.clip(0, np.log(2)).mean())
+    return float((terms.sum(axis=1) / 4).clip(0, np.log(2)).mean())
 
 
 def l2_distance(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
@@ -50,7 +53,11 @@ def l2_distance(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
     The papers call it activation distance; from 0 to √2. Arguments and errors are those of
     `jensen_shannon_divergence`.
     """
-    p, q = _probabilities(logits_a, logits_b)
+    return distance(*_both_probabilities(logits_a, logits_b))
+
+
+def distance(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the Euclidean distance of probabilities [n, classes], mean over samples."""
     return float(np.linalg.norm(p - q, axis=1).mean())
 
 
@@ -86,11 +93,17 @@ def mean_over_pairs(matrix: np.ndarray) -> tuple[float, float]:
     return float(mean), float(np.sqrt(variance))
 
 
-def _probabilities(logits_a: ArrayLike, logits_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    p, q = (
-        special.softmax(checked_logits(logits, name), axis=1)
-        for logits, name in ((logits_a, "logits_a"), (logits_b, "logits_b"))
-    )
+def probabilities(logits: ArrayLike, name: str = "logits") -> np.ndarray:
+    """Return a model's probabilities [n, classes] from its logits.
+
+    Raises:
+        InputError: if the shape is no logits' or a logit is not finite.
+    """
+    return special.softmax(checked_logits(logits, name), axis=1)
+
+
+def _both_probabilities(logits_a: ArrayLike, logits_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    p, q = probabilities(logits_a, "logits_a"), probabilities(logits_b, "logits_b")
     if p.shape != q.shape:
         raise InputError(
             f"logits_a, logits_b: shapes {list(p.shape)} and {list(q.shape)}; compare models on"

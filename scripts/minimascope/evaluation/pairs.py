@@ -1,12 +1,12 @@
 """Comparing the predictions of many models with each other."""
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, combinations, groupby
 
 import pandas as pd
 
 from ..progress import progress
-from .agreement import jensen_shannon_divergence, l2_distance, prediction_disagreement
+from .agreement import distance, divergence, prediction_disagreement, probabilities
 from .predictions import Predictions
 
 COLUMNS = [
@@ -24,15 +24,23 @@ COLUMNS = [
 ]
 
 
-def compare_models(models: Sequence[Predictions]) -> pd.DataFrame:
-    """Return one row for each unordered pair of models of one network on one data set."""
-    comparable = [
-        (a, b)
-        for a, b in combinations(models, 2)
-        if all(a.run[key] == b.run[key] for key in ("dataset", "network"))
-    ]
-    rows = [
-        (
+def compare_models(models: Iterable[Predictions]) -> pd.DataFrame:
+    """Return one row for each unordered pair of models of one network on one data set.
+
+    Args:
+        models: those of a network on a data set one after the other, so that no more than these
+            are held at a time.
+    """
+    networks = groupby(models, key=lambda model: (model.run["dataset"], model.run["network"]))
+    rows = chain.from_iterable(_pairs(list(group)) for _, group in networks)
+    return pd.DataFrame(progress(rows, "disagreement", "pair"), columns=COLUMNS)
+
+
+def _pairs(models: Sequence[Predictions]) -> Iterator[tuple]:
+    # Once for each model, not once for each pair.
+    known = [(model, model.logits.argmax(1), probabilities(model.logits)) for model in models]
+    for (a, labels_a, p), (b, labels_b, q) in combinations(known, 2):
+        yield (
             a.run["dataset"],
             a.run["network"],
             a.run["condition"],
@@ -40,11 +48,8 @@ def compare_models(models: Sequence[Predictions]) -> pd.DataFrame:
             b.run["condition"],
             b.run["seed"],
             a.view,
-            prediction_disagreement(a.logits.argmax(1), b.logits.argmax(1)),
-            jensen_shannon_divergence(a.logits, b.logits),
-            l2_distance(a.logits, b.logits),
+            prediction_disagreement(labels_a, labels_b),
+            divergence(p, q),
+            distance(p, q),
             len(a.labels),
         )
-        for a, b in progress(comparable, "disagreement", "pair")
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
