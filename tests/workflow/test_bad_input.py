@@ -160,6 +160,7 @@ DAMAGED = {
         "tables/disagreement.csv",
         "disagreement",
     ),
+    "document": (f"{MEASURES}/forward.json", "tables/measures.csv", "collect"),
 }
 
 
@@ -175,11 +176,6 @@ def test_a_damaged_file_is_refused_by_name(
 def test_a_model_with_a_damaged_description_is_refused_by_name(copied: Project):
     misspell_a_key(copied.results(MODEL))
     refuse_to_make(copied, f"{MEASURES}/forward.json", "forward", Path(MODEL).name)
-
-
-def test_a_truncated_document_is_refused_by_name(copied: Project):
-    truncate(copied.results(f"{MEASURES}/forward.json"))
-    refuse_to_make(copied, "tables/measures.csv", "collect", "forward.json")
 
 
 def refuse_to_make(project: Project, target: str, rule: str, name: str) -> None:
