@@ -71,14 +71,18 @@ def work(task: Task, gate: Path | None = None) -> None:
             write_text(path, str(os.getpid()))
 
 
-def started(task: Task, gate: Path, count: int) -> multiprocessing.Process:
-    """Start a job and wait until so many have begun to compute."""
-    process = PROCESSES.Process(target=work, args=(task, gate))
-    process.start()
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while computed(task) < count:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def started(task: Task, gate: Path) -> multiprocessing.Process:
+    """Start a job and wait until it has begun to compute."""
+    process = PROCESSES.Process(target=work, args=(task, gate))
+    process.start()
+    wait_for(lambda: computed(task) == 1)
     return process
 
 
@@ -87,12 +91,26 @@ def computed(task: Task) -> int:
     return len(file.read_text().split()) if file.exists() else 0
 
 
+def work_after_waiting(task: Task, waiting: Path) -> None:
+    """Do a job, and note that it waits for another."""
+    lock = locks.lock_descriptor
+
+    def noted(descriptor: int, **options: float) -> bool:
+        if options.get("blocking", True):
+            waiting.touch()
+        return lock(descriptor, **options)
+
+    locks.lock_descriptor = noted
+    work(task)
+
+
 def second_copy(task: Task, gate: Path, meanwhile: Callable[[], None]) -> int:
-    """Start a copy of a job that runs, let the first end when the copy waits; return its exit."""
-    process = PROCESSES.Process(target=work, args=(task,))
+    """Start a copy of a job that runs, let the first end once the copy waits; return its exit."""
+    waiting = task.folder / "waiting"
+    process = PROCESSES.Process(target=work_after_waiting, args=(task, waiting))
     process.start()
-    time.sleep(0.5)
-    assert computed(task) == 1, "the second waits"
+    wait_for(waiting.exists)
+    assert computed(task) == 1
     meanwhile()
     gate.touch()
     process.join(60)
@@ -110,7 +128,7 @@ def remove_log(task: Task) -> None:
 @pytest.mark.parametrize("meanwhile", [leave, remove_log])
 def test_a_second_copy_leaves_the_work_to_the_first(task, meanwhile, capfd):
     gate = task.folder / "gate"
-    first = started(task, gate, 1)
+    first = started(task, gate)
     assert second_copy(task, gate, lambda: meanwhile(task)) == 0
     first.join()
     assert first.exitcode == 0
@@ -123,7 +141,7 @@ def test_a_second_copy_leaves_the_work_to_the_first(task, meanwhile, capfd):
     (line,) = [text for text in capfd.readouterr().err.splitlines() if "waiting" in text]
     assert f"{os.uname().nodename}, process {first.pid}" in line
     assert {path.name for path in task.folder.rglob("*")} == {
-        *("data", "model", "history", "computed", "gate", "logs", "train.log")
+        *("data", "model", "history", "computed", "gate", "waiting", "logs", "train.log")
     }
 
 
@@ -139,7 +157,7 @@ def other_data(task: Task) -> Task:
 @pytest.mark.parametrize("change", [other_parameters, other_data])
 def test_a_second_job_for_other_results_computes_them_afterwards(task, change):
     gate = task.folder / "gate"
-    first = started(task, gate, 1)
+    first = started(task, gate)
     assert second_copy(change(task), gate, lambda: None) == 0
     first.join()
     assert computed(task) == 2
@@ -148,7 +166,7 @@ def test_a_second_job_for_other_results_computes_them_afterwards(task, change):
 
 def test_a_second_copy_computes_what_the_first_was_killed_at(task):
     gate = task.folder / "gate"
-    first = started(task, gate, 1)
+    first = started(task, gate)
     write_text(task.output[0], "before it was killed")
 
     def kill() -> None:
