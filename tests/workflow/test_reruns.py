@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STUDY, Project, study_with
+from small_study import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Project, study_with
 from safetensors import safe_open
+from small_study import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 

@@ -1,0 +1,120 @@
+"""A small study, and real Snakemake to run it."""
+
+import copy
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+WORKFLOW = (
+    "Snakefile",
+    "config.yaml",
+    "rules",
+    "scripts",
+    "resources",
+    "profiles",
+    "report",
+    "envs",
+)
+
+STUDY = {
+    "study": "small",
+    "seeds": [0, 1],
+    "datasets": {"digits": {"source": "digits", "train_size": 60}},
+    "networks": {"resnet18": {"architecture": "resnet18", "width": 0.0625}},
+    "training": {
+        "epochs": 2,
+        "batch_size": 30,
+        "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
+    },
+    "conditions": {"baseline": {}, "baseline_sam": {"sam": {"rho": 0.05}}},
+    "sharpness": {"perturbation": {"samples": 3}},
+    "evaluation": {
+        "corruptions": {"names": ["gaussian_noise", "brightness"], "severities": [1], "samples": 10}
+    },
+}
+
+
+def study_with(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the small study with values replaced, by the path of their key."""
+    study = copy.deepcopy(STUDY)
+    for path, value in changes.items():
+        *sections, leaf = path.split(".")
+        section = study
+        for key in sections:
+            section = section.setdefault(key, {})
+        section[leaf] = value
+    return study
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout of the workflow and a folder in which it runs."""
+
+    checkout: Path
+    folder: Path
+
+    def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
+        """Return the command that runs Snakemake on a study."""
+        text = yaml.safe_dump(dict(study), sort_keys=False)
+        # Beside the folder, which others may be copying, and whole at any moment: another worker
+        # may be planning the same study.
+        name = f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        config = self.folder.with_name(f"{name}.yaml")
+        partial = self.folder.with_name(f"{name}.{os.getpid()}")
+        partial.write_text(text)
+        partial.replace(config)
+        profile = self.checkout / "profiles" / "default"
+        return [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),
+            *("--directory", str(self.folder), "--configfile", str(config)),
+            *("--workflow-profile", str(profile), "--cores", "2", *arguments),
+        ]
+
+    def run(self, study: Mapping[str, Any], *arguments: str) -> subprocess.CompletedProcess:
+        """Run Snakemake and return what it printed, both streams together, and its exit code."""
+        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        return subprocess.run(
+            self.command(study, *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        )
+
+    def planned(self, study: Mapping[str, Any]) -> dict[str, int]:
+        """Return how many jobs of each rule a run would start."""
+        result = self.run(study, "--dry-run")
+        assert result.returncode == 0, result.stdout
+        if "Job stats:" not in result.stdout:
+            assert "Nothing to be done" in result.stdout, result.stdout
+            return {}
+        table = result.stdout.split("Job stats:")[1].split("total")[0]
+        counts = dict(re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE))
+        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+
+    def results(self, path: str) -> Path:
+        """Return a path in the results of the small study."""
+        return self.folder / "results" / STUDY["study"] / path
+
+
+def copy_workflow(target: Path) -> Path:
+    """Copy all that a run of the workflow needs, and nothing it has made."""
+    for name in WORKFLOW:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, target / name, ignore=ignored)
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    return target
