@@ -6,8 +6,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-# Seconds that a job took, and what follows from them.
-TIMING = {"seconds", "samples_per_second"}
+# Seconds that a job took, and what follows from them; a document's hash covers these.
+TIMING = {"seconds", "samples_per_second", "content_sha256"}
 
 
 def outputs(results: Path) -> dict[str, bytes]:
