@@ -1,10 +1,11 @@
 """Files inside archives, read one after the other: nothing is unpacked, nothing is trusted."""
 
+import gzip
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 # Declared sizes above these are taken for bombs: bytes of one file, and of all of them.
 LARGEST_FILE = 4 * 2**30
 LARGEST_ARCHIVE = 2**37
+CHUNK = 2**20
 # A file's name and what reads it, while its archive is at it.
 Member = tuple[PurePosixPath, Callable[[], bytes]]
 
@@ -75,8 +77,12 @@ def _members(path: Path) -> Iterator[Member]:
 
 def _tar_members(path: Path) -> Iterator[Member]:
     total = 0
+    plain = path.suffix == ".tar"
     # What is not wanted of a plain tar is jumped over.
-    with tarfile.open(path, "r:" if path.suffix == ".tar" else "r|*") as archive:
+    with (
+        nullcontext() if plain else gzip.open(path) as stream,
+        tarfile.open(path, "r:" if plain else "r|", stream) as archive,
+    ):
         for member in archive:
             name = _checked_name(path, member.name)
             if member.isdir():
@@ -85,6 +91,9 @@ def _tar_members(path: Path) -> Iterator[Member]:
                 raise InputError(f"{path}: {name} is a link or device; pack plain files only")
             total = _checked_size(path, name, member.size, total)
             yield name, lambda member=member: archive.extractfile(member).read()
+        # The checksum of all is behind the last file, where tarfile does not look.
+        while stream and stream.read(CHUNK):
+            pass
 
 
 def _zip_members(path: Path) -> Iterator[Member]:
