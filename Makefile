@@ -7,15 +7,23 @@ STUDY ?= config.yaml
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+# Declines (75) as long as a run in this folder lives, and holds up new ones.
+UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
+.PHONY: run unlock report test trials lint format bench bench-gpu dag docs dry-run clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
+	@# What a killed run has locked is free again; what one that lives has locked is not.
+	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	$(SNAKEMAKE) --cores $(CORES)
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
+
+unlock: $(READY) ## remove the locks that killed runs have left in this folder
+	@mkdir -p .snakemake
+	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
 
 report: $(READY) ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html

@@ -34,6 +34,10 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+onstart:
+    begin_run()
+
+
 rule all:
     default_target: True
     input:

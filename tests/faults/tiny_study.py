@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,8 @@ def start(project: Project, *paths: str, study: Mapping = TINY, output: Path) ->
 
 def kill_all(process: subprocess.Popen) -> None:
     """Kill a run and all of its jobs, as a power cut does."""
-    if process.poll() is None:
+    # The group can outlive its leader.
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
