@@ -3,20 +3,27 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc)
 STUDY ?= config.yaml
+# For a cluster: PROFILE=profiles/slurm
+PROFILE ?=
+# No more jobs that want a GPU than there are GPUs; nothing where there are none.
+GPUS ?= $(words $(wildcard /dev/nvidia[0-9]*))
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
+# On a cluster these would limit all jobs together; the profile has limits of its own.
+WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
 # Declines (75) as long as a run in this folder lives, and holds up new ones.
 UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run unlock report test trials lint format bench bench-gpu dag docs dry-run clean help
+.PHONY: run unlock report test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
-run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
+run: $(READY) ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
-	$(SNAKEMAKE) --cores $(CORES)
+	$(SNAKEMAKE) $(WHERE)
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
@@ -29,7 +36,10 @@ report: $(READY) ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 
 dry-run: $(READY) ## list the jobs that a run would start
-	$(SNAKEMAKE) --dry-run
+	$(SNAKEMAKE) $(WHERE) --dry-run
+
+explain: $(READY) ## say in one screen why each job of a run would start
+	@$(BIN)/python scripts/explain.py $(STUDY)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
@@ -58,8 +68,9 @@ format: $(READY) ## format Python and Snakemake files
 bench: $(READY) ## measure speed and print it as a table of ratios
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
-docs: $(READY) ## make docs/configuration.md from the schema
+docs: $(READY) ## make docs/configuration.md and the tables of docs/reruns.md from the schema
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
+	$(BIN)/python scripts/rerun_reference.py
 
 clean: ## remove the results of the study
 	rm -rf results/$(NAME)

@@ -7,7 +7,7 @@ min_version("9.20")
 # Only where no study is named: Snakemake would merge two studies into one.
 if not workflow.config_settings.configfiles:
 
-    configfile: Path(workflow.basedir) / "config.yaml"
+    configfile: Path(str(workflow.current_basedir)) / "config.yaml"
 
 
 include: "rules/common.smk"
@@ -22,6 +22,23 @@ include: "rules/tables.smk"
 include: "rules/relations.smk"
 include: "rules/figures.smk"
 include: "rules/toy.smk"
+
+
+# Rules that take seconds, and the one that needs the internet, run where Snakemake itself does.
+localrules:
+    all,
+    download,
+    conditions,
+    collect,
+    gather,
+    summarise,
+    agreement,
+    domains,
+    plot,
+    plot_dataset,
+    plot_reanalysis,
+    plot_interactive,
+    toy_geometry,
 
 
 report: "report/workflow.rst"
@@ -39,7 +56,6 @@ onstart:
 
 
 rule all:
-    default_target: True
     input:
         tables(),
         figures(),

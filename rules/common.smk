@@ -4,7 +4,7 @@ import fcntl
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from scripts.minimascope.registry import (
     CORRUPTED_SETS,
     DATASET_FIGURES,
     FIGURES,
+    FIND_WEIGHTS,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
@@ -28,11 +29,13 @@ from scripts.minimascope.registry import (
     SCENES,
     SHARPNESS,
     SOURCES,
+    WITHOUT_FILES,
 )
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
 
-BASE = Path(workflow.basedir)
+# Not the folder of the Snakefile that was started, which may be one that uses this as a module.
+BASE = Path(str(workflow.current_basedir)).parent
 RUNNING: list = []
 
 
@@ -73,7 +76,7 @@ with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
         (row["dataset"], row["architecture"], row["pretrained"])
         for row in csv.DictReader(stream)
     }
-DATA_DIR = STUDY.config["data_dir"]
+DATA_DIR = str(Path(STUDY.config["data_dir"]))
 check_braces(checkout=str(BASE), data_dir=DATA_DIR)
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
@@ -104,6 +107,11 @@ def log_of(rule: str, wildcards: str = "all") -> str:
 def benchmark_of(rule: str, wildcards: str = "all") -> str:
     """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
     return results(f"benchmarks/{rule}/{wildcards}.tsv")
+
+
+def growing(amount: int) -> Callable[..., int]:
+    """Minutes or megabytes that a job asks a cluster for: more each time it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def one_of(names: Iterable[str]) -> str:

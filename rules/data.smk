@@ -6,7 +6,7 @@
 rule download:
     output:
         # No params: what was fetched and checked once is fetched again for nothing.
-        archive=f"{DATA_DIR}/{{archive}}",
+        archive=raw_file(Path(DATA_DIR, "{archive}")),
     log:
         log_of("download", "{archive}"),
     benchmark:
@@ -41,11 +41,10 @@ rule prepare:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         spec=prepare_spec,
-        data_dir=DATA_DIR,
     message:
         "Preparing the data set {wildcards.dataset}"
     script:
@@ -68,8 +67,8 @@ rule corrupt:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         spec=corrupt_spec,
     message:

@@ -17,8 +17,8 @@ rule evaluate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=60,
+        mem_mb=growing(16000),
+        runtime=growing(60),
         gpu=1,
     params:
         spec=evaluate_spec,
@@ -42,8 +42,8 @@ rule calibrate:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         spec=job_spec("calibrate", bins=STUDY.config["evaluation"]["ece_bins"]),
     message:
@@ -65,8 +65,8 @@ rule disagreement:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         spec=job_spec("disagreement"),
     message:

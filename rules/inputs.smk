@@ -2,24 +2,19 @@
 
 
 def raw_data(wildcards) -> list[str]:
-    """What the source of a data set reads, if that is official archives."""
-    return official_files(STUDY.source_spec(wildcards.dataset)["source"])
-
-
-def raw_corrupted_set(wildcards) -> list[str]:
-    """What a published corrupted set is read from; nothing for a generated one."""
-    return official_files(STUDY.corrupted_set(wildcards.dataset))
-
-
-def raw_recordings(wildcards) -> list[str]:
-    """The files that hold the recordings of a data set and say what they are."""
+    """What a source reads: official archives, or files that the study names."""
     source = STUDY.source_spec(wildcards.dataset)
     named = (source[key] for key in ("table", "path") if key in source)
     own = (Path(DATA_DIR, path) for path in named)
     # What is missing, the job names with a remedy. A folder's own date says little.
     return official_files(source["source"]) + [
-        str(path) for path in own if path.is_file()
+        raw_file(path) for path in own if path.is_file()
     ]
+
+
+def raw_corrupted_set(wildcards) -> list[str]:
+    """What a published corrupted set is read from; nothing for a generated one."""
+    return official_files(STUDY.corrupted_set(wildcards.dataset))
 
 
 def scenes(wildcards) -> list[str]:
@@ -28,13 +23,18 @@ def scenes(wildcards) -> list[str]:
     return expand(rules.synthesise.output.scenes, **wildcards) if synthetic else []
 
 
+def raw_file(path: Path) -> str:
+    """A file in the folder of raw data, which no module's prefix moves."""
+    return local(str(path))
+
+
 def official_files(name: str) -> list[str]:
     """The official archives of a name, or the folder they unpack to; none for other names."""
     files = OFFICIAL.get(name, ())
     unpacked = {Path(DATA_DIR, file.folder) for file in files}
     if all(folder.is_dir() for folder in unpacked):
-        return list(map(str, unpacked))
-    return [str(Path(DATA_DIR, file.name)) for file in files]
+        return [raw_file(folder) for folder in unpacked]
+    return [raw_file(Path(DATA_DIR, file.name)) for file in files]
 
 
 def download_size(wildcards) -> int:
@@ -48,7 +48,7 @@ def announce_downloads() -> None:
     files = [
         official_file(job.wildcards.archive)
         for job in jobs
-        if job.rule.name == "download"
+        if job.rule is rules.download.rule
     ]
     if files:
         try:
@@ -60,7 +60,7 @@ def announce_downloads() -> None:
 def pretrained_weights(wildcards) -> list[str]:
     """The file of a network's ImageNet weights, if the study names one."""
     path = STUDY.network_spec(wildcards.network).get("weights")
-    return [str(Path(DATA_DIR, path))] if path else []
+    return [raw_file(Path(DATA_DIR, path))] if path else []
 
 
 def corrupted_copies(wildcards) -> list[str]:

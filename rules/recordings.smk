@@ -13,8 +13,8 @@ rule synthesise:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         spec=synthesise_spec,
     message:
@@ -25,7 +25,7 @@ rule synthesise:
 
 rule recordings:
     input:
-        raw=raw_recordings,
+        raw=raw_data,
         scenes=scenes,
     output:
         table=results("data/{dataset}/recordings.csv"),
@@ -39,11 +39,10 @@ rule recordings:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         spec=recordings_spec,
-        data_dir=DATA_DIR,
     message:
         "Listing the recordings of {wildcards.dataset}"
     script:
@@ -53,7 +52,7 @@ rule recordings:
 rule features:
     input:
         table=rules.recordings.output.table,
-        raw=raw_recordings,
+        raw=raw_data,
         scenes=scenes,
     output:
         data=results("data/{dataset}/prepared.safetensors"),
@@ -67,8 +66,8 @@ rule features:
         "../envs/cpu.yaml"
     threads: 2
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         spec=features_spec,
     message:

@@ -18,8 +18,8 @@ rule forward:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=30,
+        mem_mb=growing(16000),
+        runtime=growing(30),
         gpu=1,
     params:
         spec=forward_spec,
@@ -46,8 +46,8 @@ rule perturbation:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
         gpu=1,
     params:
         spec=perturbation_spec,
@@ -75,8 +75,8 @@ rule hessian:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
         gpu=1,
     params:
         spec=hessian_spec,
@@ -104,8 +104,8 @@ rule landscape:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
         gpu=1,
     params:
         spec=landscape_spec,
@@ -130,8 +130,8 @@ rule interpolate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
         gpu=1,
     params:
         spec=interpolate_spec,

@@ -1,16 +1,28 @@
 # What each job depends on besides its input files: its part of the configuration and its code.
 
 
+def raw_folder(source: str) -> str | None:
+    """The folder of raw data, for a source that reads anything from it."""
+    return None if source in WITHOUT_FILES else DATA_DIR
+
+
 def prepare_spec(wildcards) -> str:
-    source = STUDY.source_spec(wildcards.dataset)
-    part = STUDY.part_spec(wildcards.dataset)
-    return job_spec("prepare", SOURCES[source["source"]].module, part=part, **source)
+    options = STUDY.source_spec(wildcards.dataset)
+    source = options.pop("source")
+    return job_spec(
+        "prepare",
+        SOURCES[source].location,
+        source=source,
+        options=options,
+        data_dir=raw_folder(source),
+        part=STUDY.part_spec(wildcards.dataset),
+    )
 
 
 def synthesise_spec(wildcards) -> str:
     source = STUDY.source_spec(wildcards.dataset)
     options = {key: source[key] for key in source if key != "source"}
-    return job_spec("synthesise", SCENES.module, options=options)
+    return job_spec("synthesise", SCENES.location, options=options)
 
 
 def recordings_spec(wildcards) -> str:
@@ -18,7 +30,13 @@ def recordings_spec(wildcards) -> str:
     name = source.pop("source")
     # Its options say what is generated, not how that is read.
     options = {} if name == "synthetic_scenes" else source
-    return job_spec("recordings", SOURCES[name].module, source=name, options=options)
+    return job_spec(
+        "recordings",
+        SOURCES[name].location,
+        source=name,
+        options=options,
+        data_dir=raw_folder(name),
+    )
 
 
 def features_spec(wildcards) -> str:
@@ -31,7 +49,7 @@ def features_spec(wildcards) -> str:
 
 def corrupt_spec(wildcards) -> str:
     spec = STUDY.corruption_spec(wildcards.dataset)
-    return job_spec("corrupt", CORRUPTED_SETS[spec["set"]].module, **spec)
+    return job_spec("corrupt", CORRUPTED_SETS[spec["set"]].location, **spec)
 
 
 def initialise_spec(wildcards) -> str:
@@ -41,10 +59,14 @@ def initialise_spec(wildcards) -> str:
         for key, value in STUDY.network_spec(wildcards.network).items()
         if key != "weights"
     }
+    architecture = network["architecture"]
+    # Where published weights are looked for that the study names no file of.
+    searched = architecture in FIND_WEIGHTS and not pretrained_weights(wildcards)
     return job_spec(
         "initialise",
-        NETWORKS[network["architecture"]].module,
+        NETWORKS[architecture].location,
         network=network,
+        data_dir=DATA_DIR if searched else None,
         normalize=STUDY.input_spec(wildcards.dataset),
     )
 
@@ -54,16 +76,21 @@ def train_spec(wildcards) -> str:
     label_noise = training.pop("label_noise")
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     modules = (
-        NETWORKS[architecture].module,
-        OPTIMIZERS[training["optimizer"]["name"]].module,
+        NETWORKS[architecture].location,
+        OPTIMIZERS[training["optimizer"]["name"]].location,
     )
     return job_spec("train", *modules, training=training, label_noise=label_noise)
+
+
+def checkpoint_beside(wildcards, output) -> str:
+    """The checkpoint of a training: beside its model, wherever a module's prefix puts that."""
+    return str(Path(output.model).with_name("checkpoint.safetensors"))
 
 
 def sharpness_spec(family: str, wildcards) -> str:
     dataset, condition = wildcards.dataset, wildcards.condition
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    modules = (SHARPNESS[family].module, NETWORKS[architecture].module)
+    modules = (SHARPNESS[family].location, NETWORKS[architecture].location)
     views = STUDY.views(dataset, condition)
     view = wildcards.view.removeprefix("-") or "clean"
     settings = dict(STUDY.sharpness[dataset][family])
@@ -75,6 +102,7 @@ def sharpness_spec(family: str, wildcards) -> str:
     return job_spec(
         "sharpness",
         *modules,
+        family=family,
         settings=settings,
         view=view,
         augment=None if plain else STUDY.augmentation(dataset, condition),
@@ -108,7 +136,7 @@ def interpolate_spec(wildcards) -> str:
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     return job_spec(
         "interpolate",
-        NETWORKS[architecture].module,
+        NETWORKS[architecture].location,
         settings=STUDY.interpolation,
         models=interpolated_conditions(),
     )
@@ -118,7 +146,7 @@ def evaluate_spec(wildcards) -> str:
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
     return job_spec(
         "evaluate",
-        NETWORKS[architecture].module,
+        NETWORKS[architecture].location,
         augment=STUDY.test_augmentation(wildcards.dataset, wildcards.condition),
     )
 
@@ -153,7 +181,7 @@ def agreement_spec() -> str:
 
 
 def plot_spec(wildcards) -> str:
-    return job_spec("plot", FIGURES[wildcards.figure].module)
+    return job_spec("plot", FIGURES[wildcards.figure].location)
 
 
 def plot_dataset_spec(wildcards) -> str:
@@ -165,7 +193,7 @@ def plot_reanalysis_spec(wildcards) -> str:
 
 
 def dataset_figure_spec(figure: str, dataset: str) -> str:
-    return job_spec("plot_dataset", DATASET_FIGURES[figure].module, dataset=dataset)
+    return job_spec("plot_dataset", DATASET_FIGURES[figure].location, dataset=dataset)
 
 
 def toy_geometry_spec() -> str:

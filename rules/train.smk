@@ -15,11 +15,10 @@ rule initialise:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=10,
+        mem_mb=growing(8000),
+        runtime=growing(10),
     params:
         spec=initialise_spec,
-        data_dir=DATA_DIR,
     message:
         "Drawing initial weights of {wildcards.network} for seed {wildcards.seed}"
     script:
@@ -41,14 +40,14 @@ rule train:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
         gpu=1,
     params:
         spec=train_spec,
         # No output: Snakemake removes outputs of an interrupted job, and this is what it
         # continues from.
-        checkpoint=results(f"models/{RUN}/checkpoint.safetensors"),
+        checkpoint=checkpoint_beside,
     message:
         "Training {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
     script:

@@ -24,5 +24,5 @@ def main() -> None:
     write_text(snakemake.output.html, to_html(cells, order))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

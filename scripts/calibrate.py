@@ -22,5 +22,5 @@ def main() -> None:
     write_text(snakemake.output.reliability, pd.DataFrame(reliability).to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -17,5 +17,5 @@ def main() -> None:
     write_text(snakemake.output.history, histories.to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -16,5 +16,5 @@ def main() -> None:
     write_text(snakemake.output.table, table[[*NAMES, *settings]].to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

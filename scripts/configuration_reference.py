@@ -2,14 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from minimascope.config import load_schema, resolve_reference
+from configuration_keys import Key, configuration_keys
 
-SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 HEAD = """# Configuration
 
 <!-- Made by `make docs` from resources/config.schema.yaml; edit that file instead. -->
@@ -19,34 +17,22 @@ or an impossible value stops before any job with one line that names the path of
 
 A run is trained with the settings of `training`, over which those of its data set and then those
 of its condition are laid, mapping by mapping. Each job depends on the part of the configuration
-that it uses and on nothing else.
+that it uses and on nothing else: [reruns.md](reruns.md) says for each key what runs again when it
+changes.
 
 | key | values | default | meaning |
 |---|---|---|---|
 """
-# Sections with the keys of another one: listed once, under that one.
-SAME_AS = {"datasets.<name>.training": "training", "conditions.<name>": "training"}
 
 
-def rows(schema: Mapping[str, Any], root: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield a table row for each key of a section, and for those of the sections below it."""
-    for key, child in schema.get("properties", {}).items():
-        yield from _key_rows(f"{path}{key}", child, root)
-    if isinstance(items := schema.get("additionalProperties"), Mapping) and "$ref" in items:
-        section = f"{path}<name>"
-        if section in SAME_AS:
-            yield f"| `{section}` | as `{SAME_AS[section]}` | | |"
-        else:
-            yield from rows(resolve_reference(items, root), root, f"{section}.")
-
-
-def _key_rows(path: str, child: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
-    target = {**resolve_reference(child, root), **child}
-    default = "" if target.get("default", {}) == {} else f"`{json.dumps(target['default'])}`"
-    cells = [f"`{path}`", _values(target), default, escape(target["description"], quote=False)]
-    yield f"| {' | '.join(cells)} |"
-    if path not in SAME_AS:
-        yield from rows(target, root, f"{path}.")
+def row(key: Key) -> str:
+    """Return the table row of a key."""
+    if not key.schema:
+        return f"| `{key.path}` | as `{key.same_as}` | | |"
+    schema = key.schema
+    default = "" if schema.get("default", {}) == {} else f"`{json.dumps(schema['default'])}`"
+    meaning = escape(schema["description"], quote=False)
+    return f"| `{key.path}` | {_values(schema)} | {default} | {meaning} |"
 
 
 def _values(schema: Mapping[str, Any]) -> str:
@@ -67,8 +53,7 @@ def _values(schema: Mapping[str, Any]) -> str:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    schema = load_schema(SCHEMA)
-    print(HEAD + "\n".join(rows(schema, schema)))
+    print(HEAD + "\n".join(map(row, configuration_keys())))
 
 
 if __name__ == "__main__":

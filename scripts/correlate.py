@@ -33,5 +33,5 @@ def main() -> None:
     write_text(output.html, to_html(tables))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

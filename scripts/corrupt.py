@@ -21,5 +21,5 @@ def main() -> None:
     save_corrupted(snakemake.output.data, corrupted, data=data_hash)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -11,5 +11,5 @@ def main() -> None:
     write_text(snakemake.output.table, compare_models(models).to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

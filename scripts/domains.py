@@ -12,5 +12,5 @@ def main() -> None:
     write_text(snakemake.output.table, table.to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

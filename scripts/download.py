@@ -9,5 +9,5 @@ def main() -> None:
     download(official_file(snakemake.wildcards.archive), snakemake.output.archive)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

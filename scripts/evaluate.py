@@ -6,11 +6,12 @@ import time
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.corrupted import load_corrupted
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device, device_name, precision
+from minimascope.devices import device_name, precision
 from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
 from minimascope.evaluation.domains import domain_rows, measure_domains
 from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
+from minimascope.gpus import job_device
 from minimascope.io import write_json
 from minimascope.jobs import job
 from minimascope.measurement import Measured, document
@@ -20,7 +21,7 @@ from minimascope.seeding import generator
 
 
 def main() -> None:
-    run, device = dict(snakemake.wildcards), default_device()
+    run, device = dict(snakemake.wildcards), job_device()
     augmentation = json.loads(snakemake.params.spec)["augment"]
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
@@ -49,5 +50,5 @@ def main() -> None:
     write_json(snakemake.output.measures, content)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -7,7 +7,7 @@ from minimascope.data.log_mel import LogMel
 from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
 from minimascope.data.recordings import read_recordings
-from minimascope.devices import default_device
+from minimascope.gpus import job_device
 from minimascope.jobs import job
 
 
@@ -16,11 +16,11 @@ def main() -> None:
     options = dict(spec["features"])
     seconds, mixed_rates = options.pop("seconds"), options.pop("mixed_rates")
     recordings = read_recordings(snakemake.input.table)
-    dataset = extract(recordings, LogMel(**options), seconds, mixed_rates, default_device())
+    dataset = extract(recordings, LogMel(**options), seconds, mixed_rates, job_device())
     dataset = part_of(dataset, **spec["part"])
     save_dataset(snakemake.output.data, dataset, features=spec["features"])
     print(f"{len(dataset.train)} training and {len(dataset.test)} test recordings")
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -33,7 +33,7 @@ def main() -> None:
     )
     drawn = initialise(spec, seed)
     if architecture in LOAD_PRETRAINED:
-        put_pretrained(drawn, architecture)
+        put_pretrained(drawn, architecture, config["data_dir"])
     model = NormalisedInput(drawn, **normalize)
     save_model(snakemake.output.model, model, spec, normalize, seed=seed)
 
@@ -49,14 +49,19 @@ def normalisation(configured: Mapping[str, Any], dataset: Dataset) -> dict[str, 
     return with_own_statistics(configured, dataset.train.inputs)
 
 
-def put_pretrained(network: Classifier, architecture: str) -> None:
-    """Put published weights in place of the drawn ones, except in the last layer."""
+def put_pretrained(network: Classifier, architecture: str, data_dir: str | None) -> None:
+    """Put published weights in place of the drawn ones, except in the last layer.
+
+    Where the study names no file, one is looked for in the folder of raw data and torch's cache.
+    """
     name = architecture.removeprefix(PRETRAINED)
-    configured = [Path(path) for path in snakemake.input.weights]
-    folders = [Path(snakemake.params.data_dir), Path(torch.hub.get_dir(), "checkpoints")]
-    path = configured[0] if configured else FIND_WEIGHTS[architecture].load()(name, folders)
+    if snakemake.input.weights:
+        path = Path(*snakemake.input.weights)
+    else:
+        folders = [Path(data_dir), Path(torch.hub.get_dir(), "checkpoints")]
+        path = FIND_WEIGHTS[architecture].load()(name, folders)
     LOAD_PRETRAINED[architecture].load()(network, name, path)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

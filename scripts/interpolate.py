@@ -5,7 +5,8 @@ import time
 
 from minimascope.analysis.curves import PATH
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device, device_name, precision
+from minimascope.devices import device_name, precision
+from minimascope.gpus import job_device
 from minimascope.io import write_arrays, write_json
 from minimascope.jobs import job
 from minimascope.models import load_model
@@ -14,7 +15,7 @@ from minimascope.sharpness.interpolation import barrier, line, plane
 
 
 def main() -> None:
-    device, spec = default_device(), json.loads(snakemake.params.spec)
+    device, spec = job_device(), json.loads(snakemake.params.spec)
     settings = spec["settings"]
     dataset, data_hash = load_dataset(snakemake.input.data)
     split = dataset.train.to(device)
@@ -44,5 +45,5 @@ def main() -> None:
     write_json(snakemake.output.measures, content)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

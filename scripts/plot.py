@@ -17,5 +17,5 @@ def main() -> None:
     write_text(snakemake.output.figure, save_svg(figure).decode())
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

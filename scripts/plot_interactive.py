@@ -13,5 +13,5 @@ def main() -> None:
     write_text(snakemake.output.page, page(landscape, wildcards.dataset, wildcards.network))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -10,12 +10,11 @@ from minimascope.registry import SOURCES
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
-    options = {key: spec[key] for key in spec if key not in ("code", "source", "part")}
-    dataset = SOURCES[spec["source"]].load()(snakemake.params.data_dir, **options)
+    dataset = SOURCES[spec["source"]].load()(spec["data_dir"], **spec["options"])
     dataset = part_of(dataset, **spec["part"])
     save_dataset(snakemake.output.data, dataset, source=spec["source"])
     print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

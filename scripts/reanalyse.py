@@ -54,5 +54,5 @@ def main() -> None:
     write_text(snakemake.output.html, to_html(readable, sentence))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

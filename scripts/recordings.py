@@ -10,11 +10,11 @@ from minimascope.registry import SOURCES
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
-    folder = Path(*snakemake.input.scenes or [snakemake.params.data_dir])
+    folder = Path(*snakemake.input.scenes or [spec["data_dir"]])
     recordings = SOURCES[spec["source"]].load()(folder, **spec["options"])
     write_recordings(snakemake.output.table, recordings)
     print(f"{len(recordings)} recordings")
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

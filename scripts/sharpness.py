@@ -1,4 +1,4 @@
-"""Measure one family of sharpness, the one that the rule is named for, on the training data."""
+"""Measure one family of sharpness, on the training data."""
 
 import json
 import time
@@ -6,7 +6,8 @@ import time
 from minimascope.data.augment import Augmentation
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device, device_name, precision
+from minimascope.devices import device_name, precision
+from minimascope.gpus import job_device
 from minimascope.io import write_arrays, write_json
 from minimascope.jobs import job
 from minimascope.measurement import document
@@ -17,8 +18,8 @@ from minimascope.sharpness.subject import Subject
 
 
 def main() -> None:
-    family, device = snakemake.rule, default_device()
     spec, wildcards = json.loads(snakemake.params.spec), snakemake.wildcards
+    family, device = spec["family"], job_device()
     run = {key: wildcards[key] for key in ("dataset", "network", "condition", "seed")}
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
@@ -47,5 +48,5 @@ def main() -> None:
     write_json(snakemake.output.measures, document(family, measured, **provenance))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

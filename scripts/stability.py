@@ -14,5 +14,5 @@ def main() -> None:
     write_text(snakemake.output.stability_order, order_stability(values).to_csv(index=False))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -31,5 +31,5 @@ def main() -> None:
     write_text(output.sharpness_html, to_html(sharpness.values()))
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

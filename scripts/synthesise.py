@@ -12,5 +12,5 @@ def main() -> None:
     SCENES.load()(Path(snakemake.output.scenes), **options)
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

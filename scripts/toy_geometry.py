@@ -22,5 +22,5 @@ def main() -> None:
     write_text(snakemake.output.figure, save_svg(plot(table)).decode())
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

@@ -10,7 +10,7 @@ from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
-from minimascope.devices import default_device
+from minimascope.gpus import job_device
 from minimascope.io import write_rows
 from minimascope.jobs import job
 from minimascope.models import load_model, save_model
@@ -28,7 +28,7 @@ def main() -> None:
     seed, classes = int(run["seed"]), len(dataset.classes)
     noisy = with_label_noise(dataset.train, config["label_noise"], classes, seed)
     dataset = replace(dataset, train=noisy)
-    model, network, initial = load_model(snakemake.input.initial, default_device(), spec.dropout)
+    model, network, initial = load_model(snakemake.input.initial, job_device(), spec.dropout)
     identity = {
         "run": run,
         "config": config,
@@ -45,5 +45,5 @@ def main() -> None:
     checkpoint.remove()
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     main()

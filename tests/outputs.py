@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-# Seconds that a job took, and what follows from them; a document's hash covers these.
+# Seconds that a job took, and what follows from them: the hash of a document is over them too.
 TIMING = {"seconds", "samples_per_second", "content_sha256"}
 
 

@@ -3,16 +3,20 @@
 import copy
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from planning import Plan, plan
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = (
@@ -44,9 +48,9 @@ STUDY = {
 }
 
 
-def study_with(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the small study with values replaced, by the path of their key."""
-    study = copy.deepcopy(STUDY)
+def study_with(changes: Mapping[str, Any], study: Mapping[str, Any] = STUDY) -> dict[str, Any]:
+    """Return the small study, or another one, with values replaced, by the path of their key."""
+    study = copy.deepcopy(dict(study))
     for path, value in changes.items():
         *sections, leaf = path.split(".")
         section = study
@@ -56,6 +60,13 @@ def study_with(changes: Mapping[str, Any]) -> dict[str, Any]:
     return study
 
 
+def _fresh_plan(study: Path, folder: Path, checkout: Path) -> Plan:
+    """Return a plan by the code of this checkout, whatever was imported from another."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
+        del sys.modules[name]
+    return plan(study, folder, checkout)
+
+
 @dataclass(frozen=True)
 class Project:
     """A checkout of the workflow and a folder in which it runs."""
@@ -63,8 +74,8 @@ class Project:
     checkout: Path
     folder: Path
 
-    def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
-        """Return the command that runs Snakemake on a study."""
+    def study_file(self, study: Mapping[str, Any]) -> Path:
+        """Write a study to a file of its own and return the file's path."""
         text = yaml.safe_dump(dict(study), sort_keys=False)
         # Beside the folder, which others may be copying, and whole at any moment: another worker
         # may be planning the same study.
@@ -73,6 +84,11 @@ class Project:
         partial = self.folder.with_name(f"{name}.{os.getpid()}")
         partial.write_text(text)
         partial.replace(config)
+        return config
+
+    def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
+        """Return the command that runs Snakemake on a study."""
+        config = self.study_file(study)
         profile = self.checkout / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),
@@ -91,16 +107,17 @@ class Project:
             env=environment,
         )
 
+    def plan(self, study: Mapping[str, Any]) -> Plan:
+        """Return what a run would do."""
+        # In a process of its own, which reads the checkout's code anew; a forked one has imported
+        # Snakemake already, which takes longer than the plan.
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as process:
+            study_file = self.study_file(study)
+            return process.submit(_fresh_plan, study_file, self.folder, self.checkout).result()
+
     def planned(self, study: Mapping[str, Any]) -> dict[str, int]:
         """Return how many jobs of each rule a run would start."""
-        result = self.run(study, "--dry-run")
-        assert result.returncode == 0, result.stdout
-        if "Job stats:" not in result.stdout:
-            assert "Nothing to be done" in result.stdout, result.stdout
-            return {}
-        table = result.stdout.split("Job stats:")[1].split("total")[0]
-        counts = dict(re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE))
-        return {rule: int(count) for rule, count in counts.items() if rule != "all"}
+        return dict(Counter(job.rule for job in self.plan(study).jobs))
 
     def results(self, path: str) -> Path:
         """Return a path in the results of the small study."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .errors import InputError
-from .io import load_tensors, save_tensors
+from .io import load_tensors, remove_abandoned, save_tensors
 
 # Writing checkpoints may take this share of the training time.
 LARGEST_OVERHEAD = 0.05
@@ -84,6 +84,7 @@ class CheckpointFile:
     def remove(self) -> None:
         """Delete the checkpoint, once what it is for is safely written."""
         self.path.unlink(missing_ok=True)
+        remove_abandoned(self.path)
 
 
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -15,13 +15,15 @@ from typing import Any
 LIBRARY = Path(__file__).parent
 # Not what a job computes: the registry only says where components live (the ones a job uses are
 # named to `code_version`), sharpness/__init__.py is for other programs than this workflow's, and
-# the others are about logs and messages.
+# the others are about logs and messages, and about which job has a file or GPU to itself.
 IGNORED = {
     LIBRARY / name
     for name in (
         "__init__.py",
         "errors.py",
+        "gpus.py",
         "jobs.py",
+        "locks.py",
         "progress.py",
         "registry.py",
         "sharpness/__init__.py",
@@ -35,10 +37,12 @@ def code_version(script: Path, *components: str) -> str:
 
     Args:
         script: the file that a rule runs.
-        components: modules that the script finds through a registry (``networks.vit``).
+        components: what the script finds through a registry (``networks.vit:vit``).
     """
-    files = [script, *(_module_files(LIBRARY, component)[-1] for component in components)]
-    digest = hashlib.sha256()
+    modules = (component.partition(":")[0] for component in components)
+    files = [script, *(_module_files(LIBRARY, module)[-1] for module in modules)]
+    # Another function of the same module is other code, too.
+    digest = hashlib.sha256(" ".join(components).encode())
     for file in sorted(_closure(frozenset(files)), key=lambda file: (file.parent.name, file.name)):
         digest.update(_tree_text(file).encode())
     return digest.hexdigest()[:16]

@@ -3,9 +3,22 @@
 import difflib
 from collections.abc import Iterable
 
+# Longer messages lose their middle: what is at fault comes first, the remedy last.
+LONGEST_MESSAGE = 1000
+
 
 class InputError(ValueError):
-    """A mistake in a configuration or a file: one line that names it and says what to do."""
+    """A mistake in a configuration or a file: one line that names it and says what to do.
+
+    What the line quotes may be anything: what cannot be printed is shown as an escape.
+    """
+
+    def __init__(self, message: str):
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        if len(shown) > LONGEST_MESSAGE:
+            half = LONGEST_MESSAGE // 2
+            shown = f"{shown[:half]} … {shown[-half:]}"
+        super().__init__(shown)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

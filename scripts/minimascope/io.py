@@ -4,9 +4,12 @@ import csv
 import hashlib
 import json
 import os
+import re
+import secrets
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from filelock import lock_descriptor
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -23,24 +27,67 @@ from .errors import InputError
 # safetensors writes several metadata entries in random order; one JSON entry keeps files
 # byte-identical from run to run.
 METADATA_KEY = "minimascope"
+# Where documents and metadata keep the SHA-256 of the rest of their content.
+HASH_KEY = "content_sha256"
+# A file beside a partial one, locked as long as its writer lives.
+LIFE_SIGN = "locked"
+# What reading a damaged .npz file raises; RuntimeError where it asks for unknown compression.
+UNREADABLE_ARRAYS = (
+    *(OSError, ValueError, TypeError, EOFError, RuntimeError),
+    *(BadZipFile, zlib.error),
+)
 
 
 @contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path to write to; it becomes ``path`` when the block ends without an exception.
 
-    The name is the same each time, so what a killed job leaves is overwritten by its successor.
+    Each writer has a folder of its own beside ``path``, also for what its libraries put beside
+    the file they write, and what killed writers left is removed. OSErrors of the block name
+    ``path`` if they name no other file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    remove_abandoned(path)
+    folder = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        folder.mkdir()
+        with _alive(folder) as sign:
+            partial = folder / path.name
+            yield partial
+            # safetensors keeps its files to their user; this one is as readable as any other.
+            shutil.copymode(sign, partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+    except OSError as error:
+        if error.errno and str(error.filename or folder).startswith(str(folder)):
+            error.filename = str(path)
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alive(folder: Path) -> Iterator[Path]:
+    """Tell others that the writer lives, by a locked file in its folder; yield its path."""
+    unlocked, locked = folder / "new", folder / LIFE_SIGN
+    with unlocked.open("xb") as file:
+        # Where nothing can be locked, others remove nothing.
+        with suppress(OSError):
+            lock_descriptor(file.fileno(), blocking=False)
+        unlocked.rename(locked)
+        yield locked
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what killed writers of a path left beside it."""
+    for name in os.listdir(path.parent):
+        if name.startswith(f".{path.name}.") and name.endswith(".part"):
+            folder = path.with_name(name)
+            with suppress(OSError), (folder / LIFE_SIGN).open("rb+") as file:
+                if lock_descriptor(file.fileno(), blocking=False):
+                    shutil.rmtree(folder)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -49,9 +96,19 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write JSON atomically; a NaN or infinity raises ValueError instead of being written."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: str | os.PathLike, document: Mapping[str, Any]) -> None:
+    """Write a JSON document with a hash of its content, atomically.
+
+    A NaN or infinity raises ValueError instead of being written.
+    """
+    described = {**document, HASH_KEY: _document_hash(document)}
+    write_text(path, json.dumps(described, indent=2, allow_nan=False) + "\n")
+
+
+def _document_hash(document: Mapping[str, Any]) -> str:
+    # As it will be read: with text for keys, by which it is then sorted.
+    read = json.loads(json.dumps(document, allow_nan=False))
+    return hashlib.sha256(canonical_json(read).encode()).hexdigest()
 
 
 def write_rows(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -63,31 +120,55 @@ def write_rows(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> No
     write_text(path, text.getvalue())
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    """Read a JSON file; raise InputError naming the file if that is not what it holds."""
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Read what `write_json` wrote, and return it without its hash.
+
+    Raises InputError naming the file if it cannot be read or does not match its hash.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = document.pop(HASH_KEY, None)
+        matches = found == _document_hash(document)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
-            f"{path}: not a readable JSON file ({error}); delete it and run again"
+            f"{path}: not a readable JSON document ({error}); delete it and run again"
         ) from error
+    if not matches:
+        raise InputError(f"{path}: content does not match its hash; delete it and run again")
+    return document
 
 
 def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as .npz, atomically; equal arrays give equal bytes."""
+    """Write arrays of numbers as .npz with a hash of them, atomically.
+
+    Equal arrays give equal bytes.
+    """
+    described = {**arrays, HASH_KEY: np.array(_arrays_hash(arrays))}
     with atomic(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **described)
+
+
+def _arrays_hash(arrays: Mapping[str, np.ndarray]) -> str:
+    return content_hash({name: torch.from_numpy(array) for name, array in arrays.items()}, {})
 
 
 def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read an .npz file; raise InputError naming the file if that is not what it holds."""
+    """Read what `write_arrays` wrote, and return it without its hash.
+
+    Raises InputError naming the file if it cannot be read or does not match its hash.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+            arrays = {name: file[name] for name in file.files}
+        found = str(arrays.pop(HASH_KEY, None))
+        matches = found == _arrays_hash(arrays)
+    except UNREADABLE_ARRAYS as error:
         raise InputError(
             f"{path}: not a readable .npz file ({error}); delete it and run again"
         ) from error
+    if not matches:
+        raise InputError(f"{path}: content does not match its hash; delete it and run again")
+    return arrays
 
 
 def content_hash(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> str:
@@ -105,9 +186,21 @@ def save_tensors(
 ) -> None:
     """Write tensors and JSON-able metadata as safetensors, atomically, with a content hash."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = canonical_json({**metadata, "content_sha256": content_hash(tensors, metadata)})
-    with atomic(path) as partial:
+    described = canonical_json({**metadata, HASH_KEY: content_hash(tensors, metadata)})
+    with atomic(path) as partial, _errors_of_the_system():
         save_file(tensors, partial, metadata={METADATA_KEY: described})
+
+
+@contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """Raise as OSError what safetensors was told by the operating system."""
+    try:
+        yield
+    except SafetensorError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            code = int(number[1])
+            raise OSError(code, os.strerror(code)) from error
+        raise
 
 
 def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -126,9 +219,10 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
         ) from error
     except KeyError as error:
         raise InputError(
-            f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry)"
+            f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry);"
+            " delete it and run again"
         ) from error
-    described = {key: value for key, value in metadata.items() if key != "content_sha256"}
-    if metadata.get("content_sha256") != content_hash(tensors, described):
+    described = {key: value for key, value in metadata.items() if key != HASH_KEY}
+    if metadata.get(HASH_KEY) != content_hash(tensors, described):
         raise InputError(f"{path}: contents do not match their hash; delete it and run again")
     return tensors, metadata

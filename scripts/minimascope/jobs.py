@@ -1,39 +1,136 @@
 """What every job of the workflow does besides its work."""
 
+import errno
+import hashlib
+import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
+from .canonical import canonical_json
 from .errors import InputError
+from .locks import Holder, alone
+
+# What helps against errors of the operating system that are the user's to mend.
+REMEDIES = {
+    errno.ENOSPC: "make room on its disk, and run again",
+    errno.EDQUOT: "make room within your quota, and run again",
+    errno.EROFS: "it must be possible to write there: make it so, or work in another folder",
+    errno.EACCES: "permit yourself to read and write it, and run again",
+    errno.EPERM: "permit yourself to read and write it, and run again",
+}
+
+
+class Task(Protocol):
+    """What Snakemake tells a script about its job."""
+
+    rule: str
+    input: Sequence[str]
+    output: Sequence[str]
+    params: Any
+    log: Sequence[str]
+    threads: int
 
 
 @contextmanager
-def job(log: str, threads: int) -> Iterator[None]:
-    """Send the output of a job, its progress bar included, to its log, and limit its threads.
+def job(task: Task) -> Iterator[None]:
+    """Do the work in the block as the only job of its kind, its output and progress bar in its log.
 
-    A user's mistake (`InputError`) ends the job with one line in the log and on the screen.
+    A user's mistake (`InputError`), and a disk or GPU that is full, end the job with one line in
+    the log and on the screen.
+
+    A job can be started twice: requeued and submitted again by a cluster, or by two Snakemakes.
+    The second then waits for the first. Snakemake removes all outputs before it starts a job, so
+    those that are there afterwards were made meanwhile: if all are there, and the first had the
+    same parameters and the same input files, the second has nothing left to do. Otherwise it does
+    the work itself; a training continues from the checkpoint.
     """
-    start = time.perf_counter()
-    torch.set_num_threads(threads)
-    screen = sys.stderr
-    with (
-        open(log, "w", buffering=1, encoding="utf-8") as file,
-        redirect_stdout(file),
-        redirect_stderr(file),
-    ):
-        try:
-            yield
-            print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
-        except InputError as error:
-            # On a line of its own, also behind a progress bar that was cut off.
-            print(f"\nerror: {error}", file=file)
-            print(f"error: {error}", file=screen)
-            sys.exit(1)
-        except Exception:
-            # Snakemake shows it on the screen; the log is where it is looked for later.
-            traceback.print_exc(file=file)
+    log, screen = Path(task.log[0]), sys.stderr
+    torch.set_num_threads(task.threads)
+
+    def say(text: str) -> None:
+        print(f"{task.rule}: {text} [{log}]", file=screen, flush=True)
+
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        work = _digest(task)
+        with alone(log.with_name(f".{log.name}.lock"), work, say) as before:
+            if before and before.work == work and all(map(os.path.exists, task.output)):
+                _leave_to(before, log)
+            with _logged(log):
+                yield
+    except Exception as error:
+        line = _one_line(error, log)
+        if line is None:
             raise
+        print(f"error: {line}", file=screen)
+        sys.exit(1)
+
+
+def _digest(task: Task) -> str:
+    """Return a digest of what a job is to do: its parameters, and its input files as they are."""
+    found = [os.stat(path) if os.path.exists(path) else None for path in task.input]
+    state = [file and [file.st_mtime_ns, file.st_size] for file in found]
+    content = [task.rule, str(dict(task.params)), list(task.input), state, list(task.output)]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _leave_to(other: Holder, log: Path) -> None:
+    """End this process, since another has done its work."""
+    with log.open("a", encoding="utf-8") as file:
+        print(f"started again, and left to process {other.pid} on {other.host}", file=file)
+    sys.exit(0)
+
+
+@contextmanager
+def _logged(log: Path) -> Iterator[None]:
+    """Send what is printed to a log, and how it ended."""
+    start = time.perf_counter()
+    file = open(log, "w+", buffering=1, encoding="utf-8")  # noqa: SIM115
+    try:
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
+        print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
+        _keep(file, log)
+        file.close()
+    except BaseException as error:
+        # The log can be what the disk has no room for; the error is what counts.
+        with suppress(OSError):
+            if line := _one_line(error, log):
+                # On a line of its own, also behind a progress bar that was cut off.
+                print(f"\nerror: {line}", file=file)
+            else:
+                # Snakemake shows it on the screen; the log is where it is looked for later.
+                traceback.print_exc(file=file)
+            _keep(file, log)
+        with suppress(OSError):
+            file.close()
+        raise
+
+
+def _keep(file: Any, log: Path) -> None:
+    """Put a log back that Snakemake removed when it started the job a second time."""
+    if not log.exists():
+        file.seek(0)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(file.read(), encoding="utf-8")
+
+
+def _one_line(error: BaseException, log: Path) -> str | None:
+    """Return what a user is told about an error that is theirs to mend; None for other errors."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        reason = str(error).partition(". ")[0]
+        return f"{log}: {reason}; use a GPU with more memory, or a smaller network or data set"
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        # Errors of opening name the file, and those of writing an output do (`io.atomic`).
+        place, reason = error.filename or log, os.strerror(error.errno)
+        return f"{place}: {reason}; {REMEDIES[error.errno]}"
+    return None

@@ -5,6 +5,11 @@ from collections.abc import Iterable, Sized
 from tqdm import tqdm
 
 
+def say(text: str) -> None:
+    """Print a line, also while a progress bar is shown."""
+    tqdm.write(text)
+
+
 def progress(items: Iterable, description: str, unit: str, done: int = 0) -> tqdm:
     """Return the items behind a progress bar on standard error.
 

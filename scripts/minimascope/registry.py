@@ -21,11 +21,6 @@ class Component:
     required: frozenset[str] = frozenset()
     gives: tuple[str, ...] = ()
 
-    @property
-    def module(self) -> str:
-        """The module's name inside the library, for example ``networks.resnet``."""
-        return self.location.partition(":")[0]
-
     def load(self) -> Callable:
         """Import and return the component."""
         module, _, name = self.location.partition(":")
@@ -79,6 +74,8 @@ SOURCES = {
         "data.dcase2020:read_layout", "clips", "seconds", "seed", gives=[RECORDINGS]
     ),
 }
+# Sources that read nothing from the folder of raw data.
+WITHOUT_FILES = frozenset({"digits", "synthetic_scenes"})
 SCENES = _component("data.scenes:write_scenes")
 # What puts published weights in place of drawn ones, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.

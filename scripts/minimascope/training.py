@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import optim
+from .batches import enough_memory
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
 from .data.prepared import Dataset, Split
@@ -117,6 +118,10 @@ def train(
         )
     memory_format = fastest_memory_format(model, device)
     with (
+        enough_memory(
+            f"training.batch_size: {spec.batch_size} inputs at once are too many; it decides what"
+            " is learned, so lower it in the study, or use a GPU with more memory"
+        ),
         precision(spec.precision, device),
         algorithms(device, spec.deterministic),
         in_memory_format(model, memory_format),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -131,9 +132,19 @@ def test_language_and_time_zone_change_no_byte_and_rerun_nothing(
     assert_same_results(copied, undisturbed)
 
 
-def test_a_clock_that_was_ahead_reruns_nothing_for_ever(copied: Project, undisturbed: Project):
+def test_an_input_of_the_future_is_reported_and_nothing_is_made_from_it(
+    copied: Project, undisturbed: Project
+):
+    archive = copied.folder / "data" / ARCHIVE
     ahead = time.time() + DAY
-    os.utime(copied.folder / "data" / ARCHIVE, (ahead, ahead))
+    os.utime(archive, (ahead, ahead))
+    result = copied.run(TINY, *targets(INITIAL))
+    assert result.returncode == 1
+    assert f"has older modification time than input data/{ARCHIVE}" in re.sub(
+        r" \([^)]*\)", "", result.stdout
+    )
+    assert "Traceback" not in result.stdout
+    archive.touch()
     run_to(copied, INITIAL)
     assert_same_results(copied, undisturbed)
     assert "Nothing to be done" in run_to(copied, INITIAL)

@@ -6,16 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
-
-
-def _pins(lines):
-    return dict(line.strip().split("==") for line in lines if re.match(r"[\w-]+==", line.strip()))
-
-
-REQUIREMENTS = _pins((ROOT / "requirements.txt").read_text().splitlines())
 
 
 def test_configuration_reference_is_what_the_schema_says():
@@ -25,23 +17,6 @@ def test_configuration_reference_is_what_the_schema_says():
     ).stdout
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert written == printed, "docs/configuration.md is out of date; run `make docs`"
-
-
-@pytest.mark.parametrize("name", ["cpu", "cuda"])
-def test_conda_environments_have_the_pins_of_the_requirements(name):
-    environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
-    (pip,) = (item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
-    pins = _pins(pip)
-    assert pins
-    assert pins.items() <= REQUIREMENTS.items()
-    assert {"torch", "numpy", "pandas", "matplotlib", "safetensors"} <= pins.keys()
-
-
-def test_constraints_pin_every_requirement_to_the_same_version():
-    lines = (ROOT / "constraints.txt").read_text().lower().splitlines()
-    constraints = _pins(line.split("+")[0] for line in lines)
-    required = {name.lower(): version for name, version in REQUIREMENTS.items()}
-    assert {name: constraints.get(name) for name in required} == required
 
 
 @pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")))

@@ -227,7 +227,7 @@ def test_toy_functions_have_their_known_geometry(name):
         def loss(_: None, position=point.position) -> torch.Tensor:
             return function.value(position[0], position[1])
 
-        operator = LossHessian([point.position], [None], loss)
+        operator = LossHessian([point.position], lambda total: total([None]), loss)
         found = extreme_eigenvalues(operator, 2, generator(0))
         expected = hessian_geometry(name, *minimum)
         trace = hutchpp_trace(operator, 6, generator(0)).value

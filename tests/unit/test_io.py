@@ -1,18 +1,33 @@
 """Files appear whole or not at all, are the same for the same content, and never run code."""
 
+import json
+import multiprocessing
 import os
 import pickle
+import random
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from minimascope.errors import InputError
-from minimascope.io import atomic, load_tensors, read_json, save_tensors, write_json, write_rows
+from minimascope.io import (
+    atomic,
+    load_tensors,
+    read_arrays,
+    read_json,
+    save_tensors,
+    write_arrays,
+    write_json,
+    write_rows,
+    write_text,
+)
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 TENSORS = {"b": torch.arange(6).reshape(2, 3), "a": torch.tensor(1.5, dtype=torch.float64)}
@@ -81,17 +96,125 @@ def test_equal_content_gives_equal_bytes_in_any_process(tmp_path):
     assert len(contents) == 1
 
 
-def test_a_flipped_bit_anywhere_in_the_tensors_is_found(tmp_path):
-    path = tmp_path / "x.safetensors"
-    save_tensors(path, TENSORS)
-    content = path.read_bytes()
-    size = sum(t.numel() * t.element_size() for t in TENSORS.values())
-    for place in (1, size // 2, size):
+ARRAYS = {"x": np.linspace(-1, 1, 11), "losses": np.arange(4.0).reshape(2, 2), "n": np.arange(10)}
+DOCUMENT = {
+    "family": "forward",
+    "measures": [{"value": 0.125, "n": 3}],
+    "floor": 1e-05,
+    "by": {7: 1},
+}
+# How each kind of file is written, and read as something that can be compared.
+KINDS = {
+    "x.safetensors": (
+        lambda path: save_tensors(path, TENSORS, epoch=3, history=[{"loss": 1.5}]),
+        lambda path: [repr(sorted(part.items())) for part in load_tensors(path)],
+    ),
+    "x.npz": (
+        lambda path: write_arrays(path, ARRAYS),
+        lambda path: {
+            name: (a.dtype, a.shape, a.tobytes()) for name, a in read_arrays(path).items()
+        },
+    ),
+    "x.json": (lambda path: write_json(path, DOCUMENT), read_json),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_flipped_bit_of_any_byte_is_refused_by_name_or_changes_nothing(name, tmp_path):
+    write, read = KINDS[name]
+    path = tmp_path / name
+    write(path)
+    content, good = path.read_bytes(), read(path)
+    draws = random.Random(20261121)
+    refused = []
+    for place in range(len(content)):
         damaged = bytearray(content)
-        damaged[-place] ^= 1
+        damaged[place] ^= 1 << draws.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"x\.safetensors: contents do not match"):
-            load_tensors(path)
+        try:
+            assert read(path) == good, f"byte {place} is used with another content"
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > len(content) / 2
+    assert all(text.startswith(str(path)) for text in refused)
+    assert all("delete it and run again" in text for text in refused)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_that_ends_early_is_refused_by_name(name, tmp_path):
+    write, read = KINDS[name]
+    path = tmp_path / name
+    write(path)
+    content = path.read_bytes().rstrip()
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match=rf"{name}: .*; delete it and run again"):
+            read(path)
+
+
+def test_a_document_without_its_hash_is_refused(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(DOCUMENT))
+    with pytest.raises(InputError, match=r"x\.json: content does not match its hash; delete it"):
+        read_json(path)
+    for text in ("[1, 2]", "null", "3"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"x\.json: not a readable JSON document"):
+            read_json(path)
+
+
+def test_documents_and_arrays_are_read_as_they_were_written(tmp_path):
+    write_json(tmp_path / "x.json", DOCUMENT)
+    assert read_json(tmp_path / "x.json") == {**DOCUMENT, "by": {"7": 1}}
+    write_arrays(tmp_path / "x.npz", ARRAYS)
+    found = read_arrays(tmp_path / "x.npz")
+    assert found.keys() == ARRAYS.keys()
+    assert all(np.array_equal(found[name], ARRAYS[name]) for name in ARRAYS)
+
+
+def write_often(path: Path, letter: str) -> None:
+    for _ in range(50):
+        write_text(path, letter * 300_000)
+
+
+def test_two_writers_of_one_file_never_mix_and_leave_nothing(tmp_path):
+    path = tmp_path / "x"
+    start = multiprocessing.get_context("fork").Process
+    writers = [start(target=write_often, args=(path, letter)) for letter in "abc"]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        if path.exists():
+            text = path.read_text()
+            assert len(text) == 300_000
+            assert len(set(text)) == 1
+            seen.add(text[0])
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert len(seen) > 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_partial_file_of_a_living_writer_is_let_alone(tmp_path):
+    path = tmp_path / "x"
+    with atomic(path) as mine:
+        mine.write_text("mine")
+        write_text(path, "another's")
+        assert mine.read_text() == "mine"
+        assert path.read_text() == "another's"
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_all_files_are_as_readable_as_the_user_wants_new_files_to_be(tmp_path):
+    before = os.umask(0o027)
+    try:
+        save_tensors(tmp_path / "x.safetensors", TENSORS)
+        write_text(tmp_path / "x.txt", "x")
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {0o640}
 
 
 class Trap:
@@ -116,7 +239,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
         load_tensors(tmp_path / "x.safetensors")
 
 
-@pytest.mark.parametrize("read", [read_json, load_tensors])
+@pytest.mark.parametrize("read", [read_json, read_arrays, load_tensors])
 def test_a_missing_file_is_named(read, tmp_path):
     with pytest.raises(InputError, match="no_such_file"):
         read(tmp_path / "no_such_file")

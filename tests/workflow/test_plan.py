@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -218,6 +219,18 @@ def test_an_official_archive_is_downloaded_only_where_it_is_not_at_hand(project,
         path.touch()
     study = study_with({"datasets": {"cifar10": {"source": "cifar10"}}})
     assert project.planned(study).get("download", 0) == (0 if at_hand else 1)
+
+
+def test_a_run_on_a_cluster_is_planned_where_there_is_no_slurm(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "bin").mkdir()
+    for tool in ("bash", "which"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    result = project.run(STUDY, "--profile", str(ROOT / "profiles" / "slurm"), "--dry-run")
+    assert result.returncode == 0, result.stdout
+    assert "Group job measures-digits-resnet18-baseline-0" in result.stdout
 
 
 def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.MonkeyPatch):

@@ -1,12 +1,21 @@
 """Which jobs a change reruns: exactly those whose result it can change."""
 
+import re
 import shutil
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_study import STUDY, Project, study_with
+from rerun_cases import CHANGES, STUDIES, finish_on_paper, key_of, without_names
+from small_study import ROOT, STUDY, Project, study_with
+
+from configuration_keys import SAME_AS, configuration_keys
+from planning import plan
+from rerun_reference import following
 
 pytestmark = pytest.mark.workflow
 
@@ -17,7 +26,9 @@ MEASURES_OF_TWO_MODELS = {"forward": 2, "perturbation": 2, "evaluate": 2, **AFTE
 MEASURES_OF_ALL_MODELS = {"forward": 4, "perturbation": 4, "evaluate": 4, **AFTER_EVALUATE}
 # The table of conditions says how each is trained.
 SETTINGS = {"conditions": 1}
+KEYS = {key.path: key for key in configuration_keys()}
 
+# Which jobs of a rule run again; which rules do, is checked for every key in the next test.
 CONFIGURATION = {
     "nothing": ({}, {}),
     "a seed more": (
@@ -26,10 +37,6 @@ CONFIGURATION = {
     ),
     "the order of seeds": ({"seeds": [1, 0]}, {}),
     "a seed less": ({"seeds": [0]}, AFTER_EVALUATE),
-    "number of perturbations": (
-        {"sharpness.perturbation.samples": 4},
-        {"perturbation": 4, **AFTER_COLLECT},
-    ),
     "another view, where no condition augments": ({"sharpness.view": ["augmented"]}, {}),
     "the initial weights too": (
         {"sharpness.on": ["final", "initial"]},
@@ -47,15 +54,7 @@ CONFIGURATION = {
             "plot_dataset": 2,
         },
     ),
-    "interpolation too": (
-        {"sharpness.interpolation": {"lines": [["initial", "baseline"]]}},
-        {"interpolate": 2, "gather": 1, "plot": 1},
-    ),
     "a default written out": ({"sharpness.perturbation.radius": 0.005}, {}),
-    "SAM's radius": (
-        {"conditions.baseline_sam.sam.rho": 0.1},
-        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
-    ),
     "the learning rate of one condition": (
         {"conditions.baseline.optimizer": {"lr": 0.01}},
         # With two learning rates there is something to see in them.
@@ -65,58 +64,100 @@ CONFIGURATION = {
         {"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}},
         {**SETTINGS, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
-    "epochs": ({"training.epochs": 3}, {**SETTINGS, "train": 4, **MEASURES_OF_ALL_MODELS}),
     "a condition more": (
         {"conditions.weight_decay": {"optimizer": {"weight_decay": 0.001}}},
         {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS},
-    ),
-    "normalisation": (
-        {"datasets.digits.normalize": {"mean": [0.3]}},
-        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
     ),
     "a network more": (
         {"networks.vit": {"architecture": "vit", "width": 0.1}},
         {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 12},
     ),
     "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 3}),
+    "a corruption more": (
+        {"evaluation.corruptions.names": ["gaussian_noise", "brightness", "fog"]},
+        {"corrupt": 1, "evaluate": 4, **AFTER_EVALUATE},
+    ),
     "no toy functions": ({"toy_functions": False}, {}),
-    "bins of the calibration error": (
-        {"evaluation.ece_bins": 10},
-        {"calibrate": 1, **AFTER_COLLECT, "plot": 5},
-    ),
-    "corrupted samples": (
-        {"evaluation.corruptions.samples": 11},
-        {"corrupt": 2, "evaluate": 4, **AFTER_EVALUATE},
-    ),
-    "size of the training split": (
-        {"datasets.digits.train_size": 90},
-        {"prepare": 1, "corrupt": 2, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
-    ),
-    # There may be other data in the other folder.
-    "the folder of raw data": (
-        {"data_dir": "elsewhere"},
-        {"prepare": 1, "corrupt": 2, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
-    ),
-    "the study's name": (
-        {"study": "other"},
-        {
-            **SETTINGS,
-            "prepare": 1,
-            "corrupt": 2,
-            "initialise": 2,
-            "train": 4,
-            "toy_geometry": 1,
-            **MEASURES_OF_ALL_MODELS,
-        },
-    ),
+    # These digits come with a library.
+    "the folder of raw data, where none are read": ({"data_dir": "elsewhere"}, {}),
 }
 
 
 @pytest.mark.parametrize(("changes", "expected"), CONFIGURATION.values(), ids=CONFIGURATION)
-def test_a_change_of_configuration_reruns_what_depends_on_it(
+def test_a_change_of_configuration_reruns_the_jobs_that_depend_on_it(
     finished: Project, changes: Mapping[str, Any], expected: Mapping[str, int]
 ):
     assert finished.planned(study_with(changes)) == expected
+
+
+@cache
+def rules_after() -> Mapping[str, frozenset[str]]:
+    return following()
+
+
+@pytest.fixture(scope="session")
+def on_paper(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Studies whose results are there, empty, and recorded as Snakemake records them."""
+
+    @cache
+    def finished_on_paper(name: str) -> Project:
+        project = Project(ROOT, tmp_path_factory.mktemp(name) / "run")
+        project.folder.mkdir()
+        finish_on_paper(project.study_file(STUDIES[name]), project.folder)
+        return project
+
+    return finished_on_paper
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "path"), [(n, path) for n in CHANGES for path in CHANGES[n]])
+def test_a_changed_key_reruns_the_rules_that_the_reference_names(
+    on_paper: Callable[[str], Project], name: str, path: str
+):
+    project = on_paper(name)
+    study = study_with({path: CHANGES[name][path]}, STUDIES[name])
+    # In this process: many times as fast, and no code changes.
+    planned = plan(project.study_file(study), project.folder)
+    first = KEYS[key_of(path)].reruns
+    expected = set(first).union(*(rules_after()[rule] for rule in first))
+    assert {job.rule for job in planned.jobs} == expected & planned.following.keys()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_that_is_finished_on_paper_is_up_to_date(on_paper, name: str):
+    project = on_paper(name)
+    planned = project.plan(STUDIES[name])
+    assert planned.jobs == []
+    assert planned.size > 30
+
+
+def test_every_key_of_the_configuration_is_changed_in_some_study():
+    paths = [path for changes in CHANGES.values() for path in changes]
+    wanted = {path for path, key in KEYS.items() if not (key.is_section or key.same_as)}
+    assert {key_of(path) for path in paths} - set(SAME_AS.values()) == wanted
+    for section in SAME_AS:
+        assert any(f"{without_names(path)}.".startswith(f"{section}.") for path in paths), section
+
+
+def test_the_reference_names_no_rule_that_runs_after_another_one_of_its_key():
+    for key in KEYS.values():
+        later = set().union(*(rules_after()[rule] for rule in key.reruns))
+        assert not later & set(key.reruns), key.path
+
+
+def test_the_tables_of_the_reference_are_what_schema_and_rules_say(tmp_path: Path):
+    written = (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8")
+    copy = tmp_path / "reruns.md"
+    copy.write_text(re.sub(r"\n\|.*", "", written), encoding="utf-8")
+    script = ROOT / "scripts" / "rerun_reference.py"
+    subprocess.run([sys.executable, script, copy], check=True)
+    assert copy.read_text(encoding="utf-8") == written, "docs/reruns.md is old; run `make docs`"
+
+
+def test_the_reference_has_every_rule_of_the_workflow():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
+    assert rules_after().keys() == rules
 
 
 def reordered(value: Any) -> Any:
@@ -148,6 +189,11 @@ CODE = {
     ),
     "SAM": (f"{LIBRARY}/optim/sam.py", ADDED_CODE, {"train": 4, **MEASURES_OF_ALL_MODELS}),
     "a network not in the study": (f"{LIBRARY}/networks/vit.py", ADDED_CODE, {}),
+    "another network under the name of one": (
+        f"{LIBRARY}/registry.py",
+        '\n\nNETWORKS["resnet18"] = _component("networks.resnet:resnet34")\n',
+        {"initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS},
+    ),
     "weights that no network of the study has": (
         f"{LIBRARY}/networks/torchvision_pretrained.py",
         ADDED_CODE,

@@ -27,8 +27,13 @@ def page(*parts: str) -> str:
 def table_html(table: pd.DataFrame) -> str:
     """Return a table of text as HTML; ``**x**`` becomes bold, everything else is escaped."""
     cells = table.astype(object).where(table.notna(), "")
-    cells = cells.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(str(text))))
+    cells = cells.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _escaped(text)))
+    cells = cells.rename(index=_escaped, columns=_escaped)
     return cells.to_html(escape=False, border=0)
+
+
+def _escaped(text: object) -> str:
+    return escape(str(text))
 
 
 def paragraph(text: str) -> str:

@@ -1,6 +1,8 @@
 """Files inside archives, read one after the other: nothing is unpacked, nothing is trusted."""
 
 import gzip
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -13,9 +15,21 @@ from pathlib import Path, PurePosixPath
 from ..errors import InputError
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
-# Declared sizes above these are taken for bombs: bytes of one file, and of all of them.
+# What is beyond these is taken for a bomb: bytes of one file, number of files, and bytes of all
+# files where these are more than so many times the archive's own.
 LARGEST_FILE = 4 * 2**30
-LARGEST_ARCHIVE = 2**37
+MOST_FILES = 5_000_000
+LARGEST_UNPACKED = 2**28
+LARGEST_RATIO = 100
+# What tarfile reads at once to learn a member's name and the like.
+HEADER_TYPES = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
+LARGEST_HEADER = 2**20
 CHUNK = 2**20
 # A file's name and what reads it, while its archive is at it.
 Member = tuple[PurePosixPath, Callable[[], bytes]]
@@ -38,8 +52,8 @@ def archive_files(
         wanted: whether a file of this name is to be read; all are unless given.
 
     Raises:
-        InputError: no readable archive, a name that leads out of it, a link or device, or
-            declared sizes above the limits.
+        InputError: no readable archive, a name that leads out of it, a link or device, or more
+            than the limits, declared or not.
     """
     with _readable(path):
         for name, read in _members(Path(path)):
@@ -57,11 +71,16 @@ def archive_names(path: str | PathLike) -> list[PurePosixPath]:
 def _readable(path: str | PathLike) -> Iterator[None]:
     try:
         yield
-    # zipfile raises RuntimeError for encrypted files and for compressions it does not know.
+    except InputError:
+        raise
+    # zipfile raises RuntimeError for encrypted files, and both several kinds for damaged headers.
     except (
         OSError,
         EOFError,
         RuntimeError,
+        ValueError,
+        OverflowError,
+        struct.error,
         tarfile.TarError,
         zipfile.BadZipFile,
         zlib.error,
@@ -72,51 +91,109 @@ def _readable(path: str | PathLike) -> Iterator[None]:
 
 
 def _members(path: Path) -> Iterator[Member]:
-    return _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
-
-
-def _tar_members(path: Path) -> Iterator[Member]:
     total = 0
+    found = _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
+    for number, (name, size, read) in enumerate(found):
+        if number == MOST_FILES:
+            raise InputError(f"{path}: holds more than {MOST_FILES:,} files; pack fewer into one")
+        # What is packed in several places of the archive counts each time.
+        total += size
+        if size > LARGEST_FILE or total > _most_bytes(path):
+            raise InputError(
+                f"{path}: {name} declares {size:,} bytes, {total:,} with those before it: more than"
+                " an archive of its size can hold in earnest; replace it by a whole copy"
+            )
+        if read is not None:
+            yield name, read
+
+
+def _tar_members(path: Path) -> Iterator[tuple[PurePosixPath, int, Callable[[], bytes] | None]]:
+    """Yield (name, declared bytes, what reads it or, of a folder, None) of each member."""
     plain = path.suffix == ".tar"
     # What is not wanted of a plain tar is jumped over.
     with (
-        nullcontext() if plain else gzip.open(path) as stream,
-        tarfile.open(path, "r:" if plain else "r|", stream) as archive,
+        nullcontext() if plain else _Inflated(path) as stream,
+        tarfile.open(path, "r:" if plain else "r|", stream, tarinfo=_Member) as archive,
     ):
         for member in archive:
-            name = _checked_name(path, member.name)
-            if member.isdir():
-                continue
-            if not member.isfile():
-                raise InputError(f"{path}: {name} is a link or device; pack plain files only")
-            total = _checked_size(path, name, member.size, total)
-            yield name, lambda member=member: archive.extractfile(member).read()
+            # It keeps all members that it has seen, for nothing.
+            archive.members.clear()
+            if not member.isfile() and not member.isdir():
+                raise InputError(
+                    f"{path}: {member.name} is a link or device; pack plain files only"
+                )
+            name = _checked_name(path, member.name, member.isdir())
+            read = None if member.isdir() else partial(_read_member, archive, member)
+            yield name, member.size, read
         # The checksum of all is behind the last file, where tarfile does not look.
         while stream and stream.read(CHUNK):
             pass
 
 
-def _zip_members(path: Path) -> Iterator[Member]:
-    total = 0
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    return archive.extractfile(member).read()
+
+
+def _zip_members(path: Path) -> Iterator[tuple[PurePosixPath, int, Callable[[], bytes] | None]]:
+    """Yield what `_tar_members` does."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            name = _checked_name(path, member.filename)
-            if member.is_dir():
-                continue
-            total = _checked_size(path, name, member.file_size, total)
-            yield name, partial(archive.read, member)
+            name = _checked_name(path, member.filename, member.is_dir())
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise InputError(f"{path}: {name} is a link or device; pack plain files only")
+            # Of other methods zipfile unpacks more than was asked for.
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise InputError(f"{path}: {name} is not packed by 'deflate'; pack it anew")
+            read = None if member.is_dir() else partial(_read_zipped, archive, member)
+            yield name, member.file_size, read
 
 
-def _checked_name(path: Path, name: str) -> PurePosixPath:
+def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as file:
+        # One byte more than declared; without a number it would inflate all there is.
+        return file.read(member.file_size + 1)
+
+
+class _Inflated(gzip.GzipFile):
+    """What is in a gzip file, as far as that is no bomb: headers and padding count, too."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, "rb")
+        self._path = path
+        self._bytes = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes; raise InputError if that is more than the archive can hold."""
+        content = super().read(size)
+        self._bytes += len(content)
+        if self._bytes > _most_bytes(self._path):
+            raise InputError(
+                f"{self._path}: unpacks to more than an archive of its size can hold in earnest;"
+                " replace it by a whole copy"
+            )
+        return content
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar whose own header is short, as far as names can be long."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
+        """Read a header; raise tarfile.ReadError if it announces another one without measure."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in HEADER_TYPES and member.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {member.size:,} bytes")
+        return member
+
+
+def _most_bytes(path: Path) -> int:
+    return max(LARGEST_UNPACKED, LARGEST_RATIO * path.stat().st_size)
+
+
+def _checked_name(path: Path, name: str, is_folder: bool) -> PurePosixPath:
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\\" in name:
         raise InputError(f"{path}: the name {name!r} leads out of the archive; pack it anew")
+    if not parts.parts and not is_folder:
+        raise InputError(f"{path}: holds a file without a name; pack it anew")
     return parts
-
-
-def _checked_size(path: Path, name: PurePosixPath, size: int, total: int) -> int:
-    if size > LARGEST_FILE or total + size > LARGEST_ARCHIVE:
-        raise InputError(
-            f"{path}: {name} declares {size:,} bytes, more than files of this workflow ever have"
-        )
-    return total + size

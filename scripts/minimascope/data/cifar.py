@@ -26,7 +26,7 @@ def load_cifar10(data_dir: Path) -> Dataset:
     """
     files = _batches(Path(data_dir), CIFAR10)
     train = [_split(files, f"data_batch_{number}", "labels") for number in range(1, 6)]
-    names = _entry(files, "batches.meta", "label_names")
+    names = _names(files, "batches.meta", "label_names")
     return _dataset(train, _split(files, "test_batch", "labels"), names)
 
 
@@ -39,14 +39,14 @@ def load_cifar100(data_dir: Path) -> Dataset:
         InputError: a batch is missing or is not what the official archive holds.
     """
     files = _batches(Path(data_dir), CIFAR100)
-    names = _entry(files, "meta", "fine_label_names")
+    names = _names(files, "meta", "fine_label_names")
     splits = (_split(files, name, "fine_labels") for name in ("train", "test"))
     return _dataset([next(splits)], next(splits), names)
 
 
-def _dataset(train: list[Split], test: Split, names: list[bytes]) -> Dataset:
+def _dataset(train: list[Split], test: Split, names: list[str]) -> Dataset:
     whole = Split(torch.cat([s.inputs for s in train]), torch.cat([s.labels for s in train]))
-    return Dataset(whole, test, tuple(name.decode() for name in names))
+    return Dataset(whole, test, tuple(names))
 
 
 def _batches(data_dir: Path, file: RemoteFile) -> dict[str, Any]:
@@ -80,8 +80,16 @@ _CALLABLES = {
 }
 
 
-class _ArraysOnly(pickle.Unpickler):
+# The one in Python, which sets no memory aside for what a pickle only announces.
+class _ArraysOnly(pickle._Unpickler):
     """Reads lists, mappings, texts and NumPy arrays, and refuses to call anything else."""
+
+    # Of what came after the archives were packed, this one takes what memory it is told to.
+    dispatch = {  # noqa: RUF012
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if code != pickle.BYTEARRAY8[0]
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what makes an array or bytes."""
@@ -93,7 +101,7 @@ class _ArraysOnly(pickle.Unpickler):
 def _decoded(content: bytes, where: str) -> Any:
     try:
         return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError) as error:
+    except Exception as error:  # whatever the unpickler makes of arbitrary bytes
         raise InputError(
             f"{where}: not a batch of the official archive ({error}); replace it by a whole copy"
         ) from error
@@ -108,9 +116,21 @@ def _entry(files: dict[str, Any], name: str, key: str) -> Any:
         ) from error
 
 
+def _names(files: dict[str, Any], name: str, key: str) -> list[str]:
+    names = _entry(files, name, key)
+    if not isinstance(names, list) or not all(isinstance(text, bytes) for text in names):
+        raise InputError(f"{name}: {key!r} is no list of names; use a whole copy")
+    return [text.decode("ascii", "backslashreplace") for text in names]
+
+
 def _split(files: dict[str, Any], name: str, key: str) -> Split:
-    pixels = np.asarray(_entry(files, name, "data"))
-    labels = torch.tensor(_entry(files, name, key), dtype=torch.int64)
+    pixels, labels = _entry(files, name, "data"), _entry(files, name, key)
+    if not isinstance(labels, list) or not all(
+        type(label) is int and 0 <= label < 100 for label in labels
+    ):
+        raise InputError(f"{name}: {key!r} is no list of labels; use a whole copy")
+    if not isinstance(pixels, np.ndarray):
+        raise InputError(f"{name}: 'data' is no array; use a whole copy")
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != 3 * SIDE**2:
         raise InputError(f"{name}: holds {pixels.dtype} {pixels.shape}, not rows of 3,072 pixels")
-    return Split(torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE).copy()), labels)
+    return Split(torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE).copy()), torch.tensor(labels))

@@ -68,7 +68,7 @@ def _arrays(raw: Path, names: set[str]) -> dict[str, np.ndarray]:
     for file, content in files_of(raw, lambda file: file.name in names):
         try:
             arrays[file.name] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except Exception as error:  # whatever NumPy makes of arbitrary headers
             raise InputError(
                 f"{raw}: {file} is no array ({error}); replace it by a whole copy"
             ) from error

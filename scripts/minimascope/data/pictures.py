@@ -7,13 +7,16 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import InputError
+from ..names import fault_of_name
 from ..progress import progress
 from .archives import archive_files, is_archive
 from .prepared import Dataset, Split
 
+# What Pillow may take a file for: not for PostScript, which it would give to another program.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -62,8 +65,9 @@ def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None
             pictures as they are, which must then be square and of one size.
 
     Raises:
-        InputError: a split is empty, a class is in one split only, a file is no picture, or sizes
-            differ where no ``image_size`` is given.
+        InputError: a split is empty, a class is in one split only or has a name that is none for
+            a table (`fault_of_name`), a file is no picture, or sizes differ where no ``image_size``
+            is given.
     """
     decoded: dict[str, list[tuple[str, str, torch.Tensor]]] = {"train": [], "test": []}
     for picture in progress(pictures, "pictures", "file"):
@@ -80,6 +84,9 @@ def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None
     if unmatched := classes ^ others:
         raise InputError(f"{origin}: class {min(unmatched)!r} is in only one of train and test")
     names = tuple(sorted(classes))
+    for name in names:
+        if fault := fault_of_name(name):
+            raise InputError(f"{origin}: class {name!r} {fault}; rename its folders")
     train, test = (_split(rows, names, origin) for rows in decoded.values())
     return Dataset(train, test, names)
 
@@ -101,9 +108,9 @@ def _split(
 def decoded_picture(picture: Picture, origin: Path, image_size: int | None = None) -> torch.Tensor:
     """Return a picture as RGB, uint8 [3, height, width]; see `dataset_of`."""
     try:
-        with Image.open(io.BytesIO(picture.content)) as file:
+        with Image.open(io.BytesIO(picture.content), formats=FORMATS) as file:
             image = file.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a decoder makes of arbitrary bytes
         raise InputError(
             f"{origin / picture.name}: not a readable picture ({error}); replace or remove it"
         ) from error

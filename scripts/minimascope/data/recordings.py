@@ -9,8 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, nearest
 from ..io import write_rows
+from ..names import fault_of_name
 
 SPLITS = ("train", "test")
+# What of a recording reaches tables.
+SHOWN = ("filename", "label", "domain", "city", "place")
 TRUTH = {"true": True, "false": False}
 
 
@@ -133,7 +136,8 @@ def check(recordings: Sequence[Recording], origin: str | PathLike) -> tuple[Reco
         origin: the table or folder that lists them, for messages.
 
     Raises:
-        InputError: a split is empty, a recording is listed twice, a class or domain is not in the
+        InputError: a split is empty, a name is none for a table (`fault_of_name`), a recording is
+            listed twice, a class or domain is not in the
             splits that it belongs in, or only some cities are known; names the recording.
     """
     for split in SPLITS:
@@ -141,6 +145,10 @@ def check(recordings: Sequence[Recording], origin: str | PathLike) -> tuple[Reco
             raise InputError(f"{origin}: no recording has the split {split}; some of them must")
     found: set[str] = set()
     for recording in recordings:
+        for column in SHOWN:
+            name = getattr(recording, column)
+            if name is not None and (fault := fault_of_name(name)):
+                raise InputError(f"{origin}: {column} {name!r} {fault}; rename it")
         if recording.origin in found:
             raise InputError(f"{origin}: {recording.filename} is listed twice; remove one row")
         found.add(recording.origin)

@@ -11,6 +11,9 @@ from ..errors import InputError
 from .archives import archive_files, is_archive
 from .recordings import Recording
 
+# Of all channels of a recording: a gigabyte when decoded, at 48 kHz an hour and a half.
+MOST_SAMPLES = 2**28
+
 
 def encoded_sounds(recordings: Sequence[Recording]) -> Iterator[tuple[int, Path | bytes]]:
     """Yield (number of the recording, its file or the file's content), each recording once.
@@ -58,16 +61,19 @@ def read_sound(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
         The samples, float32 [samples] in −1 … 1, and the sample rate in Hz.
 
     Raises:
-        InputError: the file cannot be decoded, is empty or silent, or holds numbers that are not
-            finite; names the recording.
+        InputError: the file cannot be decoded, is too long, empty or silent, or holds numbers
+            that are not finite; names the recording.
     """
     try:
-        samples, rate = soundfile.read(
-            BytesIO(source) if isinstance(source, bytes) else source,
-            dtype="float32",
-            always_2d=True,
-        )
-    except soundfile.SoundFileError as error:
+        with soundfile.SoundFile(BytesIO(source) if isinstance(source, bytes) else source) as file:
+            if file.frames * file.channels > MOST_SAMPLES:
+                raise InputError(
+                    f"{name}: declares {file.frames:,} samples in each of {file.channels} channels,"
+                    f" more than {MOST_SAMPLES:,} together; cut it into shorter recordings"
+                )
+            samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate
+    # A TypeError where the file's name says that it holds nothing but samples.
+    except (soundfile.SoundFileError, TypeError) as error:
         raise InputError(
             f"{name}: cannot be decoded ({error}); replace it by a WAV, FLAC or OGG file, or"
             " remove it"

@@ -7,6 +7,7 @@ from ..errors import InputError
 from .official import TINY_IMAGENET
 from .pictures import Picture, dataset_of, files_of, is_picture
 from .prepared import Dataset
+from .recordings import rows_of
 
 ANNOTATIONS = "val_annotations.txt"
 
@@ -31,13 +32,13 @@ def _pictures(root: Path) -> Iterator[Picture]:
     labels: dict[str, str] | None = None
     for name, content in files_of(root):
         parts = name.parts[1:] if name.parts[0] == TINY_IMAGENET.folder else name.parts
-        if parts[0] == "train" and is_picture(name):
+        if parts[:1] == ("train",) and is_picture(name):
             yield Picture("train", parts[1], str(name), content)
-        elif parts[0] == "val" and is_picture(name):
+        elif parts[:1] == ("val",) and is_picture(name):
             validation[name.name] = (str(name), content)
         elif name.name == ANNOTATIONS:
-            lines = content.decode().splitlines()
-            labels = dict(line.split("\t")[:2] for line in lines if line)
+            rows = [cells for _, cells in rows_of(content, root / name, "\t")]
+            labels = {cells[0]: cells[1] for cells in rows if len(cells) > 1}
     if labels is None or labels.keys() != validation.keys():
         raise InputError(
             f"{root}: val/{ANNOTATIONS} and the pictures in val/images do not belong together;"

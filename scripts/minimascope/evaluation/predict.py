@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..batches import inputs_at_once
+from ..batches import in_batches
 
 
 @torch.no_grad()
@@ -14,11 +14,12 @@ def predict(model: nn.Module, inputs: torch.Tensor, batch_size: int = 1024) -> t
     The model's mode is the same after the call as before. ``batch_size`` is the largest number of
     inputs that are computed at once.
     """
-    size = inputs_at_once(inputs, batch_size)
     training = model.training
     model.eval()
     try:
-        return torch.cat([model(batch) for batch in inputs.split(size)])
+        return in_batches(
+            lambda batches: torch.cat([model(batch) for (batch,) in batches]), (inputs,), batch_size
+        )
     finally:
         model.train(training)
 

@@ -219,7 +219,8 @@ def wrap_name(name: str, width: int = 18) -> str:
 def rotate_labels(axes: Axes, labels: Iterable[str]) -> None:
     """Put one upright label under each of the positions 0, 1, 2 …"""
     labels = list(labels)
-    axes.set_xticks(range(len(labels)), labels, rotation=90)
+    # Names are text: a dollar sign in one begins no formula.
+    axes.set_xticks(range(len(labels)), labels, rotation=90, parse_math=False)
     axes.set_xlim(-0.6, len(labels) - 0.4)
 
 

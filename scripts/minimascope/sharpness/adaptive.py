@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..batches import inputs_at_once
+from ..batches import Batches, in_batches
 from ..data.prepared import Split
 from ..errors import InputError
 from ..progress import progress
@@ -172,12 +172,14 @@ def _loss_and_gradient(
     model: nn.Module, parameters: FlatTensors, group: Split, batch_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     trained = [p for p in model.parameters() if p.requires_grad]
-    loss = torch.zeros((), dtype=torch.float64, device=group.labels.device)
-    gradient = torch.zeros_like(parameters.vector)
-    size = inputs_at_once(group.inputs, batch_size)
-    batches = zip(group.inputs.split(size), group.labels.split(size), strict=True)
-    for inputs, labels in batches:
-        part = cross_entropy(model, inputs, labels) / len(group)
-        gradient += parameters.pack(torch.autograd.grad(part, trained, materialize_grads=True))
-        loss += part.detach()
-    return loss, gradient
+
+    def total(batches: Batches) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = torch.zeros((), dtype=torch.float64, device=group.labels.device)
+        gradient = torch.zeros_like(parameters.vector)
+        for inputs, labels in batches:
+            part = cross_entropy(model, inputs, labels) / len(group)
+            gradient += parameters.pack(torch.autograd.grad(part, trained, materialize_grads=True))
+            loss += part.detach()
+        return loss, gradient
+
+    return in_batches(total, (group.inputs, group.labels), batch_size)

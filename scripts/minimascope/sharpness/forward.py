@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..batches import inputs_at_once
+from ..batches import Batches, in_batches
 from ..data.prepared import Split
 from ..errors import InputError
 from ..evaluation.predict import loss_and_accuracy
@@ -167,11 +167,13 @@ def _features_and_logits(
     model: nn.Module, split: Split, batch_size: int
 ) -> tuple[torch.Tensor, torch.Tensor, nn.Linear]:
     apply, head = features_and_head(model)
-    batches = split.inputs.split(inputs_at_once(split.inputs, batch_size))
-    passes = [
-        apply(in_dtype_of(model, batch)) for batch in progress(batches, "forward pass", "batch")
-    ]
-    features, logits = (torch.cat(parts) for parts in zip(*passes, strict=True))
+
+    def whole(batches: Batches) -> tuple[torch.Tensor, ...]:
+        shown = progress(batches, "forward pass", "batch")
+        passes = [apply(in_dtype_of(model, batch)) for (batch,) in shown]
+        return tuple(torch.cat(parts) for parts in zip(*passes, strict=True))
+
+    features, logits = in_batches(whole, (split.inputs,), batch_size)
     return features, logits, head
 
 

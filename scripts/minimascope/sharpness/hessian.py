@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import nn
 
-from ..batches import inputs_at_once
+from ..batches import in_batches
 from ..data.prepared import Split
 from ..errors import InputError
 from ..measurement import Measured, Measurement
@@ -44,14 +45,14 @@ def loss_hessian(
         weight_decay: λ.
         batch_size: how many inputs are computed at once; bounds the memory.
     """
-    size = inputs_at_once(split.inputs, batch_size)
-    batches = list(zip(split.inputs.split(size), split.labels.split(size), strict=True))
+    data = (split.inputs, split.labels)
+    over_batches = partial(in_batches, tensors=data, batch_size=batch_size)
 
     def batch_loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return cross_entropy(model, *batch) / len(split)
 
     chosen = list(selected_parameters(model, parameters).values())
-    return LossHessian(chosen, batches, batch_loss, weight_decay)
+    return LossHessian(chosen, over_batches, batch_loss, weight_decay)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..batches import inputs_at_once
+from ..batches import in_batches
 
 BATCH_SIZE = 1024
 
@@ -22,12 +22,11 @@ def sample_losses(
         labels: [n].
         batch_size: the largest number of inputs that are computed at once.
     """
-    losses = torch.empty(len(labels), dtype=torch.float64, device=labels.device)
-    size = inputs_at_once(inputs, batch_size)
-    batches = (tensor.split(size) for tensor in (inputs, labels, losses))
-    for batch, targets, part in zip(*batches, strict=True):
-        part.copy_(cross_entropy(model, batch, targets, reduction="none"))
-    return losses
+    return in_batches(
+        lambda batches: torch.cat([cross_entropy(model, *batch, "none") for batch in batches]),
+        (inputs, labels),
+        batch_size,
+    )
 
 
 def mean_loss(

@@ -1,6 +1,6 @@
 """The Hessian of a loss as a linear operator, through products with vectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ class LossHessian(PyTorchLinearOperator):
 
     Args:
         parameters: θ; those that count.
-        batches: anything that ``batch_loss`` takes.
+        over_batches: returns what a function of the batches gives, as `batches.in_batches` does,
+            which calls it anew where memory runs out.
         batch_loss: returns a batch's share of the loss as a scalar with its graph.
         weight_decay: λ.
     """
@@ -29,14 +30,14 @@ class LossHessian(PyTorchLinearOperator):
     def __init__(
         self,
         parameters: Sequence[nn.Parameter],
-        batches: Sequence[Any],
+        over_batches: Callable[[Callable[[Iterable[Any]], Any]], Any],
         batch_loss: Callable[[Any], torch.Tensor],
         weight_decay: float = 0.0,
     ):
         shapes = [tuple(p.shape) for p in parameters]
         super().__init__(shapes, shapes)
         self._parameters = list(parameters)
-        self._batches = batches
+        self._over_batches = over_batches
         self._batch_loss = batch_loss
         self._weight_decay = weight_decay
         self.products = 0
@@ -53,12 +54,16 @@ class LossHessian(PyTorchLinearOperator):
 
     def _matmat(self, matrix: list[torch.Tensor]) -> list[torch.Tensor]:
         self.products += matrix[0].shape[-1]
-        results = [self._weight_decay * part for part in matrix]
-        for batch in self._batches:
-            # Fused attention kernels have no second derivative.
-            with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-                self._add_products(batch, matrix, results)
-        return results
+
+        def total(batches: Iterable[Any]) -> list[torch.Tensor]:
+            results = [self._weight_decay * part for part in matrix]
+            for batch in batches:
+                # Fused attention kernels have no second derivative.
+                with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+                    self._add_products(batch, matrix, results)
+            return results
+
+        return self._over_batches(total)
 
     def _add_products(
         self, batch: Any, matrix: list[torch.Tensor], results: list[torch.Tensor]

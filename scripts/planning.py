@@ -1,0 +1,194 @@
+"""What a run of a study would do and why, as Snakemake plans it. Nothing is run or changed."""
+
+import ast
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.dag import DAG
+from snakemake.jobs import Job
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    OutputSettings,
+    Quietness,
+    RerunTrigger,
+    ResourceSettings,
+)
+from snakemake.workflow import Workflow
+
+CHECKOUT = Path(__file__).parents[1]
+# With just these two Snakemake plans and stops; it would go through all jobs otherwise.
+PLAN_ONLY = {Quietness.RULES, Quietness.PROGRESS}
+NEW = "not made yet"
+LONGEST_VALUE = 40
+ABSENT = object()
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that a run would start, its first output, and the reasons, each a short text."""
+
+    rule: str
+    output: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        jobs: those that would start, in their order.
+        size: the number of all jobs of the study.
+        following: for each rule of the study all rules whose jobs depend on its own.
+    """
+
+    jobs: Sequence[PlannedJob]
+    size: int
+    following: Mapping[str, frozenset[str]]
+
+
+def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
+    """Return what a run of a study would do in a working directory.
+
+    Raises:
+        SystemExit: the study is faulty; the message names the key and the remedy.
+        snakemake.exceptions.WorkflowError: Snakemake cannot plan.
+    """
+    with planned_workflow(study, folder, checkout) as workflow:
+        dag = workflow.dag
+        jobs = [job for level in dag.toposorted() for job in sorted(level, key=_name)]
+        jobs = [job for job in jobs if job not in dag.targetjobs]
+        needed = [
+            PlannedJob(job.rule.name, str(job.output[0]), tuple(_reasons(dag, job)))
+            for job in jobs
+            if dag.needrun(job)
+        ]
+        return Plan(needed, len(jobs), _following(dag, jobs))
+
+
+def _following(dag: DAG, jobs: Sequence[Job]) -> dict[str, frozenset[str]]:
+    """Return the rules after each rule; job by job, since few jobs read all that a rule makes."""
+    after_job: dict[Job, set[str]] = {}
+    following: dict[str, frozenset[str]] = {job.rule.name: frozenset() for job in jobs}
+    for job in reversed(jobs):
+        readers = set(dag.depending[job]) - dag.targetjobs
+        after_job[job] = _rules(readers).union(*(after_job[reader] for reader in readers))
+        following[job.rule.name] |= after_job[job]
+    return following
+
+
+@contextmanager
+def planned_workflow(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Iterator[Workflow]:
+    """Give the workflow as Snakemake has it in memory after a dry run."""
+    profile = checkout / "profiles" / "default" / "profile.yaml"
+    options = yaml.safe_load(profile.read_text(encoding="utf-8"))
+    with _silence(), SnakemakeApi(OutputSettings(dryrun=True, quiet=PLAN_ONLY)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[study.absolute()]),
+            snakefile=checkout / "Snakefile",
+            workdir=folder,
+        )
+        settings = DAGSettings(
+            rerun_triggers=RerunTrigger.parse_choices_set(options["rerun-triggers"]),
+            force_incomplete=options["rerun-incomplete"],
+        )
+        workflow.dag(settings).execute_workflow(executor="dryrun")
+        # Snakemake's programming interface returns no plan; this is where it keeps it.
+        yield workflow._workflow
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what Snakemake tells about its work, but not its warnings, from the screen."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _name(job: Job) -> tuple[str, str]:
+    return job.rule.name, str(next(iter(job.output), ""))
+
+
+def _rules(jobs: Iterable[Job]) -> set[str]:
+    return {job.rule.name for job in jobs}
+
+
+def _reasons(dag: DAG, job: Job) -> Iterator[str]:
+    """Yield the job's own reasons, then the rules whose jobs run before it and change its input."""
+    reason = dag.reason(job)
+    there = [file for file in job.output if Path(file).exists()]
+    if not there:
+        yield NEW
+        return
+    if reason.forced:
+        yield "was stopped before its end"
+    if reason.missing_output:
+        yield f"gone: {_listed(reason.missing_output)}"
+    yield from _changes(dag, job, there[0])
+    if reason.software_stack_changed:
+        yield "its software environment changed"
+    if reason.updated_input:
+        yield f"newer than what it made: {_listed(reason.updated_input)}"
+    makers = [
+        other
+        for other, files in dag.dependencies[job].items()
+        if not reason.updated_input_run.isdisjoint(files)
+    ]
+    if makers:
+        yield f"after {', '.join(sorted(_rules(makers)))}"
+
+
+def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
+    """Yield what Snakemake recorded of a job and is otherwise now: code, settings, input files."""
+    record = dag.workflow.persistence.metadata(output)
+    if record is None or record.params is None:
+        return
+    now = json.loads(job.params.spec)
+    # Snakemake keeps Python's text of each parameter; besides the spec none is a JSON object.
+    texts = [str(ast.literal_eval(text)) for text in record.params]
+    before = next((json.loads(text) for text in texts if text.startswith("{")), now)
+    if before.pop("code") != now.pop("code"):
+        yield "its code changed"
+    if changes := list(differences(before, now)):
+        yield f"its settings changed: {_listed(changes)}"
+    old, new = set(record.input or ()), set(map(str, job.input))
+    counts = {"more": len(new - old), "fewer": len(old - new)}
+    if any(counts.values()):
+        yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+
+
+def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Yield each value that differs between two documents: its path, the old, the new."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            values = before.get(key, ABSENT), now.get(key, ABSENT)
+            yield from differences(*values, f"{path}.{key}".strip("."))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from differences(old, new, f"{path}[{index}]")
+    elif before != now:
+        old, new = _short(before), _short(now)
+        yield path if old == new else f"{path} {old} → {new}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is ABSENT else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _listed(items: Iterable[Any], shown: int = 2) -> str:
+    texts = sorted(map(str, items))
+    more = len(texts) - shown
+    return ", ".join(texts[:shown]) + (f" and {more} more" if more > 0 else "")

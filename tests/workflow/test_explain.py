@@ -1,0 +1,157 @@
+"""`make explain` says in one screen what would run and why, and changes nothing."""
+
+import shutil
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+from small_study import ROOT, STUDY, Project, study_with
+
+from explain import screen
+from planning import differences
+
+pytestmark = pytest.mark.workflow
+
+
+def explained(project: Project, changes: dict) -> dict[str, list[str]]:
+    """Return the lines about each rule on the screen, without the rule."""
+    head, _, *lines = screen(project.plan(study_with(changes))).splitlines()
+    assert head.endswith(" jobs would run:")
+    rules: dict[str, list[str]] = {}
+    for line in lines:
+        rule, _, text = line.partition(" ")
+        if rule:
+            rules.setdefault(rule, []).append("")
+        else:
+            # The rest of the line above.
+            rule = [*rules][-1]
+        rules[rule][-1] = f"{rules[rule][-1]} {' '.join(text.split())}".strip()
+    return rules
+
+
+def test_a_finished_study_takes_one_line(finished: Project):
+    text = screen(finished.plan(STUDY))
+    assert text == "Nothing would run: all 35 jobs of the study are up to date."
+
+
+def test_a_changed_setting_is_named_with_its_values(finished: Project):
+    rules = explained(finished, {"training.epochs": 3, "sharpness.perturbation.samples": 4})
+    assert rules["train"] == ["4 jobs its settings changed: training.epochs 2 → 3"]
+    assert rules["forward"] == ["4 jobs after train"]
+    assert rules["perturbation"] == [
+        "4 jobs its settings changed: settings.samples 3 → 4; after train"
+    ]
+    assert rules["calibrate"] == ["1 job after evaluate"]
+    assert "initialise" not in rules
+
+
+def test_jobs_of_a_rule_are_grouped_by_their_reasons(finished: Project):
+    rules = explained(finished, {"seeds": [0, 2], "conditions.baseline_sam.sam.rho": 0.1})
+    assert rules["initialise"] == ["1 job not made yet"]
+    changed = "1 job its settings changed: training.sam.rho 0.05 → 0.1"
+    assert sorted(rules["train"]) == [changed, "2 jobs not made yet"]
+    assert rules["disagreement"] == ["1 job other input files: 2 more, 2 fewer; after evaluate"]
+
+
+def test_a_study_that_never_ran_fits_on_a_screen(project: Project):
+    text = screen(project.plan(STUDY))
+    assert text.startswith("35 of 35 jobs would run:")
+    assert text.count("not made yet") == len(text.splitlines()) - 2 < 20
+    assert not (project.folder / "results").exists()
+
+
+def test_what_happened_to_files_is_named(copied: Project):
+    copied.results("tables/main.md").unlink()
+    model = copied.results("models/digits/resnet18/baseline/seed0/model.safetensors")
+    # Larger than what Snakemake compares by checksum.
+    with model.open("ab") as stream:
+        stream.truncate(2**21)
+    rules = explained(copied, {})
+    assert rules["summarise"] == [
+        "1 job gone: results/small/tables/main.md; after collect, disagreement"
+    ]
+    name = "results/small/models/digits/resnet18/baseline/seed0/model.safetensors"
+    assert rules["forward"] == [f"1 job newer than what it made: {name}"]
+
+
+def test_a_stopped_job_is_told_from_a_new_one(copied: Project):
+    output = "results/small/tables/calibration.csv"
+    # As Snakemake marks what a job that was killed may have left.
+    mark = copied.folder / ".snakemake" / "incomplete" / urlsafe_b64encode(output.encode()).decode()
+    mark.write_text("{}")
+    assert explained(copied, {})["calibrate"] == ["1 job was stopped before its end"]
+
+
+def test_changed_code_is_told_from_changed_settings(finished: Project, tmp_path: Path):
+    moved = Project(shutil.copytree(finished.checkout, tmp_path / "moved"), finished.folder)
+    module = moved.checkout / "scripts" / "minimascope" / "evaluation" / "calibration.py"
+    module.write_text(module.read_text() + "\n\n_ADDED = 1\n")
+    rules = explained(moved, {"evaluation.ece_bins": 10})
+    assert rules["calibrate"] == ["1 job its code changed; its settings changed: bins 15 → 10"]
+
+
+def explain(study: Path, folder: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "scripts" / "explain.py"), str(study)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Return when each file was changed, but for what Snakemake remembers of that itself."""
+    paths = [path for path in folder.rglob("*") if "iocache" not in path.parts]
+    return {str(path): path.lstat().st_mtime_ns for path in paths if path.is_file()}
+
+
+def test_the_command_prints_the_screen_alone_and_changes_no_file(copied: Project):
+    before = files(copied.folder)
+    assert len(before) > 100
+    result = explain(copied.study_file(study_with({"training.epochs": 3})), copied.folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("29 of 35 jobs would run:")
+    assert files(copied.folder) == before
+
+
+BROKEN = {
+    "a fault of the study": (
+        "{study: x, seeds: [0]}",
+        "error in the configuration: configuration: 'datasets' is missing; add it",
+    ),
+    "no YAML": ("study: [", "error: study.yaml: Config file is not valid JSON or YAML."),
+    "no mapping": ("[1, 2]", "error: study.yaml: Config file must be given as JSON or YAML"),
+    "no text": (b"\xff\xfe\x00", "error: study.yaml: "),
+    "no file": (None, "error: study.yaml: [Errno 2] No such file"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_study_ends_with_one_line(tmp_path: Path, content, message: str):
+    if content is not None:
+        (tmp_path / "study.yaml").write_bytes(
+            content if type(content) is bytes else content.encode()
+        )
+    result = explain(Path("study.yaml"), tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(message)
+
+
+def test_make_explains_the_study_that_is_named():
+    command = ["make", "--dry-run", "explain", "STUDY=mine.yaml", "PYTHON=true"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "scripts/explain.py mine.yaml" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}, ["a.b 1 → 3"]),
+        ({"a": None}, {}, ["a null → nothing"]),
+        ({"a": [1, 2]}, {"a": [1, 3]}, ["a[1] 2 → 3"]),
+        ({"a": [1]}, {"a": [1, 3]}, ["a [1] → [1, 3]"]),
+        ({"a": "x" * 99}, {"a": "x" * 98}, ["a"]),
+    ],
+)
+def test_differences_between_settings_are_named_by_their_path(before, now, expected):
+    assert list(differences(before, now)) == expected
