@@ -44,17 +44,16 @@ def project(undisturbed: Project, tmp_path: Path) -> Project:
 @pytest.fixture
 def mount() -> Iterator[Callable[..., None]]:
     """What mounts something at a folder, until the test is over."""
-    mounted: list[Path] = []
+    mounted: dict[Path, None] = {}
 
     def mount_at(folder: Path, *arguments: str | Path) -> None:
         try:
             subprocess.run(["mount", *arguments, folder], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"nothing can be mounted here ({error})")
-        mounted.append(folder)
+        # What is mounted anew with other options is unmounted once.
+        mounted[folder] = None
 
     yield mount_at
-    # A folder mounted twice is unmounted twice; one mounted anew only once.
-    for folder in reversed(mounted):
-        if os.path.ismount(folder):
-            subprocess.run(["umount", folder], check=True)
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)

@@ -107,9 +107,9 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
         for alone in [False] * stage.everything + [True] * stage.alone:
             for _ in range(MOST_ATTEMPTS):
                 fraction = draws.random()
+                remove_what_it_made(project, stage)
                 if kill_during(project, stage, fraction * seconds, alone):
                     break
-                remove_what_it_made(project, stage)
             else:
                 pytest.fail(f"{stage.log} was never interrupted, only {moments}")
             moments.append(f"{stage.log} at {fraction:.2f}{' alone' if alone else ''}")
@@ -119,7 +119,7 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
 
 
 def remove_what_it_made(project: Project, stage: Stage) -> None:
-    """Make a stage that was over before the kill run again."""
+    """Make a stage run again that was over before a kill, its own or that of another one."""
     name = stage.log.split("/")[0]
     made = {
         "download": [project.folder / "data" / ARCHIVE],
