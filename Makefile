@@ -14,15 +14,23 @@ SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 # On a cluster these would limit all jobs together; the profile has limits of its own.
 WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
+# Declines (75) as long as a run in this folder lives, and holds up new ones.
+UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
 NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
 
-.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run unlock report test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
 run: $(READY) ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
+	@# What a killed run has locked is free again; what one that lives has locked is not.
+	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	$(SNAKEMAKE) $(WHERE)
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
+
+unlock: $(READY) ## remove the locks that killed runs have left in this folder
+	@mkdir -p .snakemake
+	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
 
 report: $(READY) ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html

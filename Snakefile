@@ -51,6 +51,10 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+onstart:
+    begin_run()
+
+
 rule all:
     input:
         tables(),

@@ -1,10 +1,12 @@
 # What all stages share: the checked study, where files go, and what a job depends on.
 import csv
+import fcntl
 import math
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from scripts.minimascope.canonical import canonical_json
@@ -13,6 +15,7 @@ from scripts.minimascope.conditions import condition_rows
 from scripts.minimascope.data.corruption_names import CORRUPTIONS
 from scripts.minimascope.data.download import space_for_downloads
 from scripts.minimascope.data.official import OFFICIAL, official_file
+from scripts.minimascope.disk import check_folder
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.ownership import claim
 from scripts.minimascope.registry import (
@@ -35,6 +38,7 @@ from scripts.minimascope.study import Study
 
 # Not the folder of the Snakefile that was started, which may be one that uses this as a module.
 BASE = Path(str(workflow.current_basedir)).parent
+RUNNING: list = []
 
 
 def checked_study() -> Study:
@@ -45,6 +49,27 @@ def checked_study() -> Study:
         raise SystemExit(f"error in the configuration: {error}") from None
 
 
+def check_writable(*folders: str) -> None:
+    """End with one line if nothing can be written to one of these folders."""
+    try:
+        for folder in folders:
+            check_folder(folder)
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def check_braces(**paths: str) -> None:
+    """End with one line if Snakemake would take a part of a path for a wildcard."""
+    for name, path in paths.items():
+        if "{" in path or "}" in path:
+            raise SystemExit(
+                f"error: {name}: {path} has braces, which Snakemake takes for a wildcard; use a"
+                " folder without"
+            )
+
+
+# Snakemake keeps its own records here, and would end with a traceback.
+check_writable(".")
 STUDY = checked_study()
 PUBLISHED = BASE / "resources" / "published"
 PRINTED_TABLES = ("deep_models.csv", "sam_rho_sweep.csv")
@@ -54,6 +79,7 @@ with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
         for row in csv.DictReader(stream)
     }
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
+check_braces(checkout=str(BASE), data_dir=DATA_DIR)
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"
@@ -62,6 +88,18 @@ VIEW = "(-augmented)?"
 def results(path: str) -> str:
     """A path in the study's own part of the results."""
     return f"results/{STUDY.name}/{path}"
+
+
+def begin_run() -> None:
+    """Stop a run that could not, or may not, write its results; let `make unlock` know of others."""
+    check_writable(results(""))
+    claim_results()
+    announce_downloads()
+    # Held open, and so locked, as long as this process lives, however it ends.
+    RUNNING.append(open(".snakemake/running", "w"))
+    # Some network disks have no such locks; there `make unlock` declines to judge.
+    with suppress(OSError):
+        fcntl.flock(RUNNING[-1], fcntl.LOCK_SH)
 
 
 def log_of(rule: str, wildcards: str = "all") -> str:

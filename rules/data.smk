@@ -1,9 +1,6 @@
 # From any source of images to the one prepared format, and corrupted copies of the test split.
 # Official archives are downloaded where neither they nor what they unpack to lie in the folder of
 # raw data.
-onstart:
-    claim_results()
-    announce_downloads()
 
 
 rule download:

@@ -91,12 +91,13 @@ def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.T
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
-def _to_json(row: Mapping[str, float]) -> dict[str, float | None]:
-    return {key: None if value != value else value for key, value in row.items()}
+def _to_json(row: Mapping[str, float]) -> list[list[str | float | None]]:
+    # Pairs, since metadata are written with sorted keys, and columns have an order of their own.
+    return [[key, None if value != value else value] for key, value in row.items()]
 
 
-def _from_json(row: Mapping[str, float | None]) -> dict[str, float]:
-    return {key: float("nan") if value is None else value for key, value in row.items()}
+def _from_json(row: list[list[str | float | None]]) -> dict[str, float]:
+    return {key: float("nan") if value is None else value for key, value in row}
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, torch.Tensor], path: PathLike) -> None:

@@ -1,10 +1,9 @@
 """Downloads from servers on this machine: continued, checked, and from another mirror."""
 
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from mirror import Mirror
 
 from minimascope.data import download
 from minimascope.data.official import RemoteFile
@@ -14,55 +13,17 @@ CONTENT = bytes(range(256)) * 400
 CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
-class Mirror:
-    """A server of one file on the loopback interface.
-
-    Attributes:
-        content: what it serves.
-        ranges: whether it can continue a download.
-        breaks_after: bytes after which it closes the connection, or None.
-        requests: the Range header of each request.
-    """
-
-    def __init__(self, content=CONTENT, ranges=True, breaks_after=None):
-        self.content, self.ranges, self.breaks_after = content, ranges, breaks_after
-        self.requests = []
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked = self.headers.get("Range")
-                mirror.requests.append(asked)
-                start = int(asked[6:-1]) if asked and mirror.ranges else 0
-                body = mirror.content[start:]
-                self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body[: mirror.breaks_after])
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/file.tar"
-
-
 @pytest.fixture
 def mirror():
     servers = []
 
-    def start(**settings):
-        servers.append(Mirror(**settings))
+    def start(content=CONTENT, **settings):
+        servers.append(Mirror(content, **settings))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.server.shutdown()
-        server.server.server_close()
+        server.close()
 
 
 def remote(*mirrors):
@@ -112,8 +73,7 @@ def test_a_wrong_file_is_thrown_away_and_the_next_mirror_asked(tmp_path, mirror)
 def test_every_mirrors_fault_is_told_in_one_line(tmp_path, mirror):
     wrong = mirror(content=b"x" * len(CONTENT))
     gone = mirror()
-    gone.server.shutdown()
-    gone.server.server_close()
+    gone.close()
     with pytest.raises(InputError) as caught:
         download.download(remote(wrong, gone), tmp_path / "file.tar")
     message = str(caught.value)

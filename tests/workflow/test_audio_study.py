@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import Project, study_with
+from small_study import Project, study_with
 
 from minimascope.data.prepared import load_dataset
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Project, study_with
+from small_study import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, STUDY, Project
+from small_study import ROOT, STUDY, Project
 
 pytestmark = pytest.mark.workflow
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from conftest import STUDY, Project
 from safetensors import safe_open
+from small_study import STUDY, Project
 
 from minimascope.registry import FIGURES
 

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, STUDY, Project, study_with
+from small_study import ROOT, STUDY, Project, study_with
 
 from explain import screen
 from planning import differences

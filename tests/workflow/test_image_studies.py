@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import Project, study_with
 from safetensors import safe_open
+from small_study import Project, study_with
 from torchvision.models import resnet18
 
 pytestmark = pytest.mark.workflow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY, Project, study_with
+from small_study import ROOT, STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from conftest import ROOT, STUDY, Project, copy_workflow, study_with
+from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 
 from minimascope.data.corruption_names import CORRUPTIONS
 from minimascope.registry import DATASET_FIGURES, FIGURES, SHARPNESS

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from conftest import Project, study_with
 from outputs import outputs
+from small_study import Project, study_with
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 

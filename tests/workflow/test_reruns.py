@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, STUDY, Project, study_with
 from rerun_cases import CHANGES, STUDIES, finish_on_paper, key_of, without_names
+from small_study import ROOT, STUDY, Project, study_with
 
 from configuration_keys import SAME_AS, configuration_keys
 from planning import plan

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Project, study_with
 from safetensors import safe_open
+from small_study import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
 
@@ -37,10 +37,11 @@ def train(folder: Path, checkout: Path) -> Project:
     return project
 
 
-def history(project: Project) -> list[dict[str, str]]:
+def history(project: Project) -> list[list[tuple[str, str]]]:
     with project.results(MODEL).with_name("history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    return [{key: row[key] for key in row if key not in TIMING} for row in rows]
+    # Pairs: columns have an order of their own.
+    return [[(key, row[key]) for key in row if key not in TIMING] for row in rows]
 
 
 def kill_while_training(project: Project, draws: random.Random) -> int:

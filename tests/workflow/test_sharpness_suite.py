@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Project, study_with
+from small_study import Project, study_with
 
 from minimascope.registry import FIGURES, SHARPNESS
 

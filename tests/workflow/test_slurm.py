@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project, study_with
 from filelock import FileLock
 from outputs import outputs
 from safetensors import safe_open
+from small_study import ROOT, Project, study_with
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 

@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Project, study_with
 from outputs import outputs
+from small_study import Project, study_with
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 

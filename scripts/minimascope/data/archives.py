@@ -30,6 +30,7 @@ HEADER_TYPES = {
     tarfile.GNUTYPE_LONGLINK,
 }
 LARGEST_HEADER = 2**20
+CHUNK = 2**20
 # A file's name and what reads it, while its archive is at it.
 Member = tuple[PurePosixPath, Callable[[], bytes]]
 
@@ -124,6 +125,9 @@ def _tar_members(path: Path) -> Iterator[tuple[PurePosixPath, int, Callable[[], 
             name = _checked_name(path, member.name, member.isdir())
             read = None if member.isdir() else partial(_read_member, archive, member)
             yield name, member.size, read
+        # The checksum of all is behind the last file, where tarfile does not look.
+        while stream and stream.read(CHUNK):
+            pass
 
 
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

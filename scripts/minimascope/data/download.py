@@ -1,5 +1,6 @@
 """Downloading official archives: several mirrors, continued after an interruption, checked."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +17,8 @@ from .official import RemoteFile
 CHUNK = 2**20
 TIMEOUT = 60  # seconds without a byte
 PARTIAL_CONTENT = 206
+# Faults of this machine's disk, which no other mirror would mend.
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def space_for_downloads(files: Sequence[RemoteFile], folder: Path) -> str:
@@ -51,6 +54,7 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
     Raises:
         InputError: no mirror gave the whole file with its checksum; names the file, each mirror's
             fault and where to put a copy from elsewhere.
+        OSError: the disk is full or read-only; what was fetched stays.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +65,8 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
             _fetch(url, partial, file.size)
             verify(partial, file.checksum)
         except (OSError, InputError) as error:
+            if getattr(error, "errno", None) in DISK_FAULTS:
+                raise OSError(error.errno, error.strerror, str(target)) from error
             faults.append(f"{url}: {error}")
             continue
         os.replace(partial, target)
