@@ -7,26 +7,30 @@ STUDY ?= config.yaml
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
-NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
+# Of a study that is checked: other names could be anything that a shell runs.
+NAME = $(shell $(BIN)/python scripts/check_study.py $(STUDY))
 
-.PHONY: run report test trials lint format bench bench-gpu dag docs dry-run clean help
+.PHONY: run report check test trials lint format bench bench-gpu dag docs dry-run clean help
 
-run: $(READY) ## run the study (STUDY=config.yaml), make its report and print the main table
+run: check ## run the study (STUDY=config.yaml), make its report and print the main table
 	$(SNAKEMAKE) --cores $(CORES)
 	@$(MAKE) --no-print-directory report
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
 
-report: $(READY) ## make the HTML report of a finished study
+report: check ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 
-dry-run: $(READY) ## list the jobs that a run would start
+check: $(READY) ## check the study, before Snakemake reads it
+	@$(BIN)/python scripts/check_study.py $(STUDY) > /dev/null
+
+dry-run: check ## list the jobs that a run would start
 	$(SNAKEMAKE) --dry-run
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
 
-dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
+dag: check ## draw the graph of rules as results/<study>/rule_graph.svg
 	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
@@ -53,7 +57,7 @@ bench: $(READY) ## measure speed and print it as a table of ratios
 docs: $(READY) ## make docs/configuration.md from the schema
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
 
-clean: ## remove the results of the study
+clean: check ## remove the results of the study
 	rm -rf results/$(NAME)
 
 help: ## show this list

@@ -4,13 +4,11 @@ import csv
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -67,7 +65,7 @@ def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file; raise InputError naming the file if that is not what it holds."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable JSON file ({error}); delete it and run again"
         ) from error
@@ -83,8 +81,12 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read an .npz file; raise InputError naming the file if that is not what it holds."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+            arrays = {name: file[name] for name in file.files}
+            # Of members that are no arrays, NumPy gives the bytes.
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("it holds something else than arrays")
+            return arrays
+    except Exception as error:  # whatever zipfile and NumPy make of arbitrary bytes
         raise InputError(
             f"{path}: not a readable .npz file ({error}); delete it and run again"
         ) from error
@@ -119,8 +121,10 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata are no mapping")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable safetensors file ({error}); delete it and run again"
         ) from error
