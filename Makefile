@@ -16,11 +16,12 @@ LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)
 WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
 # Declines (75) as long as a run in this folder lives, and holds up new ones.
 UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
-NAME = $(shell $(BIN)/python -c "import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))['study'])" $(STUDY))
+# Of a study that is checked: other names could be anything that a shell runs.
+NAME = $(shell $(BIN)/python scripts/check_study.py $(STUDY))
 
-.PHONY: run unlock report test trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run unlock report check test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
-run: $(READY) ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
+run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	$(SNAKEMAKE) $(WHERE)
@@ -28,23 +29,26 @@ run: $(READY) ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a 
 	@cat results/$(NAME)/tables/main.md
 	@echo "Report: results/$(NAME)/report.html"
 
-unlock: $(READY) ## remove the locks that killed runs have left in this folder
+unlock: check ## remove the locks that killed runs have left in this folder
 	@mkdir -p .snakemake
 	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
 
-report: $(READY) ## make the HTML report of a finished study
+report: check ## make the HTML report of a finished study
 	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 
-dry-run: $(READY) ## list the jobs that a run would start
+check: $(READY) ## check the study, before Snakemake reads it
+	@$(BIN)/python scripts/check_study.py $(STUDY) > /dev/null
+
+dry-run: check ## list the jobs that a run would start
 	$(SNAKEMAKE) $(WHERE) --dry-run
 
-explain: $(READY) ## say in one screen why each job of a run would start
+explain: check ## say in one screen why each job of a run would start
 	@$(BIN)/python scripts/explain.py $(STUDY)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
 
-dag: $(READY) ## draw the graph of rules as results/<study>/rule_graph.svg
+dag: check ## draw the graph of rules as results/<study>/rule_graph.svg
 	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
@@ -72,7 +76,7 @@ docs: $(READY) ## make docs/configuration.md and the tables of docs/reruns.md fr
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
 	$(BIN)/python scripts/rerun_reference.py
 
-clean: ## remove the results of the study
+clean: check ## remove the results of the study
 	rm -rf results/$(NAME)
 
 help: ## show this list

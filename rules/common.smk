@@ -35,6 +35,7 @@ from scripts.minimascope.registry import (
 )
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
+from scripts.minimascope.study_file import read_study_file
 
 # Not the folder of the Snakefile that was started, which may be one that uses this as a module.
 BASE = Path(str(workflow.current_basedir)).parent
@@ -44,6 +45,10 @@ RUNNING: list = []
 def checked_study() -> Study:
     """The study, or one line about the first fault of its configuration."""
     try:
+        # Jobs read what the run has checked, and what uses this as a module has files of its own.
+        if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+            for path in workflow.configfiles:
+                read_study_file(path)
         return load_study(config, BASE / "resources" / "config.schema.yaml")
     except InputError as error:
         raise SystemExit(f"error in the configuration: {error}") from None

@@ -47,7 +47,7 @@ class CheckpointFile:
         if not self.path.exists():
             return Progress()
         tensors, metadata = load_tensors(self.path)
-        if metadata["identity"] != self.identity:
+        if metadata.get("identity") != self.identity:
             return Progress()
         load_weights(model, _part(tensors, "model."), self.path)
         state: dict[int, dict[str, Any]] = {}

@@ -5,8 +5,10 @@ This module and `study` are read whenever Snakemake plans, so they import no tor
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,11 @@ NAMES = {
     "optimizers": tuple(OPTIMIZERS),
     "corruptions": CORRUPTIONS,
 }
+# More than any study has, little enough to be checked in seconds.
+MOST_VALUES = 20_000
+MOST_LEVELS = 20
+# Every whole number up to here is exact as a float, too.
+LARGEST_NUMBER = 2**53
 
 
 @cache
@@ -105,9 +112,18 @@ def _is_number(_checker: Any, value: Any) -> bool:
     return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
 
 
-# JSON Schema takes 2.0 for an integer and NaN for a number; neither is one for a study.
+def _whole_pattern(
+    _validator: Any, pattern: str, value: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern}")
+
+
+# JSON Schema takes 2.0 for an integer and NaN for a number; neither is one for a study. Its
+# patterns may end before a line break; a name must not.
 _Validator = extend(
     Draft202012Validator,
+    validators={"pattern": _whole_pattern},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
     ),
@@ -118,12 +134,30 @@ def with_text_keys(value: Any) -> Any:
     """Return a copy of a value in which every key is text.
 
     YAML 1.1 reads a bare ``on`` as true; a study means the word.
+
+    Raises:
+        InputError: more levels or values than a study can have, such as YAML's references to
+            itself make of a few lines, or a number with more digits than any setting.
     """
-    if isinstance(value, list):
-        return [with_text_keys(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    return {_key_text(key): with_text_keys(item) for key, item in value.items()}
+    values = count()
+
+    def copied(value: Any, path: tuple[str | int, ...]) -> Any:
+        if next(values) == MOST_VALUES or len(path) > MOST_LEVELS:
+            raise InputError(
+                f"{path_text(path[:3])}: holds more than {MOST_VALUES:,} values or"
+                f" {MOST_LEVELS} levels; a study has far fewer, so take out what repeats"
+            )
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise InputError(f"{path_text(path)}: must be between ±{LARGEST_NUMBER}; lower it")
+        if isinstance(value, list):
+            return [copied(item, (*path, place)) for place, item in enumerate(value)]
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            _key_text(key): copied(item, (*path, _key_text(key))) for key, item in value.items()
+        }
+
+    return copied(value, ())
 
 
 def _key_text(key: Any) -> str:
@@ -185,6 +219,8 @@ def _one_line(error: ValidationError, where: str) -> str:
             return f"{path}: expected {kinds}, got {_shown(value)}"
         case "minItems" | "minProperties":
             return f"{path}: is empty; give at least {rule}"
+        case "maxLength":
+            return f"{path}: {value[:20]!r}… is longer than {rule} characters; shorten it"
         case "pattern":
             return f"{path}: {value!r} does not match {rule}"
         case "minimum":
@@ -203,8 +239,10 @@ def _one_line(error: ValidationError, where: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         try:
-            return f"the text {value!r} (in YAML write {float(value)!r})"
+            number = float(value)
         except ValueError:
-            return f"the text {value!r}"
+            number = math.nan
+        hint = f" (in YAML write {number!r})" if math.isfinite(number) else ""
+        return f"the text {value!r}{hint}"
     names = {dict: "a mapping", list: "a list", type(None): "nothing"}
     return names.get(type(value), str(value))

@@ -7,13 +7,11 @@ import os
 import re
 import secrets
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -31,11 +29,6 @@ METADATA_KEY = "minimascope"
 HASH_KEY = "content_sha256"
 # A file beside a partial one, locked as long as its writer lives.
 LIFE_SIGN = "locked"
-# What reading a damaged .npz file raises; RuntimeError where it asks for unknown compression.
-UNREADABLE_ARRAYS = (
-    *(OSError, ValueError, TypeError, EOFError, RuntimeError),
-    *(BadZipFile, zlib.error),
-)
 
 
 @contextmanager
@@ -129,7 +122,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         found = document.pop(HASH_KEY, None)
         matches = found == _document_hash(document)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable JSON document ({error}); delete it and run again"
         ) from error
@@ -162,7 +155,7 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
         found = str(arrays.pop(HASH_KEY, None))
         matches = found == _arrays_hash(arrays)
-    except UNREADABLE_ARRAYS as error:
+    except Exception as error:  # whatever zipfile and NumPy make of arbitrary bytes
         raise InputError(
             f"{path}: not a readable .npz file ({error}); delete it and run again"
         ) from error
@@ -212,8 +205,10 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata are no mapping")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable safetensors file ({error}); delete it and run again"
         ) from error

@@ -1,8 +1,10 @@
 """From a checked configuration to a study in which every run is resolved."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from .config import (
 from .data.corruption_names import CORRUPTIONS
 from .data.log_mel_spec import LogMel
 from .errors import InputError, nearest
+from .names import fault_of_name
 from .registry import (
     INITIAL,
     NETWORKS,
@@ -34,6 +37,16 @@ OF_THE_SIGNAL = ("seconds", "mixed_rates")
 # Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
 OF_IMAGES = ("crop_padding", "horizontal_flip", "resized_crop")
 OF_RECORDINGS = ("band_masks", "time_masks")
+# Of one sweep; more would be years of training.
+MOST_CELLS = 10_000
+# Names become folders, and most file systems allow 255 bytes; Snakemake stops at a value whose end
+# is 20 times the same, as a rule that feeds itself makes it.
+LONGEST_NAME = 200
+LONGEST_PART = 255
+LONGEST_PATH = 1000
+# Control characters, halves of characters, and what Snakemake fills in.
+NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff{}<>]")
+REPETITIVE = re.compile(r"(.+)\1{19}$")
 
 
 def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
@@ -58,6 +71,8 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     }
     study = Study(config, controls, training, sharpness)
     _check_names(study)
+    _check_capitals(study)
+    _check_paths(config)
     _check_networks(study)
     _check_recordings(study)
     _check_corrupted_sets(study)
@@ -146,6 +161,36 @@ def _resolve_sharpness(
 
 
 def _check_names(study: Study) -> None:
+    """Refuse names that no file can have, or that Snakemake takes for an endless rule."""
+    names = [*study.config["datasets"], *study.config["networks"], *study.conditions]
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"{name}: {len(name)} characters are too many for the name of a folder; at most"
+                f" {LONGEST_NAME}"
+            )
+        if fault := fault_of_name(name):
+            raise InputError(f"{name}: {fault}; choose another name")
+        if REPETITIVE.search(name):
+            raise InputError(f"{name}: ends with 20 times the same; choose another name")
+
+
+def _check_paths(config: Mapping[str, Any]) -> None:
+    """Refuse paths that no system has, or into which Snakemake reads wildcards."""
+    paths = {"data_dir": config["data_dir"]}
+    for section, keys in (("datasets", ("path", "table")), ("networks", ("weights",))):
+        for name, spec in config[section].items():
+            paths |= {f"{section}.{name}.{key}": spec[key] for key in keys if key in spec}
+    for where, path in paths.items():
+        if found := NOT_IN_PATHS.search(path):
+            raise InputError(f"{where}: {found[0]!r} cannot stand in a path here; rename the file")
+        if len(path) > LONGEST_PATH or any(
+            len(part.encode()) > LONGEST_PART for part in path.split("/")
+        ):
+            raise InputError(f"{where}: {path[:20]!r}… is too long for a path; shorten it")
+
+
+def _check_capitals(study: Study) -> None:
     """Refuse names whose files some disk would take for those of another name."""
     name, end = study.config["study"], "-published"
     if name.casefold().endswith(end):
@@ -305,13 +350,15 @@ def _sweep_cells(
     name: str, sweep: Mapping[str, Any], conditions: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield (condition it varies, name, swept settings) for each cell of a sweep's grid."""
+    axes = sweep["axes"]
+    if (cells := prod(map(len, axes.values()))) > MOST_CELLS:
+        raise InputError(f"sweeps.{name}.axes: {cells:,} cells; at most {MOST_CELLS:,}")
     for condition in sweep.get("conditions", conditions):
         if condition not in conditions:
             raise InputError(
                 f"sweeps.{name}.conditions: no condition {condition!r};"
                 f" {nearest(condition, conditions)}"
             )
-        axes = sweep["axes"]
         for values in product(*axes.values()):
             override: dict[str, Any] = {}
             label = condition

@@ -107,8 +107,10 @@ def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata:
 
 
 def load_corrupted(path: str | PathLike) -> CorruptedImages:
-    """Read what `save_corrupted` wrote."""
+    """Read what `save_corrupted` wrote; raise InputError if that is not what the file holds."""
     tensors, metadata = load_tensors(path)
+    if "severities" not in metadata:
+        raise InputError(f"{path}: holds no corrupted images; delete it and run again")
     return CorruptedImages(
         metadata["corruption"],
         tuple(metadata["severities"]),

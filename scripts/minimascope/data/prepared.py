@@ -127,8 +127,13 @@ def save_dataset(path: str | PathLike, dataset: Dataset, **metadata: Any) -> Non
 
 
 def load_dataset(path: str | PathLike) -> tuple[Dataset, str]:
-    """Read what `save_dataset` wrote and return (data set, content hash)."""
+    """Read what `save_dataset` wrote and return (data set, content hash).
+
+    Raises InputError naming the file if that is not what it holds.
+    """
     tensors, metadata = load_tensors(path)
+    if "classes" not in metadata:
+        raise InputError(f"{path}: holds no data set; name a prepared.safetensors of this workflow")
     splits = [
         Split(
             **{

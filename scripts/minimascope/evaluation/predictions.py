@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import InputError
 from ..io import load_tensors, save_tensors
 from ..measurement import Measurement
 from .metrics import accuracy, brier_score, negative_log_likelihood
@@ -39,8 +40,10 @@ def save_predictions(path: str | PathLike, predictions: Predictions, **metadata:
 
 
 def load_predictions(path: str | PathLike) -> Predictions:
-    """Read what `save_predictions` wrote."""
+    """Read what `save_predictions` wrote; raise InputError if that is not what the file holds."""
     tensors, metadata = load_tensors(path)
+    if "logits" not in tensors:
+        raise InputError(f"{path}: holds no predictions; delete it and run again")
     arrays = tensors["logits"].numpy(), tensors["labels"].numpy()
     return Predictions(metadata["run"], *arrays, metadata["view"])
 

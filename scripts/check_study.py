@@ -1,0 +1,25 @@
+"""Check a study before Snakemake reads it, and print the name under which its results are kept."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from minimascope.errors import InputError
+from minimascope.loading import load_study
+from minimascope.study_file import read_study_file
+
+SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="the study's YAML file")
+    path = parser.parse_args().study
+    try:
+        print(load_study(read_study_file(path), SCHEMA).name)
+    except InputError as error:
+        sys.exit(f"error in the configuration: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The text of a study: read as data, and refused where another reader would guess.
+
+Snakemake reads a study, too, and more freely: it keeps the last of two equal keys, and runs the
+Python expressions of a file that says ``__use_yte__: true``. What is read here first is safe.
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .config import MOST_VALUES
+from .errors import InputError
+
+LARGEST_FILE = 2**18
+TEMPLATE_KEY = "__use_yte__"
+
+
+def read_study_file(path: str | PathLike) -> dict[str, Any]:
+    """Return what a YAML file says, each key once and nothing in it run.
+
+    Raises:
+        InputError: no readable file of UTF-8 text, no YAML, no mapping, a key that is given twice,
+            a tag of another language, a template, or references that multiply; names the file
+            and, where that is known, the line.
+    """
+    text = _text(Path(path))
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise InputError(f"{path}: holds no keys; a study begins with 'study: <name>'")
+        _check_node(node, path, {})
+        return loader.construct_document(node)
+    except InputError:
+        raise
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({_cause(error)}); correct it") from error
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply for a study; take levels out") from None
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        # What YAML takes for a date or number by its tag or look, and cannot make one of.
+        raise InputError(
+            f"{path}: a value is none of its kind ({error}); put it in quotes"
+        ) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_FILE:,} bytes; no study is")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a study") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
+
+
+def _check_node(node: yaml.Node, path: str | PathLike, sizes: dict[yaml.Node, int]) -> int:
+    """Return the number of values below a node, each reference counted in full.
+
+    A node that is being counted has size 0: who meets it again is inside of it.
+    """
+    if node in sizes:
+        if sizes[node] == 0:
+            raise InputError(f"{path}, {_line(node)}: contains itself; write it out")
+        return sizes[node]
+    sizes[node] = 0
+    children = []
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(node, path)
+        children = [child for pair in node.value for child in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    sizes[node] = 1 + sum(_check_node(child, path, sizes) for child in children)
+    if sizes[node] > 2 * MOST_VALUES:
+        raise InputError(
+            f"{path}, {_line(node)}: its references stand for more than {2 * MOST_VALUES:,} values;"
+            " write out what is meant"
+        )
+    return sizes[node]
+
+
+def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
+    seen = set()
+    for key, _ in node.value:
+        if key.value == TEMPLATE_KEY:
+            raise InputError(
+                f"{path}, {_line(key)}: {TEMPLATE_KEY} makes Snakemake run code in the file; write"
+                " out what it computes"
+            )
+        # What merges another mapping may stand more than once.
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if (key.tag, key.value) in seen:
+                raise InputError(
+                    f"{path}, {_line(key)}: the key {key.value!r} stands twice in one mapping;"
+                    " remove one"
+                )
+            seen.add((key.tag, key.value))
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
+
+
+def _cause(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"line {mark.line + 1}: {problem}" if mark else problem

@@ -1,0 +1,238 @@
+"""Whatever a study says, it is planned or refused in one line, and nothing in it is run."""
+
+import subprocess
+import sys
+import time
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzzed_studies import SHIPPED, studies
+from hypothesis import HealthCheck, Phase, given, settings
+from study_cases import BASE, ROOT, SCHEMA
+
+from minimascope.conditions import condition_rows
+from minimascope.config import MOST_LEVELS, MOST_VALUES
+from minimascope.errors import InputError
+from minimascope.loading import load_study
+from minimascope.study import Study
+from minimascope.study_file import read_study_file
+
+STUDY = """study: small
+seeds: [0]
+datasets: {digits: {source: digits}}
+networks: {resnet: {architecture: resnet18}}
+training: {epochs: 1, batch_size: 10, optimizer: {name: sgd, lr: 0.1}}
+conditions: {baseline: {}}
+"""
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{this}: &{this} [{', '.join([f'*{last}'] * 9)}]\n"
+    for last, this in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {k: v}\n" + "".join(
+    f"{this}: &{this} {{<<: [{', '.join([f'*{last}'] * 9)}]}}\n"
+    for last, this in zip("abcdefgh", "bcdefghi", strict=True)
+)
+FILES = {
+    "a call": (STUDY + "x: !!python/object/apply:os.system ['touch MARKER']", "line 7: could not"),
+    "a call of another kind": (
+        STUDY + "x: !!python/object/new:os.system ['touch MARKER']",
+        "line 7: could not determine a constructor",
+    ),
+    "a name": (STUDY + "x: !!python/name:os.system", "line 7: could not determine a constructor"),
+    "a module": (STUDY + "x: !!python/module:antigravity", "line 7: could not determine"),
+    "a tuple": (STUDY + "x: !!python/tuple [1]", "line 7: could not determine a constructor"),
+    "a template": (
+        STUDY + "__use_yte__: true\nx: ?__import__('os').system('touch MARKER')",
+        "line 7: __use_yte__ makes Snakemake run code",
+    ),
+    "a billion laughs": (STUDY + BOMB, "its references stand for more than"),
+    "a billion merged mappings": (STUDY + MERGES, "its references stand for more than"),
+    "itself": (STUDY + "x: &x {y: *x}", "line 7: contains itself"),
+    "a key twice": (STUDY + "study: other", "line 7: the key 'study' stands twice"),
+    "a key twice far down": (
+        STUDY.replace("epochs: 1,", "epochs: 1, epochs: 2,"),
+        "line 5: the key 'epochs' stands twice",
+    ),
+    "a list": ("- a\n- b\n", "holds no keys"),
+    "a word": ("study", "holds no keys"),
+    "nothing": ("", "holds no keys"),
+    "a comment": ("# study: x\n", "holds no keys"),
+    "two documents": (f"{STUDY}---\n{STUDY}", "line 7: but found another document"),
+    "tabs": ("study: x\n\tseeds: [0]\n", "line 2: found character '\\t'"),
+    "a NUL": (STUDY + "\0", "not YAML"),
+    "an escape": (STUDY + "x: \x1b[2J", "not YAML"),
+    "an open bracket": (STUDY + "x: [1, 2\n", "not YAML"),
+    "an unknown reference": (STUDY + "x: *nothing", "line 7: found undefined alias"),
+    "a mapping as key": (STUDY + "? {a: 1}\n: 2", "not YAML"),
+    "five thousand digits": (STUDY + f"x: {'1' * 5000}", "none of its kind"),
+    "no such day": (STUDY + "x: 2020-13-45", "none of its kind (month must be"),
+    "a number by its tag alone": (STUDY + "x: !!int abc", "none of its kind"),
+    "a time without a number": (STUDY + "x: !!timestamp abc", "none of its kind"),
+    "lists in lists": (STUDY + "x: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+    "mappings in mappings": (STUDY + "x: " + "{a: " * 3000 + "}" * 3000, "nested too deeply"),
+    "too much of it": (STUDY + "#" * 300_000, "larger than 262,144 bytes"),
+}
+
+
+def refusal(path: Path) -> str:
+    """Return the line with which a file is refused, be it as a file or as a study."""
+    with pytest.raises(InputError) as caught:
+        load_study(read_study_file(path), SCHEMA)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("fault", FILES)
+def test_a_hostile_file_is_refused_with_its_name_and_line(tmp_path, monkeypatch, fault):
+    text, message = FILES[fault]
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "study.yaml"
+    path.write_bytes(text.replace("MARKER", str(tmp_path / "marker")).encode())
+    start = time.monotonic()
+    line = refusal(path)
+    assert line.startswith(f"{path}")
+    assert message in line
+    assert time.monotonic() - start < 20
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_are_none_or_no_text_are_refused(tmp_path):
+    assert "cannot be read (No such file" in refusal(tmp_path / "missing.yaml")
+    assert "cannot be read (Is a directory)" in refusal(tmp_path)
+    for content in (STUDY.encode("utf-16"), STUDY.encode() + b"# caf\xe9"):
+        (tmp_path / "study.yaml").write_bytes(content)
+        assert "not UTF-8" in refusal(tmp_path / "study.yaml")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_study_with_references_and_merges_is_read_as_meant(tmp_path, mark):
+    text = STUDY.replace("{baseline: {}}", "{baseline: &b {dropout: 0.5}, c: {<<: *b, epochs: 2}}")
+    (tmp_path / "study.yaml").write_text(mark + text, encoding="utf-8")
+    read = read_study_file(tmp_path / "study.yaml")
+    assert read["conditions"]["c"] == {"dropout": 0.5, "epochs": 2}
+    assert load_study(read, SCHEMA).conditions == ["baseline", "c"]
+
+
+@pytest.mark.parametrize("path", sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")]))
+def test_every_study_of_the_workflow_is_accepted(path):
+    assert read_study_file(path) == SHIPPED[path.stem]
+
+
+def checked(path: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "scripts" / "check_study.py", path]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_script_prints_the_name_of_the_results_or_one_line(tmp_path):
+    (tmp_path / "s.yaml").write_text(STUDY + "protocol: published")
+    assert checked(tmp_path / "s.yaml").stdout == "small-published\n"
+    # `make` puts the name into commands.
+    for name in ("$(touch marker)", "../..", "a; b", "x\\n", ""):
+        (tmp_path / "s.yaml").write_text(STUDY.replace("small", f'"{name}"'))
+        result = checked(tmp_path / "s.yaml")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith("error in the configuration: study: ")
+        assert result.stderr.count("\n") == 1
+
+
+# What was found wrong by the trial below, or in the search for what it should try.
+
+DEEP: dict = {}
+for _ in range(500):
+    DEEP = {"a": DEEP}
+WIDE: list = ["x"]
+for _ in range(9):
+    WIDE = [WIDE] * 9
+GRID = {"training.epochs": [1, 2], "training.dropout": [n / 200 for n in range(100)]}
+SHARES = ("label_noise", "label_smoothing", "dropout", "optimizer.lr", "optimizer.weight_decay")
+FOUND = {
+    "a name that ends a line": ({"datasets": {"d\n": {"source": "digits"}}}, "datasets: 'd\\n'"),
+    "a study's name that ends a line": ({"study": "x\n"}, "study: 'x\\n' does not match"),
+    "a key that clears the screen": ({"\x1b[2J": 1}, "\\x1b[2J: unknown key"),
+    "a key of half a character": ({"\ud800": 1}, "\\ud800: unknown key"),
+    "a name longer than a folder's": ({"study": "x" * 300}, "is longer than 64 characters"),
+    "a name that Snakemake takes for a loop": (
+        {"networks": {"a" * 30: {"architecture": "resnet18"}}},
+        "ends with 20 times the same",
+    ),
+    "a seed that Snakemake takes for a loop": ({"seeds": [10**40]}, "seeds[0]: must be between"),
+    "a seed that no generator takes": ({"seeds": [2**40]}, "seeds[0]: must be at most 4294967295"),
+    "a number of four hundred digits": (
+        {"training": {**BASE["training"], "epochs": 10**400}},
+        "training.epochs: must be between",
+    ),
+    "a number beyond floats, as text": (
+        {"analysis": {"stability_threshold": "1e400"}},
+        "expected number, got the text '1e400'",
+    ),
+    "five hundred levels": ({"published": DEEP}, f"{MOST_LEVELS} levels"),
+    "a billion values": ({"published": {"a": WIDE}}, f"more than {MOST_VALUES:,} values"),
+    "a sweep of a million cells": (
+        {"sweeps": {"s": {"axes": GRID | {"training.label_noise": [n / 99 for n in range(99)]}}}},
+        "sweeps.s.axes: 19,800 cells; at most 10,000",
+    ),
+    "a sweep with a name longer than a folder's": (
+        {
+            "conditions": {"abcdefghij" * 6: {}},
+            "sweeps": {"s": {"axes": {f"training.{key}": [0.12345678901234567] for key in SHARES}}},
+        },
+        "204 characters are too many",
+    ),
+    "a condition that tables take for missing": (
+        {"conditions": {"NA": {}}},
+        "NA: stands for a value in tables",
+    ),
+    "a folder with a wildcard": ({"data_dir": "{x}"}, "data_dir: '{' cannot stand in a path"),
+    "a folder with a variable": ({"data_dir": "<script>"}, "data_dir: '<' cannot stand"),
+    "a folder of half a character": ({"data_dir": "\ud800"}, "data_dir: '\\ud800' cannot stand"),
+    "a folder with a NUL": ({"data_dir": "a\0b"}, "data_dir: '\\x00' cannot stand"),
+    "a folder longer than a folder": ({"data_dir": "x" * 300}, "is too long for a path"),
+    "weights with a wildcard": (
+        {"networks": {"r": {"architecture": "pretrained_resnet18", "weights": "{x}"}}},
+        "networks.r.weights: '{' cannot stand in a path",
+    ),
+    "a table with too long a name": (
+        {"datasets": {"d": {"source": "audio_folder", "table": "é" * 200}}},
+        "datasets.d.table: 'éé",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_was_found_is_refused_in_one_line(case):
+    changes, message = FOUND[case]
+    with pytest.raises(InputError) as caught:
+        load_study(deepcopy(BASE) | changes, SCHEMA)
+    assert message in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1100
+
+
+@settings(
+    max_examples=500,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(studies())
+def test_any_configuration_is_a_study_or_refused_in_one_line(config):
+    before = repr(config)
+    study = outcome(config)
+    if isinstance(study, InputError):
+        assert str(study).isprintable()
+    else:
+        assert study.pairs
+        assert condition_rows(study)
+    assert repr(config) == before
+
+
+def outcome(config: Any) -> Study | InputError:
+    """Return the study, or why there is none."""
+    try:
+        return load_study(config, SCHEMA)
+    except InputError as error:
+        return error
