@@ -146,10 +146,10 @@ def run_number(log: Path) -> str | None:
 def cluster() -> Iterator[None]:
     """Start a cluster, if none of ours is there, and stop what was started."""
     there = subprocess.run([CLUSTER, "status"], capture_output=True).returncode == 0
-    started = subprocess.run([CLUSTER, "start"], capture_output=True, text=True)
-    if started.returncode:
-        pytest.skip(started.stderr.strip())
     try:
+        started = subprocess.run([CLUSTER, "start"], capture_output=True, text=True)
+        if started.returncode:
+            pytest.skip(started.stderr.strip())
         yield
     finally:
         if not there:
