@@ -213,7 +213,8 @@ def cost_of(command: list[str]) -> Cost:
         first, jobs, printed = None, 0, []
         for line in process.stdout:
             printed.append(line)
-            if first is None and re.match(r"(local)?rule \w+:", line):
+            # The moment above the first job.
+            if first is None and re.match(r"\[\w{3} \w{3} +\d+ ", line):
                 first = _processor_seconds(process.pid)
             if match := re.match(r"total +(\d+)", line):
                 jobs = int(match[1])
