@@ -171,6 +171,8 @@ def test_comments_and_files_outside_the_study_rerun_nothing(of_files: Project):
 def test_moved_raw_data_can_be_declared_the_same(of_files: Project):
     moved = study_with({"data_dir": "moved"}, STUDIES["files"])
     (of_files.folder / "data").rename(of_files.folder / "moved")
+    (of_files.folder / "data").symlink_to(of_files.folder / "moved")
+    assert of_files.planned(STUDIES["files"]) == {}
     assert of_files.planned(moved)["prepare"] == 4
     result = of_files.run(moved, "--touch")
     assert result.returncode == 0, result.stdout
