@@ -167,10 +167,16 @@ def test_comments_and_files_outside_the_study_rerun_nothing(of_files: Project):
     assert plan(study, of_files.folder).jobs == []
 
 
+def test_another_spelling_of_the_folder_of_raw_data_reruns_nothing(of_files: Project):
+    assert of_files.planned(study_with({"data_dir": "./data/"}, STUDIES["files"])) == {}
+
+
 @pytest.mark.slow
 def test_moved_raw_data_can_be_declared_the_same(of_files: Project):
     moved = study_with({"data_dir": "moved"}, STUDIES["files"])
     (of_files.folder / "data").rename(of_files.folder / "moved")
+    (of_files.folder / "data").symlink_to(of_files.folder / "moved")
+    assert of_files.planned(STUDIES["files"]) == {}
     assert of_files.planned(moved)["prepare"] == 4
     result = of_files.run(moved, "--touch")
     assert result.returncode == 0, result.stdout
