@@ -28,7 +28,7 @@ METADATA_KEY = "minimascope"
 # Where documents and metadata keep the SHA-256 of the rest of their content.
 HASH_KEY = "content_sha256"
 # A file beside a partial one, locked as long as its writer lives.
-LIFE_SIGN = "locked"
+LIFE_SIGN = ".locked"
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
 @contextmanager
 def _alive(folder: Path) -> Iterator[Path]:
     """Tell others that the writer lives, by a locked file in its folder; yield its path."""
-    unlocked, locked = folder / "new", folder / LIFE_SIGN
+    unlocked, locked = folder / ".new", folder / LIFE_SIGN
     with unlocked.open("xb") as file:
         # Where nothing can be locked, others remove nothing.
         with suppress(OSError):
@@ -75,7 +75,7 @@ def _alive(folder: Path) -> Iterator[Path]:
 
 def remove_abandoned(path: Path) -> None:
     """Remove what killed writers of a path left beside it."""
-    for name in os.listdir(path.parent):
+    for name in os.listdir(path.parent) if path.parent.exists() else []:
         if name.startswith(f".{path.name}.") and name.endswith(".part"):
             folder = path.with_name(name)
             with suppress(OSError), (folder / LIFE_SIGN).open("rb+") as file:

@@ -102,6 +102,7 @@ def machine(names, monkeypatch) -> list[torch.device]:
     properties = [SimpleNamespace(uuid=name) for name in names]
     monkeypatch.setattr(torch.cuda, "get_device_properties", properties.__getitem__)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(gpus.time, "sleep", lambda _: pytest.fail("it waits"))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     return chosen
 
