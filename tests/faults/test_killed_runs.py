@@ -77,7 +77,7 @@ def kill_during(project: Project, stage: Stage, delay: float, alone: bool) -> bo
     screen = project.folder.with_name("screen.txt")
     process = start(project, *TABLES, output=screen)
     try:
-        wait_until(log.exists, process, f"{stage.log} was written\n{screen.read_text()}")
+        wait_until(log.exists, process, f"{stage.log} was written; see {screen}")
         time.sleep(delay)
         if alone:
             for job in psutil.Process(process.pid).children(recursive=True):
@@ -86,6 +86,8 @@ def kill_during(project: Project, stage: Stage, delay: float, alone: bool) -> bo
             process.wait(timeout=300)
     finally:
         kill_all(process)
+    if not alone:
+        unlock(project)
     interrupted = seconds_of(log) is None
     assert process.returncode != 0 or not interrupted
     return interrupted
@@ -113,8 +115,6 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
             else:
                 pytest.fail(f"{stage.log} was never interrupted, only {moments}")
             moments.append(f"{stage.log} at {fraction:.2f}{' alone' if alone else ''}")
-            if not alone:
-                unlock(project)
     return moments
 
 
