@@ -18,6 +18,8 @@ from mirror import CHUNK, Mirror
 from small_study import Project, copy_workflow
 from tiny_study import (
     ARCHIVE,
+    DATA,
+    MODEL,
     RUN,
     TABLES,
     assert_same_results,
@@ -119,17 +121,23 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
 
 
 def remove_what_it_made(project: Project, stage: Stage) -> None:
-    """Make a stage run again that was over before a kill, its own or that of another one."""
+    """Make a stage run again that was over before a kill, its own or that of another one.
+
+    All that follows from it goes too: what nothing is missing for is not made again.
+    """
     name = stage.log.split("/")[0]
     made = {
-        "download": [project.folder / "data" / ARCHIVE],
-        "prepare": [project.results("data/cifar10/prepared.safetensors")],
-        "train": [project.results(f"models/{RUN}/model.safetensors")],
+        "download": [project.folder / "data" / ARCHIVE, project.results(DATA)],
+        "prepare": [project.results(DATA)],
+        "train": [project.results(MODEL)],
         "evaluate": [project.results(f"measures/{RUN}/evaluation.json")],
-        "collect": [project.results("tables/measures.csv")],
+        "collect": [],
     }
     for path in made.get(name, [project.results(f"measures/{RUN}/{name}.json")]):
         path.unlink(missing_ok=True)
+    later = ("measures", "tables") if name in ("download", "prepare", "train") else ("tables",)
+    for folder in later:
+        shutil.rmtree(project.results(folder), ignore_errors=True)
 
 
 def assert_finishes(project: Project, undisturbed: Project, moments: list[str]) -> None:
