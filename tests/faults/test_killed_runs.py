@@ -18,6 +18,8 @@ from mirror import CHUNK, Mirror
 from small_study import Project, copy_workflow
 from tiny_study import (
     ARCHIVE,
+    DATA,
+    MODEL,
     RUN,
     TABLES,
     assert_same_results,
@@ -77,7 +79,7 @@ def kill_during(project: Project, stage: Stage, delay: float, alone: bool) -> bo
     screen = project.folder.with_name("screen.txt")
     process = start(project, *TABLES, output=screen)
     try:
-        wait_until(log.exists, process, f"{stage.log} was written\n{screen.read_text()}")
+        wait_until(log.exists, process, f"{stage.log} was written; see {screen}")
         time.sleep(delay)
         if alone:
             for job in psutil.Process(process.pid).children(recursive=True):
@@ -86,6 +88,8 @@ def kill_during(project: Project, stage: Stage, delay: float, alone: bool) -> bo
             process.wait(timeout=300)
     finally:
         kill_all(process)
+    if not alone:
+        unlock(project)
     interrupted = seconds_of(log) is None
     assert process.returncode != 0 or not interrupted
     return interrupted
@@ -113,23 +117,27 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
             else:
                 pytest.fail(f"{stage.log} was never interrupted, only {moments}")
             moments.append(f"{stage.log} at {fraction:.2f}{' alone' if alone else ''}")
-            if not alone:
-                unlock(project)
     return moments
 
 
 def remove_what_it_made(project: Project, stage: Stage) -> None:
-    """Make a stage run again that was over before a kill, its own or that of another one."""
+    """Make a stage run again that was over before a kill, its own or that of another one.
+
+    All that follows from it goes too: what nothing is missing for is not made again.
+    """
     name = stage.log.split("/")[0]
     made = {
-        "download": [project.folder / "data" / ARCHIVE],
-        "prepare": [project.results("data/cifar10/prepared.safetensors")],
-        "train": [project.results(f"models/{RUN}/model.safetensors")],
+        "download": [project.folder / "data" / ARCHIVE, project.results(DATA)],
+        "prepare": [project.results(DATA)],
+        "train": [project.results(MODEL)],
         "evaluate": [project.results(f"measures/{RUN}/evaluation.json")],
-        "collect": [project.results("tables/measures.csv")],
+        "collect": [],
     }
     for path in made.get(name, [project.results(f"measures/{RUN}/{name}.json")]):
         path.unlink(missing_ok=True)
+    later = ("measures", "tables") if name in ("download", "prepare", "train") else ("tables",)
+    for folder in later:
+        shutil.rmtree(project.results(folder), ignore_errors=True)
 
 
 def assert_finishes(project: Project, undisturbed: Project, moments: list[str]) -> None:
