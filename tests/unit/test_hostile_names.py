@@ -27,6 +27,7 @@ FORMULAS = (
 UNSEEN = ("\t=1+1", "a\tb", "\rx", "a\nb", "a\0b", "\x1b[2J", "a\x85b", "a\u2028b", "\ud800")
 VALUES = ("NA", "nan", "NULL", "None", "true", "False", "inf", "Infinity", "n/a", "<NA>")
 PLAIN = (
+    *("none", "Na", "Nan", "trues"),
     *(
         "dog",
         "-0.5",
