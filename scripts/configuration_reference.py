@@ -15,6 +15,11 @@ HEAD = """# Configuration
 A study is one YAML file. `<name>` stands for a name of your choice. An unknown key, a wrong type
 or an impossible value stops before any job with one line that names the path of the key.
 
+`make` reads a study as data before Snakemake does, and refuses what Snakemake would guess at or
+run: a key that stands twice, references that multiply, tags of a programming language, and
+templates (`__use_yte__: true`, with which Snakemake runs Python that stands in the file). Whoever
+calls `snakemake --configfile` with a stranger's study should run `make check STUDY=…` first.
+
 A run is trained with the settings of `training`, over which those of its data set and then those
 of its condition are laid, mapping by mapping. Each job depends on the part of the configuration
 that it uses and on nothing else: [reruns.md](reruns.md) says for each key what runs again when it

@@ -6,8 +6,9 @@ import unicodedata
 # What spreadsheets run when a cell begins with it.
 FORMULA = ("=", "+", "-", "@")
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
-# Words for a value: read from a table, they are no text any more.
-VALUES = {"na", "nan", "null", "none", "true", "false", "inf", "infinity", "n/a", "#n/a", "<na>"}
+# Words for a value, as pandas reads them: from a table they are no text any more.
+MISSING = {"NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "NaN", "nan", "None"}
+IN_ANY_CASE = {"true", "false", "inf", "infinity"}
 # Control characters, halves of characters, and line breaks.
 UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -18,6 +19,6 @@ def fault_of_name(name: str) -> str:
         return "holds characters that cannot be shown"
     if name.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(name):
         return "would run as a formula when a table is opened in a spreadsheet"
-    if name.casefold() in VALUES:
+    if name in MISSING or name.casefold() in IN_ANY_CASE:
         return "stands for a value in tables, not for a name"
     return ""

@@ -206,7 +206,7 @@ def plain(value: Any) -> str:
 
 
 # Without a hash of their content, these may hold something else where a byte is another.
-UNSIGNED = {"document", "study"}
+UNSIGNED = {"study"}
 
 damages = st.one_of(
     st.tuples(st.just("bytes"), st.binary(max_size=200)),

@@ -178,7 +178,7 @@ FOUND = {
             "conditions": {"abcdefghij" * 6: {}},
             "sweeps": {"s": {"axes": {f"training.{key}": [0.12345678901234567] for key in SHARES}}},
         },
-        "204 characters are too many",
+        "207 characters are too many",
     ),
     "a condition that tables take for missing": (
         {"conditions": {"NA": {}}},

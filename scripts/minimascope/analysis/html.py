@@ -29,6 +29,8 @@ def table_html(table: pd.DataFrame) -> str:
     cells = table.astype(object).where(table.notna(), "")
     cells = cells.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _escaped(text)))
     cells = cells.rename(index=_escaped, columns=_escaped)
+    for axis in (cells.index, cells.columns):
+        axis.names = [name and _escaped(name) for name in axis.names]
     return cells.to_html(escape=False, border=0)
 
 
