@@ -64,8 +64,8 @@ SECOND_HALF = (
     Stage(f"evaluate/{RUN}.log", everything=2),
     Stage("collect/all.log", everything=2, alone=1),
 )
-# A job can be over before the kill comes, when the machine is busy.
-MOST_ATTEMPTS = 4
+# A short job can be over before the kill comes; the next attempt comes earlier.
+MOST_ATTEMPTS = 8
 
 
 def kill_during(project: Project, stage: Stage, delay: float, alone: bool) -> bool:
@@ -109,8 +109,8 @@ def interrupt(project: Project, undisturbed: Project, stages: tuple[Stage, ...])
         log = undisturbed.results(f"logs/{stage.log}")
         seconds = seconds_of(log) if log.exists() else DOWNLOAD_SECONDS
         for alone in [False] * stage.everything + [True] * stage.alone:
-            for _ in range(MOST_ATTEMPTS):
-                fraction = draws.random()
+            for attempt in range(MOST_ATTEMPTS):
+                fraction = draws.random() / 2**attempt
                 remove_what_it_made(project, stage)
                 if kill_during(project, stage, fraction * seconds, alone):
                     break
