@@ -74,10 +74,15 @@ def pretrained_weights(wildcards) -> list[str]:
 
 def corrupted_copies(wildcards) -> list[str]:
     """The corrupted test images of a data set, if the study has any."""
+    return corrupted_of(wildcards.dataset)
+
+
+def corrupted_of(dataset: str) -> list[str]:
+    """The same, of a data set by its name."""
     return expand(
         rules.corrupt.output.data,
-        dataset=wildcards.dataset,
-        corruption=STUDY.corruption_names(wildcards.dataset),
+        dataset=dataset,
+        corruption=STUDY.corruption_names(dataset),
     )
 
 
@@ -167,6 +172,44 @@ def tables() -> list[str]:
         *(rules.domains.output if STUDY.recordings else []),
         *(rules.reanalyse.output if STUDY.recordings else []),
     ]
+
+
+def foundations() -> list[str]:
+    """What tables are made from: data, networks, and what was measured of them."""
+    families = [(family, getattr(rules, family).output) for family in STUDY.families]
+    curves = [family for family, output in families if len(output) > 1]
+    if STUDY.interpolation:
+        curves.append("interpolation")
+    return [
+        *expand(rules.prepare.output.data, dataset=STUDY.config["datasets"]),
+        *expand(rules.recordings.output.table, dataset=STUDY.recordings),
+        *(
+            path
+            for dataset in STUDY.config["datasets"]
+            for path in corrupted_of(dataset)
+        ),
+        *every_path(rules.initialise.output, every_pair, seed=STUDY.seeds),
+        *every_path(rules.train.output, every_run),
+        *every_path(rules.evaluate.output, every_run),
+        *(
+            path
+            for _, output in families
+            for path in every_path(output, every_measured)
+        ),
+        *(
+            every_path(rules.interpolate.output, every_pair, seed=STUDY.seeds)
+            if STUDY.interpolation
+            else []
+        ),
+        *expand(rules.gather.output.table, curves=curves),
+        *rules.calibrate.output,
+        *rules.disagreement.output,
+    ]
+
+
+def every_path(output: Iterable[str], paths: Callable[..., list[str]], **wildcards):
+    """The paths of all outputs of a rule, by what fills in their wildcards."""
+    return [path for pattern in output for path in paths(pattern, **wildcards)]
 
 
 def in_print(dataset: str, network: str) -> bool:

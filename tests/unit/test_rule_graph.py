@@ -56,7 +56,12 @@ DOT = """digraph snakemake_dag {
 }
 """
 LABELS = dict(re.findall(r'(\d+)\[label = "(\w+)"', DOT))
-EDGES = re.findall(r"(\d+) -> (\d+)", DOT)
+# What the last rule asks for is not drawn, unless nothing else asks for it.
+EDGES = [
+    edge
+    for edge in re.findall(r"(\d+) -> (\d+)", DOT)
+    if edge not in zip("237", "000", strict=True)
+]
 
 
 def ends(edge):
@@ -70,7 +75,7 @@ def near(point, other):
     return math.dist(point, other) < 0.02  # inches
 
 
-def test_rule_graph_draws_every_rule_and_every_edge():
+def test_rule_graph_draws_every_rule_and_what_it_needs():
     [axes] = rule_graph.plot(DOT).axes
     centres = {text.get_text(): text.get_position() for text in axes.texts}
     assert sorted(centres) == sorted(LABELS.values())

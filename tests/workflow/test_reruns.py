@@ -204,6 +204,28 @@ def reordered(value: Any) -> Any:
     return value
 
 
+RUN = "digits/resnet18/baseline/seed0"
+GONE = {
+    "prepare": "data/digits/prepared.safetensors",
+    "corrupt": "data/digits/corrupted/brightness.safetensors",
+    "initialise": "models/digits/resnet18/initial/seed0.safetensors",
+    "train": f"models/{RUN}/model.safetensors",
+    "forward": f"measures/{RUN}/forward.json",
+    "evaluate": f"measures/{RUN}/predictions.safetensors",
+    "disagreement": "tables/disagreement.csv",
+}
+
+
+def test_what_is_gone_is_made_again_however_finished_the_study_is(copied: Project):
+    for rule, name in GONE.items():
+        # As after a job that failed, whose outputs and records Snakemake removes.
+        path = copied.results(name)
+        hidden = path.rename(path.with_name("hidden"))
+        assert rule in copied.planned(STUDY), name
+        hidden.rename(path)
+    assert copied.planned(STUDY) == {}
+
+
 def test_reordered_keys_rerun_nothing(finished: Project):
     study = reordered(STUDY)
     assert list(study) != list(STUDY)

@@ -64,6 +64,8 @@ def plot(dot: str) -> Figure:
 def parse(dot: str) -> nx.DiGraph:
     """Return the graph in the output of ``snakemake --rulegraph``, labels as node data.
 
+    The last rule is left with the rules that no other one needs.
+
     Raises:
         InputError: if the text holds no rule.
     """
@@ -72,6 +74,9 @@ def parse(dot: str) -> nx.DiGraph:
     if not graph:
         raise InputError("rule graph: no rules found; give what `snakemake --rulegraph` prints")
     graph.add_edges_from(_EDGE.findall(dot))
+    for last in [node for node, after in graph.out_degree if not after]:
+        # The last rule asks for all there is; said of rules that others need it tells nothing.
+        graph.remove_edges_from([(n, last) for n in graph.pred[last] if graph.out_degree(n) > 1])
     return graph
 
 
