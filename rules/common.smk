@@ -63,14 +63,13 @@ def check_writable(*folders: str) -> None:
         raise SystemExit(f"error: {error}") from None
 
 
-def check_braces(**paths: str) -> None:
-    """End with one line if Snakemake would take a part of a path for a wildcard."""
-    for name, path in paths.items():
-        if "{" in path or "}" in path:
-            raise SystemExit(
-                f"error: {name}: {path} has braces, which Snakemake takes for a wildcard; use a"
-                " folder without"
-            )
+def check_braces(checkout: Path) -> None:
+    """End with one line if Snakemake would take a part of the workflow's own path for a wildcard."""
+    if set("{}") & set(str(checkout)):
+        raise SystemExit(
+            f"error: checkout: {checkout} has braces, which Snakemake takes for a wildcard; use a"
+            " folder without"
+        )
 
 
 # Snakemake keeps its own records here, and would end with a traceback.
@@ -84,7 +83,7 @@ with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
         for row in csv.DictReader(stream)
     }
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
-check_braces(checkout=str(BASE), data_dir=DATA_DIR)
+check_braces(BASE)
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"

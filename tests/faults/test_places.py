@@ -67,15 +67,12 @@ def test_paths_may_hold_spaces_quotes_and_any_letters(undisturbed: Project, tmp_
     assert_same_results(project, undisturbed)
 
 
-@pytest.mark.parametrize("name", ["checkout", "data_dir"])
-def test_braces_which_snakemake_reads_as_wildcards_are_refused(
-    project: Project, tmp_path: Path, name: str
+def test_a_checkout_with_braces_which_snakemake_reads_as_wildcards_is_refused(
+    project: Project, tmp_path: Path
 ):
     place = tmp_path / "{x}"
-    if name == "checkout":
-        project = Project(copy_workflow(place), project.folder)
-    study = TINY | ({"data_dir": str(place)} if name == "data_dir" else {})
-    assert f"error: {name}: {place} has braces" in error_of(project, DATA, study=study)
+    project = Project(copy_workflow(place), project.folder)
+    assert f"error: checkout: {place} has braces" in error_of(project, DATA)
 
 
 def test_pictures_and_classes_may_have_any_names(project: Project):

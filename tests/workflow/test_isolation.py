@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STUDY, Project, study_with
 from rerun_cases import STUDIES
+from small_study import STUDY, Project, study_with
 
 from planning import planned_workflow
 
@@ -73,7 +73,7 @@ NAMES = {
     ),
     "a folder that Snakemake would read a wildcard in": (
         {"data_dir": "raw/{dataset}"},
-        "data_dir: 'raw/{dataset}' does not match",
+        "data_dir: '{' cannot stand in a path",
     ),
     "a data set with a path for a name": (
         {"datasets": {"a/b": {"source": "digits"}}},

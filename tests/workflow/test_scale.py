@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project
+from small_study import ROOT, Project
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import scale
