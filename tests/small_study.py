@@ -7,14 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from filelock import FileLock
 
 from planning import Plan, plan
 
@@ -109,6 +111,11 @@ class Project:
             env=environment,
         )
 
+    def finish(self, study: Mapping[str, Any], *arguments: str) -> None:
+        """Run Snakemake to a good end."""
+        result = self.run(study, *arguments)
+        assert result.returncode == 0, result.stdout
+
     def plan(self, study: Mapping[str, Any]) -> Plan:
         """Return what a run would do."""
         # In a process of its own, which reads the checkout's code anew; a forked one has imported
@@ -124,6 +131,20 @@ class Project:
     def results(self, path: str) -> Path:
         """Return a path in the results of the small study."""
         return self.folder / "results" / STUDY["study"] / path
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one worker of a test run fills, and that all others find full."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 def copy_workflow(target: Path) -> Path:

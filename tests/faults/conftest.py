@@ -1,29 +1,24 @@
 """The tiny study undisturbed, and a folder in which it is disturbed."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from small_study import ROOT, Project
+from small_study import ROOT, Project, made_once
 from tiny_study import ARCHIVE, TABLES, run_to, write_archive
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run to its end once for all workers of a test run; not to be changed."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    project = Project(ROOT, shared / "undisturbed")
-    with FileLock(shared / "undisturbed.lock"):
-        if not project.folder.exists():
-            write_archive(project.folder / "data" / ARCHIVE)
-            run_to(project, *TABLES)
-    return project
+
+    def run(folder: Path) -> None:
+        write_archive(folder / "data" / ARCHIVE)
+        run_to(Project(ROOT, folder), *TABLES)
+
+    return Project(ROOT, made_once(tmp_path_factory, "undisturbed", run))
 
 
 @pytest.fixture

@@ -1,28 +1,21 @@
 """The small study, finished once, and folders to run it in."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from small_study import ROOT, STUDY, Project, copy_workflow
+from small_study import ROOT, STUDY, Project, copy_workflow, made_once
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small study, run to its end once for all workers of a test run; not to be changed."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    project = Project(shared / "checkout", shared / "finished")
-    with FileLock(shared / "finished.lock"):
-        if not project.folder.exists():
-            copy_workflow(project.checkout)
-            project.folder.mkdir()
-            result = project.run(STUDY)
-            assert result.returncode == 0, result.stdout
-    return project
+    checkout = made_once(tmp_path_factory, "checkout", copy_workflow)
+
+    def run(folder: Path) -> None:
+        Project(checkout, folder).finish(STUDY)
+
+    return Project(checkout, made_once(tmp_path_factory, "finished", run))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from small_study import Project, study_with
+from small_study import ROOT, Project, made_once, study_with
 
 from minimascope.data.prepared import load_dataset
 
@@ -95,12 +95,10 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> None:
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory) -> Project:
-    folder = tmp_path_factory.mktemp("scenes") / "run"
-    folder.mkdir()
-    project = Project(Path(__file__).parents[2], folder)
-    result = project.run(SCENES)
-    assert result.returncode == 0, result.stdout
-    return project
+    def run(folder: Path) -> None:
+        Project(ROOT, folder).finish(SCENES)
+
+    return Project(ROOT, made_once(tmp_path_factory, "scenes", run))
 
 
 def test_generated_scenes_end_in_accuracy_on_every_device_and_city(scenes):

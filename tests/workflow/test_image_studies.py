@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
-from small_study import Project, study_with
+from small_study import ROOT, Project, made_once, study_with
 from torchvision.models import resnet18
 
 pytestmark = pytest.mark.workflow
@@ -81,14 +81,15 @@ def put_archives(data: Path, corrupted_labels: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("printed"))
-    put_archives(project.folder / "data", np.tile(labels_of(TEST_IMAGES), 5))
-    folder = "results/small-published/measures/cifar10/resnet18"
-    evaluations = [f"{folder}/{c}/seed0/evaluation.json" for c in ("baseline", "augmentation")]
-    for protocol, targets in (("corrected", ["all"]), ("published", evaluations)):
-        result = project.run(PRINTED | {"protocol": protocol}, "--", *targets)
-        assert result.returncode == 0, result.stdout
-    return project
+    measures = "results/small-published/measures/cifar10/resnet18"
+    evaluations = [f"{measures}/{c}/seed0/evaluation.json" for c in ("baseline", "augmentation")]
+
+    def run(folder: Path) -> None:
+        put_archives(folder / "data", np.tile(labels_of(TEST_IMAGES), 5))
+        for protocol, targets in (("corrected", ["all"]), ("published", evaluations)):
+            Project(ROOT, folder).finish(PRINTED | {"protocol": protocol}, "--", *targets)
+
+    return Project(ROOT, made_once(tmp_path_factory, "printed", run))
 
 
 def table(project: Project, name: str) -> pd.DataFrame:
@@ -116,7 +117,7 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
 
 def test_every_printed_cell_of_the_network_has_a_verdict(printed: Project):
     cells = table(printed, "agreement")
-    source = Path(__file__).parents[2] / "resources" / "published"
+    source = ROOT / "resources" / "published"
     deep = pd.read_csv(source / "deep_models.csv")
     wanted = deep[(deep.dataset == "cifar10") & (deep.architecture == "resnet18")]
     assert len(cells) == len(wanted) + len(pd.read_csv(source / "sam_rho_sweep.csv"))

@@ -1,12 +1,13 @@
 """A study with every measure of sharpness, at a size that takes seconds."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import Project, study_with
+from small_study import ROOT, Project, made_once, study_with
 
 from minimascope.registry import FIGURES, SHARPNESS
 
@@ -48,11 +49,12 @@ MEASURED = [
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("suite")
-    project = Project(Path(__file__).parents[2], folder)
-    result = project.run(SUITE)
-    assert result.returncode == 0, result.stdout
-    return project
+    """A study with everything on, run once for all workers; not to be changed."""
+
+    def run(folder: Path) -> None:
+        Project(ROOT, folder).finish(SUITE)
+
+    return Project(ROOT, made_once(tmp_path_factory, "suite", run))
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +130,14 @@ def test_figures_and_the_interactive_page_are_drawn(suite: Project):
     assert drawn == {f"{name}.svg" for name in wanted} | {"landscape.html"}
 
 
-def test_a_damaged_surface_is_refused_by_name(suite: Project):
-    path = suite.results("measures/digits/resnet18/baseline/seed0/landscape.npz")
+def test_a_damaged_surface_is_refused_by_name(suite: Project, tmp_path: Path):
+    copied = Project(ROOT, shutil.copytree(suite.folder, tmp_path / "copied"))
+    path = copied.results("measures/digits/resnet18/baseline/seed0/landscape.npz")
     whole = path.read_bytes()
-    table = suite.results("tables/landscape.csv")
-    table.rename(table.with_suffix(".kept"))
-    try:
-        path.write_bytes(whole[: len(whole) // 2])
-        allowed = ["--allowed-rules", "gather", "--", "results/small/tables/landscape.csv"]
-        result = suite.run(SUITE, *allowed)
-    finally:
-        path.write_bytes(whole)
-        table.with_suffix(".kept").rename(table)
+    path.write_bytes(whole[: len(whole) // 2])
+    copied.results("tables/landscape.csv").unlink()
+    allowed = ["--allowed-rules", "gather", "--", "results/small/tables/landscape.csv"]
+    result = copied.run(SUITE, *allowed)
     assert result.returncode == 1
     assert "landscape.npz: not a readable .npz file" in result.stdout
     assert "Traceback" not in result.stdout
