@@ -62,6 +62,10 @@ def study_with(changes: Mapping[str, Any], study: Mapping[str, Any] = STUDY) -> 
     return study
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _fresh_plan(study: Path, folder: Path, checkout: Path) -> Plan:
     """Return a plan by the code of this checkout, whatever was imported from another."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
@@ -81,7 +85,7 @@ class Project:
         text = yaml.safe_dump(dict(study), sort_keys=False)
         # Beside the folder, which others may be copying, and whole at any moment: another worker
         # may be planning the same study.
-        name = name or f"study-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        name = name or f"study-{_digest(text)}"
         config = self.folder.with_name(f"{name}.yaml")
         partial = self.folder.with_name(f"{name}.{os.getpid()}")
         partial.write_text(text)
@@ -90,9 +94,9 @@ class Project:
 
     def command(self, study: Mapping[str, Any], *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on a study."""
-        # What runs in a folder is one file that is edited; a plan does not claim the results.
-        name = None if "--dry-run" in arguments else self.folder.name
-        config = self.study_file(study, name)
+        # What runs in a folder is one file for each study, which is edited; a plan claims nothing.
+        ran = "study-" + _digest(f"{self.folder} {study.get('study')}")
+        config = self.study_file(study, None if "--dry-run" in arguments else ran)
         profile = self.checkout / "profiles" / "default"
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(self.checkout / "Snakefile")),
