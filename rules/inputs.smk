@@ -19,8 +19,13 @@ def raw_corrupted_set(wildcards) -> list[str]:
 
 def scenes(wildcards) -> list[str]:
     """The folder of generated scenes, if a data set is made of them."""
-    synthetic = STUDY.source_spec(wildcards.dataset)["source"] == "synthetic_scenes"
-    return expand(rules.synthesise.output.scenes, **wildcards) if synthetic else []
+    return scenes_of(wildcards.dataset)
+
+
+def scenes_of(dataset: str) -> list[str]:
+    """The same, of a data set by its name."""
+    synthetic = STUDY.source_spec(dataset)["source"] == "synthetic_scenes"
+    return expand(rules.synthesise.output.scenes, dataset=dataset) if synthetic else []
 
 
 def raw_file(path: Path) -> str:
@@ -182,6 +187,7 @@ def foundations() -> list[str]:
         curves.append("interpolation")
     return [
         *expand(rules.prepare.output.data, dataset=STUDY.config["datasets"]),
+        *(path for dataset in STUDY.recordings for path in scenes_of(dataset)),
         *expand(rules.recordings.output.table, dataset=STUDY.recordings),
         *(
             path

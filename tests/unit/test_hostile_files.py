@@ -205,7 +205,7 @@ def plain(value: Any) -> str:
     return plain(vars(value)) if hasattr(value, "__dict__") else repr(value)
 
 
-# Without a hash of their content, these may hold something else where a byte is another.
+# Without a hash of its content, it may hold something else where a byte is another.
 UNSIGNED = {"study"}
 
 damages = st.one_of(
