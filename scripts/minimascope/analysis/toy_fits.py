@@ -1,0 +1,75 @@
+"""Tables of the networks that learn toy functions."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..toy.functions import toy_function
+from .tables import count_seeds, format_estimate
+
+COLUMNS = (
+    *("function", "seed", "at", "value", "epoch", "train_loss", "test_loss", "gap"),
+    *("radius", "sharpness", "standard_error", "sharpness_signed", "standard_error_signed"),
+    *("noise_floor", "samples", "points", "seconds"),
+)
+# What a network was kept at, and of which there are means over seeds.
+PLACE = ["function", "at", "value"]
+QUANTITIES = ("epoch", "train_loss", "test_loss", "gap", "sharpness")
+COUNT = "seeds"
+
+
+def fits_table(documents: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of all documents of ``toy_sharpness``: one for each network and radius.
+
+    A loss that a network never reached has one row, without a radius.
+    """
+    rows = [row for document in documents for row in document["rows"]]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype({"epoch": "Int64", "samples": "Int64", "points": "Int64"})
+
+
+def summarise_fits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard error over seeds, a row for each function, place and radius.
+
+    The standard error is the sample standard deviation (n - 1) over √n, NaN for a single seed;
+    that of sharpness holds the scatter of the perturbations, too. ``seeds`` counts the networks
+    that got there; where none did, there is no row.
+    """
+    reached = table.dropna(subset="epoch").astype({"epoch": float})
+    groups = reached.groupby([*PLACE, "radius"], sort=False)
+    summary = groups["seed"].count().rename(COUNT).to_frame()
+    for name in QUANTITIES:
+        summary[name] = groups[name].mean()
+        summary[f"{name}_sem"] = groups[name].std() / summary[COUNT].map(math.sqrt)
+    return summary.reset_index()
+
+
+def readable_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary for readers: a row for each function and place, in text."""
+    rows = {}
+    for (function, at, value), group in summary.groupby(PLACE, sort=False):
+        first = group.iloc[0]
+        cells = {"Seeds": f"{first[COUNT]}"}
+        # Every network kept at an epoch is kept at the same one.
+        cells["Epoch"] = f"{value:g}" if at == "epoch" else _estimate(first, "epoch")
+        cells["Training loss"] = _estimate(first, "train_loss")
+        cells["Test loss"] = _estimate(first, "test_loss")
+        for _, row in group.iterrows():
+            cells[f"S, ρ = {row['radius']:g}"] = _estimate(row, "sharpness")
+        place = f"epoch {value:g}" if at == "epoch" else f"loss ≤ {value:g}"
+        rows[f"{toy_function(function).label}, {place}"] = cells
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("kept at")
+    seeds = count_seeds(summary[COUNT])
+    table.attrs["caption"] = (
+        f"Networks that learn toy functions, mean ± standard error over {seeds}."
+        " Losses are mean squared errors; S is the SAM-sharpness of the training loss at radius ρ."
+        " An epoch is one step on all training points. A loss stands for the first epoch that"
+        " reaches it, and Seeds counts the networks that do."
+    )
+    return table
+
+
+def _estimate(row: pd.Series, name: str) -> str:
+    return format_estimate(row[name], row[f"{name}_sem"])

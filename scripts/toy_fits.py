@@ -1,0 +1,39 @@
+"""Train the networks of one or all toy functions, continuing where a killed job stopped."""
+
+import json
+
+import torch
+
+from minimascope.canonical import canonical_json
+from minimascope.checkpoints import CheckpointFile
+from minimascope.devices import precision
+from minimascope.gpus import job_device
+from minimascope.io import save_tensors
+from minimascope.jobs import job
+from minimascope.toy.fits import FitSpec, fit, pieces
+from minimascope.toy.problems import problems
+
+
+def main() -> None:
+    config = json.loads(snakemake.params.spec)
+    device, spec = job_device(), FitSpec.from_config(config["fits"])
+    wanted = problems(config["functions"], config["seeds"])
+    fits, checkpoints = [], []
+    with precision("fp32", device):
+        for index, piece in enumerate(pieces(wanted, config["at_once"], spec.points, device)):
+            identity = {"config": config, "piece": index, "torch": torch.__version__}
+            path = f"{snakemake.params.checkpoint}-{index}.safetensors"
+            checkpoints.append(CheckpointFile(path, canonical_json(identity)))
+            fits.append(fit(piece, spec, device, checkpoints[-1]))
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in fits], dim=1)
+        for name in ("copies", "epochs")
+    }
+    origin = {name: config[name] for name in ("functions", "seeds", "fits")}
+    save_tensors(snakemake.output.networks, tensors, **origin)
+    for checkpoint in checkpoints:
+        checkpoint.remove()
+
+
+with job(snakemake):
+    main()

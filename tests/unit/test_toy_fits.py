@@ -1,0 +1,216 @@
+"""Networks that learn toy functions, trained together, against plain loops over single ones."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from minimascope.checkpoints import CheckpointFile
+from minimascope.errors import InputError
+from minimascope.registry import TOY_FUNCTIONS
+from minimascope.toy import fits as fits_module
+from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces
+from minimascope.toy.functions import FUNCTIONS
+from minimascope.toy.networks import (
+    initial_parameters,
+    mean_squared_errors,
+    outputs,
+    perceptron,
+    width_of,
+)
+from minimascope.toy.problems import EXTENT, Problem, all_samples, problems, samples
+
+CPU = torch.device("cpu")
+PROBLEMS = problems(["sphere", "booth", "beale"], [0, 1])
+SPEC = FitSpec(points=30, width=5, lr=0.05, epochs=(1, 20, 60), losses=(80.0, 20.0, 1e-9))
+
+
+def network_of(parameters: Tensor, width: int) -> nn.Sequential:
+    network = perceptron(width).to(parameters.dtype)
+    vector_to_parameters(parameters.clone(), network.parameters())
+    return network
+
+
+def plain_losses(problem: Problem, spec: FitSpec) -> list[tuple[float, Tensor]]:
+    """Train one network by torch alone; return its loss and parameters after 0, 1, 2 … steps."""
+    points, values = samples(problem, "train", spec.points)
+    network = network_of(initial_parameters(spec.width, problem.seed).double(), spec.width)
+    optimizer = torch.optim.Adam(network.parameters(), lr=spec.lr)
+    states = []
+    for _ in range(spec.epochs[-1] + 1):
+        loss = nn.functional.mse_loss(network(points)[:, 0], values)
+        states.append((loss.item(), parameters_to_vector(network.parameters()).detach().clone()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return states
+
+
+def fit_in_pieces(size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    parts = [
+        fit(piece, SPEC, CPU, dtype=dtype) for piece in pieces(PROBLEMS, size, SPEC.points, CPU)
+    ]
+    copies, epochs = ([getattr(part, name) for part in parts] for name in ("copies", "epochs"))
+    return torch.cat(copies, 1), torch.cat(epochs, 1)
+
+
+def test_the_registry_names_every_function():
+    assert tuple(FUNCTIONS) == TOY_FUNCTIONS
+
+
+@pytest.mark.parametrize("width", [1, 4, 64])
+def test_losses_and_gradients_of_many_networks_are_those_of_each_alone(width):
+    points, values = all_samples(PROBLEMS, "train", 17, torch.float64)
+    draws = torch.Generator().manual_seed(1)
+    count = sum(p.numel() for p in perceptron(width).parameters())
+    together = torch.randn(len(PROBLEMS), count, dtype=torch.float64, generator=draws)
+    assert width_of(together) == width
+    together.requires_grad_()
+    losses = mean_squared_errors(together, points, values)
+    (gradients,) = torch.autograd.grad(losses.sum(), together)
+    for index in range(len(PROBLEMS)):
+        network = network_of(together[index].detach(), width)
+        single = network(points[index])[:, 0]
+        torch.testing.assert_close(outputs(together, points)[index], single)
+        loss = nn.functional.mse_loss(single, values[index])
+        gradient = parameters_to_vector(torch.autograd.grad(loss, list(network.parameters())))
+        torch.testing.assert_close(losses[index], loss, rtol=1e-12, atol=0)
+        torch.testing.assert_close(gradients[index], gradient, rtol=1e-10, atol=1e-10)
+
+
+def test_all_functions_of_a_seed_start_from_the_same_weights_of_torchs_kind():
+    before = torch.random.get_rng_state()
+    first, again, other = (initial_parameters(64, seed) for seed in (0, 0, 1))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    weights = [layer.weight for layer in network_of(first, 64) if isinstance(layer, nn.Linear)]
+    for weight in weights:
+        # Kaiming's uniform distribution with a = √5 ends at 1/√(inputs).
+        bound = 1 / math.sqrt(weight.shape[1])
+        assert 0.9 * bound < weight.abs().max() <= bound
+
+
+def test_points_are_uniform_in_the_square_and_shared_by_the_functions_of_a_seed():
+    points, values = samples(Problem("sphere", 3), "train", 4000)
+    assert torch.equal(points, samples(Problem("beale", 3), "train", 4000)[0])
+    assert points.abs().max() <= EXTENT
+    torch.testing.assert_close(points.mean(0), torch.zeros(2).double(), atol=0.13, rtol=0)
+    torch.testing.assert_close(points.var(0), torch.full((2,), 49 / 12).double(), rtol=0.07, atol=0)
+    torch.testing.assert_close(values, (points**2).sum(1))
+    for other in (("test", 3), ("train", 4)):
+        assert not torch.equal(points, samples(Problem("sphere", other[1]), other[0], 4000)[0])
+
+
+def test_training_together_is_adam_on_each_network_alone():
+    together = fit(PROBLEMS, SPEC, CPU, dtype=torch.float64)
+    for index, problem in enumerate(PROBLEMS):
+        states = plain_losses(problem, SPEC)
+        for row, epoch in enumerate(SPEC.epochs):
+            expected = states[epoch][1]
+            torch.testing.assert_close(together.copies[row, index], expected, rtol=1e-8, atol=1e-10)
+            assert together.epochs[row, index] == epoch
+
+
+def test_a_loss_is_reached_at_the_first_epoch_that_ends_at_or_below_it():
+    together = fit(PROBLEMS, SPEC, CPU, dtype=torch.float64)
+    reached = 0
+    for index, problem in enumerate(PROBLEMS):
+        losses = [loss for loss, _ in plain_losses(problem, SPEC)]
+        for row, target in enumerate(SPEC.losses, start=len(SPEC.epochs)):
+            first = [epoch for epoch in range(1, len(losses)) if losses[epoch] <= target]
+            found = together.epochs[row, index].item()
+            assert found == (first[0] if first else NOT_REACHED)
+            assert together.copies[row, index].isnan().all() == (not first)
+            if first:
+                reached += 1
+                data = all_samples([problem], "train", SPEC.points, torch.float64)
+                assert mean_squared_errors(together.copies[row, index][None], *data) <= target
+    assert 0 < reached < len(PROBLEMS) * len(SPEC.losses)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_pieces_of_any_size_give_the_same_networks(size):
+    whole, parts = (fit_in_pieces(count, torch.float64) for count in (len(PROBLEMS), size))
+    torch.testing.assert_close(parts[0], whole[0], rtol=1e-8, atol=1e-10, equal_nan=True)
+    assert torch.equal(parts[1], whole[1])
+
+
+def test_few_networks_are_trained_at_once_on_a_cpu_and_all_on_a_gpu():
+    sizes = {
+        points: list(map(len, pieces(PROBLEMS, None, points, CPU))) for points in (1000, 10**5)
+    }
+    assert sizes == {1000: [4, 2], 10**5: [1] * 6}
+    assert list(map(len, pieces(PROBLEMS, None, 10**4, torch.device("cuda")))) == [6]
+    assert [list(piece) for piece in pieces(PROBLEMS, 4, 9, CPU)] == [PROBLEMS[:4], PROBLEMS[4:]]
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("steps", [3, 137, 250])
+def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, steps: int):
+    spec = FitSpec(points=20, width=4, lr=0.01, epochs=(1, 100, 260), losses=(100.0, 30.0))
+    undisturbed = fit(PROBLEMS, spec, CPU)
+    calls = 0
+
+    def until_killed(*arguments: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > steps:
+            raise KilledError
+        return mean_squared_errors(*arguments)
+
+    path = tmp_path / "checkpoint.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(fits_module, "mean_squared_errors", until_killed)
+        with pytest.raises(KilledError):
+            fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
+    # A checkpoint may be due at each hundredth epoch, and is the first time.
+    assert path.exists() == (steps > 100)
+    counted = _count_steps(monkeypatch)
+    again = fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
+    assert len(counted) <= (261 if steps <= 100 else 161)
+    _assert_same_bytes(again, undisturbed)
+    # What is finished is not done again, as where a later piece was interrupted.
+    counted.clear()
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+    assert len(counted) == 1
+
+
+def _count_steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    counted: list[None] = []
+
+    def counting(*arguments: Tensor) -> Tensor:
+        counted.append(None)
+        return mean_squared_errors(*arguments)
+
+    monkeypatch.setattr(fits_module, "mean_squared_errors", counting)
+    return counted
+
+
+def _assert_same_bytes(one: Fits, other: Fits) -> None:
+    assert one.copies.numpy().tobytes() == other.copies.numpy().tobytes()
+    assert torch.equal(one.epochs, other.epochs)
+
+
+def test_a_checkpoint_of_other_settings_is_not_continued(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run"))
+    fresh = fit(PROBLEMS[:1], SPEC, CPU)
+    _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another")), fresh)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_function_and_remedy():
+    spec = FitSpec(points=10, width=4, lr=1e30, epochs=(3,), losses=())
+    with pytest.raises(InputError, match=r"toy_fits: the loss of sphere, seed 0, .*toy_fits\.lr"):
+        fit(PROBLEMS, spec, CPU)
+
+
+def test_settings_of_a_configuration_say_what_is_kept():
+    settings = {"points": 9, "width": 3, "lr": 0.1, "epochs": [1, 5], "losses": [2.0]}
+    spec = FitSpec.from_config(settings)
+    assert spec.kept == [("epoch", 1), ("epoch", 5), ("loss", 2.0)]

@@ -1,0 +1,158 @@
+"""Sharpness of many toy networks at once against the one-network measure, plain loops and print."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import vector_to_parameters
+
+from minimascope.seeding import generator
+from minimascope.sharpness import perturbation
+from minimascope.toy import networks
+from minimascope.toy.fits import FitSpec, fit
+from minimascope.toy.measure import measure
+from minimascope.toy.networks import initial_parameters, perceptron
+from minimascope.toy.problems import Problem, problems, samples
+from minimascope.toy.sharpness import losses_of, sam_sharpness
+
+PROBLEM = Problem("himmelblau", 0)
+RADII = (0.0005, 0.05, 0.5)
+MEASURING = {"points": 40, "test_points": 25, "radii": RADII, "perturbations": 8}
+
+
+def network(parameters: Tensor) -> nn.Sequential:
+    model = perceptron(6).double()
+    vector_to_parameters(parameters.double(), model.parameters())
+    return model
+
+
+def several() -> Tensor:
+    return torch.stack([initial_parameters(6, seed).double() for seed in (0, 1, 2)])
+
+
+def plain_loss(model: nn.Module, inputs: Tensor, labels: Tensor, batch_size: int = 0) -> Tensor:
+    return nn.functional.mse_loss(model(inputs.double())[:, 0], labels).detach()
+
+
+@pytest.mark.parametrize("radius", RADII)
+def test_it_is_the_sharpness_of_other_networks_with_another_loss(radius, monkeypatch):
+    points, values = samples(PROBLEM, "train", 40)
+    ours = sam_sharpness(
+        several(), points, values, [radius], 20, generator=generator(7), dtype=torch.float64
+    )
+    # The same perturbations: the measure of single networks draws them one after another, too.
+    monkeypatch.setattr(torch.Tensor, "normal_", _as_ours(torch.Tensor.normal_))
+    monkeypatch.setattr(perturbation, "mean_loss", plain_loss)
+    monkeypatch.setattr(perturbation, "check", lambda *arguments: None)
+    for (estimate,), parameters in zip(ours, several(), strict=True):
+        expected = perturbation.sam_sharpness(
+            network(parameters), points, values, radius, 20, generator=generator(7)
+        )
+        for name in ("mean", "standard_error", "signed_mean", "signed_standard_error"):
+            assert getattr(estimate, name) == pytest.approx(getattr(expected, name), rel=1e-5)
+        assert estimate.samples == expected.samples == 20
+
+
+def _as_ours(normal: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Draw in float32 and without gaps between tensors, which that measure rounds up to 16."""
+    sizes = [p.numel() for p in perceptron(6).parameters()]
+
+    def drawn(vector: Tensor, mean: float, scale: float, generator: torch.Generator) -> Tensor:
+        dense = normal(torch.empty(sum(sizes)), generator=generator).split(sizes)
+        gaps = [nn.functional.pad(part, (0, -len(part) % 16)) for part in dense]
+        return vector.copy_(torch.cat(gaps).to(vector.dtype) * scale + mean)
+
+    return drawn
+
+
+def test_it_is_a_plain_loop_over_moved_copies():
+    points, values = samples(PROBLEM, "train", 40)
+    parameters = several()
+    ours = sam_sharpness(
+        parameters, points, values, RADII, 5, generator=generator(1), dtype=torch.float64
+    )
+    draws, size = generator(1), parameters.shape[1]
+    directions = [torch.empty(size).normal_(generator=draws).double() for _ in range(5)]
+    for index, vector in enumerate(parameters):
+        centre = plain_loss(network(vector), points, values)
+        for estimate, radius in zip(ours[index], RADII, strict=True):
+            moved = [vector + radius / math.sqrt(size) * direction for direction in directions]
+            losses = [plain_loss(network(copy.deepcopy(one)), points, values) for one in moved]
+            mean = sum(abs(loss - centre) for loss in losses).item() / radius / 5
+            assert estimate.mean == pytest.approx(mean, rel=1e-6)
+
+
+def test_small_radius_gives_the_closed_form_of_the_gradient():
+    """For ρ → 0, S = E|⟨g, δ⟩|/ρ = ‖g‖ √(2/(πP)) for the gradient g of the loss."""
+    points, values = samples(PROBLEM, "train", 40)
+    model = network(several()[0])
+    nn.functional.mse_loss(model(points)[:, 0], values).backward()
+    gradient = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
+    expected = gradient.norm().item() * math.sqrt(2 / (math.pi * len(gradient)))
+    ((estimate,),) = sam_sharpness(
+        several()[:1], points, values, [1e-6], 2000, generator=generator(2), dtype=torch.float64
+    )
+    assert abs(estimate.mean - expected) < 4 * estimate.standard_error
+    assert estimate.standard_error < 0.03 * expected
+
+
+def test_parts_of_any_size_give_the_same_losses(monkeypatch):
+    points, values = samples(PROBLEM, "train", 40)
+    expected = [plain_loss(network(vector), points, values).item() for vector in several()]
+    for size in (1, 80, 10**6):
+        monkeypatch.setitem(networks.AT_ONCE, "cpu", size)
+        assert losses_of(several(), points, values).tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_rounding_is_told_in_float32_alone():
+    points, values = samples(PROBLEM, "train", 40)
+    single, double = (
+        sam_sharpness(
+            several()[:1], points, values, [0.005], 5, generator=generator(3), dtype=dtype
+        )[0][0]
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert double.rounding == 0
+    assert 0 < single.rounding < 1
+    assert single.mean == pytest.approx(double.mean, abs=3 * single.rounding + 1e-3 * double.mean)
+
+
+def rows_of(dtype: str = "float32") -> tuple[list[dict], FitSpec]:
+    spec = FitSpec(points=40, width=6, lr=0.02, epochs=(1, 300), losses=(9000.0, 1e-9))
+    fits = fit([PROBLEM], spec, torch.device("cpu"))
+    copies, epochs = fits.copies[:, 0], fits.epochs[:, 0]
+    return list(measure(PROBLEM, copies, epochs, spec.kept, **MEASURING, dtype=dtype)), spec
+
+
+def test_every_network_has_a_row_for_each_radius_and_what_was_not_reached_has_one():
+    rows, spec = rows_of()
+    counts = [sum((row["at"], row["value"]) == kept for row in rows) for kept in spec.kept]
+    assert counts == [3, 3, 3, 1]
+    missing = rows[-1]
+    assert (missing["epoch"], missing["train_loss"], missing.get("radius")) == (None, None, None)
+    for row in rows[:-1]:
+        assert row["gap"] == row["test_loss"] - row["train_loss"]
+        assert row["standard_error"] > 0
+        assert row["seconds"] > 0
+        assert (row["samples"], row["points"]) == (8, 40)
+        assert row["noise_floor"] is not None
+    assert rows[6]["train_loss"] <= 9000 < rows[0]["train_loss"]
+    assert 1 < rows[6]["epoch"] <= 300
+
+
+def test_losses_of_the_rows_are_those_of_the_networks_on_both_samples():
+    fits = fit([PROBLEM], rows_of()[1], torch.device("cpu"))
+    row = rows_of("float64")[0][3]
+    model = network(fits.copies[1, 0])
+    for split, count in (("train", 40), ("test", 25)):
+        loss = plain_loss(model, *samples(PROBLEM, split, count)).item()
+        assert row[f"{split}_loss"] == pytest.approx(loss, rel=1e-12)
+    assert row["noise_floor"] is None
+
+
+def test_functions_and_seeds_come_in_a_fixed_order():
+    names = [(problem.function, problem.seed) for problem in problems(["booth", "beale"], [1, 2])]
+    assert names == [("booth", 1), ("booth", 2), ("beale", 1), ("beale", 2)]

@@ -1,0 +1,100 @@
+"""Tables and figures of toy fits, from rows made by hand."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from minimascope.analysis.tables import to_markdown
+from minimascope.analysis.toy_fits import COLUMNS, fits_table, readable_table, summarise_fits
+from minimascope.plots.style import save_svg
+from minimascope.registry import TOY_FIGURES, TOY_FUNCTIONS
+
+
+def row(function: str, seed: int, at: str, value: float, **changes: Any) -> dict[str, Any]:
+    estimates = ("sharpness", "standard_error", "sharpness_signed", "standard_error_signed")
+    numbers = {"train_loss": 2.0 + seed, "test_loss": 4.0 + seed, "gap": 2.0, "noise_floor": 0.0}
+    numbers |= dict.fromkeys(estimates, 1.0 + seed) | {"seconds": 0.1, "radius": 0.5}
+    counts = {"epoch": 1, "samples": 9, "points": 7}
+    return (
+        {"function": function, "seed": seed, "at": at, "value": value} | numbers | counts | changes
+    )
+
+
+def unreached(function: str, seed: int, value: float) -> dict[str, Any]:
+    nothing = {"epoch": None, "train_loss": None, "test_loss": None, "gap": None}
+    return {"function": function, "seed": seed, "at": "loss", "value": value} | nothing
+
+
+def table(functions=("sphere", "booth"), seeds=(0, 1, 2), reached: bool = True) -> pd.DataFrame:
+    rows = []
+    for function in functions:
+        for seed in seeds:
+            rows += [
+                row(function, seed, "epoch", epoch, epoch=epoch, radius=radius)
+                for epoch in (1, 10)
+                for radius in (0.005, 0.5)
+            ]
+            if reached and seed < 2:
+                rows.append(row(function, seed, "loss", 100.0, epoch=3 + 2 * seed))
+            else:
+                rows.append(unreached(function, seed, 100.0))
+    return fits_table([{"rows": rows}])
+
+
+def test_the_table_has_the_rows_of_all_documents():
+    frame = fits_table(
+        [{"rows": [row("sphere", 0, "epoch", 1)]}, {"rows": [unreached("beale", 1, 9)]}]
+    )
+    assert list(frame.columns) == list(COLUMNS)
+    assert frame["function"].tolist() == ["sphere", "beale"]
+    assert frame["epoch"].isna().tolist() == [False, True]
+    assert frame.to_csv(index=False).splitlines()[1].startswith("sphere,0,epoch,1,1,2.0,4.0")
+
+
+def test_the_summary_has_mean_and_standard_error_of_the_seeds_that_got_there():
+    summary = summarise_fits(table())
+    reached = summary[(summary["function"] == "booth") & (summary["at"] == "loss")]
+    assert reached["seeds"].tolist() == [2]
+    assert reached["epoch"].tolist() == [4]
+    assert reached["epoch_sem"].item() == pytest.approx(math.sqrt(2) / math.sqrt(2))
+    at_epoch = summary[(summary["function"] == "booth") & (summary["at"] == "epoch")]
+    assert len(at_epoch) == 2 * 2
+    assert at_epoch["sharpness"].tolist() == [2.0] * 4
+    assert at_epoch["sharpness_sem"].tolist() == pytest.approx([1 / math.sqrt(3)] * 4)
+    assert summarise_fits(table(seeds=[0]))["sharpness_sem"].isna().all()
+    assert set(summarise_fits(table(reached=False))["at"]) == {"epoch"}
+
+
+def test_readers_get_a_row_for_each_function_and_place():
+    readable = readable_table(summarise_fits(table()))
+    assert list(readable.index) == [
+        *("Sphere, epoch 1", "Sphere, epoch 10", "Sphere, loss ≤ 100"),
+        *("Booth, epoch 1", "Booth, epoch 10", "Booth, loss ≤ 100"),
+    ]
+    assert readable.loc["Booth, loss ≤ 100", ["Seeds", "Epoch"]].tolist() == ["2", "4.00 ± 1.00"]
+    assert readable.loc["Booth, epoch 10", ["Seeds", "Epoch"]].tolist() == ["3", "10"]
+    assert "S, ρ = 0.005" in to_markdown(readable)
+    assert "2–3 seeds" in readable.attrs["caption"]
+
+
+@pytest.mark.parametrize("figure", TOY_FIGURES)
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        {"functions": TOY_FUNCTIONS},
+        {"functions": ["beale"], "seeds": [5]},
+        {"reached": False},
+    ],
+)
+def test_figures_are_drawn_with_one_seed_or_function_and_where_nothing_was_reached(figure, extreme):
+    draw = TOY_FIGURES[figure].load()
+    first, again = (save_svg(draw(table(**extreme))) for _ in range(2))
+    assert first == again
+    assert b"nan" not in first.lower()
+
+
+def test_a_figure_says_so_where_no_loss_was_reached():
+    text = save_svg(TOY_FIGURES["equal_loss"].load()(table(reached=False))).decode()
+    assert "no network reached any of the losses" in text
