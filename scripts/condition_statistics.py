@@ -1,0 +1,23 @@
+"""Compare each condition with the baseline, paired by seed."""
+
+import pandas as pd
+
+from minimascope.analysis.seeds import seed_values
+from minimascope.analysis.statistics import statistics
+from minimascope.analysis.statistics_tables import to_html, to_markdown
+from minimascope.io import write_text
+from minimascope.jobs import job
+
+
+def main() -> None:
+    measures, disagreement, conditions = (
+        pd.read_csv(snakemake.input[name]) for name in ("measures", "disagreement", "conditions")
+    )
+    found = statistics(seed_values(measures, disagreement), conditions)
+    write_text(snakemake.output.table, found.to_csv(index=False))
+    write_text(snakemake.output.markdown, to_markdown(found))
+    write_text(snakemake.output.html, to_html(found))
+
+
+with job(snakemake):
+    main()

@@ -1,0 +1,72 @@
+"""Which condition each is compared with, and which one is the same without SAM."""
+
+import pandas as pd
+import pytest
+from study_cases import published_study, study
+
+from minimascope.conditions import condition_rows
+from minimascope.errors import InputError
+
+SWEEP = {"axes": {"training.batch_size": [20]}}
+
+
+def compared(**changes):
+    """The baseline of each condition of a changed study."""
+    changed = study(**changes)
+    return {name: changed.baseline_of(name) for name in changed.conditions}
+
+
+def test_conditions_are_compared_with_the_one_called_baseline():
+    assert compared() == {"baseline": None, "sam": "baseline"}
+
+
+def test_another_baseline_can_be_named():
+    assert compared(analysis={"baseline": "sam"}) == {"baseline": "sam", "sam": None}
+
+
+def test_without_a_condition_called_baseline_nothing_is_compared():
+    plain = published_study("acoustic_scenes")
+    assert plain.baseline is None
+    assert {plain.baseline_of(name) for name in plain.conditions} == {None}
+
+
+def test_cells_of_a_sweep_are_compared_with_the_same_cell_of_the_baseline():
+    assert compared(sweeps={"batches": SWEEP}) == {
+        "baseline": None,
+        "sam": "baseline",
+        "baseline-batch_size20": "baseline",
+        "sam-batch_size20": "baseline-batch_size20",
+    }
+
+
+def test_cells_that_the_baseline_lacks_are_compared_with_itself():
+    found = compared(sweeps={"batches": SWEEP | {"conditions": ["sam"]}})
+    assert found["sam-batch_size20"] == "baseline"
+
+
+def test_a_cell_can_be_the_baseline_of_all():
+    found = compared(sweeps={"batches": SWEEP}, analysis={"baseline": "baseline-batch_size20"})
+    assert found["baseline-batch_size20"] is None
+    assert found["baseline"] == found["sam"] == "baseline-batch_size20"
+    assert found["sam-batch_size20"] == "baseline-batch_size20"
+
+
+def test_a_baseline_that_does_not_exist_is_refused_by_name():
+    with pytest.raises(InputError, match=r"analysis\.baseline: no condition 'basline'; .*baseline"):
+        study(analysis={"baseline": "basline"})
+
+
+def test_the_published_controls_pair_with_themselves_without_sam():
+    rows = pd.DataFrame(condition_rows(published_study("function_centric")))
+    rows = rows[(rows["dataset"] == "cifar10") & (rows["network"] == "vit")]
+    assert rows.set_index("condition")["without_sam"].dropna().to_dict() == {
+        f"{name}_sam": name for name in ("baseline", "augmentation", "weight_decay")
+    }
+    assert set(rows["baseline"].dropna()) == {"baseline"}
+
+
+def test_every_radius_of_a_sweep_pairs_with_the_condition_without_sam():
+    rows = pd.DataFrame(condition_rows(published_study("sam_rho_sweep")))
+    pairs = rows.set_index("condition")["without_sam"].dropna()
+    assert set(pairs) == {"baseline"}
+    assert len(pairs) == 6

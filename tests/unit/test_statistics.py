@@ -1,0 +1,300 @@
+"""Paired comparisons against plain enumeration, SciPy and statsmodels."""
+
+import io
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from minimascope.analysis.seeds import pseudo_values, seed_values
+from minimascope.analysis.statistics import (
+    COLUMNS,
+    bootstrap_interval,
+    comparison,
+    holm,
+    paired_differences,
+    rank_biserial,
+    signed_rank,
+    smallest_p,
+    statistics,
+)
+from minimascope.analysis.statistics_tables import NO_BASELINE, to_html, to_markdown
+from minimascope.errors import InputError
+from minimascope.evaluation.agreement import mean_over_pairs
+
+CONDITIONS = ("baseline", "sam", "noise")
+NUMBERS = st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=7)
+
+
+def values_frame(seeds=7, measures=("test_accuracy", "sam_sharpness"), network="vit", shift=1.0):
+    random = np.random.default_rng(2)
+    return pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": network,
+            "condition": condition,
+            "seed": seed,
+            "family": "evaluation" if "accuracy" in measure else "perturbation",
+            "measure": measure,
+            "value": 5 + seed + shift * i + 0.1 * random.random(),
+            "unit": "fraction",
+            "protocol": "corrected",
+        }
+        for measure in measures
+        for i, condition in enumerate(CONDITIONS)
+        for seed in range(seeds)
+    )
+
+
+def conditions_frame(network="vit", baselines=(None, "baseline", "baseline")):
+    return pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": network,
+            "condition": CONDITIONS,
+            "baseline": baselines,
+            "without_sam": None,
+        }
+    )
+
+
+def rank_sums(differences):
+    """Sums of the ranks above and below zero, by a plain loop."""
+    nonzero = [d for d in differences if d != 0]
+    ranks = [
+        sum(abs(e) < abs(d) for e in nonzero) + (sum(abs(e) == abs(d) for e in nonzero) + 1) / 2
+        for d in nonzero
+    ]
+    pairs = list(zip(nonzero, ranks, strict=True))
+    return sum(r for d, r in pairs if d > 0), sum(r for d, r in pairs if d < 0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(NUMBERS)
+def test_rank_biserial_is_the_share_of_rank_sums(differences):
+    above, below = rank_sums(differences)
+    expected = (above - below) / (above + below) if above + below else 0
+    assert rank_biserial(np.array(differences)) == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(NUMBERS)
+def test_the_signed_rank_test_counts_all_changes_of_sign(differences):
+    p_value, method = signed_rank(np.array(differences))
+    nonzero = [d for d in differences if d]
+    if not nonzero:
+        assert np.isnan(p_value)
+        return
+    above, below = rank_sums(nonzero)
+    signs = product((-1, 1), repeat=len(nonzero))
+    as_extreme = [
+        min(rank_sums([s * d for s, d in zip(sign, nonzero, strict=True)])) <= min(above, below)
+        for sign in signs
+    ]
+    assert p_value == pytest.approx(np.mean(as_extreme))
+    assert method == "exact"
+    assert p_value >= smallest_p(len(nonzero)) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("seeds", range(1, 12))
+def test_the_smallest_p_value_is_that_of_differences_of_one_sign(seeds):
+    p_value, _ = signed_rank(np.arange(1.0, seeds + 1))
+    assert p_value == pytest.approx(smallest_p(seeds))
+
+
+def test_many_differences_with_ties_are_approximated():
+    differences = np.repeat([1.0, 2.0, -3.0], 10)
+    assert signed_rank(differences) == (
+        stats.wilcoxon(differences, method="asymptotic").pvalue,
+        "normal approximation",
+    )
+    assert signed_rank(np.arange(1.0, 51))[1] == "exact"
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    expected = multipletests(p_values, method="holm")[1]
+    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    np.testing.assert_allclose(holm([0.02, np.nan, 0.01, 0.5]), [0.04, np.nan, 0.03, 0.5])
+    assert len(holm([])) == 0
+
+
+def test_differences_below_rounding_are_none():
+    differences = paired_differences([0.1 + 0.2, 1.0, np.nan, np.inf], [0.3, 0.5, 1.0, 1.0])
+    assert differences[:2].tolist() == [0.0, 0.5]
+    assert np.isnan(differences[2:]).all()
+    # Of several conditions at once, each by its own scale.
+    both = paired_differences([[0.1 + 0.2, 0.1 + 0.2]], [[0.3, 1e9]])
+    assert both[0].tolist() == pytest.approx([0.0, 0.3 - 1e9])
+    assert both[0, 0] == 0
+    small = paired_differences([2e-15, 3e-15], [1e-15, 5e-15])
+    np.testing.assert_allclose(small, [1e-15, -2e-15])
+    assert paired_differences([0.0, 0.0], [0.0, 0.0]).tolist() == [0, 0]
+
+
+def test_the_bootstrap_interval_of_three_seeds_is_that_of_all_27_resamples():
+    differences = np.array([1.0, 2.0, 4.0])
+    means = [np.mean(draw) for draw in product(differences, repeat=3)]
+    expected = np.quantile(means, [0.025, 0.975], method="inverted_cdf")
+    assert bootstrap_interval(differences) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+def test_the_bootstrap_interval_of_many_seeds_is_that_of_a_normal_mean():
+    differences = np.random.default_rng(1).normal(3, 2, 400)
+    expected = stats.norm.interval(0.95, differences.mean(), stats.sem(differences))
+    assert bootstrap_interval(differences) == pytest.approx(expected, abs=0.03)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.permutations(range(6)))
+def test_the_order_of_seeds_changes_nothing(order):
+    random = np.random.default_rng(0)
+    first, second = pd.Series(random.normal(size=6)), pd.Series(random.normal(size=6))
+    found = comparison(first, second, "test_accuracy")
+    again = comparison(first[list(order)], second[list(order)], "test_accuracy")
+    assert again == pytest.approx(found)
+
+
+def test_the_other_direction_has_the_other_sign_and_the_same_p_value():
+    random = np.random.default_rng(0)
+    first, second = pd.Series(random.normal(size=8)), pd.Series(random.normal(size=8))
+    found = comparison(first, second, "test_accuracy")
+    back = comparison(second, first, "test_accuracy")
+    for name in ("difference", "rank_biserial"):
+        assert back[name] == pytest.approx(-found[name])
+    assert (back["p_value"], back["smallest_p"]) == (found["p_value"], found["smallest_p"])
+    assert (back["lower"], back["upper"]) == pytest.approx(
+        (-found["upper"], -found["lower"]), abs=0.1
+    )
+
+
+def test_rows_hold_the_numbers_of_numpy_and_scipy():
+    values = values_frame()
+    table = statistics(values, conditions_frame())
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 2 * 2
+    row = table[(table["measure"] == "sam_sharpness") & (table["condition"] == "noise")].iloc[0]
+    part = values[values["measure"] == "sam_sharpness"].pivot(index="seed", columns="condition")
+    noise, baseline = part["value", "noise"], part["value", "baseline"]
+    assert row["difference"] == pytest.approx((noise - baseline).mean())
+    assert row["standard_error"] == pytest.approx((noise - baseline).std() / np.sqrt(7))
+    assert row["p_value"] == pytest.approx(stats.wilcoxon(noise, baseline).pvalue) == 2**-6
+    assert (row["n"], row["tests"], row["smallest_p"]) == (7, 2, 2**-6)
+    assert row["p_holm"] == pytest.approx(2 * 2**-6)
+    assert (row["rank_biserial"], row["level"], row["unit"]) == (1, 0.95, "fraction")
+
+
+def test_three_seeds_have_no_p_value_but_the_reason():
+    table = statistics(values_frame(seeds=3), conditions_frame())
+    assert table["p_value"].isna().all()
+    assert table["p_holm"].isna().all()
+    assert set(table["note"]) == {"3 pairs cannot reach 0.05: no p-value is below 0.25"}
+    for text in (to_markdown(table), to_html(table)):
+        assert "With 3 seeds no signed-rank test can reach 0.05" in text
+        assert "It takes 6 seeds or more." in text
+    assert "none < 0.25" in to_markdown(table)
+    assert "p = 0.25" not in to_markdown(table)
+
+
+def test_six_seeds_reach_it_alone_but_not_after_holm():
+    text = to_markdown(statistics(values_frame(seeds=6), conditions_frame()))
+    assert (
+        "With 6 seeds and 2 conditions tested by a measure, no p-value can be below 0.062" in text
+    )
+    ten = to_markdown(statistics(values_frame(seeds=10), conditions_frame()))
+    assert "whatever the data." not in ten.split("Baseline: baseline.")[1]
+
+
+def test_equal_pairs_do_not_count_towards_what_a_test_can_reach():
+    values = values_frame(seeds=7, measures=("test_accuracy",))
+    equal = values["seed"] > 2
+    values.loc[equal, "value"] = 0.5
+    row = statistics(values, conditions_frame()).iloc[0]
+    assert row["note"] == (
+        "3 pairs that differ (4 are equal) cannot reach 0.05: no p-value is below 0.25"
+    )
+    assert row["smallest_p"] == 0.25
+
+
+def test_one_seed_has_a_difference_and_nothing_else():
+    row = statistics(values_frame(seeds=1), conditions_frame()).iloc[0]
+    assert np.isfinite(row["difference"])
+    assert row[["standard_error", "lower", "upper", "p_value"]].isna().all()
+    assert to_markdown(statistics(values_frame(seeds=1), conditions_frame()))
+
+
+def test_conditions_without_a_baseline_are_not_compared():
+    conditions = conditions_frame(baselines=(None, None, None))
+    conditions = pd.read_csv(io.StringIO(conditions.to_csv(index=False)))
+    nothing = statistics(values_frame(), conditions)
+    assert nothing.empty
+    assert list(nothing.columns) == COLUMNS
+    assert NO_BASELINE in to_markdown(nothing)
+    assert NO_BASELINE in to_html(nothing)
+
+
+def test_cells_of_a_sweep_are_compared_each_with_their_own_baseline():
+    table = statistics(values_frame(), conditions_frame(baselines=(None, "baseline", "sam")))
+    pairs = table[["condition", "baseline"]].drop_duplicates()
+    assert pairs.to_numpy().tolist() == [["sam", "baseline"], ["noise", "sam"]]
+    assert "Baseline" in to_markdown(table).splitlines()[0]
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="conditions: no column 'baseline'"):
+        statistics(values_frame(), conditions_frame().drop(columns="baseline"))
+
+
+@pytest.mark.parametrize("models", [3, 5])
+def test_pseudo_values_have_the_mean_and_error_of_the_jackknife(models):
+    random = np.random.default_rng(models)
+    matrix = random.random((models, models))
+    matrix = matrix + matrix.T
+    np.fill_diagonal(matrix, np.nan)
+    found = pseudo_values(matrix)
+    mean, error = mean_over_pairs(matrix)
+    assert (found.mean(), stats.sem(found)) == pytest.approx((mean, error))
+
+
+def test_two_models_have_no_pseudo_values():
+    assert np.isnan(pseudo_values(np.array([[0, 0.5], [0.5, 0]]))).all()
+
+
+def test_measures_of_pairs_are_compared_but_not_tested():
+    measures = values_frame(seeds=7).assign(view="clean")
+    random = np.random.default_rng(0)
+    rows = [
+        {
+            "dataset": "digits",
+            "network": "vit",
+            "condition_a": condition,
+            "condition_b": condition,
+            "seed_a": a,
+            "seed_b": b,
+            "view": "clean",
+            "prediction_disagreement": random.random(),
+            "jensen_shannon_divergence": 0.1,
+            "l2_distance": 0.1,
+        }
+        for condition in CONDITIONS
+        for a in range(7)
+        for b in range(a)
+    ]
+    pairs = pd.DataFrame(rows)
+    values = seed_values(measures, pairs)
+    table = statistics(values, conditions_frame()).set_index(["measure", "condition"])
+    row = table.loc[("prediction_disagreement", "sam")]
+    means = pairs.groupby("condition_a")["prediction_disagreement"].mean()
+    assert row["difference"] == pytest.approx(means["sam"] - means["baseline"])
+    assert np.isnan(row["p_value"])
+    assert np.isnan(row["smallest_p"])
+    assert "not tested" in to_markdown(table.reset_index())

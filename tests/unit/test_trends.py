@@ -1,0 +1,240 @@
+"""Slopes against NumPy and statsmodels, Simpson's paradox, and orders of measures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from minimascope.analysis.trends import (
+    COLUMNS,
+    ORDER_COLUMNS,
+    condition_means,
+    rank_agreement,
+    slope,
+    trends,
+)
+from minimascope.analysis.trends_tables import to_html, to_markdown
+from minimascope.errors import InputError
+from minimascope.plots.trends import plot
+
+
+def means_frame(offset=-3.0, networks=("vit", "resnet18"), conditions=6):
+    """Accuracy rises by 1 per tenfold sharpness in each network, and by ``offset`` between them."""
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": network,
+            "condition": f"c{i}",
+            "fisher_rao_norm": 10 ** (k + 0.1 * i),
+            "hessian_trace": i - 2.5 + k,
+            "test_accuracy": 0.1 * i + offset * k + 0.01 * random.normal(),
+        }
+        for k, network in enumerate(networks)
+        for i in range(conditions)
+    )
+
+
+def by_network(frame, sharpness="fisher_rao_norm"):
+    found = trends(frame, [sharpness], ["test_accuracy"])
+    return found.set_index("network")
+
+
+def test_a_slope_is_that_of_least_squares_with_its_interval():
+    random = np.random.default_rng(1)
+    x = random.normal(size=9)
+    y = 2 * x + random.normal(size=9)
+    model = sm.OLS(y, sm.add_constant(x)).fit()
+    found = slope(x, y)
+    assert found["slope"] == pytest.approx(model.params[1])
+    assert (found["lower"], found["upper"]) == pytest.approx(tuple(model.conf_int()[1]))
+    assert found["p_value"] == pytest.approx(model.pvalues[1])
+    assert (found["n"], found["note"]) == (9, "")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "note"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], "fewer than 3 points"),
+        ([1.0, 2.0, np.nan, 3.0], [1.0, 2.0, 3.0, np.inf], "fewer than 3 points"),
+        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "the same for all points"),
+        ([1.0, 2.0, 3.0], [0.3, 0.1 + 0.2, 0.3], "the same for all points"),
+    ],
+)
+def test_what_has_no_slope_has_a_note(x, y, note):
+    found = slope(x, y)
+    assert found["note"] == note
+    assert np.isnan([found[name] for name in ("slope", "lower", "upper", "p_value")]).all()
+
+
+def test_slopes_are_per_tenfold_sharpness():
+    frame = means_frame()
+    table = by_network(frame)
+    assert set(table["scale"]) == {"log10"}
+    for network, part in frame.groupby("network"):
+        expected = np.polyfit(np.log10(part["fisher_rao_norm"]), part["test_accuracy"], 1)[0]
+        assert table.loc[network, "slope"] == pytest.approx(expected)
+        assert expected == pytest.approx(1, abs=0.2)
+    expected = np.polyfit(np.log10(frame["fisher_rao_norm"]), frame["test_accuracy"], 1)[0]
+    assert table.loc["all", "slope"] == pytest.approx(expected)
+    assert table["n"].to_dict() == {"all": 12, "vit": 6, "resnet18": 6}
+
+
+def test_sharpness_that_is_not_positive_counts_as_it_is():
+    frame = means_frame()
+    table = by_network(frame, "hessian_trace")
+    assert set(table["scale"]) == {"1"}
+    expected = np.polyfit(frame["hessian_trace"], frame["test_accuracy"], 1)[0]
+    assert table.loc["all", "slope"] == pytest.approx(expected)
+
+
+def test_simpsons_paradox_is_flagged():
+    table = by_network(means_frame(-3.0))
+    assert table.loc["all", "slope"] < 0 < table.loc["vit", "slope"]
+    assert table["flips"].tolist() == [True, True, True]
+    assert table["certain"].tolist() == [True, True, True]
+
+
+def test_no_flag_where_all_slopes_have_one_sign():
+    table = by_network(means_frame(3.0))
+    assert table["flips"].tolist() == [False, False, False]
+    assert table["certain"].tolist() == [False, False, False]
+
+
+def test_a_single_network_that_flips_is_no_reversal():
+    frame = means_frame(-3.0)
+    falls = frame["network"] == "vit"
+    frame.loc[falls, "test_accuracy"] *= -1
+    table = by_network(frame)
+    assert table["flips"].to_dict() == {"all": False, "vit": False, "resnet18": True}
+
+
+def test_a_flip_whose_interval_holds_zero_is_not_certain():
+    frame = means_frame(-0.3)
+    noise = np.tile([1.0, -1.0], 6)
+    frame["test_accuracy"] += 0.5 * noise
+    table = by_network(frame)
+    assert not table["certain"].any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(range(12)))
+def test_the_order_of_rows_changes_nothing(order):
+    frame = means_frame()
+    found, again = by_network(frame), by_network(frame.iloc[list(order)])
+    columns = ["slope", "lower", "upper", "n", "flips", "certain"]
+    pd.testing.assert_frame_equal(again.loc[found.index, columns], found[columns])
+
+
+def test_the_opposite_evaluation_flips_the_same_slopes():
+    frame = means_frame()
+    found = by_network(frame)
+    mirrored = by_network(frame.assign(test_accuracy=-frame["test_accuracy"]))
+    np.testing.assert_allclose(mirrored["slope"], -found["slope"])
+    assert mirrored["flips"].tolist() == found["flips"].tolist()
+
+
+def test_one_network_has_one_row_without_flags():
+    table = trends(means_frame(networks=("vit",)), ["fisher_rao_norm"], ["test_accuracy"])
+    assert list(table.columns) == COLUMNS
+    assert table["network"].tolist() == ["vit"]
+    assert table["flips"].isna().all()
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="means: no column 'sam_sharpness'"):
+        trends(means_frame(), ["sam_sharpness"], ["test_accuracy"])
+
+
+def test_means_are_those_of_the_summary_at_minima():
+    summary = pd.DataFrame(
+        [
+            ("digits", "vit", "a", "clean", "test_accuracy", 0.9),
+            ("digits", "vit", "a", "augmented", "test_accuracy", 0.8),
+            ("digits", "vit", "initial", "clean", "test_accuracy", 0.1),
+        ],
+        columns=["dataset", "network", "condition", "view", "measure", "mean"],
+    )
+    found = condition_means(summary)
+    assert found.to_dict("records") == [
+        {"dataset": "digits", "network": "vit", "condition": "a", "test_accuracy": 0.9}
+    ]
+
+
+def test_the_order_of_measures_is_kendalls_tau():
+    means = means_frame()
+    models = pd.concat([means, means.assign(hessian_trace=-means["hessian_trace"])])
+    names = ["fisher_rao_norm", "hessian_trace", "test_accuracy"]
+    table = rank_agreement(means, models.drop(columns="test_accuracy"), names)
+    assert list(table.columns) == ORDER_COLUMNS
+    over = table[(table["over"] == "conditions") & (table["network"] == "vit")]
+    assert over[["first", "second"]].to_numpy().tolist() == [
+        ["fisher_rao_norm", "hessian_trace"],
+        ["fisher_rao_norm", "test_accuracy"],
+        ["hessian_trace", "test_accuracy"],
+    ]
+    part = means[means["network"] == "vit"]
+    expected = stats.kendalltau(part["fisher_rao_norm"], part["test_accuracy"])
+    assert over[["tau", "p_value"]].iloc[1].tolist() == pytest.approx([*expected])
+    single = table[table["over"] == "models"]
+    assert single["tau"].tolist() == pytest.approx([0, 0], abs=1e-12)
+    assert set(single["n"]) == {12}
+
+
+def test_orders_of_two_conditions_have_a_note():
+    means = means_frame(conditions=2)
+    table = rank_agreement(means, means, ["fisher_rao_norm", "test_accuracy"])
+    assert table["tau"].isna().all()
+    assert set(table["note"]) == {"fewer than 3 points"}
+
+
+def test_tables_to_read_name_the_networks_that_flip():
+    means = means_frame()
+    found = trends(means, ["fisher_rao_norm", "hessian_trace"], ["test_accuracy"])
+    order = rank_agreement(means, means, ["fisher_rao_norm", "hessian_trace"])
+    markdown, page = to_markdown(found, order), to_html(found, order)
+    assert "every one: **vit**, **resnet18**" in markdown
+    assert "every one: <b>vit</b>, <b>resnet18</b>" in page
+    assert "Hessian trace (not its logarithm)" in markdown
+    assert "1 (6)" in markdown
+
+
+# The figure
+
+
+def titles(frame, **options):
+    found = trends(frame, ["fisher_rao_norm"], ["test_accuracy"])
+    return [axes.get_title("right") for axes in plot(found, frame, "digits").axes]
+
+
+def test_the_figure_says_where_pooling_reverses_or_flips():
+    assert titles(means_frame(-3.0)) == ["reversal!"]
+    assert titles(means_frame(3.0)) == [""]
+    frame = means_frame(-3.0)
+    frame.loc[frame["network"] == "vit", "test_accuracy"] *= -1
+    assert titles(frame) == ["flips!"]
+
+
+def test_the_figure_draws_the_lines_of_least_squares():
+    frame = means_frame()
+    found = trends(frame, ["fisher_rao_norm"], ["test_accuracy"])
+    (axes,) = plot(found, frame, "digits").axes
+    lines = [line for line in axes.lines if line.get_marker() == "None"]
+    parts = [frame, *(part for _, part in frame.groupby("network", sort=False))]
+    for line, part in zip(lines, parts, strict=True):
+        x, y = line.get_data()
+        logarithm = np.log10(part["fisher_rao_norm"])
+        line_at = np.poly1d(np.polyfit(logarithm, part["test_accuracy"], 1))
+        np.testing.assert_allclose(y, line_at(np.log10(x)))
+        assert np.log10(x).tolist() == pytest.approx([logarithm.min(), logarithm.max()])
+
+
+def test_the_figure_of_too_few_conditions_says_so():
+    frame = means_frame(conditions=1)
+    found = trends(frame, ["fisher_rao_norm"], ["test_accuracy"])
+    found = found[found["network"] != "all"]
+    texts = [text.get_text() for text in plot(found, frame, "digits").texts]
+    assert "too few conditions for a trend" in texts
