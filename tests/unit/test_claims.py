@@ -1,0 +1,441 @@
+"""Verdicts on claims: made-up networks for each, what must not change them, and chance."""
+
+import dataclasses
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from claim_cases import made_up, row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from minimascope.analysis.claims import (
+    CLAIMS,
+    COLUMNS,
+    baseline_is_flattest,
+    best_is_sharper,
+    claims,
+    pooling_reverses,
+    sam_sharpens,
+    sharpest_is_not_best,
+)
+from minimascope.analysis.claims_tables import to_html, to_markdown
+from minimascope.analysis.comparable import Estimate, measured, welch
+from minimascope.analysis.evidence import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SIGNIFICANT,
+    SUPPORTED,
+    Evidence,
+    all_of,
+    any_of,
+    unknown,
+)
+
+P_VALUES = st.floats(0, 1)
+# A study of single tests: p, 1 - p.
+STATEMENTS = st.lists(P_VALUES.map(lambda p: Evidence(p, 1 - p)), min_size=1, max_size=5)
+
+
+def verdict(finding):
+    return finding.evidence.verdict
+
+
+# What is known of statements that are made of others
+
+
+@given(STATEMENTS)
+def test_one_of_them_is_not_none_of_them(statements):
+    assert any_of(statements) == ~all_of([~statement for statement in statements])
+    assert ~~any_of(statements) == any_of(statements)
+
+
+@given(STATEMENTS)
+def test_all_are_as_sure_as_the_least_sure_and_one_needs_bonferroni(statements):
+    every, some = all_of(statements), any_of(statements)
+    assert every.p_for == max(s.p_for for s in statements)
+    assert every.p_against == min(1, len(statements) * min(s.p_against for s in statements))
+    assert some.p_for == min(1, len(statements) * min(s.p_for for s in statements))
+    assert some.p_against == max(s.p_against for s in statements)
+
+
+@given(STATEMENTS, st.randoms())
+def test_the_order_of_statements_changes_nothing(statements, random):
+    shuffled = random.sample(statements, len(statements))
+    assert all_of(shuffled) == all_of(statements)
+    assert any_of(shuffled).verdict == any_of(statements).verdict
+
+
+@given(STATEMENTS)
+def test_nothing_is_supported_and_contradicted(statements):
+    for found in (all_of(statements), any_of(statements), all_of([any_of(statements)])):
+        assert max(found.p_for, found.p_against) >= 0.5
+
+
+def test_a_verdict_begins_at_the_end_of_an_interval():
+    at = Evidence(SIGNIFICANT, 1 - SIGNIFICANT)
+    assert (at.verdict, (~at).verdict) == (SUPPORTED, CONTRADICTED)
+    just = Evidence(math.nextafter(SIGNIFICANT, 1), 1.0)
+    assert (just.verdict, (~just).verdict) == (INCONCLUSIVE, INCONCLUSIVE)
+
+
+def test_what_is_not_known_neither_supports_nor_contradicts():
+    known = Evidence(0.001, 0.999)
+    assert all_of([known, unknown("nothing")]).verdict == INCONCLUSIVE
+    assert any_of([known, unknown("nothing")]).verdict == SUPPORTED
+    assert all_of([known, unknown("nothing")]).decisive == "nothing"
+
+
+# Differences
+
+
+def test_a_paired_difference_has_the_p_value_of_students_t():
+    random = np.random.default_rng(0)
+    first, second = random.normal(0.5, 1, 6), random.normal(0, 1, 6)
+    difference = first - second
+    estimate = Estimate(difference.mean(), stats.sem(difference), 5)
+    expected = stats.ttest_rel(first, second, alternative="greater").pvalue
+    assert estimate.p_above_zero() == pytest.approx(expected)
+    assert (-estimate).p_above_zero() == pytest.approx(1 - expected)
+
+
+def test_a_difference_of_printed_means_has_the_p_value_of_welchs_t():
+    found = welch(Estimate(0.8, 0.03, 9), Estimate(0.7, 0.01, 4))
+    expected = stats.ttest_ind_from_stats(
+        0.8, 0.03 * math.sqrt(10), 10, 0.7, 0.01 * math.sqrt(5), 5, False, "greater"
+    )
+    assert found.p_above_zero() == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-17, math.nan])
+def test_a_difference_without_an_error_is_evidence_of_nothing(error):
+    estimate = Estimate(1.0, error, 2)
+    assert estimate.p_above_zero() == (-estimate).p_above_zero() == 1
+
+
+# Claim 1
+
+
+@pytest.mark.parametrize(
+    ("other", "error", "expected"),
+    [
+        (2.0, 0.1, SUPPORTED),
+        (2.0, 0.9, INCONCLUSIVE),
+        ((2.0, 0.5), 0.1, CONTRADICTED),
+        ((2.0, 1.1), 0.1, INCONCLUSIVE),
+        (1.0, 0.1, INCONCLUSIVE),
+    ],
+)
+def test_the_baseline_is_the_flattest_if_all_others_are_sharper_on_all_measures(
+    other, error, expected
+):
+    network = made_up({"baseline": row(1.0), "sam": row(other), "noise": row(3.0)}, error)
+    assert verdict(baseline_is_flattest(network)) == expected
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_an_interval_that_ends_at_zero_is_the_boundary(side):
+    width = stats.t.ppf(0.975, 9) * 0.1
+    for factor, expected in ((1 + 1e-9, {1: SUPPORTED, -1: CONTRADICTED}), (1 - 1e-9, None)):
+        means = {"baseline": {"fisher_rao_norm": 1.0}}
+        means["sam"] = {"fisher_rao_norm": 1 + side * factor * width}
+        found = verdict(baseline_is_flattest(made_up(means)))
+        assert found == (expected[side] if expected else INCONCLUSIVE)
+
+
+def test_one_flatter_condition_of_many_needs_a_smaller_interval():
+    """One of ten comparisons lies beyond 95 % by chance in every fourth study."""
+    difference = 2.5 * 0.1
+    others = {f"c{i}": row(1.0) for i in range(4)} | {"flat": row((1 - difference, 1.0))}
+    assert stats.t.sf(2.5, 9) < SIGNIFICANT
+    assert verdict(baseline_is_flattest(made_up({"baseline": row(1.0), **others}))) == INCONCLUSIVE
+    others["flat"] = row((1 - 2 * difference, 1.0))
+    assert verdict(baseline_is_flattest(made_up({"baseline": row(1.0), **others}))) == CONTRADICTED
+
+
+def test_a_comparison_that_is_not_known_keeps_a_claim_about_all_open():
+    means = {"baseline": row(1.0), "sam": row(2.0), "noise": row((2.0, math.nan))}
+    found = baseline_is_flattest(made_up(means))
+    assert verdict(found) == INCONCLUSIVE
+    assert found.numbers == (
+        "other conditions sharper in 3 of 4 comparisons, flatter in 0, not known in 1"
+    )
+    assert found.evidence.decisive == "SAM-sharpness of noise and baseline is not known"
+
+
+# Claim 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "expected"),
+    [
+        # The best on both evaluations is sharper.
+        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.01)}, 0.02, SUPPORTED),
+        # The best is flatter by one measure.
+        ({"baseline": row(1.0), "sam": row((2.0, 0.5), 0.9, 0.01)}, 0.02, CONTRADICTED),
+        # The baseline is the best by one evaluation.
+        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.3)}, 0.02, CONTRADICTED),
+        # Which one is the best is not certain.
+        ({"baseline": row(1.0), "sam": row(2.0, 0.51, 0.09)}, 0.02, INCONCLUSIVE),
+        # Two are candidates, and both are sharper.
+        (
+            {
+                "baseline": row(1.0),
+                "sam": row(2.0, 0.9, 0.01),
+                "noise": row(3.0, 0.89, 0.011),
+            },
+            0.02,
+            SUPPORTED,
+        ),
+        # One of two candidates is flatter.
+        (
+            {
+                "baseline": row(1.0),
+                "sam": row(2.0, 0.9, 0.01),
+                "noise": row(0.5, 0.89, 0.011),
+            },
+            0.02,
+            INCONCLUSIVE,
+        ),
+    ],
+)
+def test_the_best_is_sharper_if_that_holds_for_whichever_may_be_the_best(rows, error, expected):
+    assert verdict(best_is_sharper(made_up(rows, error))) == expected
+
+
+def test_lower_calibration_errors_are_better():
+    rows = {"baseline": row(1.0, 0.5, 0.3), "sam": row(2.0, 0.9, 0.1)}
+    assert best_is_sharper(made_up(rows, 0.02)).numbers == (
+        "Test accuracy: best sam (0.900 ± 0.020), sharper than the baseline on 2 of 2 measures;"
+        " Test ECE: best sam (0.100 ± 0.020), sharper than the baseline on 2 of 2 measures"
+    )
+
+
+# Claim 3
+
+
+@pytest.mark.parametrize(
+    ("with_sam", "error", "expected"),
+    [
+        ((2.0, 0.5), 0.1, SUPPORTED),
+        ((0.5, 0.5), 0.1, CONTRADICTED),
+        ((0.5, 1.0), 0.1, INCONCLUSIVE),
+        ((2.0, 0.5), 0.9, INCONCLUSIVE),
+    ],
+)
+def test_sam_does_not_only_flatten_if_it_sharpens_by_some_measure(with_sam, error, expected):
+    rows = {"baseline": row(9.0), "plain": row(1.0), "plain_sam": row(with_sam)}
+    assert verdict(sam_sharpens(made_up(rows, error))) == expected
+
+
+def test_without_a_pair_that_differs_in_sam_alone_there_is_a_reason():
+    found = sam_sharpens(made_up({"baseline": row(1.0), "other_sam": row(2.0)}))
+    assert found.evidence.decisive == "no two conditions differ in SAM alone"
+    assert verdict(found) == INCONCLUSIVE
+
+
+# Claim 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # The sharpest is the worst.
+        ({"baseline": row(1.0, 0.9, 0.01), "sam": row(2.0)}, SUPPORTED),
+        # By one evaluation of two.
+        ({"baseline": row(1.0, 0.9), "sam": row(2.0)}, SUPPORTED),
+        # It is the best by all.
+        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.01)}, CONTRADICTED),
+        # It may be another one, or as good as another.
+        ({"baseline": row(1.0), "sam": row(1.01, 0.9, 0.01)}, INCONCLUSIVE),
+        ({"baseline": row(1.0), "sam": row(2.0)}, INCONCLUSIVE),
+        # The sharpest differs between measures, one best: it cannot be both.
+        (
+            {
+                "baseline": row((1.0, 1.0)),
+                "sam": row((2.0, 3.0), 0.9, 0.01),
+                "noise": row((3.0, 2.0)),
+            },
+            SUPPORTED,
+        ),
+    ],
+)
+def test_the_sharpest_is_not_always_the_best(rows, expected):
+    assert verdict(sharpest_is_not_best(made_up(rows, 0.01))) == expected
+
+
+# Claim 5
+
+
+def networks(offset, slope=1.0, noise=0.0):
+    """Two networks in which accuracy rises with sharpness, the sharper one less accurate."""
+    random = np.random.default_rng(0)
+    return [
+        made_up(
+            {
+                f"c{i}": {
+                    "fisher_rao_norm": 10 ** (k + 0.1 * i),
+                    "test_accuracy": slope * 0.1 * i + offset * k + noise * random.normal(),
+                }
+                for i in range(6)
+            },
+            network=name,
+            baseline="c0",
+        )
+        for k, name in enumerate(("vit", "resnet18"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("offset", "noise", "expected"),
+    [
+        (-3.0, 0.01, SUPPORTED),
+        (3.0, 0.01, CONTRADICTED),
+        (-3.0, 0.5, INCONCLUSIVE),
+        (-0.15, 0.01, INCONCLUSIVE),
+    ],
+)
+def test_pooling_reverses_a_trend_if_all_signs_are_certain(offset, noise, expected):
+    found = pooling_reverses(networks(offset, noise=noise))
+    assert verdict(found) == expected
+    mirrored = pooling_reverses(networks(-offset, slope=-1.0, noise=-noise))
+    assert verdict(mirrored) == expected
+
+
+def test_one_network_has_nothing_to_pool():
+    found = pooling_reverses(networks(-3.0)[:1])
+    assert (verdict(found), found.evidence.decisive) == (INCONCLUSIVE, "there is one network, vit")
+
+
+# All claims
+
+
+DIFFERENCES = st.floats(-3, 3).filter(lambda x: abs(x) > 1e-6)
+
+
+@given(DIFFERENCES)
+def test_the_opposite_sign_swaps_verdicts(difference):
+    swapped = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED, INCONCLUSIVE: INCONCLUSIVE}
+
+    def found(sign):
+        means = {"baseline": {"fisher_rao_norm": 1.0}}
+        means["baseline_sam"] = {"fisher_rao_norm": 1 + sign * difference}
+        network = made_up(means, 0.5)
+        return [verdict(test(network)) for test in (baseline_is_flattest, sam_sharpens)]
+
+    assert found(-1) == [swapped[name] for name in found(1)]
+
+
+def values_and_conditions(random, effect=0.0, seeds=5, names=("baseline", "baseline_sam", "noise")):
+    measures = {"fisher_rao_norm": "forward", "sam_sharpness": "perturbation"}
+    measures |= {"test_accuracy": "evaluation"}
+    values = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": "vit",
+            "condition": name,
+            "seed": seed,
+            "family": family,
+            "measure": measure,
+            "value": 10 + effect * i + random.normal(),
+            "unit": "1",
+            "protocol": "corrected",
+        }
+        for measure, family in measures.items()
+        for i, name in enumerate(names)
+        for seed in range(seeds)
+    )
+    conditions = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": "vit",
+            "condition": names,
+            "baseline": [None if name == "baseline" else "baseline" for name in names],
+            "without_sam": ["baseline" if name == "baseline_sam" else None for name in names],
+        }
+    )
+    return values, conditions
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.randoms(), st.sampled_from([0.0, 1.0, 20.0]))
+def test_the_order_of_seeds_and_conditions_changes_no_verdict(random, effect):
+    values, conditions = values_and_conditions(np.random.default_rng(1), effect)
+    found = claims(measured(values, conditions)).set_index("claim")
+    order = random.sample(range(len(values)), len(values))
+    names = dict(zip(range(5), random.sample(range(5), 5), strict=True))
+    shuffled = values.assign(seed=values["seed"].map(names)).iloc[order]
+    again = claims(measured(shuffled, conditions.iloc[::-1])).set_index("claim")
+    assert again["verdict"].to_dict() == found["verdict"].to_dict()
+    np.testing.assert_allclose(again["p_for"], found["p_for"], rtol=1e-6)
+    np.testing.assert_allclose(again["p_against"], found["p_against"], rtol=1e-6)
+
+
+def test_where_nothing_differs_verdicts_are_rare():
+    """A verdict on claims 1 to 3 would be an error of chance here, in 5 % of studies at most."""
+    random = np.random.default_rng(3)
+    studies = [claims(measured(*values_and_conditions(random))) for _ in range(150)]
+    found = pd.concat(studies)
+    false = (
+        found[found["claim"] <= 3]
+        .groupby("claim")["verdict"]
+        .agg(lambda verdicts: (verdicts != INCONCLUSIVE).mean())
+    )
+    # Three standard errors of a share of 5 % over 150 studies.
+    assert (false <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 150)).all()
+
+
+def test_each_baseline_of_a_sweep_has_claims_of_its_own():
+    names = ("baseline", "baseline_sam", "baseline-lr1", "baseline_sam-lr1")
+    values, conditions = values_and_conditions(np.random.default_rng(0), names=names)
+    conditions["baseline"] = [None, "baseline", "baseline", "baseline-lr1"]
+    conditions["without_sam"] = [None, "baseline", None, "baseline-lr1"]
+    groups = {n.baseline: n for n in measured(values, conditions)}
+    assert {name: network.conditions for name, network in groups.items()} == {
+        "baseline": ("baseline", "baseline_sam"),
+        "baseline-lr1": ("baseline-lr1", "baseline_sam-lr1"),
+    }
+    assert groups["baseline-lr1"].without_sam == {"baseline_sam-lr1": "baseline-lr1"}
+    assert len(claims(groups.values())) == 2 * len(CLAIMS)
+
+
+def test_a_study_without_a_baseline_has_the_claims_that_need_none():
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    alone = pd.read_csv(io.StringIO(conditions.assign(baseline=None).to_csv(index=False)))
+    found = claims(measured(values, alone)).set_index("claim")
+    assert found.loc[1, "decisive"] == found.loc[2, "decisive"]
+    assert found.loc[1, "decisive"].startswith("no condition is compared with a baseline")
+    assert found.loc[3, "verdict"] == SUPPORTED
+    assert list(claims(measured(values, conditions)).columns) == COLUMNS
+
+
+def test_one_condition_decides_nothing_and_says_so():
+    found = claims([made_up({"baseline": row(1.0)}, network=name) for name in ("vit", "vgg19")])
+    assert set(found["verdict"]) == {"inconclusive"}
+    assert found["sentence"].str.len().min() > 40
+
+
+def test_one_seed_decides_nothing():
+    values, conditions = values_and_conditions(np.random.default_rng(0), 20.0, seeds=1)
+    assert set(claims(measured(values, conditions))["verdict"]) == {INCONCLUSIVE}
+
+
+def test_tables_to_read_hold_every_sentence():
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    found = claims(measured(values, conditions))
+    markdown, page = to_markdown(found), to_html(found)
+    for sentence in found["sentence"]:
+        assert sentence.partition(" for ")[2] in markdown
+        assert sentence.partition(";")[0] in page
+    assert "5 seeds are few" in page
+    assert found["sentence"].str.contains(r"\d").sum() >= 4
+
+
+def test_measures_that_only_another_network_has_are_left_out():
+    whole = made_up({"baseline": row(1.0), "sam": row(2.0)})
+    means = whole.means.assign(sam_sharpness=np.nan)
+    partial = dataclasses.replace(whole, means=means)
+    assert baseline_is_flattest(partial).numbers.endswith("1 of 1 comparisons, flatter in 0")

@@ -1,0 +1,152 @@
+"""What the papers' printed numbers say of their claims, verified by hand and with SciPy."""
+
+import math
+import re
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from minimascope.analysis.agreement import read_printed
+from minimascope.analysis.claims import claims
+from minimascope.analysis.claims_tables import to_html, to_markdown, verdict_counts
+from minimascope.analysis.comparable import in_print
+from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+OLD, NEW = "geometric_reappraisal_2025", "function_centric_2026"
+SHARPNESS = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
+CONTROLS = ("baseline", "augmentation", "weight_decay")
+# Of the tables that are whole, the verdicts on claims 1 to 4. By hand, printed mean ± error:
+# cifar10, vgg19: SAM-sharpness of weight_decay 1.348e-05 ± 1.6e-06 is not certainly above the
+#   baseline's 1.204e-05 ± 6.4e-06; augmentation_sam is the best throughout (accuracy 0.903 against
+#   0.879 ± 0.001) and far sharper, and relative flatness grows from 689 ± 26 to 1609 ± 23 with SAM;
+#   it is the sharpest but by SAM-sharpness (0.101 ± 0.005 against 0.178 ± 0.019).
+# cifar10, vit: SAM-sharpness of augmentation_sam, 0.086 ± 0.046, is 1.9 errors above the
+#   baseline's 9.4e-06, and it may have the least disagreement; with SAM the Fisher–Rao norm of
+#   weight_decay grows from 0.073 to 0.500 ± 0.022.
+# cifar100, resnet18: the best calibration is that of weight_decay (0.099 ± 0.005) or
+#   weight_decay_sam (0.106 ± 0.002), of which the first has a SAM-sharpness of 2.0e-03 ± 1.5e-03,
+#   the baseline 1.8e-03 ± 1.5e-03; the sharpest, augmentation_sam, has 0.145 ± 0.001.
+# cifar100, vit: relative flatness of baseline_sam is 1σ from the baseline's; all that is best is an
+#   augmentation.
+# tiny_imagenet, vgg19_bn: weight_decay_sam is the most accurate (0.641 ± 0.001) and has the
+#   baseline's Fisher–Rao norm (0.103 ± 0.005, 0.101 ± 0.035); the sharpest, augmentation (6.056),
+#   has 0.578.
+# tiny_imagenet, resnet18: the Fisher–Rao norm of baseline_sam, 0.427 ± 0.004, is below the
+#   baseline's 0.479 ± 0.002.
+BY_HAND = {
+    (OLD, "cifar10", "vgg19"): (INCONCLUSIVE, SUPPORTED, SUPPORTED, INCONCLUSIVE),
+    (OLD, "cifar10", "vit"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, INCONCLUSIVE),
+    (OLD, "cifar100", "resnet18"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, SUPPORTED),
+    (OLD, "cifar100", "vit"): (INCONCLUSIVE, SUPPORTED, SUPPORTED, INCONCLUSIVE),
+    (OLD, "tiny_imagenet", "vgg19_bn"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, SUPPORTED),
+    (NEW, "tiny_imagenet", "resnet18"): (CONTRADICTED, INCONCLUSIVE, SUPPORTED, SUPPORTED),
+}
+
+
+@pytest.fixture(scope="module")
+def printed():
+    return read_printed(PUBLISHED / "deep_models.csv")
+
+
+@pytest.fixture(scope="module")
+def found(printed):
+    return claims(in_print(printed))
+
+
+def rows_of(frame, source, dataset, network):
+    name = "network" if "network" in frame else "architecture"
+    here = (frame["source"] == source) & (frame["dataset"] == dataset) & (frame[name] == network)
+    return frame[here]
+
+
+@pytest.mark.parametrize("network", BY_HAND)
+def test_verdicts_on_whole_tables_are_those_verified_by_hand(found, network):
+    rows = rows_of(found, *network)
+    assert tuple(rows["verdict"]) == BY_HAND[network]
+
+
+def p_above(cells, metric, first, second):
+    """Welch's one-sided test of the printed numbers, whose errors are of σ with n, not n - 1."""
+    (a, b), (c, d) = (cells.loc[(metric, name), ["mean", "sem"]] for name in (first, second))
+    scale = math.sqrt(10) * math.sqrt(10 / 9)
+    found = stats.ttest_ind_from_stats(a, b * scale, 10, c, d * scale, 10, False, "greater")
+    return found.pvalue
+
+
+@pytest.mark.parametrize("network", BY_HAND)
+def test_counts_of_sharper_conditions_are_those_of_welchs_test(printed, found, network):
+    cells = rows_of(printed, *network).set_index(["metric", "control"])
+    measures = [name for name in SHARPNESS if name in cells.index.get_level_values(0)]
+    others = [name + sam for name in CONTROLS for sam in ("", "_sam")][1:]
+    pairs = {1: [(other, "baseline") for other in others]}
+    pairs[3] = [(f"{name}_sam", name) for name in CONTROLS]
+    for claim, compared in pairs.items():
+        ps = [p_above(cells, m, *pair) for m, pair in product(measures, compared)]
+        numbers = rows_of(found, *network).set_index("claim").loc[claim, "numbers"]
+        sharper, total, flatter = map(
+            int, re.search(r"(\d+) of (\d+) comparisons, flatter in (\d+)", numbers).groups()
+        )
+        expected = sum(p <= 0.025 for p in ps), len(ps), sum(p >= 0.975 for p in ps)
+        assert (sharper, total, flatter) == expected
+
+
+def test_tables_that_are_whole_have_every_comparison(printed):
+    for network in in_print(printed):
+        name = (network.source, network.dataset, network.network)
+        if name in BY_HAND:
+            assert len(network.without_sam) == 3
+            assert network.means[list(set(SHARPNESS) & set(network.means))].notna().all(axis=None)
+
+
+def test_a_table_that_repeats_another_one_says_nothing(found):
+    rows = rows_of(found, OLD, "tiny_imagenet", "resnet18")
+    assert set(rows["verdict"]) == {INCONCLUSIVE}
+    assert set(rows["left_out"]) == {30}
+    assert rows["sentence"].str.contains("30 printed values in doubt are left out").all()
+
+
+def test_what_is_not_at_hand_decides_nothing(found):
+    """Of VGG-19 on CIFAR-10 the excerpt of 2026 has two of six controls."""
+    rows = rows_of(found, NEW, "cifar10", "vgg19").set_index("claim")
+    assert rows.loc[1, "verdict"] == INCONCLUSIVE
+    assert "not known in 8" in rows.loc[1, "numbers"]
+
+
+def test_the_error_of_disagreement_is_the_largest_that_shared_models_allow(printed):
+    """If each model adds its own share a_i to all its pairs, as one with little in common would."""
+    rows = printed.assign(mean=0.5, sem=0.01, sem_rounding=0.0, rounding=0.0, uncertain=False)
+    rows = rows[rows["metric"] == "prediction_disagreement"]
+    error = next(in_print(rows)).errors["prediction_disagreement"].iloc[0]
+    # Printed: σ_pairs / √90, with n in σ. Then Var(pair) = 2 Var(a), Var(mean) = 4 Var(a) / 10.
+    variance_of_pairs = 0.01**2 * 90 * 90 / 89
+    assert error == pytest.approx(math.sqrt(4 * variance_of_pairs / 2 / 10))
+
+
+def test_the_order_of_printed_rows_changes_no_verdict(printed, found):
+    again = claims(in_print(printed.sample(frac=1, random_state=1)))
+    keys = ["source", "dataset", "network", "claim"]
+    pd.testing.assert_series_equal(
+        again.set_index(keys)["verdict"].sort_index(), found.set_index(keys)["verdict"].sort_index()
+    )
+
+
+def test_tables_to_read_name_sources_and_what_print_lacks(found):
+    counts = verdict_counts(found)
+    assert counts.to_numpy().sum() == len(found) == 16 * 4 + 6
+    assert counts.loc["1. The baseline is the flattest on every measure.", CONTRADICTED] == 1
+    markdown, page = to_markdown(found), to_html(found)
+    for text in (markdown, page):
+        assert OLD in text
+        assert "Print holds no values of single seeds" in text
+        assert "seeds are few" not in text
+    assert f"- {NEW}: **Contradicted** for resnet18 on tiny_imagenet" in markdown
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_print_does_not_decide_whether_pooling_reverses_trends(found, dataset):
+    row = rows_of(found, OLD, dataset, "all").iloc[0]
+    assert (row["claim"], row["verdict"]) == (5, INCONCLUSIVE)
