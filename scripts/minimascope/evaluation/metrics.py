@@ -142,16 +142,22 @@ def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd
     )
 
 
+def calibration_of_samples(
+    logits: ArrayLike, labels: ArrayLike, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each sample the number of its bin, its confidence and whether it is right."""
+    logits, labels = _checked(logits, labels)
+    _check_bins(bins)
+    confidence = special.softmax(logits, axis=1).max(axis=1)
+    index = np.searchsorted(_edges(bins), confidence, side="right") - 1
+    return np.minimum(index, bins - 1), confidence, logits.argmax(axis=1) == labels
+
+
 def _binned(
     logits: ArrayLike, labels: ArrayLike, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each bin the samples, the sum of their confidences and those that are right."""
-    logits, labels = _checked(logits, labels)
-    _check_bins(bins)
-    confidence = special.softmax(logits, axis=1).max(axis=1)
-    correct = logits.argmax(axis=1) == labels
-    index = np.searchsorted(_edges(bins), confidence, side="right") - 1
-    index = np.minimum(index, bins - 1)
+    index, confidence, correct = calibration_of_samples(logits, labels, bins)
     return (
         np.bincount(index, minlength=bins),
         np.bincount(index, weights=confidence, minlength=bins),

@@ -1,0 +1,36 @@
+"""Evaluate the networks of a condition together on corrupted copies of the test split."""
+
+import time
+
+from minimascope.data.corrupted import load_corrupted
+from minimascope.devices import device_name, precision
+from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
+from minimascope.gpus import job_device
+from minimascope.io import write_json
+from minimascope.jobs import job
+from minimascope.models import load_model
+from minimascope.progress import progress
+
+
+def main() -> None:
+    run, device = dict(snakemake.wildcards), job_device()
+    loaded = [load_model(path, device) for path in snakemake.input.models]
+    models = [model for model, _, _ in loaded]
+    start = time.perf_counter()
+    copies = map(load_corrupted, progress(snakemake.input.corrupted, "corruptions", "corruption"))
+    with precision("fp32", device):
+        hits = corrupted_hits(models, copies, device)
+    row = {**run, "view": "clean", **measure_corrupted(hits)}
+    seconds = time.perf_counter() - start
+    content = {
+        "run": run,
+        "measures": [row | {"seconds": seconds}],
+        "models": [metadata["content_sha256"] for _, _, metadata in loaded],
+        "device": device_name(device),
+        "details": {"corruptions": hits.rows},
+    }
+    write_json(snakemake.output.measures, content)
+
+
+with job(snakemake):
+    main()

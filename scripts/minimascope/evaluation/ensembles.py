@@ -1,0 +1,238 @@
+"""Ensembles of the networks of one condition: their probabilities averaged over seeds.
+
+Lakshminarayanan et al. 2017 (arXiv:1612.01474), deep ensembles. An ensemble is evaluated as its
+members are, and its gain is how much better it is than they are on average.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from ..errors import InputError
+from .metrics import (
+    accuracy,
+    brier_score,
+    calibration_of_samples,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+from .predictions import Predictions
+
+CONDITION = ("dataset", "network", "condition")
+COLUMNS = [
+    *CONDITION,
+    "view",
+    "measure",
+    "unit",
+    "protocol",
+    "members",
+    "n",
+    "ensemble",
+    "members_mean",
+    "members_error",
+    "best_member",
+    "gain",
+    "gain_error",
+    "seconds",
+]
+RESAMPLES = 1000
+# Resamples at a time, each with a count for every sample.
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measure of a model's predictions.
+
+    Attributes:
+        value: the measure, from logits [n, classes], labels [n] and a number of bins.
+        parts: the same, from predictions and bins, as an array [n, k]: the measure is the sum of
+            the absolute values of its k means over samples.
+        unit: of the measure.
+        higher_is_better: whether larger values are better.
+    """
+
+    value: Callable[[np.ndarray, np.ndarray, int], float]
+    parts: Callable[[Predictions, int], np.ndarray]
+    unit: str
+    higher_is_better: bool = False
+
+
+def ensemble_of(members: Sequence[Predictions]) -> Predictions:
+    """Return what the members predict together: their probabilities, averaged.
+
+    Its logits are the logarithms of these, so that every measure of logits is one of it.
+
+    Raises:
+        InputError: there are fewer than two members, or they are not about the same samples.
+    """
+    first = members[0]
+    if len(members) < 2:
+        raise InputError(f"ensemble: a single network of {_name(first)}; give two seeds or more")
+    for other in members[1:]:
+        if other.logits.shape != first.logits.shape or (other.labels != first.labels).any():
+            raise InputError(
+                f"ensemble: networks of {_name(first)} and {_name(other)} predict other samples;"
+                " evaluate them on the same test split"
+            )
+    logits = log_mean_probabilities(np.stack([member.logits for member in members]))
+    run = {key: first.run[key] for key in CONDITION}
+    return Predictions(run, logits, first.labels, first.view)
+
+
+def log_mean_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return ln of the mean over members of the probabilities of logits [members, n, classes]."""
+    log_probabilities = special.log_softmax(np.asarray(logits, dtype=np.float64), axis=-1)
+    return special.logsumexp(log_probabilities, axis=0) - np.log(len(logits))
+
+
+def ensemble_table(
+    predictions: Iterable[Predictions],
+    corrupted: Iterable[Mapping[str, Any]],
+    bins: int,
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:
+    """Return a row for every condition and measure: members, ensemble, gain with its error.
+
+    A gain is the ensemble's value minus the mean of its members', or the other way round where
+    less is better: positive where the ensemble is better. Its error is that of the test samples
+    (see `gain_error`), the seeds being what they are; ``members_error`` is that over seeds.
+
+    Args:
+        predictions: of all models, those of a condition one after the other.
+        corrupted: documents of ensembles on corrupted copies (`corrupted_ensembles`).
+        bins: of the expected calibration error.
+        resamples: of the bootstrap.
+
+    Raises:
+        InputError: see `ensemble_of`.
+    """
+    rows = []
+    conditions = groupby(predictions, key=lambda model: [model.run[key] for key in CONDITION])
+    for _, members in conditions:
+        rows += ensemble_rows(list(members), bins, resamples)
+    rows += (row for document in corrupted for row in document["measures"])
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    order = table[list(CONDITION)].drop_duplicates()
+    return order.merge(table, on=list(CONDITION))
+
+
+def ensemble_rows(
+    members: Sequence[Predictions], bins: int, resamples: int = RESAMPLES
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one condition (see `ensemble_table`)."""
+    together = ensemble_of(members)
+    models = [together, *members]
+    for measure, score in SCORES.items():
+        start = time.perf_counter()
+        values = np.array([score.value(model.logits, model.labels, bins) for model in models])
+        parts = np.stack([score.parts(model, bins) for model in models])
+        row = compared(values, parts, score.unit, score.higher_is_better, resamples)
+        origin = {**together.run, "view": together.view, "measure": measure}
+        yield {**origin, **row, "seconds": time.perf_counter() - start}
+
+
+def compared(
+    values: np.ndarray,
+    parts: np.ndarray,
+    unit: str,
+    higher_is_better: bool,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return ensemble, members and gain as columns of a row of `ensemble_table`.
+
+    Args:
+        values: [1 + members], those of the ensemble and of each member.
+        parts: [1 + members, n, k], what the values are made of (see `Score.parts`).
+        unit: of the values.
+        higher_is_better: whether larger values are better.
+        resamples: of the bootstrap.
+    """
+    ensemble, members = float(values[0]), values[1:]
+    mean = float(members.mean())
+    return {
+        "unit": unit,
+        "protocol": "corrected",
+        "members": len(members),
+        "n": parts.shape[1],
+        "ensemble": ensemble,
+        "members_mean": mean,
+        "members_error": float(stats.sem(members)),
+        "best_member": float(members.max() if higher_is_better else members.min()),
+        "gain": ensemble - mean if higher_is_better else mean - ensemble,
+        "gain_error": gain_error(parts, resamples),
+    }
+
+
+def gain_error(parts: np.ndarray, resamples: int = RESAMPLES) -> float:
+    """Return the standard error of the difference between ensemble and mean member.
+
+    That is its standard deviation over bootstrap resamples of the samples (SciPy), the same for
+    ensemble and members, with a fixed seed; NaN for a single sample.
+
+    Args:
+        parts: [1 + members, n, k], those of the ensemble first (see `Score.parts`).
+        resamples: how many.
+    """
+    models, n, width = parts.shape
+    if n < 2:
+        return float("nan")
+    flat = parts.transpose(1, 0, 2).reshape(n, models * width)
+
+    def difference(drawn: np.ndarray, axis: int) -> np.ndarray:
+        drawn = np.moveaxis(drawn, axis, -1).astype(np.int64)
+        counts = [np.bincount(rows, minlength=n) for rows in drawn.reshape(-1, n)]
+        means = (np.stack(counts) @ flat / n).reshape(-1, models, width)
+        values = np.abs(means).sum(axis=2)
+        return (values[:, 0] - values[:, 1:].mean(axis=1)).reshape(drawn.shape[:-1])
+
+    found = stats.bootstrap(
+        (np.arange(n),),
+        difference,
+        n_resamples=resamples,
+        batch=BATCH,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    return float(found.standard_error)
+
+
+def _hits(model: Predictions, _bins: int) -> np.ndarray:
+    return (model.logits.argmax(axis=1) == model.labels)[:, None].astype(np.float64)
+
+
+def _losses(model: Predictions, _bins: int) -> np.ndarray:
+    log_p = special.log_softmax(model.logits.astype(np.float64), axis=1)
+    return -np.take_along_axis(log_p, model.labels[:, None], axis=1)
+
+
+def _squared_errors(model: Predictions, _bins: int) -> np.ndarray:
+    errors = special.softmax(model.logits.astype(np.float64), axis=1)
+    errors[np.arange(len(errors)), model.labels] -= 1
+    return (errors**2).sum(axis=1, keepdims=True)
+
+
+def _overconfidence(model: Predictions, bins: int) -> np.ndarray:
+    index, confidence, correct = calibration_of_samples(model.logits, model.labels, bins)
+    placed = np.zeros((len(index), bins))
+    placed[np.arange(len(index)), index] = confidence - correct
+    return placed
+
+
+SCORES = {
+    "test_accuracy": Score(lambda z, y, _: accuracy(z, y), _hits, "fraction", True),
+    "test_nll": Score(lambda z, y, _: negative_log_likelihood(z, y), _losses, "nats"),
+    "test_brier": Score(lambda z, y, _: brier_score(z, y), _squared_errors, "1"),
+    "test_ece": Score(expected_calibration_error, _overconfidence, "fraction"),
+}
+
+
+def _name(model: Predictions) -> str:
+    return "/".join(model.run[key] for key in CONDITION)

@@ -1,0 +1,184 @@
+"""Averages of weights against means and sums written out, and statistics against a plain loop."""
+
+import pytest
+import torch
+from study_cases import study
+from test_training import SGD, feature_data, image_data, perceptron, resnet
+from torch import nn
+
+from minimascope import training
+from minimascope.data.augment import Augmentation, augment
+from minimascope.data.prepared import Dataset, Split
+from minimascope.errors import InputError
+from minimascope.optim import build_average
+from minimascope.seeding import generator
+from minimascope.training import TrainingSpec, train
+
+SWA = {"name": "swa", "start": 0.5}
+EMA = {"name": "ema", "decay": 0.7}
+
+
+def state(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def weights_after_each_step(monkeypatch, spec: TrainingSpec) -> list[dict[str, torch.Tensor]]:
+    """Return the weights that a training without an average passes through."""
+    passed = []
+    step = training._step
+
+    def recording(trainee, batch, spec):
+        found = step(trainee, batch, spec)
+        passed.append(state(trainee.model))
+        return found
+
+    monkeypatch.setattr(training, "_step", recording)
+    train(perceptron(), feature_data(), spec, seed=3)
+    monkeypatch.undo()
+    return passed
+
+
+@pytest.mark.parametrize(
+    ("start", "counted"),
+    [(0.5, [3, 4, 5, 6]), (0, range(7)), (0.99, [6]), (0.4, [2, 3, 4, 5, 6]), (None, [5, 6])],
+)
+def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(monkeypatch, start, counted):
+    plain = TrainingSpec(epochs=7, batch_size=6, optimizer=SGD)
+    passed = weights_after_each_step(monkeypatch, plain)
+    ends = passed[3::4]  # of four steps each
+    assert len(ends) == 7
+    averaging = {"name": "swa"} | ({} if start is None else {"start": start})
+    model = perceptron()
+    train(model, feature_data(), TrainingSpec(7, 6, SGD, averaging=averaging), seed=3)
+    for name, tensor in model.state_dict().items():
+        mean = torch.stack([ends[epoch][name] for epoch in counted]).mean(0)
+        torch.testing.assert_close(tensor, mean, rtol=1e-12, atol=1e-14)
+
+
+def test_the_share_before_the_mean_is_not_misjudged_by_rounding():
+    """29 epochs are 0.29 of 100, although 0.29 × 100 is 28.999999999999996."""
+    average = build_average(perceptron(), {"name": "swa", "start": 0.29})
+    for finished in range(1, 101):
+        average.after_epoch(perceptron(), finished, 100)
+    assert average.n_averaged == 71
+
+
+def test_ema_is_the_geometrically_weighted_sum_of_all_steps(monkeypatch):
+    plain = TrainingSpec(epochs=2, batch_size=6, optimizer=SGD)
+    passed = weights_after_each_step(monkeypatch, plain)
+    model = perceptron()
+    train(model, feature_data(), TrainingSpec(2, 6, SGD, averaging=EMA), seed=3)
+    last = len(passed) - 1
+    for name, tensor in model.state_dict().items():
+        expected = 0.7**last * passed[0][name]
+        for step in range(1, last + 1):
+            expected = expected + 0.3 * 0.7 ** (last - step) * passed[step][name]
+        torch.testing.assert_close(tensor, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("averaging", [SWA, EMA], ids=lambda spec: spec["name"])
+def test_what_is_trained_is_the_same_with_an_average(averaging):
+    spec = {
+        "epochs": 3,
+        "batch_size": 8,
+        "optimizer": SGD,
+        "sam_rho": 0.05,
+        "augmentation": Augmentation(crop_padding=1),
+        "dropout": 0.2,
+    }
+    plain, averaged = resnet(0.2), resnet(0.2)
+    histories = [
+        train(plain, image_data(), TrainingSpec(**spec), 4),
+        train(averaged, image_data(), TrainingSpec(**spec, averaging=averaging), 4),
+    ]
+    timing = {"seconds", "samples_per_second"}
+    first, second = (
+        [{k: v for k, v in row.items() if k not in timing} for row in rows] for rows in histories
+    )
+    assert first == second
+    assert not torch.equal(*(next(model.parameters()) for model in (plain, averaged)))
+
+
+def normalising_perceptron() -> nn.Module:
+    torch.manual_seed(0)
+    layers = nn.Flatten(), nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)
+    return nn.Sequential(*layers).double()
+
+
+def test_statistics_are_the_means_over_the_batches_of_one_more_epoch():
+    data, model = feature_data(), normalising_perceptron()
+    spec = TrainingSpec(epochs=4, batch_size=6, optimizer=SGD, averaging=SWA)
+    train(model, data, spec, seed=3)
+    # 20 inputs in batches of 6, 6, 6 and 2, each of which counts as much as the others.
+    order = torch.randperm(20, generator=generator(3, "order", 4))
+    means, variances = [], []
+    for start in range(0, 20, 6):
+        rows = order[start : start + 6]
+        activations = data.train.inputs[rows].flatten(1) @ model[1].weight.T + model[1].bias
+        mean = activations.sum(0) / len(rows)
+        means.append(mean)
+        variances.append(((activations - mean) ** 2).sum(0) / (len(rows) - 1))
+    expected = sum(means) / 4, sum(variances) / 4
+    torch.testing.assert_close(model[2].running_mean, expected[0], rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(model[2].running_var, expected[1], rtol=1e-12, atol=1e-14)
+
+
+class ChannelMeans(nn.Sequential):
+    """Normalises the raw pixels, whose statistics do not depend on any weight."""
+
+    def __init__(self):
+        super().__init__(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 3))
+        self.double()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.double())
+
+
+def test_statistics_are_of_images_augmented_as_in_training():
+    torch.manual_seed(0)
+    data, model = image_data(), ChannelMeans()
+    crop = Augmentation(crop_padding=3)
+    train(model, data, TrainingSpec(2, 8, SGD, augmentation=crop, averaging=EMA), seed=5)
+    order = torch.randperm(24, generator=generator(5, "order", 2))
+    draws = generator(5, "augmentation", 2)
+    means = [
+        augment(data.train.inputs[rows], crop, draws).double().mean() for rows in order.split(8)
+    ]
+    assert model[0].running_mean.item() == pytest.approx(sum(means).item() / 3, rel=1e-12)
+    assert model[0].running_mean.item() != pytest.approx(data.train.inputs.double().mean().item())
+
+
+def test_a_network_without_batchnorm_can_be_averaged_in_bfloat16():
+    model, data = perceptron().float(), feature_data()
+    splits = (Split(split.inputs.float(), split.labels) for split in (data.train, data.test))
+    spec = TrainingSpec(2, 6, SGD, averaging=EMA, precision="bf16")
+    train(model, Dataset(*splits, data.classes), spec, 0)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_conditions_may_average_as_they_like():
+    conditions = {
+        "sam": {"averaging": {"start": 0.5}},
+        "ema": {"averaging": {"name": "ema", "decay": 0.9}},
+        "none": {"averaging": None},
+    }
+    loaded = study(training={"averaging": {"name": "swa"}}, conditions=conditions)
+    found = {name: loaded.training_spec("small", name)["averaging"] for name in loaded.conditions}
+    ema = {"name": "ema", "decay": 0.9}
+    assert found == {"baseline": {"name": "swa"}, "sam": SWA, "ema": ema, "none": None}
+
+
+@pytest.mark.parametrize(
+    ("averaging", "message"),
+    [
+        ({"name": "swa", "decay": 0.9}, r"baseline\.averaging\.decay: not a setting of swa"),
+        ({"name": "ema", "start": 0.9}, r"baseline\.averaging\.start: not a setting of ema"),
+        ({"name": "mean"}, "averaging.name"),
+        ({"name": "swa", "start": 1.0}, "averaging.start"),
+        ({"start": 0.5}, "averaging: 'name' is missing"),
+    ],
+)
+def test_settings_of_another_average_are_refused(averaging, message):
+    with pytest.raises(InputError, match=message):
+        study(conditions={"baseline": {"averaging": averaging}})

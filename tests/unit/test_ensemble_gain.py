@@ -1,0 +1,184 @@
+"""What goes with the gain of ensembles: against SciPy, and in tables and a figure to read."""
+
+import math
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from minimascope.analysis.correlation_tables import to_html, to_markdown
+from minimascope.analysis.ensemble_gain import COLUMNS, gain_correlations, gains_table
+from minimascope.analysis.ensemble_tables import ensemble_tables, gain_correlation_tables
+from minimascope.errors import InputError
+from minimascope.plots.ensembles import plot
+from minimascope.plots.style import save_svg
+
+UNITS = {"test_accuracy": "fraction", "test_ece": "fraction", "corruption_accuracy": "percent"}
+PREDICTORS = {
+    "prediction_disagreement": "evaluation",
+    "fisher_rao_norm": "forward",
+    "sam_sharpness": "perturbation",
+}
+
+
+def frames(
+    networks: tuple[str, ...] = ("resnet18", "vit"), conditions: int = 5
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return ensembles and a summary of so many conditions, with an initial one in the latter."""
+    random = np.random.default_rng(0)
+    names = [f"condition{i}" for i in range(conditions)]
+    ensembles = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": network,
+            "condition": condition,
+            "view": "clean",
+            "measure": measure,
+            "unit": unit,
+            "protocol": "corrected",
+            "members": 3,
+            "n": 100,
+            "ensemble": 0.9,
+            "members_mean": 0.88,
+            "members_error": 0.01,
+            "best_member": 0.89,
+            "gain": random.normal(),
+            "gain_error": 0.1,
+            "seconds": 1.0,
+        }
+        for network in networks
+        for condition in names
+        for measure, unit in UNITS.items()
+    )
+    summary = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": network,
+            "condition": condition,
+            "view": "clean",
+            "family": family,
+            "measure": measure,
+            "mean": random.uniform(0.1, 1),
+            "sem": 0.02,
+            "n_seeds": 3,
+            "noise_floor": np.nan,
+            "unit": "1",
+            "protocol": "corrected",
+        }
+        for network in networks
+        for condition in ["initial", *names]
+        for measure, family in PREDICTORS.items()
+    )
+    return ensembles, summary
+
+
+def test_gains_stand_beside_the_predictors_of_their_condition():
+    ensembles, summary = frames()
+    table = gains_table(ensembles, summary).set_index(["network", "condition"])
+    assert len(table) == 10
+    for key, row in table.iterrows():
+        own = ensembles.set_index(["network", "condition", "measure"])
+        of_members = summary.set_index(["network", "condition", "measure"])
+        for measure in UNITS:
+            assert row[f"gain_{measure}"] == own.loc[(*key, measure), "gain"]
+            assert row[f"gain_{measure}_error"] == 0.1
+        for predictor in PREDICTORS:
+            assert row[predictor] == of_members.loc[(*key, predictor), "mean"]
+            assert row[f"{predictor}_error"] == 0.02
+
+
+def test_correlations_are_scipys_over_conditions_within_networks_and_over_all():
+    ensembles, summary = frames()
+    found = gain_correlations(ensembles, summary, resamples=50)
+    assert list(found.columns) == COLUMNS
+    # of 2 networks and both together, 3 predictors, 3 gains, 3 statistics
+    assert len(found) == 3 * 3 * 3 * 3
+    table = gains_table(ensembles, summary)
+    for network in ("resnet18", "vit", "all"):
+        rows = table if network == "all" else table[table["network"] == network]
+        for statistic, function in (("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
+            expected = function(rows["fisher_rao_norm"], rows["gain_test_ece"]).statistic
+            row = found[
+                (found["network"] == network)
+                & (found["predictor"] == "fisher_rao_norm")
+                & (found["gain_of"] == "test_ece")
+                & (found["statistic"] == statistic)
+            ].iloc[0]
+            assert row["value"] == pytest.approx(expected)
+            assert row["n"] == len(rows)
+            assert row["lower"] <= row["value"] <= row["upper"]
+    kinds = found.drop_duplicates("predictor").set_index("predictor")["kind"].to_dict()
+    assert kinds.pop("prediction_disagreement") == "diversity"
+    assert set(kinds.values()) == {"sharpness"}
+
+
+def test_disagreements_that_are_equal_up_to_rounding_are_ties():
+    ensembles, summary = frames(("vit",))
+    rows = summary["measure"] == "prediction_disagreement"
+    noise = 1e-16 * np.arange(rows.sum())
+    summary.loc[rows, "mean"] = 0.1 + noise
+    found = gain_correlations(ensembles, summary, resamples=10)
+    of_diversity = found[found["predictor"] == "prediction_disagreement"]
+    assert of_diversity["value"].isna().all()
+    assert set(of_diversity["note"]) == {"prediction_disagreement is the same for all models"}
+
+
+def test_two_conditions_have_no_correlation_and_say_so():
+    found = gain_correlations(*frames(("vit",), conditions=2), resamples=10)
+    assert found["value"].isna().all()
+    assert set(found["note"]) == {"fewer than 3 models"}
+
+
+def test_a_table_without_gains_is_refused():
+    ensembles, summary = frames()
+    with pytest.raises(InputError, match="ensembles: no column 'gain'"):
+        gains_table(ensembles.drop(columns="gain"), summary)
+
+
+def test_tables_to_read_have_a_row_per_condition_and_gains_in_percentage_points():
+    ensembles, summary = frames()
+    ensembles.loc[0, ["gain", "gain_error"]] = 0.0123, 0.0045
+    tables = ensemble_tables(ensembles, gains_table(ensembles, summary))
+    assert [len(table) for table in tables] == [5, 5]
+    assert tables[0].loc["condition0", "Gain, accuracy (pp)"] == "1.23 ± 0.45"
+    assert tables[0].loc["condition0", "Accuracy of members"] == "0.880 ± 0.010"
+    assert "Gain, Corruption accuracy (pp)" in tables[0]
+    found = gain_correlation_tables(gain_correlations(ensembles, summary, resamples=10))
+    assert len(found[0]) == 3 * 3 * 3
+    markdown, html = to_markdown([*tables, *found]), to_html([*tables, *found])
+    assert markdown.count("1.23 ± 0.45") == html.count("1.23 ± 0.45") == 1
+    assert "Krogh" in markdown
+
+
+def texts(figure) -> str:
+    return " ".join(axes.get_title() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("networks", [("resnet18", "vit"), ("vit",)], ids=["two", "one"])
+def test_the_figure_sets_every_gain_against_disagreement_and_each_sharpness(networks):
+    ensembles, summary = frames(networks)
+    found = gain_correlations(ensembles, summary, resamples=50)
+    figure = plot(ensembles, summary, found, "digits")
+    assert len(figure.axes) == 3 * 3
+    assert figure.axes[0].get_ylabel() == "Gain, accuracy (pp)"
+    table = gains_table(ensembles, summary)
+    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 5]
+    own = table[table["network"] == networks[0]]
+    assert any(np.allclose(line.get_xdata(), own["prediction_disagreement"]) for line in drawn)
+    assert any(np.allclose(line.get_ydata(), 100 * own["gain_test_accuracy"]) for line in drawn)
+    assert texts(figure).count("within") == (9 if len(networks) > 1 else 0)
+    ElementTree.fromstring(save_svg(figure))
+
+
+def test_the_figure_can_be_drawn_where_nothing_can_be_correlated():
+    ensembles, summary = frames(("vit",), conditions=1)
+    ensembles.loc[:, "gain_error"] = math.nan
+    summary.loc[summary["measure"] == "sam_sharpness", "mean"] = -1e-9
+    found = gain_correlations(ensembles, summary, resamples=10)
+    figure = plot(ensembles, summary, found, "digits")
+    assert "ρ = n.a., n = 1" in texts(figure)
+    save_svg(figure)
+    with pytest.raises(InputError, match="no data on other"):
+        plot(ensembles, summary, found, "other")
