@@ -1,0 +1,26 @@
+# One page for readers, from tables and figures alone.
+
+
+rule report:
+    input:
+        unpack(tables_of_report),
+        shown=shown(),
+        csv=tables_behind(),
+    output:
+        page=results("report.html"),
+    log:
+        log_of("report"),
+    benchmark:
+        benchmark_of("report")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        spec=report_spec,
+    message:
+        "Report: one page of everything"
+    script:
+        "../scripts/report.py"

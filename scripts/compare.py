@@ -1,0 +1,74 @@
+"""Set two studies, or two runs of a study, side by side: every measure that both have."""
+
+import argparse
+import sys
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from minimascope.analysis.html import page, paragraph, table_html
+from minimascope.analysis.runs import MARKED, compare_runs, run_tables
+from minimascope.analysis.tables import to_markdown
+from minimascope.errors import InputError
+from minimascope.io import write_text
+
+RESULTS = Path("results")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    run = "results of a study: its name, or the folder that holds its tables"
+    parser.add_argument("first", help=run)
+    parser.add_argument("second", help=run)
+    parser.add_argument(
+        "--output", type=Path, help="folder (default: results/compared/FIRST-SECOND)"
+    )
+    arguments = parser.parse_args()
+    names = names_of(arguments.first, arguments.second)
+    output = arguments.output or RESULTS / "compared" / "-".join(names)
+    try:
+        found = compare_runs(*(tables_of(run) for run in (arguments.first, arguments.second)))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    tables = run_tables(found, names)
+    parts = chain.from_iterable((table_html(t), paragraph(t.attrs["caption"])) for t in tables)
+    output.mkdir(parents=True, exist_ok=True)
+    write_text(output / "comparison.csv", found.to_csv(index=False))
+    write_text(output / "comparison.md", "\n".join(map(to_markdown, tables)))
+    write_text(output / "comparison.html", page(*parts))
+    apart = (found["difference"].abs() >= MARKED * found["standard_error"]) & found["difference"]
+    print(f"{apart.sum()} of {len(found)} numbers are {MARKED} standard errors apart or more.")
+    print(f"Comparison: {output / 'comparison.html'}")
+
+
+def folder_of(run: str) -> Path:
+    """The folder of a study's results, by its path or its name."""
+    return Path(run) if Path(run, "tables").is_dir() else RESULTS / run
+
+
+def names_of(first: str, second: str) -> tuple[str, str]:
+    """What the runs are called: their folders' names, told apart where they are the same."""
+    names = folder_of(first).resolve().name, folder_of(second).resolve().name
+    return names if names[0] != names[1] else (f"{names[0]}-A", f"{names[1]}-B")
+
+
+def tables_of(run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables that are compared.
+
+    Raises:
+        InputError: a table is not there, or cannot be read.
+    """
+    paths = [folder_of(run) / "tables" / f"{name}.csv" for name in ("measures", "disagreement")]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path}: no such table; finish the study with `make run`, or name it")
+    try:
+        measures, disagreement = map(pd.read_csv, paths)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{paths[0].parent}: {' '.join(str(error).split())}") from error
+    return measures, disagreement
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One page that answers the study's question and shows everything behind the answer."""

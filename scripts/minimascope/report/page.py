@@ -1,0 +1,98 @@
+"""The page itself: parts turned into HTML that needs no other file."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ..analysis.html import body_of, table_html
+from ..analysis.measure_names import measures_of
+from .contents import Part, Section
+
+# Larger tables are for programs, which read them where they lie.
+LARGEST_DOWNLOAD = 300_000  # bytes
+# Longer ones are folded, so that what follows can be found; printing unfolds them.
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Files:
+    """What parts are made of, by the names of their results.
+
+    Attributes:
+        texts: pages of tables, and figures as SVG.
+        downloads: tables as CSV, by the name of the page that shows them.
+        surfaces: interactive figures as plotly's JSON.
+    """
+
+    texts: Mapping[str, str]
+    downloads: Mapping[str, str]
+    surfaces: Mapping[str, str]
+
+
+def render(
+    template: str,
+    sections: Sequence[Section],
+    files: Files,
+    measures: pd.DataFrame,
+    provenance: Mapping[str, pd.DataFrame],
+    **texts: Any,
+) -> str:
+    """Return the report as one HTML page.
+
+    Args:
+        template: the page in Jinja2; what it is filled with is escaped.
+        sections: in the order in which they are shown.
+        files: what the parts of the sections are made of.
+        measures: columns ``measure``, ``family`` and ``unit``: what is explained.
+        provenance: tables by their titles.
+        **texts: what else the template asks for.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for something that is not there.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"raw": Markup, "table": lambda table: Markup(table_html(table))}
+    return environment.from_string(template).render(
+        sections=sections,
+        content=lambda part: content(part, files),
+        measures=[*measures_of(measures, "evaluation", "sharpness", "training").values()],
+        provenance=provenance,
+        **texts,
+    )
+
+
+def content(part: Part, files: Files) -> Markup:
+    """Return a table, an embedded picture or an interactive surface as HTML."""
+    if part.name in files.surfaces:
+        # "</" would end the script, whatever text it is in.
+        figure = Markup(files.surfaces[part.name].replace("</", "<\\/"))
+        script = Markup('<script type="application/json">{}</script>').format(figure)
+        return Markup('<div class="surface">{}</div>').format(script)
+    if part.name.endswith(".svg"):
+        source = _data_uri("image/svg+xml", files.texts[part.name])
+        image = Markup('<img src="{}" alt="{}">').format(source, part.title)
+        return Markup('<div class="wide">{}</div>').format(image)
+    body = Markup(body_of(files.texts[part.name]))
+    table = Markup('<div class="wide">{}</div>').format(body)
+    if (rows := body.count("<tr")) > MOST_ROWS:
+        fold = Markup("<details><summary>Show all {} rows</summary>{}</details>")
+        table = fold.format(rows, table)
+    return table + _download(part, files)
+
+
+def _download(part: Part, files: Files) -> Markup:
+    table = files.downloads.get(part.name, "")
+    if not 0 < len(table) <= LARGEST_DOWNLOAD:
+        return Markup()
+    name = part.name.rpartition("/")[2].replace(".html", ".csv")
+    link = Markup('<p><a download="{}" href="{}">{}</a></p>')
+    return link.format(name, _data_uri("text/csv", table), name)
+
+
+def _data_uri(kind: str, text: str) -> str:
+    return f"data:{kind};base64,{b64encode(text.encode()).decode()}"

@@ -1,0 +1,203 @@
+import base64
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from jinja2 import UndefinedError
+
+from minimascope.analysis.html import page, paragraph
+from minimascope.analysis.measure_names import MEASURES
+from minimascope.errors import InputError
+from minimascope.registry import DATASET_FIGURES, FIGURES, TOY_FIGURES
+from minimascope.report.contents import Part, Section, kind_of, sections
+from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
+from minimascope.report.provenance import jobs_table, packages, provenance_tables
+
+REPORT = Path(__file__).parents[2] / "report"
+CONTENTS = yaml.safe_load((REPORT / "contents.yaml").read_text(encoding="utf-8"))
+TEMPLATE = (REPORT / "page.html.j2").read_text(encoding="utf-8")
+LIST = [
+    {
+        "title": "First",
+        "parts": {
+            "figures/b.svg": {"title": "B", "caption": "What b is."},
+            "tables/a.html": {"title": "A", "caption": "What a is."},
+        },
+    },
+    {"title": "Second", "parts": {"figures/c.svg": {"title": "C", "caption": "What c is."}}},
+]
+
+
+def test_parts_come_in_the_order_of_the_list_and_networks_in_that_of_the_study():
+    names = ["tables/a.html", "figures/digits/vit/b.svg", "figures/digits/b.svg"]
+    (first,) = sections(LIST, names)
+    assert [part.name for part in first.parts] == [*names[1:], names[0]]
+    assert [part.title for part in first.parts] == ["B: vit on digits", "B: digits", "A"]
+    assert [part.caption for part in first.parts] == ["What b is."] * 2 + ["What a is."]
+
+
+def test_a_section_without_results_is_left_out():
+    assert [section.title for section in sections(LIST, ["figures/c.svg"])] == ["Second"]
+    assert sections(LIST, []) == []
+
+
+def test_a_result_that_no_section_names_is_refused():
+    with pytest.raises(InputError, match=r"figures/x/d\.svg is in no section; name figures/d\.svg"):
+        sections(LIST, ["figures/x/d.svg"])
+
+
+def test_every_registered_figure_has_a_caption_of_two_sentences():
+    kinds = {kind: texts for section in CONTENTS for kind, texts in section["parts"].items()}
+    drawn = {f"figures/{name}.svg" for name in (*FIGURES, *DATASET_FIGURES)}
+    drawn |= {f"figures/toy_fits-{name}.svg" for name in TOY_FIGURES}
+    # No predictions are printed of which an ensemble could be made.
+    printed = DATASET_FIGURES.keys() - {"ensembles"}
+    drawn |= {f"figures/published-{name}.svg" for name in printed}
+    assert drawn <= kinds.keys()
+    for kind, texts in kinds.items():
+        sentences = re.findall(r"[.!?](?=\s|$)", texts["caption"])
+        assert len(sentences) >= 2 or kind.startswith("tables/"), kind
+        assert texts.keys() == {"title", "caption"}
+
+
+FILES = Files(
+    texts={
+        "figures/b.svg": "<svg>ä</svg>",
+        "tables/a.html": page("<table></table>", paragraph("a & b")),
+    },
+    downloads={"tables/a.html": "x,y\n1,ü\n"},
+    surfaces={"figures/d/n/landscape.html": '{"title": "</script><b>"}'},
+)
+
+
+def test_a_figure_is_embedded_byte_for_byte_and_its_title_escaped():
+    html = content(Part("figures/b.svg", 'B "<i>"', "?"), FILES)
+    (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
+    assert base64.b64decode(source).decode() == "<svg>ä</svg>"
+    assert 'alt="B &#34;&lt;i&gt;&#34;"' in html
+
+
+def test_a_table_comes_with_its_csv_unless_that_is_large():
+    part = Part("tables/a.html", "A", "?")
+    html = content(part, FILES)
+    assert "<table></table>\n<p>a &amp; b</p>" in html
+    (source,) = re.findall(r'<a download="a.csv" href="data:text/csv;base64,([^"]*)"', html)
+    assert base64.b64decode(source).decode() == "x,y\n1,ü\n"
+    large = Files(FILES.texts, {part.name: "x" * (LARGEST_DOWNLOAD + 1)}, {})
+    assert "download" not in content(part, large)
+    assert "download" not in content(part, Files(FILES.texts, {}, {}))
+
+
+@pytest.mark.parametrize(("rows", "folded"), [(MOST_ROWS, False), (MOST_ROWS + 1, True)])
+def test_a_long_table_is_folded(rows, folded):
+    table = f"<table>{'<tr><td>1</td></tr>' * rows}</table>"
+    part = Part("tables/a.html", "A", "?")
+    html = content(part, Files({part.name: page(table)}, {}, {}))
+    assert table in html
+    assert ("<details>" in html) == folded
+
+
+def test_a_surface_cannot_end_the_script_it_is_in():
+    html = content(Part("figures/d/n/landscape.html", "L", "?"), FILES)
+    assert html.count("</script>") == 1
+    assert '{"title": "<\\/script><b>"}' in html
+
+
+def rendered(**config) -> str:
+    settings = {"study": "s", "networks": {}, "datasets": {}, "conditions": {}, "sweeps": {}}
+    settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
+    measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
+    shown = [Section("One & two", "section-1", [Part("figures/b.svg", "B<", "What b is.")])]
+    texts = {"config": settings, "configuration": "a: <b>", "plotly": ""}
+    return render(TEMPLATE, shown, FILES, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
+
+
+def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
+    html = rendered(study="<script>")
+    assert "<script>" not in html.partition("<main>")[0]
+    assert "One &amp; two" in html
+    assert "B&lt;" in html
+    assert "a: &lt;b&gt;" in html
+    assert MEASURES["test_ece"].description in html
+    assert MEASURES["test_nll"].description not in html
+    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert sources
+    assert all(source.startswith(("#", "data:")) for source in sources)
+
+
+def test_every_link_within_the_page_has_a_target():
+    html = rendered()
+    anchors = set(re.findall(r'href="#([^"]*)"', html))
+    assert anchors == {"section-1", "measures", "provenance"}
+    assert anchors <= set(re.findall(r'id="([^"]*)"', html))
+
+
+def test_a_study_of_toy_functions_alone_has_another_opening():
+    assert "All conditions of a seed" in rendered(datasets={"digits": {}})
+    html = rendered(datasets={})
+    assert "All conditions of a seed" not in html
+    assert "learn is known exactly" in html
+
+
+def test_the_published_protocol_is_said_in_the_opening():
+    assert "artefacts included" in rendered(protocol="published", datasets={"digits": {}})
+    assert "artefacts included" not in rendered(datasets={"digits": {}})
+
+
+def test_a_template_that_asks_for_more_than_it_gets_is_refused():
+    with pytest.raises(UndefinedError):
+        render("{{ nothing }}", [], FILES, pd.DataFrame(columns=["measure", "family", "unit"]), {})
+
+
+def record(seconds: float, memory: str | float) -> pd.DataFrame:
+    return pd.DataFrame({"s": [seconds], "max_rss": [memory]})
+
+
+def test_jobs_are_added_up_by_rule_the_longest_first():
+    records = {
+        "plot/a.tsv": record(1, "-"),
+        "train/d/n/c/seed0.tsv": record(2.5, 700.25),
+        "train/d/n/c/seed1.tsv": record(4, "500"),
+    }
+    table = jobs_table(records)
+    assert list(table.index) == ["train", "plot"]
+    assert table.loc["train"].to_list() == [2, 6.5, 4, 700.2]
+    assert table.loc["plot"].to_list()[:3] == [1, 1, 1]
+    assert pd.isna(table.loc["plot", "Memory (MB)"])
+    assert jobs_table({}).empty
+
+
+def test_a_record_without_seconds_is_refused_by_name():
+    with pytest.raises(InputError, match=r"benchmarks/plot/a\.tsv: no record of a job"):
+        jobs_table({"plot/a.tsv": pd.DataFrame({"x": [1]})})
+
+
+def test_devices_and_data_are_told_from_the_documents():
+    documents = pd.DataFrame(
+        [
+            ("d", "forward", 1.0, "cpu", "abc"),
+            ("d", "forward", 2.0, "NVIDIA H200", "abc"),
+            ("d", "forward", 3.0, "cpu", "abc"),
+            ("e", "evaluation", 4.0, "cpu", "def"),
+        ],
+        columns=["dataset", "family", "seconds", "device", "data"],
+    )
+    tables = provenance_tables(documents)
+    found = tables["Devices"].reset_index().to_numpy().tolist()
+    assert found == [
+        ["evaluation", "cpu", 1, 4.0],
+        ["forward", "NVIDIA H200", 1, 2.0],
+        ["forward", "cpu", 2, 4.0],
+    ]
+    assert tables["Data"].iloc[:, 0].to_dict() == {"d": "abc", "e": "def"}
+
+
+def test_versions_are_those_that_are_installed():
+    assert packages(["pandas"]).loc["pandas", "Version"] == pd.__version__
+
+
+def test_a_kind_is_a_name_without_data_set_and_network():
+    assert kind_of("tables/main.html") == "tables/main.html"
+    assert kind_of("figures/d/b.svg") == kind_of("figures/d/n/b.svg") == "figures/b.svg"
