@@ -19,22 +19,21 @@ UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE
 # Of a study that is checked: other names could be anything that a shell runs.
 NAME = $(shell $(BIN)/python scripts/check_study.py $(STUDY))
 
-.PHONY: run unlock report check test trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run report compare unlock check test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
-run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster), make its report and print the main table
+run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	$(SNAKEMAKE) $(WHERE)
-	@$(MAKE) --no-print-directory report
-	@cat results/$(NAME)/tables/main.md
+	@cat $$(ls results/$(NAME)/tables/main.md results/$(NAME)/tables/toy_fits.md 2>/dev/null)
 	@echo "Report: results/$(NAME)/report.html"
+
+report: check ## make the report, and what it still needs
+	$(SNAKEMAKE) $(WHERE) -- results/$(NAME)/report.html
 
 unlock: check ## remove the locks that killed runs have left in this folder
 	@mkdir -p .snakemake
 	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
-
-report: check ## make the HTML report of a finished study
-	$(SNAKEMAKE) --quiet all --report results/$(NAME)/report.html
 
 check: $(READY) ## check the study, before Snakemake reads it
 	@$(BIN)/python scripts/check_study.py $(STUDY) > /dev/null
@@ -44,6 +43,9 @@ dry-run: check ## list the jobs that a run would start
 
 explain: check ## say in one screen why each job of a run would start
 	@$(BIN)/python scripts/explain.py $(STUDY)
+
+compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits B=results/digits-published)
+	@$(BIN)/python scripts/compare.py $(A) $(B)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py

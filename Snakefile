@@ -20,8 +20,10 @@ include: "rules/sharpness.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/relations.smk"
+include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/toy.smk"
+include: "rules/report.smk"
 
 
 # Rules that take seconds, and the one that needs the internet, run where Snakemake itself does.
@@ -33,15 +35,18 @@ localrules:
     gather,
     summarise,
     agreement,
+    condition_statistics,
+    trends,
+    claims,
+    claims_in_print,
     domains,
     plot,
     plot_dataset,
     plot_reanalysis,
     plot_interactive,
     toy_geometry,
-
-
-report: "report/workflow.rst"
+    toy_tables,
+    report,
 
 
 wildcard_constraints:
@@ -57,6 +62,7 @@ onstart:
 
 rule all:
     input:
+        rules.report.output,
         tables(),
         figures(),
         toy_results(),

@@ -19,6 +19,7 @@ from scripts.minimascope.disk import check_folder
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.ownership import claim
 from scripts.minimascope.registry import (
+    AVERAGES,
     CORRUPTED_SETS,
     DATASET_FIGURES,
     FIGURES,
@@ -31,6 +32,7 @@ from scripts.minimascope.registry import (
     SCENES,
     SHARPNESS,
     SOURCES,
+    TOY_FIGURES,
     WITHOUT_FILES,
 )
 from scripts.minimascope.loading import load_study

@@ -96,3 +96,52 @@ rule domains:
         "Accuracy in each domain and city"
     script:
         "../scripts/domains.py"
+
+
+rule corrupted_ensemble:
+    input:
+        corrupted=corrupted_copies,
+        models=members_of_ensemble,
+    output:
+        measures=results("measures/{dataset}/{network}/{condition}/ensemble.json"),
+    log:
+        log_of("corrupted_ensemble", "{dataset}/{network}/{condition}"),
+    benchmark:
+        benchmark_of("corrupted_ensemble", "{dataset}/{network}/{condition}")
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(16000),
+        runtime=growing(120),
+        gpu=1,
+    params:
+        spec=corrupted_ensemble_spec,
+    message:
+        "Ensemble of {wildcards.network} on corrupted copies: {wildcards.condition}"
+    script:
+        "../scripts/corrupted_ensemble.py"
+
+
+rule ensembles:
+    input:
+        corrupted=corrupted_ensembles(),
+        predictions=every_run(rules.evaluate.output.predictions),
+    output:
+        table=results("tables/ensembles.csv"),
+    log:
+        log_of("ensembles"),
+    benchmark:
+        benchmark_of("ensembles")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        spec=job_spec("ensembles", bins=STUDY.config["evaluation"]["ece_bins"]),
+    message:
+        "Ensembles of the seeds of each condition"
+    script:
+        "../scripts/ensembles.py"

@@ -6,13 +6,7 @@ rule plot:
     input:
         unpack(tables_of_figure),
     output:
-        figure=report(
-            results("figures/{dataset}/{network}/{figure}.svg"),
-            caption="../report/figure.rst",
-            category="Figures",
-            subcategory="{network} on {dataset}",
-            labels={"figure": "{figure}"},
-        ),
+        figure=results("figures/{dataset}/{network}/{figure}.svg"),
     log:
         log_of("plot", "{dataset}/{network}/{figure}"),
     benchmark:
@@ -37,13 +31,7 @@ rule plot_dataset:
     input:
         unpack(tables_of_dataset_figure),
     output:
-        figure=report(
-            results("figures/{dataset}/{figure}.svg"),
-            caption="../report/dataset_figure.rst",
-            category="Sharpness and accuracy",
-            subcategory="{dataset}",
-            labels={"figure": "{figure}"},
-        ),
+        figure=results("figures/{dataset}/{figure}.svg"),
     log:
         log_of("plot_dataset", "{dataset}/{figure}"),
     benchmark:
@@ -68,18 +56,13 @@ rule plot_reanalysis:
     input:
         unpack(tables_of_reanalysis),
     output:
-        figure=report(
-            results("figures/published-{figure}.svg"),
-            caption="../report/dataset_figure.rst",
-            category="Published rows, re-analysed",
-            labels={"figure": "{figure}"},
-        ),
+        figure=results("figures/published-{figure}.svg"),
     log:
         log_of("plot_reanalysis", "{figure}"),
     benchmark:
         benchmark_of("plot_reanalysis", "{figure}")
     wildcard_constraints:
-        figure=one_of(DATASET_FIGURES),
+        figure=one_of(figures_of_reanalysis()),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -98,13 +81,7 @@ rule plot_interactive:
     input:
         landscape=results("tables/landscape.csv"),
     output:
-        page=report(
-            results("figures/{dataset}/{network}/landscape.html"),
-            caption="../report/landscape_interactive.rst",
-            category="Figures",
-            subcategory="{network} on {dataset}",
-            labels={"figure": "landscape, interactive"},
-        ),
+        page=results("figures/{dataset}/{network}/landscape.html"),
     log:
         log_of("plot_interactive", "{dataset}/{network}"),
     benchmark:

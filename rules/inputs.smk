@@ -91,6 +91,26 @@ def corrupted_of(dataset: str) -> list[str]:
     )
 
 
+def members_of_ensemble(wildcards) -> list[str]:
+    """The trained networks of all seeds."""
+    names = ("dataset", "network", "condition")
+    chosen = {name: wildcards[name] for name in names}
+    return expand(rules.train.output.model, seed=STUDY.seeds, **chosen)
+
+
+def corrupted_ensembles() -> list[str]:
+    """What ensembles do on corrupted copies, for each condition on data sets that have any."""
+    pattern = results("measures/{dataset}/{network}/{condition}/ensemble.json")
+    return [
+        path
+        for dataset, network in STUDY.pairs
+        if STUDY.corruption_names(dataset)
+        for path in expand(
+            pattern, dataset=dataset, network=network, condition=STUDY.conditions
+        )
+    ]
+
+
 def model_of(dataset: str, network: str, condition: str, seed: str) -> str:
     """The weights that a condition ends with, or that all of them start from."""
     outputs = rules.initialise.output if condition == INITIAL else rules.train.output
@@ -163,7 +183,9 @@ def curve_files(wildcards) -> dict[str, list[str]]:
 
 
 def tables() -> list[str]:
-    """The tables that a study ends with."""
+    """The tables that a study ends with; none where no network is trained on data."""
+    if not STUDY.pairs:
+        return []
     agreement = (
         rules.agreement.output if any(in_print(*pair) for pair in STUDY.pairs) else []
     )
@@ -173,10 +195,21 @@ def tables() -> list[str]:
         *rules.summarise.output,
         *agreement,
         *rules.correlate.output,
+        *(rules.ensemble_gain.output if STUDY.has_ensembles else []),
+        *rules.condition_statistics.output,
+        *rules.trends.output,
+        *rules.claims.output,
+        # The papers are on images.
+        *(rules.claims_in_print.output if has_images() else []),
         *(rules.stability.output if STUDY.has_stability else []),
         *(rules.domains.output if STUDY.recordings else []),
         *(rules.reanalyse.output if STUDY.recordings else []),
     ]
+
+
+def has_images() -> bool:
+    """Whether a data set is made of images."""
+    return len(STUDY.recordings) < len(STUDY.config["datasets"])
 
 
 def foundations() -> list[str]:
@@ -208,8 +241,13 @@ def foundations() -> list[str]:
             else []
         ),
         *expand(rules.gather.output.table, curves=curves),
-        *rules.calibrate.output,
-        *rules.disagreement.output,
+        *(rules.calibrate.output if STUDY.pairs else []),
+        *(rules.disagreement.output if STUDY.pairs else []),
+        *(
+            [*corrupted_ensembles(), *rules.ensembles.output]
+            if STUDY.has_ensembles
+            else []
+        ),
     ]
 
 
@@ -276,7 +314,7 @@ def figures() -> list[str]:
         ),
         *(interactive_pages() if "landscape" in STUDY.families else []),
         *(
-            expand(rules.plot_reanalysis.output.figure, figure=DATASET_FIGURES)
+            expand(rules.plot_reanalysis.output.figure, figure=figures_of_reanalysis())
             if STUDY.recordings
             else []
         ),
@@ -289,11 +327,44 @@ def figures_of(dataset: str, network: str) -> list[str]:
     return [name for name in STUDY.figures if name not in unwanted]
 
 
+def figures_of_reanalysis() -> list[str]:
+    """The figures of all networks of a data set that the printed tables have numbers for."""
+    known = set(rules.reanalyse.output.keys())
+    return [name for name, figure in DATASET_FIGURES.items() if figure.options <= known]
+
+
 def interactive_pages() -> list[str]:
     """The landscapes that a reader can turn."""
     return every_pair(rules.plot_interactive.output.page)
 
 
+def shown() -> list[str]:
+    """What the report shows: pages of tables, and figures."""
+    found = [*tables(), *figures(), *toy_results()]
+    return [path for path in found if path.endswith((".html", ".svg"))]
+
+
+def tables_behind() -> list[str]:
+    """The tables as CSV from which pages of the report are made, where both have one name."""
+    found = [*tables(), *toy_results()]
+    pages = [path for path in found if path.endswith(".html")]
+    return sorted({re.sub("html$", "csv", path) for path in pages} & set(found))
+
+
+def tables_of_report(wildcards) -> dict[str, str]:
+    """The tables that the report takes numbers from, by name; none without trained networks."""
+    output = rules.collect.output
+    tables = {"measures": output.measures, "provenance": output.provenance}
+    if "landscape" in STUDY.families:
+        tables["landscape"] = results("tables/landscape.csv")
+    return tables if STUDY.pairs else {}
+
+
 def toy_results() -> list[str]:
-    """Outputs of the toy stage, if the study wants it."""
-    return list(rules.toy_geometry.output) if STUDY.config["toy_functions"] else []
+    """Outputs of the toy stage, as far as the study wants it."""
+    fits = rules.toy_fits.output.networks, rules.toy_sharpness.output.measures
+    return [
+        *(rules.toy_geometry.output if STUDY.config["toy_functions"] else []),
+        *(rules.toy_tables.output if STUDY.toy_parts else []),
+        *expand(fits, part=STUDY.toy_parts),
+    ]

@@ -10,12 +10,7 @@ rule correlate:
         correlations=results("tables/correlations.csv"),
         variance_shares=results("tables/variance_shares.csv"),
         markdown=results("tables/correlations.md"),
-        html=report(
-            results("tables/correlations.html"),
-            caption="../report/correlations.rst",
-            category="Sharpness and accuracy",
-            labels={"table": "Correlations and shares of variance"},
-        ),
+        html=results("tables/correlations.html"),
     log:
         log_of("correlate"),
     benchmark:
@@ -32,6 +27,32 @@ rule correlate:
         "Correlations of sharpness with accuracy, and shares of variance"
     script:
         "../scripts/correlate.py"
+
+
+rule ensemble_gain:
+    input:
+        ensembles=rules.ensembles.output.table,
+        summary=rules.summarise.output.summary,
+    output:
+        table=results("tables/ensemble_gain.csv"),
+        markdown=results("tables/ensembles.md"),
+        html=results("tables/ensembles.html"),
+    log:
+        log_of("ensemble_gain"),
+    benchmark:
+        benchmark_of("ensemble_gain")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        spec=job_spec("ensemble_gain"),
+    message:
+        "Whether diversity or flatness goes with the gain of ensembles"
+    script:
+        "../scripts/ensemble_gain.py"
 
 
 rule stability:
@@ -62,14 +83,11 @@ rule reanalyse:
     output:
         comparison=results("tables/asc_reanalysis.csv"),
         markdown=results("tables/asc_reanalysis.md"),
-        html=report(
-            results("tables/asc_reanalysis.html"),
-            caption="../report/reanalysis.rst",
-            category="Published rows, re-analysed",
-            labels={"table": "Our statistics of the printed rows"},
-        ),
+        html=results("tables/asc_reanalysis.html"),
         models=results("tables/asc_models.csv"),
         correlations=results("tables/asc_correlations.csv"),
+        trends=results("tables/asc_trends.csv"),
+        trend_points=results("tables/asc_trend_points.csv"),
         variance_shares=results("tables/asc_variance_shares.csv"),
         stability=results("tables/asc_stability.csv"),
         stability_order=results("tables/asc_stability_order.csv"),

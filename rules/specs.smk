@@ -75,10 +75,15 @@ def train_spec(wildcards) -> str:
     training = dict(STUDY.training_spec(wildcards.dataset, wildcards.condition))
     label_noise = training.pop("label_noise")
     architecture = STUDY.network_spec(wildcards.network)["architecture"]
-    modules = (
+    modules = [
         NETWORKS[architecture].location,
         OPTIMIZERS[training["optimizer"]["name"]].location,
-    )
+    ]
+    if training["averaging"]:
+        modules.append(AVERAGES[training["averaging"]["name"]].location)
+    else:
+        # The same model as before there were averages, byte for byte.
+        del training["averaging"]
     return job_spec("train", *modules, training=training, label_noise=label_noise)
 
 
@@ -151,6 +156,11 @@ def evaluate_spec(wildcards) -> str:
     )
 
 
+def corrupted_ensemble_spec(wildcards) -> str:
+    architecture = STUDY.network_spec(wildcards.network)["architecture"]
+    return job_spec("corrupted_ensemble", NETWORKS[architecture].location)
+
+
 def correlate_spec() -> str:
     settings = STUDY.config["analysis"]
     return job_spec(
@@ -180,6 +190,12 @@ def agreement_spec() -> str:
     return job_spec("agreement", printed=printed)
 
 
+def claims_in_print_spec() -> str:
+    # Part of the workflow, as for the toy functions.
+    printed = (PUBLISHED / PRINTED_TABLES[0]).read_text(encoding="utf-8")
+    return job_spec("claims_in_print", printed=printed)
+
+
 def plot_spec(wildcards) -> str:
     return job_spec("plot", FIGURES[wildcards.figure].location)
 
@@ -194,6 +210,47 @@ def plot_reanalysis_spec(wildcards) -> str:
 
 def dataset_figure_spec(figure: str, dataset: str) -> str:
     return job_spec("plot_dataset", DATASET_FIGURES[figure].location, dataset=dataset)
+
+
+def toy_fits_spec(wildcards) -> str:
+    settings = STUDY.config["toy_fits"]
+    fits = {key: settings[key] for key in ("points", "width", "lr", "epochs", "losses")}
+    fits["epochs"] = sorted(fits["epochs"])
+    return job_spec(
+        "toy_fits",
+        fits=fits,
+        functions=STUDY.toy_functions_of(wildcards.part),
+        seeds=STUDY.seeds,
+        at_once=settings["at_once"],
+    )
+
+
+def checkpoints_of_fits(wildcards, output) -> str:
+    """How the checkpoints of a job begin: beside its output, as that of a training."""
+    return str(Path(output.networks).with_suffix("")) + "-checkpoint"
+
+
+def toy_sharpness_spec(wildcards) -> str:
+    keys = ("test_points", "radii", "perturbations", "dtype")
+    settings = {key: STUDY.config["toy_fits"][key] for key in keys}
+    return job_spec("toy_sharpness", settings=settings)
+
+
+def toy_tables_spec() -> str:
+    figures = {figure.location for figure in TOY_FIGURES.values()}
+    return job_spec("toy_tables", *sorted(figures))
+
+
+def report_spec(wildcards) -> str:
+    # Part of the workflow, as for the toy functions.
+    texts = {
+        name: (BASE / "report" / file).read_text(encoding="utf-8")
+        for name, file in (("contents", "contents.yaml"), ("template", "page.html.j2"))
+    }
+    settings = {**STUDY.config, "seeds": STUDY.seeds, "data_dir": DATA_DIR}
+    # Merged into the rest where the protocol wants it.
+    del settings["published"]
+    return job_spec("report", config=settings, **texts)
 
 
 def toy_geometry_spec() -> str:

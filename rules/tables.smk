@@ -8,6 +8,7 @@ rule collect:
         histories=every_run(rules.train.output.history),
     output:
         measures=results("tables/measures.csv"),
+        provenance=results("tables/provenance.csv"),
         history=results("tables/history.csv"),
     log:
         log_of("collect"),
@@ -82,20 +83,10 @@ rule summarise:
         main=results("tables/main.csv"),
         markdown=results("tables/main.md"),
         latex=results("tables/main.tex"),
-        html=report(
-            results("tables/main.html"),
-            caption="../report/main_table.rst",
-            category="Main table",
-            labels={"table": "Conditions"},
-        ),
+        html=results("tables/main.html"),
         sharpness=results("tables/sharpness.csv"),
         sharpness_markdown=results("tables/sharpness.md"),
-        sharpness_html=report(
-            results("tables/sharpness.html"),
-            caption="../report/sharpness_table.rst",
-            category="Main table",
-            labels={"table": "All measures of sharpness"},
-        ),
+        sharpness_html=results("tables/sharpness.html"),
     log:
         log_of("summarise"),
     benchmark:
@@ -122,12 +113,7 @@ rule agreement:
         table=results("tables/agreement.csv"),
         order=results("tables/agreement_order.csv"),
         markdown=results("tables/agreement.md"),
-        html=report(
-            results("tables/agreement.html"),
-            caption="../report/agreement_table.rst",
-            category="Agreement with print",
-            labels={"table": "Every printed cell"},
-        ),
+        html=results("tables/agreement.html"),
     log:
         log_of("agreement"),
     benchmark:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from minimascope.analysis.collect import tidy
+from minimascope.analysis.collect import provenance, tidy
 from minimascope.io import read_json, write_text
 from minimascope.jobs import job
 from minimascope.progress import progress
@@ -13,6 +13,7 @@ def main() -> None:
     documents = {path: read_json(path) for path in paths}
     measures = tidy(documents, pd.read_csv(snakemake.input.calibration))
     write_text(snakemake.output.measures, measures.to_csv(index=False))
+    write_text(snakemake.output.provenance, provenance(documents).to_csv(index=False))
     histories = pd.concat(map(pd.read_csv, snakemake.input.histories))
     write_text(snakemake.output.history, histories.to_csv(index=False))
 

@@ -1,4 +1,4 @@
-"""Set sharpness against accuracy over all models: correlations and shares of variance."""
+"""Set sharpness against evaluations over all models: correlations and shares of variance."""
 
 import json
 
@@ -11,7 +11,7 @@ from minimascope.analysis.correlation_tables import (
     to_markdown,
 )
 from minimascope.analysis.correlations import correlations
-from minimascope.analysis.model_table import model_table, sharpness_of
+from minimascope.analysis.model_table import evaluations_of, model_table, sharpness_of
 from minimascope.analysis.variance import variance_shares
 from minimascope.io import write_text
 from minimascope.jobs import job
@@ -22,7 +22,8 @@ def main() -> None:
     models = model_table(measures, pd.read_csv(snakemake.input.conditions))
     sharpness = sharpness_of(measures)
     minimum = json.loads(snakemake.params.spec)["minimum_train_accuracy"]
-    found = correlations(models, sharpness, minimum_train_accuracy=minimum)
+    evaluations = evaluations_of(measures)
+    found = correlations(models, sharpness, evaluations, minimum_train_accuracy=minimum)
     shares = variance_shares(models, sharpness, minimum_train_accuracy=minimum)
     tables = [*correlation_tables(found), *share_tables(shares)]
     output = snakemake.output

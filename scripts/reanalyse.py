@@ -14,6 +14,7 @@ from minimascope.analysis.correlation_tables import (
     to_markdown,
 )
 from minimascope.analysis.correlations import correlations
+from minimascope.analysis.model_table import accuracies_of
 from minimascope.analysis.scenes_in_print import (
     as_expected,
     compare_with_expected,
@@ -22,6 +23,7 @@ from minimascope.analysis.scenes_in_print import (
     printed_pair_values,
 )
 from minimascope.analysis.stability import MEASURE, order_stability, stability
+from minimascope.analysis.trends import CONDITION, trends
 from minimascope.analysis.variance import variance_shares
 from minimascope.io import write_text
 from minimascope.jobs import job
@@ -31,12 +33,16 @@ def main() -> None:
     spec = json.loads(snakemake.params.spec)
     printed, expected = (pd.read_csv(io.StringIO(spec[key])) for key in ("models", "expected"))
     models = printed_models(printed)
-    found, shares = correlations(models, [MEASURE]), variance_shares(models, [MEASURE])
+    accuracies = accuracies_of(models)
+    found, shares = correlations(models, [MEASURE], accuracies), variance_shares(models, [MEASURE])
     values = printed_pair_values(models)
+    means = models.groupby(CONDITION, as_index=False, sort=False)[[MEASURE, *accuracies]].mean()
     tables = {
         "comparison": compare_with_expected(as_expected(found, shares), expected),
         "models": models,
         "correlations": found,
+        "trends": trends(means, [MEASURE], accuracies),
+        "trend_points": means,
         "variance_shares": shares,
         "stability": stability(values),
         "stability_order": order_stability(values),

@@ -15,10 +15,10 @@ from planning import plan
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reruns.md"
 # It has a job of every rule: all families, official archives, generated recordings, a network that
-# is in print.
+# is in print, and several seeds.
 EVERY_RULE = """
 study: every_rule
-seeds: [0]
+seeds: [0, 1]
 datasets:
   images: {source: cifar10, corrupted: cifar10_c, networks: [resnet18]}
   recordings: {source: synthetic_scenes, networks: [cnn10]}
@@ -31,6 +31,7 @@ sharpness:
   hessian: {}
   landscape: {}
   interpolation: {lines: [[initial, baseline]]}
+toy_fits: {}
 """
 
 

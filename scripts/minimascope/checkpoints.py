@@ -38,8 +38,10 @@ class CheckpointFile:
         self._cost = 0.0
         self._last_saved = time.perf_counter()
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-        """Load model and optimiser in place if there is a checkpoint of this run.
+    def restore(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
+    ) -> Progress:
+        """Load model, optimiser and average in place if there is a checkpoint of this run.
 
         Raises:
             InputError: the file is there but damaged.
@@ -50,6 +52,8 @@ class CheckpointFile:
         if metadata.get("identity") != self.identity:
             return Progress()
         load_weights(model, _part(tensors, "model."), self.path)
+        if average is not None:
+            load_weights(average, _part(tensors, "average."), self.path)
         state: dict[int, dict[str, Any]] = {}
         for name, tensor in _part(tensors, "optimizer.").items():
             index, _, key = name.partition(".")
@@ -60,17 +64,32 @@ class CheckpointFile:
         return Progress(metadata["epoch"], tuple(map(_from_json, metadata["history"])))
 
     def save_if_cheap(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        average: nn.Module | None = None,
     ) -> None:
         """Write a checkpoint, unless that would slow the training by more than 5 %."""
+        if self._cost <= LARGEST_OVERHEAD * (time.perf_counter() - self._last_saved):
+            self.save(model, optimizer, progress, average)
+
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        average: nn.Module | None = None,
+    ) -> None:
+        """Write a checkpoint."""
         start = time.perf_counter()
-        if self._cost > LARGEST_OVERHEAD * (start - self._last_saved):
-            return
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
                 if value is not None:
                     tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
+        if average is not None:
+            tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
         save_tensors(
             self.path,
             tensors,

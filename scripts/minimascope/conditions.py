@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .canonical import canonical_json
 from .registry import PRETRAINED
 from .study import Study
 
@@ -11,20 +12,24 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     """Return a row for each data set, network and condition, in alphabetical order.
 
     Besides these three: ``control`` (the condition that a cell of a sweep varies, or the condition
-    itself), what printed tables call data set and network (``printed_dataset``, ``architecture``,
-    ``pretrained``), whether nothing but SAM's radius sets it apart from its control
-    (``like_control``), whether it augments, and every resolved training setting by its path, such
-    as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
+    itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that differs in
+    having no SAM, for one that has it), what printed tables call data set and network
+    (``printed_dataset``, ``architecture``, ``pretrained``), whether nothing but SAM's radius sets
+    it apart from its control (``like_control``), whether it augments, and every resolved training
+    setting by its path, such as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
     """
     rows = []
     for dataset, network in sorted(study.pairs):
         architecture = study.network_spec(network)["architecture"]
+        plain = _without_sam(study, dataset)
         for condition, control in sorted(study.controls.items()):
             row = {
                 "dataset": dataset,
                 "network": network,
                 "condition": condition,
                 "control": control,
+                "baseline": study.baseline_of(condition),
+                "without_sam": plain.get(condition),
                 "printed_dataset": study.printed_dataset(dataset),
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
@@ -37,11 +42,22 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
 def _alike(study: Study, dataset: str, condition: str, control: str) -> bool:
     """Return whether a condition differs from its control in nothing but SAM's radius."""
-    this, that = (
-        {key: value for key, value in study.training_spec(dataset, name).items() if key != "sam"}
-        for name in (condition, control)
-    )
+    this, that = (_besides_sam(study, dataset, name) for name in (condition, control))
     return this == that
+
+
+def _without_sam(study: Study, dataset: str) -> dict[str, str]:
+    """Return for each condition with SAM the one that trains alike without, if there is any."""
+    alike = {name: canonical_json(_besides_sam(study, dataset, name)) for name in study.conditions}
+    sam = {name: study.training_spec(dataset, name)["sam"] for name in alike}
+    # Of several the first by name: their order in the file changes nothing.
+    plain = {alike[name]: name for name in sorted(alike, reverse=True) if sam[name] is None}
+    return {name: plain[alike[name]] for name in alike if sam[name] and alike[name] in plain}
+
+
+def _besides_sam(study: Study, dataset: str, condition: str) -> dict[str, Any]:
+    spec = study.training_spec(dataset, condition)
+    return {key: value for key, value in spec.items() if key != "sam"}
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -19,13 +19,15 @@ from jsonschema.validators import extend
 
 from .data.corruption_names import CORRUPTIONS
 from .errors import InputError, nearest
-from .registry import NETWORKS, OPTIMIZERS, SOURCES
+from .registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
 
 NAMES = {
     "networks": tuple(NETWORKS),
     "sources": tuple(SOURCES),
     "optimizers": tuple(OPTIMIZERS),
+    "averages": tuple(AVERAGES),
     "corruptions": CORRUPTIONS,
+    "toy_functions": TOY_FUNCTIONS,
 }
 # More than any study has, little enough to be checked in seconds.
 MOST_VALUES = 20_000

@@ -21,22 +21,30 @@ from .data.log_mel_spec import LogMel
 from .errors import InputError, nearest
 from .names import fault_of_name
 from .registry import (
+    AVERAGES,
+    IMAGES,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
     RECORDINGS,
     SHARPNESS,
     SOURCES,
+    TOY_FUNCTIONS,
     TUNED,
     Component,
+    kind_of,
 )
 from .study import Study
 
+# Sections that a study has all of, or none.
+OF_NETWORKS = ("datasets", "networks", "training", "conditions")
 # Of the features: what is done to the sounds themselves.
 OF_THE_SIGNAL = ("seconds", "mixed_rates")
 # Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
-OF_IMAGES = ("crop_padding", "horizontal_flip", "resized_crop")
-OF_RECORDINGS = ("band_masks", "time_masks")
+AUGMENTATIONS = {
+    IMAGES: ("crop_padding", "horizontal_flip", "resized_crop"),
+    RECORDINGS: ("band_masks", "time_masks"),
+}
 # Of one sweep; more would be years of training.
 MOST_CELLS = 10_000
 # Names become folders, and most file systems allow 255 bytes; Snakemake stops at a value whose end
@@ -74,9 +82,10 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     _check_capitals(study)
     _check_paths(config)
     _check_networks(study)
-    _check_recordings(study)
+    _check_kinds(study)
     _check_corrupted_sets(study)
     _check_initial(study)
+    _check_baseline(study)
     return study
 
 
@@ -90,16 +99,27 @@ def _complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str,
     check(published, overrides_may_lack_keys)
     if config.get("protocol") == "published":
         config = published
-    for name, spec in config["datasets"].items():
-        if "features" in spec and RECORDINGS not in SOURCES[spec["source"]].gives:
+    _check_sections(config)
+    for name, spec in config.get("datasets", {}).items():
+        if "features" in spec and (kind := kind_of(spec["source"])) != RECORDINGS:
             raise InputError(
-                f"datasets.{name}.features: {spec['source']} has images, not recordings; leave it"
+                f"datasets.{name}.features: {spec['source']} has {kind}, not recordings; leave it"
                 " out"
             )
-    config = with_defaults(config, schema, schema)
+    absent = {key: {} for key in OF_NETWORKS if key not in config}
+    config = with_defaults(config | absent, schema, schema)
     if (corruptions := config["evaluation"]["corruptions"]) and "names" not in corruptions:
         corruptions["names"] = list(CORRUPTIONS)
+    if (fits := config["toy_fits"]) and "functions" not in fits:
+        fits["functions"] = list(TOY_FUNCTIONS)
     return config
+
+
+def _check_sections(config: Mapping[str, Any]) -> None:
+    """Refuse a study that trains no network on data, unless networks learn toy functions."""
+    missing = [key for key in OF_NETWORKS if key not in config]
+    if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
+        raise InputError(f"configuration: '{missing[0]}' is missing; add it")
 
 
 def _check_components(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -114,7 +134,7 @@ def _check_components(config: Mapping[str, Any], schema: Mapping[str, Any]) -> N
         )
     for name, spec in config["datasets"].items():
         _check_options(spec, SOURCES, "source", f"datasets.{name}", schema["$defs"]["dataset"])
-        if RECORDINGS in SOURCES[spec["source"]].gives:
+        if kind_of(spec["source"]) == RECORDINGS:
             _check_features(spec["features"], f"datasets.{name}.features")
     for name, spec in config["networks"].items():
         _check_options(
@@ -229,10 +249,10 @@ def _check_corrupted_sets(study: Study) -> None:
     """Refuse a published corrupted set that does not belong to a data set's test split."""
     for dataset, spec in study.config["datasets"].items():
         name = spec["corrupted"]
-        if name == "generated" and study.has_recordings(dataset):
+        if name == "generated" and study.kind(dataset) != IMAGES:
             raise InputError(
                 f"datasets.{dataset}.corrupted: corruptions are made for images, not for"
-                " recordings; leave it out"
+                f" {study.kind(dataset)}; leave it out"
             )
         if name in ("generated", "none", None):
             continue
@@ -250,18 +270,18 @@ def _check_corrupted_sets(study: Study) -> None:
             )
 
 
-def _check_recordings(study: Study) -> None:
-    """Refuse what is made for images on recordings, and the other way round."""
+def _check_kinds(study: Study) -> None:
+    """Refuse what is made for images on recordings or points, and the other way round."""
     for (dataset, condition), training in study.training.items():
         where = f"conditions.{condition}"
-        has_recordings = study.has_recordings(dataset)
-        kind, foreign = ("images", OF_IMAGES) if has_recordings else ("recordings", OF_RECORDINGS)
-        if wrong := [key for key in foreign if (training["augment"] or {}).get(key)]:
-            raise InputError(
-                f"{where}.augment.{wrong[0]}: augments {kind}, which {dataset} has none of;"
-                " leave it out"
-            )
-        if training["sampling"] == "domain_balanced" and not has_recordings:
+        for kind, keys in AUGMENTATIONS.items():
+            wrong = [key for key in keys if (training["augment"] or {}).get(key)]
+            if wrong and kind != study.kind(dataset):
+                raise InputError(
+                    f"{where}.augment.{wrong[0]}: augments {kind}, which {dataset} has none of;"
+                    " leave it out"
+                )
+        if training["sampling"] == "domain_balanced" and not study.has_recordings(dataset):
             raise InputError(
                 f"{where}.sampling: {dataset} has no domains to balance; set it to shuffled"
             )
@@ -294,6 +314,15 @@ def _check_initial(study: Study) -> None:
             )
 
 
+def _check_baseline(study: Study) -> None:
+    """Refuse to compare conditions with one that the study does not have."""
+    baseline = study.config["analysis"]["baseline"]
+    if baseline is not None and baseline not in study.conditions:
+        raise InputError(
+            f"analysis.baseline: no condition {baseline!r}; {nearest(baseline, study.conditions)}"
+        )
+
+
 def _resolve(
     config: Mapping[str, Any],
     dataset: str,
@@ -317,6 +346,9 @@ def _resolve(
         f"{where}.optimizer",
         complete["properties"]["optimizer"],
     )
+    if resolved["averaging"]:
+        averaging = complete["properties"]["averaging"]
+        _check_options(resolved["averaging"], AVERAGES, "name", f"{where}.averaging", averaging)
     if resolved["optimizer"].get("nesterov") and not resolved["optimizer"].get("momentum"):
         raise InputError(f"{where}.optimizer.nesterov: needs a momentum above 0; add it")
     if resolved["optimizer"]["name"] in TUNED and resolved["schedule"]["name"] != "constant":

@@ -41,6 +41,7 @@ NETWORKS = {
     "resnet18": _component("networks.resnet:resnet18"),
     "vgg19": _component("networks.vgg:vgg19"),
     "vit": _component("networks.vit:vit", "patch_size"),
+    "mlp": _component("networks.mlp:mlp", "hidden_layers"),
     "cnn10": _component("networks.panns:cnn10"),
     "cnn14": _component("networks.panns:cnn14"),
     "pretrained_resnet18": _component("networks.torchvision_pretrained:resnet18", "weights"),
@@ -52,10 +53,14 @@ NETWORKS = {
         "networks.panns_pretrained:cnn14", "weights", required=["weights"]
     ),
 }
-# What a source gives besides images.
-RECORDINGS = "recordings"
+# What data sets consist of: images, unless their source gives something else.
+IMAGES, RECORDINGS, POINTS = "images", "recordings", "points"
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
+    "circles": _component(
+        *("data.circles:load", "factor", "noise", "train_points", "test_points", "seed"),
+        gives=[POINTS],
+    ),
     "image_folder": _component("data.image_folder:load", "path", "image_size", required=["path"]),
     "cifar10": _component("data.cifar:load_cifar10"),
     "cifar100": _component("data.cifar:load_cifar100"),
@@ -74,8 +79,15 @@ SOURCES = {
         "data.dcase2020:read_layout", "clips", "seconds", "seed", gives=[RECORDINGS]
     ),
 }
+
+
+def kind_of(source: str) -> str:
+    """Return what the data sets of a source consist of."""
+    return next(iter(SOURCES[source].gives), IMAGES)
+
+
 # Sources that read nothing from the folder of raw data.
-WITHOUT_FILES = frozenset({"digits", "synthetic_scenes"})
+WITHOUT_FILES = frozenset({"digits", "circles", "synthetic_scenes"})
 SCENES = _component("data.scenes:write_scenes")
 # What puts published weights in place of drawn ones, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.
@@ -114,6 +126,11 @@ OPTIMIZERS = {
 }
 # Optimisers that change their learning rate themselves.
 TUNED = frozenset({"gdtuo"})
+# Averages of the weights that a training passes through.
+AVERAGES = {
+    "swa": _component("optim.averaging:StochasticWeightAverage", "start"),
+    "ema": _component("optim.averaging:ExponentialMovingAverage", "decay"),
+}
 # A family computes together what one kind of work gives; the schema holds its settings.
 SHARPNESS = {
     "forward": _component(
@@ -153,6 +170,7 @@ SHARPNESS = {
 # named for a family of sharpness are there only if the study measures it.
 FIGURES = {
     "controls": _component("plots.controls:plot", "measures", "disagreement"),
+    "effects": _component("plots.effects:plot", "statistics"),
     "sharpness_evaluation": _component("plots.sharpness_evaluation:plot", "measures"),
     "minima": _component("plots.minima:plot", "measures", "conditions"),
     "sweep": _component("plots.sweep:plot", "summary", "conditions"),
@@ -166,13 +184,25 @@ FIGURES = {
     "landscape_lines": _component("plots.landscape:lines", "landscape"),
     "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }
+# Names of `toy.functions.FUNCTIONS`, which imports torch.
+TOY_FUNCTIONS = (
+    *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),
+)
+# Of networks that learn toy functions.
+TOY_FIGURES = {
+    "losses": _component("plots.toy_fits:losses"),
+    "sharpness": _component("plots.toy_fits:sharpness"),
+    "equal_loss": _component("plots.toy_fits:equal_loss"),
+}
 # The printed models of acoustic scene classification, as a data set in tables and figures.
 PRINTED_SCENES = "dcase2020 (print)"
 # Likewise, but of all networks of a data set together.
 DATASET_FIGURES = {
     "sharpness_accuracy": _component("plots.sharpness_accuracy:plot", "models", "correlations"),
+    "trends": _component("plots.trends:plot", "trends", "trend_points"),
     "hyperparameters": _component("plots.hyperparameters:plot", "models", "variance_shares"),
     "variance_shares": _component("plots.variance_shares:plot", "variance_shares"),
     "domains": _component("plots.domains:plot", "domains"),
     "stability": _component("plots.stability:plot", "stability", "stability_order"),
+    "ensembles": _component("plots.ensembles:plot", "ensembles", "summary", "ensemble_gain"),
 }

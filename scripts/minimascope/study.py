@@ -10,7 +10,7 @@ from typing import Any
 
 from .canonical import canonical_json
 from .data.corruption_names import VALIDATION_ONLY
-from .registry import DATASET_FIGURES, FIGURES, INITIAL, RECORDINGS, SHARPNESS, SOURCES
+from .registry import DATASET_FIGURES, FIGURES, IMAGES, INITIAL, RECORDINGS, SHARPNESS, kind_of
 
 # Keys of a data set that say what is done with it, not what it is.
 NOT_OF_THE_SOURCE = (
@@ -28,6 +28,10 @@ NOT_OF_THE_SOURCE = (
 )
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
+# What the condition that others are compared with is usually called.
+BASELINE = "baseline"
+# The job in which all toy functions are learnt, where that is one.
+ALL_FUNCTIONS = "all"
 PRINTED_DATASETS = ("cifar10", "cifar100", "tiny_imagenet")
 
 
@@ -50,6 +54,25 @@ class Study:
     def conditions(self) -> list[str]:
         """Conditions with the cells of sweeps."""
         return list(self.controls)
+
+    @property
+    def baseline(self) -> str | None:
+        """The condition that others are compared with: as named, or ``baseline``, or None."""
+        named = self.config["analysis"]["baseline"]
+        return named or (BASELINE if BASELINE in self.controls else None)
+
+    def baseline_of(self, condition: str) -> str | None:
+        """The condition that another is compared with, or None.
+
+        That of a cell of a sweep is the same cell of the baseline, where the sweep has one.
+        """
+        if self.baseline is None:
+            return None
+        cell = condition.removeprefix(self.controls[condition])
+        same_cell = self.controls[self.baseline] + cell
+        if cell and same_cell in self.controls and same_cell != condition:
+            return same_cell
+        return None if condition == self.baseline else self.baseline
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -93,6 +116,7 @@ class Study:
         unwanted = set() if self.has_recordings(dataset) else {"domains"}
         unwanted |= set() if self.varies_optimisation(dataset) else OF_HYPERPARAMETERS
         unwanted |= set() if self.has_stability else {"stability"}
+        unwanted |= set() if self.has_ensembles else {"ensembles"}
         return [name for name in DATASET_FIGURES if name not in unwanted]
 
     @property
@@ -100,6 +124,11 @@ class Study:
         """Whether ASC sharpness is measured along several pairs of directions."""
         landscape = self.config["sharpness"]["landscape"]
         return landscape is not None and len(landscape["direction_seeds"]) > 1
+
+    @property
+    def has_ensembles(self) -> bool:
+        """Whether a condition has several networks, which can predict together."""
+        return bool(self.pairs) and len(self.seeds) > 1
 
     def varies_optimisation(self, dataset: str) -> bool:
         """Whether networks of a data set differ in optimiser, learning rate or batch size."""
@@ -117,7 +146,7 @@ class Study:
 
     def corrupted_set(self, dataset: str) -> str:
         """Corrupted set of a data set: its name, ``generated`` or ``none``."""
-        fitting = "none" if self.has_recordings(dataset) else "generated"
+        fitting = "generated" if self.kind(dataset) == IMAGES else "none"
         return self.config["datasets"][dataset]["corrupted"] or fitting
 
     def corruption_spec(self, dataset: str) -> dict[str, Any]:
@@ -138,9 +167,13 @@ class Study:
         """Share of random training labels of a condition; none for the initial weights."""
         return 0.0 if condition == INITIAL else self.training[dataset, condition]["label_noise"]
 
+    def kind(self, dataset: str) -> str:
+        """What a data set consists of: images, recordings or points."""
+        return kind_of(self.config["datasets"][dataset]["source"])
+
     def has_recordings(self, dataset: str) -> bool:
-        """Whether a data set is made of recordings, not of images."""
-        return RECORDINGS in SOURCES[self.config["datasets"][dataset]["source"]].gives
+        """Whether a data set is made of recordings."""
+        return self.kind(dataset) == RECORDINGS
 
     @property
     def recordings(self) -> list[str]:
@@ -202,6 +235,18 @@ class Study:
     def training_spec(self, dataset: str, condition: str) -> Mapping[str, Any]:
         """Resolved training settings: the study's, then the data set's, then the condition's."""
         return self.training[dataset, condition]
+
+    @property
+    def toy_parts(self) -> list[str]:
+        """Jobs in which networks learn toy functions: one for each function, or for all."""
+        settings = self.config["toy_fits"]
+        if settings is None:
+            return []
+        return [ALL_FUNCTIONS] if settings["together"] else settings["functions"]
+
+    def toy_functions_of(self, part: str) -> list[str]:
+        """Toy functions that are learnt in a job."""
+        return self.config["toy_fits"]["functions"] if part == ALL_FUNCTIONS else [part]
 
     def printed_dataset(self, dataset: str) -> str | None:
         """Data set of the printed tables that a data set is compared with, or None."""

@@ -4,7 +4,7 @@ What a run computes depends on (initial weights, data, specification, seed) alon
 the data is drawn from (seed, epoch), augmentation, dropout and what the optimiser draws from
 streams of their own, and the learning rate is a function of time, or state of an optimiser that
 tunes it. A run that resumes at the start of an epoch therefore ends with the same bytes as one that
-was never interrupted.
+was never interrupted. An average of weights draws nothing: what is trained is the same without it.
 """
 
 import math
@@ -58,6 +58,8 @@ class TrainingSpec:
         dropout: probability, used when the network is built.
         precision: ``fp32``, ``tf32`` or ``bf16``.
         test_every: epochs between two evaluations on the test split (the last is always one).
+        averaging: ``{"name": …, …}`` for `optim.build_average`: the average of the weights that
+            the model ends with; None for the weights after the last step.
         compile: whether the forward and backward passes of the training steps are compiled first.
         deterministic: whether kernels are used only if they give the same bytes each time.
     """
@@ -73,6 +75,7 @@ class TrainingSpec:
     dropout: float = 0.0
     precision: str = "fp32"
     test_every: int = 1
+    averaging: Mapping[str, Any] | None = None
     compile: bool = False
     deterministic: bool = False
 
@@ -97,6 +100,9 @@ def train(
     checkpoint: CheckpointFile | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place and return its history, one row per epoch.
+
+    The history is that of the weights as they are trained, also where the model ends with an
+    average of them.
 
     Args:
         model: on the device where the training is to run; takes the data set's inputs as stored.
@@ -135,7 +141,7 @@ class _Trainee:
     """A network under training.
 
     ``forward`` computes its logits, and ``draws`` says whether random numbers enter them;
-    ``memory_format`` is that of its convolutions.
+    ``memory_format`` is that of its convolutions; ``average`` is of its weights, if one is wanted.
     """
 
     model: nn.Module
@@ -143,6 +149,7 @@ class _Trainee:
     optimizer: torch.optim.Optimizer
     draws: bool
     memory_format: torch.memory_format
+    average: nn.Module | None
 
 
 def _prepare(
@@ -151,7 +158,8 @@ def _prepare(
     draws = bool(spec.dropout) or any(map(_draws, model.modules()))
     forward = compiled(model, batch_size, draws, spec.deterministic) if spec.compile else model
     optimizer = optim.build(model, spec.optimizer)
-    return _Trainee(model, forward, optimizer, draws, memory_format)
+    average = optim.build_average(model, spec.averaging) if spec.averaging else None
+    return _Trainee(model, forward, optimizer, draws, memory_format, average)
 
 
 def _draws(module: nn.Module) -> bool:
@@ -168,19 +176,36 @@ def _run(
     seed: int,
     checkpoint: CheckpointFile | None,
 ) -> list[dict[str, float]]:
-    model, optimizer = trainee.model, trainee.optimizer
-    done = checkpoint.restore(model, optimizer) if checkpoint else Progress()
+    model, optimizer, average = trainee.model, trainee.optimizer, trainee.average
+    done = checkpoint.restore(model, optimizer, average) if checkpoint else Progress()
     optim.follow_memory_format(optimizer)
     history = list(done.history)
     for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
         row = _run_epoch(trainee, train_split, spec, seed, epoch)
+        if average is not None:
+            average.after_epoch(model, epoch + 1, spec.epochs)
         last = epoch + 1 == spec.epochs
         if last or (epoch + 1) % spec.test_every == 0:
             row |= _test(trainee, test_split, spec, row)
         history.append(row)
         if checkpoint and not last:
-            checkpoint.save_if_cheap(model, optimizer, Progress(epoch + 1, tuple(history)))
+            progressed = Progress(epoch + 1, tuple(history))
+            checkpoint.save_if_cheap(model, optimizer, progressed, average)
+    if average is not None:
+        _end_with(average, trainee, train_split, spec, seed)
     return history
+
+
+def _end_with(
+    average: nn.Module, trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int
+) -> None:
+    # The data as the next epoch would show them: augmented, and shuffled, since they may be stored
+    # class by class, and batches of one class do not have the variance of all.
+    batches = (batch.inputs for batch in _batches(trainee, split, spec, seed, spec.epochs))
+    draws = derive_seed(seed, "dropout", spec.epochs) if trainee.draws else None
+    device = split.inputs.device
+    with _dropout_stream(draws, device), autocast(spec.precision, device):
+        average.hand_over(trainee.model, batches)
 
 
 def _test(
@@ -203,28 +228,21 @@ def _run_epoch(
 ) -> dict[str, float]:
     start = time.perf_counter()
     device = split.inputs.device
-    order = epoch_order(split, spec.sampling, generator(seed, "order", epoch))
-    draws = generator(seed, "augmentation", epoch, device=device)
     fisher_draws = generator(seed, "fisher labels", epoch, device=device)
-    batches = order.split(spec.batch_size)
-    losses = torch.zeros(len(batches), dtype=torch.float64, device=device)
+    steps = math.ceil(len(split) / spec.batch_size)
+    losses = torch.zeros(steps, dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    rates = []
+    rates, sizes = [], []
     trainee.model.train()
-    for step, rows in enumerate(batches):
-        inputs, labels = split.inputs[rows], split.labels[rows]
-        if spec.augmentation:
-            inputs = augment(inputs, spec.augmentation, draws)
-        inputs = inputs.contiguous(memory_format=trainee.memory_format)
-        rates.append(_learning_rate(trainee.optimizer, spec, epoch, step, len(batches)))
-        dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
-        batch = _Batch(inputs, labels, dropout_seed)
+    for step, batch in enumerate(_batches(trainee, split, spec, seed, epoch)):
+        rates.append(_learning_rate(trainee.optimizer, spec, epoch, step, steps))
+        sizes.append(len(batch.labels))
         _observe(trainee.optimizer, batch, fisher_draws)
         losses[step], right = _step(trainee, batch, spec)
         correct += right
     _check_finite(losses, rates, epoch, _remedy(trainee))
     seconds = time.perf_counter() - start
-    sizes = torch.tensor([len(rows) for rows in batches], device=device)
+    sizes = torch.tensor(sizes, device=device)
     return {
         "epoch": epoch + 1,
         "learning_rate": float(rates[0]),
@@ -242,6 +260,22 @@ class _Batch:
     inputs: torch.Tensor
     labels: torch.Tensor
     dropout_seed: int | None
+
+
+def _batches(
+    trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int, epoch: int
+) -> Iterator[_Batch]:
+    """Yield the batches of an epoch, drawn from the streams of its number."""
+    device = split.inputs.device
+    order = epoch_order(split, spec.sampling, generator(seed, "order", epoch))
+    draws = generator(seed, "augmentation", epoch, device=device)
+    for step, rows in enumerate(order.split(spec.batch_size)):
+        inputs, labels = split.inputs[rows], split.labels[rows]
+        if spec.augmentation:
+            inputs = augment(inputs, spec.augmentation, draws)
+        inputs = inputs.contiguous(memory_format=trainee.memory_format)
+        dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
+        yield _Batch(inputs, labels, dropout_seed)
 
 
 def _observe(optimizer: torch.optim.Optimizer, batch: _Batch, draws: torch.Generator) -> None:
@@ -271,6 +305,8 @@ def _step(
     else:
         value = sam_gradient(trainee.model, loss, spec.sam_rho)
     trainee.optimizer.step()
+    if trainee.average is not None:
+        trainee.average.after_step(trainee.model)
     return value.detach(), hits[0]
 
 

@@ -240,7 +240,7 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     }
     view = next((view for view, key in keys.items() if key in values), "")
     mean, sem, seeds = values[keys[view]] if view else (math.nan, math.nan, 0)
-    printed_sem, deviation = _printed_errors(row)
+    printed_sem, deviation = printed_errors(row)
     difference = mean - row["mean"]
     z = difference / math.hypot(printed_sem, deviation if math.isnan(sem) else sem)
     verdict = UNCERTAIN if row["uncertain"] else AGREES if abs(z) <= SIGMAS else DIFFERS
@@ -262,7 +262,7 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     }
 
 
-def _printed_errors(row: Mapping[str, Any]) -> tuple[float, float]:
+def printed_errors(row: Mapping[str, Any]) -> tuple[float, float]:
     """Return a printed mean's standard error and the standard deviation over its seeds.
 
     The square of an error that was rounded is on average the printed one's plus the variance of

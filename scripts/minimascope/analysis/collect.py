@@ -1,6 +1,6 @@
 """From the documents of all runs to one tidy table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ COLUMNS = [
     "noise_floor",
     "seconds",
 ]
+PROVENANCE_COLUMNS = [*RUN, "view", "family", "seconds", "device", "model", "data"]
 DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
 
 
@@ -37,18 +38,22 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
     Raises:
         InputError: a document lacks what every document has; names its path.
     """
-    rows = []
-    for path, content in documents.items():
-        try:
-            origin = content["run"] | {key: content[key] for key in ("view", "family", "seconds")}
-            rows += [origin | measurement for measurement in content["measures"]]
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: no document of measures ({error} is missing); delete it and run again"
-            ) from error
-    table = pd.concat([pd.DataFrame(rows), calibration])
+    table = pd.concat([_rows(documents, _measures, "document of measures"), calibration])
     table = table.astype({"seed": int})
     return pd.concat([table, _generalisation_gap(table)])[COLUMNS].reset_index(drop=True)
+
+
+def provenance(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row per document: how long it took on what, and hashes of its model and data.
+
+    Args:
+        documents: by the path they were read from.
+
+    Raises:
+        InputError: a document lacks what every document has; names its path.
+    """
+    rows = _rows(documents, _origin, "document of measures")
+    return rows[PROVENANCE_COLUMNS].astype({"seed": int})
 
 
 def domain_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -64,15 +69,38 @@ def domain_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     Raises:
         InputError: a document says nothing about domains; names its path.
     """
+    rows = _rows(documents, _domains, "evaluation with domains")
+    return rows[DOMAIN_COLUMNS].astype({"seed": int})
+
+
+def _rows(
+    documents: Mapping[str, Mapping[str, Any]],
+    rows_of: Callable[[Mapping[str, Any]], list[dict[str, Any]]],
+    kind: str,
+) -> pd.DataFrame:
     rows = []
     for path, content in documents.items():
         try:
-            rows += [content["run"] | row for row in content["details"]["domains"]]
+            rows += rows_of(content)
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: no evaluation with domains ({error} is missing); delete it and run again"
+                f"{path}: no {kind} ({error} is missing); delete it and run again"
             ) from error
-    return pd.DataFrame(rows, columns=DOMAIN_COLUMNS).astype({"seed": int})
+    return pd.DataFrame(rows)
+
+
+def _measures(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    origin = content["run"] | {key: content[key] for key in ("view", "family", "seconds")}
+    return [origin | measurement for measurement in content["measures"]]
+
+
+def _origin(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    own = ("view", "family", "seconds", "device", "model", "data")
+    return [content["run"] | {key: content[key] for key in own}]
+
+
+def _domains(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [content["run"] | row for row in content["details"]["domains"]]
 
 
 def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ FACTORS = {
     "model": "all together",
 }
 CORRELATIONS_CAPTION = (
-    f"Correlation of sharpness with accuracy over trained models: value, {100 * LEVEL:.0f} %"
+    f"Correlation of sharpness with evaluations over trained models: value, {100 * LEVEL:.0f} %"
     f" bootstrap interval (percentile, {RESAMPLES:,} resamples of models) and two-sided p-value,"
     " which is not adjusted for the number of correlations; n: models. Both take models as"
     " independent draws, which those of one condition are not. Over all networks, a difference"
@@ -39,7 +39,7 @@ COMPARISON_CAPTION = (
 
 
 def correlation_tables(found: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return a table of each data set: a row per network, sharpness and accuracy, with caption.
+    """Return a table of each data set: a row per network, sharpness and evaluation.
 
     Args:
         found: rows of `correlations.correlations`.
@@ -74,7 +74,7 @@ def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
         "Agrees": ["yes" if yes else "**no**" for yes in agree],
     }
     caption = f"{COMPARISON_CAPTION} {agree.sum()} of {len(agree)} agree."
-    return _captioned(columns, "Statistic", caption)
+    return captioned(columns, "Statistic", caption)
 
 
 def stability_sentence(models: pd.DataFrame) -> str:
@@ -110,21 +110,38 @@ def to_html(tables: Iterable[pd.DataFrame], *sentences: str) -> str:
     return page(*parts, *map(paragraph, sentences))
 
 
+def correlation_cell(row: tuple) -> str:
+    """Return a correlation with its interval and p-value as text."""
+    if pd.isna(row.value):
+        return MISSING
+    bounds = f"{_number(row.lower, '.2f')}, {_number(row.upper, '.2f')}"
+    return f"{_number(row.value, '.2f')} [{bounds}], p = {_p_value(row.p_value)}"
+
+
+def captioned(columns: object, index: str, caption: str) -> pd.DataFrame:
+    """Return a table of text with its index and caption, without an empty column of notes."""
+    table = pd.DataFrame(columns).set_index(index)
+    if "Note" in table and not table["Note"].any():
+        table = table.drop(columns="Note")
+    table.attrs["caption"] = caption
+    return table
+
+
 def _correlation_table(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    keys = ["network", "sharpness", "accuracy"]
+    keys = ["network", "sharpness", "evaluation"]
     rows = []
-    for (network, sharpness, accuracy), group in found.groupby(keys, sort=False):
-        cells = {row.statistic: _correlation(row) for row in group.itertuples()}
+    for (network, sharpness, evaluation), group in found.groupby(keys, sort=False):
+        cells = {row.statistic: correlation_cell(row) for row in group.itertuples()}
         names = {
             "Network": network,
             "Sharpness": _label(sharpness, "sharpness"),
-            "Accuracy": _label(accuracy, "evaluation"),
+            "Evaluation": _label(evaluation, "evaluation"),
         }
         values = {label: cells[statistic] for statistic, label in STATISTICS.items()}
         notes = "; ".join(dict.fromkeys(filter(None, group["note"])))
         rows.append(names | values | {"n": group["n"].iloc[0], "Note": notes})
     caption = f"{dataset}: {CORRELATIONS_CAPTION}{_left_out(found)}"
-    return _captioned(pd.DataFrame(rows), "Network", caption)
+    return captioned(pd.DataFrame(rows), "Network", caption)
 
 
 def _share_table(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
@@ -144,22 +161,7 @@ def _share_table(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
         notes = "; ".join(dict.fromkeys(filter(None, group["note"])))
         rows.append(row | {"n": group["n"].iloc[0], "Note": notes})
     caption = f"{dataset}: {SHARES_CAPTION}{_left_out(shares)}"
-    return _captioned(pd.DataFrame(rows), "Response", caption)
-
-
-def _captioned(columns: object, index: str, caption: str) -> pd.DataFrame:
-    table = pd.DataFrame(columns).set_index(index)
-    if "Note" in table and not table["Note"].any():
-        table = table.drop(columns="Note")
-    table.attrs["caption"] = caption
-    return table
-
-
-def _correlation(row: tuple) -> str:
-    if pd.isna(row.value):
-        return MISSING
-    bounds = f"{_number(row.lower, '.2f')}, {_number(row.upper, '.2f')}"
-    return f"{_number(row.value, '.2f')} [{bounds}], p = {_p_value(row.p_value)}"
+    return captioned(pd.DataFrame(rows), "Response", caption)
 
 
 def _left_out(rows: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""How closely sharpness goes with accuracy over models: three correlations with intervals."""
+"""How closely sharpness goes with evaluations over models: three correlations with intervals."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .model_table import accuracies_of, converged, require
+from .model_table import converged, require
 
 COLUMNS = [
     "dataset",
     "network",
     "sharpness",
-    "accuracy",
+    "evaluation",
     "statistic",
     "value",
     "lower",
@@ -39,21 +39,23 @@ DECIMALS = 12
 def correlations(
     models: pd.DataFrame,
     sharpness: Sequence[str],
+    evaluations: Sequence[str],
     *,
     minimum_train_accuracy: float = 0.0,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
-    """Return Spearman's, Pearson's and Kendall's (τ-b) correlation of sharpness with accuracy.
+    """Return Spearman's, Pearson's and Kendall's (τ-b) correlation with sharpness.
 
-    Of each measure of sharpness with each accuracy of a data set, over the models of all its
+    Of each measure of sharpness with each evaluation of a data set, over the models of all its
     networks and, if it has several, of each. The p-value is SciPy's, two-sided and not adjusted
-    for their number (see also `spearman`); the interval is that of `interval`. Accuracies are
+    for their number (see also `spearman`); the interval is that of `interval`. Evaluations are
     rounded to 12 decimals before ranking. What has fewer than three models, or is the same for
     all, has no value, and ``note`` says why.
 
     Args:
         models: rows of `model_table`.
         sharpness: columns of it.
+        evaluations: columns of it.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
         resamples: of the bootstrap.
 
@@ -63,36 +65,39 @@ def correlations(
     Raises:
         InputError: a column is missing, also that of the training accuracy with a minimum of it.
     """
-    require(models, ["dataset", "network", *sharpness], "models")
-    accuracies = accuracies_of(models)
+    require(models, ["dataset", "network", *sharpness, *evaluations], "models")
     rows = []
-    for (dataset, network), group in _groups(models):
+    for (dataset, network), group in groups(models):
         kept = converged(group, minimum_train_accuracy)
         for measure in sharpness:
-            for accuracy in accuracies:
+            for evaluation in evaluations:
                 origin = {
                     "dataset": dataset,
                     "network": network,
                     "sharpness": measure,
-                    "accuracy": accuracy,
+                    "evaluation": evaluation,
                     "left_out": len(group) - len(kept),
                 }
-                found = correlate(kept[measure], kept[accuracy], resamples)
+                found = correlate(kept[measure], kept[evaluation], resamples)
                 rows += [origin | row for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def correlate(
-    sharpness: Sequence[float], accuracy: Sequence[float], resamples: int = RESAMPLES
+    sharpness: Sequence[float],
+    evaluation: Sequence[float],
+    resamples: int = RESAMPLES,
+    names: tuple[str, str] = ("sharpness", "evaluation"),
 ) -> list[dict[str, Any]]:
     """Return a row of each statistic over pairs; pairs that are not finite are left out.
 
-    Rows have ``statistic``, ``value``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note``.
+    Rows have ``statistic``, ``value``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note``, in
+    which the two quantities go by the ``names``.
     """
-    x, y = np.asarray(sharpness, dtype=float), np.asarray(accuracy, dtype=float).round(DECIMALS)
+    x, y = np.asarray(sharpness, dtype=float), np.asarray(evaluation, dtype=float).round(DECIMALS)
     finite = np.isfinite(x) & np.isfinite(y)
     x, y = x[finite], y[finite]
-    missing = _why_missing(x, y)
+    missing = _why_missing(x, y, names)
     if missing:
         nothing = dict.fromkeys(("value", "lower", "upper", "p_value"), np.nan)
         nothing |= {"n": len(x), "note": missing}
@@ -180,6 +185,15 @@ STATISTICS = {
 }
 
 
+def groups(models: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Yield the models of each data set together, then by network if there are several."""
+    for dataset, group in models.groupby("dataset", sort=False):
+        yield (dataset, ALL_NETWORKS), group
+        if group["network"].nunique() > 1:
+            for network, part in group.groupby("network", sort=False):
+                yield (dataset, network), part
+
+
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     # The mean of equal values need not be exactly that value.
     constant = (np.ptp(x, axis=1) == 0) | (np.ptp(y, axis=1) == 0)
@@ -194,17 +208,8 @@ def _ratio(both: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarra
     return np.clip(found, -1, 1)
 
 
-def _why_missing(x: np.ndarray, y: np.ndarray) -> str:
+def _why_missing(x: np.ndarray, y: np.ndarray, names: tuple[str, str]) -> str:
     if len(x) < MODELS:
         return f"fewer than {MODELS} models"
-    constant = [name for name, v in (("sharpness", x), ("accuracy", y)) if np.ptp(v) == 0]
+    constant = [name for name, v in zip(names, (x, y), strict=True) if np.ptp(v) == 0]
     return f"{constant[0]} is the same for all models" if constant else ""
-
-
-def _groups(models: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """Yield the models of each data set together, then by network if there are several."""
-    for dataset, group in models.groupby("dataset", sort=False):
-        yield (dataset, ALL_NETWORKS), group
-        if group["network"].nunique() > 1:
-            for network, part in group.groupby("network", sort=False):
-                yield (dataset, network), part

@@ -75,6 +75,11 @@ def sharpness_of(measures: pd.DataFrame) -> list[str]:
     return list(measures_of(at_minima(measures), "sharpness"))
 
 
+def evaluations_of(measures: pd.DataFrame) -> list[str]:
+    """Return the evaluations of trained models, in the order of `MEASURES`."""
+    return list(measures_of(at_minima(measures), "evaluation"))
+
+
 def accuracies_of(models: pd.DataFrame) -> list[str]:
     """Return those of `ACCURACIES` that a table of models holds."""
     return [name for name in ACCURACIES if name in models]

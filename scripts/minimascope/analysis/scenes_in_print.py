@@ -151,7 +151,7 @@ def as_expected(found: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
     """
     found = found[(found["network"] == ALL_NETWORKS) & (found["sharpness"] == MEASURE)]
     groups = {ours: theirs for theirs, ours in GROUPS.items()}
-    found = found.assign(group=found["accuracy"].map(groups))
+    found = found.assign(group=found["evaluation"].map(groups))
     shares = shares[(shares["kind"] == ONE_WAY) & (shares["response"] == MEASURE)]
     factors = {ours: theirs for theirs, ours in FACTORS.items()}
     shares = shares.assign(statistic=SHARE, group=shares["factor"].replace(factors))

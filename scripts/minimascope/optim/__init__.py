@@ -1,4 +1,4 @@
-"""Optimisers, sharpness-aware minimisation and learning-rate schedules.
+"""Optimisers, averages of weights, sharpness-aware minimisation and learning-rate schedules.
 
 Besides what torch asks of an optimiser, one may have
 
@@ -14,13 +14,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..registry import OPTIMIZERS
+from ..registry import AVERAGES, OPTIMIZERS
 
 
 def build(model: nn.Module, spec: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) of all of the model."""
-    settings = {key: value for key, value in spec.items() if key != "name"}
-    return OPTIMIZERS[spec["name"]].load()(model, **settings)
+    return OPTIMIZERS[spec["name"]].load()(model, **_settings(spec))
+
+
+def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
+    """Return the average ``spec["name"]`` (`registry.AVERAGES`) of a model's weights.
+
+    It has the methods of `averaging.Average`.
+    """
+    return AVERAGES[spec["name"]].load()(model, **_settings(spec))
+
+
+def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spec.items() if key != "name"}
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from .style import (
     condition_handles,
     condition_styles,
     legend_columns,
+    limit_ticks,
     scale_axis,
     select,
     styled,
@@ -126,7 +127,7 @@ def _draw(axes: Axes, cells: pd.DataFrame, styles: Mapping[str, ConditionStyle])
     for axis in (axes.xaxis, axes.yaxis):
         scale_axis(axis, both, usually_log)
         if axis.get_scale() == "log":
-            axis.get_major_locator().set_params(numticks=TICKS)
+            limit_ticks(axis, TICKS)
     limits = _limits(cells, logarithmic=axes.get_xscale() == "log")
     axes.plot(limits, limits, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
     axes.set(xlim=limits, ylim=limits, box_aspect=1)

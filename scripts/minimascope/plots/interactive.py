@@ -20,8 +20,8 @@ PAGE = """<!doctype html>
 """
 
 
-def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
-    """Return an HTML page that needs no other file, with a surface for each condition.
+def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.Figure:
+    """Return a figure with a surface for each condition.
 
     The surfaces are those of `landscape.contours`, on one scale of heights and colours; a menu
     chooses the condition.
@@ -54,7 +54,7 @@ def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
         }
         for condition in surfaces
     ]
-    title = escape(f"{network} on {dataset}")
+    title = f"{network} on {dataset}"
     logarithmic = isinstance(norm, LogNorm)
     bounds = [norm.vmin, norm.vmax]
     heights = {
@@ -73,10 +73,19 @@ def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
         },
         margin={"l": 0, "r": 0, "t": 60, "b": 0},
     )
-    html = figure.to_html(
+    return figure
+
+
+def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
+    """Return the same as an HTML page that needs no other file.
+
+    Raises:
+        InputError: there are no surfaces of this network.
+    """
+    html = surfaces_figure(landscape, dataset, network).to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="landscape",
         config={"responsive": True, "displaylogo": False},
     )
-    return PAGE.format(title=title, figure=html)
+    return PAGE.format(title=escape(f"{network} on {dataset}"), figure=html)

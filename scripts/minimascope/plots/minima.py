@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from ..analysis.measure_names import MEASURES, measures_of
 from ..analysis.tables import at_minima
@@ -18,7 +17,7 @@ from .style import (
     panels_with_legend,
     scale_axis,
     select,
-    set_log,
+    set_log_where_positive,
     styled,
 )
 
@@ -61,22 +60,12 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
     figure.suptitle(f"{network} on {dataset}: {len(models)} minima")
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         _draw(axes, models[[LOSS, measure]], controls, styles)
-        _scale_loss(axes, models[LOSS].dropna())
+        set_log_where_positive(axes.xaxis, models[LOSS])
         scale_axis(axes.yaxis, models[measure], name.log_axis)
         axes.set_ylabel(textwrap.fill(name.axis_label, 24))
         axes.set_xlabel(MEASURES[LOSS].axis_label)
     figure.align_ylabels()
     return figure
-
-
-def _scale_loss(axes: Axes, losses: pd.Series) -> None:
-    """Make the axis of the loss logarithmic, unless a loss is zero."""
-    if not (losses > 0).all():
-        return
-    set_log(axes.xaxis, losses)
-    if losses.max() < 10 * losses.min():
-        # Closer ones would overlap.
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
 def _draw(

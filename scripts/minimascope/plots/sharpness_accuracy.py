@@ -40,7 +40,7 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
 
     Args:
         models: a row per trained model, with its settings and a column per measure.
-        correlations: of each ``sharpness`` with each ``accuracy``; rows with ``network`` "all"
+        correlations: of each ``sharpness`` with each ``evaluation``; rows with ``network`` "all"
             and ``statistic`` "spearman" are read.
         dataset: whose rows are drawn.
 
@@ -51,11 +51,12 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
     rows = select_dataset(correlations, dataset, required=False)
     title = f"{dataset}, {count_models(len(models))}"
     known = rows[rows["n"] > 0]
-    sharpness, accuracies = shown_measures([*known["sharpness"], *known["accuracy"]])
+    sharpness, _ = shown_measures(known["sharpness"])
+    _, accuracies = shown_measures(known["evaluation"])
     if not (sharpness and accuracies):
         return notice(title, "no sharpness to compare with accuracy")
     rows = rows[(rows["network"] == ALL_NETWORKS) & (rows["statistic"] == "spearman")]
-    rows = rows.set_index(["sharpness", "accuracy"])
+    rows = rows.set_index(["sharpness", "evaluation"])
     looks = model_looks(models)
     pairs = list(product(sharpness, accuracies))
     columns = len(accuracies) if len(accuracies) > 1 else COLUMNS

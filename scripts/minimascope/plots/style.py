@@ -20,7 +20,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from ..errors import InputError
@@ -38,6 +38,8 @@ COLOURS = (
     "#F0E442",
 )
 GREY = "#999999"
+# Decades of a logarithmic axis on which no two round numbers need lie.
+SHORT = 0.4
 # 8 colours, 9 markers and 5 lines have no common factor: 72 conditions look different.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -175,11 +177,25 @@ def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool) -> None:
 def set_log(axis: Axis, values: Iterable[float]) -> None:
     """Make an axis of positive values logarithmic, with plain numbers where they are short."""
     decades = _decades(values)
-    subdivisions = (1, 2, 3, 5) if decades < 1 else (1, 3) if decades < 2 else (1,)
+    # Side by side there is room for half as many numbers as one above the other.
+    crowded = 2 * decades if axis.axis_name == "x" else decades
+    subdivisions = (1, 2, 3, 5) if crowded < 1 else (1, 3) if crowded < 2 else (1,)
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(LogLocator(subs=subdivisions, numticks=6))
+    if decades < SHORT:
+        axis.set_major_locator(MaxNLocator(3))
+    else:
+        axis.set_major_locator(LogLocator(subs=subdivisions, numticks=6))
     axis.set_major_formatter(FuncFormatter(_tick_label))
     axis.set_minor_formatter(NullFormatter())
+
+
+def limit_ticks(axis: Axis, number: int) -> None:
+    """Have no more than so many numbers on a logarithmic axis."""
+    locator = axis.get_major_locator()
+    if isinstance(locator, LogLocator):
+        locator.set_params(numticks=number)
+    else:
+        locator.set_params(nbins=number - 1)
 
 
 def set_log_where_positive(axis: Axis, values: Iterable[float]) -> None:
@@ -202,6 +218,8 @@ def _decades(values: Iterable[float]) -> float:
 
 
 def _tick_label(value: float, _position: int | None) -> str:
+    if value <= 0:
+        return ""  # no place on a logarithmic axis, though some locators name it
     if 1e-3 <= value < 1e4:
         return f"{value:g}"
     exponent = math.floor(math.log10(value) + 1e-9)
