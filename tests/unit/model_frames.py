@@ -59,7 +59,7 @@ def correlations_frame(models, sharpness=("asc_sharpness",), accuracies=DOMAIN_A
             "dataset": models["dataset"].iloc[0],
             "network": network,
             "sharpness": measure,
-            "accuracy": accuracy,
+            "evaluation": accuracy,
             "statistic": statistic,
             "value": 0.11 + i / 100 if (network, statistic) == ("all", "spearman") else 0.99,
             "lower": -0.21,

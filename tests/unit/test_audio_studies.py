@@ -148,13 +148,15 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
     small = published_study("synthetic_scenes")
     assert set(small.dataset_figures("scenes")) == {
         "sharpness_accuracy",
+        "trends",
         "hyperparameters",
         "variance_shares",
         "domains",
         "stability",
+        "ensembles",
     }
-    assert sounds().dataset_figures("small") == ["sharpness_accuracy"]
-    assert set(sounds().dataset_figures("sounds")) == {"sharpness_accuracy", "domains"}
+    assert sounds().dataset_figures("small") == ["sharpness_accuracy", "trends"]
+    assert sounds().dataset_figures("sounds") == ["sharpness_accuracy", "trends", "domains"]
 
 
 def test_without_lines_there_is_no_figure_of_them():

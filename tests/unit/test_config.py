@@ -266,6 +266,16 @@ def test_registered_options_of_optimisers_are_their_parameters():
         assert {"lr", "weight_decay"} <= parameters
 
 
+def test_registered_options_of_averages_are_their_parameters_and_have_the_defaults_in_print():
+    described = SCHEMA["$defs"]["training"]["properties"]["averaging"]["properties"]
+    for name, component in registry.AVERAGES.items():
+        parameters = inspect.signature(component.load()).parameters
+        assert set(parameters) - {"model"} == component.options, name
+        for key in component.options:
+            assert f"{name}: " in described[key]["description"]
+            assert f"{parameters[key].default} unless given" in described[key]["description"]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
     lambda child: st.lists(child, max_size=3) | st.dictionaries(st.text(), child, max_size=3),

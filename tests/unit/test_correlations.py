@@ -18,6 +18,9 @@ SCIPY = {
 }
 
 
+EVALUATIONS = ["test_accuracy", "accuracy_in_domain"]
+
+
 def pairs(n=20, ties=False):
     random = np.random.default_rng(3)
     x = random.lognormal(4, 1, n)
@@ -123,7 +126,7 @@ def test_the_same_models_have_the_same_interval_again():
         ([], [], "fewer than 3 models", 0),
         ([1.0, 2.0, np.nan, np.inf], [0.1, 0.2, 0.3, 0.4], "fewer than 3 models", 2),
         ([1.0, 1.0, 1.0], [0.1, 0.2, 0.3], "sharpness is the same for all models", 3),
-        ([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], "accuracy is the same for all models", 3),
+        ([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], "evaluation is the same for all models", 3),
     ],
 )
 def test_what_has_no_correlation_has_a_note(x, y, note, n):
@@ -141,7 +144,7 @@ def test_an_interval_tells_which_resamples_it_lacks():
 
 
 def test_all_networks_and_each_of_them_have_rows():
-    table = correlations(models(), ["asc_sharpness"], resamples=20)
+    table = correlations(models(), ["asc_sharpness"], EVALUATIONS, resamples=20)
     assert list(table.columns) == COLUMNS
     sizes = table.groupby("network", sort=False)["n"].agg(["size", "first"])
     assert sizes.to_dict() == {
@@ -152,20 +155,24 @@ def test_all_networks_and_each_of_them_have_rows():
     part = models().iloc[10:]
     expected = np.corrcoef(part["asc_sharpness"], part["test_accuracy"])[0, 1]
     assert one["value"].tolist() == pytest.approx([expected, -expected])
-    single = correlations(models(("cnn10",)), ["asc_sharpness"], resamples=20)
+    single = correlations(models(("cnn10",)), ["asc_sharpness"], EVALUATIONS, resamples=20)
     assert set(single["network"]) == {"all"}
 
 
 def test_data_sets_are_kept_apart():
     both = pd.concat([models(), models(("vit",)).assign(dataset="digits")])
-    table = correlations(both, ["asc_sharpness"], resamples=20)
+    table = correlations(both, ["asc_sharpness"], EVALUATIONS, resamples=20)
     sizes = table[table["network"] == "all"].groupby("dataset")["n"].first()
     assert sizes.to_dict() == {"scenes": 20, "digits": 10}
 
 
 def test_models_that_did_not_converge_are_left_out_and_counted():
     table = correlations(
-        models(("cnn10",), 10), ["asc_sharpness"], minimum_train_accuracy=0.35, resamples=20
+        models(("cnn10",), 10),
+        ["asc_sharpness"],
+        EVALUATIONS,
+        minimum_train_accuracy=0.35,
+        resamples=20,
     )
     assert set(table["n"]) == {7}
     assert set(table["left_out"]) == {3}
@@ -176,4 +183,4 @@ def test_models_that_did_not_converge_are_left_out_and_counted():
 
 def test_a_measure_that_is_missing_is_named():
     with pytest.raises(InputError, match="models: no column 'hessian_trace'"):
-        correlations(models(), ["hessian_trace"])
+        correlations(models(), ["hessian_trace"], EVALUATIONS)

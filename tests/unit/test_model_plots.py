@@ -121,8 +121,8 @@ def test_titles_give_spearman_over_all_networks_with_interval_and_number():
 def test_models_that_were_left_out_are_counted_and_a_missing_correlation_is_named():
     frames = tables(models_frame())
     rows = frames["correlations"]
-    rows.loc[rows["accuracy"] == "accuracy_in_domain", ["value", "lower", "upper"]] = np.nan
-    rows.loc[rows["accuracy"] == "accuracy_out_of_domain", ["n", "left_out"]] = [60, 4]
+    rows.loc[rows["evaluation"] == "accuracy_in_domain", ["value", "lower", "upper"]] = np.nan
+    rows.loc[rows["evaluation"] == "accuracy_out_of_domain", ["n", "left_out"]] = [60, 4]
     figure = figure_of("sharpness_accuracy", frames)
     assert [axes.get_title() for axes in figure.axes] == [
         "ρ = n.a., n = 64",
@@ -154,6 +154,14 @@ def test_without_domains_and_asc_sharpness_all_sharpness_stands_over_test_accura
     assert sorted(map(tuple, drawn)) == sorted(expected.itertuples(index=False, name=None))
 
 
+def test_evaluations_that_are_no_accuracies_are_no_panels():
+    frames = without_domains()
+    rows = frames["correlations"]
+    other = rows.assign(evaluation="test_ece")
+    frames["correlations"] = pd.concat([rows, other], ignore_index=True)
+    assert len(figure_of("sharpness_accuracy", frames).axes) == len(SEVERAL)
+
+
 def test_asc_sharpness_stands_alone():
     figure = figure_of("sharpness_accuracy", without_domains(("sam_sharpness", "asc_sharpness")))
     assert [axes.get_ylabel() for axes in figure.axes] == ["ASC sharpness (%)"]
@@ -163,7 +171,7 @@ def test_accuracy_by_domain_that_only_another_data_set_has_is_no_panel():
     frames = without_domains(("asc_sharpness",))
     models = frames["models"].assign(**dict.fromkeys(DOMAIN_ACCURACIES, np.nan))
     rows = correlations_frame(models)
-    rows.loc[rows["accuracy"] != "test_accuracy", ["n", "value"]] = [0, np.nan]
+    rows.loc[rows["evaluation"] != "test_accuracy", ["n", "value"]] = [0, np.nan]
     shares = variance_shares_frame(models)
     shares.loc[shares["response"].isin(DOMAIN_ACCURACIES), ["n", "value"]] = [0, np.nan]
     frames = {"models": models, "correlations": rows, "variance_shares": shares}

@@ -47,7 +47,7 @@ def models(printed):
 
 @pytest.fixture(scope="module")
 def found(models):
-    return correlations(models, ["asc_sharpness"])
+    return correlations(models, ["asc_sharpness"], accuracies_of(models))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
     comparison = comparison_table(compare_with_expected(as_expected(found, shares), expected))
     assert comparison.attrs["caption"].endswith("13 of 13 agree.")
     (text,) = correlation_tables(found)
-    out_of_domain = text.loc["all"].set_index("Accuracy").iloc[2]
+    out_of_domain = text.loc["all"].set_index("Evaluation").iloc[2]
     assert out_of_domain["Spearman's ρ"].startswith("0.59 [0.")
     assert out_of_domain["Spearman's ρ"].endswith("p = 8.86 × 10⁻⁵")
     assert out_of_domain["n"] == 38
@@ -159,8 +159,13 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
 
 def test_tables_to_read_show_notes_and_who_was_left_out(models):
     short = models.assign(train_accuracy=[1.0] * 2 + [0.1] * 36)
-    (text,) = correlation_tables(correlations(short, ["asc_sharpness"], minimum_train_accuracy=0.5))
+    (text,) = correlation_tables(
+        correlations(short, ["asc_sharpness"], accuracies_of(models), minimum_train_accuracy=0.5)
+    )
     assert set(text["Pearson's r"]) == {"—"}
     assert set(text["Note"]) == {"fewer than 3 models"}
     assert text.attrs["caption"].endswith("training accuracy is below the minimum: 36.")
-    assert correlation_tables(correlations(models.iloc[:0], ["asc_sharpness"])) == []
+    assert (
+        correlation_tables(correlations(models.iloc[:0], ["asc_sharpness"], accuracies_of(models)))
+        == []
+    )

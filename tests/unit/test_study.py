@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
-from study_cases import study
+from study_cases import BASE, SCHEMA, study
 
+from minimascope.config import deep_merge
 from minimascope.errors import InputError
+from minimascope.loading import load_study
+from minimascope.registry import TOY_FUNCTIONS
 
 VALIDATION = {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
 
@@ -187,3 +190,102 @@ def test_label_noise_is_a_setting_of_training_but_not_of_the_initial_weights():
     assert refused(training={"label_noise": 1.5}) == (
         "training.label_noise: must be at most 1, got 1.5"
     )
+
+
+# Toy functions
+
+TOYS: dict[str, Any] = {"study": "toys", "seeds": [0], "toy_fits": {}}
+
+
+def test_a_study_of_toy_functions_alone_has_no_networks_on_data():
+    loaded = load_study(TOYS, SCHEMA)
+    assert (loaded.pairs, loaded.conditions, loaded.recordings) == ([], [], [])
+    assert loaded.toy_parts == list(TOY_FUNCTIONS)
+    assert loaded.toy_functions_of("booth") == ["booth"]
+
+
+def test_all_toy_functions_can_be_one_part():
+    loaded = load_study(deep_merge(TOYS, {"toy_fits": {"together": True}}), SCHEMA)
+    assert loaded.toy_parts == ["all"]
+    assert loaded.toy_functions_of("all") == list(TOY_FUNCTIONS)
+    assert study().toy_parts == []
+
+
+@pytest.mark.parametrize("section", ["datasets", "networks", "training", "conditions"])
+@pytest.mark.parametrize("toys", [{}, {"toy_fits": {}}])
+def test_sections_of_networks_are_left_out_together_or_not_at_all(section: str, toys):
+    config = {key: value for key, value in BASE.items() if key != section} | toys
+    with pytest.raises(InputError, match=f"^configuration: '{section}' is missing; add it$"):
+        load_study(config, SCHEMA)
+
+
+def test_a_study_without_networks_needs_toy_fits():
+    with pytest.raises(InputError, match=r"^configuration: 'datasets' is missing; add it$"):
+        load_study({"study": "toys", "seeds": [0], "toy_functions": True}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"functions": ["boot"]}, "toy_fits.functions[0]: unknown name 'boot'; did you mean"),
+        ({"epochs": [0]}, "toy_fits.epochs[0]: must be at least 1"),
+        ({"radii": []}, "toy_fits.radii: is empty"),
+        ({"perturbations": 1}, "toy_fits.perturbations: must be at least 2"),
+        ({"seeds": [1]}, "toy_fits.seeds: unknown key"),
+    ],
+)
+def test_a_fault_of_toy_fits_is_told_in_one_line(settings, message: str):
+    assert refused(toy_fits=settings).startswith(message)
+
+
+# Points
+
+POINTS = {
+    "datasets": {"small": {"source": "circles"}},
+    "networks": {"vgg": {"architecture": "mlp"}},
+}
+
+
+def test_points_are_not_corrupted():
+    loaded = study(**POINTS)
+    assert loaded.kind("small") == "points"
+    assert loaded.corrupted_set("small") == "none"
+    assert loaded.corruption_names("small") == []
+    assert loaded.recordings == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"datasets": {"small": {"source": "circles", "corrupted": "generated"}}},
+            "datasets.small.corrupted: corruptions are made for images, not for points; leave it",
+        ),
+        (
+            {"conditions": {"sam": {"augment": {"crop_padding": 1}}}},
+            "conditions.sam.augment.crop_padding: augments images, which small has none of",
+        ),
+        (
+            {"conditions": {"sam": {"augment": {"band_masks": 1}}}},
+            "conditions.sam.augment.band_masks: augments recordings, which small has none of",
+        ),
+        (
+            {"conditions": {"sam": {"sampling": "domain_balanced"}}},
+            "conditions.sam.sampling: small has no domains to balance",
+        ),
+        (
+            {"datasets": {"small": {"source": "circles", "features": {}}}},
+            "datasets.small.features: circles has points, not recordings; leave it out",
+        ),
+        (
+            {"datasets": {"small": {"source": "circles", "factor": 1.0}}},
+            "datasets.small.factor: must be less than 1",
+        ),
+        (
+            {"datasets": {"small": {"source": "circles", "train_size": 9}}},
+            "datasets.small.train_size: not a setting of circles",
+        ),
+    ],
+)
+def test_what_makes_no_sense_for_points_is_refused(changes, message: str):
+    assert refused(**deep_merge(POINTS, changes)).startswith(message)

@@ -225,9 +225,9 @@ class InterruptedAfter(CheckpointFile):
         super().__init__(path, identity)
         self.epochs = epochs
 
-    def save_if_cheap(self, model, optimizer, progress):
+    def save_if_cheap(self, model, optimizer, progress, average=None):
         self._cost = 0.0
-        super().save_if_cheap(model, optimizer, progress)
+        super().save_if_cheap(model, optimizer, progress, average)
         if progress.epoch == self.epochs:
             raise TrainingInterruptedError
 
@@ -243,6 +243,15 @@ RESUMABLE = {
     "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam_rho=0.05),
     "gdtuo": TrainingSpec(5, 8, GDTUO),
     "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam_rho=0.05, dropout=0.3),
+    "swa": TrainingSpec(5, 8, SGD, averaging={"name": "swa", "start": 0.2}),
+    "swa with kfac": TrainingSpec(5, 8, KFAC, averaging={"name": "swa", "start": 0.6}),
+    "ema with SAM, dropout and augmentation": TrainingSpec(
+        *(5, 8, SGD),
+        sam_rho=0.05,
+        augmentation=Augmentation(1, 0, 0.5),
+        dropout=0.3,
+        averaging={"name": "ema", "decay": 0.9},
+    ),
 }
 
 

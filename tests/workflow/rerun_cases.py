@@ -32,6 +32,8 @@ STUDIES = {
         "conditions": {
             "sgd": {},
             **{name: _optimizer(name) for name in ("adam", "rmsprop", "kfac", "gdtuo")},
+            "swa": {"averaging": {"name": "swa"}},
+            "ema": {"averaging": {"name": "ema"}},
             "augmented": {"augment": {"crop_padding": 1}, "sam": {"rho": 0.05}},
         },
         "sharpness": {
@@ -39,14 +41,20 @@ STUDIES = {
             "hessian": {},
             "landscape": {},
             "interpolation": {
-                "lines": [["sgd", "adam"], ["rmsprop", "kfac"], ["gdtuo", "augmented"]]
+                "lines": [
+                    *(["sgd", "adam"], ["rmsprop", "kfac"]),
+                    *(["gdtuo", "augmented"], ["swa", "ema"]),
+                ]
             },
         },
         "evaluation": {"corruptions": {"names": ["fog"]}},
+        "toy_fits": {"functions": ["sphere", "booth"]},
     },
     "files": {
         **ONE_SEED,
         "study": "files",
+        # Of two networks there are ensembles.
+        "seeds": [0, 1],
         "datasets": {
             "folder": {"source": "image_folder", "path": "pictures", "networks": ["resnet"]},
             "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["resnet"]},
@@ -73,6 +81,14 @@ STUDIES = {
         "sweeps": {"grid": {"axes": {"training.label_noise": [0.1]}, "conditions": ["plain"]}},
         "sharpness": {"perturbation": None},
         "toy_functions": False,
+    },
+    "points": {
+        **ONE_SEED,
+        "study": "points",
+        "datasets": {"circles": {"source": "circles"}},
+        "networks": {"mlp": {"architecture": "mlp"}},
+        "conditions": {"sgd": {}, **{name: _optimizer(name) for name in ("adam", "adamw")}},
+        "sharpness": {"hessian": {}, "landscape": {}},
     },
 }
 # Raw data of these studies, and others to change to.
@@ -126,6 +142,10 @@ CHANGES: dict[str, dict[str, Any]] = {
         "training.schedule.period": 1,
         "training.sam": {"rho": 0.1},
         "conditions.augmented.sam.rho": 0.1,
+        "training.averaging": {"name": "swa"},
+        "conditions.swa.averaging.name": "ema",
+        "conditions.swa.averaging.start": 0.5,
+        "conditions.ema.averaging.decay": 0.9,
         "training.augment": {"horizontal_flip": 0.5},
         "conditions.augmented.augment.crop_padding": 2,
         "conditions.augmented.augment.crop_fill": 9,
@@ -176,13 +196,25 @@ CHANGES: dict[str, dict[str, Any]] = {
         "sharpness.interpolation.planes": [["sgd", "adam", "kfac"]],
         "sharpness.interpolation.points": 5,
         "sharpness.interpolation.margin": 0.5,
-        "evaluation.ece_bins": 9,
         "evaluation.corruptions": None,
         "evaluation.corruptions.names": ["fog", "snow"],
         "evaluation.corruptions.severities": [1],
         "evaluation.corruptions.samples": 9,
+        "analysis.baseline": "sgd",
         "analysis.minimum_train_accuracy": 0.5,
         "analysis.stability_threshold": 0.1,
+        "toy_fits.functions": ["beale", "booth", "sphere"],
+        "toy_fits.points": 10,
+        "toy_fits.test_points": 10,
+        "toy_fits.width": 4,
+        "toy_fits.lr": 0.01,
+        "toy_fits.epochs": [9],
+        "toy_fits.losses": [1],
+        "toy_fits.radii": [0.1],
+        "toy_fits.perturbations": 9,
+        "toy_fits.dtype": "float64",
+        "toy_fits.together": True,
+        "toy_fits.at_once": 2,
     },
     "files": {
         "data_dir": "elsewhere",
@@ -194,6 +226,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "datasets.archive.image_size": 16,
         "sharpness.on": ["final", "initial"],
         "sharpness.forward": {},
+        "evaluation.ece_bins": 9,
     },
     "sounds": {
         "study": "other",
@@ -228,6 +261,15 @@ CHANGES: dict[str, dict[str, Any]] = {
         "sharpness.landscape": {},
         "sharpness.interpolation": {"lines": [["initial", "masked"]]},
         "toy_functions": True,
+        "toy_fits": {},
+    },
+    "points": {
+        "datasets.circles.factor": 0.7,
+        "datasets.circles.noise": 0.2,
+        "datasets.circles.train_points": 50,
+        "datasets.circles.test_points": 50,
+        "datasets.circles.seed": 1,
+        "networks.mlp.hidden_layers": 3,
     },
 }
 # Raw data of these studies, and others to change to.

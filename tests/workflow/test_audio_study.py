@@ -128,6 +128,7 @@ def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
     figures = {path.stem for path in scenes.results("figures/scenes").glob("*.svg")}
     assert figures == {
         "sharpness_accuracy",
+        "trends",
         "hyperparameters",
         "variance_shares",
         "domains",
@@ -152,9 +153,18 @@ def test_other_features_are_computed_from_the_same_recordings(scenes):
     assert not {"synthesise", "recordings"} & set(planned)
 
 
+def test_scenes_that_are_gone_are_made_again_however_finished_the_study_is(scenes):
+    # As after a synthesis that failed, whose outputs Snakemake removes.
+    folder = scenes.results("data/scenes/scenes")
+    hidden = folder.rename(folder.with_name("hidden"))
+    assert scenes.planned(SCENES)["synthesise"] == 1
+    hidden.rename(folder)
+    assert scenes.planned(SCENES) == {}
+
+
 def test_an_option_of_the_analysis_reruns_the_analysis_alone(scenes):
     threshold = scenes.planned({**SCENES, "analysis": {"stability_threshold": 0.1}})
-    assert threshold == {"stability": 1, "plot_dataset": 1}
+    assert threshold == {"stability": 1, "plot_dataset": 1, "report": 1}
 
 
 def test_ten_recordings_of_ones_own_become_a_study(project):

@@ -6,15 +6,24 @@ import json
 import math
 from collections import Counter
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from markupsafe import escape
 from safetensors import safe_open
-from small_study import STUDY, Project
+from safetensors.numpy import load_file
+from scipy.special import softmax
+from small_study import ROOT, STUDY, Project
 
+from minimascope.analysis.html import body_of
+from minimascope.io import read_json as read_document
 from minimascope.registry import FIGURES
+from minimascope.report.contents import kind_of
 
 pytestmark = pytest.mark.workflow
 
@@ -98,7 +107,8 @@ def test_every_file_that_was_promised_can_be_read(finished: Project, files: pd.D
 
 
 def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
-    figures = {"figures/digits/sharpness_accuracy.svg"} | {
+    of_all = ("sharpness_accuracy", "trends", "ensembles")
+    figures = {f"figures/digits/{name}.svg" for name in of_all} | {
         f"figures/digits/resnet18/{name}.svg"
         for name, figure in FIGURES.items()
         if not figure.options & {"hessian", "landscape", "interpolation", "agreement"}
@@ -107,16 +117,19 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     tables = {
         f"tables/{name}.csv"
         for name in (
-            *("conditions", "measures", "history", "summary", "main", "sharpness"),
-            *("models", "correlations", "variance_shares"),
+            *("conditions", "measures", "provenance", "history", "summary"),
+            *("main", "sharpness", "ensembles", "ensemble_gain"),
+            *("models", "correlations", "variance_shares", "statistics", "claims"),
+            *("trends", "trend_points", "rank_agreement", "claims_in_print"),
         )
     }
     formats = {f"tables/main.{suffix}" for suffix in ("md", "tex", "html")}
+    both = ("sharpness", "correlations", "statistics", "trends", "claims", "claims_in_print")
     formats |= {
-        f"tables/{n}.{suffix}" for n in ("sharpness", "correlations") for suffix in ("md", "html")
+        f"tables/{name}.{suffix}" for name in (*both, "ensembles") for suffix in ("md", "html")
     }
     toy = {f"tables/toy_geometry.{suffix}" for suffix in ("csv", "html")}
-    expected = figures | tables | formats | toy | {"figures/toy_geometry.svg"}
+    expected = figures | tables | formats | toy | {"figures/toy_geometry.svg", "report.html"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
 
 
@@ -170,7 +183,7 @@ def test_the_table_of_measures_has_one_complete_row_for_each_run_and_measure(fin
 def test_every_number_of_the_documents_is_in_the_table_of_measures(finished: Project):
     table = pd.read_csv(finished.results("tables/measures.csv"), keep_default_na=False)
     rows = table.set_index(["condition", "seed", "family", "measure"])
-    documents = list(finished.results("measures").rglob("*.json"))
+    documents = list(finished.results("measures").rglob("seed*/*.json"))
     assert len(documents) == 3 * len(RUNS)
     for path in documents:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -183,6 +196,26 @@ def test_every_number_of_the_documents_is_in_the_table_of_measures(finished: Pro
             assert float(row.seconds) == content["seconds"]
 
 
+def test_ensembles_are_set_beside_the_members_that_were_evaluated(finished: Project):
+    ensembles = pd.read_csv(finished.results("tables/ensembles.csv"))
+    assert ensembles.notna().all(axis=None)
+    measures = pd.read_csv(finished.results("tables/measures.csv"))
+    rows = ensembles.set_index(["condition", "measure"])
+    evaluated = ["test_accuracy", "test_nll", "test_brier", "test_ece"]
+    names = [*evaluated, "corruption_accuracy_generated"]
+    assert set(rows.index) == {(c, name) for c in STUDY["conditions"] for name in names}
+    for (condition, measure), row in rows.iterrows():
+        own = measures[(measures.condition == condition) & (measures.measure == measure)]
+        assert row.members == len(own) == len(STUDY["seeds"])
+        assert row.members_mean == pytest.approx(own.value.mean(), rel=1e-9)
+        assert (row.n, row.unit) == (own.n.iloc[0], own.unit.iloc[0])
+    for condition in STUDY["conditions"]:
+        folder = finished.results(f"measures/digits/resnet18/{condition}")
+        files = [folder / f"seed{seed}" / "predictions.safetensors" for seed in STUDY["seeds"]]
+        p = np.stack([softmax(load_file(path)["logits"].astype(float), axis=1) for path in files])
+        assert rows.gain[condition, "test_brier"] == pytest.approx(p.var(axis=0).sum(1).mean())
+
+
 def test_the_table_of_histories_has_a_row_for_each_run_and_epoch(finished: Project):
     table = pd.read_csv(finished.results("tables/history.csv"))
     epochs = range(1, STUDY["training"]["epochs"] + 1)
@@ -191,37 +224,33 @@ def test_the_table_of_histories_has_a_row_for_each_run_and_epoch(finished: Proje
     assert table.notna().all(axis=None)
 
 
-# How the captions begin, by what they belong to.
-CAPTIONS = {
-    "tables/main.html": "Mean ± standard error over seeds",
-    "tables/toy_geometry.html": "Seven analytic functions",
-    "figures/toy_geometry.svg": "Seven analytic functions",
-    "tables/sharpness.html": "Every measure of sharpness",
-    "tables/correlations.html": "Correlation of each measure of sharpness with accuracy",
-    "figures/digits/sharpness_accuracy.svg": "Sharpness against accuracy",
-    "figures/digits/resnet18/controls.svg": "Every measure for every condition.",
-    "figures/digits/resnet18/sharpness_evaluation.svg": "Every sharpness measure (rows)",
-    "figures/digits/resnet18/minima.svg": "Every trained network as a dot",
-    "figures/digits/resnet18/training_curves.svg": "Loss and accuracy",
-    "figures/digits/resnet18/reliability.svg": "Accuracy against confidence",
-    "figures/digits/resnet18/disagreement.svg": "Share of test samples",
-}
+def test_the_report_shows_every_table_and_figure_with_its_caption(finished: Project, files):
+    page = finished.results("report.html").read_text(encoding="utf-8")
+    contents = yaml.safe_load((ROOT / "report" / "contents.yaml").read_text(encoding="utf-8"))
+    texts = {kind: text for section in contents for kind, text in section["parts"].items()}
+    shown = [
+        name.removeprefix("results/small/")
+        for name in files.index
+        if name.endswith((".svg", ".html")) and not name.endswith("report.html")
+    ]
+    assert len(shown) > 10
+    for name in shown:
+        assert f'<figure id="{name.replace("/", "-").replace(".", "-")}"' in page
+        assert str(escape(texts[kind_of(name)]["caption"])) in page
+        content = finished.results(name).read_bytes()
+        if name.endswith(".svg"):
+            assert base64.b64encode(content).decode() in page
+        else:
+            assert body_of(content.decode()) in page
 
 
-def test_the_report_shows_every_result_with_its_caption(copied: Project):
-    report = copied.results("report.html")
-    result = copied.run(STUDY, "--report", str(report.relative_to(copied.folder)))
-    assert result.returncode == 0, result.stdout
-    text = report.read_text(encoding="utf-8")
-    assert "This study, <em>small</em>, uses the seeds 0, 1." in text
-    _, _, script = text.partition('var results = {"')
-    shown, _ = json.JSONDecoder().raw_decode('{"' + script)
-    captions = {name.removeprefix("results/small/"): shown[name]["caption"] for name in shown}
-    assert captions.keys() == CAPTIONS.keys()
-    for name, start in CAPTIONS.items():
-        assert captions[name].startswith(f"<p>{start}")
-        embedded = shown[f"results/small/{name}"]["data_uri"].partition("base64,")[2]
-        assert base64.b64decode(embedded) == copied.results(name).read_bytes()
+def test_the_report_says_where_its_numbers_come_from(finished: Project):
+    page = finished.results("report.html").read_text(encoding="utf-8")
+    document = read_document(
+        finished.results("measures/digits/resnet18/baseline/seed0/forward.json")
+    )
+    for text in (document["data"], version("torch"), "train_size: 60", "perturbation"):
+        assert text in page
 
 
 def test_a_second_run_finds_nothing_to_do(copied: Project):

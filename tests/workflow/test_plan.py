@@ -67,23 +67,48 @@ def of_all_networks(study: dict[str, Any]) -> dict[str, int]:
     landscape = study.get("sharpness", {}).get("landscape")
     pairs = len((landscape or {}).get("direction_seeds", [42, 43, 44]))
     stability = landscape is not None and pairs > 1
-    # Sharpness against accuracy, box plots and shares, and stability.
-    drawn = 1 + 2 * varies_optimisation(study) + stability
+    # Sharpness against accuracy, trends, box plots and shares, stability, and ensembles.
+    several = len(study["seeds"]) > 1
+    drawn = 2 + 2 * varies_optimisation(study) + stability + several
     return {
         "synthesise": sources.count("synthetic_scenes"),
         "recordings": sounds,
         "features": sounds,
         "domains": int(sounds > 0),
         "correlate": 1,
+        "ensembles": int(several),
+        "ensemble_gain": int(several),
+        "condition_statistics": 1,
+        "trends": 1,
+        "claims": 1,
+        "claims_in_print": int(sounds < len(sources)),
         "stability": int(stability),
         "reanalyse": int(sounds > 0),
         "plot_dataset": drawn * len(sources) + sounds,
-        "plot_reanalysis": len(DATASET_FIGURES) * (sounds > 0),
+        # Of printed models there are no predictions to put together.
+        "plot_reanalysis": (len(DATASET_FIGURES) - 1) * (sounds > 0),
+    }
+
+
+def of_toy_functions(study: dict[str, Any]) -> dict[str, int]:
+    """Return the number of jobs about toy functions."""
+    fits = study.get("toy_fits")
+    parts = (
+        0 if fits is None else 1 if fits.get("together") else len(fits.get("functions", range(7)))
+    )
+    return {
+        "toy_geometry": int(study.get("toy_functions", True)),
+        "toy_fits": parts,
+        "toy_sharpness": parts,
+        "toy_tables": int(parts > 0),
     }
 
 
 def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     """Return the number of jobs of each rule, counted by hand from the text of a study."""
+    if "datasets" not in study:
+        jobs = {**of_toy_functions(study), "report": 1}
+        return {rule: count for rule, count in jobs.items() if count}
     conditions = len(study["conditions"])
     for sweep in study.get("sweeps", {}).values():
         varied = len(sweep.get("conditions", study["conditions"]))
@@ -109,8 +134,16 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     absent |= set() if lines else {"landscape_lines"}
     corruptions = study.get("evaluation", {}).get("corruptions", {})
     images = [d for d in study["datasets"].values() if d["source"] not in SOUNDS]
-    corrupted = sum(dataset.get("corrupted") != "none" for dataset in images)
+    points = sum(dataset["source"] == "circles" for dataset in images)
+    corrupted = sum(dataset.get("corrupted") != "none" for dataset in images) - points
     names = len((corruptions or {}).get("names", CORRUPTIONS))
+    pairs_with_copies = sum(
+        len(dataset.get("networks", study["networks"]))
+        for dataset in images
+        if dataset["source"] != "circles"
+        and dataset.get("corrupted") != "none"
+        and corruptions is not None
+    )
     jobs = {
         "download": official_archives(study),
         "prepare": len(images),
@@ -118,6 +151,7 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         "initialise": pairs * seeds,
         "train": runs,
         "evaluate": runs,
+        "corrupted_ensemble": pairs_with_copies * conditions * (seeds > 1),
         **dict.fromkeys(families, measured),
         "interpolate": pairs * seeds * ("interpolation" in curves),
         "gather": len(curves),
@@ -129,7 +163,8 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         "agreement": int(in_print(study) > 0),
         "plot": pairs * len({*figures} - absent) + in_print(study),
         "plot_interactive": pairs * ("landscape" in curves),
-        "toy_geometry": int(study.get("toy_functions", True)),
+        **of_toy_functions(study),
+        "report": 1,
         **of_all_networks(study),
     }
     return {rule: count for rule, count in jobs.items() if count}

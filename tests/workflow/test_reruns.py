@@ -19,11 +19,31 @@ from rerun_reference import following
 
 pytestmark = pytest.mark.workflow
 
-# The study has 2 conditions × 2 seeds, 2 corruptions, 6 figures of its network and 1 of all.
-AFTER_COLLECT = {"collect": 1, "summarise": 1, "correlate": 1, "plot": 4, "plot_dataset": 1}
-AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, **AFTER_COLLECT, "plot": 6}
-MEASURES_OF_TWO_MODELS = {"forward": 2, "perturbation": 2, "evaluate": 2, **AFTER_EVALUATE}
-MEASURES_OF_ALL_MODELS = {"forward": 4, "perturbation": 4, "evaluate": 4, **AFTER_EVALUATE}
+# The study has 2 conditions × 2 seeds, 2 corruptions, 7 figures of its network and 3 of all.
+REPORT = {"report": 1}
+AFTER_COLLECT = {
+    **dict.fromkeys(("collect", "summarise", "correlate", "ensemble_gain"), 1),
+    **dict.fromkeys(("condition_statistics", "trends", "claims"), 1),
+    "plot": 5,
+    "plot_dataset": 3,
+    **REPORT,
+}
+AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, "ensembles": 1, **AFTER_COLLECT, "plot": 7}
+# Those of one condition, or of one seed of both.
+MEASURES_OF_TWO_MODELS = {
+    "forward": 2,
+    "perturbation": 2,
+    "evaluate": 2,
+    "corrupted_ensemble": 1,
+    **AFTER_EVALUATE,
+}
+MEASURES_OF_ALL_MODELS = {
+    "forward": 4,
+    "perturbation": 4,
+    "evaluate": 4,
+    "corrupted_ensemble": 2,
+    **AFTER_EVALUATE,
+}
 # The table of conditions says how each is trained.
 SETTINGS = {"conditions": 1}
 KEYS = {key.path: key for key in configuration_keys()}
@@ -33,11 +53,17 @@ CONFIGURATION = {
     "nothing": ({}, {}),
     "a seed more": (
         {"seeds": [0, 1, 2]},
-        {"initialise": 1, "train": 2, **MEASURES_OF_TWO_MODELS},
+        {"initialise": 1, "train": 2, **MEASURES_OF_TWO_MODELS, "corrupted_ensemble": 2},
     ),
     "the order of seeds": ({"seeds": [1, 0]}, {}),
-    "a seed less": ({"seeds": [0]}, AFTER_EVALUATE),
-    "another view, where no condition augments": ({"sharpness.view": ["augmented"]}, {}),
+    "a seed less, which leaves no ensembles": (
+        {"seeds": [0]},
+        {
+            **{name: AFTER_EVALUATE[name] for name in AFTER_EVALUATE if "ensemble" not in name},
+            "plot_dataset": 2,
+        },
+    ),
+    "another view, where no condition augments": ({"sharpness.view": ["augmented"]}, REPORT),
     "the initial weights too": (
         {"sharpness.on": ["final", "initial"]},
         {"forward": 2, "perturbation": 2, **AFTER_COLLECT},
@@ -50,15 +76,15 @@ CONFIGURATION = {
             "stability": 1,
             "plot_interactive": 1,
             **AFTER_COLLECT,
-            "plot": 7,
-            "plot_dataset": 2,
+            "plot": 8,
+            "plot_dataset": 4,
         },
     ),
     "a default written out": ({"sharpness.perturbation.radius": 0.005}, {}),
     "the learning rate of one condition": (
         {"conditions.baseline.optimizer": {"lr": 0.01}},
         # With two learning rates there is something to see in them.
-        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS, "plot_dataset": 3},
+        {**SETTINGS, "train": 2, **MEASURES_OF_TWO_MODELS, "plot_dataset": 5},
     ),
     "learning rate and momentum exchanged": (
         {"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}},
@@ -70,16 +96,16 @@ CONFIGURATION = {
     ),
     "a network more": (
         {"networks.vit": {"architecture": "vit", "width": 0.1}},
-        {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 12},
+        {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 14},
     ),
-    "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 3}),
+    "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 4}),
     "a corruption more": (
         {"evaluation.corruptions.names": ["gaussian_noise", "brightness", "fog"]},
-        {"corrupt": 1, "evaluate": 4, **AFTER_EVALUATE},
+        {"corrupt": 1, "evaluate": 4, "corrupted_ensemble": 2, **AFTER_EVALUATE},
     ),
-    "no toy functions": ({"toy_functions": False}, {}),
+    "no toy functions": ({"toy_functions": False}, REPORT),
     # These digits come with a library.
-    "the folder of raw data, where none are read": ({"data_dir": "elsewhere"}, {}),
+    "the folder of raw data, where none are read": ({"data_dir": "elsewhere"}, REPORT),
 }
 
 
@@ -236,11 +262,11 @@ LIBRARY = "scripts/minimascope"
 ADDED_CODE = "\n\n_ADDED = 1\n"
 CODE = {
     "a comment": (f"{LIBRARY}/training.py", "\n# nothing new\n", {}),
-    "a figure": (f"{LIBRARY}/plots/controls.py", ADDED_CODE, {"plot": 1}),
+    "a figure": (f"{LIBRARY}/plots/controls.py", ADDED_CODE, {"plot": 1, **REPORT}),
     "the style of figures": (
         f"{LIBRARY}/plots/style.py",
         ADDED_CODE,
-        {"plot": 6, "plot_dataset": 1, "toy_geometry": 1},
+        {"plot": 7, "plot_dataset": 3, "toy_geometry": 1, **REPORT},
     ),
     "one family of measures": (
         f"{LIBRARY}/sharpness/perturbation.py",
@@ -262,7 +288,7 @@ CODE = {
     "calibration": (
         f"{LIBRARY}/evaluation/calibration.py",
         ADDED_CODE,
-        {"calibrate": 1, **AFTER_COLLECT, "plot": 5},
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 6},
     ),
 }
 

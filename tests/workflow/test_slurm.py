@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from outputs import outputs
 from safetensors import safe_open
-from small_study import ROOT, Project, study_with
+from small_study import ROOT, Project, made_once, study_with
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -177,22 +176,25 @@ def run_on_cluster(project: Project) -> Record:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    """Both runs, made once for all workers of a test run."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    local, remote = (Project(ROOT, shared / name) for name in ("slurm-local", "slurm-cluster"))
-    written = shared / "slurm-record.json"
-    with FileLock(shared / "slurm.lock"):
-        if not written.exists():
-            with cluster(), ThreadPoolExecutor() as pool:
-                for project in (local, remote):
-                    project.folder.mkdir()
-                undisturbed = pool.submit(local.run, ONE_SEED, "--", TARGET)
-                record = run_on_cluster(remote)
-            assert undisturbed.result().returncode == 0, undisturbed.result().stdout
-            written.write_text(json.dumps(asdict(record)))
-    return Trial(remote, local, Record(**json.loads(written.read_text())))
+    folder = made_once(tmp_path_factory, "slurm", run_both)
+    record = json.loads((folder / "record.json").read_text())
+    return Trial(*projects(folder), Record(**record))
+
+
+def projects(folder: Path) -> tuple[Project, Project]:
+    """Return the places of the run on the cluster and of the local one."""
+    return Project(ROOT, folder / "cluster"), Project(ROOT, folder / "local")
+
+
+def run_both(folder: Path) -> None:
+    remote, local = projects(folder)
+    with cluster(), ThreadPoolExecutor() as pool:
+        for project in (remote, local):
+            project.folder.mkdir()
+        undisturbed = pool.submit(local.run, ONE_SEED, "--", TARGET)
+        record = run_on_cluster(remote)
+    assert undisturbed.result().returncode == 0, undisturbed.result().stdout
+    (folder / "record.json").write_text(json.dumps(asdict(record)))
 
 
 def asked(job: Job) -> tuple[str, str, str, str, str]:
