@@ -31,8 +31,9 @@ def main() -> None:
         },
         surfaces=surfaces(names),
     )
-    measures = read("measures", ["measure", "family", "unit"])
+    measures = read("measures", ["condition", "measure", "family", "unit"])
     provenance = provenance_tables(read("provenance", PROVENANCE_COLUMNS))
+    named = spec["config"]["conditions"]
     page = render(
         spec["template"],
         sections(yaml.safe_load(spec["contents"]), names),
@@ -40,6 +41,8 @@ def main() -> None:
         measures,
         {"Jobs": jobs_table(benchmarks(folder / "benchmarks")), **provenance},
         config=spec["config"],
+        # In the study's order, which the sorted keys of the specification have not.
+        conditions=[name for name in measures["condition"].unique() if name in named],
         configuration=yaml.safe_dump(spec["config"], allow_unicode=True),
         plotly=get_plotlyjs() if files.surfaces else "",
     )

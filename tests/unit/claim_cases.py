@@ -47,3 +47,40 @@ def row(sharpness, accuracy=0.5, ece=0.1):
     numbers = sharpness if isinstance(sharpness, tuple) else (sharpness,) * len(SHARPNESS)
     evaluations = dict(zip(EVALUATIONS, (accuracy, ece), strict=True))
     return dict(zip(SHARPNESS, numbers, strict=True)) | evaluations
+
+
+def values_and_conditions(random, effect=0.0, seeds=5, names=("baseline", "baseline_sam", "noise")):
+    """Tables of a made-up study whose conditions are ever sharper and better.
+
+    Args:
+        random: draws each seed's deviation, of 1.
+        effect: of each condition over the one before.
+    """
+    measures = {"fisher_rao_norm": "forward", "sam_sharpness": "perturbation"}
+    measures |= {"test_accuracy": "evaluation"}
+    values = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": "vit",
+            "condition": name,
+            "seed": seed,
+            "family": family,
+            "measure": measure,
+            "value": 10 + effect * i + random.normal(),
+            "unit": "1",
+            "protocol": "corrected",
+        }
+        for measure, family in measures.items()
+        for i, name in enumerate(names)
+        for seed in range(seeds)
+    )
+    conditions = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "network": "vit",
+            "condition": names,
+            "baseline": [None if name == "baseline" else "baseline" for name in names],
+            "without_sam": ["baseline" if name == "baseline_sam" else None for name in names],
+        }
+    )
+    return values, conditions

@@ -110,7 +110,7 @@ def rendered(**config) -> str:
     settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
     measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
     shown = [Section("One & two", "section-1", [Part("figures/b.svg", "B<", "What b is.")])]
-    texts = {"config": settings, "configuration": "a: <b>", "plotly": ""}
+    texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
     return render(TEMPLATE, shown, FILES, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
 

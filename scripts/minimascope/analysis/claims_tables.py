@@ -1,11 +1,12 @@
 """Claims and their verdicts as tables to read."""
 
+from html import escape
+
 import pandas as pd
 
 from .claims import CLAIMS, LEVEL
-from .correlations import ALL_NETWORKS
-from .evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, VERDICTS
-from .html import page, paragraph, table_html
+from .evidence import VERDICTS
+from .html import page, paragraph
 from .statistics import smallest_p
 
 CAPTION = (
@@ -27,11 +28,8 @@ METHODS = {
         " known decides nothing."
     ),
 }
-MARKS = {
-    SUPPORTED: f"**{SUPPORTED}**",
-    CONTRADICTED: f"**{CONTRADICTED}**",
-    INCONCLUSIVE: INCONCLUSIVE,
-}
+# Claims with more rows are folded, so that all five are seen at once.
+MOST_UNFOLDED = 6
 
 
 def few_seeds(found: pd.DataFrame) -> str:
@@ -51,16 +49,27 @@ def to_markdown(found: pd.DataFrame) -> str:
     """Return the rows of `claims.claims` in Markdown: how often each verdict, and all in words."""
     parts = [verdict_counts(found).to_markdown(disable_numparse=True)]
     for number, rows in found.groupby("claim"):
-        lines = [f"- {_in_words(row)}" for row in rows.itertuples()]
+        lines = [
+            f"- {_source(row)}**{_verdict(row)}** {_in_words(row)}" for row in rows.itertuples()
+        ]
         parts += [f"**{number}. {CLAIMS[number]}**", "\n".join(lines)]
-    return "\n\n".join([*parts, verdict_table(found).attrs["caption"]]) + "\n"
+    return "\n\n".join([*parts, caption(found)]) + "\n"
 
 
 def to_html(found: pd.DataFrame) -> str:
-    """Return what `to_markdown` does as one HTML page."""
-    verdicts = verdict_table(found)
-    tables = table_html(verdict_counts(found)), table_html(verdicts, words=True)
-    return page(*tables, paragraph(verdicts.attrs["caption"]))
+    """Return what `to_markdown` does as one HTML page, with a fold for each claim."""
+    parts = []
+    for number, rows in found.groupby("claim"):
+        counts = rows["verdict"].value_counts()
+        verdicts = " · ".join(f"{name} {counts[name]}" for name in VERDICTS if name in counts)
+        summary = f"{number}. {escape(CLAIMS[number])} <small>{verdicts}</small>"
+        items = "\n".join(_item(row) for row in rows.itertuples())
+        unfolded = " open" if len(rows) <= MOST_UNFOLDED else ""
+        parts.append(
+            f'<details class="claim"{unfolded}><summary>{summary}</summary>\n'
+            f"<ul>\n{items}\n</ul>\n</details>"
+        )
+    return page(*parts, paragraph(caption(found)))
 
 
 def verdict_counts(found: pd.DataFrame) -> pd.DataFrame:
@@ -71,36 +80,32 @@ def verdict_counts(found: pd.DataFrame) -> pd.DataFrame:
     return counts.set_axis(names).rename_axis(index="Claim", columns=None)
 
 
-def verdict_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Return a row of text for each claim and network, with a caption."""
-    rows = []
-    for row in found.itertuples():
-        rows.append(
-            {
-                "Claim": row.claim,
-                **({"Source": row.source} if found["source"].any() else {}),
-                "Data set": row.dataset,
-                "Network": "all networks" if row.network == ALL_NETWORKS else row.network,
-                **({"Baseline": row.baseline} if found["baseline"].nunique() > 1 else {}),
-                "Verdict": MARKS[row.verdict],
-                "p for": f"{row.p_for:.2g}",
-                "p against": f"{row.p_against:.2g}",
-                "Seeds": seeds(row.seeds_min, row.seeds_max),
-                "In words": row.sentence,
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("Claim", kind="stable").set_index("Claim")
+def caption(found: pd.DataFrame) -> str:
+    """Return what verdicts mean, how the comparisons were made, and what limits them."""
     methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
-    table.attrs["caption"] = " ".join([CAPTION, *methods]) + few_seeds(found)
-    return table
+    return " ".join([CAPTION, *methods]) + few_seeds(found)
+
+
+def _item(row: tuple) -> str:
+    verdict = f'<b class="{row.verdict}">{_verdict(row)}</b>'
+    return f"<li>{escape(_source(row))}{verdict} {escape(_in_words(row))}</li>"
+
+
+def _source(row: tuple) -> str:
+    return f"{row.source}: " if row.source else ""
+
+
+def _verdict(row: tuple) -> str:
+    return row.verdict.capitalize()
 
 
 def _in_words(row: tuple) -> str:
-    """Return a verdict's sentence with its p-values and seeds."""
-    source = f"{row.source}: " if row.source else ""
-    sentence = row.sentence.replace(row.verdict.capitalize(), f"**{row.verdict.capitalize()}**", 1)
+    """Return a verdict's sentence after the verdict, with its p-values, seeds and baseline."""
+    sentence = row.sentence.removeprefix(_verdict(row)).strip()
     numbers = f"p for {row.p_for:.2g}, against {row.p_against:.2g}"
-    return f"{source}{sentence} ({numbers}; {seeds(row.seeds_min, row.seeds_max)} seeds)"
+    # Each cell of a sweep may have one of its own.
+    named = f"; baseline {row.baseline}" if row.baseline not in ("", "baseline") else ""
+    return f"{sentence} ({numbers}; {seeds(row.seeds_min, row.seeds_max)} seeds{named})"
 
 
 def seeds(least: int, most: int) -> str:

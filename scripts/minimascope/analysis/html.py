@@ -14,8 +14,6 @@ th, td {{ padding: 3px 10px; text-align: right; white-space: nowrap }}
 thead th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
 tbody th {{ text-align: left; font-weight: normal }}
 tbody tr:nth-child(even) {{ background: #f4f4f4 }}
-.words th, .words td {{ text-align: left; vertical-align: top }}
-.words td:last-child {{ white-space: normal; min-width: 40em }}
 </style>
 <body>
 {body}
@@ -33,19 +31,14 @@ def body_of(text: str) -> str:
     return text.partition("<body>")[2].partition("</body>")[0]
 
 
-def table_html(table: pd.DataFrame, words: bool = False) -> str:
-    """Return a table of text as HTML; ``**x**`` becomes bold, everything else is escaped.
-
-    Args:
-        table: of text.
-        words: whether the last column holds sentences, which are broken into lines.
-    """
+def table_html(table: pd.DataFrame) -> str:
+    """Return a table of text as HTML; ``**x**`` becomes bold, everything else is escaped."""
     cells = table.astype(object).where(table.notna(), "")
     cells = cells.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", _escaped(text)))
     cells = cells.rename(index=_escaped, columns=_escaped)
     for axis in (cells.index, cells.columns):
         axis.names = [name and _escaped(name) for name in axis.names]
-    return cells.to_html(escape=False, border=0, classes="words" if words else None)
+    return cells.to_html(escape=False, border=0)
 
 
 def _escaped(text: object) -> str:
