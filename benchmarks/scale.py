@@ -22,7 +22,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 CORRUPTIONS = 19
-FIGURES = 10
+FIGURES = 12
+DATASET_FIGURES = 4
 PLAIN = """
 DATASETS, NETWORKS = {datasets}, {networks}
 CONDITIONS, SEEDS = {conditions}, {seeds}
@@ -42,6 +43,10 @@ rule all:
         expand(
             "figures/{{dataset}}/{{network}}/{{figure}}.svg",
             dataset=DATASETS, network=NETWORKS, figure=range({figures}),
+        ),
+        expand(
+            "figures/{{dataset}}-{{figure}}.svg",
+            dataset=DATASETS, figure=range({wide_figures}),
         ),
 
 
@@ -73,6 +78,25 @@ rule evaluate:
         rules.prepare.output, rules.train.output[0],
         expand(rules.corrupt.output, corruption=range({corruptions}), allow_missing=True),
     output: f"measures/{{RUN}}/evaluation", f"measures/{{RUN}}/predictions",
+    script: "job.py"
+
+
+rule corrupted_ensemble:
+    input:
+        expand(rules.corrupt.output, corruption=range({corruptions}), allow_missing=True),
+        expand(rules.train.output[0], seed=SEEDS, allow_missing=True),
+    output: "ensembles/{{dataset}}/{{network}}/{{condition}}",
+    script: "job.py"
+
+
+rule ensembles:
+    input:
+        every_run(rules.evaluate.output[1]),
+        expand(
+            rules.corrupted_ensemble.output,
+            dataset=DATASETS, network=NETWORKS, condition=CONDITIONS,
+        ),
+    output: "tables/ensembles.csv",
     script: "job.py"
 
 
@@ -123,6 +147,12 @@ rule summarise:
 rule plot:
     input: rules.collect.output, "tables/hessian.csv", "tables/landscape.csv",
     output: "figures/{{dataset}}/{{network}}/{{figure}}.svg",
+    script: "job.py"
+
+
+rule plot_dataset:
+    input: rules.summarise.output, rules.ensembles.output,
+    output: "figures/{{dataset}}-{{figure}}.svg",
     script: "job.py"
 """
 
@@ -187,6 +217,7 @@ def plain_snakefile(size: Size) -> str:
         seeds=list(range(size.seeds)),
         corruptions=CORRUPTIONS,
         figures=FIGURES,
+        wide_figures=DATASET_FIGURES,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from outputs import outputs
+from outputs import differing, outputs
 from safetensors import safe_open
 from small_study import ROOT, Project, made_once, study_with
 
@@ -276,5 +276,4 @@ def test_a_cancelled_job_is_sent_again(trial: Trial):
 
 def test_the_cluster_finds_what_a_local_run_finds(trial: Trial):
     ours, theirs = (outputs(project.results("")) for project in (trial.cluster, trial.local))
-    assert ours.keys() == theirs.keys()
-    assert [name for name in ours if ours[name] != theirs[name]] == []
+    assert differing(ours, theirs) == []

@@ -260,9 +260,10 @@ def sharpness_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.Dat
         for condition, view in zip(rows["condition"], rows["view"], strict=True)
     ]
     rows = rows.assign(condition=labels)
-    wanted = (*measures_of(rows, "sharpness"), *PUBLISHED_MEASURES)
-    rows = rows[rows["measure"].isin(wanted)]
-    names = {name: MEASURES[name] for name in wanted if name in set(rows["measure"])}
+    present = set(rows["measure"])
+    names = measures_of(rows, "sharpness")
+    names |= {name: MEASURES[name] for name in PUBLISHED_MEASURES if name in present}
+    rows = rows[rows["measure"].isin(names)]
     compared = at_minima(_rows_of(summary, dataset, network))["condition"].unique()
     table = _table(rows, names, compared).reindex(rows["condition"].unique())
     seeds = count_seeds(rows["n_seeds"])
