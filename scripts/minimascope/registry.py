@@ -175,6 +175,7 @@ FIGURES = {
     "minima": _component("plots.minima:plot", "measures", "conditions"),
     "sweep": _component("plots.sweep:plot", "summary", "conditions"),
     "agreement": _component("plots.agreement:plot", "agreement", "agreement_order"),
+    "rank_agreement": _component("plots.rank_agreement:plot", "rank_agreement"),
     "training_curves": _component("plots.training_curves:plot", "history"),
     "reliability": _component("plots.reliability:plot", "reliability"),
     "disagreement": _component("plots.disagreement:plot", "disagreement"),

@@ -24,11 +24,11 @@ REPORT = {"report": 1}
 AFTER_COLLECT = {
     **dict.fromkeys(("collect", "summarise", "correlate", "ensemble_gain"), 1),
     **dict.fromkeys(("condition_statistics", "trends", "claims"), 1),
-    "plot": 5,
+    "plot": 6,
     "plot_dataset": 3,
     **REPORT,
 }
-AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, "ensembles": 1, **AFTER_COLLECT, "plot": 7}
+AFTER_EVALUATE = {"calibrate": 1, "disagreement": 1, "ensembles": 1, **AFTER_COLLECT, "plot": 8}
 # Those of one condition, or of one seed of both.
 MEASURES_OF_TWO_MODELS = {
     "forward": 2,
@@ -76,7 +76,7 @@ CONFIGURATION = {
             "stability": 1,
             "plot_interactive": 1,
             **AFTER_COLLECT,
-            "plot": 8,
+            "plot": 9,
             "plot_dataset": 4,
         },
     ),
@@ -96,9 +96,9 @@ CONFIGURATION = {
     ),
     "a network more": (
         {"networks.vit": {"architecture": "vit", "width": 0.1}},
-        {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 14},
+        {**SETTINGS, "initialise": 2, "train": 4, **MEASURES_OF_ALL_MODELS, "plot": 16},
     ),
-    "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 4}),
+    "a family of measures less": ({"sharpness.forward": None}, {**AFTER_COLLECT, "plot": 5}),
     "a corruption more": (
         {"evaluation.corruptions.names": ["gaussian_noise", "brightness", "fog"]},
         {"corrupt": 1, "evaluate": 4, "corrupted_ensemble": 2, **AFTER_EVALUATE},
@@ -266,7 +266,7 @@ CODE = {
     "the style of figures": (
         f"{LIBRARY}/plots/style.py",
         ADDED_CODE,
-        {"plot": 7, "plot_dataset": 3, "toy_geometry": 1, **REPORT},
+        {"plot": 8, "plot_dataset": 3, "toy_geometry": 1, **REPORT},
     ),
     "one family of measures": (
         f"{LIBRARY}/sharpness/perturbation.py",
@@ -288,7 +288,7 @@ CODE = {
     "calibration": (
         f"{LIBRARY}/evaluation/calibration.py",
         ADDED_CODE,
-        {"calibrate": 1, **AFTER_COLLECT, "plot": 6},
+        {"calibrate": 1, **AFTER_COLLECT, "plot": 7},
     ),
 }
 

@@ -1,0 +1,75 @@
+"""Figure: how far two measures put conditions, and models, in the same order."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..analysis.measure_names import MeasureName, describe
+from ..analysis.tables import MAIN_MEASURES
+from .style import label_height, notice, number, rotate_labels, select, styled
+
+CELL = 0.32  # inches
+
+
+def _described(name: str) -> MeasureName:
+    return describe(name, "sharpness", "1")
+
+
+EVALUATIONS = [name for name in MAIN_MEASURES if _described(name).category == "evaluation"]
+
+
+@styled()
+def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return the matrix of Kendall's τ between any two measures of one network.
+
+    Below the diagonal τ is over the conditions' means, above it over single models; lines separate
+    measures of sharpness from evaluations, which are those of the main table. Where there are too
+    few for an order the cell is empty.
+
+    Args:
+        rank_agreement: rows of `analysis.trends.rank_agreement`.
+        dataset: whose rows are drawn.
+        network: whose rows are drawn.
+    """
+    rows = select(rank_agreement, dataset, network, required=False)
+    present = pd.unique(rows[["first", "second"]].to_numpy().ravel())
+    sharpness = [name for name in present if _described(name).category == "sharpness"]
+    names = [*sharpness, *(name for name in EVALUATIONS if name in present)]
+    rows = rows[rows["first"].isin(names) & rows["second"].isin(names) & rows["tau"].notna()]
+    title = f"{network} on {dataset}"
+    if rows.empty:
+        return notice(title, "too few conditions and models for an order")
+    labels = [_described(name).label for name in names]
+    side = CELL * len(names)
+    margin = label_height(labels)
+    figure = Figure(figsize=(side + margin + 0.3, side + margin + 1.1), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    matrix = _matrix(rows, names)
+    image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+    _write_numbers(axes, matrix)
+    rotate_labels(axes, labels)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
+    axes.set(xlim=(-0.5, len(names) - 0.5), xlabel="over models", ylabel="over conditions")
+    axes.tick_params(length=0)
+    for line in axes.axhline, axes.axvline:
+        line(len(sharpness) - 0.5, color="black", linewidth=0.8)
+    figure.colorbar(image, ax=axes, location="bottom", label="Kendall's τ", aspect=30)
+    return figure
+
+
+def _matrix(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """Return τ over conditions below the diagonal and over models above it, NaN elsewhere."""
+    matrix = np.full((len(names), len(names)), np.nan)
+    for row in rows.itertuples():
+        high, low = sorted((names.index(row.first), names.index(row.second)))
+        matrix[(low, high) if row.over == "conditions" else (high, low)] = row.tau
+    return matrix
+
+
+def _write_numbers(axes: Axes, matrix: np.ndarray) -> None:
+    for row, column in np.argwhere(~np.isnan(matrix)):
+        tau = matrix[row, column]
+        colour = "white" if abs(tau) > 0.6 else "black"
+        axes.text(column, row, number(tau, 1), ha="center", va="center", color=colour)
