@@ -19,6 +19,10 @@ from minimascope.report.provenance import jobs_table, provenance_tables
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
+    # Part of the workflow, whose hashes the specification has; as input files their paths would
+    # change with the checkout, and rerun the job.
+    texts = Path(snakemake.scriptdir).parent / "report"
+    contents = (texts / "contents.yaml").read_text("utf-8")
     folder = Path(snakemake.output.page).parent
     names = {Path(path).relative_to(folder).as_posix(): path for path in snakemake.input.shown}
     csv = {path.with_suffix(".html"): path for path in map(Path, snakemake.input.csv)}
@@ -35,8 +39,8 @@ def main() -> None:
     provenance = provenance_tables(read("provenance", PROVENANCE_COLUMNS))
     named = spec["config"]["conditions"]
     page = render(
-        spec["template"],
-        sections(yaml.safe_load(spec["contents"]), names),
+        (texts / "page.html.j2").read_text("utf-8"),
+        sections(yaml.safe_load(contents), names),
         files,
         measures,
         {"Jobs": jobs_table(benchmarks(folder / "benchmarks")), **provenance},
