@@ -33,7 +33,7 @@ def explained(project: Project, changes: dict) -> dict[str, list[str]]:
 
 def test_a_finished_study_takes_one_line(finished: Project):
     text = screen(finished.plan(STUDY))
-    assert text == "Nothing would run: all 47 jobs of the study are up to date."
+    assert text == "Nothing would run: all 48 jobs of the study are up to date."
 
 
 def test_a_changed_setting_is_named_with_its_values(finished: Project):
@@ -57,7 +57,7 @@ def test_jobs_of_a_rule_are_grouped_by_their_reasons(finished: Project):
 
 def test_a_study_that_never_ran_fits_on_a_screen(project: Project):
     text = screen(project.plan(STUDY))
-    assert text.startswith("47 of 47 jobs would run:")
+    assert text.startswith("48 of 48 jobs would run:")
     assert text.count("not made yet") == len(text.splitlines()) - 2 < 30
     assert not (project.folder / "results").exists()
 
@@ -108,7 +108,7 @@ def test_the_command_prints_the_screen_alone_and_changes_no_file(copied: Project
     assert len(before) > 100
     result = explain(copied.study_file(study_with({"training.epochs": 3})), copied.folder)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("40 of 47 jobs would run:")
+    assert result.stdout.startswith("41 of 48 jobs would run:")
     assert files(copied.folder) == before
 
 
