@@ -10,6 +10,9 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from snakemake.logging import logger
+
+from scripts.killed_jobs import KilledJobs
 from scripts.minimascope.canonical import canonical_json
 from scripts.minimascope.code_version import code_version
 from scripts.minimascope.conditions import condition_rows
@@ -75,6 +78,9 @@ def check_braces(checkout: Path) -> None:
         )
 
 
+# Another workflow that uses this one as a module has a screen of its own.
+if workflow.modifier.is_main_snakefile():
+    logger.addHandler(KilledJobs())
 # Snakemake keeps its own records here, and would end with a traceback.
 check_writable(".")
 STUDY = checked_study()

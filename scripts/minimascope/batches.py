@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from .devices import laid_out
 from .errors import InputError
 from .progress import say
 
@@ -40,7 +41,7 @@ def in_batches(
 
     Where the device runs out of memory, the function is called anew with batches of half the
     size, and this process keeps to that. So the function must draw no random numbers and change
-    nothing outside.
+    nothing outside. Inputs are handed over contiguous (`devices.laid_out`).
 
     Args:
         compute: takes a list of batches, each with a part of every tensor.
@@ -50,7 +51,8 @@ def in_batches(
     Raises:
         InputError: there is no memory for a single input.
     """
-    inputs = tensors[0]
+    inputs = laid_out(tensors[0])
+    tensors = (inputs, *tensors[1:])
     at_first = size = min(inputs_at_once(inputs, batch_size), len(inputs))
     while True:
         try:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ from .errors import InputError
 
 # cuBLAS repeats its sums in the same order only with a workspace of one of these forms.
 REPRODUCIBLE_WORKSPACES = (":4096:8", ":16:8")
+CONVOLUTIONS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
 
 
 def default_device() -> torch.device:
@@ -89,6 +94,43 @@ def fastest_memory_format(model: nn.Module, device: torch.device) -> torch.memor
     return torch.contiguous_format
 
 
+def laid_out(
+    tensor: torch.Tensor, memory_format: torch.memory_format = torch.contiguous_format
+) -> torch.Tensor:
+    """Return a tensor with the strides of a memory format: itself if it has them, or a copy.
+
+    ``contiguous`` does not promise these: where a dimension has size 1, strides can fit both
+    formats at once, and it leaves them. One-channel images with strides (h·w, 1, w, 1) then bring
+    all convolutions to their channels-last kernels, which round in another way and, on processors
+    without AVX-512, write outside of their memory (docs/environments.md).
+    """
+    wanted = torch.empty(tensor.shape, device="meta", memory_format=memory_format).stride()
+    return tensor if tensor.stride() == wanted else tensor.clone(memory_format=memory_format)
+
+
+def lay_out(model: nn.Module) -> None:
+    """Give all parameters and buffers of a network the strides of contiguous ones, in place."""
+    for tensor in chain(model.parameters(), model.buffers()):
+        if tensor.layout is torch.strided:
+            tensor.data = laid_out(tensor.data)
+
+
+def convolve_contiguously(model: nn.Module) -> None:
+    """Let a network's convolutions have contiguous inputs and weights, however it is laid out.
+
+    Its forward pass can bring channels-last ones to them, which CPUs without AVX-512 compute
+    wrongly (`laid_out`). The network's memory format changes in place.
+    """
+    lay_out(model)
+    for module in model.modules():
+        if isinstance(module, CONVOLUTIONS):
+            module.register_forward_pre_hook(_with_contiguous_input)
+
+
+def _with_contiguous_input(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(laid_out(a) if isinstance(a, torch.Tensor) else a for a in arguments)
+
+
 @contextmanager
 def in_memory_format(model: nn.Module, memory_format: torch.memory_format) -> Iterator[None]:
     """Keep a network's parameters in a memory format inside the block, contiguous after it."""
@@ -99,7 +141,7 @@ def in_memory_format(model: nn.Module, memory_format: torch.memory_format) -> It
     try:
         yield
     finally:
-        model.to(memory_format=torch.contiguous_format)
+        lay_out(model)
 
 
 def compiled(

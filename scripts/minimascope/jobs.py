@@ -1,6 +1,7 @@
 """What every job of the workflow does besides its work."""
 
 import errno
+import faulthandler
 import hashlib
 import os
 import sys
@@ -94,7 +95,7 @@ def _logged(log: Path) -> Iterator[None]:
     start = time.perf_counter()
     file = open(log, "w+", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
-        with redirect_stdout(file), redirect_stderr(file):
+        with redirect_stdout(file), redirect_stderr(file), _faults_told(file):
             yield
         print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
         _keep(file, log)
@@ -112,6 +113,16 @@ def _logged(log: Path) -> Iterator[None]:
         with suppress(OSError):
             file.close()
         raise
+
+
+@contextmanager
+def _faults_told(file: Any) -> Iterator[None]:
+    """Write to a log what called the compiled code that fails in the block."""
+    faulthandler.enable(file)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
 
 
 def _keep(file: Any, log: Path) -> None:

@@ -30,6 +30,7 @@ from .devices import (
     compiled,
     fastest_memory_format,
     in_memory_format,
+    laid_out,
     precision,
 )
 from .errors import InputError
@@ -273,7 +274,7 @@ def _batches(
         inputs, labels = split.inputs[rows], split.labels[rows]
         if spec.augmentation:
             inputs = augment(inputs, spec.augmentation, draws)
-        inputs = inputs.contiguous(memory_format=trainee.memory_format)
+        inputs = laid_out(inputs, trainee.memory_format)
         dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
         yield _Batch(inputs, labels, dropout_seed)
 

@@ -27,9 +27,9 @@ def feature_data(n: int = 20) -> Dataset:
     return Dataset(Split(inputs[:n], labels[:n]), Split(inputs[n:], labels[n:]), ("a", "b"))
 
 
-def image_data(n: int = 24) -> Dataset:
+def image_data(n: int = 24, channels: int = 1) -> Dataset:
     draws = generator(0, "images")
-    images = torch.randint(0, 256, (n + 8, 1, 8, 8), generator=draws, dtype=torch.uint8)
+    images = torch.randint(0, 256, (n + 8, channels, 8, 8), generator=draws, dtype=torch.uint8)
     labels = torch.arange(n + 8) % 3
     return Dataset(Split(images[:n], labels[:n]), Split(images[n:], labels[n:]), ("a", "b", "c"))
 
@@ -39,8 +39,8 @@ def perceptron() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).double()
 
 
-def resnet(dropout: float = 0.0) -> NormalisedInput:
-    spec = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.0625, dropout=dropout)
+def resnet(dropout: float = 0.0, channels: int = 1, width: float = 0.0625) -> NormalisedInput:
+    spec = NetworkSpec("resnet18", channels, (8, 8), 3, width=width, dropout=dropout)
     return NormalisedInput(initialise(spec, 0), [0.5], [0.5])
 
 

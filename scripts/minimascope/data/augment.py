@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..devices import laid_out
 from ..errors import InputError
 from .masks import mask
 
@@ -206,7 +207,7 @@ def _crop(
     images_index = torch.arange(n, device=device)[:, None, None]
     # Advanced indices around a slice put the indexed axes first: [n, height, width, channels].
     cropped = padded[images_index, :, rows[:, :, None], columns[:, None, :]]
-    return cropped.permute(0, 3, 1, 2).contiguous()
+    return laid_out(cropped.permute(0, 3, 1, 2))
 
 
 def _draw_flips(n: int, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..data.augment import Augmentation
 from ..data.prepared import Split
-from ..devices import precision
+from ..devices import convolve_contiguously, precision
 from ..errors import InputError, nearest
 from ..measurement import Measurement
 from ..registry import SHARPNESS
@@ -38,7 +38,8 @@ def measure(
     costs no more than one of them. docs/measures.md says what each is.
 
     Args:
-        model: from inputs to logits [n, C]; unchanged by the call.
+        model: from inputs to logits [n, C]; unchanged by the call. A channels-last one is measured
+            as a contiguous copy on a CPU.
         inputs: [n, …], on the model's device; what the loss is a mean over, usually all of the
             training data.
         labels: int64 [n], between 0 and C - 1.
@@ -59,6 +60,8 @@ def measure(
     """
     wanted = _names(measures)
     model = copy.deepcopy(model).eval()
+    if inputs.device.type == "cpu":
+        convolve_contiguously(model)
     check(model, inputs, labels)
     subject = Subject(model, Split(inputs, labels), augmentation, None, weight_decay)
     found: dict[str, Measurement] = {}

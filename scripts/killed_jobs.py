@@ -1,0 +1,71 @@
+"""One line about each job that a signal has killed.
+
+Snakemake says in one message how the command of a job ended and in another which job that was,
+between them what else is going on.
+"""
+
+import logging
+import re
+import signal
+import sys
+from pathlib import Path
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+# How Python words the end of a command, and that of a shell whose command was killed.
+BY_SIGNAL = re.compile(r"died with <Signals\.(\w+): \d+>|exit status (1[3-9]\d)\b")
+# What the system sends to a process for what its own compiled code does.
+FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"}
+WILDCARDS = re.compile(r"/logs/[^/]+/(.+)\.log$")
+
+
+class KilledJobs(logging.Handler):
+    """Tells which job was killed by which signal, and where to look, when Snakemake has told.
+
+    The line goes to the screen and to the end of the job's log, from where a cluster's Snakemake
+    shows it. Interruptions by the user (SIGINT) are not told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._signals: dict[int | None, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of a signal, or tell it where Snakemake says which job has failed."""
+        # Both messages come from the thread that waited for the job.
+        if getattr(record, "event", None) == LogEvent.JOB_ERROR:
+            name = self._signals.pop(record.thread, None)
+            if name and record.log:
+                _tell(record.rule_name, name, Path(record.log[0]))
+        elif (name := signal_in(record.getMessage())) not in (None, "SIGINT"):
+            self._signals[record.thread] = name
+
+
+def signal_in(message: str) -> str | None:
+    """Return the name of the signal by which a command ended, if a message says so."""
+    found = BY_SIGNAL.search(message)
+    if found is None:
+        return None
+    if found[1]:
+        return found[1]
+    number = int(found[2]) - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else None
+
+
+def _tell(rule: str, name: str, log: Path) -> None:
+    if name in FAULTS:
+        advice = (
+            "a fault in compiled code; the log ends with where it was, and docs/environments.md"
+            " has those that are known"
+        )
+    elif name == "SIGKILL":
+        advice = "as the system does where memory runs out; give it more, or run fewer jobs at once"
+    else:
+        advice = "from outside; run again"
+    wildcards = WILDCARDS.search(log.as_posix())
+    job = f"{rule} {wildcards[1]}" if wildcards else rule
+    line = f"error: {job}: killed by {name}, {advice} [{log}]"
+    print(line, file=sys.stderr, flush=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        print(line, file=file)

@@ -1,0 +1,266 @@
+"""Every batch that enters a network has the strides of one memory format, whatever made it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from minimascope import training
+from minimascope.data.augment import Augmentation, augment
+from minimascope.data.prepared import Dataset, Split
+from minimascope.devices import in_memory_format, laid_out
+from minimascope.evaluation.predict import predict
+from minimascope.networks import NetworkSpec, initialise
+from minimascope.networks.normalised import NormalisedInput
+from minimascope.registry import SHARPNESS
+from minimascope.seeding import generator
+from minimascope.sharpness import measure
+from minimascope.sharpness.interpolation import line
+from minimascope.sharpness.subject import Subject
+from minimascope.training import TrainingSpec, train
+
+AUGMENTATIONS = {
+    "none": None,
+    "crop": Augmentation(crop_padding=1),
+    "flip": Augmentation(horizontal_flip=0.5),
+    "crop and flip": Augmentation(crop_padding=1, horizontal_flip=0.5),
+    "resized crop": Augmentation(resized_crop=0.5),
+    "masks": Augmentation(band_masks=1, time_masks=1),
+    "crop and masks": Augmentation(crop_padding=1, band_masks=1, time_masks=1),
+}
+SGD = {"name": "sgd", "lr": 0.01}
+KFAC = {"name": "kfac", "lr": 0.001, "damping": 0.1}
+FEW = {
+    "forward": {},
+    "perturbation": {"samples": 2, "adaptive": {"samples": 4, "steps": 1}},
+    "hessian": {"eigenvalues": 1, "trace_products": 6, "density_probes": 1, "density_steps": 2},
+    "landscape": {"points": 3, "line_points": 3, "direction_seeds": [42]},
+}
+Strides = tuple[int, ...]
+
+
+def strides(
+    shape: torch.Size, memory_format: torch.memory_format = torch.contiguous_format
+) -> Strides:
+    return torch.empty(shape, memory_format=memory_format).stride()
+
+
+def dataset(channels: int) -> Dataset:
+    draws = generator(0, "images")
+    images = torch.rand(20, channels, 8, 8, generator=draws)
+    labels = torch.arange(20) % 3
+    return Dataset(
+        Split(images[:12], labels[:12]), Split(images[12:], labels[12:]), ("a", "b", "c")
+    )
+
+
+def network(channels: int) -> NormalisedInput:
+    spec = NetworkSpec("resnet18", channels, (8, 8), 3, width=0.0625)
+    return NormalisedInput(initialise(spec, 0), [0.5], [0.5])
+
+
+class Watched:
+    """The inputs that a network and its convolutions get while something is computed with it.
+
+    Copies of the network are watched, too.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.batches: list[tuple[torch.Size, Strides]] = []
+        self.convolved: list[tuple[torch.Size, Strides]] = []
+        model.register_forward_pre_hook(self._into(self.batches))
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                # After the call, where the inputs are those that other hooks have left.
+                module.register_forward_hook(self._into(self.convolved))
+
+    def _into(self, found: list[tuple[torch.Size, Strides]]):
+        def note(_module: nn.Module, arguments: tuple[Any, ...], *_output: Any) -> None:
+            found.append((arguments[0].shape, arguments[0].stride()))
+
+        return note
+
+    def check(self) -> None:
+        """Check that all that was seen is contiguous, and nothing channels-last."""
+        assert self.batches
+        for shape, found in self.batches:
+            assert found == strides(shape), shape
+        for shape, found in self.convolved:
+            assert found != strides(shape, torch.channels_last), shape
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_training_averaging_and_testing_see_contiguous_batches(name, channels):
+    model = network(channels)
+    watched = Watched(model)
+    for averaging in ({"name": "swa", "start": 0}, {"name": "ema"}):
+        spec = TrainingSpec(
+            *(2, 5, SGD), sam_rho=0.05, augmentation=AUGMENTATIONS[name], averaging=averaging
+        )
+        train(model, dataset(channels), spec, 0)
+    # Two trainings of two epochs: three steps of two passes, a test, and a pass for the statistics.
+    assert len(watched.batches) == 2 * (2 * (3 * 2 + 1) + 3)
+    watched.check()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_optimiser_that_looks_at_batches_sees_contiguous_ones(channels):
+    model = network(channels)
+    watched = Watched(model)
+    spec = TrainingSpec(1, 6, KFAC, augmentation=AUGMENTATIONS["crop and flip"])
+    train(model, dataset(channels), spec, 0)
+    watched.check()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("family", FEW)
+def test_every_family_measures_contiguous_views(family, name, channels):
+    model = network(channels).eval()
+    watched = Watched(model)
+    subject = Subject(model, dataset(channels).train, AUGMENTATIONS[name])
+    for seen in (subject, subject.augmented(generator(0, "view"))):
+        SHARPNESS[family].load()(seen, generator(0, family), **FEW[family])
+    watched.check()
+
+
+def test_the_families_that_are_watched_are_all_there_are():
+    assert list(FEW) == list(SHARPNESS)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_predictions_and_interpolations_see_contiguous_batches(channels):
+    start, end, data = network(channels).eval(), network(channels).eval(), dataset(channels)
+    watched = Watched(start)
+    inputs = augment(data.test.inputs, AUGMENTATIONS["crop"], generator(0, "test"))
+    for laid in (inputs, channels_last(inputs)):
+        predict(start, laid)
+        line(start, end, Split(laid, data.test.labels), points=2)
+    watched.check()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_chosen_format_is_that_of_every_step(monkeypatch, name, channels):
+    """As on a GPU; the network has no convolution, which would be too narrow for a CPU."""
+    monkeypatch.setattr(training, "fastest_memory_format", lambda *_: torch.channels_last)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(channels * 64, 3))
+    watched = Watched(model)
+    spec = TrainingSpec(1, 5, SGD, augmentation=AUGMENTATIONS[name])
+    train(model, dataset(channels), spec, 0)
+    *steps, test = watched.batches
+    assert len(steps) == 3
+    assert all(found == strides(shape, torch.channels_last) for shape, found in steps)
+    assert test[1] == strides(test[0])
+
+
+def channels_last(images: torch.Tensor) -> torch.Tensor:
+    """Return a copy laid out channels-last; if there is one channel, it is contiguous as well."""
+    return images.clone(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(4, 1, 5, 6), (4, 3, 5, 6), (4, 3, 1, 1), (1, 1, 5, 1)])
+def test_strides_are_set_where_a_dimension_of_one_leaves_them_open(shape, memory_format):
+    images = torch.randn(shape)
+    for tensor in (images, channels_last(images), images.mT.contiguous().mT):
+        laid = laid_out(tensor, memory_format)
+        assert laid.stride() == strides(laid.shape, memory_format)
+        assert torch.equal(laid, tensor)
+        assert laid_out(laid, memory_format) is laid
+    if shape == (4, 1, 5, 6):
+        # What is asked for with `contiguous` stays as it is.
+        assert channels_last(images).contiguous().stride() == (30, 1, 6, 1)
+
+
+def test_gradients_pass_through():
+    images = torch.randn(2, 1, 3, 3).requires_grad_()
+    laid_out(channels_last(images)).square().sum().backward()
+    assert torch.equal(images.grad, 2 * images)
+
+
+def test_parameters_are_contiguous_again_after_another_format():
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3))
+    before = [p.stride() for p in model.parameters()]
+    with in_memory_format(model, torch.channels_last):
+        assert model[2].weight.stride() == strides(model[2].weight.shape, torch.channels_last)
+    assert [p.stride() for p in model.parameters()] == before
+
+
+class FromPixels(nn.Module):
+    """A network that takes images as pixels of channels, with narrow convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(4, 8, 1, 2, bias=False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        images = images.permute(0, 3, 1, 2) if images.shape[-1] == 4 else images
+        return self.head(self.convolution(images).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("where", ["the inputs", "the network", "within it"])
+def test_a_strangers_channels_last_network_is_measured_as_its_contiguous_copy(where, compiled):
+    torch.manual_seed(0)
+    model = FromPixels()
+    images, labels = torch.randn(12, 4, 8, 8), torch.arange(12) % 3
+
+    def measured(model: nn.Module, images: torch.Tensor) -> Mapping[str, float]:
+        found = measure(model, images, labels, list(FEW), settings=FEW)
+        return {name: measurement.value for name, measurement in found.items()}
+
+    expected = measured(model, images)
+    if where == "the network":
+        model.to(memory_format=torch.channels_last)
+    before = [p.stride() for p in model.parameters()]
+    watched = Watched(model)
+    laid = {
+        "the inputs": channels_last(images),
+        "the network": images,
+        "within it": images.permute(0, 2, 3, 1).contiguous(),
+    }[where]
+    stranger = torch.compile(model, backend="eager") if compiled else model
+    assert measured(stranger, laid) == expected
+    assert [p.stride() for p in model.parameters()] == before
+    for shape, found in watched.convolved:
+        assert found == strides(shape)
+
+
+NARROW = """
+import torch
+torch.set_num_threads(1)
+torch.manual_seed(0)
+convolution = torch.nn.Conv2d(4, 8, 1, 2, bias=False)
+images = torch.randn(8, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+for _ in range(300):
+    convolution(images).backward(torch.ones(8, 8, 4, 4))
+    [torch.randn(size % 17 + 1) for size in range(50)]
+gradient = torch.autograd.grad(convolution(images).sum(), images)[0]
+expected = torch.zeros(8, 4, 8, 8)
+expected[:, :, ::2, ::2] = convolution.weight.detach().sum((0, 2, 3))[:, None, None]
+torch.testing.assert_close(gradient, expected)
+"""
+
+
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
+    reason="the fault is in kernels for AVX2",
+)
+def test_narrow_channels_last_convolutions_still_fail_with_avx2():
+    """A canary: once torch has mended this, what docs/environments.md says of it can go."""
+
+    def ends_with(kernels: str) -> int:
+        environment = os.environ | {"ONEDNN_MAX_CPU_ISA": kernels}
+        command = [sys.executable, "-c", NARROW]
+        return subprocess.run(command, env=environment, capture_output=True).returncode
+
+    assert ends_with("SSE41") == 0
+    assert ends_with("AVX2") != 0, "torch computes this correctly now: see docs/environments.md"
