@@ -8,7 +8,7 @@ import pandas as pd
 from minimascope.analysis.agreement import compare, order_of_controls, read_printed
 from minimascope.analysis.agreement_tables import to_html, to_markdown
 from minimascope.analysis.printed import runs_in_print
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

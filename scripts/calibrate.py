@@ -6,7 +6,7 @@ import pandas as pd
 
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
 from minimascope.evaluation.predictions import load_predictions
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.progress import progress
 

@@ -6,7 +6,7 @@ from minimascope.analysis.claims import claims
 from minimascope.analysis.claims_tables import to_html, to_markdown
 from minimascope.analysis.comparable import measured
 from minimascope.analysis.seeds import seed_values
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -7,7 +7,7 @@ from minimascope.analysis.agreement import read_printed
 from minimascope.analysis.claims import claims
 from minimascope.analysis.claims_tables import to_html, to_markdown
 from minimascope.analysis.comparable import in_print
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

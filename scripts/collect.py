@@ -3,7 +3,7 @@
 import pandas as pd
 
 from minimascope.analysis.collect import provenance, tidy
-from minimascope.io import read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 from minimascope.progress import progress
 

@@ -11,7 +11,7 @@ from minimascope.analysis.html import page, paragraph, table_html
 from minimascope.analysis.runs import MARKED, compare_runs, run_tables
 from minimascope.analysis.tables import to_markdown
 from minimascope.errors import InputError
-from minimascope.io import write_text
+from minimascope.files import write_text
 
 RESULTS = Path("results")
 

@@ -5,7 +5,7 @@ import pandas as pd
 from minimascope.analysis.seeds import seed_values
 from minimascope.analysis.statistics import statistics
 from minimascope.analysis.statistics_tables import to_html, to_markdown
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 NAMES = ["dataset", "network", "condition", "control"]

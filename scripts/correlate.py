@@ -13,7 +13,7 @@ from minimascope.analysis.correlation_tables import (
 from minimascope.analysis.correlations import correlations
 from minimascope.analysis.model_table import evaluations_of, model_table, sharpness_of
 from minimascope.analysis.variance import variance_shares
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -2,7 +2,7 @@
 
 from minimascope.evaluation.pairs import compare_models
 from minimascope.evaluation.predictions import load_predictions
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -1,7 +1,7 @@
 """Gather the accuracy of all models in each domain and each city in one table."""
 
 from minimascope.analysis.collect import domain_table
-from minimascope.io import read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 from minimascope.progress import progress
 

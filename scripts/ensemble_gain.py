@@ -5,7 +5,7 @@ import pandas as pd
 from minimascope.analysis.correlation_tables import to_html, to_markdown
 from minimascope.analysis.ensemble_gain import gain_correlations, gains_table
 from minimascope.analysis.ensemble_tables import ensemble_tables, gain_correlation_tables
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -4,7 +4,7 @@ import json
 
 from minimascope.evaluation.ensembles import ensemble_table
 from minimascope.evaluation.predictions import load_predictions
-from minimascope.io import read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 from minimascope.progress import progress
 

@@ -11,8 +11,8 @@ from minimascope.evaluation.corruption import corruption_accuracies, mean_corrup
 from minimascope.evaluation.domains import domain_rows, measure_domains
 from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
+from minimascope.files import write_json
 from minimascope.gpus import job_device
-from minimascope.io import write_json
 from minimascope.jobs import job
 from minimascope.measurement import Measured, document
 from minimascope.models import load_model

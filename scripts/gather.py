@@ -1,14 +1,15 @@
 """Gather the curves, surfaces or spectra of all runs in one tidy table."""
 
 from minimascope.analysis.curves import CURVES, gather
-from minimascope.io import read_arrays, read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
+from minimascope.npz import read_npz
 from minimascope.progress import progress
 
 
 def main() -> None:
     pairs = zip(snakemake.input.measures, snakemake.input.arrays, strict=True)
-    read = ((read_json(document), read_arrays(arrays)) for document, arrays in pairs)
+    read = ((read_json(document), read_npz(arrays)) for document, arrays in pairs)
     files = progress(list(read), "gathering", "file")
     table = gather(files, CURVES[snakemake.wildcards.curves])
     write_text(snakemake.output.table, table.to_csv(index=False))

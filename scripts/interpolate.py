@@ -6,10 +6,11 @@ import time
 from minimascope.analysis.curves import PATH
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
+from minimascope.files import write_json
 from minimascope.gpus import job_device
-from minimascope.io import write_arrays, write_json
 from minimascope.jobs import job
 from minimascope.models import load_model
+from minimascope.npz import write_npz
 from minimascope.progress import progress
 from minimascope.sharpness.interpolation import barrier, line, plane
 
@@ -41,7 +42,7 @@ def main() -> None:
         "device": device_name(device),
         "data": data_hash,
     }
-    write_arrays(snakemake.output.arrays, arrays)
+    write_npz(snakemake.output.arrays, arrays)
     write_json(snakemake.output.measures, content)
 
 

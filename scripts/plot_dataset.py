@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.plots.style import save_svg
 from minimascope.registry import DATASET_FIGURES

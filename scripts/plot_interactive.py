@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.plots.interactive import page
 

@@ -25,7 +25,7 @@ from minimascope.analysis.scenes_in_print import (
 from minimascope.analysis.stability import MEASURE, order_stability, stability
 from minimascope.analysis.trends import CONDITION, trends
 from minimascope.analysis.variance import variance_shares
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -9,7 +9,7 @@ import yaml
 from plotly.offline import get_plotlyjs
 
 from minimascope.analysis.collect import PROVENANCE_COLUMNS
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.plots.interactive import surfaces_figure
 from minimascope.report.contents import sections

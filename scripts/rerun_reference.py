@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from configuration_keys import Key, configuration_keys
-from minimascope.io import write_text
+from minimascope.files import write_text
 from planning import plan
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reruns.md"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.plots.rule_graph import plot
 from minimascope.plots.style import save_svg
 

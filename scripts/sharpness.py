@@ -7,11 +7,12 @@ from minimascope.data.augment import Augmentation
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
+from minimascope.files import write_json
 from minimascope.gpus import job_device
-from minimascope.io import write_arrays, write_json
 from minimascope.jobs import job
 from minimascope.measurement import document
 from minimascope.models import load_model
+from minimascope.npz import write_npz
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness.subject import Subject
@@ -44,7 +45,7 @@ def main() -> None:
         "data": data_hash,
     }
     if "arrays" in snakemake.output.keys():  # noqa: SIM118
-        write_arrays(snakemake.output.arrays, measured.arrays)
+        write_npz(snakemake.output.arrays, measured.arrays)
     write_json(snakemake.output.measures, document(family, measured, **provenance))
 
 

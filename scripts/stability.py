@@ -3,7 +3,7 @@
 import json
 
 from minimascope.analysis.stability import order_stability, pair_values, stability
-from minimascope.io import read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 
 

@@ -11,7 +11,7 @@ from minimascope.analysis.tables import (
     to_latex,
     to_markdown,
 )
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

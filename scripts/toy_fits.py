@@ -8,8 +8,8 @@ from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
 from minimascope.gpus import job_device
-from minimascope.io import save_tensors
 from minimascope.jobs import job
+from minimascope.tensors import save_tensors
 from minimascope.toy.fits import FitSpec, fit, pieces
 from minimascope.toy.problems import problems
 

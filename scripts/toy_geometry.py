@@ -7,7 +7,7 @@ import pandas as pd
 
 from minimascope.analysis.html import page, table_html
 from minimascope.analysis.published import compare_toy_geometry
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.plots.style import save_svg
 from minimascope.plots.toy_geometry import plot

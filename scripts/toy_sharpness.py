@@ -3,10 +3,11 @@
 import json
 
 from minimascope.devices import device_name, precision
+from minimascope.files import write_json
 from minimascope.gpus import job_device
-from minimascope.io import load_tensors, write_json
 from minimascope.jobs import job
 from minimascope.progress import progress
+from minimascope.tensors import load_tensors
 from minimascope.toy.fits import FitSpec
 from minimascope.toy.measure import measure
 from minimascope.toy.problems import problems

@@ -2,7 +2,7 @@
 
 from minimascope.analysis.tables import to_html, to_markdown
 from minimascope.analysis.toy_fits import fits_table, readable_table, summarise_fits
-from minimascope.io import read_json, write_text
+from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 from minimascope.plots.style import save_svg
 from minimascope.registry import TOY_FIGURES

@@ -7,7 +7,7 @@ from minimascope.analysis.model_table import model_table
 from minimascope.analysis.tables import at_minima
 from minimascope.analysis.trends import condition_means, rank_agreement, trends
 from minimascope.analysis.trends_tables import to_html, to_markdown
-from minimascope.io import write_text
+from minimascope.files import write_text
 from minimascope.jobs import job
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from .errors import InputError
-from .io import load_tensors, remove_abandoned, save_tensors
+from .files import remove_abandoned
+from .tensors import load_tensors, save_tensors
 
 # Writing checkpoints may take this share of the training time.
 LARGEST_OVERHEAD = 0.05

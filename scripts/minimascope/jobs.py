@@ -141,7 +141,7 @@ def _one_line(error: BaseException, log: Path) -> str | None:
         reason = str(error).partition(". ")[0]
         return f"{log}: {reason}; use a GPU with more memory, or a smaller network or data set"
     if isinstance(error, OSError) and error.errno in REMEDIES:
-        # Errors of opening name the file, and those of writing an output do (`io.atomic`).
+        # Errors of opening name the file, and those of writing an output do (`files.atomic`).
         place, reason = error.filename or log, os.strerror(error.errno)
         return f"{place}: {reason}; {REMEDIES[error.errno]}"
     return None

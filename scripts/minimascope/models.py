@@ -9,9 +9,9 @@ import torch
 
 from .checkpoints import load_weights
 from .errors import InputError
-from .io import load_tensors, save_tensors
 from .networks import NetworkSpec, build
 from .networks.normalised import NormalisedInput
+from .tensors import load_tensors, save_tensors
 
 
 def save_model(

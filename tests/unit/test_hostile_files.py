@@ -25,18 +25,13 @@ from minimascope.data.recordings import read_table
 from minimascope.data.sound import read_sound
 from minimascope.errors import InputError
 from minimascope.evaluation.predictions import Predictions, load_predictions, save_predictions
-from minimascope.io import (
-    load_tensors,
-    read_arrays,
-    read_json,
-    save_tensors,
-    write_arrays,
-    write_json,
-)
+from minimascope.files import read_json, write_json
 from minimascope.models import load_model, save_model
 from minimascope.networks import NetworkSpec, build
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.npz import read_npz, write_npz
 from minimascope.study_file import read_study_file
+from minimascope.tensors import load_tensors, save_tensors
 
 CPU = torch.device("cpu")
 
@@ -65,7 +60,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "predictions": load_predictions,
     "checkpoint": restore,
     "tensors": load_tensors,
-    "arrays": read_arrays,
+    "arrays": read_npz,
     "document": read_json,
     "study": read_study_file,
 }
@@ -92,7 +87,7 @@ def test_arrays_of_objects_are_refused_and_do_not_run(tmp_path):
     marker = tmp_path / "ran"
     np.savez(tmp_path / "it.npz", losses=np.array([Touch(marker)], dtype=object))
     with pytest.raises(InputError, match=r"it\.npz: "):
-        read_arrays(tmp_path / "it.npz")
+        read_npz(tmp_path / "it.npz")
     assert not marker.exists()
 
 
@@ -144,6 +139,15 @@ def test_metadata_that_are_no_mapping_are_refused(tmp_path, metadata):
         load_tensors(path)
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e4m3fn])
+@pytest.mark.parametrize("read", [load_tensors, load_predictions])
+def test_numbers_of_a_type_that_is_never_written_are_refused(tmp_path, kind, read):
+    path = tmp_path / "it.safetensors"
+    save_file({"logits": torch.ones(2).to(kind)}, path, {"minimascope": "{}"})
+    with pytest.raises(InputError, match=r"it\.safetensors: not a readable safetensors file"):
+        read(path)
+
+
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000, b"\xff"])
 def test_a_document_that_python_cannot_hold_is_refused(tmp_path, content):
     (tmp_path / "it.json").write_bytes(content)
@@ -176,7 +180,7 @@ def valid_files(folder: Path) -> dict[str, Path]:
     checkpoint = CheckpointFile(paths["checkpoint"], "this run")
     checkpoint.save_if_cheap(model, optimizer, Progress(1, ({"loss": 0.5},)))
     save_tensors(paths["tensors"], {"a": torch.randn(4, generator=draws)}, note="x")
-    write_arrays(paths["arrays"], {"a": np.arange(6.0).reshape(2, 3)})
+    write_npz(paths["arrays"], {"a": np.arange(6.0).reshape(2, 3)})
     write_json(paths["document"], {"a": [1, 2.5, None], "b": "text"})
     paths["study"].write_text("study: x\nseeds: [0, 1]\na: &a {b: 1}\nc: *a\n")
     return paths

@@ -14,10 +14,11 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from minimascope import io, locks
+from minimascope import locks, safetensors_files
 from minimascope.errors import InputError
-from minimascope.io import atomic, save_tensors, write_text
+from minimascope.files import atomic, write_text
 from minimascope.jobs import job
+from minimascope.tensors import save_tensors
 
 PROCESSES = multiprocessing.get_context("fork")
 
@@ -244,7 +245,7 @@ def test_safetensors_that_meet_a_full_disk_name_their_file(task, capsys, monkeyp
         text = "Error while serializing: I/O error: No space left on device (os error 28)"
         raise SafetensorError(text)
 
-    monkeypatch.setattr(io, "save_file", save_file)
+    monkeypatch.setattr(safetensors_files, "save_file", save_file)
     with pytest.raises(SystemExit), job(task):
         save_tensors(task.output[0], {"a": torch.ones(10)})
     assert "model: No space left on device; make room" in capsys.readouterr().err

@@ -23,8 +23,8 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.devices import algorithms, fastest_memory_format, in_memory_format
 from minimascope.errors import InputError
-from minimascope.io import content_hash
 from minimascope.optim.schedule import Schedule
+from minimascope.safetensors_files import content_hash
 from minimascope.training import TrainingSpec, train
 
 ADAMW = {"name": "adamw", "lr": 0.001}

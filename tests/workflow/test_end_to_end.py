@@ -21,7 +21,7 @@ from scipy.special import softmax
 from small_study import ROOT, STUDY, Project
 
 from minimascope.analysis.html import body_of
-from minimascope.io import read_json as read_document
+from minimascope.files import read_json as read_document
 from minimascope.registry import FIGURES
 from minimascope.report.contents import kind_of
 

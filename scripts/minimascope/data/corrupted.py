@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..io import load_tensors, save_tensors
 from ..progress import progress
 from ..seeding import derive_seed, generator
+from ..tensors import load_tensors, save_tensors
 from .corruptions import corrupt, note
 from .prepared import Dataset
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..io import load_tensors, save_tensors
+from ..tensors import load_tensors, save_tensors
 
 # What a data set says besides its splits.
 NAMES = ("classes", "domains", "seen", "cities")

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, nearest
-from ..io import write_rows
+from ..files import write_rows
 from ..names import fault_of_name
 
 SPLITS = ("train", "test")

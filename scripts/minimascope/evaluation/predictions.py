@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..io import load_tensors, save_tensors
 from ..measurement import Measurement
+from ..tensors import load_tensors, save_tensors
 from .metrics import accuracy, brier_score, negative_log_likelihood
 
 

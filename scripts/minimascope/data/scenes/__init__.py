@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from ...errors import InputError
-from ...io import write_text
+from ...files import write_text
 from ...seeding import derive_seed
 from .devices import REFERENCE, SIMULATED, record
 from .layout import Recording, folds

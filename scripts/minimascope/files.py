@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,18 +12,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from filelock import lock_descriptor
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from .canonical import canonical_json
 from .errors import InputError
 
-# safetensors writes several metadata entries in random order; one JSON entry keeps files
-# byte-identical from run to run.
-METADATA_KEY = "minimascope"
 # Where documents and metadata keep the SHA-256 of the rest of their content.
 HASH_KEY = "content_sha256"
 # A file beside a partial one, locked as long as its writer lives.
@@ -129,95 +121,3 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     if not matches:
         raise InputError(f"{path}: content does not match its hash; delete it and run again")
     return document
-
-
-def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays of numbers as .npz with a hash of them, atomically.
-
-    Equal arrays give equal bytes.
-    """
-    described = {**arrays, HASH_KEY: np.array(_arrays_hash(arrays))}
-    with atomic(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **described)
-
-
-def _arrays_hash(arrays: Mapping[str, np.ndarray]) -> str:
-    return content_hash({name: torch.from_numpy(array) for name, array in arrays.items()}, {})
-
-
-def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read what `write_arrays` wrote, and return it without its hash.
-
-    Raises InputError naming the file if it cannot be read or does not match its hash.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        found = str(arrays.pop(HASH_KEY, None))
-        matches = found == _arrays_hash(arrays)
-    except Exception as error:  # whatever zipfile and NumPy make of arbitrary bytes
-        raise InputError(
-            f"{path}: not a readable .npz file ({error}); delete it and run again"
-        ) from error
-    if not matches:
-        raise InputError(f"{path}: content does not match its hash; delete it and run again")
-    return arrays
-
-
-def content_hash(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the metadata and of all names, types, shapes and bytes of tensors."""
-    digest = hashlib.sha256(canonical_json(metadata).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def save_tensors(
-    path: str | os.PathLike, tensors: Mapping[str, torch.Tensor], **metadata: Any
-) -> None:
-    """Write tensors and JSON-able metadata as safetensors, atomically, with a content hash."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    described = canonical_json({**metadata, HASH_KEY: content_hash(tensors, metadata)})
-    with atomic(path) as partial, _errors_of_the_system():
-        save_file(tensors, partial, metadata={METADATA_KEY: described})
-
-
-@contextmanager
-def _errors_of_the_system() -> Iterator[None]:
-    """Raise as OSError what safetensors was told by the operating system."""
-    try:
-        yield
-    except SafetensorError as error:
-        if number := re.search(r"\(os error (\d+)\)", str(error)):
-            code = int(number[1])
-            raise OSError(code, os.strerror(code)) from error
-        raise
-
-
-def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote and return (tensors, metadata).
-
-    Raises InputError naming the file if it cannot be read, was not written by this project or
-    does not match its content hash.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-            if not isinstance(metadata, dict):
-                raise ValueError("its metadata are no mapping")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}); delete it and run again"
-        ) from error
-    except KeyError as error:
-        raise InputError(
-            f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry);"
-            " delete it and run again"
-        ) from error
-    described = {key: value for key, value in metadata.items() if key != HASH_KEY}
-    if metadata.get(HASH_KEY) != content_hash(tensors, described):
-        raise InputError(f"{path}: contents do not match their hash; delete it and run again")
-    return tensors, metadata

@@ -17,17 +17,9 @@ import pytest
 import torch
 
 from minimascope.errors import InputError
-from minimascope.io import (
-    atomic,
-    load_tensors,
-    read_arrays,
-    read_json,
-    save_tensors,
-    write_arrays,
-    write_json,
-    write_rows,
-    write_text,
-)
+from minimascope.files import atomic, read_json, write_json, write_rows, write_text
+from minimascope.npz import read_npz, write_npz
+from minimascope.tensors import load_tensors, save_tensors
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 TENSORS = {"b": torch.arange(6).reshape(2, 3), "a": torch.tensor(1.5, dtype=torch.float64)}
@@ -62,7 +54,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path.write_text("old")
     code = f"""
         import os, signal
-        from minimascope.io import atomic
+        from minimascope.files import atomic
         with atomic({str(path)!r}) as partial:
             partial.write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -79,7 +71,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
 def test_equal_content_gives_equal_bytes_in_any_process(tmp_path):
     code = """
         import sys, torch
-        from minimascope.io import save_tensors
+        from minimascope.tensors import save_tensors
         tensors = {name: torch.ones(3) for name in set("abcdef")}
         save_tensors(sys.argv[1], tensors, **{name: 1 for name in set("uvwxyz")})
     """
@@ -110,10 +102,8 @@ KINDS = {
         lambda path: [repr(sorted(part.items())) for part in load_tensors(path)],
     ),
     "x.npz": (
-        lambda path: write_arrays(path, ARRAYS),
-        lambda path: {
-            name: (a.dtype, a.shape, a.tobytes()) for name, a in read_arrays(path).items()
-        },
+        lambda path: write_npz(path, ARRAYS),
+        lambda path: {name: (a.dtype, a.shape, a.tobytes()) for name, a in read_npz(path).items()},
     ),
     "x.json": (lambda path: write_json(path, DOCUMENT), read_json),
 }
@@ -166,8 +156,8 @@ def test_a_document_without_its_hash_is_refused(tmp_path):
 def test_documents_and_arrays_are_read_as_they_were_written(tmp_path):
     write_json(tmp_path / "x.json", DOCUMENT)
     assert read_json(tmp_path / "x.json") == {**DOCUMENT, "by": {"7": 1}}
-    write_arrays(tmp_path / "x.npz", ARRAYS)
-    found = read_arrays(tmp_path / "x.npz")
+    write_npz(tmp_path / "x.npz", ARRAYS)
+    found = read_npz(tmp_path / "x.npz")
     assert found.keys() == ARRAYS.keys()
     assert all(np.array_equal(found[name], ARRAYS[name]) for name in ARRAYS)
 
@@ -239,7 +229,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
         load_tensors(tmp_path / "x.safetensors")
 
 
-@pytest.mark.parametrize("read", [read_json, read_arrays, load_tensors])
+@pytest.mark.parametrize("read", [read_json, read_npz, load_tensors])
 def test_a_missing_file_is_named(read, tmp_path):
     with pytest.raises(InputError, match="no_such_file"):
         read(tmp_path / "no_such_file")

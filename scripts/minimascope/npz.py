@@ -1,0 +1,39 @@
+"""Arrays of numbers as .npz, which any NumPy reads: curves and surfaces behind measures."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from .errors import InputError
+from .files import HASH_KEY, atomic
+from .safetensors_files import content_hash
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays of numbers as .npz with a hash of them, atomically.
+
+    Equal arrays give equal bytes.
+    """
+    described = {**arrays, HASH_KEY: np.array(content_hash(arrays, {}))}
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **described)
+
+
+def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read what `write_npz` wrote, and return it without its hash.
+
+    Raises InputError naming the file if it cannot be read or does not match its hash.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        found = str(arrays.pop(HASH_KEY, None))
+        matches = found == content_hash(arrays, {})
+    except Exception as error:  # whatever zipfile and NumPy make of arbitrary bytes
+        raise InputError(
+            f"{path}: not a readable .npz file ({error}); delete it and run again"
+        ) from error
+    if not matches:
+        raise InputError(f"{path}: content does not match its hash; delete it and run again")
+    return arrays

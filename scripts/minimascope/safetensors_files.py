@@ -1,0 +1,92 @@
+"""Arrays with JSON-able metadata as safetensors, with a hash of both."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .canonical import canonical_json
+from .errors import InputError
+from .files import HASH_KEY, atomic
+
+# safetensors writes several metadata entries in random order; one JSON entry keeps files
+# byte-identical from run to run.
+METADATA_KEY = "minimascope"
+# What safetensors, JSON and NumPy make of arbitrary bytes; the last two of types of numbers that
+# NumPy has not, such as bfloat16.
+UNREADABLE = (OSError, SafetensorError, ValueError, RecursionError, TypeError, AttributeError)
+
+
+def content_hash(arrays: Mapping[str, ArrayLike], metadata: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the metadata and of all names, types, shapes and bytes of arrays.
+
+    Tensors on the CPU that need no gradient count as arrays.
+    """
+    digest = hashlib.sha256(canonical_json(metadata).encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name], order="C")
+        # The prefix keeps the hashes of files that were written with torch's names of types.
+        digest.update(f"{name}:torch.{array.dtype}:{array.shape};".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def save_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], **metadata: Any) -> None:
+    """Write arrays and JSON-able metadata as safetensors, atomically, with a content hash."""
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    described = canonical_json({**metadata, HASH_KEY: content_hash(arrays, metadata)})
+    with atomic(path) as partial, _errors_of_the_system():
+        save_file(arrays, partial, metadata={METADATA_KEY: described})
+
+
+@contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """Raise as OSError what safetensors was told by the operating system."""
+    try:
+        yield
+    except SafetensorError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            code = int(number[1])
+            raise OSError(code, os.strerror(code)) from error
+        raise
+
+
+def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote and return (arrays, metadata).
+
+    Raises InputError naming the file if it cannot be read, was not written by this project or
+    does not match its content hash.
+    """
+    return load(path, "numpy")
+
+
+def load(path: str | os.PathLike, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read as `load_arrays` does, with arrays of a framework: ``numpy`` or ``pt`` (torch)."""
+    try:
+        with safe_open(path, framework=framework) as file:
+            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata are no mapping")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        described = {key: value for key, value in metadata.items() if key != HASH_KEY}
+        matches = metadata.get(HASH_KEY) == content_hash(arrays, described)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}); delete it and run again"
+        ) from error
+    except KeyError as error:
+        raise InputError(
+            f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry);"
+            " delete it and run again"
+        ) from error
+    if not matches:
+        raise InputError(f"{path}: contents do not match their hash; delete it and run again")
+    return arrays, metadata
