@@ -12,8 +12,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from .canonical import canonical_json
 from .errors import InputError
 from .locks import Holder, alone
@@ -36,7 +34,6 @@ class Task(Protocol):
     output: Sequence[str]
     params: Any
     log: Sequence[str]
-    threads: int
 
 
 @contextmanager
@@ -53,7 +50,6 @@ def job(task: Task) -> Iterator[None]:
     the work itself; a training continues from the checkpoint.
     """
     log, screen = Path(task.log[0]), sys.stderr
-    torch.set_num_threads(task.threads)
 
     def say(text: str) -> None:
         print(f"{task.rule}: {text} [{log}]", file=screen, flush=True)
@@ -137,7 +133,8 @@ def _one_line(error: BaseException, log: Path) -> str | None:
     """Return what a user is told about an error that is theirs to mend; None for other errors."""
     if isinstance(error, InputError):
         return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
+    # torch's, by name: most jobs do without torch.
+    if type(error).__name__ == "OutOfMemoryError":
         reason = str(error).partition(". ")[0]
         return f"{log}: {reason}; use a GPU with more memory, or a smaller network or data set"
     if isinstance(error, OSError) and error.errno in REMEDIES:

@@ -185,7 +185,7 @@ FIGURES = {
     "landscape_lines": _component("plots.landscape:lines", "landscape"),
     "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }
-# Names of `toy.functions.FUNCTIONS`, which imports torch.
+# Names of `toy.functions.FUNCTIONS`.
 TOY_FUNCTIONS = (
     *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),
 )

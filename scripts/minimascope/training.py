@@ -38,7 +38,8 @@ from .evaluation.predict import loss_and_accuracy, predict
 from .optim.sam import sam_gradient
 from .optim.schedule import Schedule
 from .progress import progress
-from .seeding import derive_seed, generator
+from .seeding import generator
+from .streams import derive_seed
 
 REMEDY = "lower training.optimizer.lr"
 

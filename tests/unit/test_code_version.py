@@ -1,5 +1,7 @@
 """A version of the code changes when what it computes may change, and only then."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +89,32 @@ def test_the_version_covers_every_module_that_the_script_imports(script):
     covered = module._closure(frozenset([SCRIPTS / f"{script}.py"])) | module.IGNORED
     assert loaded
     assert loaded <= covered
+
+
+VERSIONS = """
+import json
+from pathlib import Path
+from minimascope import registry
+from minimascope.code_version import code_version
+
+kinds = registry.SOURCES, registry.NETWORKS, registry.OPTIMIZERS, registry.AVERAGES
+components = [component.location for kind in kinds for component in kind.values()]
+print(json.dumps({p.stem: code_version(p.resolve(), *components) for p in Path().glob("*.py")}))
+"""
+
+
+def versions_in(checkout: Path) -> dict[str, str]:
+    result = subprocess.run(
+        [sys.executable, "-c", VERSIONS], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    return json.loads(result.stdout)
+
+
+def test_other_code_that_writes_arrays_retrains_nothing(tmp_path):
+    checkout = shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    before = versions_in(checkout)
+    with (checkout / "minimascope" / "npz.py").open("a") as file:
+        file.write("\nX = 1\n")
+    after = versions_in(checkout)
+    changed = {name for name, version in after.items() if version != before[name]}
+    assert changed == {"sharpness", "interpolate", "gather"}

@@ -16,7 +16,8 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split, load_dataset, save_dataset
 from minimascope.errors import InputError
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.seeding import derive_seed, generator
+from minimascope.seeding import generator
+from minimascope.streams import derive_seed
 
 
 def test_digits_are_split_with_the_same_share_of_each_class(tmp_path):

@@ -29,7 +29,8 @@ from minimascope.sharpness.hessian import (
 from minimascope.sharpness.operator import LossHessian
 from minimascope.sharpness.subject import Subject
 from minimascope.sharpness.trace import hutchpp_trace
-from minimascope.toy.functions import FUNCTIONS, hessian_geometry
+from minimascope.toy.curvature import hessian_geometry
+from minimascope.toy.functions import FUNCTIONS
 
 F64 = torch.float64
 

@@ -35,7 +35,6 @@ class Task:
     folder: Path
     params: dict[str, str] = field(default_factory=lambda: {"spec": "the same"})
     rule: str = "train"
-    threads: int = 1
 
     @property
     def input(self) -> list[str]:

@@ -13,11 +13,11 @@ from minimascope.evaluation.metrics import (
     accuracy,
     brier_score,
     expected_calibration_error,
-    expected_calibration_error_published,
     negative_log_likelihood,
     reliability_bins,
     softmax,
 )
+from minimascope.evaluation.published_calibration import expected_calibration_error_published
 
 METRICS = [
     accuracy,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minimascope.errors import InputError
-from minimascope.toy.functions import FUNCTIONS, hessian_geometry, refine
+from minimascope.toy.curvature import hessian_geometry, refine
+from minimascope.toy.functions import FUNCTIONS
 
 X, Y = sympy.symbols("x y")
 FORMULAS = {
@@ -50,7 +51,9 @@ def test_values_are_those_of_the_formula_element_by_element(name):
     points = torch.rand((3, 4, 2), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     x, y = (8 * points - 4).unbind(-1)
     expected = sympy.lambdify((X, Y), symbolic(name))(x.numpy(), y.numpy())
-    np.testing.assert_allclose(FUNCTIONS[name].value(x, y).numpy(), expected, rtol=1e-12)
+    value = FUNCTIONS[name].value
+    np.testing.assert_allclose(value(x, y).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(value(x.numpy(), y.numpy()), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "x", "y"), MINIMA)

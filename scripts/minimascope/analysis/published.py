@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
-from ..toy.functions import hessian_geometry
+from ..toy.curvature import hessian_geometry
 
 MINIMUM = ["function", "minimum_x", "minimum_y"]
 QUANTITIES = ["condition_number", "hessian_trace", "hessian_determinant", "max_eigenvalue"]

@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import make_circles
 
 from ..errors import InputError
-from ..seeding import derive_seed
+from ..streams import derive_seed
 from .prepared import Dataset, Split
 
 CLASSES = ("outer", "inner")

@@ -9,7 +9,8 @@ import torch
 
 from ..errors import InputError
 from ..progress import progress
-from ..seeding import derive_seed, generator
+from ..seeding import generator
+from ..streams import derive_seed
 from ..tensors import load_tensors, save_tensors
 from .corruptions import corrupt, note
 from .prepared import Dataset

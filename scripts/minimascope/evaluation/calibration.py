@@ -5,12 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..measurement import Measurement
-from .metrics import (
-    expected_calibration_error,
-    expected_calibration_error_published,
-    reliability_bins,
-)
+from .metrics import expected_calibration_error, reliability_bins
 from .predictions import Predictions
+from .published_calibration import expected_calibration_error_published
 
 
 def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:

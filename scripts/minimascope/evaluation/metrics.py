@@ -1,7 +1,7 @@
 """How right and how well calibrated a classifier is, from its logits [n, classes] and labels [n].
 
-Everything is computed in float64, whatever precision the logits come in; only the published
-calibration error works in float32. Bad shapes, labels and bins raise `InputError`.
+Everything is computed in float64, whatever precision the logits come in. Bad shapes, labels and
+bins raise `InputError`.
 """
 
 import numpy as np
@@ -54,6 +54,12 @@ def checked_labels(
     return array
 
 
+def check_bins(bins: int) -> None:
+    """Raise InputError unless this is a number of bins."""
+    if not isinstance(bins, int | np.integer) or bins < 1:
+        raise InputError(f"bins: {bins!r}; give a whole number from 1")
+
+
 def softmax(logits: ArrayLike) -> np.ndarray:
     """Return the probabilities [n, classes] that belong to logits [n, classes]."""
     return special.softmax(checked_logits(logits), axis=1)
@@ -95,31 +101,6 @@ def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int =
     return float(np.abs(correct - confidences).sum() / counts.sum())
 
 
-def expected_calibration_error_published(
-    logits: ArrayLike, labels: ArrayLike, bins: int = 15
-) -> float:
-    """Return the calibration error as the papers have it: torchmetrics on float32 probabilities.
-
-    It differs from `expected_calibration_error` by rounding and in one point: torchmetrics gives
-    a confidence of exactly 1, to which the float32 softmax saturates, a bin of its own.
-    """
-    # Imported here because the two take seconds, and no other metric needs them.
-    import torch
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
-    logits, labels = _checked(logits, labels)
-    _check_bins(bins)
-    probabilities = torch.from_numpy(logits.astype(np.float32)).softmax(dim=1)
-    error = multiclass_calibration_error(
-        probabilities,
-        torch.from_numpy(labels.astype(np.int64)),
-        num_classes=logits.shape[1],
-        n_bins=int(bins),
-        norm="l1",
-    )
-    return error.item()
-
-
 def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd.DataFrame:
     """Return how often samples of about the same confidence are right: a reliability diagram.
 
@@ -147,7 +128,7 @@ def calibration_of_samples(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each sample the number of its bin, its confidence and whether it is right."""
     logits, labels = _checked(logits, labels)
-    _check_bins(bins)
+    check_bins(bins)
     confidence = special.softmax(logits, axis=1).max(axis=1)
     index = np.searchsorted(_edges(bins), confidence, side="right") - 1
     return np.minimum(index, bins - 1), confidence, logits.argmax(axis=1) == labels
@@ -173,8 +154,3 @@ def _edges(bins: int) -> np.ndarray:
 def _checked(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     logits = checked_logits(logits)
     return logits, checked_labels(labels, *logits.shape)
-
-
-def _check_bins(bins: int) -> None:
-    if not isinstance(bins, int | np.integer) or bins < 1:
-        raise InputError(f"bins: {bins!r}; give a whole number from 1")

@@ -5,11 +5,10 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..errors import InputError
 from ..measurement import Measurement
-from ..tensors import load_tensors, save_tensors
+from ..safetensors_files import load_arrays, save_arrays
 from .metrics import accuracy, brier_score, negative_log_likelihood
 
 
@@ -32,20 +31,16 @@ class Predictions:
 
 def save_predictions(path: str | PathLike, predictions: Predictions, **metadata: Any) -> None:
     """Write predictions as safetensors."""
-    tensors = {
-        "logits": torch.from_numpy(predictions.logits),
-        "labels": torch.from_numpy(predictions.labels),
-    }
-    save_tensors(path, tensors, run=predictions.run, view=predictions.view, **metadata)
+    arrays = {"logits": predictions.logits, "labels": predictions.labels}
+    save_arrays(path, arrays, run=predictions.run, view=predictions.view, **metadata)
 
 
 def load_predictions(path: str | PathLike) -> Predictions:
     """Read what `save_predictions` wrote; raise InputError if that is not what the file holds."""
-    tensors, metadata = load_tensors(path)
-    if "logits" not in tensors:
+    arrays, metadata = load_arrays(path)
+    if "logits" not in arrays:
         raise InputError(f"{path}: holds no predictions; delete it and run again")
-    arrays = tensors["logits"].numpy(), tensors["labels"].numpy()
-    return Predictions(metadata["run"], *arrays, metadata["view"])
+    return Predictions(metadata["run"], arrays["logits"], arrays["labels"], metadata["view"])
 
 
 def measure_predictions(predictions: Predictions) -> list[Measurement]:

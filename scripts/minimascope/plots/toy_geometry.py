@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
@@ -62,9 +61,8 @@ def plot(geometry: pd.DataFrame) -> Figure:
 
 def _draw_function(axes: Axes, name: str) -> QuadContourSet:
     function = toy_function(name)
-    line = torch.linspace(-EXTENT, EXTENT, POINTS, dtype=torch.float64)
-    x, y = torch.meshgrid(line, line, indexing="xy")
-    height = function.value(x, y).log1p().numpy()
+    line = np.linspace(-EXTENT, EXTENT, POINTS)
+    height = np.log1p(function.value(*np.meshgrid(line, line)))
     lines = axes.contour(line, line, height, LEVELS, colors="white", linewidths=0.3, alpha=0.5)
     axes.set_title(function.label, fontsize=FONT_SIZE)
     axes.set_aspect("equal")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from ..seeding import derive_seed
+from ..streams import derive_seed
 
 # Networks × points that are computed at once. On a CPU the activations of a layer then stay in its
 # caches (docs/benchmarks.md); on a GPU they take a gigabyte.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...errors import InputError
-from ...seeding import derive_seed
+from ...streams import derive_seed
 from ..corruption_names import CORRUPTIONS, SEVERITIES
 from . import blur, digital, noise, weather
 from .severities import STRENGTHS

@@ -15,7 +15,7 @@ import soundfile
 
 from ...errors import InputError
 from ...files import write_text
-from ...seeding import derive_seed
+from ...streams import derive_seed
 from .devices import REFERENCE, SIMULATED, record
 from .layout import Recording, folds
 from .scenes import render

@@ -1,0 +1,64 @@
+"""Jobs that compute with no tensors import no torch, which takes seconds to start."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+# What computes with tensors, and torchmetrics in `calibrate`; every other job does without.
+WITH_TENSORS = {
+    *("prepare", "features", "corrupt", "initialise", "train", "evaluate", "corrupted_ensemble"),
+    *("sharpness", "interpolate", "toy_fits", "toy_sharpness", "toy_geometry", "calibrate"),
+}
+PROGRAM = """
+import json, sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            asked.append(name)
+            raise ImportError(name)
+
+def asks(code):
+    asked.clear()
+    try:
+        exec(code, {})
+    except ImportError:
+        if not asked:
+            raise
+    return bool(asked)
+
+asked = []
+sys.meta_path.insert(0, NoTorch())
+print(json.dumps([name for name, code in json.load(sys.stdin).items() if asks(code)]))
+"""
+COMPONENTS = """
+from minimascope import registry
+
+figures = registry.FIGURES, registry.DATASET_FIGURES, registry.TOY_FIGURES
+recorded = [s for s in registry.SOURCES.values() if registry.RECORDINGS in s.gives]
+for component in [*(f for kind in figures for f in kind.values()), *recorded, registry.SCENES]:
+    component.load()
+"""
+
+
+def imports_of(script: Path) -> str:
+    return script.read_text(encoding="utf-8").partition("\n\n\ndef ")[0]
+
+
+def test_only_jobs_with_tensors_import_torch():
+    jobs = {p.stem: p for p in SCRIPTS.glob("*.py") if "with job(snakemake)" in p.read_text()}
+    assert jobs.keys() > WITH_TENSORS
+    codes = {name: imports_of(path) for name, path in jobs.items() if name not in WITH_TENSORS}
+    # What drawing and listing recordings find through the registry.
+    codes |= {"compare": imports_of(SCRIPTS / "compare.py"), "components": COMPONENTS}
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=SCRIPTS,
+        input=json.dumps(codes),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout) == []
