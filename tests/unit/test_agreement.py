@@ -9,11 +9,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 
+from minimascope.analysis.pairs import mean_over_pairs
 from minimascope.errors import InputError
 from minimascope.evaluation.agreement import (
     jensen_shannon_divergence,
     l2_distance,
-    mean_over_pairs,
     prediction_disagreement,
 )
 

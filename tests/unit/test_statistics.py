@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from minimascope.analysis.pairs import mean_over_pairs
 from minimascope.analysis.seeds import pseudo_values, seed_values
 from minimascope.analysis.statistics import (
     COLUMNS,
@@ -25,7 +26,6 @@ from minimascope.analysis.statistics import (
 )
 from minimascope.analysis.statistics_tables import NO_BASELINE, to_html, to_markdown
 from minimascope.errors import InputError
-from minimascope.evaluation.agreement import mean_over_pairs
 
 CONDITIONS = ("baseline", "sam", "noise")
 NUMBERS = st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=7)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..evaluation.agreement import mean_over_pairs
 from ..registry import INITIAL, SHARPNESS
 from .html import page, paragraph, table_html
 from .measure_names import MEASURES, MeasureName, measures_of
+from .pairs import mean_over_pairs
 
 # Measures of pairs of models and the units of their data.
 PAIR_MEASURES = {
