@@ -8,14 +8,17 @@ import logging
 import re
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
 # How Python words the end of a command, and that of a shell whose command was killed.
-BY_SIGNAL = re.compile(r"died with <Signals\.(\w+): \d+>|exit status (1[3-9]\d)\b")
+BY_SIGNAL = re.compile(r"(?:died with <Signals\.(\w+): \d+>|exit status (1[2-9]\d))\.\s*$")
 # What the system sends to a process for what its own compiled code does.
 FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"}
+# Where Python's account of a fault begins.
+STACK = "Fatal Python error"
 WILDCARDS = re.compile(r"/logs/[^/]+/(.+)\.log$")
 
 
@@ -28,17 +31,17 @@ class KilledJobs(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self._signals: dict[int | None, str] = {}
+        self._signals: dict[int | None, str | None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a signal, or tell it where Snakemake says which job has failed."""
-        # Both messages come from the thread that waited for the job.
+        # Both messages come from the thread that waited for the job, one after the other.
         if getattr(record, "event", None) == LogEvent.JOB_ERROR:
             name = self._signals.pop(record.thread, None)
-            if name and record.log:
+            if name not in (None, "SIGINT") and record.log:
                 _tell(record.rule_name, name, Path(record.log[0]))
-        elif (name := signal_in(record.getMessage())) not in (None, "SIGINT"):
-            self._signals[record.thread] = name
+        else:
+            self._signals[record.thread] = signal_in(record.getMessage())
 
 
 def signal_in(message: str) -> str | None:
@@ -53,19 +56,24 @@ def signal_in(message: str) -> str | None:
 
 
 def _tell(rule: str, name: str, log: Path) -> None:
-    if name in FAULTS:
-        advice = (
-            "a fault in compiled code; the log ends with where it was, and docs/environments.md"
-            " has those that are known"
-        )
-    elif name == "SIGKILL":
-        advice = "as the system does where memory runs out; give it more, or run fewer jobs at once"
-    else:
-        advice = "from outside; run again"
     wildcards = WILDCARDS.search(log.as_posix())
-    job = f"{rule} {wildcards[1]}" if wildcards else rule
-    line = f"error: {job}: killed by {name}, {advice} [{log}]"
+    job = f"{rule} {wildcards[1]}" if wildcards and wildcards[1] != "all" else rule
+    line = f"error: {job}: killed by {name}, {_advice(name, log)} [{log}]"
     print(line, file=sys.stderr, flush=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        print(line, file=file)
+    # The disk can be what killed the job.
+    with suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            print(line, file=file)
+
+
+def _advice(name: str, log: Path) -> str:
+    if name == "SIGKILL":
+        return "as the system does where memory runs out; give it more, or run fewer jobs at once"
+    if name not in FAULTS:
+        return "from outside; run again"
+    known = "a fault in compiled code; docs/environments.md has those that are known"
+    with suppress(OSError):
+        if STACK in log.read_text(encoding="utf-8", errors="replace"):
+            return f"{known}, and the log ends with where it was"
+    return known

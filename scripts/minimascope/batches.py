@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import torch
 
-from .devices import laid_out
 from .errors import InputError
 from .progress import say
 
@@ -41,7 +40,7 @@ def in_batches(
 
     Where the device runs out of memory, the function is called anew with batches of half the
     size, and this process keeps to that. So the function must draw no random numbers and change
-    nothing outside. Inputs are handed over contiguous (`devices.laid_out`).
+    nothing outside.
 
     Args:
         compute: takes a list of batches, each with a part of every tensor.
@@ -51,8 +50,7 @@ def in_batches(
     Raises:
         InputError: there is no memory for a single input.
     """
-    inputs = laid_out(tensors[0])
-    tensors = (inputs, *tensors[1:])
+    inputs = tensors[0]
     at_first = size = min(inputs_at_once(inputs, batch_size), len(inputs))
     while True:
         try:

@@ -1,21 +1,22 @@
 """Where, in which precision and by which kernels numbers are computed."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import chain
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .errors import InputError
 
 # cuBLAS repeats its sums in the same order only with a workspace of one of these forms.
 REPRODUCIBLE_WORKSPACES = (":4096:8", ":16:8")
 CONVOLUTIONS = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    *(torch.conv1d, torch.conv2d, torch.conv3d),
+    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
 
 
@@ -108,27 +109,47 @@ def laid_out(
     return tensor if tensor.stride() == wanted else tensor.clone(memory_format=memory_format)
 
 
-def lay_out(model: nn.Module) -> None:
-    """Give all parameters and buffers of a network the strides of contiguous ones, in place."""
-    for tensor in chain(model.parameters(), model.buffers()):
-        if tensor.layout is torch.strided:
-            tensor.data = laid_out(tensor.data)
+class _ContiguousConvolutions(TorchFunctionMode):
+    """Lets every convolution inside the block have contiguous inputs and weights."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function in CONVOLUTIONS:
+            args = tuple(map(_contiguous, args))
+            kwargs = {name: _contiguous(value) for name, value in kwargs.items()}
+        return function(*args, **kwargs)
 
 
-def convolve_contiguously(model: nn.Module) -> None:
-    """Let a network's convolutions have contiguous inputs and weights, however it is laid out.
+def _contiguous(value: Any) -> Any:
+    # Channels-last strides are those in which the second dimension is not the slowest after the
+    # first.
+    if isinstance(value, torch.Tensor) and value.layout is torch.strided and value.ndim > 2:
+        strides = value.stride()
+        return laid_out(value) if strides[1] <= strides[2] else value
+    return value
 
-    Its forward pass can bring channels-last ones to them, which CPUs without AVX-512 compute
-    wrongly (`laid_out`). The network's memory format changes in place.
+
+@contextmanager
+def contiguous_convolutions(device: torch.device) -> Iterator[None]:
+    """Let convolutions on a CPU be contiguous inside the block, whatever brings them their inputs.
+
+    Channels-last ones are computed wrongly on processors without AVX-512 (`laid_out`). Compiled
+    networks are computed as if they were not: a compiler chooses channels-last by itself.
     """
-    lay_out(model)
-    for module in model.modules():
-        if isinstance(module, CONVOLUTIONS):
-            module.register_forward_pre_hook(_with_contiguous_input)
-
-
-def _with_contiguous_input(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(laid_out(a) if isinstance(a, torch.Tensor) else a for a in arguments)
+    if device.type != "cpu":
+        yield
+        return
+    # Where this was never imported, nothing has been compiled; it takes seconds.
+    compiled_before = "torch._dynamo" in sys.modules
+    uncompiled = torch.compiler.set_stance("force_eager") if compiled_before else nullcontext()
+    with uncompiled, _ContiguousConvolutions():
+        yield
 
 
 @contextmanager
@@ -141,7 +162,8 @@ def in_memory_format(model: nn.Module, memory_format: torch.memory_format) -> It
     try:
         yield
     finally:
-        lay_out(model)
+        for parameter in model.parameters():
+            parameter.data = laid_out(parameter.data)
 
 
 def compiled(
@@ -161,6 +183,8 @@ def compiled(
     # The compiler's own random numbers would give other dropout masks than the plain pass.
     options: dict[str, Any] = {"fallback_random": True, "deterministic": deterministic}
     on_gpu = next(model.parameters()).is_cuda
+    # On a CPU the compiler would lay out any convolution channels-last (`laid_out`).
+    options["layout_optimization"] = on_gpu
     if on_gpu and not draws:
         # A graph's replay takes the seed that was set when it was recorded.
         options["triton.cudagraphs"] = True

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
 
 from minimascope import training
 from minimascope.data.augment import Augmentation, augment
@@ -135,13 +136,15 @@ def test_the_families_that_are_watched_are_all_there_are():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_predictions_and_interpolations_see_contiguous_batches(channels):
-    start, end, data = network(channels).eval(), network(channels).eval(), dataset(channels)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_predictions_and_interpolations_see_contiguous_batches(name, channels):
+    start, end, test = network(channels).eval(), network(channels).eval(), dataset(channels).test
     watched = Watched(start)
-    inputs = augment(data.test.inputs, AUGMENTATIONS["crop"], generator(0, "test"))
-    for laid in (inputs, channels_last(inputs)):
-        predict(start, laid)
-        line(start, end, Split(laid, data.test.labels), points=2)
+    inputs = test.inputs
+    if AUGMENTATIONS[name]:
+        inputs = augment(inputs, AUGMENTATIONS[name], generator(0, "test"))
+    predict(start, inputs)
+    line(start, end, Split(inputs, test.labels), points=2)
     watched.check()
 
 
@@ -194,44 +197,95 @@ def test_parameters_are_contiguous_again_after_another_format():
 
 
 class FromPixels(nn.Module):
-    """A network that takes images as pixels of channels, with narrow convolutions."""
+    """A network with a narrow convolution that is brought channels-last inputs or weights."""
+
+    def __init__(self, how: str):
+        super().__init__()
+        self.how = how
+        self.convolution = nn.Conv2d(4, 8, 1, 2, bias=False)
+        self.head = nn.Linear(8 * 16, 3)
+        if how == "by a parametrization":
+            parametrize.register_parametrization(self.convolution, "weight", ChannelsLast())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.how != "by a parametrization":
+            images = channels_last(images)
+        match self.how:
+            case "by keyword":
+                hidden = self.convolution(input=images)
+            case "as a function":
+                hidden = nn.functional.conv2d(images, self.convolution.weight, stride=2)
+            case _:
+                hidden = self.convolution(images)
+        return self.head(hidden.relu().flatten(1))
+
+
+class ChannelsLast(nn.Module):
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return channels_last(weight)
+
+
+class Convolved(TorchFunctionMode):
+    """The strides of all that convolutions get inside the block."""
 
     def __init__(self):
         super().__init__()
-        self.convolution = nn.Conv2d(4, 8, 1, 2, bias=False)
-        self.head = nn.Linear(8, 3)
+        self.found: list[tuple[torch.Size, Strides]] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.conv2d:
+            tensors = (a for a in (*args, *(kwargs or {}).values()) if isinstance(a, torch.Tensor))
+            self.found += [(tensor.shape, tensor.stride()) for tensor in tensors]
+        return function(*args, **(kwargs or {}))
+
+
+def measured(model: nn.Module, images: torch.Tensor) -> dict[str, float]:
+    names = ["train_loss", "sam_sharpness", "hessian_trace"]
+    found = measure(model, images, torch.arange(12) % 3, names, settings=FEW)
+    return {name: measurement.value for name, measurement in found.items()}
+
+
+@pytest.mark.parametrize(
+    "how", ["in forward", "by keyword", "as a function", "by a parametrization", "compiled before"]
+)
+def test_narrow_convolutions_of_a_strangers_network_are_contiguous_on_a_cpu(how):
+    torch.manual_seed(0)
+    model, images = FromPixels(how), torch.randn(12, 4, 8, 8)
+    expected = [p.stride() for p in model.parameters()]
+    if how == "compiled before":
+        stranger = torch.compile(model, backend="eager")
+        with torch.no_grad():
+            stranger(images)
+    else:
+        stranger = model.to(memory_format=torch.channels_last)
+        expected = [p.stride() for p in model.parameters()]
+    with Convolved() as convolved:
+        values = measured(stranger, channels_last(images))
+    assert convolved.found
+    assert all(found == strides(shape) for shape, found in convolved.found)
+    assert [p.stride() for p in model.parameters()] == expected
+    plain = FromPixels("in forward")
+    plain.convolution.weight.data = model.convolution.weight.detach().clone(
+        memory_format=torch.contiguous_format
+    )
+    plain.head.load_state_dict(model.head.state_dict())
+    assert values["train_loss"] == measured(plain, images)["train_loss"]
+
+
+class Wide(nn.Module):
+    """A network that takes it for granted that its inputs are laid out channels-last."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4 * 64, 3)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        images = images.permute(0, 3, 1, 2) if images.shape[-1] == 4 else images
-        return self.head(self.convolution(images).relu().mean((2, 3)))
+        return self.head(images.permute(0, 2, 3, 1).view(len(images), -1))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("where", ["the inputs", "the network", "within it"])
-def test_a_strangers_channels_last_network_is_measured_as_its_contiguous_copy(where, compiled):
-    torch.manual_seed(0)
-    model = FromPixels()
-    images, labels = torch.randn(12, 4, 8, 8), torch.arange(12) % 3
-
-    def measured(model: nn.Module, images: torch.Tensor) -> Mapping[str, float]:
-        found = measure(model, images, labels, list(FEW), settings=FEW)
-        return {name: measurement.value for name, measurement in found.items()}
-
-    expected = measured(model, images)
-    if where == "the network":
-        model.to(memory_format=torch.channels_last)
-    before = [p.stride() for p in model.parameters()]
-    watched = Watched(model)
-    laid = {
-        "the inputs": channels_last(images),
-        "the network": images,
-        "within it": images.permute(0, 2, 3, 1).contiguous(),
-    }[where]
-    stranger = torch.compile(model, backend="eager") if compiled else model
-    assert measured(stranger, laid) == expected
-    assert [p.stride() for p in model.parameters()] == before
-    for shape, found in watched.convolved:
-        assert found == strides(shape)
+def test_a_network_gets_the_inputs_as_they_are_laid_out():
+    images = channels_last(torch.randn(12, 4, 8, 8))
+    assert measured(Wide(), images)["train_loss"] > 0
 
 
 NARROW = """

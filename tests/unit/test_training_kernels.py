@@ -1,5 +1,6 @@
 """What makes training fast on a GPU changes no result that can be checked on a CPU."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -231,6 +232,18 @@ def test_a_compiled_training_agrees_with_the_plain_one(optimizer):
         compiled.state_dict().values(), plain.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(value, reference, rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
+def test_a_compiler_lays_out_no_narrow_convolution_channels_last():
+    """It would fail on a processor without AVX-512, and with its kernels (`make test-avx2`)."""
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    narrow = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 1, 2), nn.Flatten(), nn.Linear(72, 3)
+    plain, compiled = (copy.deepcopy(nn.Sequential(Scaled(), *narrow)) for _ in range(2))
+    expected = train(plain, image_data(), SPEC, 0)
+    history = train(compiled, image_data(), replace(SPEC, compile=True), 0)
+    torch.testing.assert_close(numbers(history), numbers(expected), rtol=1e-4, atol=1e-5)
 
 
 @needs_compiler

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..data.augment import Augmentation
 from ..data.prepared import Split
-from ..devices import convolve_contiguously, precision
+from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
 from ..measurement import Measurement
 from ..registry import SHARPNESS
@@ -38,8 +38,8 @@ def measure(
     costs no more than one of them. docs/measures.md says what each is.
 
     Args:
-        model: from inputs to logits [n, C]; unchanged by the call. A channels-last one is measured
-            as a contiguous copy on a CPU.
+        model: from inputs to logits [n, C]; unchanged by the call. On a CPU its convolutions are
+            computed contiguously, and a compiled one as if it were not.
         inputs: [n, …], on the model's device; what the loss is a mean over, usually all of the
             training data.
         labels: int64 [n], between 0 and C - 1.
@@ -60,21 +60,19 @@ def measure(
     """
     wanted = _names(measures)
     model = copy.deepcopy(model).eval()
-    if inputs.device.type == "cpu":
-        convolve_contiguously(model)
-    check(model, inputs, labels)
-    subject = Subject(model, Split(inputs, labels), augmentation, None, weight_decay)
     found: dict[str, Measurement] = {}
-    for family, component in SHARPNESS.items():
-        names = [name for name in wanted if name in component.gives]
-        if names:
-            function = component.load()
-            chosen = _enough_for(names, family) | dict((settings or {}).get(family, {}))
-            _check_settings(function, chosen, family)
-            draws = generator(seed, family, device=inputs.device)
-            with precision("fp32", inputs.device):
+    with precision("fp32", inputs.device), contiguous_convolutions(inputs.device):
+        check(model, inputs, labels)
+        subject = Subject(model, Split(inputs, labels), augmentation, None, weight_decay)
+        for family, component in SHARPNESS.items():
+            names = [name for name in wanted if name in component.gives]
+            if names:
+                function = component.load()
+                chosen = _enough_for(names, family) | dict((settings or {}).get(family, {}))
+                _check_settings(function, chosen, family)
+                draws = generator(seed, family, device=inputs.device)
                 measured = function(subject, draws, **chosen)
-            found |= {m.measure: m for m in measured.measurements}
+                found |= {m.measure: m for m in measured.measurements}
     return {name: found[name] for name in wanted if name in found}
 
 

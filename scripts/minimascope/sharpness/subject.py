@@ -7,7 +7,6 @@ from torch import nn
 
 from ..data.augment import Augmentation, augment
 from ..data.prepared import Split
-from ..devices import laid_out
 from ..errors import InputError
 from .losses import in_dtype_of
 
@@ -65,8 +64,7 @@ def check(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
                 " network again with a lower learning rate"
             )
     with torch.no_grad():
-        logits = model(in_dtype_of(model, laid_out(inputs[:1])))
-    check_labels(labels, logits.shape[-1])
+        check_labels(labels, model(in_dtype_of(model, inputs[:1])).shape[-1])
 
 
 def check_labels(labels: torch.Tensor, classes: int) -> None:
