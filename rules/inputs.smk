@@ -200,16 +200,11 @@ def tables() -> list[str]:
         *rules.trends.output,
         *rules.claims.output,
         # The papers are on images.
-        *(rules.claims_in_print.output if has_images() else []),
+        *(rules.claims_in_print.output if STUDY.has_images else []),
         *(rules.stability.output if STUDY.has_stability else []),
         *(rules.domains.output if STUDY.recordings else []),
         *(rules.reanalyse.output if STUDY.recordings else []),
     ]
-
-
-def has_images() -> bool:
-    """Whether a data set is made of images."""
-    return len(STUDY.recordings) < len(STUDY.config["datasets"])
 
 
 def foundations() -> list[str]:

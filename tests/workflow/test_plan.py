@@ -81,7 +81,7 @@ def of_all_networks(study: dict[str, Any]) -> dict[str, int]:
         "condition_statistics": 1,
         "trends": 1,
         "claims": 1,
-        "claims_in_print": int(sounds < len(sources)),
+        "claims_in_print": int(any(source not in {*SOUNDS, "circles"} for source in sources)),
         "stability": int(stability),
         "reanalyse": int(sounds > 0),
         "plot_dataset": drawn * len(sources) + sounds,
