@@ -105,7 +105,7 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
     measures = table(printed, "measures")
     rows = measures[measures.measure.str.startswith("corruption_accuracy")]
     assert set(rows.measure) == {"corruption_accuracy"}
-    assert set(rows.n) == {4 * TEST_IMAGES}
+    assert set(rows.n) == {TEST_IMAGES}
     details = document(printed, "baseline", "evaluation")["details"]["corruptions"]
     assert [(row["corruption"], row["severity"], row["origin"]) for row in details] == [
         ("fog", 1, "cifar10_c"),
