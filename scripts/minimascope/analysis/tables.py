@@ -327,8 +327,8 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
     ranked = means[means.index.isin(compared)]
     if ranked.count() > 1 and name.category != "diagnostic":
         extreme = ranked.idxmin() if name.direction == "lower is better" else ranked.idxmax()
-        places = _decimal_places(means[extreme], errors[extreme])
-        best = ranked.index[ranked.round(places) == round(means[extreme], places)]
+        printed = ranked.map(lambda mean: format_estimate(mean, errors[extreme]))
+        best = ranked.index[printed == printed[extreme]]
         cells[best] = "**" + cells[best] + "**"
     cells[means.abs() < FLOORS * rows["noise_floor"]] += f" {BELOW_FLOOR}"
     return cells
