@@ -1,10 +1,20 @@
 """From arrays to tidy tables."""
 
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 
 from minimascope.analysis.curves import CURVES, PATH, gather
+from minimascope.npz import write_npz
 
 RUN = {"dataset": "d", "network": "n", "condition": "baseline", "seed": "0"}
+
+
+class Files(list):
+    """Paths that have names, too."""
 
 
 def test_a_landscape_becomes_points_of_grids_and_of_lines():
@@ -65,3 +75,25 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
     on_plane = table[(table.path == plane) & table.model.notna()]
     assert on_plane.model.tolist() == ["a", "b", "c"]
     assert on_plane.loss.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_progress_is_shown_from_the_first_file_on(tmp_path):
+    (tmp_path / "a.json").write_text("damaged")
+    write_npz(tmp_path / "a.npz", {"nodes": np.zeros((1, 1))})
+    script = Path(__file__).parents[2] / "scripts" / "gather.py"
+    files = Files()
+    files.measures, files.arrays = [f"{tmp_path}/a.json"] * 3, [f"{tmp_path}/a.npz"] * 3
+    task = SimpleNamespace(
+        rule="gather",
+        input=files,
+        output=[],
+        params={},
+        log=[tmp_path / "log"],
+        threads=1,
+        wildcards=SimpleNamespace(curves="hessian"),
+    )
+    with pytest.raises(SystemExit):  # since the first file is no JSON
+        runpy.run_path(str(script), {"snakemake": task})
+    bar, _, error = (tmp_path / "log").read_text().partition("error: ")
+    assert "| 0/3 " in bar
+    assert "a.json" in error
