@@ -143,6 +143,10 @@ def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(pri
     )
     assert of_baseline[0] == of_baseline[1]
     assert of_augmentation[0] != of_augmentation[1]
+    # The copies of a corrupted set are taken as they are, and so is the accuracy on them.
+    on_copies = [m for m in of_augmentation[1] if m["measure"] == "corruption_accuracy"]
+    assert on_copies == [m for m in of_augmentation[0] if m["measure"] == "corruption_accuracy"]
+    assert on_copies[0]["view"] == "clean"
 
 
 def test_a_corrupted_set_with_other_labels_is_refused(project: Project):
