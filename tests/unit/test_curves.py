@@ -69,9 +69,14 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
         f"{plane}/model_losses": np.array([1.0, 2.0, 3.0]),
     }
     run = {"dataset": "d", "network": "n", "seed": "0"}
-    table = gather([({"run": run}, arrays)], CURVES["interpolation"])
+    document = {"run": run, "barriers": {line: 0.25}}
+    table = gather([(document, arrays)], CURVES["interpolation"])
     on_line = table[table.path == line].set_index("x")
     assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
+    assert on_line.barrier.tolist() == [0.25] * 3
+    assert table[table.path == plane].barrier.isna().all()
+    planes = {key: array for key, array in arrays.items() if key.startswith(plane)}
+    assert gather([(document, planes)], CURVES["interpolation"]).barrier.isna().all()
     on_plane = table[(table.path == plane) & table.model.notna()]
     assert on_plane.model.tolist() == ["a", "b", "c"]
     assert on_plane.loss.tolist() == [1.0, 2.0, 3.0]

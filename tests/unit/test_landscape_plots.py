@@ -54,6 +54,7 @@ def interpolation_frame(seeds=(0, 1)):
         origin = {**RUN, "seed": seed}
         ends = [{0.0: "initial", 1.0: "baseline"}.get(value) for value in x.round(9)]
         line = {"path": "initial – baseline", "x": x, "y": np.nan, "loss": 2.3 - x, "model": ends}
+        line["barrier"] = 0.5 + seed
         parts.append(pd.DataFrame({**origin, **line}))
         grid = np.array([(a, b) for a in range(3) for b in range(3)], dtype=float)
         plane = {"path": "initial – baseline – sam", "x": grid[:, 0], "y": grid[:, 1]}
@@ -155,7 +156,15 @@ def test_the_networks_on_a_line_and_a_plane_are_named():
     line, plane = panels(FIGURES["interpolation"]())
     assert [label.get_text() for label in line.get_xticklabels()] == ["initial", "baseline"]
     assert line.get_ylabel() == "Training loss (nats)"
+    assert line.get_title() == "initial – baseline\nbarrier 1.00 ± 0.50 nats"
+    assert "barrier" not in plane.get_title()
     assert {text.get_text() for text in plane.texts} == {"initial", "baseline", "sam"}
+
+
+def test_planes_alone_are_drawn_without_a_barrier():
+    frame = interpolation_frame()
+    (plane,) = panels(interpolation.plot(frame[frame["barrier"].isna()], "d", "n"))
+    assert plane.get_title() == "initial –\nbaseline – sam"
 
 
 def test_what_a_study_did_not_compute_is_said():
