@@ -47,10 +47,14 @@ def test_a_spectrum_becomes_eigenvalues_and_nodes():
         "nodes": np.array([[0.0, 1.0], [0.5, 2.0]]),
         "weights": np.array([[0.9, 0.1], [0.8, 0.2]]),
     }
-    table = gather([({"run": RUN, "view": "augmented"}, arrays)], CURVES["hessian"])
+    details = {"largest_eigenvalues": {"converged": True}}
+    details |= {"smallest_eigenvalues": {"converged": False}}
+    document = {"run": RUN, "view": "augmented", "details": details}
+    table = gather([(document, arrays)], CURVES["hessian"])
     eigenvalues = table[table.quantity == "eigenvalue"]
     assert eigenvalues.value.tolist() == [3.0, 2.0, -1.0]
     assert eigenvalues.residual.tolist() == [1e-6, 1e-5, 1e-7]
+    assert eigenvalues.converged.tolist() == [True, True, False]
     nodes = table[table.quantity == "node"]
     assert nodes.groupby("probe").weight.sum().round(12).tolist() == [1.0, 1.0]
     assert set(table["view"]) == {"augmented"}

@@ -40,6 +40,7 @@ def hessian_frame(conditions=CONDITIONS, seeds=(0, 1)):
         for seed in seeds:
             origin = {**RUN, "condition": condition, "seed": seed, "view": "clean"}
             top = {"quantity": "eigenvalue", "value": [10.0 + index, 5.0, -1.0], "residual": 1e-5}
+            top["converged"] = condition != "sam"
             parts.append(pd.DataFrame({**origin, **top}))
             for probe in (0, 1):
                 node = {"quantity": "node", "probe": probe, "value": [0.0, 4.0, 9.0]}
@@ -150,6 +151,12 @@ def test_a_spectrum_may_have_eigenvalues_or_a_density_alone():
     for quantity in ("eigenvalue", "node"):
         figure = spectrum.plot(frame[frame.quantity == quantity], "d", "n")
         assert len(panels(figure)) == 3
+
+
+def test_eigenvalues_of_a_solver_that_stopped_early_are_crosses():
+    for axes in panels(FIGURES["spectrum"]()):
+        markers = {line.get_marker() for line in axes.lines if len(line.get_xdata()) == 6}
+        assert markers == ({"x"} if axes.get_title() == "sam" else {"|"})
 
 
 def test_the_networks_on_a_line_and_a_plane_are_named():

@@ -68,6 +68,7 @@ def measures_frame(values=VALUES, network="resnet18"):
             "n": 10_000,
             "standard_error": None,
             "noise_floor": None,
+            "converged": True,
         }
         for (condition, measure), numbers in values.items()
         for seed, value in enumerate(numbers)

@@ -38,10 +38,11 @@ def landscape_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.D
 
 def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield eigenvalues with residuals, and nodes of the spectral density with weights."""
-    columns = ["quantity", "probe", "value", "weight", "residual"]
+    columns = ["quantity", "probe", "value", "weight", "residual", "converged"]
     for end in ("largest", "smallest"):
         if f"{end}_eigenvalues" in arrays:
             found = {"value": arrays[f"{end}_eigenvalues"], "residual": arrays[f"{end}_residuals"]}
+            found["converged"] = document["details"][f"{end}_eigenvalues"]["converged"]
             yield pd.DataFrame({"quantity": "eigenvalue", **found}).reindex(columns=columns)
     for probe, (nodes, weights) in enumerate(
         zip(arrays.get("nodes", []), arrays.get("weights", []), strict=True)
