@@ -42,6 +42,19 @@ def official_files(name: str) -> list[str]:
     return [raw_file(Path(DATA_DIR, file.name)) for file in files]
 
 
+def downloads() -> list[str]:
+    """All official archives, or the folders they unpack to, that the study reads."""
+    names = {
+        name
+        for dataset in STUDY.config["datasets"]
+        for name in (
+            STUDY.source_spec(dataset)["source"],
+            STUDY.corrupted_set(dataset),
+        )
+    }
+    return [path for name in sorted(names) for path in official_files(name)]
+
+
 def download_size(wildcards) -> int:
     """Size of an official archive in megabytes."""
     return math.ceil(official_file(wildcards.archive).size / 1e6)
@@ -200,16 +213,11 @@ def tables() -> list[str]:
         *rules.trends.output,
         *rules.claims.output,
         # The papers are on images.
-        *(rules.claims_in_print.output if has_images() else []),
+        *(rules.claims_in_print.output if STUDY.has_images else []),
         *(rules.stability.output if STUDY.has_stability else []),
         *(rules.domains.output if STUDY.recordings else []),
         *(rules.reanalyse.output if STUDY.recordings else []),
     ]
-
-
-def has_images() -> bool:
-    """Whether a data set is made of images."""
-    return len(STUDY.recordings) < len(STUDY.config["datasets"])
 
 
 def foundations() -> list[str]:
@@ -358,6 +366,26 @@ def tables_of_report(wildcards) -> dict[str, str]:
     if "landscape" in STUDY.families:
         tables["landscape"] = results("tables/landscape.csv")
     return tables if STUDY.pairs else {}
+
+
+def records_of_jobs(wildcards, output) -> list[str]:
+    """Snakemake's records of the jobs behind all results, not those of what the study once had.
+
+    They are no input, since one that is lost need not be made anew, and derived from the output,
+    since Snakemake then keeps no copy of them.
+    """
+    prefix = output.page.removesuffix(results("report.html"))
+    made = [*foundations(), *tables(), *figures(), *toy_results(), *downloads()]
+    paths = {prefix + path.removeprefix(prefix) for path in made}
+    found = set()
+    for maker in workflow.rules:
+        matches = (maker.output[0].match(path) for path in paths if maker.output)
+        found |= {
+            str(maker.benchmark.apply_wildcards(match.groupdict()))
+            for match in matches
+            if match
+        }
+    return sorted(found)
 
 
 def toy_results() -> list[str]:

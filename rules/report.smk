@@ -20,6 +20,7 @@ rule report:
         runtime=10,
     params:
         spec=report_spec,
+        records=records_of_jobs,
     message:
         "Report: one page of everything"
     script:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.corrupted import load_corrupted
@@ -39,14 +40,16 @@ def main() -> None:
     predictions = Predictions(run, logits.numpy(), dataset.test.labels.numpy(), view)
     domains = domain_rows(predictions.logits, dataset)
     measurements = measure_predictions(predictions) + measure_domains(domains)
-    if corrupted:
-        measurements.append(mean_corruption_accuracy(corrupted))
     details = {"corruptions": corrupted, "domains": domains}
     origin = {"model": metadata["content_sha256"], "data": data_hash}
     save_predictions(snakemake.output.predictions, predictions, **origin)
     origin |= {"run": run, "view": view, "device": device_name(device)}
     origin["seconds"] = time.perf_counter() - start
     content = document("evaluation", Measured(measurements, details), **origin)
+    if corrupted:
+        # Copies are taken as they are, also where the test images are augmented.
+        mean = asdict(mean_corruption_accuracy(corrupted))
+        content["measures"].append(mean | {"view": "clean"})
     write_json(snakemake.output.measures, content)
 
 

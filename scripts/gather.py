@@ -8,9 +8,9 @@ from minimascope.progress import progress
 
 
 def main() -> None:
-    pairs = zip(snakemake.input.measures, snakemake.input.arrays, strict=True)
-    read = ((read_json(document), read_npz(arrays)) for document, arrays in pairs)
-    files = progress(list(read), "gathering", "file")
+    pairs = list(zip(snakemake.input.measures, snakemake.input.arrays, strict=True))
+    shown = progress(pairs, "gathering", "file")
+    files = ((read_json(document), read_npz(arrays)) for document, arrays in shown)
     table = gather(files, CURVES[snakemake.wildcards.curves])
     write_text(snakemake.output.table, table.to_csv(index=False))
 

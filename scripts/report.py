@@ -43,7 +43,7 @@ def main() -> None:
         sections(yaml.safe_load(contents), names),
         files,
         measures,
-        {"Jobs": jobs_table(benchmarks(folder / "benchmarks")), **provenance},
+        {"Jobs": jobs_table(records(folder / "benchmarks")), **provenance},
         config=spec["config"],
         # In the study's order, which the sorted keys of the specification have not.
         conditions=[name for name in measures["condition"].unique() if name in named],
@@ -69,9 +69,9 @@ def surfaces(names: Mapping[str, str]) -> dict[str, str]:
     return {name: surfaces_figure(landscape, *place).to_json() for name, place in places.items()}
 
 
-def benchmarks(folder: Path) -> dict[str, pd.DataFrame]:
-    """Snakemake's records of jobs. They are no input: one that is lost need not be made anew."""
-    paths = sorted(folder.rglob("*.tsv"))
+def records(folder: Path) -> dict[str, pd.DataFrame]:
+    """Snakemake's records of jobs, as far as they are there."""
+    paths = [path for path in map(Path, snakemake.params.records) if path.exists()]
     return {path.relative_to(folder).as_posix(): pd.read_csv(path, sep="\t") for path in paths}
 
 

@@ -139,7 +139,8 @@ def with_text_keys(value: Any) -> Any:
 
     Raises:
         InputError: more levels or values than a study can have, such as YAML's references to
-            itself make of a few lines, or a number with more digits than any setting.
+            itself make of a few lines, a number with more digits than any setting, or two keys that
+            are the same text.
     """
     values = count()
 
@@ -155,9 +156,14 @@ def with_text_keys(value: Any) -> Any:
             return [copied(item, (*path, place)) for place, item in enumerate(value)]
         if not isinstance(value, Mapping):
             return value
-        return {
-            _key_text(key): copied(item, (*path, _key_text(key))) for key, item in value.items()
-        }
+        names: dict[str, Any] = {}
+        for key in value:
+            if (other := names.setdefault(_key_text(key), key)) is not key:
+                raise InputError(
+                    f"{path_text((*path, _key_text(key)))}: {other!r} and {key!r} are one name;"
+                    " rename one"
+                )
+        return {name: copied(value[key], (*path, name)) for name, key in names.items()}
 
     return copied(value, ())
 

@@ -217,6 +217,8 @@ def _check_capitals(study: Study) -> None:
         raise InputError(
             f"study: results/{name} is for {name[: -len(end)]} under protocol published; rename it"
         )
+    if name.casefold() == "compared":
+        raise InputError(f"study: results/{name} is for comparisons of studies; rename it")
     for section in ("datasets", "networks", "conditions"):
         names = study.conditions if section == "conditions" else study.config[section]
         known: dict[str, str] = {}

@@ -14,7 +14,8 @@ class Measurement:
     """One measured value.
 
     ``n`` is the number of samples (data points) behind it; ``standard_error`` and
-    ``noise_floor`` are in the value's unit, and None where the value is no estimate.
+    ``noise_floor`` are in the value's unit, and None where the value is no estimate; ``converged``
+    is False where a solver stopped before it had found all that it was asked for.
     """
 
     measure: str
@@ -24,6 +25,7 @@ class Measurement:
     protocol: Protocol = "corrected"
     standard_error: float | None = None
     noise_floor: float | None = None
+    converged: bool = True
 
 
 @dataclass(frozen=True)

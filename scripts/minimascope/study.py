@@ -176,6 +176,11 @@ class Study:
         return self.kind(dataset) == RECORDINGS
 
     @property
+    def has_images(self) -> bool:
+        """Whether a data set is made of images."""
+        return any(self.kind(dataset) == IMAGES for dataset in self.config["datasets"])
+
+    @property
     def recordings(self) -> list[str]:
         """Data sets that are made of recordings."""
         return [dataset for dataset in self.config["datasets"] if self.has_recordings(dataset)]

@@ -86,6 +86,8 @@ def _check_node(node: yaml.Node, path: str | PathLike, sizes: dict[yaml.Node, in
 
 def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
     seen = set()
+    # A reader keeps one of yes and on, or of 1 and 0x1, since they are the same value.
+    value_of = yaml.SafeLoader("").construct_object
     for key, _ in node.value:
         if key.value == TEMPLATE_KEY:
             raise InputError(
@@ -94,12 +96,13 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
             )
         # What merges another mapping may stand more than once.
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-            if (key.tag, key.value) in seen:
+            value = value_of(key)
+            if value in seen:
                 raise InputError(
                     f"{path}, {_line(key)}: the key {key.value!r} stands twice in one mapping;"
                     " remove one"
                 )
-            seen.add((key.tag, key.value))
+            seen.add(value)
 
 
 def _line(node: yaml.Node) -> str:

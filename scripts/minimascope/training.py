@@ -35,7 +35,7 @@ from .devices import (
 )
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
-from .optim.sam import sam_gradient
+from .optim.sam import NormLayer, sam_gradient
 from .optim.schedule import Schedule
 from .progress import progress
 from .seeding import generator
@@ -114,14 +114,15 @@ def train(
         checkpoint: where an interrupted run continues from, and is kept for the next time.
 
     Raises:
-        InputError: the loss became infinite or NaN, the last batch has a single input, or the
-            device cannot do what the specification asks for.
+        InputError: the loss became infinite or NaN, a network with BatchNorm would get a batch of
+            a single input, or the device cannot do what the specification asks for.
     """
     device = next(model.parameters()).device
     train_split, test_split = dataset.train.to(device), dataset.test.to(device)
-    if len(train_split) % spec.batch_size == 1:
+    smallest = len(train_split) % spec.batch_size or spec.batch_size
+    if smallest == 1 and any(isinstance(module, NormLayer) for module in model.modules()):
         raise InputError(
-            f"training.batch_size: {spec.batch_size} leaves a last batch of one input"
+            f"training.batch_size: {spec.batch_size} leaves a batch of one input"
             f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
         )
     memory_format = fastest_memory_format(model, device)

@@ -51,6 +51,7 @@ def measures_frame(conditions=CONDITIONS, seeds=SEEDS, run=RUN):
             "n": 10_000,
             "standard_error": np.nan,
             "noise_floor": np.nan,
+            "converged": True,
             "seconds": 1.0,
         }
         for (i, condition), seed in product(enumerate(conditions), seeds)

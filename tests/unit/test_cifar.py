@@ -67,6 +67,20 @@ def test_an_unpacked_folder_will_do(tmp_path):
     assert len(unpacked.classes) == 100
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_lies_beside_the_batches_is_not_read(tmp_path, packed):
+    beside = {".DS_Store": b"x", "notes.txt": b"x", "old/test_batch": b"x", ".c/test_batch": b"x"}
+    files = cifar10_files() | beside
+    if packed:
+        pack(files, tmp_path / "cifar-10-python.tar.gz", "cifar-10-batches-py")
+    else:
+        for name, content in files.items():
+            path = tmp_path / "cifar-10-batches-py" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    assert cifar.load_cifar10(tmp_path).test.labels.tolist() == batch(9, b"labels", 10)[b"labels"]
+
+
 class Malicious:
     def __reduce__(self):
         return print, ("this must not run",)

@@ -56,6 +56,14 @@ def test_every_number_has_a_row_that_says_what_it_is():
     assert set(published.protocol) == {"published"}
 
 
+def test_a_measure_can_be_of_another_view_than_its_document():
+    found = documents((0,))
+    found["evaluation0.json"]["measures"][0]["view"] = "augmented"
+    views = tidy(found, calibration((0,))).set_index("measure")["view"]
+    assert views["test_accuracy"] == "augmented"
+    assert views["test_nll"] == "clean"
+
+
 def test_the_generalisation_gap_is_the_difference_of_accuracies_in_percentage_points():
     table = tidy(documents(), calibration()).set_index(["measure", "seed"]).value
     for seed in (0, 1):

@@ -123,6 +123,12 @@ FAULTS = [
     ({"seeds": [1, 1]}, "seeds: lists a value twice; give each once"),
     ({"seeds": [-1]}, "seeds[0]: must be at least 0, got -1"),
     ({"networks": {}}, "networks: is empty; give at least 1"),
+    ({"conditions": {True: {}, "on": {}}}, "conditions.on: True and 'on' are one name; rename one"),
+    ({"datasets": {"x": {1: 1, "1": 2}}}, "datasets.x.1: 1 and '1' are one name; rename one"),
+    (
+        {"study": "Compared"},
+        "study: results/Compared is for comparisons of studies; rename it",
+    ),
     ({"networks": None}, "networks: expected object, got nothing"),
     ({"study": "../x"}, "study: '../x' does not match ^[A-Za-z][A-Za-z0-9_-]*\\Z"),
     ({"conditions": {"a b": {}}}, "conditions: 'a b' does not match ^[A-Za-z][A-Za-z0-9_]*\\Z"),

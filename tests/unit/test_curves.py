@@ -1,10 +1,20 @@
 """From arrays to tidy tables."""
 
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 
 from minimascope.analysis.curves import CURVES, PATH, gather
+from minimascope.npz import write_npz
 
 RUN = {"dataset": "d", "network": "n", "condition": "baseline", "seed": "0"}
+
+
+class Files(list):
+    """Paths that have names, too."""
 
 
 def test_a_landscape_becomes_points_of_grids_and_of_lines():
@@ -37,10 +47,14 @@ def test_a_spectrum_becomes_eigenvalues_and_nodes():
         "nodes": np.array([[0.0, 1.0], [0.5, 2.0]]),
         "weights": np.array([[0.9, 0.1], [0.8, 0.2]]),
     }
-    table = gather([({"run": RUN, "view": "augmented"}, arrays)], CURVES["hessian"])
+    details = {"largest_eigenvalues": {"converged": True}}
+    details |= {"smallest_eigenvalues": {"converged": False}}
+    document = {"run": RUN, "view": "augmented", "details": details}
+    table = gather([(document, arrays)], CURVES["hessian"])
     eigenvalues = table[table.quantity == "eigenvalue"]
     assert eigenvalues.value.tolist() == [3.0, 2.0, -1.0]
     assert eigenvalues.residual.tolist() == [1e-6, 1e-5, 1e-7]
+    assert eigenvalues.converged.tolist() == [True, True, False]
     nodes = table[table.quantity == "node"]
     assert nodes.groupby("probe").weight.sum().round(12).tolist() == [1.0, 1.0]
     assert set(table["view"]) == {"augmented"}
@@ -59,9 +73,36 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
         f"{plane}/model_losses": np.array([1.0, 2.0, 3.0]),
     }
     run = {"dataset": "d", "network": "n", "seed": "0"}
-    table = gather([({"run": run}, arrays)], CURVES["interpolation"])
+    document = {"run": run, "barriers": {line: 0.25}}
+    table = gather([(document, arrays)], CURVES["interpolation"])
     on_line = table[table.path == line].set_index("x")
     assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
+    assert on_line.barrier.tolist() == [0.25] * 3
+    assert table[table.path == plane].barrier.isna().all()
+    planes = {key: array for key, array in arrays.items() if key.startswith(plane)}
+    assert gather([(document, planes)], CURVES["interpolation"]).barrier.isna().all()
     on_plane = table[(table.path == plane) & table.model.notna()]
     assert on_plane.model.tolist() == ["a", "b", "c"]
     assert on_plane.loss.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_progress_is_shown_from_the_first_file_on(tmp_path):
+    (tmp_path / "a.json").write_text("damaged")
+    write_npz(tmp_path / "a.npz", {"nodes": np.zeros((1, 1))})
+    script = Path(__file__).parents[2] / "scripts" / "gather.py"
+    files = Files()
+    files.measures, files.arrays = [f"{tmp_path}/a.json"] * 3, [f"{tmp_path}/a.npz"] * 3
+    task = SimpleNamespace(
+        rule="gather",
+        input=files,
+        output=[],
+        params={},
+        log=[tmp_path / "log"],
+        threads=1,
+        wildcards=SimpleNamespace(curves="hessian"),
+    )
+    with pytest.raises(SystemExit):  # since the first file is no JSON
+        runpy.run_path(str(script), {"snakemake": task})
+    bar, _, error = (tmp_path / "log").read_text().partition("error: ")
+    assert "| 0/3 " in bar
+    assert "a.json" in error

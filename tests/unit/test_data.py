@@ -92,6 +92,18 @@ def test_a_missing_or_empty_split_is_named(folder, split):
         image_folder.load(folder, ".")
 
 
+@pytest.mark.parametrize("name", [None, "a.zip", "a.tar"])
+def test_hidden_folders_and_files_hold_no_pictures(folder, tmp_path_factory, name):
+    picture(folder / "train" / "dog" / ".ipynb_checkpoints" / "1-checkpoint.png")
+    for split in ("train", "test"):
+        picture(folder / split / ".thumbnails" / "1.png")
+        (folder / split / "cat" / "._1.png").write_bytes(b"what macOS notes of a file")
+    path = packed(folder, tmp_path_factory.mktemp("archives") / name) if name else folder
+    data = image_folder.load(path.parent, path.name)
+    assert data.classes == ("cat", "dog")
+    assert (len(data.train), len(data.test)) == (3, 3)
+
+
 def test_a_truncated_picture_is_named(folder):
     path = folder / "test" / "cat" / "1.png"
     path.write_bytes(path.read_bytes()[:50])

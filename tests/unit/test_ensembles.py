@@ -213,7 +213,7 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     row = measure_corrupted(hits)
     accuracies = 100 * right.mean(axis=1) / 4
     assert row["measure"] == "corruption_accuracy_generated"
-    assert (row["unit"], row["n"], row["members"]) == ("percent", 120, 3)
+    assert (row["unit"], row["n"], row["members"]) == ("percent", 30, 3)
     assert row["ensemble"] == pytest.approx(accuracies[0])
     assert row["gain"] == pytest.approx(accuracies[0] - accuracies[1:].mean())
     differences = 25 * (right[0] - right[1:].mean(axis=0))

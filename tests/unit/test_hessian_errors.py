@@ -162,7 +162,9 @@ def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
         "trace_products": 0,
         "density_probes": 0,
     }
-    details = measure(subject, generator(0), **settings).details["largest_eigenvalues"]
+    found = measure(subject, generator(0), **settings)
+    assert [m.converged for m in found.measurements] == [False]
+    details = found.details["largest_eigenvalues"]
     assert details["converged"] is False
     assert len(details["values"]) < 20
     assert details["tolerance"] == 1e-14

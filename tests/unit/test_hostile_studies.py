@@ -55,6 +55,8 @@ FILES = {
         STUDY.replace("epochs: 1,", "epochs: 1, epochs: 2,"),
         "line 5: the key 'epochs' stands twice",
     ),
+    "a word for true twice": (STUDY + "x: {yes: 1, on: 2}", "line 7: the key 'on' stands twice"),
+    "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' stands twice"),
     "a list": ("- a\n- b\n", "holds no keys"),
     "a word": ("study", "holds no keys"),
     "nothing": ("", "holds no keys"),

@@ -40,6 +40,7 @@ def hessian_frame(conditions=CONDITIONS, seeds=(0, 1)):
         for seed in seeds:
             origin = {**RUN, "condition": condition, "seed": seed, "view": "clean"}
             top = {"quantity": "eigenvalue", "value": [10.0 + index, 5.0, -1.0], "residual": 1e-5}
+            top["converged"] = condition != "sam"
             parts.append(pd.DataFrame({**origin, **top}))
             for probe in (0, 1):
                 node = {"quantity": "node", "probe": probe, "value": [0.0, 4.0, 9.0]}
@@ -54,6 +55,7 @@ def interpolation_frame(seeds=(0, 1)):
         origin = {**RUN, "seed": seed}
         ends = [{0.0: "initial", 1.0: "baseline"}.get(value) for value in x.round(9)]
         line = {"path": "initial – baseline", "x": x, "y": np.nan, "loss": 2.3 - x, "model": ends}
+        line["barrier"] = 0.5 + seed
         parts.append(pd.DataFrame({**origin, **line}))
         grid = np.array([(a, b) for a in range(3) for b in range(3)], dtype=float)
         plane = {"path": "initial – baseline – sam", "x": grid[:, 0], "y": grid[:, 1]}
@@ -151,11 +153,25 @@ def test_a_spectrum_may_have_eigenvalues_or_a_density_alone():
         assert len(panels(figure)) == 3
 
 
+def test_eigenvalues_of_a_solver_that_stopped_early_are_crosses():
+    for axes in panels(FIGURES["spectrum"]()):
+        markers = {line.get_marker() for line in axes.lines if len(line.get_xdata()) == 6}
+        assert markers == ({"x"} if axes.get_title() == "sam" else {"|"})
+
+
 def test_the_networks_on_a_line_and_a_plane_are_named():
     line, plane = panels(FIGURES["interpolation"]())
     assert [label.get_text() for label in line.get_xticklabels()] == ["initial", "baseline"]
     assert line.get_ylabel() == "Training loss (nats)"
+    assert line.get_title() == "initial – baseline\nbarrier 1.00 ± 0.50 nats"
+    assert "barrier" not in plane.get_title()
     assert {text.get_text() for text in plane.texts} == {"initial", "baseline", "sam"}
+
+
+def test_planes_alone_are_drawn_without_a_barrier():
+    frame = interpolation_frame()
+    (plane,) = panels(interpolation.plot(frame[frame["barrier"].isna()], "d", "n"))
+    assert plane.get_title() == "initial –\nbaseline – sam"
 
 
 def test_what_a_study_did_not_compute_is_said():

@@ -228,6 +228,15 @@ def test_sam_sharpness_is_a_plain_loop_over_shuffled_augmented_passes(architectu
         assert part.tolist() == pytest.approx(by_hand, rel=1e-8, abs=1e-11)
 
 
+@pytest.mark.parametrize(("augmentation", "passes"), [(None, 1 + 3), (CROP, 1 + 2 * 3)])
+def test_the_data_are_passed_once_for_each_loss_that_counts(augmentation, passes):
+    model, split = network("vit"), images("vit", 30)
+    seen = []
+    model.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    published_sam_sharpness(Subject(model, split, augmentation), 0.05, 3, generator=generator(4))
+    assert sum(seen) == passes * 30
+
+
 def test_the_model_is_left_as_it_was():
     model = network("resnet18")
     still = copy.deepcopy(model.state_dict())

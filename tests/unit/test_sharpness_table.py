@@ -40,6 +40,7 @@ def sharpness_frame():
             "protocol": "published" if measure != "sam_sharpness" else "corrected",
             "standard_error": error,
             "noise_floor": floor,
+            "converged": True,
         }
         for (condition, view, measure), (values, error, floor) in rows.items()
         for seed, value in enumerate(values)
@@ -81,6 +82,19 @@ def test_the_sharpness_table_has_views_and_initial_weights_but_compares_minima()
     assert bold == ["augmentation"]
     assert table.loc["initial", "SAM-sharpness, null"] == "—"
     assert not table["SAM-sharpness, published"].str.contains("**", regex=False).any()
+
+
+def test_a_value_of_a_solver_that_stopped_early_is_marked_and_explained():
+    frame = sharpness_frame()
+    stopped = (frame["condition"] == "augmentation") & (frame["view"] == "clean")
+    stopped &= (frame["measure"] == "sam_sharpness") & (frame["seed"] == 1)
+    table = sharpness_table(summarise(frame.assign(converged=~stopped), NO_PAIRS), "d", "n")
+    marked = table["SAM-sharpness"].str.endswith(" ‡")
+    assert marked[marked].index.tolist() == ["augmentation"]
+    assert "‡: in at least one seed the solver stopped" in table.attrs["caption"]
+    assert r"$\ddagger$" in to_latex(table)
+    table = sharpness_table(summarise(frame, NO_PAIRS), "d", "n")
+    assert "‡" not in table.attrs["caption"]
 
 
 def test_the_main_table_shows_trained_networks_in_one_view():

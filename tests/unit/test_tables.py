@@ -68,6 +68,7 @@ def measures_frame(values=VALUES, network="resnet18"):
             "n": 10_000,
             "standard_error": None,
             "noise_floor": None,
+            "converged": True,
         }
         for (condition, measure), numbers in values.items()
         for seed, value in enumerate(numbers)
@@ -276,15 +277,11 @@ def test_best_is_the_highest_accuracy_the_lowest_error_and_the_sharpest_is_marke
     assert "over 3 seeds" in table.attrs["caption"]
 
 
-def test_all_values_that_print_like_the_best_are_marked():
-    table = table_of(
-        {
-            ("a", "test_ece"): [0.1, 0.2],
-            ("b", "test_ece"): [0.2, 0.1 + 1e-9],
-            ("c", "test_ece"): [0.1, 0.21],
-        }
-    )
-    assert [cell.startswith("**") for cell in table["Test ECE"]] == [True, True, False]
+@pytest.mark.parametrize("scale", [1e-9, 0.1, 1e5, 1e6, 1e12])
+def test_all_values_that_print_like_the_best_are_marked(scale):
+    pairs = {"a": [1, 2], "b": [2, 1 + 1e-5], "c": [1, 2.1], "d": [3, math.nan]}
+    table = table_of({(c, "test_ece"): [scale * x for x in pair] for c, pair in pairs.items()})
+    assert [cell.startswith("**") for cell in table["Test ECE"]] == [True, True, False, False]
 
 
 def test_nothing_is_marked_where_there_is_nothing_to_compare():

@@ -52,10 +52,11 @@ def test_validation_pictures_are_the_test_split_under_their_annotated_class(tmp_
     assert data.test.inputs[:, 0, 0, 0].tolist() == [201, 200]
 
 
-def test_an_unpacked_folder_gives_the_same(tmp_path):
+def test_an_unpacked_folder_gives_the_same_whatever_is_hidden_in_it(tmp_path):
     pack(tmp_path, files())
     packed = tiny_imagenet.load(tmp_path)
-    for name, content in files().items():
+    beside = {f"{part}/images/.ipynb_checkpoints/a.JPEG": jpeg(9) for part in ("train/n02", "val")}
+    for name, content in {**files(), **beside}.items():
         path = tmp_path / "tiny-imagenet-200" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -50,17 +50,19 @@ KFAC = {"name": "kfac", "lr": 0.01, "damping": 0.01, "factor_every": 2, "inverse
 GDTUO = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 0.0001, "weight_decay": 0.01}
 
 
-def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd():
+# 19 and 1 end with batches of one input, which only BatchNorm cannot have.
+@pytest.mark.parametrize("batch_size", [6, 19, 1])
+def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd(batch_size):
     data, model, expected = feature_data(), perceptron(), perceptron()
-    spec = TrainingSpec(epochs=2, batch_size=6, optimizer=SGD)
+    spec = TrainingSpec(epochs=2, batch_size=batch_size, optimizer=SGD)
     history = train(model, data, spec, seed=3)
 
     velocity = [torch.zeros_like(p) for p in expected.parameters()]
     for epoch in range(2):
         order = torch.randperm(20, generator=generator(3, "order", epoch))
         total, hits = 0.0, 0
-        for start in range(0, 20, 6):
-            rows = order[start : start + 6]
+        for start in range(0, 20, batch_size):
+            rows = order[start : start + batch_size]
             logits = expected(data.train.inputs[rows])
             log_p = logits - logits.logsumexp(1, keepdim=True)
             loss = -log_p[torch.arange(len(rows)), data.train.labels[rows]].mean()
@@ -208,10 +210,11 @@ def test_divergence_names_epoch_step_and_learning_rate():
         train(perceptron(), feature_data(), spec, 0)
 
 
-def test_a_last_batch_of_one_image_is_refused():
-    spec = TrainingSpec(epochs=1, batch_size=19, optimizer=SGD)
-    with pytest.raises(InputError, match="batch_size: 19 leaves a last batch of one"):
-        train(perceptron(), feature_data(), spec, 0)
+@pytest.mark.parametrize("batch_size", [23, 1])
+def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size):
+    spec = TrainingSpec(epochs=1, batch_size=batch_size, optimizer=SGD)
+    with pytest.raises(InputError, match=f"batch_size: {batch_size} leaves a batch of one.*Norm"):
+        train(resnet(), image_data(24), spec, 0)
 
 
 class TrainingInterruptedError(Exception):

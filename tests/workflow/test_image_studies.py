@@ -105,7 +105,7 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
     measures = table(printed, "measures")
     rows = measures[measures.measure.str.startswith("corruption_accuracy")]
     assert set(rows.measure) == {"corruption_accuracy"}
-    assert set(rows.n) == {4 * TEST_IMAGES}
+    assert set(rows.n) == {TEST_IMAGES}
     details = document(printed, "baseline", "evaluation")["details"]["corruptions"]
     assert [(row["corruption"], row["severity"], row["origin"]) for row in details] == [
         ("fog", 1, "cifar10_c"),
@@ -143,6 +143,10 @@ def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(pri
     )
     assert of_baseline[0] == of_baseline[1]
     assert of_augmentation[0] != of_augmentation[1]
+    # The copies of a corrupted set are taken as they are, and so is the accuracy on them.
+    on_copies = [m for m in of_augmentation[1] if m["measure"] == "corruption_accuracy"]
+    assert on_copies == [m for m in of_augmentation[0] if m["measure"] == "corruption_accuracy"]
+    assert on_copies[0]["view"] == "clean"
 
 
 def test_a_corrupted_set_with_other_labels_is_refused(project: Project):

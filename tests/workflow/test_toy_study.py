@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -45,6 +47,14 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Project:
         Project(checkout, folder).finish(TOYS)
 
     return Project(checkout, made_once(tmp_path_factory, "toys", run))
+
+
+def test_the_report_counts_no_jobs_of_functions_that_are_gone(toys: Project, tmp_path: Path):
+    project = Project(toys.checkout, shutil.copytree(toys.folder, tmp_path / "copied"))
+    project.finish(study_with({"toy_fits.functions": ["booth"]}, TOYS))
+    reports = [folder / RESULTS / "report.html" for folder in (toys.folder, project.folder)]
+    counts = [re.findall(r">toy_fits</th>\s*<td>(\d+)</td>", r.read_text()) for r in reports]
+    assert counts == [["2"], ["1"]]
 
 
 def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys: Project):

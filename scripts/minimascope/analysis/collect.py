@@ -19,6 +19,7 @@ COLUMNS = [
     "n",
     "standard_error",
     "noise_floor",
+    "converged",
     "seconds",
 ]
 PROVENANCE_COLUMNS = [*RUN, "view", "family", "seconds", "device", "model", "data"]

@@ -38,10 +38,11 @@ def landscape_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.D
 
 def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield eigenvalues with residuals, and nodes of the spectral density with weights."""
-    columns = ["quantity", "probe", "value", "weight", "residual"]
+    columns = ["quantity", "probe", "value", "weight", "residual", "converged"]
     for end in ("largest", "smallest"):
         if f"{end}_eigenvalues" in arrays:
             found = {"value": arrays[f"{end}_eigenvalues"], "residual": arrays[f"{end}_residuals"]}
+            found["converged"] = document["details"][f"{end}_eigenvalues"]["converged"]
             yield pd.DataFrame({"quantity": "eigenvalue", **found}).reindex(columns=columns)
     for probe, (nodes, weights) in enumerate(
         zip(arrays.get("nodes", []), arrays.get("weights", []), strict=True)
@@ -51,12 +52,15 @@ def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.Dat
 
 
 def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
-    """Yield the points of lines (x) and planes (x, y), with the networks that lie on them."""
+    """Yield the points of lines (x) and planes (x, y), with the networks that lie on them.
+
+    Every point of a line has the line's barrier, in nats.
+    """
     for path in dict.fromkeys(name.rpartition("/")[0] for name in arrays):
         part = {key: arrays[f"{path}/{key}"] for key in KEYS if f"{path}/{key}" in arrays}
         names = path.split(PATH)
         if "y" in part:
-            yield _grid(part["x"], part["y"], part["losses"], path=path)
+            yield _grid(part["x"], part["y"], part["losses"], path=path, barrier=np.nan)
             corners = zip(
                 names, part["model_x"], part["model_y"], part["model_losses"], strict=True
             )
@@ -66,7 +70,7 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
             ends = dict(zip((0.0, 1.0), names, strict=True))
             models = [ends.get(x) for x in part["x"]]
             line = {"x": part["x"], "y": np.nan, "loss": part["losses"], "model": models}
-            yield pd.DataFrame({"path": path, **line})
+            yield pd.DataFrame({"path": path, "barrier": document["barriers"][path], **line})
 
 
 KEYS = ("x", "y", "losses", "model_x", "model_y", "model_losses")

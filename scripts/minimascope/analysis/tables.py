@@ -46,6 +46,7 @@ SUMMARY_COLUMNS = [
     "sem",
     "n_seeds",
     "noise_floor",
+    "converged",
     "unit",
     "protocol",
 ]
@@ -64,7 +65,13 @@ MISSING = "—"
 ROUNDING = 1e-12
 # A value this many times its noise floor or less is marked.
 FLOORS = 2
-BELOW_FLOOR = "†"
+BELOW_FLOOR, NOT_CONVERGED = "†", "‡"
+MARKS = {
+    BELOW_FLOOR: f"less than {FLOORS} times its noise floor, which is its own standard error,"
+    " rounding, or the null of the published procedure.",
+    NOT_CONVERGED: "in at least one seed the solver stopped before all that it was asked for had"
+    " converged, so that the outermost eigenvalue may be missing.",
+}
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -81,6 +88,7 @@ _LATEX_SPECIAL = str.maketrans(
         "—": "---",
         "ρ": r"$\rho$",
         "†": r"$\dagger$",
+        "‡": r"$\ddagger$",
     }
 )
 
@@ -96,7 +104,7 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     Args:
         measures: one row per number, with columns ``dataset``, ``network``, ``condition``,
             ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``,
-            ``standard_error`` and ``noise_floor``.
+            ``standard_error``, ``noise_floor`` and ``converged``.
         disagreement: one row per unordered pair of models, with columns ``dataset``,
             ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b``, ``view`` (of
             the first model's test data) and the measures of pairs.
@@ -117,7 +125,7 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     floors = measures[["standard_error", "noise_floor"]].astype(float).max(axis=1)
     grouped = measures.assign(noise_floor=floors).groupby(keys, sort=False)
     seeds = grouped["value"].agg(mean="mean", sem="sem", n_seeds="count")
-    seeds = seeds.join(grouped["noise_floor"].mean()).reset_index()
+    seeds = seeds.join([grouped["noise_floor"].mean(), grouped["converged"].all()]).reset_index()
     pairs = pd.DataFrame(_over_pairs(disagreement), columns=SUMMARY_COLUMNS)
     parts = [part[SUMMARY_COLUMNS] for part in (seeds, pairs) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pairs
@@ -168,6 +176,7 @@ def _over_pairs(disagreement: pd.DataFrame) -> list[dict[str, Any]]:
                     "mean": mean,
                     "sem": error,
                     "n_seeds": len(matrix),
+                    "converged": True,
                     "unit": unit,
                     "protocol": "corrected",
                 }
@@ -228,8 +237,8 @@ def main_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFram
 
     Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
     sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too.
-    A dagger marks a mean of less than twice its noise floor. Measures without any value have no
-    column. ``table.attrs["caption"]`` explains the marks.
+    A dagger marks a mean of less than twice its noise floor, a double one a solver that stopped
+    early. Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
 
     Raises:
         InputError: if the summary has no row for the data set and network.
@@ -241,7 +250,7 @@ def main_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFram
     names = {measure: MEASURES[measure] for measure in MAIN_MEASURES if measure in present}
     table = _table(rows, names, conditions).reindex(conditions)
     caption = _caption(dataset, network, rows, names)
-    table.attrs["caption"] = f"{caption} {_floor_sentence(table)}".strip()
+    table.attrs["caption"] = f"{caption} {_explained_marks(table)}".strip()
     return table
 
 
@@ -270,7 +279,7 @@ def sharpness_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.Dat
     table.attrs["caption"] = (
         f"{network} on {dataset}: mean ± standard error over {seeds}. Published: as the papers'"
         " code computed it. SAM-sharpness, null, is the published procedure without any"
-        f" perturbation. Bold: the sharpest. {_floor_sentence(table)}"
+        f" perturbation. Bold: the sharpest. {_explained_marks(table)}"
     )
     return table
 
@@ -302,14 +311,9 @@ def _table(
     return table.fillna(MISSING)
 
 
-def _floor_sentence(table: pd.DataFrame) -> str:
-    marked = table.astype(str).apply(lambda column: column.str.contains(BELOW_FLOOR)).any(axis=None)
-    if not marked:
-        return ""
-    return (
-        f"{BELOW_FLOOR}: less than {FLOORS} times its noise floor, which is its own standard error,"
-        " rounding, or the null of the published procedure."
-    )
+def _explained_marks(table: pd.DataFrame) -> str:
+    text = "".join(table.astype(str).to_numpy().ravel())
+    return " ".join(f"{mark}: {meaning}" for mark, meaning in MARKS.items() if mark in text)
 
 
 def each_network(
@@ -327,10 +331,11 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
     ranked = means[means.index.isin(compared)]
     if ranked.count() > 1 and name.category != "diagnostic":
         extreme = ranked.idxmin() if name.direction == "lower is better" else ranked.idxmax()
-        places = _decimal_places(means[extreme], errors[extreme])
-        best = ranked.index[ranked.round(places) == round(means[extreme], places)]
+        printed = ranked.map(lambda mean: format_estimate(mean, errors[extreme]))
+        best = ranked.index[printed == printed[extreme]]
         cells[best] = "**" + cells[best] + "**"
     cells[means.abs() < FLOORS * rows["noise_floor"]] += f" {BELOW_FLOOR}"
+    cells[~rows["converged"]] += f" {NOT_CONVERGED}"
     return cells
 
 

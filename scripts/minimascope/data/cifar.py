@@ -2,15 +2,15 @@
 
 import io
 import pickle
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import InputError
-from .archives import archive_files
 from .official import CIFAR10, CIFAR100, RemoteFile
+from .pictures import files_of
 from .prepared import Dataset, Split
 
 SIDE = 32
@@ -24,8 +24,9 @@ def load_cifar10(data_dir: Path) -> Dataset:
     Raises:
         InputError: a batch is missing or is not what the official archive holds.
     """
-    files = _batches(Path(data_dir), CIFAR10)
-    train = [_split(files, f"data_batch_{number}", "labels") for number in range(1, 6)]
+    batches = [f"data_batch_{number}" for number in range(1, 6)]
+    files = _decoded_files(Path(data_dir), CIFAR10, {*batches, "test_batch", "batches.meta"})
+    train = [_split(files, name, "labels") for name in batches]
     names = _names(files, "batches.meta", "label_names")
     return _dataset(train, _split(files, "test_batch", "labels"), names)
 
@@ -38,7 +39,7 @@ def load_cifar100(data_dir: Path) -> Dataset:
     Raises:
         InputError: a batch is missing or is not what the official archive holds.
     """
-    files = _batches(Path(data_dir), CIFAR100)
+    files = _decoded_files(Path(data_dir), CIFAR100, {"train", "test", "meta"})
     names = _names(files, "meta", "fine_label_names")
     splits = (_split(files, name, "fine_labels") for name in ("train", "test"))
     return _dataset([next(splits)], next(splits), names)
@@ -49,18 +50,15 @@ def _dataset(train: list[Split], test: Split, names: list[str]) -> Dataset:
     return Dataset(whole, test, tuple(names))
 
 
-def _batches(data_dir: Path, file: RemoteFile) -> dict[str, Any]:
-    """Return the decoded pickles of an unpacked folder, or else of the archive, by file name."""
+def _decoded_files(data_dir: Path, file: RemoteFile, names: set[str]) -> dict[str, Any]:
+    """Return the named pickles of an unpacked folder, or else of the archive."""
     unpacked = data_dir / file.folder
-    if unpacked.is_dir():
-        files = ((PurePosixPath(path.name), path.read_bytes()) for path in unpacked.iterdir())
-        origin = unpacked
-    else:
-        files, origin = archive_files(data_dir / file.name), data_dir / file.name
+    root = unpacked if unpacked.is_dir() else data_dir / file.name
+    # Copies in folders below are none of the data set.
+    own = names | {f"{file.folder}/{name}" for name in names}
     return {
-        name.name: _decoded(content, f"{origin}: {name.name}")
-        for name, content in files
-        if name.suffix != ".html"
+        path.name: _decoded(content, f"{root}: {path.name}")
+        for path, content in files_of(root, lambda path: str(path) in own)
     }
 
 

@@ -34,9 +34,7 @@ def load(data_dir: Path, path: str, image_size: int | None = None) -> Dataset:
 
 
 def _pictures(root: Path) -> Iterator[Picture]:
-    for name, content in files_of(root):
-        if not is_picture(name):
-            continue
+    for name, content in files_of(root, is_picture):
         start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
         if len(name.parts) >= start + 3:
             split, label = name.parts[start : start + 2]

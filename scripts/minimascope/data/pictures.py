@@ -38,21 +38,28 @@ class Picture:
 
 
 def files_of(
-    path: Path, wanted: Callable[[PurePosixPath], bool] | None = None
+    path: Path, wanted: Callable[[PurePosixPath], bool]
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield (path inside, content) of each wanted file below a folder or in an archive."""
+    """Yield (path inside, content) of each wanted file below a folder or in an archive.
+
+    What is hidden, or in a hidden folder, is none: macOS, Jupyter and others leave copies there.
+    """
+
+    def chosen(name: PurePosixPath) -> bool:
+        return not any(part.startswith(".") for part in name.parts) and wanted(name)
+
     if is_archive(path):
-        yield from archive_files(path, wanted)
+        yield from archive_files(path, chosen)
         return
     for file in sorted(path.rglob("*")):
         name = PurePosixPath(file.relative_to(path))
-        if file.is_file() and (wanted is None or wanted(name)):
+        if file.is_file() and chosen(name):
             yield name, file.read_bytes()
 
 
 def is_picture(name: PurePosixPath) -> bool:
     """Return whether a file has the name of a picture."""
-    return name.suffix.lower() in SUFFIXES and not name.name.startswith(".")
+    return name.suffix.lower() in SUFFIXES
 
 
 def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None) -> Dataset:

@@ -30,15 +30,15 @@ def load(data_dir: Path) -> Dataset:
 def _pictures(root: Path) -> Iterator[Picture]:
     validation: dict[str, tuple[str, bytes]] = {}
     labels: dict[str, str] | None = None
-    for name, content in files_of(root):
+    for name, content in files_of(root, lambda name: is_picture(name) or name.name == ANNOTATIONS):
         parts = name.parts[1:] if name.parts[0] == TINY_IMAGENET.folder else name.parts
-        if parts[:1] == ("train",) and is_picture(name):
+        if parts[:1] == ("train",):
             yield Picture("train", parts[1], str(name), content)
-        elif parts[:1] == ("val",) and is_picture(name):
-            validation[name.name] = (str(name), content)
         elif name.name == ANNOTATIONS:
             rows = [cells for _, cells in rows_of(content, root / name, "\t")]
             labels = {cells[0]: cells[1] for cells in rows if len(cells) > 1}
+        elif parts[:1] == ("val",):
+            validation[name.name] = (str(name), content)
     if labels is None or labels.keys() != validation.keys():
         raise InputError(
             f"{root}: val/{ANNOTATIONS} and the pictures in val/images do not belong together;"

@@ -76,4 +76,4 @@ def measure_corrupted(hits: CorruptedHits, resamples: int = RESAMPLES) -> dict[s
     named = mean_corruption_accuracy(hits.rows)
     values = 100 * hits.shares.mean(axis=1)
     row = compared(values, 100 * hits.shares[..., None], named.unit, True, resamples)
-    return {"measure": named.measure, **row, "n": named.n}
+    return {"measure": named.measure, **row}

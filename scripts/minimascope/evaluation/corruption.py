@@ -35,9 +35,9 @@ def mean_corruption_accuracy(rows: Sequence[dict[str, Any]]) -> Measurement:
     """Return the mean over all corruptions and severities, in percent.
 
     It has a name of its own where the corruptions are generated: only published sets can be
-    compared with other work.
+    compared with other work. All copies are of the same images, which are counted once.
     """
     generated = any(row["origin"] == "generated" for row in rows)
     name = "corruption_accuracy_generated" if generated else "corruption_accuracy"
     mean = sum(row["accuracy"] for row in rows) / len(rows)
-    return Measurement(name, 100 * mean, "percent", sum(row["n"] for row in rows))
+    return Measurement(name, 100 * mean, "percent", rows[0]["n"])

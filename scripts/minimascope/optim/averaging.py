@@ -30,7 +30,7 @@ class Average(AveragedModel):
 
         Args:
             model: whose weights and statistics are replaced.
-            batches: inputs as in training, each of two or more.
+            batches: inputs as in training.
         """
         update_bn(batches, self.module)
         model.load_state_dict(self.module.state_dict())

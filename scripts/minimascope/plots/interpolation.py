@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
+from ..analysis.tables import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, loss_norm
 from .style import COLOURS, GREY, HALF_PAGE, scale_axis, select, styled
@@ -20,12 +21,14 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each line and each plane between networks.
 
     On lines, thin curves are seeds and the thick one is their mean; dots are the networks
-    themselves. Planes are those of the smallest seed, in units of Euclidean distance; losses of
-    more than three times the largest of their networks' share one colour.
+    themselves, and the title has the barrier, mean ± standard error over seeds. Planes are those of
+    the smallest seed, in units of Euclidean distance; losses of more than three times the largest
+    of their networks' share one colour.
 
     Args:
         interpolation: a row for each point, with columns ``seed``, ``path``, ``x``, ``y`` (NaN on
-            lines), ``loss`` (nats) and ``model``, the network that is exactly there, if any.
+            lines), ``loss`` (nats), ``barrier`` (nats; of the line, NaN on planes) and ``model``,
+            the network that is exactly there, if any.
         dataset: whose rows are drawn.
         network: whose rows are drawn.
     """
@@ -48,10 +51,19 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         panels = part.subplots(math.ceil(len(found) / columns), columns, squeeze=False)
         for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
             draw(axes, points)
-            axes.set_title(path.replace(" – ", " –\n", 1) if len(path) > 20 else path)
+            title = path.replace(" – ", " –\n", 1) if len(path) > 20 else path
+            axes.set_title(f"{title}{_height(points)}")
         for spare in list(panels.flat)[len(found) :]:
             spare.remove()
     return figure
+
+
+def _height(points: pd.DataFrame) -> str:
+    """Return a line's barrier as the last line of a title; nothing for a plane."""
+    barriers = points.groupby("seed")["barrier"].first().dropna()
+    if barriers.empty:
+        return ""
+    return f"\nbarrier {format_estimate(barriers.mean(), barriers.sem())} nats"
 
 
 def _cap(points: pd.DataFrame) -> float:

@@ -19,12 +19,13 @@ def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the density of the Hessian's spectrum for each condition, with extreme eigenvalues.
 
     The line is the mean over seeds and probes of the quadrature's nodes, each a narrow Gaussian;
-    the band is the range over seeds. Ticks below are eigenvalues that were computed one by one.
+    the band is the range over seeds. Ticks below are eigenvalues that were computed one by one;
+    crosses are those of a solver that stopped before all had converged.
 
     Args:
         hessian: a row for each eigenvalue (``quantity`` is ``eigenvalue``) and for each node of
             the density (``node``), with columns ``condition``, ``seed``, ``view``, ``probe``,
-            ``value`` and ``weight``.
+            ``value``, ``weight`` and ``converged`` (of eigenvalues).
         dataset: whose rows are drawn.
         network: whose rows are drawn.
     """
@@ -42,22 +43,20 @@ def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
     for axes, (condition, style) in zip(grid.flat, styles.items(), strict=False):
         chosen = rows[rows["condition"] == condition]
         _draw_density(axes, chosen, eigenvalues, deviation, style.colour)
-        extremes = chosen.loc[chosen["quantity"] == "eigenvalue", "value"]
-        axes.plot(
-            extremes,
-            np.full(len(extremes), 0.04),
-            transform=axes.get_xaxis_transform(),
-            linestyle="none",
-            marker="|",
-            markersize=6,
-            color="black",
-        )
+        _draw_eigenvalues(axes, chosen[chosen["quantity"] == "eigenvalue"])
         axes.set_title(wrap_name(condition))
     for axes in grid.flat[len(styles) :]:
         axes.remove()
     figure.supxlabel("Eigenvalue of the Hessian", fontsize="medium")
     figure.supylabel("Density of the spectrum", fontsize="medium")
     return figure
+
+
+def _draw_eigenvalues(axes: Axes, eigenvalues: pd.DataFrame) -> None:
+    for marker, size, converged in (("|", 6, True), ("x", 4, False)):
+        values = eigenvalues.loc[eigenvalues["converged"].eq(converged), "value"]
+        place = {"transform": axes.get_xaxis_transform(), "linestyle": "none", "color": "black"}
+        axes.plot(values, np.full(len(values), 0.04), marker=marker, markersize=size, **place)
 
 
 def _draw_density(

@@ -252,7 +252,8 @@ def measure(
 
 def _extreme_eigenvalue(found: Eigenvalues, end: str, n: int) -> Measurement:
     name = {"largest": "hessian_top_eigenvalue", "smallest": "hessian_smallest_eigenvalue"}[end]
-    return Measurement(name, found.values[0], "1", n, noise_floor=found.residuals[0])
+    value, floor = found.values[0], found.residuals[0]
+    return Measurement(name, value, "1", n, noise_floor=floor, converged=found.converged)
 
 
 def _trace(trace: Trace, n: int) -> Measurement:

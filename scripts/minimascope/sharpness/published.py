@@ -100,14 +100,18 @@ def published_sam_sharpness(
         rows = torch.randperm(len(losses), generator=generator, device=losses.device)
         return torch.stack([part.mean() for part in losses[rows].split(BATCH_SIZE)]).mean()
 
-    inputs, plain = split.inputs, losses(split.inputs)
-    if subject.augmentation:
-        plain = losses(augment(split.inputs, subject.augmentation, generator))
+    def shown() -> torch.Tensor:
+        if subject.augmentation:
+            return augment(split.inputs, subject.augmentation, generator)
+        return split.inputs
+
+    inputs = shown()
+    plain = losses(inputs)
     centre = shuffled_mean(plain)
     values = centre.new_empty(2, samples)
     for k in progress(range(samples), "published procedure", "sample"):
         if subject.augmentation:
-            inputs = augment(split.inputs, subject.augmentation, generator)
+            inputs = shown()
             plain = losses(inputs)
         noise.normal_(0, scale, generator=generator)
         torch.add(origin, noise, out=state.vector)
