@@ -83,9 +83,8 @@ format: $(READY) ## format Python and Snakemake files
 bench: $(READY) ## measure speed and print it as a table of ratios
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
-docs: $(READY) ## make docs/configuration.md and the tables of docs/reruns.md from the schema
+docs: $(READY) ## make docs/configuration.md from the schema
 	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
-	$(BIN)/python scripts/rerun_reference.py
 
 clean: check ## remove the results of the study
 	rm -rf results/$(NAME)

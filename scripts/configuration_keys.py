@@ -1,6 +1,6 @@
 """Every key that a study can have, in the order of the schema, for the tables in docs/."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,11 @@ class Key:
         path: its path, with ``<name>`` where a study has a name of its choice.
         schema: what it may be; empty where only ``same_as`` is known.
         same_as: the section whose keys it has.
-        reruns: the rules that a change of it concerns first, by its own ``reruns`` in the schema
-            or that of the section around it.
     """
 
     path: str
     schema: Mapping[str, Any]
     same_as: str | None
-    reruns: Sequence[str]
 
     @property
     def is_section(self) -> bool:
@@ -45,23 +42,20 @@ class Key:
 def configuration_keys() -> list[Key]:
     """Return all keys."""
     schema = load_schema(SCHEMA)
-    return list(_below(schema, schema, "", ()))
+    return list(_below(schema, schema, ""))
 
 
-def _below(
-    section: Mapping[str, Any], root: Mapping[str, Any], path: str, reruns: Sequence[str]
-) -> Iterator[Key]:
+def _below(section: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Iterator[Key]:
     for name, child in section.get("properties", {}).items():
         target = {**resolve_reference(child, root), **child}
-        concerned = target.get("reruns", reruns)
         key = f"{path}{name}"
-        yield Key(key, target, SAME_AS.get(key), concerned)
+        yield Key(key, target, SAME_AS.get(key))
         if key not in SAME_AS:
-            yield from _below(target, root, f"{key}.", concerned)
+            yield from _below(target, root, f"{key}.")
     if isinstance(items := section.get("additionalProperties"), Mapping) and "$ref" in items:
         key = f"{path}<name>"
         target = resolve_reference(items, root)
         if key in SAME_AS:
-            yield Key(key, {}, SAME_AS[key], target["reruns"])
+            yield Key(key, {}, SAME_AS[key])
         else:
-            yield from _below(target, root, f"{key}.", target.get("reruns", reruns))
+            yield from _below(target, root, f"{key}.")

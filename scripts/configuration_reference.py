@@ -22,8 +22,7 @@ calls `snakemake --configfile` with a stranger's study should run `make check ST
 
 A run is trained with the settings of `training`, over which those of its data set and then those
 of its condition are laid, mapping by mapping. Each job depends on the part of the configuration
-that it uses and on nothing else: [reruns.md](reruns.md) says for each key what runs again when it
-changes.
+that it uses and on nothing else: [reruns.md](reruns.md) says what runs again when it changes.
 
 | key | values | default | meaning |
 |---|---|---|---|

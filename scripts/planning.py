@@ -3,7 +3,7 @@
 import ast
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +47,10 @@ class Plan:
     Attributes:
         jobs: those that would start, in their order.
         size: the number of all jobs of the study.
-        following: for each rule of the study all rules whose jobs depend on its own.
     """
 
     jobs: Sequence[PlannedJob]
     size: int
-    following: Mapping[str, frozenset[str]]
 
 
 def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
@@ -71,18 +69,7 @@ def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
             for job in jobs
             if dag.needrun(job)
         ]
-        return Plan(needed, len(jobs), _following(dag, jobs))
-
-
-def _following(dag: DAG, jobs: Sequence[Job]) -> dict[str, frozenset[str]]:
-    """Return the rules after each rule; job by job, since few jobs read all that a rule makes."""
-    after_job: dict[Job, set[str]] = {}
-    following: dict[str, frozenset[str]] = {job.rule.name: frozenset() for job in jobs}
-    for job in reversed(jobs):
-        readers = set(dag.depending[job]) - dag.targetjobs
-        after_job[job] = _rules(readers).union(*(after_job[reader] for reader in readers))
-        following[job.rule.name] |= after_job[job]
-    return following
+        return Plan(needed, len(jobs))
 
 
 @contextmanager

@@ -8,12 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from refusals import refused
 
-from minimascope.data import archives, image_folder
+from minimascope.data import archives
 from minimascope.data.archives import archive_files, archive_names
-from minimascope.data.tiny_imagenet import load as load_tiny_imagenet
 
 
 def read_all(path: Path) -> int:
@@ -36,10 +34,7 @@ def member(name: str, **attributes) -> tarfile.TarInfo:
 
 KINDS = {
     "symbolic link": {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
-    "hard link": {"type": tarfile.LNKTYPE, "linkname": "../../etc/passwd"},
     "device of characters": {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 5},
-    "device of blocks": {"type": tarfile.BLKTYPE},
-    "pipe": {"type": tarfile.FIFOTYPE},
 }
 
 
@@ -60,7 +55,7 @@ def test_a_symbolic_link_in_a_zip_is_refused(tmp_path):
         read_all(tmp_path / "a.zip")
 
 
-OUTSIDE = ("../x.png", "a/../../x.png", "/x.png", "//x.png", "C:\\x.png", "a\\..\\..\\x.png")
+OUTSIDE = ("a/../../x.png", "/x.png", "C:\\x.png")
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "zip"])
@@ -74,13 +69,6 @@ def test_names_that_lead_out_are_refused_in_every_kind_of_archive(tmp_path, name
         tar(path, member(name))
     with refused(str(path), "leads out of the archive"):
         read_all(path)
-
-
-@pytest.mark.parametrize("name", [".", "./"])
-def test_a_file_without_a_name_is_refused_and_the_folder_itself_is_not(tmp_path, name):
-    with refused("a.tar: holds a file without a name"):
-        archive_names(tar(tmp_path / "a.tar", member(name)))
-    assert not archive_names(tar(tmp_path / "b.tar", member(name, type=tarfile.DIRTYPE)))
 
 
 def test_control_characters_in_a_name_do_not_reach_the_screen(tmp_path):
@@ -111,19 +99,6 @@ def test_files_that_declare_more_than_the_archive_can_hold_are_refused(
         archive_names(path)
 
 
-def test_a_sparse_file_counts_with_the_bytes_that_it_stands_for(tmp_path):
-    path = tar(tmp_path / "a.tar", member("x"))
-    header = bytearray(path.read_bytes())
-    header[156:157] = tarfile.GNUTYPE_SPARSE
-    header[257:265] = b"ustar  \0"
-    header[483:495] = b"%011o\0" % (3 * 2**30)
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header[:512])
-    path.write_bytes(header)
-    with refused("a.tar: x declares 3,221,225,472 bytes"):
-        read_all(path)
-
-
 def test_a_zip_that_inflates_to_more_than_it_declares_is_refused_before_it_does(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -144,15 +119,6 @@ def test_methods_that_cannot_be_bounded_are_refused(tmp_path, method):
         read_all(tmp_path / "a.zip")
 
 
-def test_a_zip_whose_files_share_their_bytes_counts_these_each_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "LARGEST_UNPACKED", 2 * 2**20)
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x", bytes(2**20))
-        archive.filelist *= 20  # twenty entries of the directory, one place
-    with refused("a.zip", "1,048,576 bytes, 3,145,728 with those before it", memory=10):
-        read_all(tmp_path / "a.zip")
-
-
 def test_a_stream_without_an_end_is_read_only_so_far(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "LARGEST_UNPACKED", 2**20)
     # One folder after another: nothing that declares a size.
@@ -160,13 +126,6 @@ def test_a_stream_without_an_end_is_read_only_so_far(tmp_path, monkeypatch):
     (tmp_path / "a.tar.gz").write_bytes(stream)
     assert len(stream) < 10_000
     with refused("a.tar.gz: unpacks to more than an archive of its size can hold", memory=3):
-        archive_names(tmp_path / "a.tar.gz")
-
-
-def test_headers_of_headers_without_an_end_are_refused(tmp_path):
-    comment = tarfile.TarInfo.create_pax_global_header({"comment": "x"})
-    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(3000 * comment))
-    with refused("a.tar.gz: not a readable archive"):
         archive_names(tmp_path / "a.tar.gz")
 
 
@@ -183,37 +142,3 @@ def test_too_many_files_are_refused_and_none_is_kept_in_memory(tmp_path, monkeyp
     path = tar(tmp_path / "a.tar.gz", *(member(f"{n}/") for n in range(2_100)))
     with refused("holds more than 2,000 files", memory=3):
         read_all(path)
-
-
-def test_archives_in_archives_are_left_alone(tmp_path):
-    inner = tar(tmp_path / "inner.tar", member("train/cat/1.png"))
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.write(inner, "train/cat/inner.tar")
-    with refused("no folder with one folder of pictures per class"):
-        image_folder.load(tmp_path, "a.zip")
-
-
-def test_a_zip_that_asks_for_a_password_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("x", b"x" * 100)
-    content = bytearray((tmp_path / "a.zip").read_bytes())
-    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.index(signature) + place] |= 1
-    (tmp_path / "a.zip").write_bytes(content)
-    with refused("a.zip: not a readable archive", "password"):
-        read_all(tmp_path / "a.zip")
-
-
-# What the readers make of files
-
-
-def test_annotations_that_are_no_table_are_refused(tmp_path):
-    folder = tmp_path / "tiny-imagenet-200"
-    (folder / "val" / "images").mkdir(parents=True)
-    (folder / "train" / "n1" / "images").mkdir(parents=True)
-    Image.new("RGB", (64, 64)).save(folder / "train" / "n1" / "images" / "0.png")
-    Image.new("RGB", (64, 64)).save(folder / "val" / "images" / "v.png")
-    for content in (b"v.png n1\n", b"\xff\xfe\t\n"):
-        (folder / "val" / "val_annotations.txt").write_bytes(content)
-        with refused("val_annotations.txt"):
-            load_tiny_imagenet(tmp_path)

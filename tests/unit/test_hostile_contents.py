@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import pickle
 import struct
 import zlib
@@ -36,10 +37,7 @@ POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
 """
 PICTURES = {
     "fifty thousand pixels square": (png(50_000, 50_000), "decompression bomb"),
-    "wider than any memory": (png(2**31 - 1, 1), "1.png: not a readable picture"),
-    "no pixels": (png(0, 0), "1.png: not a readable picture"),
     "a program": (POSTSCRIPT, "cannot identify image file"),
-    "a broken chunk": (png(8, 8)[:40] + b"\xff" * 30, "1.png: not a readable picture"),
 }
 
 
@@ -67,23 +65,6 @@ def test_a_sound_that_declares_an_absurd_length_is_refused():
         sound.read_sound(flac_of(2**36 - 1), "x.flac")
 
 
-def test_a_wav_that_declares_more_than_it_holds_gives_what_it_holds_or_nothing():
-    stream = io.BytesIO()
-    soundfile.write(stream, np.full(8000, 0.1), 8000, format="WAV")
-    content = bytearray(stream.getvalue())
-    place = content.index(b"data") + 4
-    content[place : place + 4] = struct.pack("<L", 2**32 - 2)
-    content[4:8] = struct.pack("<L", 2**32 - 1)
-    samples, _ = sound.read_sound(bytes(content), "x.wav")
-    assert len(samples) == 8000
-
-
-def test_a_file_of_nothing_but_samples_is_refused(tmp_path):
-    (tmp_path / "x.raw").write_bytes(bytes(1000))
-    with refused("x.raw: cannot be decoded"):
-        sound.read_sound(tmp_path / "x.raw", "x.raw")
-
-
 def npy(header: str) -> bytes:
     text = header.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
@@ -91,13 +72,8 @@ def npy(header: str) -> bytes:
 
 HEADERS = {
     "a petabyte": "{'descr': '|u1', 'fortran_order': False, 'shape': (1125899906842624,)}",
-    "a product that overflows": "{'descr': '|u1', 'fortran_order': False, 'shape': (2**40, 2)}",
-    "more than any index": f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**62}, 9)}}",
-    "a negative side": "{'descr': '|u1', 'fortran_order': False, 'shape': (-5, 3)}",
     "objects": "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
-    "no mapping": "[[[[[",
     "a call": "__import__('os').system('true')",
-    "an unknown type": "{'descr': 'zzz', 'fortran_order': False, 'shape': (1,)}",
 }
 
 
@@ -124,14 +100,9 @@ class Run:
 
 def marker_pickles(marker: Path) -> dict[str, bytes]:
     """Return pickles that make a file when they are loaded as pickles usually are."""
-    import os
-    import subprocess
-
     command = f"touch {marker}"
     return {
         "os.system": pickle.dumps(Run(os.system, command)),
-        "subprocess": pickle.dumps(Run(subprocess.getoutput, command)),
-        "eval": pickle.dumps(Run(eval, f"__import__('os').system({command!r})")),
         "protocol 0": b"cos\nsystem\n(V" + command.encode() + b"\ntR.",
         "by attributes of what is allowed": (
             b"\x80\x04\x8c\x05numpy\x8c\x11ndarray.__class__\x93)R."
@@ -154,43 +125,14 @@ def test_a_batch_of_cifar_runs_no_code(tmp_path, kind):
 
 BATCHES = {
     "announces eight gigabytes": b"\x80\x05\x96" + struct.pack("<Q", 2**33) + b"x.",
-    "announces more than there is": b"\x80\x05\x8e" + struct.pack("<Q", 2**62) + b"x.",
-    "remembers at a far place": b"\x80\x02]r\xff\xff\xff\x7f.",
-    "nests without end": b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
     "an array of a petabyte": (
         b"\x80\x02cnumpy\nndarray\nK\x01\x8a\x08" + struct.pack("<Q", 2**50) + b"\x85\x86R."
     ),
     "sets what cannot be set": b"\x80\x02]}X\x01\x00\x00\x00ab.b.",
-    "nothing": b"",
 }
 
 
 @pytest.mark.parametrize("fault", BATCHES)
 def test_a_hostile_batch_of_cifar_is_refused(fault):
-    if fault == "remembers at a far place":
-        assert cifar._decoded(BATCHES[fault], "x") == []  # at no cost
-    elif fault == "nests without end":
-        assert isinstance(cifar._decoded(BATCHES[fault], "x"), tuple)
-    else:
-        with refused("x: not a batch of the official archive"):
-            cifar._decoded(BATCHES[fault], "x")
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"labels": ["0"]}, "'labels' is no list of labels"),
-        ({"labels": np.zeros(1)}, "'labels' is no list of labels"),
-        ({"labels": [2**70]}, "'labels' is no list of labels"),
-        ({"data": [[0] * 3072]}, "'data' is no array"),
-        ({"data": np.zeros((1, 3072), dtype=object)}, "not rows of 3,072 pixels"),
-    ],
-)
-def test_entries_of_other_kinds_are_refused(files, message):
-    batch = {"data": np.zeros((1, 3072), dtype=np.uint8), "labels": [0]} | files
-    with refused("data_batch_1", message):
-        cifar._split(
-            {"data_batch_1": {key.encode(): value for key, value in batch.items()}},
-            "data_batch_1",
-            "labels",
-        )
+    with refused("x: not a batch of the official archive"):
+        cifar._decoded(BATCHES[fault], "x")

@@ -1,6 +1,5 @@
 """Names that users give cannot run in a spreadsheet, and stay text in pages and figures."""
 
-import csv
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -8,44 +7,19 @@ import pandas as pd
 import pytest
 from audio_cases import COLUMNS, ROWS, audio_folder
 from model_frames import domains_frame, models_frame
-from PIL import Image
 
 from minimascope.analysis.html import page, paragraph, table_html
 from minimascope.analysis.tables import to_latex
-from minimascope.data import image_folder
 from minimascope.data.audio_folder import load as load_recordings
-from minimascope.data.recordings import read_recordings, write_recordings
 from minimascope.errors import InputError
 from minimascope.names import fault_of_name
 from minimascope.plots import domains
 from minimascope.plots.style import save_svg
 
-FORMULAS = (
-    *("=1+1", '=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "=", "-", " =1+1"),
-    *("-x", "+a", "-1e"),
-)
-UNSEEN = ("\t=1+1", "a\tb", "\rx", "a\nb", "a\0b", "\x1b[2J", "a\x85b", "a\u2028b", "\ud800")
-VALUES = ("NA", "nan", "NULL", "None", "true", "False", "inf", "Infinity", "n/a", "<NA>")
-PLAIN = (
-    *("none", "Na", "Nan", "trues"),
-    *(
-        "dog",
-        "-0.5",
-        "+1",
-        "-12",
-        "0",
-        "1,5",
-        "a=b",
-        "a-b",
-        "a@b",
-        "naïve",
-        "犬",
-        "🐕",
-        "S1",
-        "nan1",
-    ),
-    *("<script>", "a|b", "a_b", "50 %", "a\\b", "$x$", "a&b", "New York", "information"),
-)
+FORMULAS = ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "-", " =1+1", "-x")
+UNSEEN = ("\t=1+1", "a\nb", "a\0b", "\x1b[2J", "a\x85b", "a\u2028b", "\ud800")
+VALUES = ("NA", "nan", "NULL", "None", "n/a", "<NA>", "true", "False", "Infinity")
+PLAIN = ("none", "trues", "-0.5", "+1", "0", "a=b", "a-b", "naïve", "🐕", "nan1", "<script>", "$x$")
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -69,7 +43,7 @@ def test_numbers_and_all_other_text_are_names(name):
 
 
 def test_the_words_are_those_that_pandas_takes_for_missing_or_true(tmp_path):
-    for name in (*VALUES[:6], "n/a", "<NA>"):
+    for name in VALUES[:8]:
         (tmp_path / "t.csv").write_text(f"name\n{name}\n{name}\n")
         assert list(pd.read_csv(tmp_path / "t.csv")["name"]) != [name, name]
 
@@ -87,29 +61,6 @@ def test_a_table_of_recordings_with_a_formula_is_refused_by_name(tmp_path, colum
     audio_folder(tmp_path, rows)
     with pytest.raises(InputError, match=rf"table\.csv: {column} '=1\+1.*formula.*; rename it"):
         load_recordings(tmp_path, "table.csv")
-
-
-def test_what_is_written_of_recordings_holds_no_formula(tmp_path):
-    audio_folder(tmp_path, [(f"{n}.wav", *row[1:]) for n, row in enumerate(ROWS)])
-    recordings = load_recordings(tmp_path, "table.csv")
-    write_recordings(tmp_path / "written.csv", recordings)
-    with (tmp_path / "written.csv").open(newline="") as file:
-        cells = [cell for row in csv.reader(file) for cell in row]
-    assert not [cell for cell in cells if cell and fault_of_name(cell) and cell not in "truefalse"]
-    changed = (tmp_path / "written.csv").read_text().replace("watch", "=1+1")
-    (tmp_path / "written.csv").write_text(changed)
-    with pytest.raises(InputError, match=r"written\.csv: domain '=1\+1'"):
-        read_recordings(tmp_path / "written.csv")
-
-
-def test_a_class_of_pictures_with_a_formula_for_a_name_is_refused(tmp_path):
-    for split in ("train", "test"):
-        (tmp_path / split / "=1+1").mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / split / "=1+1" / "1.png")
-    with pytest.raises(
-        InputError, match=r"class '=1\+1' would run as a formula.*rename its folder"
-    ):
-        image_folder.load(tmp_path, ".")
 
 
 class Page(HTMLParser):

@@ -4,7 +4,6 @@ import contextlib
 import io
 import subprocess
 import sys
-from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,8 @@ from snakemake.settings.types import (
     Quietness,
     ResourceSettings,
 )
-from study_cases import BASE, ROOT, SCHEMA
-from test_hostile_studies import FILES, FOUND, STUDY
+from study_cases import ROOT, SCHEMA
+from test_hostile_studies import FILES, STUDY
 
 from minimascope.errors import InputError
 from minimascope.loading import load_study
@@ -73,60 +72,6 @@ def test_whatever_is_accepted_can_be_planned(tmp_path):
             plan(config, tmp_path)
 
     check()
-
-
-def dry_run(text: str, folder: Path) -> subprocess.CompletedProcess:
-    (folder / "study.yaml").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--dry-run"]
-    command += ["--directory", folder, "--configfile", folder / "study.yaml", "--cores", "1"]
-    command += ["--workflow-profile", ROOT / "profiles" / "default"]
-    return subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
-    )
-
-
-# What Snakemake's own reader accepts, and what it refuses with a message of its own. (A billion
-# merged mappings keep it busy for ever, before anything of the workflow is read.)
-ACCEPTED = ("a key twice", "a template", "a billion laughs")
-REFUSED = ("a call", "a call of another kind", "a module", "a list", "nothing", "tabs", "a NUL")
-STUDIES = (
-    "a name that ends a line",
-    "a study's name that ends a line",
-    "a key that clears the screen",
-    "a name that Snakemake takes for a loop",
-    "a number of four hundred digits",
-    "a sweep of a million cells",
-    "a folder with a wildcard",
-    "a folder with a variable",
-)
-
-
-@pytest.mark.parametrize("fault", ACCEPTED)
-def test_a_file_that_snakemake_would_take_is_refused_in_one_line(tmp_path, fault):
-    result = dry_run(FILES[fault][0].replace("MARKER", str(tmp_path / "marker")), tmp_path)
-    assert result.returncode == 1
-    assert FILES[fault][1] in result.stdout.splitlines()[-1]
-    assert "Traceback" not in result.stdout
-
-
-@pytest.mark.parametrize("fault", REFUSED)
-def test_a_file_that_snakemake_refuses_runs_nothing(tmp_path, fault):
-    marker = tmp_path / "marker"
-    result = dry_run(FILES[fault][0].replace("MARKER", str(marker)), tmp_path)
-    assert result.returncode == 1
-    assert "Traceback" not in result.stdout
-    assert "Config file" in result.stdout
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("fault", STUDIES)
-def test_a_study_that_was_found_to_break_the_plan_is_refused_in_one_line(tmp_path, fault):
-    changes, message = FOUND[fault]
-    text = yaml.safe_dump(deepcopy(BASE) | changes, allow_unicode=True)
-    result = dry_run(text, tmp_path)
-    assert result.returncode == 1
-    assert message in result.stdout.splitlines()[-1]
-    assert "Traceback" not in result.stdout
 
 
 def make(target: str, study: Path) -> subprocess.CompletedProcess:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from study_cases import BASE, ROOT, SCHEMA
 
 from minimascope.conditions import condition_rows
-from minimascope.config import MOST_LEVELS, MOST_VALUES
+from minimascope.config import MOST_VALUES
 from minimascope.errors import InputError
 from minimascope.loading import load_study
 from minimascope.study import Study
@@ -36,44 +36,19 @@ MERGES = "a: &a {k: v}\n" + "".join(
 )
 FILES = {
     "a call": (STUDY + "x: !!python/object/apply:os.system ['touch MARKER']", "line 7: could not"),
-    "a call of another kind": (
-        STUDY + "x: !!python/object/new:os.system ['touch MARKER']",
-        "line 7: could not determine a constructor",
-    ),
-    "a name": (STUDY + "x: !!python/name:os.system", "line 7: could not determine a constructor"),
-    "a module": (STUDY + "x: !!python/module:antigravity", "line 7: could not determine"),
-    "a tuple": (STUDY + "x: !!python/tuple [1]", "line 7: could not determine a constructor"),
     "a template": (
         STUDY + "__use_yte__: true\nx: ?__import__('os').system('touch MARKER')",
         "line 7: __use_yte__ makes Snakemake run code",
     ),
     "a billion laughs": (STUDY + BOMB, "its references stand for more than"),
-    "a billion merged mappings": (STUDY + MERGES, "its references stand for more than"),
     "itself": (STUDY + "x: &x {y: *x}", "line 7: contains itself"),
     "a key twice": (STUDY + "study: other", "line 7: the key 'study' stands twice"),
-    "a key twice far down": (
-        STUDY.replace("epochs: 1,", "epochs: 1, epochs: 2,"),
-        "line 5: the key 'epochs' stands twice",
-    ),
     "a word for true twice": (STUDY + "x: {yes: 1, on: 2}", "line 7: the key 'on' stands twice"),
     "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' stands twice"),
     "a list": ("- a\n- b\n", "holds no keys"),
-    "a word": ("study", "holds no keys"),
-    "nothing": ("", "holds no keys"),
-    "a comment": ("# study: x\n", "holds no keys"),
-    "two documents": (f"{STUDY}---\n{STUDY}", "line 7: but found another document"),
-    "tabs": ("study: x\n\tseeds: [0]\n", "line 2: found character '\\t'"),
     "a NUL": (STUDY + "\0", "not YAML"),
-    "an escape": (STUDY + "x: \x1b[2J", "not YAML"),
-    "an open bracket": (STUDY + "x: [1, 2\n", "not YAML"),
-    "an unknown reference": (STUDY + "x: *nothing", "line 7: found undefined alias"),
-    "a mapping as key": (STUDY + "? {a: 1}\n: 2", "not YAML"),
     "five thousand digits": (STUDY + f"x: {'1' * 5000}", "none of its kind"),
-    "no such day": (STUDY + "x: 2020-13-45", "none of its kind (month must be"),
-    "a number by its tag alone": (STUDY + "x: !!int abc", "none of its kind"),
-    "a time without a number": (STUDY + "x: !!timestamp abc", "none of its kind"),
     "lists in lists": (STUDY + "x: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
-    "mappings in mappings": (STUDY + "x: " + "{a: " * 3000 + "}" * 3000, "nested too deeply"),
     "too much of it": (STUDY + "#" * 300_000, "larger than 262,144 bytes"),
 }
 
@@ -141,64 +116,26 @@ def test_the_script_prints_the_name_of_the_results_or_one_line(tmp_path):
 
 # What was found wrong by the trial below, or in the search for what it should try.
 
-DEEP: dict = {}
-for _ in range(500):
-    DEEP = {"a": DEEP}
 WIDE: list = ["x"]
 for _ in range(9):
     WIDE = [WIDE] * 9
-GRID = {"training.epochs": [1, 2], "training.dropout": [n / 200 for n in range(100)]}
-SHARES = ("label_noise", "label_smoothing", "dropout", "optimizer.lr", "optimizer.weight_decay")
 FOUND = {
     "a name that ends a line": ({"datasets": {"d\n": {"source": "digits"}}}, "datasets: 'd\\n'"),
     "a study's name that ends a line": ({"study": "x\n"}, "study: 'x\\n' does not match"),
     "a key that clears the screen": ({"\x1b[2J": 1}, "\\x1b[2J: unknown key"),
-    "a key of half a character": ({"\ud800": 1}, "\\ud800: unknown key"),
     "a name longer than a folder's": ({"study": "x" * 300}, "is longer than 64 characters"),
     "a name that Snakemake takes for a loop": (
         {"networks": {"a" * 30: {"architecture": "resnet18"}}},
         "ends with 20 times the same",
     ),
-    "a seed that Snakemake takes for a loop": ({"seeds": [10**40]}, "seeds[0]: must be between"),
     "a seed that no generator takes": ({"seeds": [2**40]}, "seeds[0]: must be at most 4294967295"),
     "a number of four hundred digits": (
         {"training": {**BASE["training"], "epochs": 10**400}},
         "training.epochs: must be between",
     ),
-    "a number beyond floats, as text": (
-        {"analysis": {"stability_threshold": "1e400"}},
-        "expected number, got the text '1e400'",
-    ),
-    "five hundred levels": ({"published": DEEP}, f"{MOST_LEVELS} levels"),
     "a billion values": ({"published": {"a": WIDE}}, f"more than {MOST_VALUES:,} values"),
-    "a sweep of a million cells": (
-        {"sweeps": {"s": {"axes": GRID | {"training.label_noise": [n / 99 for n in range(99)]}}}},
-        "sweeps.s.axes: 19,800 cells; at most 10,000",
-    ),
-    "a sweep with a name longer than a folder's": (
-        {
-            "conditions": {"abcdefghij" * 6: {}},
-            "sweeps": {"s": {"axes": {f"training.{key}": [0.12345678901234567] for key in SHARES}}},
-        },
-        "207 characters are too many",
-    ),
-    "a condition that tables take for missing": (
-        {"conditions": {"NA": {}}},
-        "NA: stands for a value in tables",
-    ),
     "a folder with a wildcard": ({"data_dir": "{x}"}, "data_dir: '{' cannot stand in a path"),
-    "a folder with a variable": ({"data_dir": "<script>"}, "data_dir: '<' cannot stand"),
-    "a folder of half a character": ({"data_dir": "\ud800"}, "data_dir: '\\ud800' cannot stand"),
-    "a folder with a NUL": ({"data_dir": "a\0b"}, "data_dir: '\\x00' cannot stand"),
     "a folder longer than a folder": ({"data_dir": "x" * 300}, "is too long for a path"),
-    "weights with a wildcard": (
-        {"networks": {"r": {"architecture": "pretrained_resnet18", "weights": "{x}"}}},
-        "networks.r.weights: '{' cannot stand in a path",
-    ),
-    "a table with too long a name": (
-        {"datasets": {"d": {"source": "audio_folder", "table": "é" * 200}}},
-        "datasets.d.table: 'éé",
-    ),
 }
 
 

@@ -290,7 +290,7 @@ def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.Mo
     assert not HEAVY & set(imported.split())
 
 
-def test_the_rule_graph_names_every_rule(project: Project):
+def test_the_rule_graph_names_every_rule_below_what_it_needs(project: Project):
     graph = project.run(STUDY, "--quiet", "all", "--forceall", "--rulegraph")
     assert graph.returncode == 0, graph.stdout
     drawing = project.folder / "rule_graph.svg"
@@ -298,8 +298,12 @@ def test_the_rule_graph_names_every_rule(project: Project):
     subprocess.run([sys.executable, script, drawing], input=graph.stdout, text=True, check=True)
     assert ElementTree.parse(drawing).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     # The letters are drawn as paths; matplotlib keeps each text as a comment.
-    labels = re.findall(r"<!-- (\w+) -->", drawing.read_text(encoding="utf-8"))
-    assert sorted(labels) == sorted(["all", *jobs_of(STUDY)])
+    text = drawing.read_text(encoding="utf-8")
+    heights = dict(re.findall(r"<!-- (\w+) -->\s*<g [^>]*translate\(\S+ ([\d.]+)\)", text))
+    assert sorted(heights) == sorted(["all", *jobs_of(STUDY)])
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph.stdout))
+    for first, then in re.findall(r"(\d+) -> (\d+)", graph.stdout):
+        assert float(heights[names[first]]) < float(heights[names[then]])
 
 
 def test_the_workflow_passes_snakemakes_linter(tmp_path: Path):

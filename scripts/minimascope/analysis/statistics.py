@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from .measure_names import measures_of
 from .model_table import require
@@ -135,10 +136,9 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     NaN, and is no test.
     """
     p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)[: np.isfinite(p_values).sum()]
-    factors = np.arange(len(order), 0, -1)
+    tested = np.isfinite(p_values)
     adjusted = np.full(p_values.shape, np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1)
+    adjusted[tested] = multipletests(p_values[tested], method="holm")[1]
     return adjusted
 
 

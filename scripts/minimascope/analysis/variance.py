@@ -1,11 +1,13 @@
 """How much of the variance of sharpness and accuracy goes with each training setting."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from statsmodels.regression.linear_model import OLS, RegressionResults
+from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 from .correlations import MODELS
 from .model_table import accuracies_of, converged, factors, require
@@ -87,101 +89,78 @@ def shares(models: pd.DataFrame, response: str, scale: str) -> list[dict[str, An
         rows = [_row(name, kind, note=note) for kind in kinds for name in factors(models)]
     else:
         settings = models.loc[usable, factors(models[usable])]
-        rows = [_one_way(values, settings[name]) for name in settings]
-        rows += _joint(values.to_numpy(), settings)
+        dummies = {name: _dummies(settings[name]) for name in settings}
+        constant = _fit(values)
+        rows = [_lost(name, ONE_WAY, _fit(values, dummies[name]), constant) for name in dummies]
+        rows += _joint(values, dummies) if dummies else []
     return [row | {"n": len(values)} for row in rows]
 
 
-def _one_way(values: pd.Series, factor: pd.Series) -> dict[str, Any]:
-    groups = [group.to_numpy() for _, group in values.groupby(factor)]
-    within = sum(((group - group.mean()) ** 2).sum() for group in groups)
-    share = 1 - within / ((values - values.mean()) ** 2).sum()
-    df, df_residual = len(groups) - 1, len(values) - len(groups)
-    if not df_residual:
-        return _row(factor.name, ONE_WAY, share, df=df, df_residual=0, note=SATURATED)
-    f_value, p_value = stats.f_oneway(*groups)
-    return _row(factor.name, ONE_WAY, share, f_value, p_value, df, df_residual)
-
-
-def _joint(values: np.ndarray, settings: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _joint(values: pd.Series, dummies: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the joint model: each factor, all of them and the residual."""
-    if settings.empty:
-        return
-    dummies = {name: _dummies(settings[name]) for name in settings}
-    full, constant = _fit(values, dummies), _fit(values, {})
+    full, constant = _fit(values, *dummies.values()), _fit(values)
     for name in dummies:
         others = {other: columns for other, columns in dummies.items() if other != name}
-        without = _fit(values, others)
-        note = _confounding(dummies, name, full.rank - without.rank)
-        yield _lost(name, full, without, constant.error, note)
-    yield _lost(MODEL, full, constant, constant.error)
-    note = "" if full.df_residual else SATURATED
-    share = full.error / constant.error
-    yield _row(RESIDUAL, JOINT, share, df_residual=full.df_residual, note=note)
+        without = _fit(values, *others.values())
+        note = _confounding(dummies[name], others, int(without.df_resid - full.df_resid))
+        yield _lost(name, JOINT, full, without, note)
+    yield _lost(MODEL, JOINT, full, constant)
+    note = "" if full.df_resid else SATURATED
+    yield _row(RESIDUAL, JOINT, 1 - full.rsquared, df_residual=int(full.df_resid), note=note)
 
 
-def _lost(name: str, full: "_Fit", without: "_Fit", total: float, note: str = "") -> dict[str, Any]:
-    """Return the row of what the joint model loses without something: an F test of both."""
-    df, df_residual = full.rank - without.rank, full.df_residual
+def _lost(
+    name: str, kind: str, full: RegressionResults, without: RegressionResults, note: str = ""
+) -> dict[str, Any]:
+    """Return the row of what a model loses without something: an F test of both."""
+    df_residual = int(full.df_resid)
+    df = int(without.df_resid) - df_residual
     if not df:
-        return _row(name, JOINT, df=0, df_residual=df_residual, note=note)
-    share = (without.error - full.error) / total
+        return _row(name, kind, df=0, df_residual=df_residual, note=note)
+    share = full.rsquared - without.rsquared
     if not df_residual:
         note = f"{note}; {SATURATED}" if note else SATURATED
-        return _row(name, JOINT, share, df=df, df_residual=0, note=note)
+        return _row(name, kind, share, df=df, df_residual=0, note=note)
     with np.errstate(divide="ignore"):
-        f_value = (without.error - full.error) / df / (full.error / df_residual)
-    p_value = stats.f.sf(f_value, df, df_residual)
-    return _row(name, JOINT, share, f_value, p_value, df, df_residual, note)
+        f_value, p_value, _ = full.compare_f_test(without)
+    return _row(name, kind, share, f_value, p_value, df, df_residual, note)
 
 
-def _confounding(dummies: Mapping[str, np.ndarray], name: str, df: int) -> str:
+def _confounding(own: np.ndarray, others: Mapping[str, np.ndarray], df: int) -> str:
     """Return what keeps a factor's levels from being told apart, or nothing.
 
     Args:
-        dummies: columns of all factors.
-        name: of the factor.
-        df: how many of its degrees of freedom the other factors leave it.
+        own: columns of the factor.
+        others: those of all others.
+        df: how many of its degrees of freedom the others leave it.
     """
-    own = dummies[name].shape[1]
-    if df == own:
+    levels = own.shape[1]
+    if df == levels:
         return ""
     culprits = [
-        other
-        for other, columns in dummies.items()
-        if other != name and _rank(columns, dummies[name]) - _rank(columns) < own
+        other for other, columns in others.items() if _rank(columns, own) - _rank(columns) < levels
     ]
     partners = " and with ".join(culprits) or "the other factors together"
     if not df:
         return f"confounded with {partners}: no share of its own"
-    return f"partly confounded with {partners}: {df} of {own} degrees of freedom are its own"
+    return f"partly confounded with {partners}: {df} of {levels} degrees of freedom are its own"
 
 
 def _dummies(factor: pd.Series) -> np.ndarray:
     """Return a column of 0 and 1 for each level but the first, [n, levels - 1]."""
-    codes, levels = pd.factorize(factor, sort=True)
-    return (codes[:, None] == np.arange(1, len(levels))).astype(float)
+    return pd.get_dummies(factor, drop_first=True, dtype=float).to_numpy()
 
 
 def _rank(*blocks: np.ndarray) -> int:
-    return int(np.linalg.matrix_rank(np.hstack([np.ones((len(blocks[0]), 1)), *blocks])))
+    return int(np.linalg.matrix_rank(np.column_stack([np.ones(len(blocks[0])), *blocks])))
 
 
-class _Fit(NamedTuple):
-    """Sum of squared errors of a linear model, and the rank of its design."""
-
-    error: np.float64
-    rank: int
-    df_residual: int
-
-
-def _fit(values: np.ndarray, dummies: Mapping[str, np.ndarray]) -> _Fit:
+def _fit(values: pd.Series, *blocks: np.ndarray) -> RegressionResults:
     """Fit a constant and effects of all levels by least squares."""
-    design = np.hstack([np.ones((len(values), 1)), *dummies.values()])
-    # Factors that are confounded have no single solution, but a single fit.
-    effects, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    error = ((values - design @ effects) ** 2).sum()
-    return _Fit(error, int(rank), len(values) - int(rank))
+    with warnings.catch_warnings():
+        # Factors that are confounded have no single solution, but a single fit.
+        warnings.simplefilter("ignore", SingularMatrixWarning)
+        return OLS(values.to_numpy(), np.column_stack([np.ones(len(values)), *blocks])).fit()
 
 
 def _row(
