@@ -1,6 +1,7 @@
 """Every batch that enters a network has the strides of one memory format, whatever made it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -14,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from minimascope import training
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
-from minimascope.devices import in_memory_format, laid_out
+from minimascope.devices import contiguous_convolutions, in_memory_format, laid_out
 from minimascope.evaluation.predict import predict
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
@@ -43,6 +44,9 @@ FEW = {
     "landscape": {"points": 3, "line_points": 3, "direction_seeds": [42]},
 }
 Strides = tuple[int, ...]
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler"
+)
 
 
 def strides(
@@ -214,7 +218,9 @@ class FromPixels(nn.Module):
             case "by keyword":
                 hidden = self.convolution(input=images)
             case "as a function":
-                hidden = nn.functional.conv2d(images, self.convolution.weight, stride=2)
+                hidden = nn.functional.conv2d(
+                    input=images, weight=self.convolution.weight, stride=2
+                )
             case _:
                 hidden = self.convolution(images)
         return self.head(hidden.relu().flatten(1))
@@ -246,14 +252,18 @@ def measured(model: nn.Module, images: torch.Tensor) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    "how", ["in forward", "by keyword", "as a function", "by a parametrization", "compiled before"]
+    "how",
+    [
+        *("in forward", "by keyword", "as a function", "by a parametrization"),
+        pytest.param("compiled before", marks=needs_compiler),
+    ],
 )
 def test_narrow_convolutions_of_a_strangers_network_are_contiguous_on_a_cpu(how):
     torch.manual_seed(0)
     model, images = FromPixels(how), torch.randn(12, 4, 8, 8)
     expected = [p.stride() for p in model.parameters()]
     if how == "compiled before":
-        stranger = torch.compile(model, backend="eager")
+        stranger = torch.compile(model)
         with torch.no_grad():
             stranger(images)
     else:
@@ -270,6 +280,13 @@ def test_narrow_convolutions_of_a_strangers_network_are_contiguous_on_a_cpu(how)
     )
     plain.head.load_state_dict(model.head.state_dict())
     assert values["train_loss"] == measured(plain, images)["train_loss"]
+
+
+def test_convolutions_of_one_channel_and_one_column_are_contiguous_on_a_cpu():
+    images = channels_last(torch.randn(2, 1, 5, 1))
+    with Convolved() as convolved, contiguous_convolutions(torch.device("cpu")):
+        torch.conv2d(images, torch.randn(8, 1, 3, 1))
+    assert convolved.found[0] == (images.shape, strides(images.shape))
 
 
 class Wide(nn.Module):
