@@ -18,35 +18,10 @@ include: "rules/recordings.smk"
 include: "rules/train.smk"
 include: "rules/sharpness.smk"
 include: "rules/evaluate.smk"
-include: "rules/tables.smk"
-include: "rules/relations.smk"
-include: "rules/claims.smk"
-include: "rules/figures.smk"
 include: "rules/toy.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
 include: "rules/report.smk"
-
-
-# Rules that take seconds, and the one that needs the internet, run where Snakemake itself does.
-localrules:
-    all,
-    download,
-    conditions,
-    collect,
-    gather,
-    summarise,
-    agreement,
-    condition_statistics,
-    trends,
-    claims,
-    claims_in_print,
-    domains,
-    plot,
-    plot_dataset,
-    plot_reanalysis,
-    plot_interactive,
-    toy_geometry,
-    toy_tables,
-    report,
 
 
 wildcard_constraints:
@@ -68,3 +43,11 @@ rule all:
         toy_results(),
         # Snakemake forgets what a failed job was to make, unless someone asks for it.
         foundations(),
+    localrule: True
+
+
+# What no study decides: made before by `make run`, so that two studies can run at the same time.
+rule print:
+    input:
+        [path for path in (*tables(), *figures()) if path.startswith(in_print(""))],
+    localrule: True

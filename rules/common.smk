@@ -23,21 +23,26 @@ from scripts.minimascope.disk import check_folder
 from scripts.minimascope.errors import InputError
 from scripts.minimascope.ownership import claim
 from scripts.minimascope.registry import (
+    ALL_FIGURES,
     AVERAGES,
     CORRUPTED_SETS,
     DATASET_FIGURES,
     FIGURES,
     FIND_WEIGHTS,
+    GATHERED,
     INITIAL,
     NETWORKS,
     OPTIMIZERS,
     PRETRAINED,
+    PRINTED_FIGURES,
     PRINTED_SCENES,
     SCENES,
     SHARPNESS,
     SOURCES,
-    TOY_FIGURES,
+    STUDY_FIGURES,
+    TABLES,
     WITHOUT_FILES,
+    Table,
 )
 from scripts.minimascope.loading import load_study
 from scripts.minimascope.study import Study
@@ -85,8 +90,7 @@ if workflow.modifier.is_main_snakefile():
 check_writable(".")
 STUDY = checked_study()
 PUBLISHED = BASE / "resources" / "published"
-PRINTED_TABLES = ("deep_models.csv", "sam_rho_sweep.csv")
-with open(PUBLISHED / PRINTED_TABLES[0], encoding="utf-8") as stream:
+with open(PUBLISHED / "deep_models.csv", encoding="utf-8") as stream:
     PRINTED_NETWORKS = {
         (row["dataset"], row["architecture"], row["pretrained"])
         for row in csv.DictReader(stream)
@@ -101,6 +105,24 @@ VIEW = "(-augmented)?"
 def results(path: str) -> str:
     """A path in the study's own part of the results."""
     return f"results/{STUDY.name}/{path}"
+
+
+def in_print(path: str) -> str:
+    """A path among the results that no study decides."""
+    return f"results/print/{path}"
+
+
+def place_of(table: Table) -> Callable[[str], str]:
+    """Where a table lies: among the study's results, or among those that no study decides."""
+    return in_print if table.of_print_alone else results
+
+
+def digest(path: Path) -> str:
+    """A hash of a file that is part of the workflow.
+
+    As an input file its path would change with the checkout, and rerun the job.
+    """
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def begin_run() -> None:
@@ -145,16 +167,19 @@ def job_spec(rule: str, *components: str, **settings) -> str:
     return canonical_json({"code": version, **settings})
 
 
-def every_run(pattern: str) -> list[str]:
+def every_run(pattern: str, **chosen) -> list[str]:
     """The paths of all runs (data set × network × condition × seed) of the study."""
-    return every_pair(pattern, condition=STUDY.conditions, seed=STUDY.seeds)
+    return every_pair(pattern, condition=STUDY.conditions, seed=STUDY.seeds, **chosen)
 
 
-def every_pair(pattern: str, **wildcards) -> list[str]:
-    """The paths of all networks on their data sets, with all values of further wildcards."""
+def every_pair(
+    pattern: str, datasets: Iterable[str] = STUDY.config["datasets"], **wildcards
+) -> list[str]:
+    """The paths of all networks on these data sets, with all values of further wildcards."""
     return [
         path
         for dataset, network in STUDY.pairs
+        if dataset in datasets
         for path in expand(pattern, dataset=dataset, network=network, **wildcards)
     ]
 

@@ -13,6 +13,7 @@ rule download:
         benchmark_of("download", "{archive}")
     wildcard_constraints:
         archive=one_of(file.name for files in OFFICIAL.values() for file in files),
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1

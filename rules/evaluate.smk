@@ -75,29 +75,6 @@ rule disagreement:
         "../scripts/disagreement.py"
 
 
-rule domains:
-    input:
-        evaluations=evaluations_with_domains,
-    output:
-        table=results("tables/domains.csv"),
-    log:
-        log_of("domains"),
-    benchmark:
-        benchmark_of("domains")
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        spec=job_spec("domains"),
-    message:
-        "Accuracy in each domain and city"
-    script:
-        "../scripts/domains.py"
-
-
 rule corrupted_ensemble:
     input:
         corrupted=corrupted_copies,

@@ -13,6 +13,7 @@ rule plot:
         benchmark_of("plot", "{dataset}/{network}/{figure}")
     wildcard_constraints:
         figure=one_of(FIGURES),
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -27,9 +28,7 @@ rule plot:
         "../scripts/plot.py"
 
 
-rule plot_dataset:
-    input:
-        unpack(tables_of_dataset_figure),
+use rule plot as plot_dataset with:
     output:
         figure=results("figures/{dataset}/{figure}.svg"),
     log:
@@ -38,43 +37,39 @@ rule plot_dataset:
         benchmark_of("plot_dataset", "{dataset}/{figure}")
     wildcard_constraints:
         figure=one_of(DATASET_FIGURES),
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        spec=plot_dataset_spec,
+    localrule: True
     message:
         "Plotting {wildcards.figure} of all networks on {wildcards.dataset}"
-    script:
-        "../scripts/plot_dataset.py"
 
 
-rule plot_reanalysis:
-    input:
-        unpack(tables_of_reanalysis),
+use rule plot as plot_study with:
     output:
-        figure=results("figures/published-{figure}.svg"),
+        figure=results("figures/{figure}.svg"),
     log:
-        log_of("plot_reanalysis", "{figure}"),
+        log_of("plot_study", "{figure}"),
     benchmark:
-        benchmark_of("plot_reanalysis", "{figure}")
+        benchmark_of("plot_study", "{figure}")
     wildcard_constraints:
-        figure=one_of(figures_of_reanalysis()),
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        spec=plot_reanalysis_spec,
+        figure=one_of(STUDY_FIGURES),
+    localrule: True
     message:
-        "Plotting {wildcards.figure} of the printed models"
-    script:
-        "../scripts/plot_dataset.py"
+        "Plotting {wildcards.figure}"
+
+
+if not PRINT_MADE_ELSEWHERE:
+
+    use rule plot as plot_printed with:
+        output:
+            figure=in_print("figures/{figure}.svg"),
+        log:
+            in_print("logs/plot_printed/{figure}.log"),
+        benchmark:
+            in_print("benchmarks/plot_printed/{figure}.tsv")
+        wildcard_constraints:
+            figure=one_of(PRINTED_FIGURES),
+        localrule: True
+        message:
+            "Plotting {wildcards.figure} of what is in print"
 
 
 rule plot_interactive:
@@ -86,6 +81,7 @@ rule plot_interactive:
         log_of("plot_interactive", "{dataset}/{network}"),
     benchmark:
         benchmark_of("plot_interactive", "{dataset}/{network}")
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1

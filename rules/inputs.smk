@@ -158,74 +158,90 @@ def family_documents(wildcards) -> list[str]:
     ]
 
 
-def evaluations_with_domains(wildcards) -> list[str]:
-    """The evaluations of all networks that are tested on recordings."""
-    return [
-        path
-        for dataset, network in STUDY.pairs
-        if STUDY.has_recordings(dataset)
-        for path in expand(
-            rules.evaluate.output.measures,
-            dataset=dataset,
-            network=network,
-            condition=STUDY.conditions,
-            seed=STUDY.seeds,
-        )
-    ]
-
-
-def landscapes(wildcards) -> list[str]:
-    """The landscapes of all trained networks."""
-    pattern = results(f"measures/{RUN}/landscape{{view}}.json")
-    return every_measured(pattern, STUDY.conditions)
-
-
-def curve_files(wildcards) -> dict[str, list[str]]:
-    """The documents and arrays of everything that a table of curves is made of."""
-    if wildcards.curves == "interpolation":
-        outputs = rules.interpolate.output
+def documents_with(wildcards) -> dict[str, list[str]]:
+    """The documents, and for some also the arrays, that a table is gathered of."""
+    name = wildcards.gathered
+    if name == "toy_fits":
         return {
-            name: every_pair(getattr(outputs, name), seed=STUDY.seeds)
-            for name in ("measures", "arrays")
+            "documents": expand(
+                rules.toy_sharpness.output.measures, part=STUDY.toy_parts
+            )
         }
-    pattern = results(f"measures/{RUN}/{wildcards.curves}{{view}}")
+    if name == "asc_pairs":
+        pattern = results(f"measures/{RUN}/landscape{{view}}.json")
+        return {"documents": every_measured(pattern, STUDY.conditions)}
+    if name == "domains":
+        evaluations = rules.evaluate.output.measures
+        return {"documents": every_run(evaluations, datasets=STUDY.recordings)}
+    if name == "interpolation":
+        outputs = rules.interpolate.output
+        measures, arrays = (
+            every_pair(path, seed=STUDY.seeds)
+            for path in (outputs.measures, outputs.arrays)
+        )
+    else:
+        pattern = results(f"measures/{RUN}/{name}{{view}}")
+        measures, arrays = (
+            every_measured(f"{pattern}.{end}") for end in ("json", "npz")
+        )
+    return {"documents": measures, "arrays": arrays}
+
+
+def study_tables() -> dict[str, Table]:
+    """The tables of a study; those of ours beside print if a network is in print."""
+    any_in_print = any(is_printed(*pair) for pair in STUDY.pairs)
     return {
-        "measures": every_measured(f"{pattern}.json"),
-        "arrays": every_measured(f"{pattern}.npz"),
+        name: table
+        for name, table in STUDY.tables.items()
+        if name != "agreement" or any_in_print
     }
 
 
+def inputs_of_table(table: Table) -> dict[str, str]:
+    """The tables that one is made of, by name."""
+    return {name: results(f"tables/{name}.csv") for name in table.needs}
+
+
+def outputs_of_table(name: str) -> dict[str, str]:
+    """The tables that are made together, and the formats of what readers see."""
+    table = TABLES[name]
+    place = place_of(table)
+    tables = {given: place(f"tables/{given}.csv") for given in table.gives}
+    return tables | {end: place(f"tables/{name}.{end}") for end in table.formats}
+
+
+def made_by_another_module(path: str) -> bool:
+    """Whether a rule of another module makes a file."""
+    own = str(workflow.modifier.path_modifier.modify(path))
+    return any(own in map(str, rule.output) for rule in workflow.rules)
+
+
 def tables() -> list[str]:
-    """The tables that a study ends with; none where no network is trained on data."""
-    if not STUDY.pairs:
-        return []
-    agreement = (
-        rules.agreement.output if any(in_print(*pair) for pair in STUDY.pairs) else []
-    )
-    return [
-        *rules.conditions.output,
-        *rules.collect.output,
-        *rules.summarise.output,
-        *agreement,
-        *rules.correlate.output,
-        *(rules.ensemble_gain.output if STUDY.has_ensembles else []),
-        *rules.condition_statistics.output,
-        *rules.trends.output,
-        *rules.claims.output,
-        # The papers are on images.
-        *(rules.claims_in_print.output if STUDY.has_images else []),
-        *(rules.stability.output if STUDY.has_stability else []),
-        *(rules.domains.output if STUDY.recordings else []),
-        *(rules.reanalyse.output if STUDY.recordings else []),
-    ]
+    """The tables that a study ends with."""
+    made = [path for name in study_tables() for path in outputs_of_table(name).values()]
+    return [*(rules.collect.output if STUDY.pairs else []), *made]
+
+
+def readable_tables() -> dict[str, Table]:
+    """The tables that the report shows."""
+    return {name: table for name, table in study_tables().items() if table.text}
+
+
+def tables_of_report(wildcards) -> list[str]:
+    """The tables that the report is made of."""
+    origins = ["measures", "provenance"] if STUDY.pairs else []
+    landscape = ["landscape"] if "landscape" in STUDY.gathered else []
+    paths = [results(f"tables/{name}.csv") for name in (*origins, *landscape)]
+    for name, table in readable_tables().items():
+        # What is shown, and the table that can be taken from the page.
+        own = [name] if name in (*table.needs, *table.gives) else []
+        paths += [place_of(table)(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
+    return list(dict.fromkeys(paths))
 
 
 def foundations() -> list[str]:
     """What tables are made from: data, networks, and what was measured of them."""
     families = [(family, getattr(rules, family).output) for family in STUDY.families]
-    curves = [family for family, output in families if len(output) > 1]
-    if STUDY.interpolation:
-        curves.append("interpolation")
     return [
         *expand(rules.prepare.output.data, dataset=STUDY.config["datasets"]),
         *(path for dataset in STUDY.recordings for path in scenes_of(dataset)),
@@ -248,7 +264,7 @@ def foundations() -> list[str]:
             if STUDY.interpolation
             else []
         ),
-        *expand(rules.gather.output.table, curves=curves),
+        *expand(rules.gather.output.table, gathered=STUDY.gathered),
         *(rules.calibrate.output if STUDY.pairs else []),
         *(rules.disagreement.output if STUDY.pairs else []),
         *(
@@ -264,7 +280,7 @@ def every_path(output: Iterable[str], paths: Callable[..., list[str]], **wildcar
     return [path for pattern in output for path in paths(pattern, **wildcards)]
 
 
-def in_print(dataset: str, network: str) -> bool:
+def is_printed(dataset: str, network: str) -> bool:
     """Whether printed tables hold values of a network on a data set."""
     architecture = STUDY.network_spec(network)["architecture"]
     return (
@@ -275,26 +291,12 @@ def in_print(dataset: str, network: str) -> bool:
 
 
 def tables_of_figure(wildcards) -> dict[str, str]:
-    """The tables that a figure is drawn from, by name."""
+    """The tables that a figure is drawn from, by the names that a study's tables have."""
+    name = wildcards.figure
+    place = in_print if name in PRINTED_FIGURES else results
+    tables = ALL_FIGURES[name].options
     return {
-        table: results(f"tables/{table}.csv")
-        for table in FIGURES[wildcards.figure].options
-    }
-
-
-def tables_of_dataset_figure(wildcards) -> dict[str, str]:
-    """The tables that a figure of all networks of a data set is drawn from, by name."""
-    return {
-        table: results(f"tables/{table}.csv")
-        for table in DATASET_FIGURES[wildcards.figure].options
-    }
-
-
-def tables_of_reanalysis(wildcards) -> dict[str, str]:
-    """The same tables of the printed models."""
-    return {
-        table: getattr(rules.reanalyse.output, table)
-        for table in DATASET_FIGURES[wildcards.figure].options
+        table.removeprefix("asc_"): place(f"tables/{table}.csv") for table in tables
     }
 
 
@@ -321,51 +323,20 @@ def figures() -> list[str]:
             )
         ),
         *(interactive_pages() if "landscape" in STUDY.families else []),
-        *(
-            expand(rules.plot_reanalysis.output.figure, figure=figures_of_reanalysis())
-            if STUDY.recordings
-            else []
-        ),
+        *expand(rules.plot_study.output.figure, figure=STUDY.study_figures),
+        *expand(in_print("figures/{figure}.svg"), figure=STUDY.printed_figures),
     ]
 
 
 def figures_of(dataset: str, network: str) -> list[str]:
     """The figures of a network; the one that needs printed tables only if it is in print."""
-    unwanted = () if in_print(dataset, network) else ("agreement",)
+    unwanted = () if is_printed(dataset, network) else ("agreement",)
     return [name for name in STUDY.figures if name not in unwanted]
-
-
-def figures_of_reanalysis() -> list[str]:
-    """The figures of all networks of a data set that the printed tables have numbers for."""
-    known = set(rules.reanalyse.output.keys())
-    return [name for name, figure in DATASET_FIGURES.items() if figure.options <= known]
 
 
 def interactive_pages() -> list[str]:
     """The landscapes that a reader can turn."""
     return every_pair(rules.plot_interactive.output.page)
-
-
-def shown() -> list[str]:
-    """What the report shows: pages of tables, and figures."""
-    found = [*tables(), *figures(), *toy_results()]
-    return [path for path in found if path.endswith((".html", ".svg"))]
-
-
-def tables_behind() -> list[str]:
-    """The tables as CSV from which pages of the report are made, where both have one name."""
-    found = [*tables(), *toy_results()]
-    pages = [path for path in found if path.endswith(".html")]
-    return sorted({re.sub("html$", "csv", path) for path in pages} & set(found))
-
-
-def tables_of_report(wildcards) -> dict[str, str]:
-    """The tables that the report takes numbers from, by name; none without trained networks."""
-    output = rules.collect.output
-    tables = {"measures": output.measures, "provenance": output.provenance}
-    if "landscape" in STUDY.families:
-        tables["landscape"] = results("tables/landscape.csv")
-    return tables if STUDY.pairs else {}
 
 
 def records_of_jobs(wildcards, output) -> list[str]:
@@ -389,10 +360,6 @@ def records_of_jobs(wildcards, output) -> list[str]:
 
 
 def toy_results() -> list[str]:
-    """Outputs of the toy stage, as far as the study wants it."""
+    """What networks that learn toy functions leave besides tables and figures."""
     fits = rules.toy_fits.output.networks, rules.toy_sharpness.output.measures
-    return [
-        *(rules.toy_geometry.output if STUDY.config["toy_functions"] else []),
-        *(rules.toy_tables.output if STUDY.toy_parts else []),
-        *expand(fits, part=STUDY.toy_parts),
-    ]
+    return expand(fits, part=STUDY.toy_parts)

@@ -3,15 +3,15 @@
 
 rule report:
     input:
-        unpack(tables_of_report),
-        shown=shown(),
-        csv=tables_behind(),
+        tables=tables_of_report,
+        figures=figures(),
     output:
         page=results("report.html"),
     log:
         log_of("report"),
     benchmark:
         benchmark_of("report")
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1

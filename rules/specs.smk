@@ -161,55 +161,42 @@ def corrupted_ensemble_spec(wildcards) -> str:
     return job_spec("corrupted_ensemble", NETWORKS[architecture].location)
 
 
-def correlate_spec() -> str:
+def settings_of(name: str) -> dict:
+    """What a table depends on besides other tables."""
     settings = STUDY.config["analysis"]
+    minimum = settings["minimum_train_accuracy"]
+    return {
+        "conditions": {"rows": condition_rows(STUDY)},
+        "correlations": {"minimum_train_accuracy": minimum},
+        "stability": {"threshold": settings["stability_threshold"]},
+    }.get(name, {})
+
+
+def table_spec(name: str) -> str:
+    table = TABLES[name]
+    text = [table.text] if table.text else []
     return job_spec(
-        "correlate", minimum_train_accuracy=settings["minimum_train_accuracy"]
+        "table",
+        *(table.location, *text),
+        table=name,
+        settings=settings_of(name),
+        printed={name: digest(PUBLISHED / f"{name}.csv") for name in table.printed},
     )
 
 
-def stability_spec() -> str:
-    settings = STUDY.config["analysis"]
-    return job_spec("stability", threshold=settings["stability_threshold"])
-
-
-def reanalyse_spec() -> str:
-    # Part of the workflow, as for the toy functions.
-    printed = {
-        name: (PUBLISHED / f"asc_{name}.csv").read_text(encoding="utf-8")
-        for name in ("models", "expected")
-    }
-    return job_spec("reanalyse", **printed)
-
-
-def agreement_spec() -> str:
-    # Part of the workflow, as for the toy functions.
-    printed = [
-        (PUBLISHED / name).read_text(encoding="utf-8") for name in PRINTED_TABLES
-    ]
-    return job_spec("agreement", printed=printed)
-
-
-def claims_in_print_spec() -> str:
-    # Part of the workflow, as for the toy functions.
-    printed = (PUBLISHED / PRINTED_TABLES[0]).read_text(encoding="utf-8")
-    return job_spec("claims_in_print", printed=printed)
+def gather_spec(wildcards) -> str:
+    return job_spec("gather", GATHERED[wildcards.gathered].location)
 
 
 def plot_spec(wildcards) -> str:
-    return job_spec("plot", FIGURES[wildcards.figure].location)
-
-
-def plot_dataset_spec(wildcards) -> str:
-    return dataset_figure_spec(wildcards.figure, wildcards.dataset)
-
-
-def plot_reanalysis_spec(wildcards) -> str:
-    return dataset_figure_spec(wildcards.figure, PRINTED_SCENES)
-
-
-def dataset_figure_spec(figure: str, dataset: str) -> str:
-    return job_spec("plot_dataset", DATASET_FIGURES[figure].location, dataset=dataset)
+    name = wildcards.figure
+    # What the figure is of; that of printed models is told which data set these are.
+    of = {
+        key: wildcards[key] for key in ("dataset", "network") if key in wildcards.keys()
+    }
+    of |= {"dataset": PRINTED_SCENES} if name.startswith("published-") else {}
+    location = ALL_FIGURES[name].location
+    return job_spec("plot", location, figure=location, of=of)
 
 
 def toy_fits_spec(wildcards) -> str:
@@ -236,25 +223,15 @@ def toy_sharpness_spec(wildcards) -> str:
     return job_spec("toy_sharpness", settings=settings)
 
 
-def toy_tables_spec() -> str:
-    figures = {figure.location for figure in TOY_FIGURES.values()}
-    return job_spec("toy_tables", *sorted(figures))
-
-
 def report_spec(wildcards) -> str:
     # Of the texts their hashes: Snakemake prints all of a specification that has changed.
     texts = {
-        name: sha256((BASE / "report" / name).read_bytes()).hexdigest()
+        name: digest(BASE / "report" / name)
         for name in ("contents.yaml", "page.html.j2")
     }
     settings = {**STUDY.config, "seeds": STUDY.seeds, "data_dir": DATA_DIR}
     # Merged into the rest where the protocol wants it.
     del settings["published"]
-    return job_spec("report", config=settings, texts=texts)
-
-
-def toy_geometry_spec() -> str:
-    # Part of the workflow, not of the data: as an input file its path would change with the
-    # checkout, and rerun the job.
-    printed = (PUBLISHED / "toy_functions.csv").read_text(encoding="utf-8")
-    return job_spec("toy_geometry", printed=printed)
+    tables = readable_tables()
+    code = [table.text for table in tables.values()]
+    return job_spec("report", *code, tables=list(tables), config=settings, texts=texts)

@@ -1,4 +1,4 @@
-# From one JSON per model and family to tidy tables, and from these to the main table.
+# From one JSON per model and family to tidy tables, and from these to all others.
 
 
 rule collect:
@@ -14,6 +14,7 @@ rule collect:
         log_of("collect"),
     benchmark:
         benchmark_of("collect")
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -28,38 +29,18 @@ rule collect:
         "../scripts/collect.py"
 
 
-rule conditions:
-    output:
-        table=results("tables/conditions.csv"),
-    log:
-        log_of("conditions"),
-    benchmark:
-        benchmark_of("conditions")
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        spec=job_spec("conditions", rows=condition_rows(STUDY)),
-    message:
-        "What each condition is"
-    script:
-        "../scripts/conditions.py"
-
-
 rule gather:
     input:
-        unpack(curve_files),
+        unpack(documents_with),
     output:
-        table=results("tables/{curves}.csv"),
+        table=results("tables/{gathered}.csv"),
     log:
-        log_of("gather", "{curves}"),
+        log_of("gather", "{gathered}"),
     benchmark:
-        benchmark_of("gather", "{curves}")
+        benchmark_of("gather", "{gathered}")
     wildcard_constraints:
-        curves="hessian|landscape|interpolation",
+        gathered=one_of(GATHERED),
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -67,66 +48,42 @@ rule gather:
         mem_mb=4000,
         runtime=10,
     params:
-        spec=job_spec("gather"),
+        spec=gather_spec,
     message:
-        "Gathering the curves of {wildcards.curves} in one table"
+        "Gathering {wildcards.gathered} of all models in one table"
     script:
         "../scripts/gather.py"
 
 
-rule summarise:
-    input:
-        measures=rules.collect.output.measures,
-        disagreement=rules.disagreement.output.table,
-    output:
-        summary=results("tables/summary.csv"),
-        main=results("tables/main.csv"),
-        markdown=results("tables/main.md"),
-        latex=results("tables/main.tex"),
-        html=results("tables/main.html"),
-        sharpness=results("tables/sharpness.csv"),
-        sharpness_markdown=results("tables/sharpness.md"),
-        sharpness_html=results("tables/sharpness.html"),
-    log:
-        log_of("summarise"),
-    benchmark:
-        benchmark_of("summarise")
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        spec=job_spec("summarise"),
-    message:
-        "Main table: mean and standard error of each condition"
-    script:
-        "../scripts/summarise.py"
+# Where this workflow is a module beside another of it, which then makes what no study decides.
+PRINT_MADE_ELSEWHERE = made_by_another_module(in_print("tables/toy_geometry.csv"))
 
+# One rule for each of TABLES (scripts/minimascope/registry.py), table_<name>.
+for name, table in TABLES.items():
+    if table.of_print_alone and PRINT_MADE_ELSEWHERE:
+        continue
 
-rule agreement:
-    input:
-        summary=rules.summarise.output.summary,
-        conditions=rules.conditions.output.table,
-    output:
-        table=results("tables/agreement.csv"),
-        order=results("tables/agreement_order.csv"),
-        markdown=results("tables/agreement.md"),
-        html=results("tables/agreement.html"),
-    log:
-        log_of("agreement"),
-    benchmark:
-        benchmark_of("agreement")
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        spec=agreement_spec(),
-    message:
-        "Printed values beside ours"
-    script:
-        "../scripts/agreement.py"
+    rule:
+        name:
+            f"table_{name}"
+        input:
+            **inputs_of_table(table),
+        output:
+            **outputs_of_table(name),
+        log:
+            place_of(table)(f"logs/table/{name}.log"),
+        benchmark:
+            place_of(table)(f"benchmarks/table/{name}.tsv")
+        localrule: True
+        conda:
+            "../envs/cpu.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            spec=table_spec(name),
+        message:
+            f"Table: {name}"
+        script:
+            "../scripts/table.py"

@@ -2,14 +2,12 @@
 
 import argparse
 import sys
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
-from minimascope.analysis.html import page, paragraph, table_html
+from minimascope.analysis.render import html, markdown, page
 from minimascope.analysis.runs import MARKED, compare_runs, run_tables
-from minimascope.analysis.tables import to_markdown
 from minimascope.errors import InputError
 from minimascope.files import write_text
 
@@ -32,11 +30,10 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     tables = run_tables(found, names)
-    parts = chain.from_iterable((table_html(t), paragraph(t.attrs["caption"])) for t in tables)
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "comparison.csv", found.to_csv(index=False))
-    write_text(output / "comparison.md", "\n".join(map(to_markdown, tables)))
-    write_text(output / "comparison.html", page(*parts))
+    write_text(output / "comparison.md", markdown(tables))
+    write_text(output / "comparison.html", page(html(tables)))
     apart = (found["difference"].abs() >= MARKED * found["standard_error"]) & found["difference"]
     print(f"{apart.sum()} of {len(found)} numbers are {MARKED} standard errors apart or more.")
     print(f"Comparison: {output / 'comparison.html'}")

@@ -1,17 +1,18 @@
-"""Gather the curves, surfaces or spectra of all runs in one tidy table."""
+"""Gather what the documents of all models hold of one kind in one tidy table."""
 
-from minimascope.analysis.curves import CURVES, gather
 from minimascope.files import read_json, write_text
 from minimascope.jobs import job
 from minimascope.npz import read_npz
 from minimascope.progress import progress
+from minimascope.registry import GATHERED
 
 
 def main() -> None:
-    pairs = list(zip(snakemake.input.measures, snakemake.input.arrays, strict=True))
-    shown = progress(pairs, "gathering", "file")
-    files = ((read_json(document), read_npz(arrays)) for document, arrays in shown)
-    table = gather(files, CURVES[snakemake.wildcards.curves])
+    paths = progress(snakemake.input.documents, "gathering", "document")
+    documents = {path: read_json(path) for path in paths}
+    arrays = snakemake.input.get("arrays")
+    gather = GATHERED[snakemake.wildcards.gathered].load()
+    table = gather(documents, map(read_npz, arrays)) if arrays else gather(documents)
     write_text(snakemake.output.table, table.to_csv(index=False))
 
 

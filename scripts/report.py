@@ -9,41 +9,44 @@ import yaml
 from plotly.offline import get_plotlyjs
 
 from minimascope.analysis.collect import PROVENANCE_COLUMNS
+from minimascope.analysis.render import html
 from minimascope.files import write_text
 from minimascope.jobs import job
 from minimascope.plots.interactive import surfaces_figure
+from minimascope.registry import TABLES, load
 from minimascope.report.contents import sections
 from minimascope.report.page import Files, render
 from minimascope.report.provenance import jobs_table, provenance_tables
+
+PARTS = ("page.html.j2", "contents.yaml")
 
 
 def main() -> None:
     spec = json.loads(snakemake.params.spec)
     # Part of the workflow, whose hashes the specification has; as input files their paths would
     # change with the checkout, and rerun the job.
-    texts = Path(snakemake.scriptdir).parent / "report"
-    contents = (texts / "contents.yaml").read_text("utf-8")
-    folder = Path(snakemake.output.page).parent
-    names = {Path(path).relative_to(folder).as_posix(): path for path in snakemake.input.shown}
-    csv = {path.with_suffix(".html"): path for path in map(Path, snakemake.input.csv)}
-    files = Files(
-        texts={name: Path(path).read_text("utf-8") for name, path in names.items()},
-        downloads={
-            name: csv[Path(path)].read_text("utf-8")
-            for name, path in names.items()
-            if Path(path) in csv
-        },
-        surfaces=surfaces(names),
+    template, contents = (
+        (Path(snakemake.scriptdir).parent / "report" / name).read_text("utf-8") for name in PARTS
     )
-    measures = read("measures", ["condition", "measure", "family", "unit"])
-    provenance = provenance_tables(read("provenance", PROVENANCE_COLUMNS))
+    folder = Path(snakemake.output.page).parent
+    tables = {Path(path).stem: path for path in snakemake.input.tables}
+    # Also of what lies beside the study, in results/print.
+    figures = {_name(Path(path), folder.parent): path for path in snakemake.input.figures}
+    files = Files(
+        tables={f"tables/{name}": readable(name, tables) for name in spec["tables"]},
+        figures={n: Path(p).read_text("utf-8") for n, p in figures.items() if p.endswith(".svg")},
+        surfaces=surfaces([n for n, p in figures.items() if p.endswith(".html")], tables),
+        downloads={f"tables/{n}": Path(p).read_text("utf-8") for n, p in tables.items()},
+    )
+    measures = read(tables, "measures", ["condition", "measure", "family", "unit"])
+    provenance = provenance_tables(read(tables, "provenance", PROVENANCE_COLUMNS))
     named = spec["config"]["conditions"]
     page = render(
-        (texts / "page.html.j2").read_text("utf-8"),
-        sections(yaml.safe_load(contents), names),
+        template,
+        sections(yaml.safe_load(contents), [*files.tables, *figures]),
         files,
         measures,
-        {"Jobs": jobs_table(records(folder / "benchmarks")), **provenance},
+        {"Jobs": jobs_table(records(folder.parent)), **provenance},
         config=spec["config"],
         # In the study's order, which the sorted keys of the specification have not.
         conditions=[name for name in measures["condition"].unique() if name in named],
@@ -53,26 +56,35 @@ def main() -> None:
     write_text(snakemake.output.page, page)
 
 
-def read(name: str, columns: Sequence[str]) -> pd.DataFrame:
+def _name(figure: Path, results: Path) -> str:
+    """The name of a figure, such as ``figures/digits/vit/controls``, whichever results it is of."""
+    return Path(*figure.relative_to(results).with_suffix("").parts[1:]).as_posix()
+
+
+def readable(name: str, paths: Mapping[str, str]) -> str:
+    """What readers see of a table, as HTML."""
+    table = TABLES[name]
+    return html(load(table.text)(*(pd.read_csv(paths[shown]) for shown in table.shows)))
+
+
+def read(paths: Mapping[str, str], name: str, columns: Sequence[str]) -> pd.DataFrame:
     """A table; one without rows where the study trains no networks on data."""
-    path = snakemake.input.get(name)
-    return pd.read_csv(path) if path else pd.DataFrame(columns=columns)
+    return pd.read_csv(paths[name]) if name in paths else pd.DataFrame(columns=columns)
 
 
-def surfaces(names: Mapping[str, str]) -> dict[str, str]:
-    """The interactive figures as JSON, by the name of the page that holds one alone."""
-    pages = [Path(name) for name in names if Path(name).name == "landscape.html"]
-    if not pages:
+def surfaces(names: Sequence[str], paths: Mapping[str, str]) -> dict[str, str]:
+    """The interactive figures as JSON, by their names."""
+    if not names:
         return {}
-    landscape = pd.read_csv(snakemake.input.landscape)
-    places = {page.as_posix(): page.parts[1:3] for page in pages}
-    return {name: surfaces_figure(landscape, *place).to_json() for name, place in places.items()}
+    landscape = pd.read_csv(paths["landscape"])
+    return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}
 
 
-def records(folder: Path) -> dict[str, pd.DataFrame]:
-    """Snakemake's records of jobs, as far as they are there."""
+def records(results: Path) -> dict[str, pd.DataFrame]:
+    """Snakemake's records of jobs, as far as they are there, by rule and wildcards."""
     paths = [path for path in map(Path, snakemake.params.records) if path.exists()]
-    return {path.relative_to(folder).as_posix(): pd.read_csv(path, sep="\t") for path in paths}
+    names = (Path(*path.relative_to(results).parts[2:]).as_posix() for path in paths)
+    return {name: pd.read_csv(path, sep="\t") for name, path in zip(names, paths, strict=True)}
 
 
 with job(snakemake):

@@ -219,6 +219,8 @@ def _check_capitals(study: Study) -> None:
         )
     if name.casefold() == "compared":
         raise InputError(f"study: results/{name} is for comparisons of studies; rename it")
+    if name.casefold() == "print":
+        raise InputError(f"study: results/{name} is for what no study decides; rename it")
     for section in ("datasets", "networks", "conditions"):
         names = study.conditions if section == "conditions" else study.config[section]
         known: dict[str, str] = {}

@@ -23,8 +23,13 @@ class Component:
 
     def load(self) -> Callable:
         """Import and return the component."""
-        module, _, name = self.location.partition(":")
-        return getattr(import_module(f".{module}", __package__), name)
+        return load(self.location)
+
+
+def load(location: str) -> Callable:
+    """Import and return what lives at a place (``module:function``)."""
+    module, _, name = location.partition(":")
+    return getattr(import_module(f".{module}", __package__), name)
 
 
 def _component(
@@ -55,6 +60,8 @@ NETWORKS = {
 }
 # What data sets consist of: images, unless their source gives something else.
 IMAGES, RECORDINGS, POINTS = "images", "recordings", "points"
+# What studies of analytic functions are about.
+TOYS = "toys"
 SOURCES = {
     "digits": _component("data.digits:load", "train_size", "split_seed", "image_size"),
     "circles": _component(
@@ -166,8 +173,157 @@ SHARPNESS = {
         gives=["asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"],
     ),
 }
-# A figure's options are the tables it is drawn from (results/<study>/tables/<name>.csv); those
-# named for a family of sharpness are there only if the study measures it.
+# Names of `toy.functions.FUNCTIONS`.
+TOY_FUNCTIONS = (
+    *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),
+)
+
+
+@dataclass(frozen=True)
+class Table(Component):
+    """A function of tables that returns the tables it `gives`: one, or a tuple in their order.
+
+    Attributes:
+        needs: tables of the study that it takes first (results/<study>/tables/<name>.csv).
+        printed: tables in print that it takes then (resources/published/<name>.csv). What takes
+            nothing else is made once for all studies, in results/print.
+        text: the function that turns tables into what readers see (`analysis.render.Text`), which
+            lies beside them under this table's own name; or nothing.
+        shows: the tables that this function takes, in their order.
+        formats: in which that is written (`analysis.render.RENDERERS`).
+        about: what data sets consist of, or one of them, for this to be in a study's report.
+    """
+
+    needs: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    text: str = ""
+    shows: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def of_print_alone(self) -> bool:
+        """Whether it is the same for all studies."""
+        return bool(self.printed) and not self.needs
+
+
+def _table(location: str, *, about: str = "", text: str = "", **names: str) -> Table:
+    lists = {key: tuple(value.split()) for key, value in names.items()}
+    readable = {"shows": lists["gives"], "formats": ("md",)} if text else {}
+    return Table(location, about=about, text=text, **readable | lists)
+
+
+# Tables that are made of the documents of all models, by a function of these.
+GATHERED = {
+    "landscape": _component("analysis.curves:landscape"),
+    "hessian": _component("analysis.curves:hessian"),
+    "interpolation": _component("analysis.curves:interpolation"),
+    "asc_pairs": _component("analysis.stability:pair_values"),
+    "domains": _component("analysis.collect:domain_table"),
+    "toy_fits": _component("analysis.toy_fits:fits_table"),
+}
+# Tables that are made of tables, where all that they need is there.
+TABLES = {
+    "conditions": _table("analysis.model_table:conditions_table", gives="conditions"),
+    "summary": _table(
+        "analysis.seeds:summary_tables",
+        needs="measures disagreement",
+        gives="summary seed_values",
+    ),
+    "models": _table(
+        "analysis.model_table:model_table", needs="measures conditions", gives="models"
+    ),
+    "main": _table(
+        "analysis.tables:main_tables",
+        needs="summary",
+        gives="main",
+        text="analysis.tables:main_text",
+        shows="summary",
+        formats="md tex",
+    ),
+    "sharpness": _table(
+        "analysis.tables:sharpness_tables",
+        needs="summary",
+        gives="sharpness",
+        text="analysis.tables:sharpness_text",
+        shows="summary",
+    ),
+    "statistics": _table(
+        "analysis.statistics:statistics",
+        needs="seed_values conditions",
+        gives="statistics",
+        text="analysis.statistics_tables:text",
+    ),
+    "claims": _table(
+        "analysis.claims:claims_measured",
+        needs="seed_values conditions",
+        gives="claims",
+        text="analysis.claims_tables:text",
+    ),
+    "trends": _table(
+        "analysis.trends:trend_tables",
+        needs="summary models",
+        gives="trends trend_points rank_agreement",
+        text="analysis.trends_tables:text",
+        shows="trends rank_agreement",
+    ),
+    "correlations": _table(
+        "analysis.relations:relations",
+        needs="measures models",
+        gives="correlations variance_shares",
+        text="analysis.correlation_tables:text",
+    ),
+    "ensembles": _table(
+        "analysis.ensemble_gain:gain_correlations",
+        needs="ensembles summary",
+        gives="ensemble_gain",
+        text="analysis.ensemble_tables:text",
+        shows="ensembles summary ensemble_gain",
+    ),
+    "stability": _table(
+        "analysis.stability:stability_tables",
+        needs="asc_pairs",
+        gives="stability stability_order",
+    ),
+    "agreement": _table(
+        "analysis.printed:agreement_tables",
+        needs="summary conditions",
+        printed="deep_models sam_rho_sweep",
+        gives="agreement agreement_order",
+        text="analysis.agreement_tables:text",
+    ),
+    "toy_fits": _table(
+        "analysis.toy_fits:summarise_fits",
+        needs="toy_fits",
+        gives="toy_fits_summary",
+        text="analysis.toy_fits:text",
+    ),
+    "claims_in_print": _table(
+        "analysis.claims:claims_in_print",
+        printed="deep_models",
+        gives="claims_in_print",
+        text="analysis.claims_tables:text",
+        about=IMAGES,
+    ),
+    "asc_reanalysis": _table(
+        "analysis.scenes_in_print:reanalysis",
+        printed="asc_models asc_expected",
+        gives="asc_reanalysis asc_models asc_correlations asc_trends asc_trend_points"
+        " asc_variance_shares asc_stability asc_stability_order asc_domains",
+        text="analysis.correlation_tables:text_in_print",
+        shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
+        about=RECORDINGS,
+    ),
+    "toy_geometry": _table(
+        "analysis.published:compare_toy_geometry",
+        printed="toy_functions",
+        gives="toy_geometry",
+        text="analysis.toy_fits:geometry_text",
+        about=TOYS,
+    ),
+}
+# A figure's options are the tables it is drawn from; it is drawn where all of them are there.
+# Of each network on each data set:
 FIGURES = {
     "controls": _component("plots.controls:plot", "measures", "disagreement"),
     "effects": _component("plots.effects:plot", "statistics"),
@@ -185,19 +341,7 @@ FIGURES = {
     "landscape_lines": _component("plots.landscape:lines", "landscape"),
     "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }
-# Names of `toy.functions.FUNCTIONS`.
-TOY_FUNCTIONS = (
-    *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),
-)
-# Of networks that learn toy functions.
-TOY_FIGURES = {
-    "losses": _component("plots.toy_fits:losses"),
-    "sharpness": _component("plots.toy_fits:sharpness"),
-    "equal_loss": _component("plots.toy_fits:equal_loss"),
-}
-# The printed models of acoustic scene classification, as a data set in tables and figures.
-PRINTED_SCENES = "dcase2020 (print)"
-# Likewise, but of all networks of a data set together.
+# Of all networks of a data set together:
 DATASET_FIGURES = {
     "sharpness_accuracy": _component("plots.sharpness_accuracy:plot", "models", "correlations"),
     "trends": _component("plots.trends:plot", "trends", "trend_points"),
@@ -207,3 +351,23 @@ DATASET_FIGURES = {
     "stability": _component("plots.stability:plot", "stability", "stability_order"),
     "ensembles": _component("plots.ensembles:plot", "ensembles", "summary", "ensemble_gain"),
 }
+# Of a study:
+STUDY_FIGURES = {
+    "toy_fits-losses": _component("plots.toy_fits:losses", "toy_fits"),
+    "toy_fits-sharpness": _component("plots.toy_fits:sharpness", "toy_fits"),
+    "toy_fits-equal_loss": _component("plots.toy_fits:equal_loss", "toy_fits"),
+}
+# What the printed models of acoustic scenes are called as a data set.
+PRINTED_SCENES = "dcase2020 (print)"
+# Of what is in print, once for all studies:
+PRINTED_FIGURES = {
+    "toy_geometry": _component("plots.toy_geometry:plot", "toy_geometry"),
+    **{
+        f"published-{name}": Component(figure.location, frozenset(tables))
+        for name, figure in DATASET_FIGURES.items()
+        if (tables := {f"asc_{table}" for table in figure.options})
+        <= set(TABLES["asc_reanalysis"].gives)
+    },
+}
+# No two kinds have figures of the same name.
+ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PRINTED_FIGURES

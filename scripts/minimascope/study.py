@@ -10,7 +10,22 @@ from typing import Any
 
 from .canonical import canonical_json
 from .data.corruption_names import VALIDATION_ONLY
-from .registry import DATASET_FIGURES, FIGURES, IMAGES, INITIAL, RECORDINGS, SHARPNESS, kind_of
+from .registry import (
+    DATASET_FIGURES,
+    FIGURES,
+    GATHERED,
+    IMAGES,
+    INITIAL,
+    PRINTED_FIGURES,
+    RECORDINGS,
+    SHARPNESS,
+    STUDY_FIGURES,
+    TABLES,
+    TOYS,
+    Component,
+    Table,
+    kind_of,
+)
 
 # Keys of a data set that say what is done with it, not what it is.
 NOT_OF_THE_SOURCE = (
@@ -28,6 +43,11 @@ NOT_OF_THE_SOURCE = (
 )
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
+# Tables that jobs of their own make of all trained networks.
+MODEL_TABLES = (
+    *("measures", "provenance", "history"),
+    *("calibration", "reliability", "disagreement"),
+)
 # What the condition that others are compared with is usually called.
 BASELINE = "baseline"
 # The job in which all toy functions are learnt, where that is one.
@@ -100,24 +120,73 @@ class Study:
         return self.config["sharpness"]["interpolation"]
 
     @property
+    def gathered(self) -> list[str]:
+        """Tables that are made of the documents of all models."""
+        sharpness, trained = self.config["sharpness"], bool(self.pairs)
+        families = ("landscape", "hessian", "interpolation")
+        there = {name: trained and sharpness[name] is not None for name in families}
+        there |= {"asc_pairs": trained and self.has_stability, "domains": bool(self.recordings)}
+        there |= {"toy_fits": bool(self.toy_parts)}
+        return [name for name in GATHERED if there[name]]
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Tables that are made of others; whether any network is in print is not known here."""
+        there, found = {*self._first_tables}, {}
+        # Round by round, since a table may need one that is registered after it.
+        while more := {
+            name: table
+            for name, table in TABLES.items()
+            if name not in found and self._wants(table, there)
+        }:
+            found |= more
+            there.update(given for table in more.values() for given in table.gives)
+        return found
+
+    def _wants(self, table: Table, there: set[str]) -> bool:
+        """Whether a table belongs to the study, and what it needs is there."""
+        if table.of_print_alone:
+            return table.about in self.subjects
+        # What needs no table describes trained networks.
+        return there.issuperset(table.needs) and bool(table.needs or self.pairs)
+
+    @property
+    def _first_tables(self) -> list[str]:
+        """Tables that other tables and figures are made of."""
+        of_models = MODEL_TABLES if self.pairs else ()
+        return [*of_models, *self.gathered, *(["ensembles"] if self.has_ensembles else [])]
+
+    def _drawn(self, figures: Mapping[str, Component]) -> list[str]:
+        """Those figures whose tables the study has."""
+        given = (name for table in self.tables.values() for name in table.gives)
+        there = {*self._first_tables, *given}
+        return [name for name, figure in figures.items() if figure.options <= there]
+
+    @property
     def figures(self) -> list[str]:
-        """Figures whose tables the study has; whether anything is in print is not known here."""
+        """Figures of each network; whether anything is in print is not known here."""
         sharpness = self.config["sharpness"]
-        absent = {name for name, spec in sharpness.items() if spec is None}
-        figures = [name for name, figure in FIGURES.items() if not figure.options & absent]
         unwanted = set() if self.config["sweeps"] else {"sweep"}
         unwanted |= {"minima"} if sharpness["forward"] is None else set()
         landscape = sharpness["landscape"]
         unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
-        return [name for name in figures if name not in unwanted]
+        return [name for name in self._drawn(FIGURES) if name not in unwanted]
 
     def dataset_figures(self, dataset: str) -> list[str]:
-        """Figures of all networks of a data set together whose tables the study has."""
+        """Figures of all networks of a data set together."""
         unwanted = set() if self.has_recordings(dataset) else {"domains"}
         unwanted |= set() if self.varies_optimisation(dataset) else OF_HYPERPARAMETERS
-        unwanted |= set() if self.has_stability else {"stability"}
-        unwanted |= set() if self.has_ensembles else {"ensembles"}
-        return [name for name in DATASET_FIGURES if name not in unwanted]
+        return [name for name in self._drawn(DATASET_FIGURES) if name not in unwanted]
+
+    @property
+    def study_figures(self) -> list[str]:
+        """Figures that there is one of."""
+        return self._drawn(STUDY_FIGURES)
+
+    @property
+    def printed_figures(self) -> list[str]:
+        """Figures of what is in print about the things that the study is about."""
+        return self._drawn(PRINTED_FIGURES)
 
     @property
     def has_stability(self) -> bool:
@@ -171,14 +240,15 @@ class Study:
         """What a data set consists of: images, recordings or points."""
         return kind_of(self.config["datasets"][dataset]["source"])
 
+    @property
+    def subjects(self) -> set[str]:
+        """What the study is about: kinds of data, and analytic functions."""
+        kinds = {self.kind(dataset) for dataset in self.config["datasets"]}
+        return kinds | ({TOYS} if self.config["toy_functions"] else set())
+
     def has_recordings(self, dataset: str) -> bool:
         """Whether a data set is made of recordings."""
         return self.kind(dataset) == RECORDINGS
-
-    @property
-    def has_images(self) -> bool:
-        """Whether a data set is made of images."""
-        return any(self.kind(dataset) == IMAGES for dataset in self.config["datasets"])
 
     @property
     def recordings(self) -> list[str]:

@@ -1,14 +1,12 @@
 """Printed cells, runs and summaries for tests of the comparison with print."""
 
+import io
 import math
 from pathlib import Path
 
 import pandas as pd
 
-from minimascope.analysis.agreement import (
-    compare,
-    read_printed,
-)
+from minimascope.analysis.agreement import compare, printed_values
 from minimascope.analysis.tables import SUMMARY_COLUMNS
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
@@ -27,6 +25,11 @@ CONTROL_NAMES = (
 )
 
 
+def read_printed(source):
+    """Printed values of a file, read as the workflow does."""
+    return printed_values(pd.read_csv(source, dtype=str, keep_default_na=False))
+
+
 def printed_rows(*rows):
     """Printed rows of (control, metric, mean, sem), with a source and uncertain if given."""
     lines = [HEADER]
@@ -36,7 +39,7 @@ def printed_rows(*rows):
             f"{source},3,cifar10,resnet18,false,{control},{metric},{mean},{sem},none,10,"
             f"{uncertain},"
         )
-    return read_printed("\n".join(lines) + "\n")
+    return read_printed(io.StringIO("\n".join(lines)))
 
 
 def run_rows(controls=CONTROL_NAMES, **changes):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from agreement_cases import read_printed
 from scipy import stats
 
-from minimascope.analysis.agreement import read_printed
 from minimascope.analysis.claims import claims
-from minimascope.analysis.claims_tables import to_html, to_markdown, verdict_counts
+from minimascope.analysis.claims_tables import text, verdict_counts
 from minimascope.analysis.comparable import in_print
 from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+from minimascope.analysis.render import html, markdown
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 OLD, NEW = "geometric_reappraisal_2025", "function_centric_2026"
@@ -138,12 +139,12 @@ def test_tables_to_read_name_sources_and_what_print_lacks(found):
     counts = verdict_counts(found)
     assert counts.to_numpy().sum() == len(found) == 16 * 4 + 6
     assert counts.loc["1. The baseline is the flattest on every measure.", CONTRADICTED] == 1
-    markdown, page = to_markdown(found), to_html(found)
-    for text in (markdown, page):
-        assert OLD in text
-        assert "Print holds no values of single seeds" in text
-        assert "seeds are few" not in text
-    assert f"- {NEW}: **Contradicted** for resnet18 on tiny_imagenet" in markdown
+    shown = markdown(text(found))
+    for page in (shown, html(text(found))):
+        assert OLD in page
+        assert "Print holds no values of single seeds" in page
+        assert "seeds are few" not in page
+    assert f"- {NEW}: **Contradicted** for resnet18 on tiny_imagenet" in shown
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])

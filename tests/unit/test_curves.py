@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minimascope.analysis.curves import CURVES, PATH, gather
-from minimascope.npz import write_npz
+from minimascope.analysis.curves import PATH, hessian, interpolation, landscape
 
 RUN = {"dataset": "d", "network": "n", "condition": "baseline", "seed": "0"}
 
@@ -26,7 +25,7 @@ def test_a_landscape_becomes_points_of_grids_and_of_lines():
         "lines": np.arange(6.0).reshape(2, 3),
     }
     document = {"run": RUN, "view": "clean", "details": {"direction_seeds": [42, 43]}}
-    table = gather([(document, arrays)], CURVES["landscape"])
+    table = landscape({"a.json": document}, [arrays])
     assert list(table.columns) == [*RUN, "view", "direction_seed", "x", "y", "loss"]
     grid, line = table[table.y.notna()], table[table.y.isna()]
     assert len(grid) == 8
@@ -35,7 +34,7 @@ def test_a_landscape_becomes_points_of_grids_and_of_lines():
     point = grid[(grid.direction_seed == 43) & (grid.x == 1) & (grid.y == -1)]
     assert point.loss.item() == surfaces[1, 1, 0]
     del arrays["lines"], arrays["line_coordinates"]
-    assert gather([(document, arrays)], CURVES["landscape"]).y.notna().all()
+    assert landscape({"a.json": document}, [arrays]).y.notna().all()
 
 
 def test_a_spectrum_becomes_eigenvalues_and_nodes():
@@ -50,7 +49,7 @@ def test_a_spectrum_becomes_eigenvalues_and_nodes():
     details = {"largest_eigenvalues": {"converged": True}}
     details |= {"smallest_eigenvalues": {"converged": False}}
     document = {"run": RUN, "view": "augmented", "details": details}
-    table = gather([(document, arrays)], CURVES["hessian"])
+    table = hessian({"a.json": document}, [arrays])
     eigenvalues = table[table.quantity == "eigenvalue"]
     assert eigenvalues.value.tolist() == [3.0, 2.0, -1.0]
     assert eigenvalues.residual.tolist() == [1e-6, 1e-5, 1e-7]
@@ -74,13 +73,13 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
     }
     run = {"dataset": "d", "network": "n", "seed": "0"}
     document = {"run": run, "barriers": {line: 0.25}}
-    table = gather([(document, arrays)], CURVES["interpolation"])
+    table = interpolation({"a.json": document}, [arrays])
     on_line = table[table.path == line].set_index("x")
     assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
     assert on_line.barrier.tolist() == [0.25] * 3
     assert table[table.path == plane].barrier.isna().all()
     planes = {key: array for key, array in arrays.items() if key.startswith(plane)}
-    assert gather([(document, planes)], CURVES["interpolation"]).barrier.isna().all()
+    assert interpolation({"a.json": document}, [planes]).barrier.isna().all()
     on_plane = table[(table.path == plane) & table.model.notna()]
     assert on_plane.model.tolist() == ["a", "b", "c"]
     assert on_plane.loss.tolist() == [1.0, 2.0, 3.0]
@@ -88,10 +87,9 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
 
 def test_progress_is_shown_from_the_first_file_on(tmp_path):
     (tmp_path / "a.json").write_text("damaged")
-    write_npz(tmp_path / "a.npz", {"nodes": np.zeros((1, 1))})
     script = Path(__file__).parents[2] / "scripts" / "gather.py"
     files = Files()
-    files.measures, files.arrays = [f"{tmp_path}/a.json"] * 3, [f"{tmp_path}/a.npz"] * 3
+    files.documents = [f"{tmp_path}/a.json"] * 3
     task = SimpleNamespace(
         rule="gather",
         input=files,
@@ -99,7 +97,7 @@ def test_progress_is_shown_from_the_first_file_on(tmp_path):
         params={},
         log=[tmp_path / "log"],
         threads=1,
-        wildcards=SimpleNamespace(curves="hessian"),
+        wildcards=SimpleNamespace(gathered="hessian"),
     )
     with pytest.raises(SystemExit):  # since the first file is no JSON
         runpy.run_path(str(script), {"snakemake": task})

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from minimascope.analysis.correlation_tables import to_html, to_markdown
 from minimascope.analysis.ensemble_gain import COLUMNS, gain_correlations, gains_table
-from minimascope.analysis.ensemble_tables import ensemble_tables, gain_correlation_tables
+from minimascope.analysis.ensemble_tables import ensemble_tables, gain_correlation_tables, text
+from minimascope.analysis.render import html, markdown
 from minimascope.errors import InputError
 from minimascope.plots.ensembles import plot
 from minimascope.plots.style import save_svg
@@ -145,11 +145,11 @@ def test_tables_to_read_have_a_row_per_condition_and_gains_in_percentage_points(
     assert tables[0].loc["condition0", "Gain, accuracy (pp)"] == "1.23 ± 0.45"
     assert tables[0].loc["condition0", "Accuracy of members"] == "0.880 ± 0.010"
     assert "Gain, Corruption accuracy (pp)" in tables[0]
-    found = gain_correlation_tables(gain_correlations(ensembles, summary, resamples=10))
-    assert len(found[0]) == 3 * 3 * 3
-    markdown, html = to_markdown([*tables, *found]), to_html([*tables, *found])
-    assert markdown.count("1.23 ± 0.45") == html.count("1.23 ± 0.45") == 1
-    assert "Krogh" in markdown
+    found = gain_correlations(ensembles, summary, resamples=10)
+    assert len(gain_correlation_tables(found)[0]) == 3 * 3 * 3
+    shown, page = (render(text(ensembles, summary, found)) for render in (markdown, html))
+    assert shown.count("1.23 ± 0.45") == page.count("1.23 ± 0.45") == 1
+    assert "Krogh" in shown
 
 
 def texts(figure) -> str:

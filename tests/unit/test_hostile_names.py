@@ -8,8 +8,7 @@ import pytest
 from audio_cases import COLUMNS, ROWS, audio_folder
 from model_frames import domains_frame, models_frame
 
-from minimascope.analysis.html import page, paragraph, table_html
-from minimascope.analysis.tables import to_latex
+from minimascope.analysis.render import Fold, html, latex, page
 from minimascope.data.audio_folder import load as load_recordings
 from minimascope.errors import InputError
 from minimascope.names import fault_of_name
@@ -85,10 +84,12 @@ INJECTIONS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "&l
 @pytest.mark.parametrize("name", INJECTIONS)
 def test_names_stay_text_in_pages(name):
     table = pd.DataFrame({name: [name, "**bold**"]}, index=pd.Index([name, "b"], name=name))
-    found = Page(page(table_html(table), paragraph(name)))
+    found = Page(page(html([table, name, Fold(name, [name])])))
     cells = {"table", "thead", "tbody", "tr", "th", "td"}
-    assert found.tags <= {"meta", "style", "body", "b", "p", *cells}
-    assert found.texts.count(name) == 5  # two headers, a row, a cell and the paragraph
+    folds = {"details", "summary", "ul", "li"}
+    assert found.tags <= {"meta", "style", "body", "b", "p", *cells, *folds}
+    # Two headers, a row, a cell, the paragraph, a title and a statement.
+    assert found.texts.count(name) == 7
     assert "b" in found.tags
 
 
@@ -96,7 +97,7 @@ def test_names_stay_text_in_pages(name):
 def test_names_stay_text_in_latex(name):
     table = pd.DataFrame({name: [name]}, index=pd.Index([name], name="Condition"))
     table.attrs["caption"] = name
-    text = to_latex(table)
+    text = latex([table])
     assert name not in text
     assert r"\input{" not in text
     assert text.count("{") - text.count("\\{") == text.count("}") - text.count("\\}")

@@ -9,7 +9,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 # What computes with tensors, and torchmetrics in `calibrate`; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "train", "evaluate", "corrupted_ensemble"),
-    *("sharpness", "interpolate", "toy_fits", "toy_sharpness", "toy_geometry", "calibrate"),
+    *("sharpness", "interpolate", "toy_fits", "toy_sharpness", "calibrate"),
 }
 PROGRAM = """
 import json, sys
@@ -36,10 +36,15 @@ print(json.dumps([name for name, code in json.load(sys.stdin).items() if asks(co
 COMPONENTS = """
 from minimascope import registry
 
-figures = registry.FIGURES, registry.DATASET_FIGURES, registry.TOY_FIGURES
+kinds = registry.GATHERED, registry.TABLES, registry.ALL_FIGURES
+locations = [c.location for kind in kinds for c in kind.values()]
+locations += [table.text for table in registry.TABLES.values() if table.text]
 recorded = [s for s in registry.SOURCES.values() if registry.RECORDINGS in s.gives]
-for component in [*(f for kind in figures for f in kind.values()), *recorded, registry.SCENES]:
-    component.load()
+locations += [component.location for component in (*recorded, registry.SCENES)]
+# The geometry of toy functions is computed by automatic differentiation.
+locations.remove(registry.TABLES["toy_geometry"].location)
+for location in locations:
+    registry.load(location)
 """
 
 
@@ -51,7 +56,7 @@ def test_only_jobs_with_tensors_import_torch():
     jobs = {p.stem: p for p in SCRIPTS.glob("*.py") if "with job(snakemake)" in p.read_text()}
     assert jobs.keys() > WITH_TENSORS
     codes = {name: imports_of(path) for name, path in jobs.items() if name not in WITH_TENSORS}
-    # What drawing and listing recordings find through the registry.
+    # What tables, drawing and listing recordings find through the registry.
     codes |= {"compare": imports_of(SCRIPTS / "compare.py"), "components": COMPONENTS}
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],

@@ -4,9 +4,10 @@ import io
 
 import pandas as pd
 import pytest
+from agreement_cases import read_printed
 from study_cases import RESOURCES, ROOT, published_study, study
 
-from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, read_printed
+from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare
 from minimascope.analysis.printed import runs_in_print
 from minimascope.analysis.tables import SUMMARY_COLUMNS
 from minimascope.conditions import condition_rows

@@ -7,10 +7,9 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from minimascope.analysis.html import page, paragraph
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
-from minimascope.registry import DATASET_FIGURES, FIGURES, TOY_FIGURES
+from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import Part, Section, kind_of, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
 from minimascope.report.provenance import jobs_table, packages, provenance_tables
@@ -22,16 +21,16 @@ LIST = [
     {
         "title": "First",
         "parts": {
-            "figures/b.svg": {"title": "B", "caption": "What b is."},
-            "tables/a.html": {"title": "A", "caption": "What a is."},
+            "figures/b": {"title": "B", "caption": "What b is."},
+            "tables/a": {"title": "A", "caption": "What a is."},
         },
     },
-    {"title": "Second", "parts": {"figures/c.svg": {"title": "C", "caption": "What c is."}}},
+    {"title": "Second", "parts": {"figures/c": {"title": "C", "caption": "What c is."}}},
 ]
 
 
 def test_parts_come_in_the_order_of_the_list_and_networks_in_that_of_the_study():
-    names = ["tables/a.html", "figures/digits/vit/b.svg", "figures/digits/b.svg"]
+    names = ["tables/a", "figures/digits/vit/b", "figures/digits/b"]
     (first,) = sections(LIST, names)
     assert [part.name for part in first.parts] == [*names[1:], names[0]]
     assert [part.title for part in first.parts] == ["B: vit on digits", "B: digits", "A"]
@@ -39,23 +38,20 @@ def test_parts_come_in_the_order_of_the_list_and_networks_in_that_of_the_study()
 
 
 def test_a_section_without_results_is_left_out():
-    assert [section.title for section in sections(LIST, ["figures/c.svg"])] == ["Second"]
+    assert [section.title for section in sections(LIST, ["figures/c"])] == ["Second"]
     assert sections(LIST, []) == []
 
 
 def test_a_result_that_no_section_names_is_refused():
-    with pytest.raises(InputError, match=r"figures/x/d\.svg is in no section; name figures/d\.svg"):
-        sections(LIST, ["figures/x/d.svg"])
+    with pytest.raises(InputError, match=r"figures/x/d is in no section; name figures/d"):
+        sections(LIST, ["figures/x/d"])
 
 
-def test_every_registered_figure_has_a_caption_of_two_sentences():
+def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_caption():
     kinds = {kind: texts for section in CONTENTS for kind, texts in section["parts"].items()}
-    drawn = {f"figures/{name}.svg" for name in (*FIGURES, *DATASET_FIGURES)}
-    drawn |= {f"figures/toy_fits-{name}.svg" for name in TOY_FIGURES}
-    # No predictions are printed of which an ensemble could be made.
-    printed = DATASET_FIGURES.keys() - {"ensembles"}
-    drawn |= {f"figures/published-{name}.svg" for name in printed}
-    assert drawn <= kinds.keys()
+    shown = {f"figures/{name}" for name in (*ALL_FIGURES, "landscape")}
+    shown |= {f"tables/{name}" for name, table in TABLES.items() if table.text}
+    assert kinds.keys() == shown
     for kind, texts in kinds.items():
         sentences = re.findall(r"[.!?](?=\s|$)", texts["caption"])
         assert len(sentences) >= 2 or kind.startswith("tables/"), kind
@@ -63,44 +59,42 @@ def test_every_registered_figure_has_a_caption_of_two_sentences():
 
 
 FILES = Files(
-    texts={
-        "figures/b.svg": "<svg>ä</svg>",
-        "tables/a.html": page("<table></table>", paragraph("a & b")),
-    },
-    downloads={"tables/a.html": "x,y\n1,ü\n"},
-    surfaces={"figures/d/n/landscape.html": '{"title": "</script><b>"}'},
+    tables={"tables/a": "<table></table>\n<p>a &amp; b</p>"},
+    figures={"figures/b": "<svg>ä</svg>"},
+    downloads={"tables/a": "x,y\n1,ü\n"},
+    surfaces={"figures/d/n/landscape": '{"title": "</script><b>"}'},
 )
 
 
 def test_a_figure_is_embedded_byte_for_byte_and_its_title_escaped():
-    html = content(Part("figures/b.svg", 'B "<i>"', "?"), FILES)
+    html = content(Part("figures/b", 'B "<i>"', "?"), FILES)
     (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
     assert base64.b64decode(source).decode() == "<svg>ä</svg>"
     assert 'alt="B &#34;&lt;i&gt;&#34;"' in html
 
 
 def test_a_table_comes_with_its_csv_unless_that_is_large():
-    part = Part("tables/a.html", "A", "?")
+    part = Part("tables/a", "A", "?")
     html = content(part, FILES)
     assert "<table></table>\n<p>a &amp; b</p>" in html
     (source,) = re.findall(r'<a download="a.csv" href="data:text/csv;base64,([^"]*)"', html)
     assert base64.b64decode(source).decode() == "x,y\n1,ü\n"
-    large = Files(FILES.texts, {part.name: "x" * (LARGEST_DOWNLOAD + 1)}, {})
+    large = Files(FILES.tables, {}, {}, {part.name: "x" * (LARGEST_DOWNLOAD + 1)})
     assert "download" not in content(part, large)
-    assert "download" not in content(part, Files(FILES.texts, {}, {}))
+    assert "download" not in content(part, Files(FILES.tables, {}, {}, {}))
 
 
 @pytest.mark.parametrize(("rows", "folded"), [(MOST_ROWS, False), (MOST_ROWS + 1, True)])
 def test_a_long_table_is_folded(rows, folded):
     table = f"<table>{'<tr><td>1</td></tr>' * rows}</table>"
-    part = Part("tables/a.html", "A", "?")
-    html = content(part, Files({part.name: page(table)}, {}, {}))
+    part = Part("tables/a", "A", "?")
+    html = content(part, Files({part.name: table}, {}, {}, {}))
     assert table in html
     assert ("<details>" in html) == folded
 
 
 def test_a_surface_cannot_end_the_script_it_is_in():
-    html = content(Part("figures/d/n/landscape.html", "L", "?"), FILES)
+    html = content(Part("figures/d/n/landscape", "L", "?"), FILES)
     assert html.count("</script>") == 1
     assert '{"title": "<\\/script><b>"}' in html
 
@@ -109,7 +103,7 @@ def rendered(**config) -> str:
     settings = {"study": "s", "networks": {}, "datasets": {}, "conditions": {}, "sweeps": {}}
     settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
     measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
-    shown = [Section("One & two", "section-1", [Part("figures/b.svg", "B<", "What b is.")])]
+    shown = [Section("One & two", "section-1", [Part("figures/b", "B<", "What b is.")])]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
     return render(TEMPLATE, shown, FILES, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
@@ -199,5 +193,5 @@ def test_versions_are_those_that_are_installed():
 
 
 def test_a_kind_is_a_name_without_data_set_and_network():
-    assert kind_of("tables/main.html") == "tables/main.html"
-    assert kind_of("figures/d/b.svg") == kind_of("figures/d/n/b.svg") == "figures/b.svg"
+    assert kind_of("tables/main") == "tables/main"
+    assert kind_of("figures/d/b") == kind_of("figures/d/n/b") == "figures/b"

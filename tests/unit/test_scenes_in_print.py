@@ -1,5 +1,6 @@
 """The printed models of acoustic scenes give the statistics that follow from them."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,10 @@ from minimascope.analysis.correlation_tables import (
     correlation_tables,
     share_tables,
     stability_sentence,
-    to_html,
-    to_markdown,
 )
 from minimascope.analysis.correlations import correlations
 from minimascope.analysis.model_table import accuracies_of, factors
+from minimascope.analysis.render import html, markdown
 from minimascope.analysis.scenes_in_print import (
     as_expected,
     compare_with_expected,
@@ -148,11 +148,11 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
     sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
     assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
     assert sharpness.loc["all together", "Joint"] == "81.8 %"
-    tables = [comparison, text, variance]
     sentence = stability_sentence(stability(printed_pair_values(models)))
     assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")
-    for page in (to_markdown(tables, sentence), to_html(tables, sentence)):
-        assert all(table.attrs["caption"] in page for table in tables[:1])
+    parts = [comparison, text, variance, sentence]
+    for page in (markdown(parts), html(parts)):
+        assert comparison.attrs["caption"] in page
         assert sentence in page
         assert "60.5 %" in page
 
@@ -169,3 +169,14 @@ def test_tables_to_read_show_notes_and_who_was_left_out(models):
         correlation_tables(correlations(models.iloc[:0], ["asc_sharpness"], accuracies_of(models)))
         == []
     )
+
+
+def test_notes_that_are_read_from_a_file_are_the_same(models):
+    short = models.assign(train_accuracy=[1.0] * 20 + [0.1] * 18)
+    few = short["network"].unique()[0]
+    short.loc[short["network"] == few, "asc_sharpness"] = 1.0
+    found = correlations(short, ["asc_sharpness"], accuracies_of(models))
+    stored = pd.read_csv(io.StringIO(found.to_csv(index=False)))
+    assert stored["note"].isna().any()
+    assert set(correlation_tables(stored)[0]["Note"]) == set(correlation_tables(found)[0]["Note"])
+    assert "" in set(correlation_tables(stored)[0]["Note"])

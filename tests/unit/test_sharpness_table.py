@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 from test_tables import NO_PAIRS
 
+from minimascope.analysis.render import latex
 from minimascope.analysis.tables import (
     BELOW_FLOOR,
     at_minima,
     main_table,
     sharpness_table,
     summarise,
-    to_latex,
 )
 
 
@@ -67,7 +67,7 @@ def test_values_under_twice_their_floor_are_marked_and_the_mark_is_explained():
         ("augmentation (augmented data)", "SAM-sharpness"),
     }
     assert f"{BELOW_FLOOR}: less than 2 times" in table.attrs["caption"]
-    assert r"$\dagger$" in to_latex(table)
+    assert r"$\dagger$" in latex([table])
     clean = sharpness_frame().query("condition == 'baseline'")
     table = sharpness_table(summarise(clean, NO_PAIRS), "d", "n")
     assert BELOW_FLOOR not in table.attrs["caption"]
@@ -92,7 +92,7 @@ def test_a_value_of_a_solver_that_stopped_early_is_marked_and_explained():
     marked = table["SAM-sharpness"].str.endswith(" ‡")
     assert marked[marked].index.tolist() == ["augmentation"]
     assert "‡: in at least one seed the solver stopped" in table.attrs["caption"]
-    assert r"$\ddagger$" in to_latex(table)
+    assert r"$\ddagger$" in latex([table])
     table = sharpness_table(summarise(frame, NO_PAIRS), "d", "n")
     assert "‡" not in table.attrs["caption"]
 

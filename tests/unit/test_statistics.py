@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from minimascope.analysis.pairs import mean_over_pairs
+from minimascope.analysis.render import html, markdown
 from minimascope.analysis.seeds import pseudo_values, seed_values
 from minimascope.analysis.statistics import (
     COLUMNS,
@@ -23,7 +24,7 @@ from minimascope.analysis.statistics import (
     smallest_p,
     statistics,
 )
-from minimascope.analysis.statistics_tables import NO_BASELINE, to_html, to_markdown
+from minimascope.analysis.statistics_tables import NO_BASELINE, text
 from minimascope.errors import InputError
 
 CONDITIONS = ("baseline", "sam", "noise")
@@ -201,19 +202,17 @@ def test_three_seeds_have_no_p_value_but_the_reason():
     assert table["p_value"].isna().all()
     assert table["p_holm"].isna().all()
     assert set(table["note"]) == {"3 pairs cannot reach 0.05: no p-value is below 0.25"}
-    for text in (to_markdown(table), to_html(table)):
-        assert "With 3 seeds no signed-rank test can reach 0.05" in text
-        assert "It takes 6 seeds or more." in text
-    assert "none < 0.25" in to_markdown(table)
-    assert "p = 0.25" not in to_markdown(table)
+    for shown in (markdown(text(table)), html(text(table))):
+        assert "With 3 seeds no signed-rank test can reach 0.05" in shown
+        assert "It takes 6 seeds or more." in shown
+    assert "none < 0.25" in markdown(text(table))
+    assert "p = 0.25" not in markdown(text(table))
 
 
 def test_six_seeds_reach_it_alone_but_not_after_holm():
-    text = to_markdown(statistics(values_frame(seeds=6), conditions_frame()))
-    assert (
-        "With 6 seeds and 2 conditions tested by a measure, no p-value can be below 0.062" in text
-    )
-    ten = to_markdown(statistics(values_frame(seeds=10), conditions_frame()))
+    six = markdown(text(statistics(values_frame(seeds=6), conditions_frame())))
+    assert "With 6 seeds and 2 conditions tested by a measure, no p-value can be below 0.062" in six
+    ten = markdown(text(statistics(values_frame(seeds=10), conditions_frame())))
     assert "whatever the data." not in ten.split("Baseline: baseline.")[1]
 
 
@@ -232,7 +231,7 @@ def test_one_seed_has_a_difference_and_nothing_else():
     row = statistics(values_frame(seeds=1), conditions_frame()).iloc[0]
     assert np.isfinite(row["difference"])
     assert row[["standard_error", "lower", "upper", "p_value"]].isna().all()
-    assert to_markdown(statistics(values_frame(seeds=1), conditions_frame()))
+    assert markdown(text(statistics(values_frame(seeds=1), conditions_frame())))
 
 
 def test_conditions_without_a_baseline_are_not_compared():
@@ -241,15 +240,15 @@ def test_conditions_without_a_baseline_are_not_compared():
     nothing = statistics(values_frame(), conditions)
     assert nothing.empty
     assert list(nothing.columns) == COLUMNS
-    assert NO_BASELINE in to_markdown(nothing)
-    assert NO_BASELINE in to_html(nothing)
+    assert NO_BASELINE in markdown(text(nothing))
+    assert NO_BASELINE in html(text(nothing))
 
 
 def test_cells_of_a_sweep_are_compared_each_with_their_own_baseline():
     table = statistics(values_frame(), conditions_frame(baselines=(None, "baseline", "sam")))
     pairs = table[["condition", "baseline"]].drop_duplicates()
     assert pairs.to_numpy().tolist() == [["sam", "baseline"], ["noise", "sam"]]
-    assert "Baseline" in to_markdown(table).splitlines()[0]
+    assert "Baseline" in markdown(text(table)).splitlines()[0]
 
 
 def test_a_missing_column_is_named():
@@ -300,4 +299,4 @@ def test_measures_of_pairs_are_compared_but_not_tested():
     assert row["difference"] == pytest.approx(means["sam"] - means["baseline"])
     assert np.isnan(row["p_value"])
     assert np.isnan(row["smallest_p"])
-    assert "not tested" in to_markdown(table.reset_index())
+    assert "not tested" in markdown(text(table.reset_index()))

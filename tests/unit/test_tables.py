@@ -8,16 +8,15 @@ import pandas as pd
 import pytest
 
 from minimascope.analysis.measure_names import MEASURES, describe, measures_of
+from minimascope.analysis.numbers import format_estimate, format_number, format_percent, span
+from minimascope.analysis.render import html, latex, markdown
 from minimascope.analysis.tables import (
     MAIN_MEASURES,
-    each_network,
-    format_estimate,
     main_table,
+    main_tables,
+    main_text,
     pair_matrix,
     summarise,
-    to_html,
-    to_latex,
-    to_markdown,
 )
 from minimascope.errors import InputError
 
@@ -303,14 +302,18 @@ def test_an_unknown_network_is_refused():
 
 def test_main_tables_holds_each_network_once():
     frame = pd.concat([measures_frame(), measures_frame(network="vit")])
-    tables = each_network(main_table, summarise(frame, NO_PAIRS))
-    assert list(tables) == [("cifar10", "resnet18"), ("cifar10", "vit")]
-    assert tables["cifar10", "vit"].equals(tables["cifar10", "resnet18"])
+    summary = summarise(frame, NO_PAIRS)
+    first, second = main_text(summary)
+    assert first.equals(second)
+    names = dict(iter(main_tables(summary).groupby(["dataset", "network"], sort=False)))
+    assert list(names) == [("cifar10", "resnet18"), ("cifar10", "vit")]
+    for rows in names.values():
+        assert rows.set_index("Condition")[first.columns].equals(first)
 
 
 def test_markdown_keeps_digits_and_marks():
     table = table_of({("a", "test_ece"): [0.1], ("b", "test_ece"): [0.2]})
-    lines = to_markdown(table).splitlines()
+    lines = markdown([table]).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
     assert cells[0] == ["Condition", "Test ECE"]
     assert cells[2:] == [["a", "**0.100**"], ["b", "0.200"]]  # no 0.1, no 0.2
@@ -318,7 +321,7 @@ def test_markdown_keeps_digits_and_marks():
 
 
 def test_latex_is_balanced_and_escaped():
-    text = to_latex(table_of(VALUES))
+    text = latex([table_of(VALUES)])
     begun = re.findall(r"\\begin\{(\w+)\}", text)
     assert begun == ["table", "tabular"]
     assert re.findall(r"\\end\{(\w+)\}", text) == begun[::-1]
@@ -336,7 +339,7 @@ def test_latex_is_balanced_and_escaped():
 
 def test_every_latex_row_has_as_many_cells_as_the_table_has_columns():
     table = table_of(VALUES)
-    text = to_latex(table)
+    text = latex([table])
     [alignment] = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 1 + len(table)
@@ -345,7 +348,7 @@ def test_every_latex_row_has_as_many_cells_as_the_table_has_columns():
 
 def test_html_marks_the_best_and_holds_the_caption():
     table = table_of({("a", "test_ece"): [0.1], ("c", "test_ece"): [0.2]})
-    text = to_html([table])
+    text = html([table])
     assert re.findall(r"<(?:b|strong)>([^<]*)</(?:b|strong)>", text) == ["0.100"]
     assert "**" not in text
     assert table.attrs["caption"] in text
@@ -369,3 +372,11 @@ def test_measures_of_a_category_come_in_the_registrys_order_then_in_the_datas():
         "alpha",
     ]
     assert list(measures_of(frame, "evaluation", "training")) == ["test_ece", "train_loss"]
+
+
+def test_numbers_have_a_proper_minus_and_a_dash_where_there_are_none():
+    assert format_number(-0.5, ".2f") == "−0.50"
+    assert format_number(0.5, "+.1f") == "+0.5"
+    assert format_percent(-0.123, "+.1f") == "−12.3 %"
+    assert format_number(math.nan, ".2f") == format_percent(math.nan, ".1f") == "—"
+    assert (span([3, 3]), span([2, 3])) == ("3", "2–3")

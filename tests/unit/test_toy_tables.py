@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from minimascope.analysis.tables import to_markdown
+from minimascope.analysis.render import markdown
 from minimascope.analysis.toy_fits import COLUMNS, fits_table, readable_table, summarise_fits
 from minimascope.plots.style import save_svg
-from minimascope.registry import TOY_FIGURES, TOY_FUNCTIONS
+from minimascope.registry import STUDY_FIGURES, TOY_FUNCTIONS
 
 
 def row(function: str, seed: int, at: str, value: float, **changes: Any) -> dict[str, Any]:
@@ -40,13 +40,12 @@ def table(functions=("sphere", "booth"), seeds=(0, 1, 2), reached: bool = True) 
                 rows.append(row(function, seed, "loss", 100.0, epoch=3 + 2 * seed))
             else:
                 rows.append(unreached(function, seed, 100.0))
-    return fits_table([{"rows": rows}])
+    return fits_table({"a.json": {"rows": rows}})
 
 
 def test_the_table_has_the_rows_of_all_documents():
-    frame = fits_table(
-        [{"rows": [row("sphere", 0, "epoch", 1)]}, {"rows": [unreached("beale", 1, 9)]}]
-    )
+    rows = row("sphere", 0, "epoch", 1), unreached("beale", 1, 9)
+    frame = fits_table({f"{own['function']}.json": {"rows": [own]} for own in rows})
     assert list(frame.columns) == list(COLUMNS)
     assert frame["function"].tolist() == ["sphere", "beale"]
     assert frame["epoch"].isna().tolist() == [False, True]
@@ -75,11 +74,11 @@ def test_readers_get_a_row_for_each_function_and_place():
     ]
     assert readable.loc["Booth, loss ≤ 100", ["Seeds", "Epoch"]].tolist() == ["2", "4.00 ± 1.00"]
     assert readable.loc["Booth, epoch 10", ["Seeds", "Epoch"]].tolist() == ["3", "10"]
-    assert "S, ρ = 0.005" in to_markdown(readable)
+    assert "S, ρ = 0.005" in markdown([readable])
     assert "2–3 seeds" in readable.attrs["caption"]
 
 
-@pytest.mark.parametrize("figure", TOY_FIGURES)
+@pytest.mark.parametrize("figure", STUDY_FIGURES)
 @pytest.mark.parametrize(
     "extreme",
     [
@@ -89,12 +88,12 @@ def test_readers_get_a_row_for_each_function_and_place():
     ],
 )
 def test_figures_are_drawn_with_one_seed_or_function_and_where_nothing_was_reached(figure, extreme):
-    draw = TOY_FIGURES[figure].load()
+    draw = STUDY_FIGURES[figure].load()
     first, again = (save_svg(draw(table(**extreme))) for _ in range(2))
     assert first == again
     assert b"nan" not in first.lower()
 
 
 def test_a_figure_says_so_where_no_loss_was_reached():
-    text = save_svg(TOY_FIGURES["equal_loss"].load()(table(reached=False))).decode()
+    text = save_svg(STUDY_FIGURES["toy_fits-equal_loss"].load()(table(reached=False))).decode()
     assert "no network reached any of the losses" in text

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from minimascope.analysis.render import html, markdown
 from minimascope.analysis.trends import (
     COLUMNS,
     ORDER_COLUMNS,
@@ -16,7 +17,7 @@ from minimascope.analysis.trends import (
     slope,
     trends,
 )
-from minimascope.analysis.trends_tables import to_html, to_markdown
+from minimascope.analysis.trends_tables import text
 from minimascope.errors import InputError
 from minimascope.plots.trends import plot
 
@@ -195,11 +196,11 @@ def test_tables_to_read_name_the_networks_that_flip():
     means = means_frame()
     found = trends(means, ["fisher_rao_norm", "hessian_trace"], ["test_accuracy"])
     order = rank_agreement(means, means, ["fisher_rao_norm", "hessian_trace"])
-    markdown, page = to_markdown(found, order), to_html(found, order)
-    assert "every one: **vit**, **resnet18**" in markdown
+    shown, page = (render(text(found, order)) for render in (markdown, html))
+    assert "every one: **vit**, **resnet18**" in shown
     assert "every one: <b>vit</b>, <b>resnet18</b>" in page
-    assert "Hessian trace (not its logarithm)" in markdown
-    assert "1 (6)" in markdown
+    assert "Hessian trace (not its logarithm)" in shown
+    assert "1 (6)" in shown
 
 
 # The figure

@@ -4,7 +4,9 @@ import base64
 import csv
 import json
 import math
+import re
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +22,8 @@ from safetensors.numpy import load_file
 from scipy.special import softmax
 from small_study import ROOT, STUDY, Project
 
-from minimascope.analysis.html import body_of
+from minimascope.analysis.claims_tables import text as claims_text
+from minimascope.analysis.render import html
 from minimascope.files import read_json as read_document
 from minimascope.registry import FIGURES
 from minimascope.report.contents import kind_of
@@ -71,10 +74,8 @@ def read_html(path: Path) -> None:
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, _: opened.update([tag])
     parser.feed(path.read_text(encoding="utf-8"))
-    if path.stem.startswith("claims"):
-        assert opened["li"] >= opened["details"] >= 5
-    else:
-        assert opened["tr"] > opened["table"] >= 1
+    assert opened["tr"] > opened["table"] >= 8
+    assert opened["li"] >= opened["details"] >= 5
 
 
 def read_markdown(path: Path) -> None:
@@ -119,24 +120,24 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     tables = {
         f"tables/{name}.csv"
         for name in (
-            *("conditions", "measures", "provenance", "history", "summary"),
+            *("conditions", "measures", "provenance", "history", "summary", "seed_values"),
             *("main", "sharpness", "ensembles", "ensemble_gain"),
             *("models", "correlations", "variance_shares", "statistics", "claims"),
-            *("trends", "trend_points", "rank_agreement", "claims_in_print"),
+            *("trends", "trend_points", "rank_agreement"),
         )
     }
-    formats = {f"tables/main.{suffix}" for suffix in ("md", "tex", "html")}
-    both = ("sharpness", "correlations", "statistics", "trends", "claims", "claims_in_print")
-    formats |= {
-        f"tables/{name}.{suffix}" for name in (*both, "ensembles") for suffix in ("md", "html")
-    }
-    toy = {f"tables/toy_geometry.{suffix}" for suffix in ("csv", "html")}
-    expected = figures | tables | formats | toy | {"figures/toy_geometry.svg", "report.html"}
+    readable = ("main", "sharpness", "correlations", "statistics", "trends", "claims", "ensembles")
+    tables |= {f"tables/{name}.md" for name in readable} | {"tables/main.tex"}
+    expected = figures | tables | {"report.html"}
+    printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}
+    printed = {f"{name}.{end}" for name in printed for end in ("csv", "md")}
+    printed |= {"figures/toy_geometry.svg"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
+    assert {f"results/print/{name}" for name in printed} <= set(files.index)
 
 
 def test_nothing_else_lies_in_the_results(finished: Project, files: pd.DataFrame):
-    made = {path for path in finished.results("").rglob("*") if path.is_file()}
+    made = {path for path in (finished.folder / "results").rglob("*") if path.is_file()}
     records = {path for path in made if path.suffix in (".log", ".tsv")}
     # Which file the results are of.
     note = finished.results("logs/study.txt")
@@ -231,19 +232,31 @@ def test_the_report_shows_every_table_and_figure_with_its_caption(finished: Proj
     contents = yaml.safe_load((ROOT / "report" / "contents.yaml").read_text(encoding="utf-8"))
     texts = {kind: text for section in contents for kind, text in section["parts"].items()}
     shown = [
-        name.removeprefix("results/small/")
-        for name in files.index
-        if name.endswith((".svg", ".html")) and not name.endswith("report.html")
+        Path(name).relative_to("results") for name in files.index if name.endswith((".svg", ".md"))
     ]
     assert len(shown) > 10
-    for name in shown:
+    for path in shown:
+        name = Path(*path.parts[1:]).with_suffix("").as_posix()
         assert f'<figure id="{name.replace("/", "-").replace(".", "-")}"' in page
         assert str(escape(texts[kind_of(name)]["caption"])) in page
-        content = finished.results(name).read_bytes()
-        if name.endswith(".svg"):
+        if path.suffix == ".svg":
+            content = (finished.folder / "results" / path).read_bytes()
             assert base64.b64encode(content).decode() in page
         else:
-            assert body_of(content.decode()) in page
+            assert numbers_of(finished.folder / "results" / path) <= numbers_of_page(page)
+    assert html(claims_text(pd.read_csv(finished.results("tables/claims.csv")))) in page
+
+
+def numbers_of(markdown: Path) -> set[str]:
+    """Return all cells of the tables of a Markdown file that hold a digit, without marks."""
+    lines = markdown.read_text(encoding="utf-8").splitlines()
+    cells = {cell.strip(" *†") for line in lines if line[:1] == "|" for cell in line.split("|")}
+    return {cell for cell in cells if any(character.isdigit() for character in cell)}
+
+
+def numbers_of_page(page: str) -> set[str]:
+    """Return all texts between the tags of a page, without marks."""
+    return {unescape(text).strip(" *†") for text in re.findall(r">([^<>]+)<", page)}
 
 
 def test_the_report_says_where_its_numbers_come_from(finished: Project):

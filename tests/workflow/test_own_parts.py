@@ -1,4 +1,4 @@
-"""The network and the measure that the README shows how to add are added, and run."""
+"""What the README shows how to add – network, measure, table, figure – is added, and run."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_study import ROOT, Project, copy_workflow, study_with
+from small_study import STUDY as SMALL
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+pytestmark = pytest.mark.workflow
 
 README = (ROOT / "README.md").read_text("utf-8").partition("## Bring your own")[2]
-NETWORK, MEASURE = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[:2]
-NETWORK_LINE, MEASURE_LINE = re.findall(r"^    (?:\"small_cnn\": |Measurement\().*\n", README, re.M)
+NETWORK, MEASURE, TABLE = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+NETWORK_LINE, MEASURE_LINE, TABLE_LINE = re.findall(
+    r"^    (?:\"small_cnn\": |Measurement\(|\"spread\": ).*\n", README, re.M
+)
 STUDY = study_with({"networks": {"own": {"architecture": "small_cnn", "width": 2}}, "seeds": [0]})
 ADDED = "logit_curvature"
 
@@ -24,10 +27,11 @@ def insert(path: Path, text: str, after: str) -> None:
 
 
 def test_recipes_are_of_ten_lines():
-    for recipe in (NETWORK + NETWORK_LINE, MEASURE + MEASURE_LINE):
+    for recipe in (NETWORK + NETWORK_LINE, MEASURE + MEASURE_LINE, TABLE + TABLE_LINE):
         assert len([line for line in recipe.splitlines() if line]) <= 10
 
 
+@pytest.mark.slow
 def test_an_own_network_and_an_own_measure_go_through_the_whole_study(tmp_path: Path):
     library = copy_workflow(tmp_path / "checkout") / "scripts" / "minimascope"
     (tmp_path / "run").mkdir()
@@ -51,3 +55,78 @@ def test_an_own_network_and_an_own_measure_go_through_the_whole_study(tmp_path: 
         assert (table == ADDED).any(axis=None), name
     report = project.results("report.html").read_text("utf-8")
     assert report.count(ADDED) > 1, "the report shows it"
+
+
+FIGURE = """
+from matplotlib.figure import Figure
+
+
+def plot(spread, dataset, network):
+    figure = Figure()
+    figure.subplots().plot(spread["max"] - spread["min"])
+    return figure
+"""
+FIGURE_LINE = '    "spread": _component("plots.spread:plot", "spread"),\n'
+TEXTS = (
+    "    {kind}/spread:\n      title: Spread\n      caption: The least and the most. Of seeds.\n"
+)
+DESCRIPTION = (
+    '    "logit_curvature": _sharpness("Logit curvature", True, "Curvature along the logits."),\n'
+)
+
+
+def contents_of(checkout: Path) -> dict[str, bytes]:
+    paths = [path for path in checkout.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(checkout)): path.read_bytes()
+        for path in paths
+        if "__pycache__" not in path.parts
+    }
+
+
+def test_a_table_a_figure_and_a_measure_are_a_module_a_line_and_a_text_each(
+    copied: Project, tmp_path: Path
+):
+    checkout = copy_workflow(tmp_path / "checkout")
+    library, texts = checkout / "scripts" / "minimascope", checkout / "report" / "contents.yaml"
+    project = Project(checkout, copied.folder)
+    before = contents_of(checkout)
+
+    def touched() -> set[str]:
+        now = contents_of(checkout)
+        changed = {name for name in now if now[name] != before.get(name)}
+        before.update(now)
+        return {Path(name).name for name in changed}
+
+    (library / "analysis" / "spread.py").write_text(TABLE, encoding="utf-8")
+    insert(library / "registry.py", TABLE_LINE, after="TABLES = {\n")
+    insert(texts, TEXTS.format(kind="tables"), after="- title: Evaluation\n  parts:\n")
+    assert touched() == {"spread.py", "registry.py", "contents.yaml"}
+    assert project.planned(SMALL) == {"table_spread": 1, "report": 1}
+
+    (library / "plots" / "spread.py").write_text(FIGURE, encoding="utf-8")
+    insert(library / "registry.py", FIGURE_LINE, after="\nFIGURES = {\n")
+    insert(texts, TEXTS.format(kind="figures"), after="- title: Evaluation\n  parts:\n")
+    assert touched() == {"spread.py", "registry.py", "contents.yaml"}
+    assert project.planned(SMALL) == {"table_spread": 1, "plot": 1, "report": 1}
+
+    project.finish(SMALL)
+    table = pd.read_csv(project.results("tables/spread.csv"))
+    values = pd.read_csv(project.results("tables/seed_values.csv"))
+    assert table["max"].max() == values["value"].max()
+    assert project.results("tables/spread.md").read_text("utf-8").startswith("| dataset")
+    page = project.results("report.html").read_text("utf-8")
+    assert page.count(">Spread</h3>") == 1
+    assert page.count(">Spread: resnet18 on digits</h3>") == 1
+
+    insert(
+        library / "sharpness" / "forward.py",
+        MEASURE_LINE,
+        after='Measurement("train_loss", loss, "nats", len(split)),\n',
+    )
+    insert(
+        library / "registry.py", f'"{ADDED}",', after='gives=[\n            "fisher_rao_norm",\n'
+    )
+    insert(library / "analysis" / "measure_names.py", DESCRIPTION, after="\nMEASURES = {\n")
+    assert touched() == {"forward.py", "registry.py", "measure_names.py"}
+    assert project.planned(SMALL)["forward"] == 4

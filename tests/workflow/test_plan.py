@@ -14,14 +14,14 @@ import yaml
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 
 from minimascope.data.corruption_names import CORRUPTIONS
-from minimascope.registry import DATASET_FIGURES, FIGURES, SHARPNESS
+from minimascope.registry import FIGURES, SHARPNESS
 from planning import planned_workflow
 
 pytestmark = pytest.mark.workflow
 
 STUDIES = {path.stem: path for path in (ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml"))}
-# Families and stages that leave tables of curves.
-CURVES = ("hessian", "landscape", "interpolation")
+# Rules of tables and figures, of which a job takes seconds.
+SHORT = re.compile("table_|plot|gather|collect|report")
 # Sources whose data are recordings.
 SOUNDS = {"audio_folder", "dcase2020", "synthetic_scenes"}
 # What is too slow to be imported whenever someone asks for a plan.
@@ -45,71 +45,34 @@ def augmented_conditions(study: dict[str, Any]) -> int:
     return count
 
 
-def varies_optimisation(study: dict[str, Any]) -> bool:
-    """Return whether networks differ in optimiser, learning rate or batch size."""
-    axes = [axis for sweep in study.get("sweeps", {}).values() for axis in sweep["axes"]]
-    keys = ("name", "lr")
-    own = [{**study["training"], **condition} for condition in study["conditions"].values()]
-    settings = {
-        (
-            spec["batch_size"],
-            *({**study["training"]["optimizer"], **spec["optimizer"]}[key] for key in keys),
-        )
-        for spec in own
-    }
-    swept = {"training.batch_size", "training.optimizer.lr", "training.optimizer.name"}
-    return len(settings) > 1 or bool(swept & set(axes))
+def tables_of(study: dict[str, Any]) -> set[str]:
+    """Return the rules of tables that a study needs, told from its text."""
+    tables = {"toy_geometry"} if study.get("toy_functions", True) else set()
+    tables |= {"toy_fits"} if "toy_fits" in study else set()
+    if "datasets" in study:
+        tables |= {"conditions", "summary", "models", "main", "sharpness", "statistics", "claims"}
+        tables |= {"trends", "correlations"}
+        sources = {dataset["source"] for dataset in study["datasets"].values()}
+        # The papers of claims are on images, the printed models on scenes.
+        tables |= {"claims_in_print"} if sources - SOUNDS - {"circles"} else set()
+        tables |= {"asc_reanalysis"} if sources & SOUNDS else set()
+        tables |= {"ensembles"} if len(study["seeds"]) > 1 else set()
+        tables |= {"agreement"} if in_print(study) else set()
+        landscape = study.get("sharpness", {}).get("landscape")
+        several = landscape is not None and len(landscape.get("direction_seeds", "123")) > 1
+        tables |= {"stability"} if several else set()
+    return {f"table_{name}" for name in tables}
 
 
-def of_all_networks(study: dict[str, Any]) -> dict[str, int]:
-    """Return the number of jobs about all networks of a data set, and about recordings."""
-    sources = [dataset["source"] for dataset in study["datasets"].values()]
-    sounds = sum(source in SOUNDS for source in sources)
-    landscape = study.get("sharpness", {}).get("landscape")
-    pairs = len((landscape or {}).get("direction_seeds", [42, 43, 44]))
-    stability = landscape is not None and pairs > 1
-    # Sharpness against accuracy, trends, box plots and shares, stability, and ensembles.
-    several = len(study["seeds"]) > 1
-    drawn = 2 + 2 * varies_optimisation(study) + stability + several
-    return {
-        "synthesise": sources.count("synthetic_scenes"),
-        "recordings": sounds,
-        "features": sounds,
-        "domains": int(sounds > 0),
-        "correlate": 1,
-        "ensembles": int(several),
-        "ensemble_gain": int(several),
-        "condition_statistics": 1,
-        "trends": 1,
-        "claims": 1,
-        "claims_in_print": int(any(source not in {*SOUNDS, "circles"} for source in sources)),
-        "stability": int(stability),
-        "reanalyse": int(sounds > 0),
-        "plot_dataset": drawn * len(sources) + sounds,
-        # Of printed models there are no predictions to put together.
-        "plot_reanalysis": (len(DATASET_FIGURES) - 1) * (sounds > 0),
-    }
-
-
-def of_toy_functions(study: dict[str, Any]) -> dict[str, int]:
-    """Return the number of jobs about toy functions."""
+def long_jobs_of(study: dict[str, Any]) -> dict[str, int]:
+    """Return the number of jobs of each rule that takes long, counted from the text of a study."""
     fits = study.get("toy_fits")
     parts = (
         0 if fits is None else 1 if fits.get("together") else len(fits.get("functions", range(7)))
     )
-    return {
-        "toy_geometry": int(study.get("toy_functions", True)),
-        "toy_fits": parts,
-        "toy_sharpness": parts,
-        "toy_tables": int(parts > 0),
-    }
-
-
-def jobs_of(study: dict[str, Any]) -> dict[str, int]:
-    """Return the number of jobs of each rule, counted by hand from the text of a study."""
+    toys = {"toy_fits": parts, "toy_sharpness": parts}
     if "datasets" not in study:
-        jobs = {**of_toy_functions(study), "report": 1}
-        return {rule: count for rule, count in jobs.items() if count}
+        return toys
     conditions = len(study["conditions"])
     for sweep in study.get("sweeps", {}).values():
         varied = len(sweep.get("conditions", study["conditions"]))
@@ -127,12 +90,6 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
     measured = pairs * seeds * (conditions + augmented * (len(views) - 1))
     if "initial" in sharpness.get("on", []):
         measured += pairs * seeds * (len(views) if augmented else 1)
-    curves = [name for name in CURVES if sharpness[name] is not None]
-    figures = [name for name in FIGURES if not ({*CURVES} - {*curves}) & FIGURES[name].options]
-    absent = {"agreement"} | ({"sweep"} if "sweeps" not in study else set())
-    absent |= {"minima"} if "forward" not in families else set()
-    lines = (sharpness["landscape"] or {}).get("line_points", 51)
-    absent |= set() if lines else {"landscape_lines"}
     corruptions = study.get("evaluation", {}).get("corruptions", {})
     images = [d for d in study["datasets"].values() if d["source"] not in SOUNDS]
     points = sum(dataset["source"] == "circles" for dataset in images)
@@ -145,28 +102,23 @@ def jobs_of(study: dict[str, Any]) -> dict[str, int]:
         and dataset.get("corrupted") != "none"
         and corruptions is not None
     )
+    sounds = len(study["datasets"]) - len(images)
     jobs = {
         "download": official_archives(study),
         "prepare": len(images),
+        "synthesise": sum(d["source"] == "synthetic_scenes" for d in study["datasets"].values()),
+        "recordings": sounds,
+        "features": sounds,
         "corrupt": names * corrupted * (corruptions is not None),
         "initialise": pairs * seeds,
         "train": runs,
         "evaluate": runs,
         "corrupted_ensemble": pairs_with_copies * conditions * (seeds > 1),
         **dict.fromkeys(families, measured),
-        "interpolate": pairs * seeds * ("interpolation" in curves),
-        "gather": len(curves),
-        "calibrate": 1,
-        "disagreement": 1,
-        "collect": 1,
-        "summarise": 1,
-        "conditions": 1,
-        "agreement": int(in_print(study) > 0),
-        "plot": pairs * len({*figures} - absent) + in_print(study),
-        "plot_interactive": pairs * ("landscape" in curves),
-        **of_toy_functions(study),
-        "report": 1,
-        **of_all_networks(study),
+        "interpolate": pairs * seeds * (sharpness["interpolation"] is not None),
+        "ensembles": int(seeds > 1),
+        **dict.fromkeys(("calibrate", "disagreement"), 1),
+        **toys,
     }
     return {rule: count for rule, count in jobs.items() if count}
 
@@ -199,7 +151,11 @@ def in_print(study: dict[str, Any]) -> int:
 @pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
 def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     study = read(path)
-    assert project.planned(study) == jobs_of(study)
+    planned = project.planned(study)
+    assert {rule for rule in planned if rule.startswith("table_")} == tables_of(study)
+    others = {rule: count for rule, count in planned.items() if not SHORT.match(rule)}
+    assert others == long_jobs_of(study)
+    assert planned["report"] == 1
     assert not (project.folder / "results").exists()
 
 
@@ -229,8 +185,7 @@ def test_switched_off_families_and_stages_have_no_jobs(project: Project):
         {"sharpness.perturbation": None, "evaluation.corruptions": None, "toy_functions": False}
     )
     plan = project.planned(study)
-    assert plan == jobs_of(study)
-    assert not plan.keys() & {"perturbation", "corrupt", "toy_geometry"}
+    assert not plan.keys() & {"perturbation", "corrupt", "table_toy_geometry", "plot_printed"}
 
 
 EVERYTHING = {
@@ -250,7 +205,7 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     plan = project.planned(study)
     # 3 conditions and the initial weights, of which 1 and the initial weights have two views
     assert plan["landscape"] == plan["forward"] == (4 + 2) * 2
-    assert (plan["interpolate"], plan["gather"], plan["plot_interactive"]) == (2, 3, 1)
+    assert (plan["interpolate"], plan["plot_interactive"]) == (2, 1)
     # Nothing of it is in print, or swept.
     assert plan["plot"] == len({*FIGURES} - {"agreement", "sweep"})
 
@@ -300,7 +255,7 @@ def test_the_rule_graph_names_every_rule_below_what_it_needs(project: Project):
     # The letters are drawn as paths; matplotlib keeps each text as a comment.
     text = drawing.read_text(encoding="utf-8")
     heights = dict(re.findall(r"<!-- (\w+) -->\s*<g [^>]*translate\(\S+ ([\d.]+)\)", text))
-    assert sorted(heights) == sorted(["all", *jobs_of(STUDY)])
+    assert sorted(heights) == sorted(["all", *project.planned(STUDY)])
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph.stdout))
     for first, then in re.findall(r"(\d+) -> (\d+)", graph.stdout):
         assert float(heights[names[first]]) < float(heights[names[then]])

@@ -11,7 +11,8 @@ from rerun_cases import CHANGES, finish_on_paper
 from rerun_cases import STUDY as EVERY_RULE
 from small_study import ROOT, STUDY, Project, made_once, study_with
 
-from planning import Plan, plan
+from minimascope.registry import TABLES
+from planning import Plan, plan, planned_workflow
 
 pytestmark = pytest.mark.workflow
 
@@ -58,9 +59,13 @@ def test_the_reference_has_a_dozen_changes():
 def test_the_study_that_is_finished_on_paper_has_every_rule_and_is_up_to_date(on_paper: Project):
     assert on_paper.plan(EVERY_RULE).jobs == []
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
-    rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
-    # What is at hand is not downloaded.
-    assert on_paper.planned({**EVERY_RULE, "study": "new"}).keys() == rules - {"download"}
+    pattern = r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:"
+    rules = {rule for text in texts for rule in re.findall(pattern, text, re.MULTILINE)}
+    rules |= {f"table_{name}" for name in TABLES}
+    # What is at hand is not downloaded, and what is of print is made.
+    made = {f"table_{name}" for name, table in TABLES.items() if table.of_print_alone}
+    made |= {"plot_printed", "download"}
+    assert on_paper.planned({**EVERY_RULE, "study": "new"}).keys() == rules - made
 
 
 # Changes of the small study, what each job of data, models and measures that runs has in the name
@@ -142,7 +147,7 @@ def test_the_same_study_written_otherwise_reruns_nothing(finished: Project, stud
 def test_values_that_are_exchanged_are_a_change(finished: Project):
     # Snakemake compares the values of parameters without their names.
     study = study_with({"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}})
-    assert first(finished.plan(study)) == {"conditions", "train"}
+    assert first(finished.plan(study)) == {"table_conditions", "train"}
 
 
 @pytest.fixture
@@ -213,7 +218,7 @@ CODE = {
     "the style of figures": (
         "plots/style.py",
         ADDED_CODE,
-        {"plot", "plot_dataset", "toy_geometry"},
+        {"plot", "plot_dataset", "plot_printed"},
     ),
     "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"perturbation"}),
     "SAM": ("optim/sam.py", ADDED_CODE, {"train"}),
@@ -225,6 +230,12 @@ CODE = {
     ),
     "weights that no network has": ("networks/torchvision_pretrained.py", ADDED_CODE, set()),
     "calibration": ("evaluation/calibration.py", ADDED_CODE, {"calibrate"}),
+    "a table": (
+        "analysis/trends.py",
+        ADDED_CODE,
+        # Claims are about trends, too.
+        {"table_trends", "table_claims", "table_claims_in_print"},
+    ),
 }
 
 
@@ -247,6 +258,25 @@ def test_a_changed_figure_is_drawn_alone(moved: Project):
     path.write_text(path.read_text() + ADDED_CODE)
     drawn, report = moved.plan(STUDY).jobs
     assert (Path(drawn.output).stem, report.rule) == ("controls", "report")
+
+
+def test_another_printed_number_makes_what_is_of_print_anew(moved: Project):
+    path = moved.checkout / "resources" / "published" / "deep_models.csv"
+    path.write_text(path.read_text().replace("0.879", "0.878", 1))
+    assert moved.planned(STUDY) == {"table_claims_in_print": 1, "report": 1}
+
+
+def test_another_study_finds_what_is_of_print_made(finished: Project):
+    planned = finished.planned(study_with({"study": "other"}))
+    assert planned["train"] == 4
+    assert not {"table_claims_in_print", "table_toy_geometry", "plot_printed"} & planned.keys()
+
+
+def test_no_job_has_a_long_parameter(project: Project):
+    """Snakemake keeps the parameters of a job for each of its outputs, and prints what changes."""
+    with planned_workflow(project.study_file(STUDY), project.folder) as workflow:
+        sizes = {job.rule.name: len(str(job.params)) for job in workflow.dag.jobs}
+    assert max(sizes.values()) < 10_000, sizes
 
 
 def test_a_new_network_reruns_nothing(moved: Project):

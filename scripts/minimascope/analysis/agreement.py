@@ -1,11 +1,9 @@
 """Our means and their errors beside those in print, cell by cell."""
 
-import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -65,7 +63,7 @@ COLUMNS = [*OF_PRINT, "rho", "condition", "metric", "measure", "view", *ESTIMATE
 COLUMNS += ["error_from", "difference", "z", "verdict", "note"]
 
 
-def read_printed(source: str | PathLike | io.TextIOBase) -> pd.DataFrame:
+def printed_values(text: pd.DataFrame) -> pd.DataFrame:
     """Return a table of printed means and standard errors with what their rounding is worth.
 
     A printed number stands for any that is rounded to it: up to half a unit of its last digit
@@ -74,15 +72,12 @@ def read_printed(source: str | PathLike | io.TextIOBase) -> pd.DataFrame:
     ``uncertain`` are converted; ``table`` stays text, and cells that are empty are empty text.
 
     Args:
-        source: path, open file or the text itself of a table in the columns of
-            ``resources/published/deep_models.csv`` or ``sam_rho_sweep.csv``.
+        text: ``resources/published/deep_models.csv`` or ``sam_rho_sweep.csv``, all cells as text:
+            a float does not say how many digits were printed.
 
     Raises:
         InputError: if a column is missing or holds something else than it should.
     """
-    file = io.StringIO(source) if isinstance(source, str) and "\n" in source else source
-    # As text, since a float does not say how many digits were printed.
-    text = pd.read_csv(file, dtype=str, keep_default_na=False)
     _require(text, PRINTED_COLUMNS, "printed")
     printed = text.assign(
         rounding=text["mean"].map(_rounding),
@@ -113,7 +108,7 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) ->
         runs: which condition of ours a printed control is: ``dataset``, ``network`` and
             ``condition`` (ours), ``printed_dataset``, ``architecture``, ``pretrained``,
             ``control`` and ``rho`` (of print, NaN without SAM), ``augmented``.
-        printed: rows of `read_printed`; a control with SAM that names no ρ has 0.05.
+        printed: rows of `printed_values`; a control with SAM that names no ρ has 0.05.
 
     Returns:
         Data frame with the columns `COLUMNS`: a row per printed cell and network of ours. Its

@@ -5,10 +5,9 @@ import math
 import pandas as pd
 
 from .agreement import DIFFERS, USUAL_RHO, verdict_counts
-from .html import page, paragraph, table_html
 from .measure_names import MEASURES
-from .tables import MISSING, format_estimate
-from .tables import to_markdown as table_markdown
+from .numbers import format_estimate, format_number
+from .render import Text
 
 COUNTS_CAPTION = (
     "Printed values of the networks of this study, and how many of ours agree. z is our mean minus"
@@ -44,21 +43,15 @@ def control_label(control: str, rho: float) -> str:
     return control if math.isnan(rho) or rho == USUAL_RHO else f"{control}, ρ = {rho:g}"
 
 
-def to_markdown(cells: pd.DataFrame, order: pd.DataFrame) -> str:
-    """Return counts of verdicts, the order of controls and all cells in Markdown."""
-    tables = map(table_markdown, _tables(cells, order))
-    notes = [f"{note}\n" for note in _note_paragraphs(cells)]
-    return "\n".join([*tables, *notes]) or f"{NOTHING}\n"
+def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
+    """Return counts of verdicts, the order of controls, all cells and their notes.
 
-
-def to_html(cells: pd.DataFrame, order: pd.DataFrame) -> str:
-    """Return what `to_markdown` does as one HTML page."""
-    tables = [
-        part
-        for table in _tables(cells, order)
-        for part in (table_html(table), paragraph(table.attrs["caption"]))
-    ]
-    return page(*(tables or [paragraph(NOTHING)]), *map(paragraph, _note_paragraphs(cells)))
+    Args:
+        cells: rows of `agreement.compare`.
+        order: rows of `agreement.order_of_controls`.
+    """
+    notes = [f"Note {number}: {note}." for note, number in _note_numbers(cells).items()]
+    return [*_tables(cells, order), *notes] or [NOTHING]
 
 
 def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
@@ -66,8 +59,8 @@ def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
     names = {"source": "Source", "dataset": "Data set", "network": "Network"}
     ranks = order.assign(
         metric=order["metric"].map(lambda metric: MEASURES[metric].label),
-        tau=[_number(tau, ".2f") for tau in order["tau"]],
-        p=[_number(p, ".3f") for p in order["p"]],
+        tau=[format_number(tau, ".2f") for tau in order["tau"]],
+        p=[format_number(p, ".3f") for p in order["p"]],
     ).rename(columns={"metric": "Metric", "controls": "Controls", "tau": "τ"})
     tables = [(verdict_counts(cells), COUNTS_CAPTION), (ranks, ORDER_CAPTION)]
     tables = [(table.rename(columns=names).set_index("Source"), text) for table, text in tables]
@@ -81,7 +74,7 @@ def _cells_table(cells: pd.DataFrame) -> pd.DataFrame:
     numbers = _note_numbers(cells)
     columns = {
         "Source": cells["source"],
-        "Table": cells["table"],
+        "Table": map(_table_number, cells["table"]),
         "Data set": cells["dataset"],
         "Network": cells["network"],
         "Control": map(control_label, cells["control"], cells["rho"]),
@@ -91,7 +84,7 @@ def _cells_table(cells: pd.DataFrame) -> pd.DataFrame:
         "Print": map(format_estimate, cells["printed"], cells["printed_sem"]),
         "Ours": map(format_estimate, cells["ours"], cells["ours_sem"]),
         "Seeds": cells["n_seeds"],
-        "z": [_number(z, "+.1f") for z in cells["z"]],
+        "z": [format_number(z, "+.1f") for z in cells["z"]],
         "Verdict": cells["verdict"].replace(DIFFERS, f"**{DIFFERS}**"),
         "Note": [numbers.get(note, "") for note in cells["note"]],
     }
@@ -106,9 +99,6 @@ def _note_numbers(cells: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _note_paragraphs(cells: pd.DataFrame) -> list[str]:
-    return [f"Note {number}: {note}." for note, number in _note_numbers(cells).items()]
-
-
-def _number(value: float, form: str) -> str:
-    return MISSING if math.isnan(value) else f"{value:{form}}".replace("-", "−")
+def _table_number(table: str | float) -> str:
+    """Return the number of a printed table, which read from a file is a float, and NaN for none."""
+    return table if isinstance(table, str) else "" if math.isnan(table) else f"{table:g}"

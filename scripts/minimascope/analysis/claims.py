@@ -8,7 +8,8 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from .comparable import Comparable
+from .agreement import printed_values
+from .comparable import Comparable, in_print, measured
 from .correlations import ALL_NETWORKS
 from .evidence import (
     CONTRADICTED,
@@ -21,7 +22,8 @@ from .evidence import (
     unknown,
 )
 from .measure_names import describe
-from .tables import MAIN_MEASURES, format_estimate
+from .numbers import format_estimate
+from .tables import MAIN_MEASURES
 from .trends import trends
 
 CLAIMS = {
@@ -91,6 +93,16 @@ def claims(networks: Iterable[Comparable]) -> pd.DataFrame:
         group = list(group)
         rows.append(_row(group[0], ALL_NETWORKS, 5, pooling_reverses(group), group))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def claims_measured(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
+    """Return the `claims` on what a study measured; see `comparable.measured`."""
+    return claims(measured(values, conditions))
+
+
+def claims_in_print(printed: pd.DataFrame) -> pd.DataFrame:
+    """Return the `claims` on a printed table; see `agreement.printed_values`."""
+    return claims(in_print(printed_values(printed)))
 
 
 def baseline_is_flattest(network: Comparable) -> Finding:

@@ -1,12 +1,11 @@
 """Claims and their verdicts as tables to read."""
 
-from html import escape
-
 import pandas as pd
 
 from .claims import CLAIMS, LEVEL
 from .evidence import VERDICTS
-from .html import page, paragraph
+from .numbers import span
+from .render import Fold, Text
 from .statistics import smallest_p
 
 CAPTION = (
@@ -28,8 +27,6 @@ METHODS = {
         " known decides nothing."
     ),
 }
-# Claims with more rows are folded, so that all five are seen at once.
-MOST_UNFOLDED = 6
 
 
 def few_seeds(found: pd.DataFrame) -> str:
@@ -45,31 +42,19 @@ def few_seeds(found: pd.DataFrame) -> str:
     )
 
 
-def to_markdown(found: pd.DataFrame) -> str:
-    """Return the rows of `claims.claims` in Markdown: how often each verdict, and all in words."""
-    parts = [verdict_counts(found).to_markdown(disable_numparse=True)]
-    for number, rows in found.groupby("claim"):
-        lines = [
-            f"- {_source(row)}**{_verdict(row)}** {_in_words(row)}" for row in rows.itertuples()
-        ]
-        parts += [f"**{number}. {CLAIMS[number]}**", "\n".join(lines)]
-    return "\n\n".join([*parts, caption(found)]) + "\n"
+def text(found: pd.DataFrame) -> Text:
+    """Return how often each claim has which verdict, then all verdicts in words.
 
-
-def to_html(found: pd.DataFrame) -> str:
-    """Return what `to_markdown` does as one HTML page, with a fold for each claim."""
-    parts = []
-    for number, rows in found.groupby("claim"):
-        counts = rows["verdict"].value_counts()
-        verdicts = " · ".join(f"{name} {counts[name]}" for name in VERDICTS if name in counts)
-        summary = f"{number}. {escape(CLAIMS[number])} <small>{verdicts}</small>"
-        items = "\n".join(_item(row) for row in rows.itertuples())
-        unfolded = " open" if len(rows) <= MOST_UNFOLDED else ""
-        parts.append(
-            f'<details class="claim"{unfolded}><summary>{summary}</summary>\n'
-            f"<ul>\n{items}\n</ul>\n</details>"
-        )
-    return page(*parts, paragraph(caption(found)))
+    Args:
+        found: rows of `claims.claims`; texts that are empty may be missing, as in a file.
+    """
+    found = found.astype({"source": object, "baseline": object})
+    found = found.fillna({"source": "", "baseline": ""})
+    folds = [
+        Fold(f"{number}. {CLAIMS[number]}", [_statement(row) for row in rows.itertuples()])
+        for number, rows in found.groupby("claim")
+    ]
+    return [verdict_counts(found), *folds, caption(found)]
 
 
 def verdict_counts(found: pd.DataFrame) -> pd.DataFrame:
@@ -86,28 +71,13 @@ def caption(found: pd.DataFrame) -> str:
     return " ".join([CAPTION, *methods]) + few_seeds(found)
 
 
-def _item(row: tuple) -> str:
-    verdict = f'<b class="{row.verdict}">{_verdict(row)}</b>'
-    return f"<li>{escape(_source(row))}{verdict} {escape(_in_words(row))}</li>"
-
-
-def _source(row: tuple) -> str:
-    return f"{row.source}: " if row.source else ""
-
-
-def _verdict(row: tuple) -> str:
-    return row.verdict.capitalize()
-
-
-def _in_words(row: tuple) -> str:
-    """Return a verdict's sentence after the verdict, with its p-values, seeds and baseline."""
-    sentence = row.sentence.removeprefix(_verdict(row)).strip()
+def _statement(row: tuple) -> str:
+    """Return where and what the verdict is, with its p-values, seeds and baseline."""
+    source = f"{row.source}: " if row.source else ""
+    verdict = row.verdict.capitalize()
+    sentence = row.sentence.removeprefix(verdict).strip()
     numbers = f"p for {row.p_for:.2g}, against {row.p_against:.2g}"
     # Each cell of a sweep may have one of its own.
     named = f"; baseline {row.baseline}" if row.baseline not in ("", "baseline") else ""
-    return f"{sentence} ({numbers}; {seeds(row.seeds_min, row.seeds_max)} seeds{named})"
-
-
-def seeds(least: int, most: int) -> str:
-    """Return numbers of seeds, for example ``3`` or ``2–3``."""
-    return f"{most}" if least == most else f"{least}–{most}"
+    seeds = span([row.seeds_min, row.seeds_max])
+    return f"{source}**{verdict}** {sentence} ({numbers}; {seeds} seeds{named})"

@@ -10,8 +10,8 @@ from scipy import special
 
 from .agreement import printed_errors
 from .model_table import require
+from .numbers import ROUNDING
 from .statistics import paired_differences
-from .tables import ROUNDING
 
 SAM = "_sam"
 PRINTED_BASELINE = "baseline"
@@ -127,7 +127,7 @@ def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
     left out. What the tables hold of one of a paper's networks they need not hold of another.
 
     Args:
-        printed: rows of `agreement.read_printed`.
+        printed: rows of `agreement.printed_values`.
     """
     keys = ["source", "dataset", "architecture"]
     controls = printed.groupby("source")["control"].unique()

@@ -1,14 +1,11 @@
 """Correlations, shares of variance and their comparison with print as tables to read."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from .correlations import LEVEL, RESAMPLES
-from .html import page, paragraph, table_html
 from .measure_names import describe
-from .tables import MISSING, format_estimate
-from .tables import to_markdown as table_markdown
+from .numbers import MISSING, format_estimate, format_number, format_percent, span
+from .render import Text
 from .variance import JOINT, ONE_WAY
 
 STATISTICS = {"spearman": "Spearman's ρ", "pearson": "Pearson's r", "kendall": "Kendall's τ"}
@@ -36,6 +33,25 @@ COMPARISON_CAPTION = (
     "Published rows, re-analysed: the statistics that are expected of the printed models of"
     " acoustic scenes, and ours of the same rows. Agrees: within 0.002, p-values within 5 %."
 )
+
+
+def text(found: pd.DataFrame, shares: pd.DataFrame) -> Text:
+    """Return the `correlation_tables`, then the `share_tables`."""
+    return [*correlation_tables(found), *share_tables(shares)]
+
+
+def text_in_print(
+    compared: pd.DataFrame, found: pd.DataFrame, shares: pd.DataFrame, stability: pd.DataFrame
+) -> Text:
+    """Return the `comparison_table` of printed models, `text` of them, and how stable they are.
+
+    Args:
+        compared: rows of `scenes_in_print.compare_with_expected`.
+        found: rows of `correlations.correlations`.
+        shares: rows of `variance.variance_shares`.
+        stability: rows of `stability.stability`.
+    """
+    return [comparison_table(compared), *text(found, shares), stability_sentence(stability)]
 
 
 def correlation_tables(found: pd.DataFrame) -> list[pd.DataFrame]:
@@ -66,10 +82,10 @@ def comparison_table(compared: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "Statistic": compared["statistic"],
         "Of": compared["group"],
-        "Expected": [_number(value, ".4f") for value in compared["expected"]],
-        "Ours": [_number(value, ".4f") for value in compared["computed"]],
-        "p expected": map(_p_value, compared["expected_p_value"]),
-        "p ours": map(_p_value, compared["computed_p_value"]),
+        "Expected": [format_number(value, ".4f") for value in compared["expected"]],
+        "Ours": [format_number(value, ".4f") for value in compared["computed"]],
+        "p expected": map(format_estimate, compared["expected_p_value"]),
+        "p ours": map(format_estimate, compared["computed_p_value"]),
         "n": compared["computed_n"],
         "Agrees": ["yes" if yes else "**no**" for yes in agree],
     }
@@ -88,34 +104,25 @@ def stability_sentence(models: pd.DataFrame) -> str:
         return "Stability over pairs of directions needs two pairs or more."
     threshold = models["threshold"].iloc[0]
     needed = models["pairs_needed"].dropna()
-    pairs = models["pairs"]
-    over = f"{pairs.min()}" if pairs.min() == pairs.max() else f"{pairs.min()}–{pairs.max()}"
+    over, certain = span(models["pairs"]), (known <= threshold).sum()
     return (
-        f"Over {over} pairs of directions {(known <= threshold).sum()} of {len(known)}"
-        f" models have a relative standard error of {100 * threshold:g} % or less;"
-        f" half of them would need {needed.median():.0f} pairs or more for it."
+        f"Over {over} pairs of directions {certain} of {len(known)} models have a relative standard"
+        f" error of {100 * threshold:g} % or less; half of them would need {needed.median():.0f}"
+        " pairs or more for it."
     )
-
-
-def to_markdown(tables: Iterable[pd.DataFrame], *sentences: str) -> str:
-    """Return tables with their captions, then sentences, in Markdown."""
-    return "\n".join([*map(table_markdown, tables), *(f"{text}\n" for text in sentences)])
-
-
-def to_html(tables: Iterable[pd.DataFrame], *sentences: str) -> str:
-    """Return what `to_markdown` does as one HTML page."""
-    parts = [
-        part for table in tables for part in (table_html(table), paragraph(table.attrs["caption"]))
-    ]
-    return page(*parts, *map(paragraph, sentences))
 
 
 def correlation_cell(row: tuple) -> str:
     """Return a correlation with its interval and p-value as text."""
     if pd.isna(row.value):
         return MISSING
-    bounds = f"{_number(row.lower, '.2f')}, {_number(row.upper, '.2f')}"
-    return f"{_number(row.value, '.2f')} [{bounds}], p = {_p_value(row.p_value)}"
+    value, lower, upper = (format_number(x, ".2f") for x in (row.value, row.lower, row.upper))
+    return f"{value} [{lower}, {upper}], p = {format_estimate(row.p_value)}"
+
+
+def joined(notes: pd.Series) -> str:
+    """Return different notes as one text; one that is empty may be missing, as in a file."""
+    return "; ".join(dict.fromkeys(notes[notes.notna() & (notes != "")]))
 
 
 def captioned(columns: object, index: str, caption: str) -> pd.DataFrame:
@@ -138,8 +145,7 @@ def _correlation_table(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
             "Evaluation": _label(evaluation, "evaluation"),
         }
         values = {label: cells[statistic] for statistic, label in STATISTICS.items()}
-        notes = "; ".join(dict.fromkeys(filter(None, group["note"])))
-        rows.append(names | values | {"n": group["n"].iloc[0], "Note": notes})
+        rows.append(names | values | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
     caption = f"{dataset}: {CORRELATIONS_CAPTION}{_left_out(found)}"
     return captioned(pd.DataFrame(rows), "Network", caption)
 
@@ -156,10 +162,9 @@ def _share_table(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
         }
         for kind, name in ((ONE_WAY, "One-way"), (JOINT, "Joint")):
             found = by_kind.get(kind)
-            row[name] = _percent(found.value) if found else ""
-            row[f"p, {name.lower()}"] = _p_value(found.p_value) if found else ""
-        notes = "; ".join(dict.fromkeys(filter(None, group["note"])))
-        rows.append(row | {"n": group["n"].iloc[0], "Note": notes})
+            row[name] = format_percent(found.value, ".1f") if found else ""
+            row[f"p, {name.lower()}"] = format_estimate(found.p_value) if found else ""
+        rows.append(row | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
     caption = f"{dataset}: {SHARES_CAPTION}{_left_out(shares)}"
     return captioned(pd.DataFrame(rows), "Response", caption)
 
@@ -173,15 +178,3 @@ def _left_out(rows: pd.DataFrame) -> str:
 
 def _label(measure: str, family: str) -> str:
     return describe(measure, family, "1").label
-
-
-def _percent(share: float) -> str:
-    return MISSING if pd.isna(share) else f"{100 * share:.1f} %"
-
-
-def _p_value(value: float) -> str:
-    return format_estimate(value, float("nan"))
-
-
-def _number(value: float, form: str) -> str:
-    return MISSING if pd.isna(value) else f"{value:{form}}".replace("-", "−")

@@ -1,6 +1,7 @@
 """From the arrays of all runs to one tidy table of each kind."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,16 @@ Arrays = Mapping[str, np.ndarray]
 Rows = Callable[[Mapping[str, Any], Arrays], Iterator[pd.DataFrame]]
 
 
-def gather(files: Iterable[tuple[Mapping[str, Any], Arrays]], rows: Rows) -> pd.DataFrame:
-    """Return the rows of all (document, arrays) under the data set, network, … of their run."""
+def gather(
+    rows: Rows, documents: Mapping[str, Mapping[str, Any]], arrays: Iterable[Arrays]
+) -> pd.DataFrame:
+    """Return the rows of all documents and their arrays under the data set, … of their run."""
     frames = []
-    for document, arrays in files:
+    for document, own in zip(documents.values(), arrays, strict=True):
         origin = dict(document["run"])
         if "view" in document:
             origin["view"] = document["view"]
-        for frame in rows(document, arrays):
+        for frame in rows(document, own):
             frames.append(pd.DataFrame(origin, index=frame.index).join(frame))
     return pd.concat(frames, ignore_index=True)
 
@@ -74,11 +77,9 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
 
 
 KEYS = ("x", "y", "losses", "model_x", "model_y", "model_losses")
-CURVES: dict[str, Rows] = {
-    "landscape": landscape_rows,
-    "hessian": hessian_rows,
-    "interpolation": interpolation_rows,
-}
+landscape = partial(gather, landscape_rows)
+hessian = partial(gather, hessian_rows)
+interpolation = partial(gather, interpolation_rows)
 
 
 def _grid(x: np.ndarray, y: np.ndarray, losses: np.ndarray, **labels: Any) -> pd.DataFrame:

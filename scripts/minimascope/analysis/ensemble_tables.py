@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from .correlation_tables import STATISTICS, captioned, correlation_cell
+from .correlation_tables import STATISTICS, captioned, correlation_cell, joined
 from .correlations import LEVEL, RESAMPLES
-from .ensemble_gain import SHARPNESS
+from .ensemble_gain import SHARPNESS, gains_table
 from .measure_names import describe
-from .tables import MISSING, format_estimate
+from .numbers import MISSING, format_estimate
+from .render import Text
 
 DISAGREEMENT = "prediction_disagreement"
 GAIN_CAPTION = (
@@ -24,6 +25,18 @@ CORRELATION_CAPTION = (
     " n: ensembles. Over all networks, a difference between networks looks like a correlation."
     " Diversity and gain are measured on the same test samples, and so share some of their noise."
 )
+
+
+def text(ensembles: pd.DataFrame, summary: pd.DataFrame, found: pd.DataFrame) -> Text:
+    """Return the ensembles of each network, then what goes with their gain.
+
+    Args:
+        ensembles: rows of `ensembles.ensemble_table`.
+        summary: rows of `tables.summarise`.
+        found: rows of `ensemble_gain.gain_correlations`.
+    """
+    tables = ensemble_tables(ensembles, gains_table(ensembles, summary))
+    return [*tables, *gain_correlation_tables(found)]
 
 
 def ensemble_tables(ensembles: pd.DataFrame, gains: pd.DataFrame) -> list[pd.DataFrame]:
@@ -59,12 +72,10 @@ def _ensemble_table(
         cells = {
             "Condition": condition,
             "n": accuracy.members,
-            "Disagreement": format_estimate(
-                disagreement[dataset, network, condition], float("nan")
-            ),
+            "Disagreement": format_estimate(disagreement[dataset, network, condition]),
             "Accuracy of members": format_estimate(accuracy.members_mean, accuracy.members_error),
-            "of the best": format_estimate(accuracy.best_member, float("nan")),
-            "of the ensemble": format_estimate(accuracy.ensemble, float("nan")),
+            "of the best": format_estimate(accuracy.best_member),
+            "of the ensemble": format_estimate(accuracy.ensemble),
         }
         gains = {_gain_label(row): _gain(row) for row in by_measure.values()}
         table.append(cells | gains)
@@ -100,6 +111,5 @@ def _gain_table(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
             "Kind": kind,
         }
         values = {STATISTICS[name]: cells[name] for name in ("spearman", "kendall")}
-        notes = "; ".join(dict.fromkeys(filter(None, group["note"])))
-        rows.append(names | values | {"n": group["n"].iloc[0], "Note": notes})
+        rows.append(names | values | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
     return captioned(pd.DataFrame(rows), "Network", f"{dataset}: {CORRELATION_CAPTION}")

@@ -1,6 +1,7 @@
 """One row per trained model: what it was trained with, and all its measures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +20,12 @@ SETTINGS = {
 RECIPE = ["optimizer", "learning_rate", "batch_size"]
 ACCURACIES = ("test_accuracy", "accuracy_in_domain", "accuracy_out_of_domain")
 CONDITION = ["dataset", "network", "condition"]
+
+
+def conditions_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of `conditions.condition_rows` with settings in alphabetical order."""
+    table, names = pd.DataFrame(rows), [*CONDITION, "control"]
+    return table[[*names, *table.columns.difference(names)]]
 
 
 def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from ..errors import InputError
 from .measure_names import describe, measures_of
+from .numbers import format_estimate
 from .seeds import seed_values
 from .statistics import paired_differences, standard_error
-from .tables import format_estimate
 
 KEYS = ["dataset", "network", "measure", "condition"]
 # Shown to readers; the others are kept to check these.

@@ -1,15 +1,16 @@
-"""The printed models of acoustic scenes, in the shape of a study's own."""
+"""The printed models of acoustic scenes, in the shape of a study's own and analysed as these."""
 
 import pandas as pd
 
 from ..errors import InputError
+from ..registry import PRINTED_SCENES
 from .collect import RUN
-from .correlations import ALL_NETWORKS
-from .model_table import SETTINGS, require
-from .stability import MEASURE, VALUE_COLUMNS
-from .variance import ONE_WAY
+from .correlations import ALL_NETWORKS, correlations
+from .model_table import SETTINGS, accuracies_of, require
+from .stability import MEASURE, VALUE_COLUMNS, stability_tables
+from .trends import CONDITION, trends
+from .variance import ONE_WAY, variance_shares
 
-DATASET = "dcase2020 (print)"
 # Printed names and ours.
 NAMES = {
     "architecture": "network",
@@ -19,6 +20,8 @@ NAMES = {
     "sharpness_std": "asc_sharpness_std",
     "accuracy_all": "test_accuracy",
 }
+# Columns without numbers.
+NAMED = ["architecture", "optimiser", "run_name", "statistic", "group"]
 OPTIMIZERS = {"gdtuo_adam": "gdtuo"}
 # Test clips of each recording device, by whether it occurs in training, and of each city.
 SEEN = {"A": 330, "B": 329, "C": 329, "S1": 330, "S2": 330, "S3": 330}
@@ -61,6 +64,40 @@ TOLERANCE = 0.002
 P_TOLERANCE = 0.05
 
 
+def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Return all that is made of a study's models, made of the printed ones.
+
+    Args:
+        printed: ``resources/published/asc_models.csv``, all cells as text.
+        expected: ``resources/published/asc_expected.csv``, likewise.
+
+    Returns:
+        Our statistics beside the expected ones, models, correlations, trends and their points,
+        shares of variance, stability of models and of their order, accuracies by domain.
+    """
+    printed, expected = numeric(printed), numeric(expected)
+    models = printed_models(printed)
+    accuracies = accuracies_of(models)
+    found, shares = correlations(models, [MEASURE], accuracies), variance_shares(models, [MEASURE])
+    means = models.groupby(CONDITION, as_index=False, sort=False)[[MEASURE, *accuracies]].mean()
+    return (
+        compare_with_expected(as_expected(found, shares), expected),
+        models,
+        found,
+        trends(means, [MEASURE], accuracies),
+        means,
+        shares,
+        *stability_tables(printed_pair_values(models)),
+        printed_domains(printed),
+    )
+
+
+def numeric(printed: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of text with numbers in all columns but those of names."""
+    numbers = printed.columns.difference(NAMED, sort=False)
+    return printed.assign(**{column: pd.to_numeric(printed[column]) for column in numbers})
+
+
 def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     """Return printed rows as a table of models like that of `model_table.model_table`.
 
@@ -90,7 +127,7 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
         for group in (SEEN, UNSEEN)
     )
     models = models.assign(
-        dataset=DATASET,
+        dataset=PRINTED_SCENES,
         condition=[f"{name}_lr{rate:g}_batch{size}" for name, rate, size in recipe],
         control="baseline",
         accuracy_in_domain=inside,

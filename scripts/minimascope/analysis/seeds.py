@@ -7,9 +7,16 @@ import pandas as pd
 
 from .collect import RUN
 from .model_table import require
-from .tables import PAIR_MEASURES, at_minima, pair_matrix
+from .tables import PAIR_MEASURES, at_minima, pair_matrix, summarise
 
 COLUMNS = [*RUN, "family", "measure", "value", "unit", "protocol"]
+
+
+def summary_tables(
+    measures: pd.DataFrame, disagreement: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the summary over seeds (`tables.summarise`) and the `seed_values` behind it."""
+    return summarise(measures, disagreement), seed_values(measures, disagreement)
 
 
 def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:

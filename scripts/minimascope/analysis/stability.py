@@ -75,6 +75,13 @@ def pair_values(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return at_minima(table.astype({"seed": int}))[VALUE_COLUMNS].reset_index(drop=True)
 
 
+def stability_tables(
+    values: pd.DataFrame, threshold: float = THRESHOLD
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the `stability` of each model and the `order_stability` of all."""
+    return stability(values, threshold), order_stability(values)
+
+
 def stability(values: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
     """Return how well the mean over pairs of directions is known, one row per model.
 

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from .html import page, paragraph, table_html
 from .measure_names import describe
+from .numbers import MISSING, format_estimate, format_number, format_percent
+from .render import Text
 from .statistics import LEVEL, SIGNIFICANT, smallest_p
-from .tables import MISSING, format_estimate
-from .tables import to_markdown as table_markdown
 
 CAPTION = (
     "condition minus baseline over matched seeds. ±: standard error of the mean difference."
@@ -28,26 +27,14 @@ NO_BASELINE = (
 )
 
 
-def to_markdown(found: pd.DataFrame) -> str:
-    """Return the rows of `statistics.statistics` in Markdown, a table of each network."""
-    tables = comparison_tables(found)
-    return "\n".join(map(table_markdown, tables)) or f"{NO_BASELINE}\n"
+def text(found: pd.DataFrame) -> Text:
+    """Return a table of each data set and network.
 
-
-def to_html(found: pd.DataFrame) -> str:
-    """Return what `to_markdown` does as one HTML page."""
-    parts = [
-        part
-        for table in comparison_tables(found)
-        for part in (table_html(table), paragraph(table.attrs["caption"]))
-    ]
-    return page(*(parts or [paragraph(NO_BASELINE)]))
-
-
-def comparison_tables(found: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return a table of text of each data set and network, with its caption."""
+    Args:
+        found: rows of `statistics.statistics`.
+    """
     groups = found.groupby(["dataset", "network"], sort=False)
-    return [_table(rows, dataset, network) for (dataset, network), rows in groups]
+    return [_table(rows, *names) for names, rows in groups] or [NO_BASELINE]
 
 
 def small_sample_sentence(pairs: Iterable[int], tests: int) -> str:
@@ -91,13 +78,13 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
         "Measure": name.column_label,
         "Condition": row.condition,
         **({"Baseline": row.baseline} if several else {}),
-        "Mean of baseline": format_estimate(row.baseline_mean, float("nan")),
+        "Mean of baseline": format_estimate(row.baseline_mean),
         "Difference": format_estimate(row.difference, row.standard_error),
         "Interval": _interval(row.lower, row.upper),
-        "Of baseline": _percent(share),
-        "r": MISSING if pd.isna(row.rank_biserial) else _signed(row.rank_biserial, ".2f"),
+        "Of baseline": format_percent(share, "+.3g" if abs(share) < LARGE else "+,.0f"),
+        "r": format_number(row.rank_biserial, "+.2f"),
         "p": _tested(row),
-        "Holm": _p_value(row.p_holm),
+        "Holm": format_estimate(row.p_holm),
         "Seeds": row.n,
     }
 
@@ -105,27 +92,13 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
 def _interval(lower: float, upper: float) -> str:
     if pd.isna(lower):
         return MISSING
-    low, high = (format_estimate(value, float("nan")) for value in (lower, upper))
-    return f"[{low}, {high}]"
+    return f"[{format_estimate(lower)}, {format_estimate(upper)}]"
 
 
 def _tested(row: tuple) -> str:
     if pd.isna(row.smallest_p):
         return "not tested"
     if pd.notna(row.p_value):
-        return _p_value(row.p_value)
+        return format_estimate(row.p_value)
     equal = row.difference == 0 and row.standard_error == 0
     return "all equal" if equal else f"none < {row.smallest_p:g}"
-
-
-def _p_value(value: float) -> str:
-    return MISSING if pd.isna(value) else format_estimate(value, float("nan"))
-
-
-def _percent(share: float) -> str:
-    form = ".3g" if abs(share) < LARGE else ",.0f"
-    return MISSING if pd.isna(share) else f"{_signed(100 * share, form)} %"
-
-
-def _signed(value: float, form: str) -> str:
-    return f"{value:+{form}}".replace("-", "−")

@@ -1,8 +1,7 @@
 """Summaries over seeds, and the papers' tables as text."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ import pandas as pd
 
 from ..errors import InputError
 from ..registry import INITIAL, SHARPNESS
-from .html import page, paragraph, table_html
 from .measure_names import MEASURES, MeasureName, measures_of
+from .numbers import MISSING, count_seeds, format_estimate
 from .pairs import mean_over_pairs
 
+NetworkTable = Callable[[pd.DataFrame, str, str], pd.DataFrame]
 # Measures of pairs of models and the units of their data.
 PAIR_MEASURES = {
     "prediction_disagreement": "fraction",
@@ -60,9 +60,6 @@ PUBLISHED_MEASURES = (
     "asc_sharpness_max",
     "asc_sharpness_cv",
 )
-MISSING = "—"
-# Standard errors below this share of the mean are of equal values, and of rounding.
-ROUNDING = 1e-12
 # A value this many times its noise floor or less is marked.
 FLOORS = 2
 BELOW_FLOOR, NOT_CONVERGED = "†", "‡"
@@ -72,25 +69,6 @@ MARKS = {
     NOT_CONVERGED: "in at least one seed the solver stopped before all that it was asked for had"
     " converged, so that the outermost eigenvalue may be missing.",
 }
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-_LATEX_SPECIAL = str.maketrans(
-    {character: f"\\{character}" for character in "_%&#${}"}
-    | {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "−": "$-$",
-        "–": "--",
-        "—": "---",
-        "ρ": r"$\rho$",
-        "†": r"$\dagger$",
-        "‡": r"$\ddagger$",
-    }
-)
 
 
 def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:
@@ -184,43 +162,6 @@ def _over_pairs(disagreement: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def format_estimate(mean: float, error: float) -> str:
-    """Return ``mean ± error`` as text.
-
-    The error has two significant digits and the mean at least three (counted from the error
-    where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
-    error is left out; a NaN mean gives a dash. An error of mere rounding is 0.
-    """
-    if np.isnan(mean):
-        return MISSING
-    if error < ROUNDING * abs(mean):
-        error = 0.0
-    exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
-    if -4 < exponent < 6:
-        return _plus_minus(mean, error)
-    scaled = _plus_minus(mean / 10.0**exponent, error / 10.0**exponent)
-    body = scaled if np.isnan(error) else f"({scaled})"
-    return f"{body} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
-
-
-def _exponent(value: float, digits: int = 3) -> int:
-    """Return the power of ten of a number after it is rounded to significant digits."""
-    return int(f"{value:.{digits - 1}e}".partition("e")[2])
-
-
-def _decimal_places(mean: float, error: float) -> int:
-    largest = max(abs(mean), 0 if np.isnan(error) else error)
-    for_mean = 2 - _exponent(largest)
-    for_error = 1 - _exponent(error, 2) if error > 0 else 0
-    return max(for_mean, for_error, 0)
-
-
-def _plus_minus(mean: float, error: float) -> str:
-    places = _decimal_places(mean, error)
-    text = f"{mean:.{places}f}" if np.isnan(error) else f"{mean:.{places}f} ± {error:.{places}f}"
-    return text.replace("-", "−")
-
-
 def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of trained networks, one view of the data each.
 
@@ -284,6 +225,27 @@ def sharpness_table(summary: pd.DataFrame, dataset: str, network: str) -> pd.Dat
     return table
 
 
+def each_network(table: NetworkTable, summary: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return a table of text (`main_table`, `sharpness_table`) of each data set and network."""
+    return [table(summary, *names) for names in _networks(summary)]
+
+
+def all_networks(table: NetworkTable, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the same as one table, with columns ``dataset`` and ``network``."""
+    keys, names = _networks(summary), ["dataset", "network"]
+    return pd.concat(each_network(table, summary), keys=keys, names=names).reset_index()
+
+
+def _networks(summary: pd.DataFrame) -> list[tuple[str, str]]:
+    pairs = summary[["dataset", "network"]].drop_duplicates()
+    return list(pairs.itertuples(index=False, name=None))
+
+
+main_text, main_tables = partial(each_network, main_table), partial(all_networks, main_table)
+sharpness_text = partial(each_network, sharpness_table)
+sharpness_tables = partial(all_networks, sharpness_table)
+
+
 def _rows_of(summary: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
     rows = summary[(summary["dataset"] == dataset) & (summary["network"] == network)]
     if rows.empty:
@@ -316,14 +278,6 @@ def _explained_marks(table: pd.DataFrame) -> str:
     return " ".join(f"{mark}: {meaning}" for mark, meaning in MARKS.items() if mark in text)
 
 
-def each_network(
-    table: Callable[[pd.DataFrame, str, str], pd.DataFrame], summary: pd.DataFrame
-) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return a table (`main_table`, `sharpness_table`) of each (data set, network)."""
-    pairs = summary[["dataset", "network"]].drop_duplicates().itertuples(index=False)
-    return {tuple(pair): table(summary, *pair) for pair in pairs}
-
-
 def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Series:
     """Return the cells of one measure by condition, the extreme and the doubtful ones marked."""
     means, errors = rows["mean"], rows["sem"]
@@ -350,48 +304,3 @@ def _caption(
     if sharpness:
         parts[-1] += f"; of {', '.join(sharpness)} the largest, that is the sharpest"
     return " ".join(parts) + "."
-
-
-def count_seeds(counts: pd.Series) -> str:
-    """Return numbers of seeds in words, for example ``3 seeds`` or ``2–3 seeds``."""
-    low, high = counts.min(), counts.max()
-    numbers = f"{high}" if low == high else f"{low}–{high}"
-    return f"{numbers} seed{'' if high == 1 else 's'}"
-
-
-def to_markdown(table: pd.DataFrame) -> str:
-    """Return a table of `main_table` in Markdown, followed by its caption."""
-    alignment = ("left", *["right"] * len(table.columns))
-    text = table.to_markdown(disable_numparse=True, colalign=alignment)
-    return f"{text}\n\n{table.attrs['caption']}\n"
-
-
-def to_latex(table: pd.DataFrame) -> str:
-    r"""Return a table of `main_table` as a LaTeX table as wide as the text, with its caption.
-
-    Needs the packages booktabs and graphicx.
-    """
-    escaped = table.map(_latex).rename(index=_latex, columns=_latex)
-    text = escaped.rename_axis(index=None, columns=_latex(table.index.name)).to_latex(
-        escape=False,
-        column_format="l" + "r" * len(table.columns),
-        caption=_latex(table.attrs["caption"]),
-        position="tbp",
-    )
-    fitted = "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}"
-    return text.replace("\\begin{tabular}", fitted).replace("\\end{tabular}", "\\end{tabular}}")
-
-
-def to_html(tables: Iterable[pd.DataFrame]) -> str:
-    """Return tables of `main_table` with their captions as one HTML page."""
-    parts = [(table_html(table), paragraph(table.attrs["caption"])) for table in tables]
-    return page(*chain.from_iterable(parts))
-
-
-def _latex(text: str) -> str:
-    r"""Return text for LaTeX: specials escaped, ``**x**`` as ``\textbf{x}``."""
-    text = text.translate(_LATEX_SPECIAL)
-    text = re.sub(
-        "[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"$^{{{match[0].translate(_PLAIN_DIGITS)}}}$", text
-    )
-    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)

@@ -1,13 +1,14 @@
-"""Tables of the networks that learn toy functions."""
+"""Tables of toy functions and of the networks that learn them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from ..toy.functions import toy_function
-from .tables import count_seeds, format_estimate
+from .numbers import count_seeds, format_estimate
+from .render import Text
 
 COLUMNS = (
     *("function", "seed", "at", "value", "epoch", "train_loss", "test_loss", "gap"),
@@ -20,12 +21,12 @@ QUANTITIES = ("epoch", "train_loss", "test_loss", "gap", "sharpness")
 COUNT = "seeds"
 
 
-def fits_table(documents: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def fits_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Return the rows of all documents of ``toy_sharpness``: one for each network and radius.
 
     A loss that a network never reached has one row, without a radius.
     """
-    rows = [row for document in documents for row in document["rows"]]
+    rows = [row for document in documents.values() for row in document["rows"]]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"epoch": "Int64", "samples": "Int64", "points": "Int64"})
 
@@ -44,6 +45,16 @@ def summarise_fits(table: pd.DataFrame) -> pd.DataFrame:
         summary[name] = groups[name].mean()
         summary[f"{name}_sem"] = groups[name].std() / summary[COUNT].map(math.sqrt)
     return summary.reset_index()
+
+
+def text(summary: pd.DataFrame) -> Text:
+    """Return the `readable_table`."""
+    return [readable_table(summary)]
+
+
+def geometry_text(table: pd.DataFrame) -> Text:
+    """Return the rows of `published.compare_toy_geometry` for readers."""
+    return [table.set_index("function").round({"computed": 6}).astype({"computed": str})]
 
 
 def readable_table(summary: pd.DataFrame) -> pd.DataFrame:

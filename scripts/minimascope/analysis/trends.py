@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from .correlations import ALL_NETWORKS, DECIMALS
+from .measure_names import measures_of
 from .model_table import require
 from .tables import at_minima
 
@@ -34,6 +35,23 @@ COLUMNS = [
 ]
 ORDER_COLUMNS = ["dataset", "network", "first", "second", "over", "tau", "p_value", "n", "note"]
 CONDITION = ["dataset", "network", "condition"]
+
+
+def trend_tables(
+    summary: pd.DataFrame, models: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`.
+
+    Args:
+        summary: rows of `tables.summarise`.
+        models: rows of `model_table.model_table`.
+    """
+    means, minima = condition_means(summary), at_minima(summary)
+    sharpness, evaluations = (
+        list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
+    )
+    order = rank_agreement(means, models, [*sharpness, *evaluations])
+    return trends(means, sharpness, evaluations), means, order
 
 
 def condition_means(summary: pd.DataFrame) -> pd.DataFrame:

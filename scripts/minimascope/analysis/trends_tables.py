@@ -3,10 +3,9 @@
 import pandas as pd
 
 from .correlations import ALL_NETWORKS
-from .html import page, paragraph, table_html
 from .measure_names import describe
-from .tables import MISSING
-from .tables import to_markdown as table_markdown
+from .numbers import MISSING, format_number
+from .render import Text
 from .trends import LEVEL, LOG
 
 TRENDS_CAPTION = (
@@ -24,23 +23,13 @@ ORDER_CAPTION = (
 )
 
 
-def to_markdown(found: pd.DataFrame, order: pd.DataFrame) -> str:
-    """Return the rows of `trends.trends` and `trends.rank_agreement` in Markdown."""
-    return "\n".join(map(table_markdown, _tables(found, order)))
+def text(found: pd.DataFrame, order: pd.DataFrame) -> Text:
+    """Return the slopes of each data set, then how far its measures of sharpness order alike.
 
-
-def to_html(found: pd.DataFrame, order: pd.DataFrame) -> str:
-    """Return what `to_markdown` does as one HTML page."""
-    return page(
-        *(
-            part
-            for table in _tables(found, order)
-            for part in (table_html(table), paragraph(table.attrs["caption"]))
-        )
-    )
-
-
-def _tables(found: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
+    Args:
+        found: rows of `trends.trends`.
+        order: rows of `trends.rank_agreement`.
+    """
     slopes = [_slopes(rows, name) for name, rows in found.groupby("dataset", sort=False)]
     measures = set(found["sharpness"])
     between = order[order["first"].isin(measures) & order["second"].isin(measures)]
@@ -74,7 +63,7 @@ def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame:
         cells = {
             f"{row.network}, {row.over}": MISSING
             if pd.isna(row.tau)
-            else f"{_number(row.tau)} ({row.n})"
+            else f"{format_number(row.tau, '.3g')} ({row.n})"
             for row in group.itertuples()
         }
         rows.append(names | cells)
@@ -94,12 +83,9 @@ def _flips(group: pd.DataFrame) -> str:
 def _slope(row: tuple) -> str:
     if pd.isna(row.slope):
         return MISSING
-    return f"{_number(row.slope)} [{_number(row.lower)}, {_number(row.upper)}]"
+    slope, lower, upper = (format_number(x, ".3g") for x in (row.slope, row.lower, row.upper))
+    return f"{slope} [{lower}, {upper}]"
 
 
 def _label(measure: str, family: str) -> str:
     return describe(measure, family, "1").column_label
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")

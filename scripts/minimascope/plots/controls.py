@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.measure_names import MeasureName, measures_of
-from ..analysis.tables import at_minima, count_seeds, pair_matrix, summarise
+from ..analysis.numbers import count_seeds
+from ..analysis.tables import at_minima, pair_matrix, summarise
 from .style import (
     GREY,
     HALF_PAGE,

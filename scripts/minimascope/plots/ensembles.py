@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.ensemble_gain import SHARPNESS, gains_table, predictors_of
 from ..analysis.measure_names import describe
-from ..analysis.tables import count_seeds
+from ..analysis.numbers import count_seeds
 from .models import measure_label
 from .style import (
     GREY,

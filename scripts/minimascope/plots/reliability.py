@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from ..analysis.tables import count_seeds
+from ..analysis.numbers import count_seeds
 from .style import (
     GREY,
     HALF_PAGE,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.tables import count_seeds
+from ..analysis.numbers import count_seeds
 from ..toy.functions import toy_function
 from .style import (
     ConditionStyle,
@@ -26,14 +26,14 @@ LOSSES = {"train_loss": "training", "test_loss": "test"}
 
 
 @styled()
-def losses(table: pd.DataFrame) -> Figure:
+def losses(toy_fits: pd.DataFrame) -> Figure:
     """Return training and test loss over epochs, a panel for each function.
 
     Args:
-        table: that of `analysis.toy_fits.fits_table`; lines are means over seeds, bands reach from
-            the lowest to the highest seed.
+        toy_fits: rows of `analysis.toy_fits.fits_table`; lines are means over seeds, bands reach
+            from the lowest to the highest seed.
     """
-    rows = _kept_at(table, "epoch").drop_duplicates(["function", "seed", "epoch"])
+    rows = _kept_at(toy_fits, "epoch").drop_duplicates(["function", "seed", "epoch"])
     styles = condition_styles(LOSSES.values())
     figure, panels = _panels(rows, condition_handles(styles, lines=True))
     for axes, (_, of_function) in zip(panels, rows.groupby("function", sort=False), strict=True):
@@ -46,9 +46,9 @@ def losses(table: pd.DataFrame) -> Figure:
 
 
 @styled()
-def sharpness(table: pd.DataFrame) -> Figure:
+def sharpness(toy_fits: pd.DataFrame) -> Figure:
     """Return SAM-sharpness over epochs at every radius, a panel for each function; see `losses`."""
-    rows = _kept_at(table, "epoch")
+    rows = _kept_at(toy_fits, "epoch")
     styles = condition_styles(f"ρ = {radius:g}" for radius in sorted(rows["radius"].unique()))
     figure, panels = _panels(rows, condition_handles(styles, lines=True))
     for axes, (_, of_function) in zip(panels, rows.groupby("function", sort=False), strict=True):
@@ -61,14 +61,14 @@ def sharpness(table: pd.DataFrame) -> Figure:
 
 
 @styled()
-def equal_loss(table: pd.DataFrame) -> Figure:
+def equal_loss(toy_fits: pd.DataFrame) -> Figure:
     """Return SAM-sharpness where each loss is first reached, a panel for each radius.
 
     Functions side by side at one loss differ in sharpness by what they are, not by how far their
     networks have come; see `losses` for lines and bands. Where no loss was reached, the figure
     says so.
     """
-    rows = _kept_at(table, "loss")
+    rows = _kept_at(toy_fits, "loss")
     if rows.empty:
         return notice("Sharpness at equal training loss", "no network reached any of the losses")
     labels = {name: toy_function(name).label for name in rows["function"].unique()}

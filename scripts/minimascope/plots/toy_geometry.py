@@ -20,21 +20,21 @@ FONT_SIZE = 8  # points
 OUTLINE = withStroke(linewidth=2, foreground="black")
 
 
-def plot(geometry: pd.DataFrame) -> Figure:
+def plot(toy_geometry: pd.DataFrame) -> Figure:
     """Return a figure with contours of ln(1 + f) for each toy function, its minima marked.
 
     Beside a minimum stands the largest eigenvalue of the Hessian there. All panels share the
     colours, so that they show which function is steeper.
 
     Args:
-        geometry: the table of `compare_toy_geometry`, of which the rows with ``quantity``
+        toy_geometry: the table of `compare_toy_geometry`, of which the rows with ``quantity``
             ``max_eigenvalue`` and the columns ``function``, ``minimum_x``, ``minimum_y`` and
             ``computed`` are read.
 
     Raises:
         InputError: if there is no such row or a function is unknown.
     """
-    eigenvalues = geometry[geometry["quantity"] == "max_eigenvalue"]
+    eigenvalues = toy_geometry[toy_geometry["quantity"] == "max_eigenvalue"]
     if eigenvalues.empty:
         raise InputError("toy geometry: no row with quantity 'max_eigenvalue'; nothing to plot")
     functions = eigenvalues["function"].unique()

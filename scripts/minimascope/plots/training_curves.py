@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pandas.api.typing import SeriesGroupBy
 
-from ..analysis.tables import count_seeds
+from ..analysis.numbers import count_seeds
 from .style import (
     HALF_PAGE,
     ConditionStyle,

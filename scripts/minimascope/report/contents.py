@@ -17,7 +17,7 @@ class Part:
     """A table, figure or surface of the report.
 
     Attributes:
-        name: where it lies in the study's results, such as ``figures/digits/vit/controls.svg``.
+        name: where it lies in the study's results, such as ``figures/digits/vit/controls``.
         title: heading; with the network and the data set where it is of these.
         caption: what it is and how to read it.
     """
@@ -46,7 +46,7 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
 
     Args:
         contents: of each section ``title`` and ``parts``, which maps a kind of result, such as
-            ``tables/main.html`` or ``figures/controls.svg`` (of any network or data set), to its
+            ``tables/main`` or ``figures/controls`` (of any network or data set), to its
             ``title`` and ``caption``.
         names: results relative to the study's folder.
 
@@ -75,8 +75,8 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
 def kind_of(name: str) -> str:
     """Return a result's name without the data set and network that it is of.
 
-    >>> kind_of("figures/digits/vit/controls.svg")
-    'figures/controls.svg'
+    >>> kind_of("figures/digits/vit/controls")
+    'figures/controls'
     """
     path = PurePosixPath(name)
     return f"{path.parts[0]}/{path.name}"

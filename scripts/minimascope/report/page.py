@@ -9,8 +9,8 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ..analysis.html import body_of, table_html
 from ..analysis.measure_names import measures_of
+from ..analysis.render import table_html
 from .contents import Part, Section
 
 # Larger tables are for programs, which read them where they lie.
@@ -24,14 +24,16 @@ class Files:
     """What parts are made of, by the names of their results.
 
     Attributes:
-        texts: pages of tables, and figures as SVG.
-        downloads: tables as CSV, by the name of the page that shows them.
+        tables: as HTML.
+        figures: as SVG.
         surfaces: interactive figures as plotly's JSON.
+        downloads: tables as CSV.
     """
 
-    texts: Mapping[str, str]
-    downloads: Mapping[str, str]
+    tables: Mapping[str, str]
+    figures: Mapping[str, str]
     surfaces: Mapping[str, str]
+    downloads: Mapping[str, str]
 
 
 def render(
@@ -73,11 +75,11 @@ def content(part: Part, files: Files) -> Markup:
         figure = Markup(files.surfaces[part.name].replace("</", "<\\/"))
         script = Markup('<script type="application/json">{}</script>').format(figure)
         return Markup('<div class="surface">{}</div>').format(script)
-    if part.name.endswith(".svg"):
-        source = _data_uri("image/svg+xml", files.texts[part.name])
+    if part.name in files.figures:
+        source = _data_uri("image/svg+xml", files.figures[part.name])
         image = Markup('<img src="{}" alt="{}">').format(source, part.title)
         return Markup('<div class="wide">{}</div>').format(image)
-    body = Markup(body_of(files.texts[part.name]))
+    body = Markup(files.tables[part.name])
     table = Markup('<div class="wide">{}</div>').format(body)
     if (rows := body.count("<tr")) > MOST_ROWS:
         fold = Markup("<details><summary>Show all {} rows</summary>{}</details>")
@@ -89,7 +91,7 @@ def _download(part: Part, files: Files) -> Markup:
     table = files.downloads.get(part.name, "")
     if not 0 < len(table) <= LARGEST_DOWNLOAD:
         return Markup()
-    name = part.name.rpartition("/")[2].replace(".html", ".csv")
+    name = part.name.rpartition("/")[2] + ".csv"
     link = Markup('<p><a download="{}" href="{}">{}</a></p>')
     return link.format(name, _data_uri("text/csv", table), name)
 

@@ -1,0 +1,70 @@
+"""Numbers as text."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+MISSING = "—"
+# Standard errors below this share of the mean are of equal values, and of rounding.
+ROUNDING = 1e-12
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def format_estimate(mean: float, error: float = np.nan) -> str:
+    """Return ``mean ± error`` as text.
+
+    The error has two significant digits and the mean at least three (counted from the error
+    where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
+    error is left out; a NaN mean gives a dash. An error of mere rounding is 0.
+    """
+    if np.isnan(mean):
+        return MISSING
+    if error < ROUNDING * abs(mean):
+        error = 0.0
+    exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
+    if -4 < exponent < 6:
+        return _plus_minus(mean, error)
+    scaled = _plus_minus(mean / 10.0**exponent, error / 10.0**exponent)
+    body = scaled if np.isnan(error) else f"({scaled})"
+    return f"{body} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def format_number(value: float, form: str) -> str:
+    """Return a number in a format of Python's with a proper minus; a dash for NaN."""
+    return MISSING if pd.isna(value) else f"{value:{form}}".replace("-", "−")
+
+
+def format_percent(share: float, form: str) -> str:
+    """Return a share as a percentage, as `format_number` does."""
+    return MISSING if pd.isna(share) else f"{format_number(100 * share, form)} %"
+
+
+def _decimal_places(mean: float, error: float) -> int:
+    """Return how many decimals `format_estimate` prints of numbers without a power of ten."""
+    largest = max(abs(mean), 0 if np.isnan(error) else error)
+    for_mean = 2 - _exponent(largest)
+    for_error = 1 - _exponent(error, 2) if error > 0 else 0
+    return max(for_mean, for_error, 0)
+
+
+def count_seeds(counts: pd.Series) -> str:
+    """Return numbers of seeds in words, for example ``3 seeds`` or ``2–3 seeds``."""
+    return f"{span(counts)} seed{'' if counts.max() == 1 else 's'}"
+
+
+def span(counts: Iterable[int]) -> str:
+    """Return the least and the most of counts, for example ``3`` or ``2–3``."""
+    low, high = min(counts), max(counts)
+    return f"{high}" if low == high else f"{low}–{high}"
+
+
+def _exponent(value: float, digits: int = 3) -> int:
+    """Return the power of ten of a number after it is rounded to significant digits."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def _plus_minus(mean: float, error: float) -> str:
+    places = _decimal_places(mean, error)
+    text = f"{mean:.{places}f}" if np.isnan(error) else f"{mean:.{places}f} ± {error:.{places}f}"
+    return text.replace("-", "−")

@@ -1,0 +1,151 @@
+"""What readers see of tables – tables of text, paragraphs, folds – as Markdown, HTML and LaTeX.
+
+In all of it ``**x**`` is bold, and everything else is text, whatever it holds.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+# Of a fold with more statements only the title is seen at first.
+MOST_UNFOLDED = 6
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+_PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_LATEX_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "_%&#${}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "−": "$-$",
+        "–": "--",
+        "—": "---",
+        "ρ": r"$\rho$",
+        "†": r"$\dagger$",
+        "‡": r"$\ddagger$",
+    }
+)
+_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<style>
+body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
+table {{ border-collapse: collapse }}
+th, td {{ padding: 3px 10px; text-align: right; white-space: nowrap }}
+thead th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
+tbody th {{ text-align: left; font-weight: normal }}
+tbody tr:nth-child(even) {{ background: #f4f4f4 }}
+</style>
+<body>
+{body}
+</body>
+"""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Statements under a title; the word in bold of each is its class in HTML, too."""
+
+    title: str
+    statements: Sequence[str]
+
+
+# Tables of text, whose ``attrs["caption"]`` stands below them, and what stands between.
+Text = Sequence[pd.DataFrame | Fold | str]
+
+
+def markdown(text: Text) -> str:
+    """Return a text in Markdown."""
+    return "\n".join(map(_markdown, text))
+
+
+def html(text: Text) -> str:
+    """Return a text in HTML, without a page around it."""
+    return "\n".join(map(_html, text))
+
+
+def latex(text: Text) -> str:
+    """Return the tables of a text in LaTeX, each as wide as the text.
+
+    Needs the packages booktabs and graphicx.
+    """
+    return "\n".join(_latex_table(part) for part in text if isinstance(part, pd.DataFrame))
+
+
+RENDERERS = {"md": markdown, "tex": latex}
+
+
+def page(body: str) -> str:
+    """Return an HTML page of its own."""
+    return _PAGE.format(body=body)
+
+
+def table_html(table: pd.DataFrame) -> str:
+    """Return a table of text in HTML, without its caption."""
+    cells = table.astype(object).where(table.notna(), "")
+    cells = cells.map(_html_text).rename(index=_escaped, columns=_escaped)
+    for axis in (cells.index, cells.columns):
+        axis.names = [name and _escaped(name) for name in axis.names]
+    return cells.to_html(escape=False, border=0)
+
+
+def _markdown(part: pd.DataFrame | Fold | str) -> str:
+    if isinstance(part, str):
+        return f"{part}\n"
+    if isinstance(part, Fold):
+        return "\n".join([f"**{part.title}**\n", *(f"- {item}" for item in part.statements), ""])
+    alignment = ("left", *["right"] * len(part.columns))
+    table = part.to_markdown(disable_numparse=True, colalign=alignment)
+    caption = part.attrs.get("caption")
+    return f"{table}\n\n{caption}\n" if caption else f"{table}\n"
+
+
+def _html(part: pd.DataFrame | Fold | str) -> str:
+    if isinstance(part, str):
+        return f"<p>{_escaped(part)}</p>"
+    if isinstance(part, Fold):
+        items = "\n".join(f"<li>{_html_statement(item)}</li>" for item in part.statements)
+        unfolded = " open" if len(part.statements) <= MOST_UNFOLDED else ""
+        summary = f"<summary>{_escaped(part.title)}</summary>"
+        return f'<details class="claim"{unfolded}>{summary}\n<ul>\n{items}\n</ul>\n</details>'
+    caption = part.attrs.get("caption")
+    return "\n".join([table_html(part), *([_html(caption)] if caption else [])])
+
+
+def _html_text(text: object) -> str:
+    return _BOLD.sub(r"<b>\1</b>", _escaped(text))
+
+
+def _html_statement(text: str) -> str:
+    def bold(found: re.Match) -> str:
+        return f'<b class="{found[1].lower()}">{found[1]}</b>'
+
+    return _BOLD.sub(bold, _escaped(text), count=1)
+
+
+def _escaped(text: object) -> str:
+    return escape(str(text))
+
+
+def _latex_table(table: pd.DataFrame) -> str:
+    escaped = table.map(_latex).rename(index=_latex, columns=_latex)
+    text = escaped.rename_axis(index=None, columns=_latex(table.index.name)).to_latex(
+        escape=False,
+        column_format="l" + "r" * len(table.columns),
+        caption=_latex(table.attrs["caption"]),
+        position="tbp",
+    )
+    fitted = "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}"
+    return text.replace("\\begin{tabular}", fitted).replace("\\end{tabular}", "\\end{tabular}}")
+
+
+def _latex(text: str) -> str:
+    text = text.translate(_LATEX_SPECIAL)
+    text = re.sub(
+        "[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"$^{{{match[0].translate(_PLAIN_DIGITS)}}}$", text
+    )
+    return _BOLD.sub(r"\\textbf{\1}", text)

@@ -1,0 +1,75 @@
+"""What the registry says of tables fits their functions, and each other."""
+
+import inspect
+
+import pytest
+from study_cases import BASE, SCHEMA, study
+
+from minimascope.loading import load_study
+from minimascope.registry import (
+    ALL_FIGURES,
+    DATASET_FIGURES,
+    FIGURES,
+    GATHERED,
+    PRINTED_FIGURES,
+    STUDY_FIGURES,
+    TABLES,
+    load,
+)
+from minimascope.study import MODEL_TABLES
+
+FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
+GIVEN = {name for table in TABLES.values() for name in table.gives}
+
+
+def test_each_table_is_given_by_one_function_and_needs_only_given_ones():
+    assert len(GIVEN) == sum(len(table.gives) for table in TABLES.values())
+    assert GIVEN.isdisjoint(FIRST)
+    for name, table in TABLES.items():
+        assert {*table.needs, *table.shows} <= FIRST | GIVEN, name
+
+
+def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):
+    expected = study(seeds=[0, 1]).tables
+    monkeypatch.setattr("minimascope.study.TABLES", dict(reversed(TABLES.items())))
+    assert study(seeds=[0, 1]).tables == expected
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_functions_take_as_many_tables_as_they_are_given(name):
+    table = TABLES[name]
+    # Settings come as keywords.
+    inspect.signature(table.load()).bind_partial(*table.needs, *table.printed)
+    if table.text:
+        inspect.signature(load(table.text)).bind(*table.shows)
+    assert bool(table.text) == bool(table.shows) == bool(table.formats)
+
+
+def test_every_figure_is_drawn_from_tables_that_some_study_has():
+    kinds = FIGURES, DATASET_FIGURES, STUDY_FIGURES, PRINTED_FIGURES
+    assert len(ALL_FIGURES) == sum(map(len, kinds))
+    for name, figure in ALL_FIGURES.items():
+        assert figure.options <= FIRST | GIVEN, name
+
+
+def test_what_is_in_print_is_shown_beside_data_of_its_kind():
+    def shown(source: str, network: str, toys: bool = False) -> set[str]:
+        own = {"datasets": {"data": {"source": source}}, "toy_functions": toys}
+        own |= {"networks": {"own": {"architecture": network}}}
+        found = load_study(BASE | own, SCHEMA).tables
+        return {name for name, table in found.items() if table.of_print_alone}
+
+    assert shown("digits", "resnet18", toys=True) == {"claims_in_print", "toy_geometry"}
+    assert shown("digits", "resnet18") == {"claims_in_print"}
+    assert shown("circles", "mlp") == set()
+    assert shown("synthetic_scenes", "cnn10") == {"asc_reanalysis"}
+
+
+def test_a_single_seed_has_no_ensembles_and_one_pair_of_directions_no_stability():
+    several = study(seeds=[0, 1], sharpness={"landscape": {"direction_seeds": [1, 2]}})
+    assert {"ensembles", "stability"} <= several.tables.keys()
+    assert {"ensembles", "stability"} <= {*several.dataset_figures("small")}
+    single = study(seeds=[0], sharpness={"landscape": {"direction_seeds": [1]}})
+    assert not {"ensembles", "stability"} & single.tables.keys()
+    assert not {"ensembles", "stability"} & {*single.dataset_figures("small")}
+    assert "landscape" in single.gathered
