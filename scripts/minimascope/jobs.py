@@ -114,11 +114,14 @@ def _logged(log: Path) -> Iterator[None]:
 @contextmanager
 def _faults_told(file: Any) -> Iterator[None]:
     """Write to a log what called the compiled code that fails in the block."""
+    before = faulthandler.is_enabled()
     faulthandler.enable(file)
     try:
         yield
     finally:
         faulthandler.disable()
+        if before:
+            faulthandler.enable(sys.__stderr__)
 
 
 def _keep(file: Any, log: Path) -> None:
