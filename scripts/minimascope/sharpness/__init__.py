@@ -60,10 +60,11 @@ def measure(
     """
     wanted = _names(measures)
     model = copy.deepcopy(model).eval()
+    split = Split(inputs, labels)
     found: dict[str, Measurement] = {}
     with precision("fp32", inputs.device), contiguous_convolutions(inputs.device):
         check(model, inputs, labels)
-        subject = Subject(model, Split(inputs, labels), augmentation, None, weight_decay)
+        subject = Subject(model, split, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
