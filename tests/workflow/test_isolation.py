@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rerun_cases import STUDIES
+from rerun_cases import STUDY as EVERY_RULE
 from small_study import STUDY, Project, study_with
 
 from planning import planned_workflow
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.workflow
 
 # Names that stand for something else on the path of some output, or look as if they did.
 HOSTILE = {
-    **copy.deepcopy(STUDIES["images"]),
+    **copy.deepcopy(EVERY_RULE),
     "study": "logs",
     "datasets": {name: {"source": "digits"} for name in ("data", "toy_geometry", "initial")},
     "networks": {
@@ -45,7 +45,7 @@ def written_files(job: Any) -> list[str]:
     return [str(file) for file in files if file]
 
 
-@pytest.mark.parametrize("study", [*STUDIES.values(), HOSTILE], ids=[*STUDIES, "hostile names"])
+@pytest.mark.parametrize("study", [EVERY_RULE, HOSTILE], ids=["every rule", "hostile names"])
 def test_all_that_a_job_writes_is_its_own_and_in_the_folder_of_the_study(
     project: Project, study: dict[str, Any]
 ):
