@@ -4,7 +4,6 @@ import fcntl
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Every key that a study can have, in the order of the schema, for the tables in docs/."""
+"""Every key that a study can have, in the order of the schema, for docs/configuration.md."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,13 +30,6 @@ class Key:
     path: str
     schema: Mapping[str, Any]
     same_as: str | None
-
-    @property
-    def is_section(self) -> bool:
-        """Whether it only holds other keys that are listed here."""
-        named = self.schema.get("additionalProperties") or {}
-        holds_keys = "properties" in self.schema or "$ref" in named
-        return self.schema.get("type") == "object" and holds_keys
 
 
 def configuration_keys() -> list[Key]:

@@ -161,7 +161,6 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(item)
 
 
-SECTIONS = ("datasets", "networks", "training", "conditions")
 bases = st.one_of(
     st.sampled_from([BASE, *SHIPPED.values()]),
     of_schema(ROOT_SCHEMA),

@@ -96,7 +96,6 @@ def test_progress_is_shown_from_the_first_file_on(tmp_path):
         output=[],
         params={},
         log=[tmp_path / "log"],
-        threads=1,
         wildcards=SimpleNamespace(gathered="hessian"),
     )
     with pytest.raises(SystemExit):  # since the first file is no JSON

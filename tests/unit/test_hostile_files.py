@@ -104,6 +104,3 @@ def test_a_hostile_header_of_safetensors_is_refused(tmp_path, fault):
     (tmp_path / "it.safetensors").write_bytes(SAFETENSORS[fault])
     with pytest.raises(InputError, match=r"it\.safetensors: not a readable safetensors file"):
         load_tensors(tmp_path / "it.safetensors")
-
-
-# Without a hash of its content, it may hold something else where a byte is another.

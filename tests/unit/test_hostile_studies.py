@@ -30,10 +30,6 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{this}: &{this} [{', '.join([f'*{last}'] * 9)}]\n"
     for last, this in zip("abcdefgh", "bcdefghi", strict=True)
 )
-MERGES = "a: &a {k: v}\n" + "".join(
-    f"{this}: &{this} {{<<: [{', '.join([f'*{last}'] * 9)}]}}\n"
-    for last, this in zip("abcdefgh", "bcdefghi", strict=True)
-)
 FILES = {
     "a call": (STUDY + "x: !!python/object/apply:os.system ['touch MARKER']", "line 7: could not"),
     "a template": (

@@ -12,8 +12,6 @@ from .seeds import seed_values
 from .statistics import paired_differences, standard_error
 
 KEYS = ["dataset", "network", "measure", "condition"]
-# Shown to readers; the others are kept to check these.
-CATEGORIES = ("evaluation", "sharpness", "training")
 # Differences of so many standard errors or more are marked.
 MARKED = 2
 CAPTION = (

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from ..analysis.tables import format_estimate
+from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, loss_norm
 from .style import COLOURS, GREY, HALF_PAGE, scale_axis, select, styled
