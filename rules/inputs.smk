@@ -350,7 +350,10 @@ def records_of_jobs(wildcards, output) -> list[str]:
     paths = {prefix + path.removeprefix(prefix) for path in made}
     found = set()
     for maker in workflow.rules:
-        matches = (maker.output[0].match(path) for path in paths if maker.output)
+        # Rules of a workflow around this one need keep no records.
+        if not (maker.output and maker.benchmark):
+            continue
+        matches = (maker.output[0].match(path) for path in paths)
         found |= {
             str(maker.benchmark.apply_wildcards(match.groupdict()))
             for match in matches
