@@ -293,10 +293,11 @@ def is_printed(dataset: str, network: str) -> bool:
 def tables_of_figure(wildcards) -> dict[str, str]:
     """The tables that a figure is drawn from, by the names that a study's tables have."""
     name = wildcards.figure
-    place = in_print if name in PRINTED_FIGURES else results
     tables = ALL_FIGURES[name].options
+    if name not in PRINTED_FIGURES:
+        return {table: results(f"tables/{table}.csv") for table in tables}
     return {
-        table.removeprefix("asc_"): place(f"tables/{table}.csv") for table in tables
+        table.removeprefix("asc_"): in_print(f"tables/{table}.csv") for table in tables
     }
 
 
