@@ -36,7 +36,12 @@ def main() -> None:
         tables={f"tables/{name}": readable(name, tables) for name in spec["tables"]},
         figures={n: Path(p).read_text("utf-8") for n, p in figures.items() if p.endswith(".svg")},
         surfaces=surfaces([n for n, p in figures.items() if p.endswith(".html")], tables),
-        downloads={f"tables/{n}": Path(p).read_text("utf-8") for n, p in tables.items()},
+        # Not of all: that of landscapes can have millions of rows.
+        downloads={
+            f"tables/{name}": Path(tables[name]).read_text("utf-8")
+            for name in spec["tables"]
+            if name in tables
+        },
     )
     measures = read(tables, "measures", ["condition", "measure", "family", "unit"])
     provenance = provenance_tables(read(tables, "provenance", PROVENANCE_COLUMNS))
