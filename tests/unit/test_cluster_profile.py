@@ -88,6 +88,10 @@ def test_a_job_asks_for_more_at_each_attempt_and_for_enough_at_the_first(rule: R
 
 
 def test_rules_of_tables_and_figures_are_local_and_need_no_gpu():
+    for name in ("tables", "figures"):
+        text = (ROOT / "rules" / f"{name}.smk").read_text()
+        rules_of_file = re.findall(r"^ *(?:use )?rule\b", text, flags=re.MULTILINE)
+        assert text.count("localrule: True") == len(rules_of_file) > 2
     assert not {rule.name for rule in rules() if rule.gpus} & local_rules()
 
 
