@@ -8,7 +8,10 @@ import pandas as pd
 
 from ..errors import InputError
 
-PACKAGES = ("snakemake", "torch", "torchvision", "torchaudio", "torchmetrics", "numpy", "scipy")
+PACKAGES = (
+    *("snakemake", "torch", "torchvision", "torchaudio", "torchmetrics"),
+    *("numpy", "scipy", "statsmodels"),
+)
 
 
 def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
