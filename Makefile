@@ -29,7 +29,7 @@ KERNELS := $(addprefix tests/,$(addsuffix .py,\
 run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
-	@# Made once for all studies, and locked while a study runs that makes it.
+	@# Made before the first study, since two studies that make it at the same time lock each other out.
 	@test -d results/print || $(SNAKEMAKE) $(WHERE) -- print
 	$(SNAKEMAKE) $(WHERE)
 	@cat $$(ls results/$(NAME)/tables/main.md results/$(NAME)/tables/toy_fits.md 2>/dev/null)

@@ -343,8 +343,8 @@ def interactive_pages() -> list[str]:
 def records_of_jobs(wildcards, output) -> list[str]:
     """Snakemake's records of the jobs behind all results, not those of what the study once had.
 
-    They are no input, since one that is lost need not be made anew, and derived from the output,
-    since Snakemake then keeps no copy of them.
+    They are no input files, since a lost record need not be made anew. They are derived from the
+    output, since Snakemake neither keeps nor compares such parameters.
     """
     prefix = output.page.removesuffix(results("report.html"))
     made = [*foundations(), *tables(), *figures(), *toy_results(), *downloads()]

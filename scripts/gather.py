@@ -1,4 +1,4 @@
-"""Gather what the documents of all models hold of one kind in one tidy table."""
+"""Gather one kind of content of the documents of all models in one tidy table."""
 
 from minimascope.files import read_json, write_text
 from minimascope.jobs import job

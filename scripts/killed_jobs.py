@@ -23,7 +23,7 @@ WILDCARDS = re.compile(r"/logs/[^/]+/(.+)\.log$")
 
 
 class KilledJobs(logging.Handler):
-    """Tells which job was killed by which signal, and where to look, when Snakemake has told.
+    """Says which job was killed by which signal, and where to look, after Snakemake's own messages.
 
     The line goes to the screen and to the end of the job's log, from where a cluster's Snakemake
     shows it. Interruptions by the user (SIGINT) are not told.

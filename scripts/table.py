@@ -32,8 +32,10 @@ def main() -> None:
 
 
 def printed(names: tuple[str, ...]) -> list[Path]:
-    """Tables in print are part of the workflow: the specification has their hashes, for as input
-    files their paths would change with the checkout, and rerun the job.
+    """The files of tables in print.
+
+    They are no input files, whose paths would change with the checkout and rerun the job; the
+    specification has their hashes instead.
     """
     folder = Path(snakemake.scriptdir).parent / "resources" / "published"
     return [folder / f"{name}.csv" for name in names]

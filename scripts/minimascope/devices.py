@@ -140,7 +140,7 @@ def contiguous_convolutions(device: torch.device) -> Iterator[None]:
     """Let convolutions on a CPU be contiguous inside the block, whatever brings them their inputs.
 
     Channels-last ones are computed wrongly on processors without AVX-512 (`laid_out`). Compiled
-    networks are computed as if they were not: a compiler chooses channels-last by itself.
+    networks are computed as if they were not compiled: a compiler chooses channels-last by itself.
     """
     if device.type != "cpu":
         yield

@@ -113,7 +113,7 @@ def _logged(log: Path) -> Iterator[None]:
 
 @contextmanager
 def _faults_told(file: Any) -> Iterator[None]:
-    """Write to a log what called the compiled code that fails in the block."""
+    """Write Python's stack to a log where compiled code fails in the block."""
     before = faulthandler.is_enabled()
     faulthandler.enable(file)
     try:

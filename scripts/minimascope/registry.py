@@ -187,11 +187,12 @@ class Table(Component):
         needs: tables of the study that it takes first (results/<study>/tables/<name>.csv).
         printed: tables in print that it takes then (resources/published/<name>.csv). What takes
             nothing else is made once for all studies, in results/print.
-        text: the function that turns tables into what readers see (`analysis.render.Text`), which
-            lies beside them under this table's own name; or nothing.
+        text: the function that turns tables into what readers see (`analysis.render.Text`); that
+            lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
         shows: the tables that this function takes, in their order.
         formats: in which that is written (`analysis.render.RENDERERS`).
-        about: what data sets consist of, or one of them, for this to be in a study's report.
+        about: of a table that is the same for all studies: which of them have it, by what their
+            data consist of (`IMAGES`, `RECORDINGS`) or by `TOYS`.
     """
 
     needs: tuple[str, ...] = ()

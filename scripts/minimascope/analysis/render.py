@@ -48,13 +48,13 @@ tbody tr:nth-child(even) {{ background: #f4f4f4 }}
 
 @dataclass(frozen=True)
 class Fold:
-    """Statements under a title; the word in bold of each is its class in HTML, too."""
+    """Statements under a title; the first bold text of each is its class in HTML, too."""
 
     title: str
     statements: Sequence[str]
 
 
-# Tables of text, whose ``attrs["caption"]`` stands below them, and what stands between.
+# Tables of text, each with its ``attrs["caption"]`` below it, folds and paragraphs, in their order.
 Text = Sequence[pd.DataFrame | Fold | str]
 
 

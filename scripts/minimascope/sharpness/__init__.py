@@ -39,7 +39,7 @@ def measure(
 
     Args:
         model: from inputs to logits [n, C]; unchanged by the call. On a CPU its convolutions are
-            computed contiguously, and a compiled one as if it were not.
+            computed contiguously, and a compiled one is computed as if it were not compiled.
         inputs: [n, …], on the model's device; what the loss is a mean over, usually all of the
             training data.
         labels: int64 [n], between 0 and C - 1.
