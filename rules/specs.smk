@@ -179,6 +179,8 @@ def table_spec(name: str) -> str:
         "table",
         *(table.location, *text),
         table=name,
+        # The code version has functions, and not what the registry hands to them.
+        handed={key: getattr(table, key) for key in ("needs", "gives", "shows")},
         settings=settings_of(name),
         printed={name: digest(PUBLISHED / f"{name}.csv") for name in table.printed},
     )
