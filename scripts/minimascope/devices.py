@@ -183,10 +183,11 @@ def compiled(
     # The compiler's own random numbers would give other dropout masks than the plain pass.
     options: dict[str, Any] = {"fallback_random": True, "deterministic": deterministic}
     on_gpu = next(model.parameters()).is_cuda
-    # On a CPU the compiler would lay out any convolution channels-last (`laid_out`). And it would
-    # take from its cache on disk what was compiled for other kernels, which crashes: the cache does
-    # not know ATEN_CPU_CAPABILITY.
-    options |= {"layout_optimization": on_gpu, "fx_graph_cache": on_gpu}
+    if not on_gpu:
+        # The compiler would lay out any convolution channels-last (`laid_out`). And it would take
+        # from its cache on disk what was compiled for other kernels, which crashes: the cache does
+        # not know ATEN_CPU_CAPABILITY.
+        options |= {"layout_optimization": False, "fx_graph_cache": False}
     if on_gpu and not draws:
         # A graph's replay takes the seed that was set when it was recorded.
         options["triton.cudagraphs"] = True
