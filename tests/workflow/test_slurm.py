@@ -255,16 +255,15 @@ def test_a_training_over_its_time_has_more_of_it_and_continues(trial: Trial):
     assert trial.record.last[again]["JobState"] == "COMPLETED"
     limits = [trial.record.first[number]["TimeLimit"] for number in (timed_out, again)]
     assert limits == ["04:00:00", "08:00:00"]
-    assert trial.record.kept["baseline_sam"] > 0
-    assert resumed_at(trial.cluster, "baseline_sam") == trial.record.kept["baseline_sam"]
+    # Slurm wakes a job before it ends it, so that more may be kept than when it was frozen.
+    assert resumed_at(trial.cluster, "baseline_sam") >= trial.record.kept["baseline_sam"] > 0
 
 
 def test_a_training_that_slurm_puts_back_in_the_queue_continues(trial: Trial):
     (number,) = trial.record.of("train_wildcards_digits_resnet18_baseline_0")
     assert trial.record.last[number]["Restarts"] == "1"
     assert trial.record.last[number]["TimeLimit"] == "04:00:00", "no retry was spent"
-    assert trial.record.kept["baseline"] > 0
-    assert resumed_at(trial.cluster, "baseline") == trial.record.kept["baseline"]
+    assert resumed_at(trial.cluster, "baseline") >= trial.record.kept["baseline"] > 0
 
 
 def test_a_cancelled_job_is_sent_again(trial: Trial):
