@@ -10,6 +10,7 @@ GPUS ?= $(words $(wildcard /dev/nvidia[0-9]*))
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
+TOOL := PYTHONPATH=scripts $(BIN)/python tools
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
 LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 # On a cluster these would limit all jobs together; the profile has limits of its own.
@@ -17,7 +18,7 @@ WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
 # Declines (75) as long as a run in this folder lives, and holds up new ones.
 UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
 # Of a study that is checked: other names could be anything that a shell runs.
-NAME = $(shell $(BIN)/python scripts/check_study.py $(STUDY))
+NAME = $(shell $(TOOL)/check_study.py $(STUDY))
 
 # Tests in which torch's compiled kernels do most of the work.
 KERNELS := $(addprefix tests/,$(addsuffix .py,\
@@ -43,22 +44,22 @@ unlock: check ## remove the locks that killed runs have left in this folder
 	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
 
 check: $(READY) ## check the study, before Snakemake reads it
-	@$(BIN)/python scripts/check_study.py $(STUDY) > /dev/null
+	@$(TOOL)/check_study.py $(STUDY) > /dev/null
 
 dry-run: check ## list the jobs that a run would start
 	$(SNAKEMAKE) $(WHERE) --dry-run
 
 explain: check ## say in one screen why each job of a run would start
-	@$(BIN)/python scripts/explain.py $(STUDY)
+	@$(TOOL)/explain.py $(STUDY)
 
 compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits B=results/digits-published)
-	@$(BIN)/python scripts/compare.py $(A) $(B)
+	@$(TOOL)/compare.py $(A) $(B)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
 
 dag: check ## draw the graph of rules as results/<study>/rule_graph.svg
-	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(BIN)/python scripts/rule_graph.py results/$(NAME)/rule_graph.svg
+	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(TOOL)/rule_graph.py results/$(NAME)/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
 test: $(READY) ## run all tests but the slow trials
@@ -86,7 +87,7 @@ bench: $(READY) ## measure speed and print it as a table of ratios
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
 docs: $(READY) ## make docs/configuration.md from the schema
-	$(BIN)/python scripts/configuration_reference.py > docs/configuration.md
+	$(TOOL)/configuration_reference.py > docs/configuration.md
 
 clean: check ## remove the results of the study
 	rm -rf results/$(NAME)

@@ -4,6 +4,7 @@ import fcntl
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -11,17 +12,21 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from scripts.killed_jobs import KilledJobs
-from scripts.minimascope.canonical import canonical_json
-from scripts.minimascope.code_version import code_version
-from scripts.minimascope.conditions import condition_rows
-from scripts.minimascope.data.corruption_names import CORRUPTIONS
-from scripts.minimascope.data.download import space_for_downloads
-from scripts.minimascope.data.official import OFFICIAL, official_file
-from scripts.minimascope.disk import check_folder
-from scripts.minimascope.errors import InputError
-from scripts.minimascope.ownership import claim
-from scripts.minimascope.registry import (
+# Not the folder of the Snakefile that was started, which may be one that uses this as a module.
+BASE = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(BASE / "scripts"))
+
+from minimascope.canonical import canonical_json
+from minimascope.jobs.code_version import code_version
+from minimascope.jobs.killed import KilledJobs
+from minimascope.study.conditions import condition_rows
+from minimascope.data.corruptions.names import CORRUPTIONS
+from minimascope.data.download import space_for_downloads
+from minimascope.data.official import OFFICIAL, official_file
+from minimascope.disk import check_folder
+from minimascope.errors import InputError
+from minimascope.study.ownership import claim
+from minimascope.registry import (
     ALL_FIGURES,
     AVERAGES,
     CORRUPTED_SETS,
@@ -43,12 +48,10 @@ from scripts.minimascope.registry import (
     WITHOUT_FILES,
     Table,
 )
-from scripts.minimascope.loading import load_study
-from scripts.minimascope.study import Study
-from scripts.minimascope.study_file import read_study_file
+from minimascope.study.loading import load_study
+from minimascope.study.study import Study
+from minimascope.study.file import read_study_file
 
-# Not the folder of the Snakefile that was started, which may be one that uses this as a module.
-BASE = Path(str(workflow.current_basedir)).parent
 RUNNING: list = []
 
 
@@ -88,8 +91,8 @@ if workflow.modifier.is_main_snakefile():
 # Snakemake keeps its own records here, and would end with a traceback.
 check_writable(".")
 STUDY = checked_study()
-PUBLISHED = BASE / "resources" / "published"
-with open(PUBLISHED / "deep_models.csv", encoding="utf-8") as stream:
+IN_PRINT = BASE / "resources" / "print"
+with open(IN_PRINT / "deep_models.csv", encoding="utf-8") as stream:
     PRINTED_NETWORKS = {
         (row["dataset"], row["architecture"], row["pretrained"])
         for row in csv.DictReader(stream)

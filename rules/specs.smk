@@ -182,7 +182,7 @@ def table_spec(name: str) -> str:
         # The code version has functions, and not what the registry hands to them.
         handed={key: getattr(table, key) for key in ("needs", "gives", "shows")},
         settings=settings_of(name),
-        printed={name: digest(PUBLISHED / f"{name}.csv") for name in table.printed},
+        printed={name: digest(IN_PRINT / f"{name}.csv") for name in table.printed},
     )
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import write_text
-from minimascope.jobs import job
-from minimascope.progress import progress
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 
 
 def main() -> None:

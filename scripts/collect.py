@@ -4,8 +4,8 @@ import pandas as pd
 
 from minimascope.analysis.collect import provenance, tidy
 from minimascope.files import read_json, write_text
-from minimascope.jobs import job
-from minimascope.progress import progress
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 
 
 def main() -> None:

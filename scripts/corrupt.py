@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from minimascope.data.corrupted import CorruptionRequest, save_corrupted
+from minimascope.data.corruptions.generated import CorruptionRequest, save_corrupted
 from minimascope.data.prepared import load_dataset
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.registry import CORRUPTED_SETS
 
 

@@ -2,14 +2,14 @@
 
 import time
 
-from minimascope.data.corrupted import load_corrupted
+from minimascope.data.corruptions.generated import load_corrupted
 from minimascope.devices import device_name, precision
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
 from minimascope.files import write_json
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 from minimascope.models import load_model
-from minimascope.progress import progress
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from minimascope.evaluation.pairs import compare_models
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from minimascope.data.download import download
 from minimascope.data.official import official_file
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 
 
 def main() -> None:

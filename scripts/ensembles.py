@@ -5,8 +5,8 @@ import json
 from minimascope.evaluation.ensembles import ensemble_table
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import read_json, write_text
-from minimascope.jobs import job
-from minimascope.progress import progress
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 
 
 def main() -> None:

@@ -5,19 +5,19 @@ import time
 from dataclasses import asdict
 
 from minimascope.data.augment import Augmentation, augment
-from minimascope.data.corrupted import load_corrupted
+from minimascope.data.corruptions.generated import load_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
-from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
 from minimascope.evaluation.domains import domain_rows, measure_domains
 from minimascope.evaluation.predict import predict
 from minimascope.evaluation.predictions import Predictions, measure_predictions, save_predictions
+from minimascope.evaluation.robustness import corruption_accuracies, mean_corruption_accuracy
 from minimascope.files import write_json
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 from minimascope.measurement import Measured, document
 from minimascope.models import load_model
-from minimascope.progress import progress
 from minimascope.seeding import generator
 
 

@@ -7,8 +7,8 @@ from minimascope.data.log_mel import LogMel
 from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
 from minimascope.data.recordings import read_recordings
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Gather one kind of content of the documents of all models in one tidy table."""
 
 from minimascope.files import read_json, write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 from minimascope.npz import read_npz
-from minimascope.progress import progress
 from minimascope.registry import GATHERED
 
 

@@ -9,7 +9,7 @@ import torch
 
 from minimascope.data.prepared import Dataset, load_dataset
 from minimascope.errors import InputError
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.models import save_model
 from minimascope.networks import Classifier, NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput, with_own_statistics

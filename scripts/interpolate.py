@@ -7,11 +7,11 @@ from minimascope.analysis.curves import PATH
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
-from minimascope.progress import progress
 from minimascope.sharpness.interpolation import barrier, line, plane
 
 

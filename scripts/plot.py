@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from minimascope.files import write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.plots.style import save_svg
 from minimascope.registry import load
 

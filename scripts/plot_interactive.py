@@ -3,7 +3,7 @@
 import pandas as pd
 
 from minimascope.files import write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.plots.interactive import page
 
 

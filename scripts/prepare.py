@@ -4,7 +4,7 @@ import json
 
 from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.registry import SOURCES
 
 

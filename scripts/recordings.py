@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from minimascope.data.recordings import write_recordings
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.registry import SOURCES
 
 

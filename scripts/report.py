@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from minimascope.analysis.collect import PROVENANCE_COLUMNS
 from minimascope.analysis.render import html
 from minimascope.files import write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.plots.interactive import surfaces_figure
 from minimascope.registry import TABLES, load
 from minimascope.report.contents import sections

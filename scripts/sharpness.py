@@ -8,8 +8,8 @@ from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
 from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.npz import write_npz

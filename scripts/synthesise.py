@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.registry import SCENES
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from minimascope.analysis.render import RENDERERS
 from minimascope.files import write_text
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 from minimascope.registry import TABLES, load
 
 
@@ -37,7 +37,7 @@ def printed(names: tuple[str, ...]) -> list[Path]:
     They are no input files, whose paths would change with the checkout and rerun the job; the
     specification has their hashes instead.
     """
-    folder = Path(snakemake.scriptdir).parent / "resources" / "published"
+    folder = Path(snakemake.scriptdir).parent / "resources" / "print"
     return [folder / f"{name}.csv" for name in names]
 
 

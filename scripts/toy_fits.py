@@ -7,8 +7,8 @@ import torch
 from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
 from minimascope.tensors import save_tensors
 from minimascope.toy.fits import FitSpec, fit, pieces
 from minimascope.toy.problems import problems

@@ -4,9 +4,9 @@ import json
 
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
-from minimascope.gpus import job_device
-from minimascope.jobs import job
-from minimascope.progress import progress
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
+from minimascope.jobs.progress import progress
 from minimascope.tensors import load_tensors
 from minimascope.toy.fits import FitSpec
 from minimascope.toy.measure import measure

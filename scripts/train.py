@@ -11,8 +11,8 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.files import write_rows
-from minimascope.gpus import job_device
-from minimascope.jobs import job
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
 from minimascope.models import load_model, save_model
 from minimascope.training import TrainingSpec, train
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 
 from .errors import InputError
-from .progress import say
+from .jobs.progress import say
 
 # Positions (pixels, or bands × frames) in a batch. On a GPU the activations of a wide network on
 # 1024 images of 64×64 fit into its memory; on a CPU those of a narrow one on 256 images of 32×32

@@ -110,10 +110,10 @@ FIND_WEIGHTS = {
 }
 # Corrupted copies of a test split: our own, or a published set.
 CORRUPTED_SETS = {
-    "generated": _component("data.corrupted:generate"),
-    "cifar10_c": _component("data.corrupted_sets:cifar10_c"),
-    "cifar100_c": _component("data.corrupted_sets:cifar100_c"),
-    "tiny_imagenet_c": _component("data.corrupted_sets:tiny_imagenet_c"),
+    "generated": _component("data.corruptions.generated:generate"),
+    "cifar10_c": _component("data.corruptions.published:cifar10_c"),
+    "cifar100_c": _component("data.corruptions.published:cifar100_c"),
+    "tiny_imagenet_c": _component("data.corruptions.published:tiny_imagenet_c"),
 }
 OPTIMIZERS = {
     "sgd": _component("optim.standard:sgd", "momentum", "nesterov"),
@@ -185,7 +185,7 @@ class Table(Component):
 
     Attributes:
         needs: tables of the study that it takes first (results/<study>/tables/<name>.csv).
-        printed: tables in print that it takes then (resources/published/<name>.csv). What takes
+        printed: tables in print that it takes then (resources/print/<name>.csv). What takes
             nothing else is made once for all studies, in results/print.
         text: the function that turns tables into what readers see (`analysis.render.Text`); that
             lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
@@ -316,7 +316,7 @@ TABLES = {
         about=RECORDINGS,
     ),
     "toy_geometry": _table(
-        "analysis.published:compare_toy_geometry",
+        "analysis.toy_geometry:compare_toy_geometry",
         printed="toy_functions",
         gives="toy_geometry",
         text="analysis.toy_fits:geometry_text",

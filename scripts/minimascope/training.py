@@ -35,9 +35,9 @@ from .devices import (
 )
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
+from .jobs.progress import progress
 from .optim.sam import NormLayer, sam_gradient
 from .optim.schedule import Schedule
-from .progress import progress
 from .seeding import generator
 from .streams import derive_seed
 

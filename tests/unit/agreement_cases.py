@@ -9,7 +9,7 @@ import pandas as pd
 from minimascope.analysis.agreement import compare, printed_values
 from minimascope.analysis.tables import SUMMARY_COLUMNS
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
 HEADER = (
     "source,table,dataset,architecture,pretrained,control,metric,mean,sem,unit,n_seeds,uncertain,"
     "note"

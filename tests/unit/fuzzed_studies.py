@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 from study_cases import BASE, ROOT, SCHEMA
 
-from minimascope.config import load_schema, resolve_reference
+from minimascope.study.config import load_schema, resolve_reference
 
 ROOT_SCHEMA = load_schema(SCHEMA)
 SHIPPED = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from minimascope.config import deep_merge
-from minimascope.loading import load_study
-from minimascope.study import Study
+from minimascope.study.config import deep_merge
+from minimascope.study.loading import load_study
+from minimascope.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from minimascope.analysis.pairs import mean_over_pairs
 from minimascope.errors import InputError
-from minimascope.evaluation.agreement import (
+from minimascope.evaluation.disagreement import (
     jensen_shannon_divergence,
     l2_distance,
     prediction_disagreement,

@@ -17,10 +17,7 @@ from agreement_cases import (
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from minimascope.analysis.agreement import (
-    compare,
-    order_of_controls,
-)
+from minimascope.analysis.agreement import compare, order_of_controls
 from minimascope.plots.agreement import plot
 from minimascope.plots.style import save_png, save_svg
 

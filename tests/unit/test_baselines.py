@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from study_cases import published_study, study
 
-from minimascope.conditions import condition_rows
 from minimascope.errors import InputError
+from minimascope.study.conditions import condition_rows
 
 SWEEP = {"axes": {"training.batch_size": [20]}}
 

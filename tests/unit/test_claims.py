@@ -23,12 +23,7 @@ from minimascope.analysis.claims import (
     sharpest_is_not_best,
 )
 from minimascope.analysis.comparable import measured
-from minimascope.analysis.evidence import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    SIGNIFICANT,
-    SUPPORTED,
-)
+from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SIGNIFICANT, SUPPORTED
 
 
 def verdict(finding):

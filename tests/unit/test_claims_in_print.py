@@ -16,7 +16,7 @@ from minimascope.analysis.comparable import in_print
 from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
 from minimascope.analysis.render import html, markdown
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
 OLD, NEW = "geometric_reappraisal_2025", "function_centric_2026"
 SHARPNESS = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
 CONTROLS = ("baseline", "augmentation", "weight_decay")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from minimascope import code_version as module
+from minimascope.jobs import code_version as module
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -95,7 +95,7 @@ VERSIONS = """
 import json
 from pathlib import Path
 from minimascope import registry
-from minimascope.code_version import code_version
+from minimascope.jobs.code_version import code_version
 
 kinds = registry.SOURCES, registry.NETWORKS, registry.OPTIMIZERS, registry.AVERAGES
 components = [component.location for kind in kinds for component in kind.values()]

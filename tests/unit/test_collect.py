@@ -9,8 +9,8 @@ import pytest
 
 from minimascope.analysis.collect import COLUMNS, tidy
 from minimascope.errors import InputError
-from minimascope.evaluation.agreement import jensen_shannon_divergence, l2_distance
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
+from minimascope.evaluation.disagreement import jensen_shannon_divergence, l2_distance
 from minimascope.evaluation.pairs import compare_models
 from minimascope.evaluation.predictions import (
     Predictions,

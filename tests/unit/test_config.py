@@ -16,9 +16,15 @@ from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from minimascope import registry
 from minimascope.canonical import canonical_json
-from minimascope.config import check, deep_merge, load_schema, resolve_reference, with_defaults
 from minimascope.errors import InputError
-from minimascope.loading import load_study
+from minimascope.study.config import (
+    check,
+    deep_merge,
+    load_schema,
+    resolve_reference,
+    with_defaults,
+)
+from minimascope.study.loading import load_study
 from minimascope.training import TrainingSpec
 
 ROOT = Path(__file__).parents[2]
@@ -310,8 +316,8 @@ def test_with_defaults_gives_each_parent_a_list_of_its_own():
 
 def test_planning_a_study_imports_no_torch():
     code = (
-        "import sys, minimascope.loading, minimascope.conditions, minimascope.code_version,"
-        " minimascope.data.download;"
+        "import sys, minimascope.study.loading, minimascope.study.conditions,"
+        " minimascope.jobs.code_version, minimascope.data.download;"
         " assert not {'torch', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "scripts")

@@ -13,17 +13,17 @@ import torch
 from PIL import Image
 
 from minimascope.data.archives import archive_files
-from minimascope.data.corrupted import (
+from minimascope.data.corruptions.generated import (
     CorruptedImages,
     CorruptionRequest,
     generate,
     load_corrupted,
     save_corrupted,
 )
-from minimascope.data.corrupted_sets import cifar10_c, cifar100_c, tiny_imagenet_c
+from minimascope.data.corruptions.published import cifar10_c, cifar100_c, tiny_imagenet_c
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
-from minimascope.evaluation.corruption import corruption_accuracies, mean_corruption_accuracy
+from minimascope.evaluation.robustness import corruption_accuracies, mean_corruption_accuracy
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import torch
 from corruption_cases import constant_images, random_images, smooth_images
 from PIL import Image
 
-from minimascope.data import corruption_names
-from minimascope.data.corruptions import _FUNCTIONS as FUNCTIONS
-from minimascope.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt, note
+from minimascope.data.corruptions import names as corruption_names
+from minimascope.data.corruptions.corrupt import _FUNCTIONS as FUNCTIONS
+from minimascope.data.corruptions.corrupt import CORRUPTIONS, SEVERITIES, corrupt, note
 from minimascope.data.corruptions.severities import STRENGTHS
 from minimascope.errors import InputError
 
@@ -57,7 +57,7 @@ def test_every_name_has_a_function_and_five_strengths_for_both_sides():
 
 def test_names_can_be_read_without_torch_numpy_or_scipy():
     code = (
-        "import sys; from minimascope.data.corruption_names import CORRUPTIONS;"
+        "import sys; from minimascope.data.corruptions.names import CORRUPTIONS;"
         "print(len(CORRUPTIONS), {'torch', 'numpy', 'scipy'} & set(sys.modules))"
     )
     run = subprocess.run(

@@ -4,9 +4,9 @@ import torch
 from corruption_cases import constant_images, random_images, smooth_images
 from scipy import ndimage
 
-from minimascope.data.corruptions import _FUNCTIONS as FUNCTIONS
-from minimascope.data.corruptions import corrupt
 from minimascope.data.corruptions.blur import line_blur
+from minimascope.data.corruptions.corrupt import _FUNCTIONS as FUNCTIONS
+from minimascope.data.corruptions.corrupt import corrupt
 from minimascope.data.corruptions.layers import plasma, resize, zoom_matrix
 from minimascope.data.corruptions.severities import STRENGTHS
 

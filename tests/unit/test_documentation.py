@@ -1,20 +1,16 @@
 """What is written down twice says the same in both places."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tools import run_tool
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_configuration_reference_is_what_the_schema_says():
-    script = ROOT / "scripts" / "configuration_reference.py"
-    printed = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=True
-    ).stdout
+    printed = run_tool("configuration_reference", check=True).stdout
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert written == printed, "docs/configuration.md is out of date; run `make docs`"
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+OURS = ("scripts", "tools", "tests", "benchmarks")
 ENVIRONMENTS = ("cpu", "cuda")
 # Pinned, though no module imports them.
 INDIRECT = {
@@ -25,6 +26,7 @@ INDIRECT = {
     "snakefmt",
 }
 # Run outside the jobs.
+OF_PLANNING = {ROOT / f"scripts/minimascope/jobs/{name}.py" for name in ("killed", "planning")}
 OF_THE_WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
 
 
@@ -54,7 +56,7 @@ def modules_in(*folders: str) -> list[Path]:
 
 def imported(files: list[Path]) -> set[str]:
     """Return the packages that modules import and that Python does not bring along."""
-    own = {file.stem for file in modules_in("scripts", "tests", "benchmarks")} | {"minimascope"}
+    own = {file.stem for file in modules_in(*OURS)} | {"minimascope"}
     modules = {module for file in files for module in _modules(file)}
     packages = packages_distributions()
     foreign = modules - own - sys.stdlib_module_names
@@ -107,16 +109,16 @@ def test_conda_environments_have_a_python_that_is_supported(name):
 def test_jobs_find_every_package_that_they_import_in_a_conda_environment(name):
     jobs = [file for file in modules_in("scripts") if "job(snakemake)" in file.read_text("utf-8")]
     assert len(jobs) > 20
-    library = modules_in("scripts/minimascope")
-    assert imported(jobs + library) <= pins(read(f"envs/{name}.yaml")).keys()
+    library = set(modules_in("scripts/minimascope")) - OF_PLANNING
+    assert imported([*jobs, *library]) <= pins(read(f"envs/{name}.yaml")).keys()
 
 
 def test_every_package_that_tests_and_benchmarks_import_is_pinned():
-    assert imported(modules_in("scripts", "tests", "benchmarks")) <= CONSTRAINTS.keys()
+    assert imported(modules_in(*OURS)) <= CONSTRAINTS.keys()
 
 
 def test_every_requirement_is_used():
-    used = imported(modules_in("scripts", "tests", "benchmarks")) | INDIRECT
+    used = imported(modules_in(*OURS)) | INDIRECT
     assert pins(REQUIREMENTS).keys() <= used
 
 

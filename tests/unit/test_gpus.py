@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from minimascope import gpus
+from minimascope.jobs import gpus
 
 PROCESSES = multiprocessing.get_context("fork")
 

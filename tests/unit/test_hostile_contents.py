@@ -15,7 +15,7 @@ import soundfile
 from refusals import refused
 
 from minimascope.data import cifar, sound
-from minimascope.data.corrupted_sets import _arrays
+from minimascope.data.corruptions.published import _arrays
 from minimascope.data.pictures import Picture, decoded_picture
 
 

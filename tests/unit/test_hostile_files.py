@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from minimascope.checkpoints import CheckpointFile
-from minimascope.data.corrupted import load_corrupted
+from minimascope.data.corruptions.generated import load_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.errors import InputError
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import read_json
 from minimascope.models import load_model
 from minimascope.npz import read_npz
-from minimascope.study_file import read_study_file
+from minimascope.study.file import read_study_file
 from minimascope.tensors import load_tensors
 
 CPU = torch.device("cpu")

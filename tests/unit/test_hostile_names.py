@@ -11,9 +11,9 @@ from model_frames import domains_frame, models_frame
 from minimascope.analysis.render import Fold, html, latex, page
 from minimascope.data.audio_folder import load as load_recordings
 from minimascope.errors import InputError
-from minimascope.names import fault_of_name
 from minimascope.plots import domains
 from minimascope.plots.style import save_svg
+from minimascope.study.names import fault_of_name
 
 FORMULAS = ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "-", " =1+1", "-x")
 UNSEEN = ("\t=1+1", "a\nb", "a\0b", "\x1b[2J", "a\x85b", "a\u2028b", "\ud800")

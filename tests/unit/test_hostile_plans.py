@@ -23,7 +23,7 @@ from study_cases import ROOT, SCHEMA
 from test_hostile_studies import FILES, STUDY
 
 from minimascope.errors import InputError
-from minimascope.loading import load_study
+from minimascope.study.loading import load_study
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 

@@ -1,7 +1,6 @@
 """Whatever a study says, it is planned or refused in one line, and nothing in it is run."""
 
 import subprocess
-import sys
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -11,13 +10,14 @@ import pytest
 from fuzzed_studies import SHIPPED, studies
 from hypothesis import HealthCheck, Phase, given, settings
 from study_cases import BASE, ROOT, SCHEMA
+from tools import run_tool
 
-from minimascope.conditions import condition_rows
-from minimascope.config import MOST_VALUES
 from minimascope.errors import InputError
-from minimascope.loading import load_study
-from minimascope.study import Study
-from minimascope.study_file import read_study_file
+from minimascope.study.conditions import condition_rows
+from minimascope.study.config import MOST_VALUES
+from minimascope.study.file import read_study_file
+from minimascope.study.loading import load_study
+from minimascope.study.study import Study
 
 STUDY = """study: small
 seeds: [0]
@@ -94,8 +94,7 @@ def test_every_study_of_the_workflow_is_accepted(path):
 
 
 def checked(path: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "scripts" / "check_study.py", path]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_tool("check_study", path)
 
 
 def test_the_script_prints_the_name_of_the_results_or_one_line(tmp_path):

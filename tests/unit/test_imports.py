@@ -57,7 +57,10 @@ def test_only_jobs_with_tensors_import_torch():
     assert jobs.keys() > WITH_TENSORS
     codes = {name: imports_of(path) for name, path in jobs.items() if name not in WITH_TENSORS}
     # What tables, drawing and listing recordings find through the registry.
-    codes |= {"compare": imports_of(SCRIPTS / "compare.py"), "components": COMPONENTS}
+    codes |= {
+        "compare": imports_of(SCRIPTS.parent / "tools" / "compare.py"),
+        "components": COMPONENTS,
+    }
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=SCRIPTS,

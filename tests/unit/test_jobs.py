@@ -14,10 +14,11 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from minimascope import locks, safetensors_files
+from minimascope import safetensors_files
 from minimascope.errors import InputError
 from minimascope.files import atomic, write_text
-from minimascope.jobs import job
+from minimascope.jobs import locks
+from minimascope.jobs.job import job
 from minimascope.tensors import save_tensors
 
 PROCESSES = multiprocessing.get_context("fork")

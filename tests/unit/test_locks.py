@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from minimascope import locks
-from minimascope.locks import Holder, alone
+from minimascope.jobs import locks
+from minimascope.jobs.locks import Holder, alone
 
 PROCESSES = multiprocessing.get_context("fork")
 

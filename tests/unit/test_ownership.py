@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from minimascope.errors import InputError
-from minimascope.ownership import claim
+from minimascope.study.ownership import claim
 
 
 @pytest.fixture

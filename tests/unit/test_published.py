@@ -3,12 +3,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from minimascope.analysis.published import compare_toy_geometry
+from minimascope.analysis.toy_geometry import compare_toy_geometry
 from minimascope.errors import InputError
 from minimascope.plots.toy_geometry import plot
 from minimascope.toy.functions import FUNCTIONS
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
 COLUMNS = [
     "function",
     "minimum_x",
@@ -22,7 +22,7 @@ COLUMNS = [
     "note",
 ]
 KEY = COLUMNS[:4]
-# resources/published/README.md, check 1.
+# resources/print/README.md, check 1.
 DIFFER_AS_PRINTED = {
     ("himmelblau", -2.805118, 3.131312, "hessian_determinant"),
     ("himmelblau", -3.77931, -3.283186, "hessian_determinant"),

@@ -10,10 +10,10 @@ from study_cases import RESOURCES, ROOT, published_study, study
 from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare
 from minimascope.analysis.printed import runs_in_print
 from minimascope.analysis.tables import SUMMARY_COLUMNS
-from minimascope.conditions import condition_rows
-from minimascope.study import Study
+from minimascope.study.conditions import condition_rows
+from minimascope.study.study import Study
 
-PRINTED = [RESOURCES / "published" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
+PRINTED = [RESOURCES / "print" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
 CONTROLS = [
     f"{name}{sam}" for name in ("baseline", "augmentation", "weight_decay") for sam in ("", "_sam")

@@ -5,7 +5,6 @@ import inspect
 import pytest
 from study_cases import BASE, SCHEMA, study
 
-from minimascope.loading import load_study
 from minimascope.registry import (
     ALL_FIGURES,
     DATASET_FIGURES,
@@ -16,7 +15,8 @@ from minimascope.registry import (
     TABLES,
     load,
 )
-from minimascope.study import MODEL_TABLES
+from minimascope.study.loading import load_study
+from minimascope.study.study import MODEL_TABLES
 
 FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}
@@ -31,7 +31,7 @@ def test_each_table_is_given_by_one_function_and_needs_only_given_ones():
 
 def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):
     expected = study(seeds=[0, 1]).tables
-    monkeypatch.setattr("minimascope.study.TABLES", dict(reversed(TABLES.items())))
+    monkeypatch.setattr("minimascope.study.study.TABLES", dict(reversed(TABLES.items())))
     assert study(seeds=[0, 1]).tables == expected
 
 

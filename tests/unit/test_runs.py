@@ -1,13 +1,13 @@
 """Two runs side by side: paired where they can be, and said to be equal where they are."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from tools import run_tool
 
 from minimascope.analysis.runs import compare_runs, run_tables
 from minimascope.errors import InputError
@@ -105,8 +105,7 @@ def test_the_table_says_what_is_equal_and_marks_what_is_apart(second, text):
 
 
 def compare(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / "compare.py", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_tool("compare", *arguments, cwd=folder)
 
 
 def test_runs_are_named_by_study_or_folder_and_faults_are_one_line(tmp_path: Path):

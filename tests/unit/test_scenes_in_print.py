@@ -27,7 +27,7 @@ from minimascope.analysis.stability import order_stability, stability
 from minimascope.analysis.variance import variance_shares
 from minimascope.errors import InputError
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from study_cases import BASE, SCHEMA, study
 
-from minimascope.config import deep_merge
 from minimascope.errors import InputError
-from minimascope.loading import load_study
 from minimascope.registry import TOY_FUNCTIONS
+from minimascope.study.config import deep_merge
+from minimascope.study.loading import load_study
 
 VALIDATION = {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from minimascope.data.official import OFFICIAL
-from planning import planned_workflow
+from minimascope.jobs.planning import planned_workflow
 
 STUDY = {
     "study": "every_rule",

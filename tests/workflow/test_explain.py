@@ -2,15 +2,15 @@
 
 import shutil
 import subprocess
-import sys
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 from small_study import ROOT, STUDY, Project, study_with
+from tools import run_tool
 
 from explain import screen
-from planning import differences
+from minimascope.jobs.planning import differences
 
 pytestmark = pytest.mark.workflow
 
@@ -94,9 +94,8 @@ def test_changed_code_is_told_from_changed_settings(finished: Project, tmp_path:
     assert rules["calibrate"] == ["1 job its code changed; its settings changed: bins 15 → 10"]
 
 
-def explain(study: Path, folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "scripts" / "explain.py"), str(study)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def explain(study: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run_tool("explain", study, cwd=folder)
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -144,7 +143,7 @@ def test_a_broken_study_ends_with_one_line(tmp_path: Path, content, message: str
 def test_make_explains_the_study_that_is_named():
     command = ["make", "--dry-run", "explain", "STUDY=mine.yaml", "PYTHON=true"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert "scripts/explain.py mine.yaml" in result.stdout
+    assert "tools/explain.py mine.yaml" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
 
 def test_every_printed_cell_of_the_network_has_a_verdict(printed: Project):
     cells = table(printed, "agreement")
-    source = ROOT / "resources" / "published"
+    source = ROOT / "resources" / "print"
     deep = pd.read_csv(source / "deep_models.csv")
     wanted = deep[(deep.dataset == "cifar10") & (deep.architecture == "resnet18")]
     assert len(cells) == len(wanted) + len(pd.read_csv(source / "sam_rho_sweep.csv"))

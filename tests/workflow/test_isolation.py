@@ -10,7 +10,7 @@ import pytest
 from rerun_cases import STUDY as EVERY_RULE
 from small_study import STUDY, Project, study_with
 
-from planning import planned_workflow
+from minimascope.jobs.planning import planned_workflow
 
 pytestmark = pytest.mark.workflow
 

@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
+from tools import run_tool
 
-from minimascope.data.corruption_names import CORRUPTIONS
+from minimascope.data.corruptions.names import CORRUPTIONS
+from minimascope.jobs.planning import planned_workflow
 from minimascope.registry import FIGURES, SHARPNESS
-from planning import planned_workflow
 
 pytestmark = pytest.mark.workflow
 
@@ -237,11 +238,13 @@ def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.Mo
         patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
         result = project.run(STUDY, "--dry-run")
     assert result.returncode == 0
-    ours = re.findall(r"^import time:.*\| +(scripts\.[\w.]+)$", result.stdout, flags=re.MULTILINE)
-    assert "scripts.minimascope.study" in ours
+    ours = re.findall(r"^import time:.*\| +(minimascope[\w.]*)$", result.stdout, flags=re.MULTILINE)
+    assert "minimascope.study.study" in ours
     # Alone, since Snakemake's plugin for Slurm imports pandas.
     command = f"import {', '.join(ours)}, sys; print(*sys.modules)"
-    imported = subprocess.check_output([sys.executable, "-c", command], cwd=ROOT, text=True)
+    imported = subprocess.check_output(
+        [sys.executable, "-c", command], cwd=ROOT / "scripts", text=True
+    )
     assert not HEAVY & set(imported.split())
 
 
@@ -249,8 +252,7 @@ def test_the_rule_graph_names_every_rule_below_what_it_needs(project: Project):
     graph = project.run(STUDY, "--quiet", "all", "--forceall", "--rulegraph")
     assert graph.returncode == 0, graph.stdout
     drawing = project.folder / "rule_graph.svg"
-    script = project.checkout / "scripts" / "rule_graph.py"
-    subprocess.run([sys.executable, script, drawing], input=graph.stdout, text=True, check=True)
+    run_tool("rule_graph", drawing, input=graph.stdout, check=True)
     assert ElementTree.parse(drawing).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     # The letters are drawn as paths; matplotlib keeps each text as a comment.
     text = drawing.read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from rerun_cases import CHANGES, finish_on_paper
 from rerun_cases import STUDY as EVERY_RULE
 from small_study import ROOT, STUDY, Project, made_once, study_with
 
+from minimascope.jobs.planning import Plan, plan, planned_workflow
 from minimascope.registry import TABLES
-from planning import Plan, plan, planned_workflow
 
 pytestmark = pytest.mark.workflow
 
@@ -261,7 +261,7 @@ def test_a_changed_figure_is_drawn_alone(moved: Project):
 
 
 def test_another_printed_number_makes_what_is_of_print_anew(moved: Project):
-    path = moved.checkout / "resources" / "published" / "deep_models.csv"
+    path = moved.checkout / "resources" / "print" / "deep_models.csv"
     path.write_text(path.read_text().replace("0.879", "0.878", 1))
     assert moved.planned(STUDY) == {"table_claims_in_print": 1, "report": 1}
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import torch
 
-from minimascope.jobs import job
+from minimascope.jobs.job import job
 
 with job(snakemake):
     text = f"{torch.get_num_threads()}\\n{torch.__config__.parallel_info()}"

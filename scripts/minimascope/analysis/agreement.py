@@ -72,7 +72,7 @@ def printed_values(text: pd.DataFrame) -> pd.DataFrame:
     ``uncertain`` are converted; ``table`` stays text, and cells that are empty are empty text.
 
     Args:
-        text: ``resources/published/deep_models.csv`` or ``sam_rho_sweep.csv``, all cells as text:
+        text: ``resources/print/deep_models.csv`` or ``sam_rho_sweep.csv``, all cells as text:
             a float does not say how many digits were printed.
 
     Raises:

@@ -4,7 +4,13 @@ import pandas as pd
 
 from .correlations import LEVEL, RESAMPLES
 from .measure_names import describe
-from .numbers import MISSING, format_estimate, format_number, format_percent, span
+from .numbers import (
+    MISSING,
+    format_estimate,
+    format_number,
+    format_percent,
+    span,
+)
 from .render import Text
 from .variance import JOINT, ONE_WAY
 

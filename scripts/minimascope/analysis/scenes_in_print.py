@@ -68,8 +68,8 @@ def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFr
     """Return all that is made of a study's models, made of the printed ones.
 
     Args:
-        printed: ``resources/published/asc_models.csv``, all cells as text.
-        expected: ``resources/published/asc_expected.csv``, likewise.
+        printed: ``resources/print/asc_models.csv``, all cells as text.
+        expected: ``resources/print/asc_expected.csv``, likewise.
 
     Returns:
         Our statistics beside the expected ones, models, correlations, trends and their points,
@@ -105,7 +105,7 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     and that do not, rounded to 12 decimals: floating point would break ties between them.
 
     Args:
-        printed: rows of ``resources/published/asc_models.csv``.
+        printed: rows of ``resources/print/asc_models.csv``.
 
     Returns:
         One row per model under the data set ``dcase2020 (print)``: run, settings, the measures
@@ -157,7 +157,7 @@ def printed_domains(printed: pd.DataFrame) -> pd.DataFrame:
     fraction) and ``n`` (test clips).
 
     Args:
-        printed: rows of ``resources/published/asc_models.csv``.
+        printed: rows of ``resources/print/asc_models.csv``.
 
     Raises:
         InputError: if a column is missing.
@@ -175,7 +175,7 @@ def printed_domains(printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_expected(found: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
-    """Return our statistics under the names of ``resources/published/asc_expected.csv``.
+    """Return our statistics under the names of ``resources/print/asc_expected.csv``.
 
     These are the correlations of ASC sharpness over all networks and its one-way shares.
 
@@ -205,7 +205,7 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
 
     Args:
         computed: ``statistic``, ``group``, ``value``, ``p_value`` and ``n``.
-        expected: likewise, rows of ``resources/published/asc_expected.csv``.
+        expected: likewise, rows of ``resources/print/asc_expected.csv``.
 
     Raises:
         InputError: if a column is missing, or a statistic is there twice.

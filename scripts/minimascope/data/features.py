@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..progress import progress
+from ..jobs.progress import progress
 from .log_mel import LogMel, log_mel, resample
 from .prepared import Dataset, Split
 from .recordings import SPLITS, Recording

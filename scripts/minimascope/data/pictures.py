@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from ..errors import InputError
-from ..names import fault_of_name
-from ..progress import progress
+from ..jobs.progress import progress
+from ..study.names import fault_of_name
 from .archives import archive_files, is_archive
 from .prepared import Dataset, Split
 

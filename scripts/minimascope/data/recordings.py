@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, nearest
 from ..files import write_rows
-from ..names import fault_of_name
+from ..study.names import fault_of_name
 
 SPLITS = ("train", "test")
 # What of a recording reaches tables.

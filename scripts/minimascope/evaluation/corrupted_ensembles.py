@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.corrupted import CorruptedImages
+from ..data.corruptions.generated import CorruptedImages
 from ..errors import InputError
-from .corruption import mean_corruption_accuracy
 from .ensembles import RESAMPLES, compared
 from .predict import predict
+from .robustness import mean_corruption_accuracy
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from itertools import chain, combinations, groupby
 
 import pandas as pd
 
-from ..progress import progress
-from .agreement import distance, divergence, prediction_disagreement, probabilities
+from ..jobs.progress import progress
+from .disagreement import distance, divergence, prediction_disagreement, probabilities
 from .predictions import Predictions
 
 COLUMNS = [

@@ -10,7 +10,15 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.stability import FIRST, SPLIT_HALF
 from .models import NEUTRAL, count_models
-from .style import COLOURS, LINE_STYLES, MARKERS, notice, select_dataset, set_log, styled
+from .style import (
+    COLOURS,
+    LINE_STYLES,
+    MARKERS,
+    notice,
+    select_dataset,
+    set_log,
+    styled,
+)
 
 PANEL = (2.4, 2.2)  # inches
 # Of the order of models, by kind: its label, and the place of its colour and line style.

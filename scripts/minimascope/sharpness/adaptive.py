@@ -16,7 +16,7 @@ from torch import nn
 from ..batches import Batches, in_batches
 from ..data.prepared import Split
 from ..errors import InputError
-from ..progress import progress
+from ..jobs.progress import progress
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .losses import BATCH_SIZE, cross_entropy, mean_loss

@@ -7,9 +7,9 @@ from ..batches import Batches, in_batches
 from ..data.prepared import Split
 from ..errors import InputError
 from ..evaluation.predict import loss_and_accuracy
+from ..jobs.progress import progress
 from ..measurement import Measured, Measurement, Protocol
 from ..networks import count_weight_layers, features_and_head
-from ..progress import progress
 from ..seeding import child
 from .losses import in_dtype_of
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE

@@ -11,8 +11,8 @@ from torch import nn
 
 from ..data.prepared import Split
 from ..errors import InputError
+from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
-from ..progress import progress
 from .directions import Normalisation, random_direction, state_of
 from .flat import FlatTensors
 from .losses import BATCH_SIZE, mean_loss

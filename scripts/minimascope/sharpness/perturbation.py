@@ -10,10 +10,16 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
-from ..progress import progress
 from ..seeding import child
-from .adaptive import Ascent, Norm, NormalisedLogits, average_sharpness, worst_sharpness
+from .adaptive import (
+    Ascent,
+    Norm,
+    NormalisedLogits,
+    average_sharpness,
+    worst_sharpness,
+)
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .losses import BATCH_SIZE, mean_loss

@@ -12,8 +12,8 @@ from torch import nn
 
 from ..data.augment import augment
 from ..errors import InputError
+from ..jobs.progress import progress
 from ..networks import features_and_head
-from ..progress import progress
 from .flat import FlatTensors
 from .losses import sample_losses
 from .subject import Subject

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import CheckpointFile, Progress
 from ..errors import InputError
-from ..progress import progress
+from ..jobs.progress import progress
 from .networks import initial_parameters, mean_squared_errors, networks_at_once
 from .problems import Problem, all_samples
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..progress import progress
+from ..jobs.progress import progress
 from ..sharpness.estimate import Estimate
 from .networks import mean_squared_errors, networks_at_once
 

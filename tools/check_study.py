@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from minimascope.errors import InputError
-from minimascope.loading import load_study
-from minimascope.study_file import read_study_file
+from minimascope.study.file import read_study_file
+from minimascope.study.loading import load_study
 
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 

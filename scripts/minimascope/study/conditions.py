@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .canonical import canonical_json
-from .registry import PRETRAINED
+from ..canonical import canonical_json
+from ..registry import PRETRAINED
 from .study import Study
 
 

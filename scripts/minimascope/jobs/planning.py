@@ -23,7 +23,7 @@ from snakemake.settings.types import (
 )
 from snakemake.workflow import Workflow
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[3]
 # With just these two Snakemake plans and stops; it would go through all jobs otherwise.
 PLAN_ONLY = {Quietness.RULES, Quietness.PROGRESS}
 NEW = "not made yet"

@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 
-from .devices import default_device
+from ..devices import default_device
 from .progress import say
 
 # Seconds between two looks for a free GPU.

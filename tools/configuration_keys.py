@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minimascope.config import load_schema, resolve_reference
+from minimascope.study.config import load_schema, resolve_reference
 
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 # Sections with the keys of another one: listed once, under that one.

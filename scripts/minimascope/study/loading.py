@@ -8,19 +8,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from .config import (
-    check,
-    deep_merge,
-    load_schema,
-    with_defaults,
-    with_text_keys,
-    without_required,
-)
-from .data.corruption_names import CORRUPTIONS
-from .data.log_mel_spec import LogMel
-from .errors import InputError, nearest
-from .names import fault_of_name
-from .registry import (
+from ..data.corruptions.names import CORRUPTIONS
+from ..data.log_mel_spec import LogMel
+from ..errors import InputError, nearest
+from ..registry import (
     AVERAGES,
     IMAGES,
     INITIAL,
@@ -34,6 +25,15 @@ from .registry import (
     Component,
     kind_of,
 )
+from .config import (
+    check,
+    deep_merge,
+    load_schema,
+    with_defaults,
+    with_text_keys,
+    without_required,
+)
+from .names import fault_of_name
 from .study import Study
 
 # Sections that a study has all of, or none.

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .canonical import canonical_json
-from .data.corruption_names import VALIDATION_ONLY
-from .registry import (
+from ..canonical import canonical_json
+from ..data.corruptions.names import VALIDATION_ONLY
+from ..registry import (
     DATASET_FIGURES,
     FIGURES,
     GATHERED,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from planning import Plan, PlannedJob, plan
+from minimascope.jobs.planning import Plan, PlannedJob, plan
 
 WIDTH = 100
 

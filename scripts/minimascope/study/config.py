@@ -17,9 +17,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from .data.corruption_names import CORRUPTIONS
-from .errors import InputError, nearest
-from .registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
+from ..data.corruptions.names import CORRUPTIONS
+from ..errors import InputError, nearest
+from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
 
 NAMES = {
     "networks": tuple(NETWORKS),

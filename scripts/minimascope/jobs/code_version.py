@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LIBRARY = Path(__file__).parent
+LIBRARY = Path(__file__).parents[1]
 # Not what a job computes: the registry only says where components live (the ones a job uses are
 # named to `code_version`), sharpness/__init__.py is for other programs than this workflow's, and
 # the others are about logs and messages, and about which job has a file or GPU to itself.
@@ -21,10 +21,10 @@ IGNORED = {
     for name in (
         "__init__.py",
         "errors.py",
-        "gpus.py",
-        "jobs.py",
-        "locks.py",
-        "progress.py",
+        "jobs/gpus.py",
+        "jobs/job.py",
+        "jobs/locks.py",
+        "jobs/progress.py",
         "registry.py",
         "sharpness/__init__.py",
     )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.corrupted import CorruptedImages
+from ..data.corruptions.generated import CorruptedImages
 from ..measurement import Measurement
 from .predict import predict
 

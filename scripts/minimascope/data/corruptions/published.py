@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
-from ..errors import InputError
-from ..progress import progress
-from .corrupted import CorruptedImages, CorruptionRequest
-from .corruption_names import SEVERITIES
-from .pictures import Picture, decoded_picture, files_of, is_picture
-from .prepared import Dataset
+from ...errors import InputError
+from ...jobs.progress import progress
+from ..pictures import Picture, decoded_picture, files_of, is_picture
+from ..prepared import Dataset
+from .generated import CorruptedImages, CorruptionRequest
+from .names import SEVERITIES
 
 LABELS = "labels.npy"
 

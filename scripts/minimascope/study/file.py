@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from ..errors import InputError
 from .config import MOST_VALUES
-from .errors import InputError
 
 LARGEST_FILE = 2**18
 TEMPLATE_KEY = "__use_yte__"

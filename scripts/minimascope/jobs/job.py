@@ -12,8 +12,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, Protocol
 
-from .canonical import canonical_json
-from .errors import InputError
+from ..canonical import canonical_json
+from ..errors import InputError
 from .locks import Holder, alone
 
 # What helps against errors of the operating system that are the user's to mend.

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError
-from ..progress import progress
-from ..seeding import generator
-from ..streams import derive_seed
-from ..tensors import load_tensors, save_tensors
-from .corruptions import corrupt, note
-from .prepared import Dataset
+from ...errors import InputError
+from ...jobs.progress import progress
+from ...seeding import generator
+from ...streams import derive_seed
+from ...tensors import load_tensors, save_tensors
+from ..prepared import Dataset
+from .corrupt import corrupt, note
 
 
 @dataclass(frozen=True)
