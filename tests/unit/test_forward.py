@@ -6,11 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from sharpness_cases import flatness_by_autodiff, images, network
 from torch import nn
 
 from minimascope.data.prepared import Split
-from minimascope.networks import NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
+from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness import forward, perturbation
 from minimascope.sharpness.subject import Subject
@@ -26,22 +26,6 @@ def labels_for(n: int, classes: int) -> torch.Tensor:
     return torch.randint(0, classes, (n,), generator=generator(1, "labels"))
 
 
-def relative_flatness_by_autodiff(features, weight, bias, labels) -> float:
-    """Σ ⟨w_s, w_s'⟩ Tr(∂²L/∂w_s∂w_s'), the double sum of the definition, entry by entry."""
-
-    def loss(w):
-        return nn.functional.cross_entropy(features @ w.T + bias, labels)
-
-    classes, size = weight.shape
-    hessian = torch.autograd.functional.hessian(loss, weight)
-    total = 0.0
-    for s in range(classes):
-        for t in range(classes):
-            trace = sum(hessian[s, k, t, k].item() for k in range(size))
-            total += float(weight[s] @ weight[t]) * trace
-    return total
-
-
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
 @pytest.mark.parametrize("normalise", [False, True])
 def test_relative_flatness_is_the_double_sum_over_hessian_blocks(scale, normalise):
@@ -50,7 +34,7 @@ def test_relative_flatness_is_the_double_sum_over_hessian_blocks(scale, normalis
     if normalise:
         deviations = torch.tensor(np.std(features.numpy(), axis=0))
         features, weight = features / deviations, weight * deviations
-    expected = relative_flatness_by_autodiff(features, weight, bias, labels_for(7, 4))
+    expected = flatness_by_autodiff(features, weight, bias, labels_for(7, 4))
     assert value == pytest.approx(expected, rel=1e-10)
 
 
@@ -109,61 +93,48 @@ def test_fisher_rao_norm_is_the_derivative_of_the_loss_along_the_logits():
     assert forward.fisher_rao_norm(logits, labels, layers) == pytest.approx(expected, rel=1e-10)
 
 
-def relu_network(seed: int = 0) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)
-    ).double()
-
-
 @pytest.mark.parametrize("first", [0, 2], ids=["hidden layers", "last layers"])
 def test_rescaling_relu_layers_changes_sam_sharpness_only(first):
-    network = relu_network()
-    rescaled, alpha = copy.deepcopy(network), 5.0
+    torch.manual_seed(0)
+    layers = nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)
+    model, split = nn.Sequential(*layers).double(), Split(draws(50, 6), labels_for(50, 3))
+    rescaled, alpha = copy.deepcopy(model), 5.0
     with torch.no_grad():
         rescaled[first].weight *= alpha
         rescaled[first].bias *= alpha
         rescaled[first + 2].weight /= alpha
-    split = Split(draws(50, 6), labels_for(50, 3))
-    torch.testing.assert_close(rescaled(split.inputs), network(split.inputs))
-
-    before, after = (
-        {
-            m.measure: m.value
-            for m in forward.measure(Subject(model, split), generator(0)).measurements
-        }
-        for model in (network, rescaled)
-    )
+    torch.testing.assert_close(rescaled(split.inputs), model(split.inputs))
+    before, after = (values(Subject(each, split)) for each in (model, rescaled))
     for name in ("fisher_rao_norm", "relative_flatness"):
         assert after[name] == pytest.approx(before[name], rel=1e-10)
+    data = split.inputs, split.labels
     sharpness = [
-        perturbation.sam_sharpness(
-            model, split.inputs, split.labels, radius=0.5, generator=generator(0)
-        ).mean
-        for model in (network, rescaled)
+        perturbation.sam_sharpness(each, *data, radius=0.5, generator=generator(0)).mean
+        for each in (model, rescaled)
     ]
     assert abs(sharpness[1] / sharpness[0] - 1) > 0.05
 
 
-@pytest.mark.parametrize(("architecture", "size"), [("resnet18", 8), ("vit", 8), ("vgg19", 32)])
-def test_measure_gives_the_same_for_any_batch_size_and_leaves_the_model_alone(architecture, size):
-    spec = NetworkSpec(architecture, channels=1, input_size=(size, size), classes=4, width=0.0625)
-    model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
-    images = torch.randint(0, 256, (10, 1, size, size), dtype=torch.uint8)
-    split = Split(images, labels_for(10, 4))
-    state, subject = copy.deepcopy(model.state_dict()), Subject(model, split)
-    whole, parts = (
-        {m.measure: m for m in forward.measure(subject, generator(0), batch_size=b).measurements}
-        for b in (1024, 3)
-    )
-    for name, measurement in whole.items():
-        assert parts[name].value == pytest.approx(measurement.value, rel=1e-5, abs=1e-12)
-        assert measurement.n == 10
-    layers = {"resnet18": 21, "vit": 26, "vgg19": 18}[architecture]
+def values(subject: Subject) -> dict[str, float]:
+    return {m.measure: m.value for m in forward.measure(subject, generator(0)).measurements}
+
+
+@pytest.mark.parametrize(("architecture", "layers"), [("resnet18", 21), ("vit", 26), ("vgg19", 18)])
+def test_measure_counts_layers_and_all_parameters(architecture, layers):
+    model, split = network(architecture), images(architecture, 10)
+    found = values(Subject(model, split))
     with torch.no_grad():
-        logits = model(images)
-    expected = forward.fisher_rao_norm(logits, split.labels, layers)
-    assert whole["fisher_rao_norm"].value == pytest.approx(expected, rel=1e-6)
-    norm = sum(float((p.detach().numpy().astype(float) ** 2).sum()) for p in model.parameters())
-    assert whole["squared_weight_norm"].value == pytest.approx(norm, rel=1e-12)
-    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+        expected = forward.fisher_rao_norm(model(split.inputs), split.labels, layers)
+    assert found["fisher_rao_norm"] == pytest.approx(expected, rel=1e-12)
+    # In 2025 five layers were counted in every network.
+    assert found["fisher_rao_norm_l5"] == pytest.approx(6 / (layers + 1) * expected, rel=1e-12)
+    norm = sum(float((p.detach().numpy() ** 2).sum()) for p in model.parameters())
+    assert found["squared_weight_norm"] == pytest.approx(norm, rel=1e-12)
+
+
+def test_no_samples_and_shapes_that_do_not_belong_together_are_refused():
+    with pytest.raises(InputError, match="no labels"):
+        forward.fisher_rao_norm(torch.zeros(0, 3), torch.zeros(0).long(), 3)
+    for features in (torch.zeros(0, 4), torch.zeros(2, 5)):
+        with pytest.raises(InputError, match="n at least 1"):
+            forward.relative_flatness(features, torch.zeros(3, 4), torch.zeros(3))

@@ -6,20 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import (
-    Attentive,
-    attentive,
-    dense_hessian,
-    gradient,
-    images,
-    network,
-    points,
-)
+from sharpness_cases import attentive, dense_hessian, gradient, images, network, points
 from torch import nn
 
-from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import child, generator
+from minimascope.sharpness.flat import selected_parameters
 from minimascope.sharpness.hessian import (
     extreme_eigenvalues,
     loss_hessian,
@@ -29,48 +21,28 @@ from minimascope.sharpness.hessian import (
 from minimascope.sharpness.operator import LossHessian
 from minimascope.sharpness.subject import Subject
 from minimascope.sharpness.trace import hutchpp_trace
-from minimascope.toy.curvature import hessian_geometry
-from minimascope.toy.functions import FUNCTIONS
 
 F64 = torch.float64
 
 
-def convolutional() -> tuple[nn.Module, Split]:
-    return network("resnet18"), images("resnet18", 12)
-
-
 CASES = {
-    "attention": (attentive, "all"),
-    "resnet18": (convolutional, ["*body.0.*", "*body.[34].*", "*9.shortcut.*", "*head*"]),
-    "vgg19": (
-        lambda: (network("vgg19"), images("vgg19", 6)),
-        ["*body.0.*", "*body.[13].*", "*body.55.*", "*head*"],
-    ),
-    "vit": (
-        lambda: (network("vit"), images("vit", 12)),
-        [
-            "*class_token",
-            "*5.attention.[01].[wt]*",
-            "*5.attention.1.proj*bias",
-            "*.norm.*",
-            "*head*",
-        ],
-    ),
+    "attention": "all",
+    "resnet18": ["*body.0.*", "*body.[34].*", "*9.shortcut.*", "*head*"],
+    "vgg19": ["*body.0.*", "*body.[13].*", "*body.55.*", "*head*"],
+    "vit": [
+        *("*class_token", "*5.attention.[01].[wt]*", "*5.attention.1.proj*bias"),
+        *("*.norm.*", "*head*"),
+    ],
+    "cnn10": ["*bn0.weight", "*blocks.0.*", "*blocks.1.conv1*", "*fc1.bias", "*head*"],
 }
-
-
-def names_of(model: nn.Module, operator: LossHessian) -> list[str]:
-    """Return the names of the operator's parameters, found by identity."""
-    names = {id(p): name for name, p in model.named_parameters()}
-    return [names[id(p)] for p in operator._parameters]
 
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
-    make, selection = CASES[request.param]
-    model, split = make()
+    name, selection = request.param, CASES[request.param]
+    model, split = attentive() if name == "attention" else (network(name), images(name, 12))
     operator = loss_hessian(model, split, selection, batch_size=7)
-    dense = dense_hessian(model, split, names_of(model, operator))
+    dense = dense_hessian(model, split, list(selected_parameters(model, selection)))
     assert dense.shape == operator.shape
     assert len(dense) > 60
     return operator, dense
@@ -85,13 +57,16 @@ def test_products_are_those_of_the_dense_hessian(case):
     assert (operator @ vectors[:, 1] - expected[:, 1]).norm() < 1e-10 * scale
 
 
-def test_largest_eigenvalues_are_those_of_the_dense_hessian(case):
+@pytest.mark.parametrize(("end", "count"), [("largest", 4), ("smallest", 2)])
+def test_eigenvalues_at_both_ends_are_those_of_the_dense_hessian(case, end, count):
     operator, dense = case
-    found = extreme_eigenvalues(operator, 4, generator(0), 1e-10, 300)
+    found = extreme_eigenvalues(operator, count, generator(0), 1e-10, 300, end)
     assert found.converged
-    expected = torch.linalg.eigvalsh(dense).flip(0)[:4].tolist()
-    assert found.values == pytest.approx(expected, rel=1e-6)
-    assert all(r < 1e-6 * expected[0] for r in found.residuals)
+    exact = torch.linalg.eigvalsh(dense)
+    expected = exact.flip(0)[:count] if end == "largest" else exact[:count]
+    assert end == "largest" or expected[0] < -1e-6
+    assert found.values == pytest.approx(expected.tolist(), rel=1e-6)
+    assert all(residual < 1e-6 * exact[-1] for residual in found.residuals)
 
 
 def test_trace_is_exact_with_as_many_products_as_parameters(case):
@@ -129,18 +104,6 @@ def test_quadrature_has_the_moments_of_the_dense_hessian(case):
             power = dense @ power
 
 
-def test_mean_moments_over_probes_are_those_of_the_spectrum():
-    operator = loss_hessian(*attentive())
-    dense = dense_hessian(*attentive(), [name for name, _ in attentive()[0].named_parameters()])
-    nodes, weights = spectral_quadrature(operator, 30, 4, generator(0))
-    for k in (1, 2):
-        values = (weights * nodes**k).sum(1)
-        expected = torch.linalg.matrix_power(dense, k).trace().item() / len(dense)
-        error = values.std(ddof=1) / math.sqrt(len(values))
-        assert abs(values.mean() - expected) < 4 * error
-        assert error < 0.2 * expected
-
-
 def test_a_small_operators_spectrum_is_exact():
     model, split = nn.Linear(3, 2).double(), points(10, 3, 2)
     nodes, weights = spectral_quadrature(loss_hessian(model, split), 2, 50, generator(0))
@@ -149,93 +112,25 @@ def test_a_small_operators_spectrum_is_exact():
     np.testing.assert_allclose(weights, 1 / 8)
 
 
-def test_global_random_numbers_are_left_alone():
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    measure(Subject(*attentive()), generator(0), density_probes=1, density_steps=5)
-    torch.manual_seed(5)
-    assert torch.equal(torch.rand(3), expected)
-
-
-# --- normalisation layers ---------------------------------------------------------------------
-
-
 def test_layernorm_weights_agree_with_finite_differences_of_the_gradient():
     """Where forward over reverse fails with torch 2.14 (and so does curvlinops' own Hessian)."""
     torch.manual_seed(0)
     layers = (nn.Linear(6, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 3))
-    model, split = nn.Sequential(*layers).double(), points(25, 6, 3)
-    norm, step = model[1], 1e-4
+    model, split, step = nn.Sequential(*layers).double(), points(25, 6, 3), 1e-4
     with torch.no_grad():
-        norm.weight.copy_(torch.linspace(0.5, 1.5, 5))
-        norm.bias.copy_(torch.linspace(-0.3, 0.3, 5))
+        model[1].weight.copy_(torch.linspace(0.5, 1.5, 5))
+        model[1].bias.copy_(torch.linspace(-0.3, 0.3, 5))
     operator = loss_hessian(model, split)
     columns = operator @ torch.eye(operator.shape[0], dtype=F64)[:, 35:45]
-    for index, parameter in enumerate([norm.weight, norm.bias]):
-        for k in range(5):
-            gradients = []
-            for sign in (1, -1):
-                moved = copy.deepcopy(model)
-                with torch.no_grad():
-                    (moved[1].weight if index == 0 else moved[1].bias)[k] += sign * step
-                gradients.append(gradient(moved, split))
-            expected = (gradients[0] - gradients[1]) / (2 * step)
-            column = columns[:, 5 * index + k]
-            assert (column - expected).norm() < 1e-6 * expected.norm()
-        assert parameter.shape == (5,)
-
-
-def test_fused_attention_has_the_same_hessian_as_attention_written_out():
-    model, split = attentive()
-
-    class WrittenOut(Attentive):
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            tokens = self.norm(inputs.unflatten(1, (3, 4)))
-            inner = self.attention
-            parts = (tokens @ inner.in_proj_weight.T + inner.in_proj_bias).chunk(3, -1)
-            heads = []
-            for query, key, value in zip(*(part.split(2, -1) for part in parts), strict=True):
-                scores = query @ key.transpose(1, 2) / math.sqrt(2)
-                heads.append(scores.softmax(-1) @ value)
-            tokens = tokens + inner.out_proj(torch.cat(heads, -1))
-            scores = self.query(tokens) @ tokens.transpose(1, 2) / math.sqrt(4)
-            tokens = scores.softmax(-1) @ tokens
-            return self.head(torch.tanh(self.batchnorm(tokens.flatten(1))))
-
-    plain = WrittenOut().double().eval()
-    plain.load_state_dict(model.state_dict())
-    vector = torch.randn(sum(p.numel() for p in model.parameters()), dtype=F64)
-    products = [loss_hessian(m, split) @ vector for m in (model, plain)]
-    torch.testing.assert_close(*products, rtol=1e-9, atol=1e-10)
-
-
-# --- toy functions ----------------------------------------------------------------------------
-
-
-class Point(nn.Module):
-    def __init__(self, x: float, y: float):
-        super().__init__()
-        self.position = nn.Parameter(torch.tensor([x, y], dtype=F64))
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_toy_functions_have_their_known_geometry(name):
-    function = FUNCTIONS[name]
-    for minimum in function.minima:
-        point = Point(*minimum)
-
-        def loss(_: None, position=point.position) -> torch.Tensor:
-            return function.value(position[0], position[1])
-
-        operator = LossHessian([point.position], lambda total: total([None]), loss)
-        found = extreme_eigenvalues(operator, 2, generator(0))
-        expected = hessian_geometry(name, *minimum)
-        trace = hutchpp_trace(operator, 6, generator(0)).value
-        assert found.values[0] == pytest.approx(expected["max_eigenvalue"], rel=1e-9)
-        assert trace == pytest.approx(expected["hessian_trace"], rel=1e-9)
-        condition = found.values[0] / found.values[1]
-        assert condition == pytest.approx(expected["condition_number"], rel=1e-8)
+    for index, column in enumerate(columns.T):
+        gradients = []
+        for sign in (1, -1):
+            moved = copy.deepcopy(model)
+            with torch.no_grad():
+                (moved[1].weight if index < 5 else moved[1].bias)[index % 5] += sign * step
+            gradients.append(gradient(moved, split))
+        expected = (gradients[0] - gradients[1]) / (2 * step)
+        assert (column - expected).norm() < 1e-6 * expected.norm()
 
 
 # --- settings ---------------------------------------------------------------------------------
@@ -263,14 +158,6 @@ def test_weight_decay_adds_lambda_where_it_is_asked_for():
     assert with_penalty["details"]["weight_decay"] == 0.25
 
 
-def test_smallest_eigenvalues_are_the_most_negative_ones(case):
-    operator, dense = case
-    found = extreme_eigenvalues(operator, 2, generator(0), 1e-9, 300, "smallest")
-    expected = torch.linalg.eigvalsh(dense)[:2].tolist()
-    assert expected[0] < -1e-6
-    assert found.values == pytest.approx(expected, rel=1e-6)
-
-
 @pytest.mark.parametrize(
     ("selection", "names"),
     [
@@ -278,10 +165,8 @@ def test_smallest_eigenvalues_are_the_most_negative_ones(case):
         (["norm.weight", "query.*"], ["norm.weight", "query.weight", "query.bias"]),
         (
             "weights",
-            [
-                *("attention.in_proj_weight", "attention.out_proj.weight"),
-                *("query.weight", "head.weight"),
-            ],
+            [f"{p}weight" for p in ("attention.in_proj_", "attention.out_proj.")]
+            + ["query.weight", "head.weight"],
         ),
     ],
 )
@@ -295,29 +180,6 @@ def test_a_selection_of_parameters_is_a_block_of_the_hessian(selection, names):
     assert found["hessian_top_eigenvalue"] == pytest.approx(top, rel=1e-7)
 
 
-def test_a_pattern_without_parameters_is_an_input_error():
-    with pytest.raises(InputError, match=r"'\*\.hed\.\*' matches none"):
-        numbers(Subject(*attentive()), parameters=["*.hed.*"])
-
-
-def test_the_size_of_batches_changes_nothing():
-    subject = Subject(*attentive())
-    settings = {"tolerance": 1e-9, "trace_products": 12, "smallest_eigenvalues": 0}
-    whole, parts = (numbers(subject, batch_size=size, **settings) for size in (1024, 4))
-    for name in ("hessian_top_eigenvalue", "hessian_trace"):
-        assert parts[name] == pytest.approx(whole[name], rel=1e-8)
-
-
-def test_the_model_is_left_as_it_was():
-    model, split = attentive()
-    model.train()
-    before = copy.deepcopy(model.state_dict())
-    measure(Subject(model, split), generator(0), density_probes=1, density_steps=5)
-    assert model.training
-    assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
-    assert all(p.grad is None for p in model.parameters())
-
-
 def test_float32_agrees_with_float64():
     subject = Subject(*attentive())
     settings = {"trace_products": 21, "smallest_eigenvalues": 0}
@@ -325,3 +187,98 @@ def test_float32_agrees_with_float64():
     single.pop("details")
     for name, value in single.items():
         assert value == pytest.approx(double[name], rel=2e-3)
+
+
+# --- operators of known spectra, and stated errors -----------------------------------------------
+
+
+def quadratic(matrix: torch.Tensor) -> LossHessian:
+    """Return the Hessian of θᵀAθ/2, which is A."""
+    theta = nn.Parameter(torch.ones(len(matrix), dtype=matrix.dtype))
+    return LossHessian([theta], lambda total: total([None]), lambda _: theta @ matrix @ theta / 2)
+
+
+def symmetric(eigenvalues: torch.Tensor) -> torch.Tensor:
+    size = len(eigenvalues)
+    basis, _ = torch.linalg.qr(torch.randn(size, size, dtype=F64, generator=generator(0, "basis")))
+    return basis @ torch.diag(eigenvalues.double()) @ basis.T
+
+
+SPECTRA = {
+    "outliers and a bulk": torch.cat([torch.linspace(10, 50, 5), torch.linspace(-0.5, 0.5, 395)]),
+    "flat": torch.linspace(-1, 5, 100),
+    "power law": 1 / torch.arange(1, 201),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_hutchpp_is_the_trace_in_a_random_range_and_hutchinson_outside(spectrum):
+    matrix, draws = symmetric(SPECTRA[spectrum]), generator(4)
+    trace = hutchpp_trace(quadratic(matrix), 18, generator(4))
+    size = len(matrix)
+    signs = [torch.randint(0, 2, (size, 6), generator=draws).double() * 2 - 1 for _ in range(2)]
+    projector = matrix @ signs[0] @ torch.linalg.pinv(matrix @ signs[0])
+    outside = torch.eye(size, dtype=F64) - projector
+    estimates = []
+    for k in range(6):
+        rest = outside @ signs[1][:, k]
+        estimates.append((rest @ matrix @ rest).item())
+    mean = sum(estimates) / 6
+    variance = sum((t - mean) ** 2 for t in estimates) / 5
+    expected = (projector @ matrix).trace().item() + mean
+    assert trace.value == pytest.approx(expected, rel=1e-8)
+    assert trace.standard_error == pytest.approx(math.sqrt(variance / 6), rel=1e-6)
+    assert trace.products == 18
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (F64, 1e-9)])
+@pytest.mark.parametrize("rank", [1, 22])
+def test_the_trace_of_low_rank_is_exact(rank, dtype, tolerance):
+    eigenvalues = torch.zeros(80)
+    eigenvalues[:rank] = torch.linspace(1, 3, rank)
+    trace = hutchpp_trace(quadratic(symmetric(eigenvalues).to(dtype)), 66, generator(0))
+    assert trace.value == pytest.approx(eigenvalues.double().sum().item(), rel=tolerance)
+    assert trace.standard_error < tolerance * trace.value
+
+
+@pytest.mark.parametrize("tolerance", [1e-1, 1e-3])
+def test_the_largest_eigenvalue_is_known_to_its_residual_for_every_start(tolerance):
+    eigenvalues = SPECTRA["flat"]
+    operator = quadratic(symmetric(eigenvalues))
+    for seed in range(10):
+        found = extreme_eigenvalues(operator, 3, generator(seed), tolerance)
+        assert found.converged
+        assert found.values == sorted(found.values, reverse=True)
+        for value, residual in zip(found.values, found.residuals, strict=True):
+            assert (eigenvalues.double() - value).abs().min() <= residual + 1e-12
+
+
+def test_what_did_not_converge_is_reported():
+    operator = quadratic(symmetric(torch.linspace(-1, 5, 60)))
+    found = extreme_eigenvalues(operator, 5, generator(1), 1e-12, 3)
+    assert not found.converged
+    assert 0 < len(found.values) == len(found.residuals) < 5
+    with pytest.raises(
+        InputError, match=r"no eigenvalue .* converged to 1e-12 in 1 restarts; raise"
+    ):
+        extreme_eigenvalues(operator, 5, generator(1), 1e-12, 1)
+
+
+def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
+    subject = Subject(*attentive())
+    settings = {"tolerance": 1e-14, "max_iterations": 3, "eigenvalues": 20, "trace_products": 0}
+    found = measure(subject, generator(0), dtype="float64", density_probes=0, **settings)
+    assert [m.converged for m in found.measurements] == [False]
+    details = found.details["largest_eigenvalues"]
+    assert details["converged"] is False
+    assert len(details["values"]) < 20
+    assert details["tolerance"] == 1e-14
+
+
+def test_the_smallest_eigenvalue_of_a_convex_loss_is_zero():
+    """Adding the same to all logits changes nothing, so the Hessian of a last layer is singular."""
+    torch.manual_seed(0)
+    operator = loss_hessian(nn.Linear(20, 5).double(), points(200, 20, 5))
+    for seed in range(10):
+        found = extreme_eigenvalues(operator, 1, generator(seed), end="smallest")
+        assert abs(found.values[0]) < 1e-6

@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import images, network, plain_loss, points, randomise
+from sharpness_cases import images, network, plain_loss, randomise
 from torch import nn
 
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
-from minimascope.sharpness.directions import difference, random_direction
+from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.landscape import asc_sharpness, loss_surface, measure, symmetric_grid
 from minimascope.sharpness.losses import mean_loss
 from minimascope.sharpness.subject import Subject
@@ -37,41 +37,19 @@ def pair(model: nn.Module, seed: int = 42, **settings) -> list[dict[str, torch.T
 # --- directions -------------------------------------------------------------------------------
 
 
-def test_filters_of_a_direction_have_the_norms_of_the_networks_filters():
+@pytest.mark.parametrize("normalisation", ["filter", "layer"])
+def test_normalisation_gives_filters_or_layers_the_norms_of_the_networks(normalisation):
     model, _ = small()
-    direction = random_direction(model, generator(0))
-    for name, parameter in model.named_parameters():
-        for filter_, drawn in zip(parameter, direction[name], strict=True):
-            if parameter.ndim > 1:
-                assert drawn.norm().item() == pytest.approx(filter_.norm().item(), rel=1e-12)
-            else:
-                assert (drawn == 0).all()
-
-
-def test_normalisation_changes_the_length_of_filters_only():
-    model, _ = small()
-    settings = {"normalisation": "none", "ignore": "none"}
-    raw, filters = (
-        random_direction(model, generator(0), **kind) for kind in (settings, {"ignore": "none"})
+    raw, found = (
+        random_direction(model, generator(0), kind, "none") for kind in ("none", normalisation)
     )
     for name, parameter in model.named_parameters():
-        parts = [(parameter, raw[name], filters[name])]
-        if parameter.ndim > 1:
-            parts = list(zip(parameter, raw[name], filters[name], strict=True))
+        parts = [(parameter, raw[name], found[name])]
+        if normalisation == "filter" and parameter.ndim > 1:
+            parts = list(zip(parameter, raw[name], found[name], strict=True))
         for values, drawn, scaled in parts:
             expected = drawn * (values.norm() / drawn.norm())
             torch.testing.assert_close(scaled, expected.detach(), rtol=1e-12, atol=0)
-
-
-def test_layers_are_scaled_as_a_whole():
-    model, _ = small()
-    raw, layers = (
-        random_direction(model, generator(0), kind, "none") for kind in ("none", "layer")
-    )
-    for name, parameter in model.named_parameters():
-        factor = math.sqrt(sum(x * x for x in parameter.detach().flatten().tolist()))
-        factor /= math.sqrt(sum(x * x for x in raw[name].flatten().tolist()))
-        torch.testing.assert_close(layers[name], raw[name] * factor, rtol=1e-12, atol=0)
 
 
 def test_draws_without_normalisation_are_standard_normal():
@@ -96,24 +74,6 @@ def test_biases_and_norms_stay_where_they_are_unless_they_are_asked_for(normalis
             assert torch.equal(ignored[name], moved[name])
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "vit"])
-def test_the_same_seed_gives_two_networks_the_same_directions_up_to_the_norms(architecture):
-    models = [network(architecture, seed=seed) for seed in (0, 1)]
-    first, second = (pair(model)[1] for model in models)
-    for name in first:
-        if first[name].ndim > 1:
-            for a, b in zip(first[name], second[name], strict=True):
-                torch.testing.assert_close(a / a.norm(), b / b.norm(), rtol=1e-10, atol=1e-12)
-    assert any(not torch.equal(first[name], second[name]) for name in first)
-
-
-def test_directions_of_a_pair_and_of_other_seeds_differ():
-    model, _ = small()
-    (a, b), (c, _) = pair(model, 42), pair(model, 43)
-    for other in (b, c):
-        assert not torch.allclose(a["0.weight"], other["0.weight"])
-
-
 def test_single_and_double_precision_get_the_same_directions():
     model, _ = small()
     double, single = (
@@ -136,13 +96,9 @@ def moved(model: nn.Module, directions, coordinates) -> nn.Module:
     return result
 
 
-@pytest.mark.parametrize("architecture", ["small", "resnet18", "vit"])
+@pytest.mark.parametrize("architecture", ["resnet18", "vit"])
 def test_a_surface_is_a_plain_loop_over_moved_copies(architecture):
-    problem = (
-        small() if architecture == "small" else (network(architecture), images(architecture, 10))
-    )
-    model, split = problem
-    before = copy.deepcopy(model.state_dict())
+    model, split = network(architecture), images(architecture, 10)
     directions = pair(model, ignore="none")
     axes = [torch.tensor([-0.25, 0.0, 0.1]), torch.tensor([0.0, 0.2])]
     surface = loss_surface(model, split, directions, axes, batch_size=7)
@@ -152,7 +108,6 @@ def test_a_surface_is_a_plain_loop_over_moved_copies(architecture):
         for j, y in enumerate(axes[1].tolist()):
             expected = plain_loss(moved(model, directions, (x, y)), split)
             assert surface[i, j].item() == pytest.approx(expected, rel=1e-10)
-    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
 def test_the_centre_is_the_loss_of_the_network_itself():
@@ -162,27 +117,6 @@ def test_the_centre_is_the_loss_of_the_network_itself():
         axis = symmetric_grid(0.25, 11)
         surface = loss_surface(given, split, pair(given), [axis, axis])
         assert surface[5, 5] == mean_loss(given, split.inputs, split.labels)
-
-
-def test_a_line_between_networks_ends_in_the_second_with_its_running_statistics():
-    start, end = network("resnet18", seed=0), network("resnet18", seed=1)
-    split, line = images("resnet18", 12), difference(start, end)
-    assert any("running_var" in name for name in line)
-    losses = loss_surface(start, split, [line], [torch.tensor([0.0, 0.5, 1.0])])
-    assert losses[0].item() == plain_loss_of(start, split)
-    assert losses[2].item() == pytest.approx(plain_loss_of(end, split), rel=1e-12)
-    assert losses[1].item() == pytest.approx(
-        plain_loss_of(moved(start, [line], [0.5]), split), rel=1e-12
-    )
-
-
-def plain_loss_of(model: nn.Module, split: Split) -> float:
-    return mean_loss(model, split.inputs, split.labels).item()
-
-
-def test_networks_of_different_shape_have_no_line():
-    with pytest.raises(InputError, match="different shape"):
-        difference(nn.Linear(3, 4), nn.Linear(4, 3))
 
 
 def test_rescaled_filters_before_batchnorm_give_the_same_surface():
@@ -211,21 +145,6 @@ def test_rescaled_filters_before_batchnorm_give_the_same_surface():
     assert not torch.allclose(*raw, rtol=1e-3)
 
 
-def test_layers_of_a_relu_network_can_be_rescaled():
-    torch.manual_seed(0)
-    layers = [nn.Linear(6, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False)]
-    model, split = nn.Sequential(*layers).double(), points(30, 6, 3)
-    rescaled = copy.deepcopy(model)
-    with torch.no_grad():
-        rescaled[0].weight *= 7
-        rescaled[2].weight /= 7
-    values = [
-        measure(Subject(m, split), generator(0), dtype="float64", points=5).measurements[0].value
-        for m in (model, rescaled)
-    ]
-    assert values[1] == pytest.approx(values[0], rel=1e-9)
-
-
 # --- ASC sharpness ----------------------------------------------------------------------------
 
 
@@ -251,16 +170,10 @@ def test_asc_sharpness_of_a_paraboloid(a, b, lowest):
 def test_asc_sharpness_leaves_out_the_corners_and_takes_the_lowest_point_anywhere():
     axis = symmetric_grid(0.25, 11)
     surface = torch.ones(11, 11)
-    surface[0, 0] = surface[10, 0] = 1e9
-    surface[7, 4], surface[5, 10] = 0.5, 2.0
+    surface[0, 0] = surface[10, 0] = torch.inf
+    # (-0.2, -0.15) is exactly on the circle but for rounding.
+    surface[7, 4], surface[1, 2] = 0.5, 2.0
     assert asc_sharpness(surface, axis) == pytest.approx(100 * 1.5 / 1.5, rel=1e-12)
-
-
-def test_points_on_the_circle_count():
-    axis = symmetric_grid(0.25, 11)
-    surface = torch.zeros(11, 11)
-    surface[1, 2] = 3.0  # (-0.2, -0.15), exactly at radius 0.25 but for rounding
-    assert asc_sharpness(surface, axis) == pytest.approx(300)
 
 
 @pytest.mark.parametrize(
@@ -275,12 +188,6 @@ def test_surfaces_without_a_sharpness_are_refused(surface, axis, radius, message
     with pytest.raises(InputError, match=message) as caught:
         asc_sharpness(surface, axis, radius)
     assert "\n" not in str(caught.value)
-
-
-def test_a_loss_that_is_not_finite_outside_the_disc_does_not_matter():
-    surface = torch.zeros(3, 3)
-    surface[0, 0] = torch.inf
-    assert asc_sharpness(surface, torch.arange(-1.0, 2), 1.0) == 0
 
 
 def test_measure_is_the_plain_procedure_with_its_statistics():

@@ -16,7 +16,6 @@ from minimascope.evaluation.predict import predict
 from minimascope.measurement import Measured
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
-from minimascope.sharpness.interpolation import line, plane
 from minimascope.sharpness.subject import Subject
 from minimascope.training import TrainingSpec, train
 
@@ -125,26 +124,6 @@ def test_the_smaller_size_is_kept(subject, memory):
     assert tried == [30, 15]
     predict(model, split.inputs)
     assert [size for size in memory.seen if size > 7] == tried
-
-
-def test_interpolation_and_predictions_are_the_same_from_smaller_batches(memory):
-    models = [attentive()[0] for _ in range(3)]
-    split = attentive()[1]
-    draws = torch.Generator().manual_seed(0)
-    for model in models[1:]:
-        for parameter in model.parameters():
-            parameter.data += 0.1 * torch.randn(
-                parameter.shape, generator=draws, dtype=torch.float64
-            )
-
-    def results() -> list[np.ndarray]:
-        path, grid = line(*models[:2], split, points=3), plane(models, split, points=3)
-        return [path["losses"], grid["losses"], predict(models[0], split.inputs).numpy()]
-
-    expected = results()
-    memory.room = 4
-    for one, other in zip(results(), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_no_room_for_a_single_input_is_one_clear_line(subject, memory):

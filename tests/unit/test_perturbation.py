@@ -5,12 +5,9 @@ import math
 
 import pytest
 import torch
-from sharpness_cases import drawn_like
+from sharpness_cases import drawn_like, images, network
 from torch import nn
 
-from minimascope.data.prepared import Split
-from minimascope.networks import NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
 from minimascope.sharpness.losses import mean_loss
 from minimascope.sharpness.perturbation import measure, sam_sharpness
@@ -72,43 +69,21 @@ def test_repetitions_scatter_as_the_standard_error_says():
     assert 0.82 < ratio < 1.18  # the ratio itself is known to 5 %
 
 
-def test_the_same_generator_gives_the_same_value_in_batches_of_any_size():
-    model, inputs, labels = small_problem()
-    whole, parts = (
-        sam_sharpness(model, inputs, labels, generator=generator(5), batch_size=size)
-        for size in (1024, 7)
+def test_rounding_is_the_distance_of_the_loss_from_that_in_float64():
+    split = images("resnet18", 40)
+    double = network("resnet18")
+    single, draws = copy.deepcopy(double).float(), generator(0)
+    found = measure(Subject(single, split), draws, samples=5, published=False).measurements[0]
+    exact, rounded = (
+        mean_loss(model, split.inputs, split.labels)
+        for model in (copy.deepcopy(single).double(), single)
     )
-    assert parts.mean == pytest.approx(whole.mean, rel=1e-6)
-
-
-def test_the_model_is_left_as_it_was():
-    spec = NetworkSpec("resnet18", channels=1, input_size=(8, 8), classes=4, width=0.0625)
-    model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).train()
-    images = torch.randint(0, 256, (12, 1, 8, 8), dtype=torch.uint8)
-    split = Split(images, torch.arange(12) % 4)
-    state = copy.deepcopy(model.state_dict())
-    measured = measure(Subject(model, split), generator(0), radius=0.01, samples=3, adaptive={})
-    first = measured.measurements[0]
-    assert model.training
-    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
-    assert all(p.grad is None for p in model.parameters())
-    assert first.standard_error > 0
-    assert 0 <= first.noise_floor < first.value
-
-
-def test_float64_agrees_with_float32_within_the_stated_rounding_floor():
-    spec = NetworkSpec("resnet18", channels=1, input_size=(8, 8), classes=4, width=0.0625)
-    model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
-    images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8)
-    labels = torch.arange(40) % 4
-    single = sam_sharpness(model, images, labels, generator=generator(0), samples=5)
-    exact = mean_loss(copy.deepcopy(model).double(), images, labels)
-    rounded = mean_loss(model, images, labels)
-    assert single.rounding == pytest.approx(abs(exact - rounded).item() / 0.005, abs=1e-12)
-    double = sam_sharpness(
-        copy.deepcopy(model).double(), images, labels, generator=generator(0), samples=5
-    )
-    assert double.rounding == 0
+    floor = abs(exact - rounded).item() / 0.005
+    assert found.noise_floor == pytest.approx(floor, abs=1e-12)
+    assert 0 < found.noise_floor < found.value
+    settings = {"samples": 2, "dtype": "float64", "published": False}
+    (first, *_) = measure(Subject(double, split), draws, **settings).measurements
+    assert first.noise_floor is None
 
 
 def test_running_statistics_are_not_perturbed():

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from sharpness_cases import drawn_like, images, network, plain_loss
+from sharpness_cases import drawn_like, flatness_by_autodiff, images, network, plain_loss
 from torch import nn
 
 from minimascope.data.augment import Augmentation
@@ -34,21 +34,6 @@ def last_layer(model: nn.Module, architecture: str) -> nn.Module:
     """Return the layer before the head, by its name."""
     name = {"resnet18": "body.10.residual.4", "vgg19": "body.55", "vit": "body.norm"}
     return model.network.get_submodule(name[architecture])
-
-
-def double_sum(inputs: torch.Tensor, head: nn.Linear, labels: torch.Tensor) -> float:
-    """Return Σ ⟨w_s, w_s'⟩ Tr(∂²L/∂w_s∂w_s') of the mean loss of a batch, by autodiff."""
-
-    def loss(weight: torch.Tensor) -> torch.Tensor:
-        return nn.functional.cross_entropy(inputs @ weight.T + head.bias, labels)
-
-    weight = head.weight.detach()
-    hessian = torch.autograd.functional.hessian(loss, weight)
-    total = 0.0
-    for s in range(len(weight)):
-        for t in range(len(weight)):
-            total += (weight[s] @ weight[t]).item() * hessian[s, :, t, :].trace().item()
-    return total
 
 
 def rescaled_by_hand(model: nn.Module, architecture: str, inputs: torch.Tensor) -> nn.Module:
@@ -85,7 +70,10 @@ def test_relative_flatness_is_the_sum_over_mini_batches_of_the_rescaled_network(
     expected = 0.0
     for start in range(0, 300, 256):
         rows = slice(start, start + 256)
-        expected += double_sum(phi[rows], rescaled.network.head, split.labels[rows])
+        head = rescaled.network.head
+        expected += flatness_by_autodiff(
+            phi[rows], head.weight.detach(), head.bias, split.labels[rows]
+        )
     found = values(Subject(model, split), batch_size=128)
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
     loss = plain_loss(rescaled, split)
@@ -109,7 +97,7 @@ def test_only_in_resnet_is_the_rescaled_network_another_function(architecture):
 
 
 @pytest.mark.parametrize("architecture", ["vgg19", "vit"])
-@pytest.mark.parametrize(("n", "batches"), [(512, 2), (256, 1), (70, 1)])
+@pytest.mark.parametrize(("n", "batches"), [(512, 2), (70, 1)])
 def test_where_the_function_stays_it_is_the_corrected_value_times_the_batches(
     architecture, n, batches
 ):
@@ -118,12 +106,6 @@ def test_where_the_function_stays_it_is_the_corrected_value_times_the_batches(
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
     loss = found["train_loss"]
     assert found["relative_flatness_published_loss"] == pytest.approx(loss, rel=1e-9)
-
-
-def test_in_resnet_it_is_not_the_corrected_value_even_in_one_batch():
-    found = values(Subject(*living("resnet18", 70)))
-    ratio = found["relative_flatness_published"] / found["relative_flatness"]
-    assert abs(ratio - 1) > 0.01
 
 
 def test_features_that_are_always_off_are_switched_off():
@@ -135,23 +117,10 @@ def test_features_that_are_always_off_are_switched_off():
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_layer_before_the_head_is_the_last_normalisation(architecture):
-    model = network(architecture)
-    assert layer_before(model, model.network.head) is last_layer(model, architecture)
-
-
 def test_a_network_without_a_layer_before_the_head_is_refused():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     with pytest.raises(InputError, match=r"no layer before the last has 4 outputs.*to false$"):
         layer_before(model, model[1])
-
-
-@pytest.mark.parametrize(("architecture", "layers"), [("resnet18", 21), ("vgg19", 18), ("vit", 26)])
-def test_fisher_rao_norm_of_2025_counts_five_layers_in_every_network(architecture, layers):
-    found = values(Subject(network(architecture), images(architecture, 20)))
-    expected = 6 / (layers + 1) * found["fisher_rao_norm"]
-    assert found["fisher_rao_norm_l5"] == pytest.approx(expected, rel=1e-14)
 
 
 def augmented_by_hand(
@@ -228,24 +197,6 @@ def test_sam_sharpness_is_a_plain_loop_over_shuffled_augmented_passes(architectu
         assert part.tolist() == pytest.approx(by_hand, rel=1e-8, abs=1e-11)
 
 
-@pytest.mark.parametrize(("augmentation", "passes"), [(None, 1 + 3), (CROP, 1 + 2 * 3)])
-def test_the_data_are_passed_once_for_each_loss_that_counts(augmentation, passes):
-    model, split = network("vit"), images("vit", 30)
-    seen = []
-    model.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    published_sam_sharpness(Subject(model, split, augmentation), 0.05, 3, generator=generator(4))
-    assert sum(seen) == passes * 30
-
-
-def test_the_model_is_left_as_it_was():
-    model = network("resnet18")
-    still = copy.deepcopy(model.state_dict())
-    published_sam_sharpness(
-        Subject(model, images("resnet18", 20), CROP), 0.1, 2, generator=generator(0)
-    )
-    assert all(torch.equal(still[name], tensor) for name, tensor in model.state_dict().items())
-
-
 def test_a_channel_that_never_varied_gives_a_finite_value():
     model, split = network("resnet18"), images("resnet18", 20)
     model.network.body[1].running_var.zero_()
@@ -258,26 +209,14 @@ def measured(subject: Subject, **settings) -> dict:
     return {m.measure: m for m in found.measurements}
 
 
-@pytest.mark.parametrize("n", [256, 512, 40])
-def test_without_augmentation_equal_batches_have_no_noise_floor(n):
-    found = measured(Subject(network("vit"), images("vit", n)), samples=3)
-    assert found["sam_sharpness_null"].value < 1e-9
-    assert found["sam_sharpness_published"].noise_floor == found["sam_sharpness_null"].value
-    assert found["sam_sharpness_published"].value > 1e-4
-
-
-def test_without_augmentation_a_smaller_last_batch_is_a_noise_floor():
+def test_the_floor_of_the_published_value_is_that_without_perturbations():
     found = measured(Subject(network("vit"), images("vit", 270)), samples=3)
-    assert found["sam_sharpness_null"].value > 1e-4
-
-
-def test_augmentation_explains_most_of_the_published_value():
-    subject = Subject(network("resnet18"), images("resnet18", 256), CROP)
-    found = measured(subject, samples=20)
     published, null = found["sam_sharpness_published"], found["sam_sharpness_null"]
-    assert null.value > 0.5 * published.value
-    assert published.value > 5 * found["sam_sharpness"].value
+    assert published.noise_floor == null.value > 1e-4  # a smaller last batch
     assert published.protocol == null.protocol == "published"
+    assert published.n == 270
+    equal = measured(Subject(network("vit"), images("vit", 40)), samples=3)
+    assert equal["sam_sharpness_null"].value < 1e-9 < equal["sam_sharpness_published"].value
 
 
 def test_published_values_come_from_a_stream_of_their_own_and_the_originals():

@@ -1,4 +1,4 @@
-"""What holds for every network, whatever the order, the batches, the threads and the precision."""
+"""What holds for every measure and network, whatever the order, the batches and the threads."""
 
 import copy
 import math
@@ -9,16 +9,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sharpness_cases import drawn_like, gradient, plain_loss, randomise
+from sharpness_cases import images, network, plain_loss, randomise
 from torch import nn
 
+from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
+from minimascope.registry import SHARPNESS
 from minimascope.seeding import child, generator
 from minimascope.sharpness import forward, hessian, landscape, perturbation
 from minimascope.sharpness.adaptive import Ascent, average_sharpness, worst_sharpness
-from minimascope.sharpness.losses import mean_loss, sample_losses
-from minimascope.sharpness.subject import Subject, check
+from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.subject import Subject
 
 F64 = torch.float64
 SIGNED = {"sam_sharpness_signed", "hessian_trace", "adaptive_sharpness_average"}
@@ -132,100 +134,39 @@ def test_the_number_of_threads_does_not_matter(subject):
     assert_same(*found)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(subjects(), st.permutations(range(2)))
-def test_renaming_the_classes_does_not_matter(subject, order):
-    """Two classes change places in the head and in the labels."""
-    model, split = copy.deepcopy(subject.model), subject.split
-    places = torch.arange(len(model[-1].bias))
-    places[:2] = torch.tensor(order)
-    with torch.no_grad():
-        model[-1].weight.copy_(model[-1].weight[places])
-        model[-1].bias.copy_(model[-1].bias[places])
-    renamed = Subject(model, Split(split.inputs, places.argsort()[split.labels]))
-    before, after = (
-        {m.measure: m.value for m in forward.measure(s, generator(0), published=False).measurements}
-        for s in (subject, renamed)
-    )
-    before.pop("train_accuracy"), after.pop("train_accuracy")  # ties
-    assert_same(after, before)
+# --- what is left alone, and precision ----------------------------------------------------------
 
 
-# --- precision --------------------------------------------------------------------------------
+FEW = {
+    "forward": {},
+    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
+    "hessian": {"smallest_eigenvalues": 1, "density_probes": 1, "density_steps": 5},
+    "landscape": {"points": 3, "line_points": 3},
+}
 
 
-def many_samples() -> tuple[nn.Module, Split]:
+@pytest.mark.parametrize("architecture", ["resnet18", "cnn10"])
+@pytest.mark.parametrize("family", SHARPNESS)
+def test_a_family_leaves_the_network_and_the_global_generator_alone(family, architecture):
+    model, split = network(architecture), images(architecture, 12)
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    subject = Subject(model, split, Augmentation(crop_padding=1))
+    measured = SHARPNESS[family].load()(subject, generator(0), **FEW[family])
+    assert all(math.isfinite(m.value) for m in measured.measurements)
+    assert all(m.n == 12 for m in measured.measurements)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_losses_of_a_float32_network_are_summed_in_float64():
     torch.manual_seed(0)
-    model = nn.Linear(4, 10)
-    draws = generator(0)
-    inputs = torch.randn(100_000, 4, generator=draws)
-    return model, Split(inputs, torch.randint(0, 10, (100_000,), generator=draws))
-
-
-def shifted(model: nn.Module, change: float, split: Split) -> nn.Module:
-    """Return the network with one bias moved so far that the mean loss changes by that much."""
-    double = copy.deepcopy(model).double()
-    slope = gradient(double, Split(split.inputs.double(), split.labels))[-10].item()
-    moved = copy.deepcopy(double)
-    with torch.no_grad():
-        moved.bias[0] += change / slope
-    return moved
-
-
-def test_a_difference_of_1e_7_in_the_mean_loss_survives():
-    model, split = many_samples()
-    model = model.double()
-    moved = shifted(model, 1e-7, split)
-    losses = [sample_losses(m, split.inputs, split.labels) for m in (model, moved)]
-    exact = (math.fsum(losses[1].tolist()) - math.fsum(losses[0].tolist())) / len(split)
-    assert exact == pytest.approx(1e-7, rel=1e-4)
-    centre, other = (mean_loss(m, split.inputs, split.labels) for m in (model, moved))
-    assert centre.dtype == F64
-    assert (other - centre).item() == pytest.approx(exact, rel=1e-6)
-
-
-def test_the_same_sum_in_float32_loses_it():
-    model, split = many_samples()
-    model = model.double()
-    losses = [
-        sample_losses(m, split.inputs, split.labels).float()
-        for m in (model, shifted(model, 1e-7, split))
-    ]
-    running = []
-    for values in losses:
-        total = torch.zeros(())
-        for batch in values.split(100):
-            total += batch.sum()
-        running.append((total / len(values)).item())
-    assert abs(running[1] - running[0] - 1e-7) > 5e-8
-    means = [values.mean().item() for values in losses]
-    assert abs(means[1] - means[0] - 1e-7) > 5e-8
-
-
-def test_sam_sharpness_sees_differences_of_1e_7():
-    """With ρ = 5e-6 the losses differ by about that; plain sums in float64 give the same."""
-    model, split = many_samples()
-    model, radius = model.double(), 5e-6
-    arguments = {"radius": radius, "samples": 20}
-    found = perturbation.sam_sharpness(
-        model, split.inputs, split.labels, **arguments, generator=generator(0)
-    )
-    draws, differences, in_float32 = generator(0), [], []
-    before = sample_losses(model, split.inputs, split.labels)
-    for _ in range(20):
-        moved = copy.deepcopy(model)
-        with torch.no_grad():
-            steps = drawn_like(list(moved.parameters()), radius / math.sqrt(50), draws)
-            for parameter, step in zip(moved.parameters(), steps, strict=True):
-                parameter += step
-        after = sample_losses(moved, split.inputs, split.labels)
-        differences.append(abs(math.fsum((after - before).tolist())) / len(split))
-        in_float32.append(abs(after.float().mean() - before.float().mean()).item())
-    mean = sum(differences) / 20
-    assert 5e-8 < mean < 5e-7
-    assert found.mean * radius == pytest.approx(mean, rel=1e-6)
-    assert abs(sum(in_float32) / 20 - mean) > 0.02 * mean
-    assert max(abs(a - b) for a, b in zip(in_float32, differences, strict=True)) > 5e-8
+    model, inputs, labels = nn.Linear(4, 10), torch.randn(50_000, 4), torch.randint(10, (50_000,))
+    logs = model(inputs).double().log_softmax(1)[range(50_000), labels]
+    expected = -math.fsum(logs.tolist()) / 50_000
+    found = mean_loss(model, inputs, labels)
+    assert found.dtype == F64
+    assert found.item() == pytest.approx(expected, rel=1e-13)
 
 
 # --- networks and data of any kind --------------------------------------------------------------
@@ -278,85 +219,20 @@ def test_layers_that_take_no_part_are_no_obstacle(family, chosen):
 # --- errors -----------------------------------------------------------------------------------
 
 
-def told(function, *arguments, **keywords) -> str:
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **keywords)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 250
-    return message
-
-
-@pytest.mark.parametrize("label", [3, 100, -1])
+@pytest.mark.parametrize("label", [3, -1])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_labels_outside_the_classes_are_refused_by_every_family(family, label):
     model, inputs, labels = small()
     labels[5] = label
-    message = told(family, Subject(model, Split(inputs, labels)), generator(0))
-    assert "must lie between 0 and 2" in message
-    assert str(label) in message
+    with pytest.raises(InputError, match=rf"{label}.* they must lie between 0 and 2$"):
+        family(Subject(model, Split(inputs, labels)), generator(0))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-@pytest.mark.parametrize("name", ["0.weight", "1.running_var", "3.bias"])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parameters_and_statistics_that_are_not_finite_are_refused(family, name, value):
     model, inputs, labels = small()
     model.state_dict()[name].view(-1)[0] = value
-    message = told(family, Subject(model, Split(inputs, labels)), generator(0))
-    assert message.startswith(f"{name}: holds NaN or infinite values")
-
-
-def test_check_refuses_no_data_and_unequal_numbers():
-    model, inputs, labels = small()
-    check(model, inputs, labels)
-    assert "0 inputs and 0 labels" in told(check, model, inputs[:0], labels[:0])
-    assert "12 inputs and 11 labels" in told(check, model, inputs, labels[:11])
-    assert "at least one" in told(Split, inputs[:0], labels[:0])
-    logits = torch.zeros(0, 3)
-    assert "no labels" in told(forward.fisher_rao_norm, logits, labels[:0], 3)
-    message = told(forward.relative_flatness, torch.zeros(0, 4), torch.zeros(3, 4), torch.zeros(3))
-    assert "n at least 1" in message
-
-
-def test_sam_sharpness_refuses_what_it_cannot_measure():
-    model, inputs, labels = small()
-    draws = {"generator": generator(0)}
-    message = told(perturbation.sam_sharpness, model, inputs[:0], labels[:0], **draws)
-    assert "0 inputs" in message
-    message = told(perturbation.sam_sharpness, model, inputs, labels + 1, **draws)
-    assert "must lie between 0 and 2" in message
-
-
-class Reversed(nn.Module):
-    """Logits that are not the output of the last linear layer in module order."""
-
-    def __init__(self):
-        super().__init__()
-        self.head, self.body = nn.Linear(6, 3), nn.Linear(4, 6)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(inputs).relu())
-
-
-@pytest.mark.parametrize(
-    ("model", "part"),
-    [
-        (nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 3, 4), nn.Flatten()), "no linear"),
-        (nn.Sequential(nn.Linear(4, 3), nn.Tanh()), "not the output of its last linear layer"),
-        (Reversed(), "not the output of its last linear layer"),
-    ],
-)
-def test_a_network_without_a_linear_end_has_no_forward_measures(model, part):
-    _, inputs, labels = small()
-    message = told(forward.measure, Subject(model, Split(inputs, labels)), generator(0))
-    assert part in message
-
-
-@pytest.mark.parametrize("pattern", ["head.*", ["0.*", "bias"]])
-def test_a_pattern_that_matches_no_parameter_is_named(pattern):
-    model, inputs, labels = small()
-    subject = Subject(model, Split(inputs, labels))
-    message = told(hessian.measure, subject, generator(0), parameters=pattern)
-    assert f"{pattern if isinstance(pattern, str) else pattern[1]!r}" in message
-    assert "matches none" in message
+    with pytest.raises(InputError, match=f"^{name}: holds NaN or infinite values[^\n]*$"):
+        family(Subject(model, Split(inputs, labels)), generator(0))
