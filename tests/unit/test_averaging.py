@@ -1,12 +1,22 @@
 """Averages of weights against means and sums written out, and statistics against a plain loop."""
 
+import copy
+
 import pytest
 import torch
 from study_cases import study
-from test_training import SGD, feature_data, image_data, perceptron, resnet
 from torch import nn
+from training_cases import (
+    SGD,
+    after_each_step,
+    feature_data,
+    image_data,
+    numbers,
+    perceptron,
+    resnet,
+    same_bytes,
+)
 
-from minimascope import training
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
@@ -18,40 +28,30 @@ SWA = {"name": "swa", "start": 0.5}
 EMA = {"name": "ema", "decay": 0.7}
 
 
-def state(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def weights_after_each_step(monkeypatch, spec: TrainingSpec) -> list[dict[str, torch.Tensor]]:
+def weights_after_each_step(epochs: int) -> list[list[torch.Tensor]]:
     """Return the weights that a training without an average passes through."""
-    passed = []
-    step = training._step
-
-    def recording(trainee, batch, spec):
-        found = step(trainee, batch, spec)
-        passed.append(state(trainee.model))
-        return found
-
-    monkeypatch.setattr(training, "_step", recording)
-    train(perceptron(), feature_data(), spec, seed=3)
-    monkeypatch.undo()
+    with after_each_step(lambda found: copy.deepcopy(found.param_groups[0]["params"])) as passed:
+        train(perceptron(), feature_data(), TrainingSpec(epochs, 6, SGD), seed=3)
     return passed
+
+
+def averaged(epochs: int, averaging: dict[str, object]) -> list[torch.Tensor]:
+    """Return the weights with which the same training ends if it averages."""
+    model = perceptron()
+    train(model, feature_data(), TrainingSpec(epochs, 6, SGD, averaging=averaging), seed=3)
+    return list(model.parameters())
 
 
 @pytest.mark.parametrize(
     ("start", "counted"),
     [(0.5, [3, 4, 5, 6]), (0, range(7)), (0.99, [6]), (0.4, [2, 3, 4, 5, 6]), (None, [5, 6])],
 )
-def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(monkeypatch, start, counted):
-    plain = TrainingSpec(epochs=7, batch_size=6, optimizer=SGD)
-    passed = weights_after_each_step(monkeypatch, plain)
-    ends = passed[3::4]  # of four steps each
+def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(start, counted):
+    ends = weights_after_each_step(7)[3::4]  # of four steps each
     assert len(ends) == 7
-    averaging = {"name": "swa"} | ({} if start is None else {"start": start})
-    model = perceptron()
-    train(model, feature_data(), TrainingSpec(7, 6, SGD, averaging=averaging), seed=3)
-    for name, tensor in model.state_dict().items():
-        mean = torch.stack([ends[epoch][name] for epoch in counted]).mean(0)
+    found = averaged(7, {"name": "swa"} | ({} if start is None else {"start": start}))
+    for index, tensor in enumerate(found):
+        mean = torch.stack([ends[epoch][index] for epoch in counted]).mean(0)
         torch.testing.assert_close(tensor, mean, rtol=1e-12, atol=1e-14)
 
 
@@ -63,40 +63,26 @@ def test_the_share_before_the_mean_is_not_misjudged_by_rounding():
     assert average.n_averaged == 71
 
 
-def test_ema_is_the_geometrically_weighted_sum_of_all_steps(monkeypatch):
-    plain = TrainingSpec(epochs=2, batch_size=6, optimizer=SGD)
-    passed = weights_after_each_step(monkeypatch, plain)
-    model = perceptron()
-    train(model, feature_data(), TrainingSpec(2, 6, SGD, averaging=EMA), seed=3)
+def test_ema_is_the_geometrically_weighted_sum_of_all_steps():
+    passed = weights_after_each_step(2)
     last = len(passed) - 1
-    for name, tensor in model.state_dict().items():
-        expected = 0.7**last * passed[0][name]
+    for index, tensor in enumerate(averaged(2, EMA)):
+        expected = 0.7**last * passed[0][index]
         for step in range(1, last + 1):
-            expected = expected + 0.3 * 0.7 ** (last - step) * passed[step][name]
+            expected = expected + 0.3 * 0.7 ** (last - step) * passed[step][index]
         torch.testing.assert_close(tensor, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("averaging", [SWA, EMA], ids=lambda spec: spec["name"])
 def test_what_is_trained_is_the_same_with_an_average(averaging):
-    spec = {
-        "epochs": 3,
-        "batch_size": 8,
-        "optimizer": SGD,
-        "sam_rho": 0.05,
-        "augmentation": Augmentation(crop_padding=1),
-        "dropout": 0.2,
-    }
-    plain, averaged = resnet(0.2), resnet(0.2)
-    histories = [
-        train(plain, image_data(), TrainingSpec(**spec), 4),
-        train(averaged, image_data(), TrainingSpec(**spec, averaging=averaging), 4),
-    ]
-    timing = {"seconds", "samples_per_second"}
-    first, second = (
-        [{k: v for k, v in row.items() if k not in timing} for row in rows] for rows in histories
+    settings = {"sam_rho": 0.05, "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
+    models = resnet(0.2), resnet(0.2)
+    plain, other = (
+        train(model, image_data(), TrainingSpec(3, 8, SGD, averaging=chosen, **settings), 4)
+        for model, chosen in zip(models, (None, averaging), strict=True)
     )
-    assert first == second
-    assert not torch.equal(*(next(model.parameters()) for model in (plain, averaged)))
+    assert numbers(plain) == numbers(other)
+    assert not same_bytes(*models)
 
 
 def normalising_perceptron() -> nn.Module:

@@ -4,20 +4,25 @@ import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from test_training import (
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from training_cases import (
     GDTUO,
     KFAC,
     SGD,
     InterruptedAfter,
     TrainingInterruptedError,
+    after_each_step,
     image_data,
+    numbers,
     resnet,
+    same_bytes,
 )
-from torch import nn
 
 from minimascope import optim, training
 from minimascope.checkpoints import CheckpointFile
@@ -25,7 +30,6 @@ from minimascope.data.augment import Augmentation
 from minimascope.devices import algorithms, fastest_memory_format, in_memory_format
 from minimascope.errors import InputError
 from minimascope.optim.schedule import Schedule
-from minimascope.safetensors_files import content_hash
 from minimascope.training import TrainingSpec, train
 
 ADAMW = {"name": "adamw", "lr": 0.001}
@@ -62,8 +66,15 @@ def small_network(dropout: float = 0.0, channels: int = 1, width: int = 4) -> nn
     )
 
 
-def numbers(history: list[dict[str, float]]) -> list[list[float]]:
-    return [[row["train_loss"], row["train_accuracy"], row["test_loss"]] for row in history]
+def agrees(
+    model: nn.Module, history: list, other: nn.Module, expected: list, rtol: float = 1e-4
+) -> None:
+    """Check that two trainings took the same way, but for rounding."""
+    for rows in zip(history, expected, strict=True):
+        losses = ([row["train_loss"], row["train_accuracy"], row["test_loss"]] for row in rows)
+        torch.testing.assert_close(*map(torch.tensor, losses), rtol=1e-4, atol=1e-5)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name], rtol=rtol, atol=1e-5)
 
 
 def in_channels_last(monkeypatch) -> None:
@@ -72,18 +83,6 @@ def in_channels_last(monkeypatch) -> None:
     No convolution may have fewer than `SAFE` channels.
     """
     monkeypatch.setattr(training, "fastest_memory_format", lambda *_: torch.channels_last)
-
-
-def observed(monkeypatch, what: Callable[[Any], Any]) -> list[Any]:
-    """Return a list that is filled with what is seen at each training step."""
-    seen, step = [], training._step
-
-    def observing(trainee, batch, spec):
-        seen.append(what(trainee))
-        return step(trainee, batch, spec)
-
-    monkeypatch.setattr(training, "_step", observing)
-    return seen
 
 
 def is_channels_last(tensor: torch.Tensor) -> bool:
@@ -103,14 +102,13 @@ def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam_rho, optimize
     plain, other = (small_network(channels=SAFE, width=SAFE) for _ in range(2))
     data = image_data(channels=SAFE)
     expected = train(plain, data, spec, 0)
-    formats = observed(monkeypatch, lambda trainee: is_channels_last(trainee.model[4].weight))
     in_channels_last(monkeypatch)
-    history = train(other, data, spec, 0)
-    assert formats == [True] * 9
-    torch.testing.assert_close(numbers(history), numbers(expected), rtol=1e-4, atol=1e-5)
-    for value, reference in zip(other.parameters(), plain.parameters(), strict=True):
-        assert value.is_contiguous()
-        torch.testing.assert_close(value, reference, rtol=1e-3, atol=1e-5)
+    with after_each_step(lambda _: is_channels_last(other[4].weight)) as formats:
+        history = train(other, data, spec, 0)
+    assert len(formats) >= 9
+    assert all(formats)
+    agrees(other, history, plain, expected, rtol=1e-3)
+    assert all(value.is_contiguous() for value in other.parameters())
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec["name"])
@@ -119,14 +117,21 @@ def test_an_interrupted_training_in_channels_last_ends_with_the_same_bytes(
 ):
     in_channels_last(monkeypatch)
     spec = TrainingSpec(4, 8, optimizer, Schedule("cosine"), sam_rho=0.05)
-    data = image_data(channels=SAFE)
-    undisturbed, interrupted, resumed = (resnet(channels=SAFE, width=SAFE / 64) for _ in range(3))
+    undisturbed, resumed = resumed_pair(spec, tmp_path, CPU, channels=SAFE, width=SAFE / 64)
+    assert same_bytes(resumed, undisturbed)
+
+
+def resumed_pair(
+    spec: TrainingSpec, folder: Path, device: torch.device, **network: float
+) -> list[nn.Module]:
+    """Return two networks: one trained at a stretch, one interrupted after two epochs."""
+    data, path = image_data(channels=network.get("channels", 1)), folder / "checkpoint.safetensors"
+    undisturbed, interrupted, resumed = (resnet(**network).to(device) for _ in range(3))
     train(undisturbed, data, spec, 2)
-    path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(TrainingInterruptedError):
         train(interrupted, data, spec, 2, InterruptedAfter(path, "run", 2))
     train(resumed, data, spec, 2, CheckpointFile(path, "run"))
-    assert content_hash(resumed.state_dict(), {}) == content_hash(undisturbed.state_dict(), {})
+    return [undisturbed, resumed]
 
 
 def test_restored_state_is_laid_out_as_the_parameters_are():
@@ -155,32 +160,32 @@ def test_optimisers_are_fused_on_a_gpu_only(monkeypatch):
     assert optim.build(model, {"name": "rmsprop", "lr": 0.1}).defaults["foreach"]
 
 
-def test_a_networks_own_dropout_draws_from_the_seeds_stream():
+class Attention(nn.Module):
+    """A network whose only random numbers are those of an attention layer's own dropout."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.5, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        rows = images[:, 0].float() / 255
+        return self.head(self.attention(rows, rows, rows)[0].mean(1))
+
+
+@pytest.mark.parametrize("make", [partial(small_network, dropout=0.5), Attention])
+def test_a_networks_own_dropout_draws_from_the_seeds_stream(make):
     spec = replace(SPEC, sam_rho=0.05)
     results = []
     for seed_of_the_process in (1, 2):
-        model = small_network(dropout=0.5)
+        model = make()
         torch.manual_seed(seed_of_the_process)
         state = torch.get_rng_state()
         results.append(numbers(train(model, image_data(), spec, 4)))
         assert torch.equal(torch.get_rng_state(), state)
     assert results[0] == results[1]
-    assert results[0] != numbers(train(small_network(dropout=0.5), image_data(), spec, 5))
-
-
-@pytest.mark.parametrize(
-    ("module", "draws"),
-    [
-        (nn.Dropout(0.0), False),
-        (nn.Dropout2d(0.1), True),
-        (nn.MultiheadAttention(4, 2), False),
-        (nn.MultiheadAttention(4, 2, dropout=0.1), True),
-        (resnet(), False),
-        (resnet(0.2), True),
-    ],
-)
-def test_networks_that_draw_are_known(module, draws):
-    assert any(map(training._draws, module.modules())) == draws
+    assert results[0] != numbers(train(make(), image_data(), spec, 5))
 
 
 def flags() -> tuple[bool, bool, bool]:
@@ -191,14 +196,16 @@ def flags() -> tuple[bool, bool, bool]:
     )
 
 
-def test_deterministic_algorithms_are_in_force_while_training_only(monkeypatch):
-    before, seen = flags(), observed(monkeypatch, lambda _: flags())
-    plain, deterministic = small_network(), small_network()
-    train(plain, image_data(), replace(SPEC, epochs=1), 0)
-    train(deterministic, image_data(), replace(SPEC, epochs=1, deterministic=True), 0)
-    assert seen == [(False, False, False)] * 3 + [(True, False, False)] * 3
+def test_deterministic_algorithms_are_in_force_while_training_only():
+    before, trained = flags(), []
+    for deterministic in (False, True):
+        spec = replace(SPEC, epochs=1, deterministic=deterministic)
+        trained.append(small_network())
+        with after_each_step(lambda _: flags()) as seen:
+            train(trained[-1], image_data(), spec, 0)
+        assert seen == [(deterministic, False, False)] * 3
     assert flags() == before
-    assert content_hash(plain.state_dict(), {}) == content_hash(deterministic.state_dict(), {})
+    assert same_bytes(*trained)
 
 
 def test_the_fastest_kernels_are_looked_for_on_a_gpu_unless_they_must_repeat(monkeypatch):
@@ -217,33 +224,29 @@ def test_the_fastest_kernels_are_looked_for_on_a_gpu_unless_they_must_repeat(mon
     assert flags() == before
 
 
+def both_ways(make: Callable[[], nn.Module], spec: TrainingSpec) -> None:
+    """Train compiled and not compiled, and check that they agree."""
+    torch.compiler.reset()
+    plain, compiled = make(), make()
+    expected = train(plain, image_data(), spec, 0)
+    history = train(compiled, image_data(), replace(spec, compile=True), 0)
+    agrees(compiled, history, plain, expected)
+
+
 @needs_compiler
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 def test_a_compiled_training_agrees_with_the_plain_one(optimizer):
     # In each epoch two full batches, a smaller one and a test; each step has two passes.
-    torch.compiler.reset()
     spec = replace(SPEC, optimizer=optimizer, sam_rho=0.05, deterministic=True)
-    plain, compiled = small_network(dropout=0.5), small_network(dropout=0.5)
-    expected = train(plain, image_data(), spec, 0)
-    history = train(compiled, image_data(), replace(spec, compile=True), 0)
-    torch.testing.assert_close(numbers(history), numbers(expected), rtol=1e-4, atol=1e-5)
-    assert list(compiled.state_dict()) == list(plain.state_dict())
-    for value, reference in zip(
-        compiled.state_dict().values(), plain.state_dict().values(), strict=True
-    ):
-        torch.testing.assert_close(value, reference, rtol=1e-4, atol=1e-5)
+    both_ways(partial(small_network, dropout=0.5), spec)
 
 
 @needs_compiler
 def test_a_compiler_lays_out_no_narrow_convolution_channels_last():
     """It would fail on a processor without AVX-512, and with its kernels (`make test-avx2`)."""
-    torch.compiler.reset()
     torch.manual_seed(0)
     narrow = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 8, 1, 2), nn.Flatten(), nn.Linear(72, 3)
-    plain, compiled = (copy.deepcopy(nn.Sequential(Scaled(), *narrow)) for _ in range(2))
-    expected = train(plain, image_data(), SPEC, 0)
-    history = train(compiled, image_data(), replace(SPEC, compile=True), 0)
-    torch.testing.assert_close(numbers(history), numbers(expected), rtol=1e-4, atol=1e-5)
+    both_ways(partial(copy.deepcopy, nn.Sequential(Scaled(), *narrow)), SPEC)
 
 
 @needs_compiler
@@ -265,31 +268,14 @@ def test_on_a_gpu_an_interrupted_training_agrees_with_an_undisturbed_one(
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.compiler.reset()
     spec = TrainingSpec(4, 10, optimizer, sam_rho=0.05, compile=compile, deterministic=True)
-    undisturbed, resumed = resnet().to(GPU), resnet().to(GPU)
-    train(undisturbed, image_data(), spec, 2)
-    path = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(TrainingInterruptedError):
-        train(resnet().to(GPU), image_data(), spec, 2, InterruptedAfter(path, "run", 2))
-    train(resumed, image_data(), spec, 2, CheckpointFile(path, "run"))
-    for value, reference in zip(
-        resumed.state_dict().values(), undisturbed.state_dict().values(), strict=True
-    ):
-        torch.testing.assert_close(value, reference)
+    undisturbed, resumed = resumed_pair(spec, tmp_path, GPU)
+    for name, value in resumed.state_dict().items():
+        torch.testing.assert_close(value, undisturbed.state_dict()[name])
 
 
 @needs_gpu
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda spec: spec["name"])
-def test_no_step_waits_for_the_gpu(monkeypatch, optimizer):
-    step = training._step
-
-    def strictly(trainee, batch, spec):
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            return step(trainee, batch, spec)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-
-    monkeypatch.setattr(training, "_step", strictly)
+def test_no_step_waits_for_the_gpu(optimizer):
     spec = replace(
         SPEC,
         optimizer=optimizer,
@@ -297,4 +283,14 @@ def test_no_step_waits_for_the_gpu(monkeypatch, optimizer):
         augmentation=Augmentation(1, 0, 0.5),
         dropout=0.2,
     )
-    train(resnet(0.2).to(GPU), image_data(), spec, 0)
+    model = resnet(0.2).to(GPU)
+
+    def strictly(*_: object) -> None:
+        torch.cuda.set_sync_debug_mode("error" if model.training else "default")
+
+    # From the first pass of a step; K-FAC looks at the model before it, and may wait for that.
+    early, late = model.register_forward_pre_hook, register_optimizer_step_pre_hook
+    hook = (late if optimizer is KFAC else early)(strictly)
+    with after_each_step(lambda _: torch.cuda.set_sync_debug_mode("default")):
+        train(model, image_data(), spec, 0)
+    hook.remove()
