@@ -1,13 +1,12 @@
 """Adam tuned by Adam against autodiff through the update, finite differences and torch's Adam."""
 
-import copy
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
-from test_training import feature_data, image_data, perceptron, resnet
 from torch import Tensor, nn
+from training_cases import feature_data, image_data, perceptron, resnet
 
 from minimascope.errors import InputError
 from minimascope.optim.gdtuo import GDTUO, adam_update, hyper_parameters
@@ -79,38 +78,6 @@ def test_the_jacobian_of_an_update_agrees_with_finite_differences():
         slope = (change(*up) - change(*down)) / (2 * delta)
         torch.testing.assert_close(update.jacobian[index], slope, rtol=1e-6, atol=1e-10)
     assert update.jacobian[:, 1:].abs().min() > 0
-
-
-@pytest.mark.parametrize("steps", [0, 1, 5])
-def test_hyper_gradients_agree_with_finite_differences_of_the_next_loss(steps):
-    settings = {"lr": 0.01, "betas": (0.8, 0.9)}
-    model = Network()
-    optimizer = GDTUO(model, **settings, hyper_lr=1e-3)
-    run(optimizer, model, range(steps))
-    weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-
-    def one_more_step(hyper: Tensor) -> tuple[Network, GDTUO]:
-        model = Network()
-        model.load_state_dict(weights)
-        optimizer = GDTUO(model, **settings, hyper_lr=0)
-        optimizer.load_state_dict(copy.deepcopy(state))
-        optimizer.state[model.unused]["hyper"] = hyper
-        run(optimizer, model, range(steps, steps + 1))
-        return model, optimizer
-
-    def next_loss(hyper: Tensor) -> float:
-        return loss_of(one_more_step(hyper)[0], steps + 1).item()
-
-    hyper, delta = optimizer.state[model.unused]["hyper"], 1e-4
-    offsets = delta * torch.eye(3, dtype=F64)
-    expected = [(next_loss(hyper + o) - next_loss(hyper - o)) / (2 * delta) for o in offsets]
-    model, optimizer = one_more_step(hyper)
-    gradients = torch.autograd.grad(
-        loss_of(model, steps + 1), list(model.parameters()), materialize_grads=True
-    )
-    ours = optimizer.state[model.unused]["jacobian"] @ torch.cat([g.flatten() for g in gradients])
-    assert ours.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-10)
-    assert steps == 0 or min(map(abs, expected)) > 1e-7
 
 
 def differentiated_training(model: nn.Module, steps: int, hyper_lr: float) -> Tensor:
@@ -189,17 +156,6 @@ def test_weight_decay_is_the_gradient_of_a_penalty():
     torch.testing.assert_close(with_decay.learning_rate, by_loss.learning_rate)
 
 
-def test_a_learning_rate_that_is_too_small_is_raised():
-    optimizer = {"lr": 1e-5, "betas": [0.9, 0.999]}
-    spec = TrainingSpec(40, 6, {"name": "gdtuo", "hyper_lr": 1e-4} | optimizer, test_every=40)
-    adam = TrainingSpec(40, 6, {"name": "adam"} | optimizer, test_every=40)
-    tuned, fixed = (train(perceptron(), feature_data(), s, 0) for s in (spec, adam))
-    rates = [row["learning_rate"] for row in tuned]
-    assert rates[0] == 1e-5
-    assert rates[-1] > 20 * rates[0]
-    assert tuned[-1]["train_loss"] < 0.8 * fixed[-1]["train_loss"]
-
-
 def test_the_learning_rate_stays_positive_and_recovers():
     parameter = nn.Parameter(torch.zeros((), dtype=F64))
     model = nn.ParameterList([parameter])
@@ -245,14 +201,3 @@ def test_divergence_names_both_learning_rates():
         "; lower training.optimizer.hyper_lr or training.optimizer.lr or, with SAM, rho"
     )
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(("sam_rho", "precision"), [(None, "fp32"), (0.02, "bf16")])
-def test_images_are_learnt_with_dropout(sam_rho, precision):
-    settings = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 1e-4}
-    spec = TrainingSpec(
-        10, 8, settings, sam_rho=sam_rho, dropout=0.1, precision=precision, test_every=10
-    )
-    history = train(resnet(0.1), image_data(), spec, 0)
-    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
-    assert history[-1]["learning_rate"] != 0.001

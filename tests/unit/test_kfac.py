@@ -1,20 +1,138 @@
-"""Steps of K-FAC against dense solves and SGD, and what they must leave alone."""
+"""K-FAC: factors against curvlinops, steps against dense solves and SGD, what it leaves alone."""
 
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
-from test_kfac_factors import F64, classifier, convolutional, normal
-from test_training import image_data, resnet
+from curvlinops import KFACLinearOperator
 from torch import Tensor, nn
+from training_cases import image_data, resnet
 
-from minimascope import optim
 from minimascope.errors import InputError
+from minimascope.optim import kfac_factors
 from minimascope.optim.kfac import KFAC
-from minimascope.optim.kfac_factors import damped, estimate, input_squares
+from minimascope.optim.kfac_factors import (
+    Factors,
+    damped,
+    estimate,
+    factored_layers,
+    input_squares,
+    sample_labels,
+)
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
+
+F64 = torch.float64
+
+
+def normal(*shape: int, name: str = "") -> Tensor:
+    return torch.randn(*shape, generator=generator("kfac", name, *shape), dtype=F64)
+
+
+def classifier(*layers: nn.Module) -> nn.Sequential:
+    """Put layers together in float64, their weights drawn anew."""
+    model = nn.Sequential(*layers).double()
+    with torch.no_grad():
+        for index, parameter in enumerate(model.parameters()):
+            parameter.copy_(normal(*parameter.shape, name=f"weights {index}") / 2)
+    return model
+
+
+def convolutional() -> nn.Sequential:
+    return classifier(
+        nn.Conv2d(2, 3, (3, 2), stride=2, padding=1, dilation=(1, 2)),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(3, 4, 2, bias=False),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(24, 3),
+    )
+
+
+def test_labels_are_drawn_from_the_predicted_distribution():
+    logits = torch.tensor([[0.0, 1.0, -2.0], [50.0, 0.0, 0.0]], dtype=F64)
+    n = 40_000
+    labels = sample_labels(logits.repeat_interleave(n, 0), generator("labels")).view(2, n)
+    expected = logits.softmax(1)
+    shares = F.one_hot(labels, 3).double().mean(1)
+    errors = (expected * (1 - expected) / n).sqrt()
+    assert ((shares - expected).abs() <= 4 * errors + 1e-12).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("largest_patches", [2**22, 1])
+def test_products_with_a_vector_agree_with_curvlinops(monkeypatch, largest_patches):
+    monkeypatch.setattr(kfac_factors, "LARGEST_PATCHES", largest_patches)
+    model, inputs = convolutional(), normal(5, 2, 6, 7)
+    layers = factored_layers(model)
+    factors = estimate(model, layers, inputs, generator("fisher"))
+    labels = sample_labels(model(inputs), generator("fisher"))
+    # curvlinops sees the outputs after an activation in place.
+    model[1] = nn.ReLU()
+    parameters = list(model.parameters())
+    operator = KFACLinearOperator(
+        *(model, nn.CrossEntropyLoss(), parameters, [(inputs, labels)]),
+        fisher_type="empirical",
+        separate_weight_and_bias=False,
+    )
+    vector = [normal(*p.shape, name=f"vector {i}") for i, p in enumerate(parameters)]
+    expected, rest = iter(operator @ vector), iter(vector)
+    for layer in layers:
+        has_bias = layer.bias is not None
+        matrix = joint(next(rest), next(rest) if has_bias else None)
+        product = factors[layer].outputs @ matrix @ factors[layer].inputs
+        found = joint(next(expected), next(expected) if has_bias else None)
+        torch.testing.assert_close(product, found)
+
+
+def joint(weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return weight and bias of a layer, or their gradients, as one matrix."""
+    parts = [weight.flatten(1)] if bias is None else [weight.flatten(1), bias[:, None]]
+    return torch.cat(parts, 1).detach()
+
+
+def test_damping_is_shared_by_the_mean_eigenvalues():
+    inputs, outputs = normal(6, 4), normal(6, 3)
+    factors = Factors(inputs.T @ inputs, outputs.T @ outputs / 100)
+    means = [torch.linalg.eigvalsh(factor).mean() for factor in factors]
+    balance = (means[0] / means[1]).sqrt()
+    result = damped(factors, 0.09)
+    torch.testing.assert_close(result.inputs, factors.inputs + 0.3 * balance * torch.eye(4))
+    torch.testing.assert_close(result.outputs, factors.outputs + 0.3 / balance * torch.eye(3))
+    dead = damped(Factors(factors.inputs, torch.zeros(3, 3, dtype=F64)), 0.09)
+    torch.testing.assert_close(dead.outputs, 0.3 * torch.eye(3, dtype=F64))
+
+
+def test_layers_without_factors_are_left_out_and_shared_weights_taken_once():
+    model = nn.Sequential(
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular"),
+        nn.Conv2d(4, 4, 3, padding=1),
+        *(nn.Linear(4, 4) for _ in range(3)),
+    )
+    model[4].bias.requires_grad_(False)
+    model[6].weight = model[5].weight
+    assert factored_layers(model) == [model[3], model[6]]
+
+
+def test_a_layer_that_is_called_twice_has_the_factors_of_all_calls():
+    layer, inputs = nn.Linear(3, 3, bias=False).double(), normal(5, 3)
+
+    class Twice(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return layer(layer(inputs).tanh())
+
+    factors = estimate(Twice(), [layer], inputs, generator("fisher"))[layer]
+    hidden = layer(inputs).tanh().detach()
+    torch.testing.assert_close(factors.inputs, (inputs.T @ inputs + hidden.T @ hidden) / 5)
+    labels = sample_labels(layer(hidden), generator("fisher"))
+    first = layer(inputs).detach().requires_grad_()
+    last = layer(first.tanh())
+    loss = F.cross_entropy(last, labels, reduction="sum")
+    gradients = torch.cat(torch.autograd.grad(loss, [first, last]))
+    torch.testing.assert_close(factors.outputs, gradients.T @ gradients / 10)
 
 
 def step_of(optimizer: KFAC, inputs: Tensor, labels: Tensor, draws: torch.Generator) -> float:
@@ -27,46 +145,37 @@ def step_of(optimizer: KFAC, inputs: Tensor, labels: Tensor, draws: torch.Genera
 
 
 def dense_step(model: nn.Module, inputs: Tensor, labels: Tensor, damping: float, decay: float):
-    """The directions of all layers' weights and biases by solves with dense matrices."""
+    """The directions of all layers, and the gradients, by solves with dense matrices."""
     layers = [module for module in model.modules() if hasattr(module, "weight")]
     factors = estimate(model, layers, inputs, generator("fisher"))
     gradients = torch.autograd.grad(
         F.cross_entropy(model(inputs), labels), list(model.parameters())
     )
-    penalised = [g + decay * p.detach() for g, p in zip(gradients, model.parameters(), strict=True)]
-    rest, result = iter(penalised), []
+    penalised = (g + decay * p for g, p in zip(gradients, model.parameters(), strict=True))
+    directions, matrices = [], []
     for layer in layers:
-        weight, bias = next(rest), None if layer.bias is None else next(rest)
-        joint = (
-            weight.flatten(1) if bias is None else torch.cat([weight.flatten(1), bias[:, None]], 1)
-        )
+        matrices.append(joint(next(penalised), None if layer.bias is None else next(penalised)))
         parts = damped(factors[layer], damping)
         dense = torch.kron(parts.outputs, parts.inputs)
-        solution = torch.linalg.solve(dense, joint.flatten()).view_as(joint)
-        result.append(solution[:, : weight[0].numel()].reshape(weight.shape))
-        if bias is not None:
-            result.append(solution[:, -1])
-    return result, penalised
+        directions.append(torch.linalg.solve(dense, matrices[-1].flatten()).view_as(matrices[-1]))
+    return layers, directions, matrices
 
 
 @pytest.mark.parametrize("kl_clip", [None, 1e-4, 1e9])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 def test_a_step_solves_with_the_damped_kronecker_matrix(kl_clip, weight_decay):
     model, inputs, labels = convolutional(), normal(6, 2, 6, 7), torch.arange(6) % 3
-    before = [p.detach().clone() for p in model.parameters()]
     damping = 0.02 + weight_decay
-    directions, gradients = dense_step(model, inputs, labels, damping, weight_decay)
+    layers, directions, gradients = dense_step(model, inputs, labels, damping, weight_decay)
+    before = [joint(layer.weight, layer.bias) for layer in layers]
     length = sum((d * g).sum() for d, g in zip(directions, gradients, strict=True))
     scale = min(1.0, math.sqrt(kl_clip / (0.1**2 * length))) if kl_clip else 1.0
     assert (scale < 1) == (kl_clip == 1e-4)
     settings = {"damping": 0.02, "weight_decay": weight_decay, "kl_clip": kl_clip}
     step_of(KFAC(model, lr=0.1, **settings), inputs, labels, generator("fisher"))
-    for p, start, direction in zip(model.parameters(), before, directions, strict=True):
-        torch.testing.assert_close(p.detach(), start - 0.1 * scale * direction)
-
-
-def joint(weight: Tensor, bias: Tensor) -> Tensor:
-    return torch.cat([weight, bias[:, None]], 1).detach()
+    for layer, start, direction in zip(layers, before, directions, strict=True):
+        expected = start - 0.1 * scale * direction
+        torch.testing.assert_close(joint(layer.weight, layer.bias), expected)
 
 
 def test_factors_are_averaged_and_inverses_kept_until_they_are_due():
@@ -95,50 +204,16 @@ def test_factors_are_averaged_and_inverses_kept_until_they_are_due():
     torch.testing.assert_close(state["factor_inputs"], average)
 
 
-def test_curvature_is_estimated_when_it_is_due_only(monkeypatch):
-    model, seen = classifier(nn.Linear(3, 2)), []
-    optimizer = KFAC(model, lr=0.1, factor_every=2, inverse_every=3)
-    monkeypatch.setattr(optimizer, "_average", lambda *_: seen.append("factors"))
-    monkeypatch.setattr(optimizer, "_invert", lambda: seen.append("inverses"))
-    monkeypatch.setattr(optimizer, "_precondition", lambda: seen.append("step"))
-    for _ in range(5):
-        step_of(optimizer, normal(4, 3), torch.arange(4) % 2, generator("fisher"))
-    first, *rest = " ".join(seen).split(" step")
-    assert first == "factors inverses"
-    assert [part.strip() for part in rest] == ["", "factors", "inverses", "factors", ""]
-
-
-def ill_conditioned() -> tuple[Tensor, Tensor]:
-    """Inputs of very different scales that decide on the label equally."""
-    inputs = normal(300, 6)
-    scales = torch.logspace(0, -2.5, 6, dtype=F64)
-    return inputs * scales, (inputs @ normal(6, 3, name="truth")).argmax(1)
-
-
-def steps_to(loss: float, model: nn.Module, spec: dict[str, object], most: int) -> int:
-    inputs, labels = ill_conditioned()
-    optimizer, draws = optim.build(model, spec), generator("fisher")
-    for step in range(most):
-        if hasattr(optimizer, "observe"):
-            optimizer.observe(inputs, draws)
-        optimizer.zero_grad()
-        value = F.cross_entropy(model(inputs), labels)
-        if value < loss:
-            return step
-        value.backward()
-        optimizer.step()
-    return most
-
-
-def test_the_natural_gradient_needs_fewer_steps_on_an_ill_conditioned_problem():
-    def network() -> nn.Module:
-        return classifier(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
-
-    momentum = {"momentum": 0.9, "name": "sgd"}
-    plain = min(steps_to(0.3, network(), momentum | {"lr": lr}, 300) for lr in (0.01, 0.1, 1, 10))
-    settings = {"name": "kfac", "lr": 0.1, "damping": 1e-4, "factor_every": 1, "inverse_every": 1}
-    natural = steps_to(0.3, network(), settings | {"kl_clip": 0.01}, 300)
-    assert natural < plain / 3
+def test_curvature_is_estimated_and_inverted_when_it_is_due_only():
+    layer, changed = nn.Linear(3, 2).double(), []
+    optimizer = KFAC(layer, lr=0.1, factor_every=2, inverse_every=3)
+    state, names = optimizer.state[layer.weight], ("factor_inputs", "inverse_inputs")
+    for step in range(5):
+        before = [state[name].clone() if name in state else torch.zeros(4, 4) for name in names]
+        step_of(optimizer, normal(4, 3, name=f"{step}"), torch.arange(4) % 2, generator("fisher"))
+        changed.append([not torch.equal(state[n], b) for n, b in zip(names, before, strict=True)])
+    assert [factors for factors, _ in changed] == [True, False, True, False, True]
+    assert [inverses for _, inverses in changed] == [True, False, False, True, False]
 
 
 def test_steps_do_not_depend_on_the_coordinates_of_the_inputs():
@@ -238,13 +313,3 @@ def test_a_step_without_curvature_is_refused():
     F.cross_entropy(model(normal(4, 3)), torch.arange(4) % 2).backward()
     with pytest.raises(RuntimeError, match="observe"):
         KFAC(model, lr=0.1).step()
-
-
-@pytest.mark.parametrize(("sam_rho", "precision"), [(None, "fp32"), (0.02, "bf16")])
-def test_images_are_learnt_with_dropout(sam_rho, precision):
-    settings = {"name": "kfac", "lr": 0.02, "damping": 0.01, "inverse_every": 5}
-    spec = TrainingSpec(
-        10, 8, settings, sam_rho=sam_rho, dropout=0.1, precision=precision, test_every=10
-    )
-    history = train(resnet(0.1), image_data(), spec, 0)
-    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
