@@ -1,10 +1,9 @@
-import itertools
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
+from networks_cases import copy_by_order, parameter_count, randomise
 from torch import nn
 from torch.nn import functional as F
 
@@ -29,6 +28,7 @@ SMALL = {
 }
 
 LAYERS = {"resnet18": 21, "vgg19": 18, "vit": 26, "cnn10": 10, "cnn14": 14}
+LAYERS |= {"pretrained_resnet18": 21, "pretrained_vgg19_bn": 19}
 
 
 @pytest.fixture(autouse=True)
@@ -46,27 +46,33 @@ def images(spec: NetworkSpec, n: int = 4, dtype: torch.dtype = torch.float32) ->
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
-def randomise(model: nn.Module) -> nn.Module:
-    """Move parameters and running statistics away from the zeros and ones they start with."""
-    generator = torch.Generator().manual_seed(2)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            noise = torch.rand(tensor.shape, dtype=tensor.dtype, generator=generator)
-            tensor.add_(0.1 * noise) if "weight" in name else tensor.copy_(0.5 + noise)
-    return model
-
-
-def parameter_count(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 # --- size ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("architecture", "layers"), LAYERS.items())
-def test_the_number_of_weight_layers_is_the_papers(architecture, layers):
+@pytest.mark.parametrize(
+    ("architecture", "channels", "input_size", "classes", "parameters"),
+    [
+        ("resnet18", 3, (32, 32), 10, 11_173_962),
+        ("resnet18", 3, (32, 32), 100, 11_220_132),
+        ("vgg19", 3, (32, 32), 100, 20_344_868),
+        # What enters its first linear layer grows with the image: 512 numbers more for each 32×32.
+        ("vgg19", 3, (64, 96), 100, 20_344_868 + 5 * 512 * 512),
+        ("vit", 3, (32, 32), 100, 6_521_418),
+        ("cnn10", 1, (64, 1001), 527, 5_219_279),
+        ("cnn14", 1, (64, 1001), 527, 80_753_615),
+        ("cnn14", 1, (64, 1001), 10, 79_694_282),
+        ("pretrained_resnet18", 3, (64, 64), 200, 11_279_112),
+        ("pretrained_vgg19_bn", 3, (64, 64), 200, 140_400_648),
+    ],
+)
+def test_full_networks_have_the_papers_size(
+    architecture, channels, input_size, classes, parameters
+):
     with torch.device("meta"):
-        assert count_weight_layers(build(NetworkSpec(architecture, **CIFAR))) == layers
+        model = build(NetworkSpec(architecture, channels, input_size, classes))
+    assert parameter_count(model) == parameters
+    assert count_weight_layers(model) == LAYERS[architecture]
+    assert features_and_head(model)[1] is model.head
 
 
 def test_weight_layers_are_linear_convolution_and_embedding_layers():
@@ -74,31 +80,6 @@ def test_weight_layers_are_linear_convolution_and_embedding_layers():
         [nn.Embedding(3, 2), nn.Conv1d(1, 1, 1), nn.Conv3d(1, 1, 1), nn.BatchNorm1d(2), nn.ReLU()]
     )
     assert count_weight_layers(model) == 3
-
-
-def test_resnet18_has_the_parameters_of_its_definition():
-    def convolution(channels_in, channels_out, size):
-        return size * size * channels_in * channels_out + 2 * channels_out  # and BatchNorm
-
-    expected = convolution(3, 64, 3) + 4 * convolution(64, 64, 3)
-    for before, after in [(64, 128), (128, 256), (256, 512)]:
-        expected += convolution(before, after, 3) + 3 * convolution(after, after, 3)
-        expected += convolution(before, after, 1)
-    expected += 512 * 10 + 10
-    with torch.device("meta"):
-        assert parameter_count(build(NetworkSpec("resnet18", **CIFAR))) == expected == 11_173_962
-
-
-@pytest.mark.parametrize(
-    ("input_size", "flattened"), [((32, 32), 512), ((64, 64), 2048), ((64, 96), 3072)]
-)
-def test_vgg19_has_the_parameters_of_its_definition(input_size, flattened):
-    sizes = [3, 64, 64, 128, 128, 256, 256, 256, 256] + 8 * [512]
-    expected = sum(9 * a * b + 2 * b for a, b in itertools.pairwise(sizes))
-    expected += (flattened * 512 + 512) + 2 * 512 + (512 * 10 + 10)
-    spec = NetworkSpec("vgg19", channels=3, input_size=input_size, classes=10)
-    with torch.device("meta"):
-        assert parameter_count(build(spec)) == expected
 
 
 @pytest.mark.parametrize("architecture", SMALL)
@@ -112,11 +93,6 @@ def test_width_scales_the_features_and_never_below_one(architecture, width):
 
 
 # --- the same function as another implementation --------------------------------------------------
-
-
-def copy_by_order(source: nn.Module, target: nn.Module) -> None:
-    names = target.state_dict().keys()
-    target.load_state_dict(dict(zip(names, source.state_dict().values(), strict=True)))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -134,33 +110,22 @@ def test_resnet18_is_torchvisions_with_a_small_stem(training):
         torch.testing.assert_close(ours.train(training)(inputs), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_vgg19_convolutions_are_torchvisions():
+def test_vgg19_is_torchvisions_up_to_its_classifier():
     models = pytest.importorskip("torchvision.models")
     other = randomise(models.vgg19_bn(num_classes=10).features).double().eval()
     for module in other:
         if isinstance(module, nn.Conv2d):
             module.bias = None  # a bias before BatchNorm changes nothing but its running mean
-    ours = build(NetworkSpec("vgg19", **CIFAR)).double().eval()
-    convolutions = ours.body[: len(other)]
-    copy_by_order(other, convolutions)
+    ours = randomise(build(NetworkSpec("vgg19", **CIFAR))).double().eval()
+    copy_by_order(other, ours.body[: len(other)])
     inputs = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    linear, norm = ours.body[-3], ours.body[-2]
     with torch.no_grad():
-        torch.testing.assert_close(convolutions(inputs), other(inputs), rtol=1e-10, atol=1e-10)
-
-
-def test_vgg19_classifier_is_linear_batchnorm_relu_linear():
-    model = randomise(build(SMALL["vgg19"])).double().eval()
-    flat = {name: value.numpy() for name, value in model.state_dict().items()}
-    linear, norm = [f"body.{len(model.body) - 3}.", f"body.{len(model.body) - 2}."]
-    inputs = images(SMALL["vgg19"], dtype=torch.float64)
-    with torch.no_grad():
-        pooled = model.body[:-4](inputs).flatten(1).numpy()
-        logits = model(inputs).numpy()
-    hidden = pooled @ flat[linear + "weight"].T + flat[linear + "bias"]
-    hidden = (hidden - flat[norm + "running_mean"]) / np.sqrt(flat[norm + "running_var"] + 1e-5)
-    hidden = np.maximum(hidden * flat[norm + "weight"] + flat[norm + "bias"], 0)
-    expected = hidden @ flat["head.weight"].T + flat["head.bias"]
-    np.testing.assert_allclose(logits, expected, rtol=1e-10, atol=1e-10)
+        hidden = linear(other(inputs).flatten(1))
+        scale = norm.weight / (norm.running_var + 1e-5).sqrt()
+        hidden = ((hidden - norm.running_mean) * scale + norm.bias).clamp(min=0)
+        expected = hidden @ ours.head.weight.T + ours.head.bias
+        torch.testing.assert_close(ours(inputs), expected, rtol=1e-9, atol=1e-9)
 
 
 # --- initial weights and randomness ---------------------------------------------------------------
@@ -172,26 +137,20 @@ def same_weights(a: nn.Module, b: nn.Module) -> bool:
 
 
 def test_initial_weights_depend_on_the_seed_and_nothing_else(spec):
+    state = torch.get_rng_state()
     first = initialise(spec, seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
     torch.rand(5)
-    with_dropout = replace(spec, dropout=0.5)
     with torch.device("meta"):
-        again = initialise(with_dropout, seed=3)
+        again = initialise(replace(spec, dropout=0.5), seed=3)
     assert same_weights(first, again)
     assert not same_weights(first, initialise(spec, seed=4))
 
 
-def test_initialise_leaves_the_global_generator_alone(spec):
-    before = torch.get_rng_state()
-    initialise(spec, seed=3)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_no_dropout_draws_no_random_numbers(spec):
-    model = initialise(spec, seed=0).train()
-    before = torch.get_rng_state()
+    model, state = initialise(spec, seed=0).train(), torch.get_rng_state()
     model(images(spec))
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_dropout_drops_features_in_training_only(spec):
@@ -255,27 +214,24 @@ def test_second_derivatives_are_those_of_finite_differences(spec):
 def test_networks_take_log_mel_spectrograms(architecture):
     options = {"patch_size": 16} if architecture == "vit" else {}
     spec = NetworkSpec(architecture, 1, (64, 101), 10, width=0.0625, options=options)
-    model, inputs = initialise(spec, seed=0).train(), images(spec)
-    F.cross_entropy(model(inputs), torch.tensor([0, 1, 2, 3])).backward()
-    assert model(inputs).shape == (4, 10)
-    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    logits = initialise(spec, seed=0).train()(images(spec))
+    assert logits.shape == (4, 10)
+    assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_every_floating_type_can_be_trained(spec, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "autocast"),
+    [(torch.float64, False), (torch.bfloat16, False), (torch.float32, True)],
+)
+def test_every_floating_type_can_be_trained(spec, dtype, autocast):
     model = initialise(spec, seed=0).to(dtype)
-    logits = model(images(spec, dtype=dtype))
-    F.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
-    assert logits.dtype == dtype
-    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
-
-
-def test_autocast_to_bfloat16_keeps_the_parameters_gradients_in_float32(spec):
-    model = initialise(spec, seed=0)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = F.cross_entropy(model(images(spec)), torch.tensor([0, 1, 2, 3]))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        logits = model(images(spec, dtype=dtype))
+        loss = F.cross_entropy(logits, torch.tensor([0, 1, 2, 3]))
     loss.backward()
-    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+    assert logits.dtype == (torch.bfloat16 if autocast else dtype)
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(g.dtype == dtype and g.isfinite().all() for g in gradients)
 
 
 # --- features and head ----------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from minimascope.networks import NetworkSpec, build, initialise
-from minimascope.networks.vit import LocalitySelfAttention, ShiftedPatchTokenisation
 
 CIFAR = NetworkSpec("vit", channels=3, input_size=(32, 32), classes=10)
 SMALL = NetworkSpec("vit", 1, (8, 8), 10, width=0.125, options={"patch_size": 2})
-# Neither side is a multiple of the patch size.
-OBLONG = NetworkSpec("vit", 1, (7, 10), 10, width=0.125, options={"patch_size": 4})
+# Sides that are no multiples of the patch size, and smaller than a patch.
+OBLONG = NetworkSpec("vit", 3, (7, 10), 10, width=0.125, options={"patch_size": 4})
+TINY = NetworkSpec("vit", 1, (2, 3), 10, width=0.125)
 
 
 @pytest.fixture(autouse=True)
@@ -26,17 +26,6 @@ def randomise(module: nn.Module) -> nn.Module:
         for parameter in module.parameters():
             parameter.add_(0.1 * torch.rand_like(parameter))
     return module
-
-
-def test_vit_has_the_parameters_of_its_definition():
-    patch = 5 * 3 * 4 * 4
-    tokenisation = 2 * patch + patch * 512 + 512
-    embeddings = 512 + (8 * 8 + 1) * 512
-    attention = 2 * 512 + 512 * 3 * 6 * 64 + 1 + 6 * 64 * 512 + 512
-    mlp = 2 * 512 + (512 * 256 + 256) + (256 * 512 + 512)
-    expected = tokenisation + embeddings + 6 * (attention + mlp) + 2 * 512 + (512 * 10 + 10)
-    with torch.device("meta"):
-        assert sum(p.numel() for p in build(CIFAR).parameters()) == expected
 
 
 def loop_shifted_patches(image: np.ndarray, patch_size: int) -> np.ndarray:
@@ -87,58 +76,21 @@ def numpy_state(module: nn.Module) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize(
-    ("patch_size", "size"), [(2, (8, 8)), (4, (8, 8)), (4, (8, 12)), (4, (7, 10)), (4, (2, 3))]
-)
-def test_tokens_are_shifted_patches_normalised_and_projected(patch_size, size):
-    module = randomise(ShiftedPatchTokenisation(3, patch_size, dimension=7)).double()
-    weights = numpy_state(module)
-    inputs = torch.randn(2, 3, *size, dtype=torch.float64)
-    with torch.no_grad():
-        tokens = module(inputs).numpy()
-    for image, actual in zip(inputs.numpy(), tokens, strict=True):
-        patches = loop_layer_norm(loop_shifted_patches(image, patch_size), weights, "norm")
-        expected = patches @ weights["projection.weight"].T + weights["projection.bias"]
-        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
-
-
-def test_attention_is_the_loop_over_heads_and_tokens():
-    module = LocalitySelfAttention(dimension=12, head_dimension=5, dropout=0.0).double()
-    with torch.no_grad():
-        module.temperature.fill_(1.7)
-        tokens = torch.randn(2, 9, 12, dtype=torch.float64)
-        actual = module(tokens).numpy()
-    for item, result in zip(tokens.numpy(), actual, strict=True):
-        expected = loop_attention(item, numpy_state(module), heads=6)
-        np.testing.assert_allclose(result, expected, rtol=1e-10, atol=1e-12)
-
-
 def test_temperatures_start_at_the_root_of_the_head_dimension():
     model = build(replace(CIFAR, width=0.25))
     temperatures = [p for name, p in model.named_parameters() if "temperature" in name]
     assert [value.item() for value in temperatures] == [4.0] * 6
 
 
-def test_a_token_does_not_attend_to_itself():
-    module = LocalitySelfAttention(dimension=12, head_dimension=5, dropout=0.0).double()
-    with torch.no_grad():
-        module.query_key_value.weight[: 2 * 6 * 5] = 0  # so that all others get equal shares
-    tokens = torch.randn(4, 12, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda t: module(t[None])[0], tokens)
-    influence = jacobian.abs().amax(dim=(1, 3))
-    assert torch.equal(influence.diagonal(), torch.zeros(4, dtype=torch.float64))
-    assert (influence + torch.eye(4) > 1e-3).all()
-
-
-@pytest.mark.parametrize("spec", [SMALL, OBLONG])
+@pytest.mark.parametrize("spec", [SMALL, OBLONG, TINY])
 def test_vit_is_the_pre_norm_transformer_of_its_definition(spec):
     model = randomise(build(spec)).double()
     state = numpy_state(model)
-    inputs = torch.randn(2, 1, *spec.input_size, dtype=torch.float64)
+    inputs = torch.randn(2, spec.channels, *spec.input_size, dtype=torch.float64)
     with torch.no_grad():
         features, logits = model.features(inputs).numpy(), model(inputs).numpy()
     for index, image in enumerate(inputs.numpy()):
-        patches = loop_shifted_patches(image, spec.options["patch_size"])
+        patches = loop_shifted_patches(image, spec.options.get("patch_size", 4))
         patches = loop_layer_norm(patches, state, "body.tokenisation.norm")
         patches = patches @ state["body.tokenisation.projection.weight"].T
         patches = patches + state["body.tokenisation.projection.bias"]
