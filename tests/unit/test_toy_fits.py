@@ -24,7 +24,9 @@ from minimascope.toy.problems import EXTENT, Problem, all_samples, problems, sam
 
 CPU = torch.device("cpu")
 PROBLEMS = problems(["sphere", "booth", "beale"], [0, 1])
-SPEC = FitSpec(points=30, width=5, lr=0.05, epochs=(1, 20, 60), losses=(80.0, 20.0, 1e-9))
+SPEC = FitSpec.from_config(
+    {"points": 30, "width": 5, "lr": 0.05, "epochs": [1, 20, 60], "losses": [80.0, 20.0, 1e-9]}
+)
 
 
 def network_of(parameters: Tensor, width: int) -> nn.Sequential:
@@ -154,42 +156,26 @@ class KilledError(Exception):
 @pytest.mark.parametrize("steps", [3, 137, 250])
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, steps: int):
     spec = FitSpec(points=20, width=4, lr=0.01, epochs=(1, 100, 260), losses=(100.0, 30.0))
-    undisturbed = fit(PROBLEMS, spec, CPU)
-    calls = 0
+    undisturbed, path = fit(PROBLEMS, spec, CPU), tmp_path / "checkpoint.safetensors"
+    calls, most = 0, steps
 
     def until_killed(*arguments: Tensor) -> Tensor:
         nonlocal calls
         calls += 1
-        if calls > steps:
+        if calls > most:
             raise KilledError
         return mean_squared_errors(*arguments)
 
-    path = tmp_path / "checkpoint.safetensors"
-    with monkeypatch.context() as patch:
-        patch.setattr(fits_module, "mean_squared_errors", until_killed)
-        with pytest.raises(KilledError):
-            fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
+    monkeypatch.setattr(fits_module, "mean_squared_errors", until_killed)
+    with pytest.raises(KilledError):
+        fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
     # A checkpoint may be due at each hundredth epoch, and is the first time.
     assert path.exists() == (steps > 100)
-    counted = _count_steps(monkeypatch)
-    again = fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
-    assert len(counted) <= (261 if steps <= 100 else 161)
-    _assert_same_bytes(again, undisturbed)
-    # What is finished is not done again, as where a later piece was interrupted.
-    counted.clear()
+    calls, most = 0, 261 if steps <= 100 else 161
     _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
-    assert len(counted) == 1
-
-
-def _count_steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    counted: list[None] = []
-
-    def counting(*arguments: Tensor) -> Tensor:
-        counted.append(None)
-        return mean_squared_errors(*arguments)
-
-    monkeypatch.setattr(fits_module, "mean_squared_errors", counting)
-    return counted
+    # What is finished is not done again, as where a later piece was interrupted.
+    calls, most = 0, 1
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
 
 
 def _assert_same_bytes(one: Fits, other: Fits) -> None:
@@ -208,9 +194,3 @@ def test_a_loss_that_is_not_finite_is_named_with_its_function_and_remedy():
     spec = FitSpec(points=10, width=4, lr=1e30, epochs=(3,), losses=())
     with pytest.raises(InputError, match=r"toy_fits: the loss of sphere, seed 0, .*toy_fits\.lr"):
         fit(PROBLEMS, spec, CPU)
-
-
-def test_settings_of_a_configuration_say_what_is_kept():
-    settings = {"points": 9, "width": 3, "lr": 0.1, "epochs": [1, 5], "losses": [2.0]}
-    spec = FitSpec.from_config(settings)
-    assert spec.kept == [("epoch", 1), ("epoch", 5), ("loss", 2.0)]

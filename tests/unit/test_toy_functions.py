@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minimascope.errors import InputError
 from minimascope.toy.curvature import hessian_geometry, refine
@@ -36,7 +34,8 @@ def symbolic_geometry(name: str, x: float, y: float) -> dict[str, float]:
     trace, determinant = at.trace(), at.det()
     root = sympy.sqrt(trace**2 - 4 * determinant)
     largest, smallest = (trace + root) / 2, (trace - root) / 2
-    values = [largest / smallest, trace, determinant, largest]
+    condition = max(map(abs, (largest, smallest))) / min(map(abs, (largest, smallest)))
+    values = [condition, trace, determinant, largest]
     return dict(zip(KEYS, map(float, values), strict=True))
 
 
@@ -56,29 +55,12 @@ def test_values_are_those_of_the_formula_element_by_element(name):
     np.testing.assert_allclose(value(x.numpy(), y.numpy()), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "x", "y"), MINIMA)
-def test_curvature_at_the_minima_is_that_of_the_symbolic_hessian(name, x, y):
+@pytest.mark.parametrize(("name", "x", "y"), [*MINIMA, *((name, 0.7, 0.3) for name in FORMULAS)])
+def test_curvature_is_that_of_the_symbolic_hessian(name, x, y):
     geometry = hessian_geometry(name, x, y)
     assert list(geometry) == KEYS
-    assert geometry == pytest.approx(symbolic_geometry(name, x, y), rel=1e-13)
+    assert geometry == pytest.approx(symbolic_geometry(name, x, y), rel=1e-12)
     assert all(type(value) is float for value in geometry.values())
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_curvature_away_from_the_minima_is_that_of_finite_differences(name):
-    x, y, step = 0.7, -1.3, 1e-3
-
-    def value(i: int, j: int) -> float:
-        point = torch.tensor([x + i * step, y + j * step], dtype=torch.float64)
-        return FUNCTIONS[name].value(*point).item()
-
-    xx = (value(1, 0) - 2 * value(0, 0) + value(-1, 0)) / step**2
-    yy = (value(0, 1) - 2 * value(0, 0) + value(0, -1)) / step**2
-    xy = (value(1, 1) - value(1, -1) - value(-1, 1) + value(-1, -1)) / (4 * step**2)
-    magnitudes = sorted(map(abs, np.roots([1, -(xx + yy), xx * yy - xy**2])))
-    geometry = hessian_geometry(name, x, y)
-    expected = [magnitudes[1] / magnitudes[0], xx + yy, xx * yy - xy**2]
-    assert [geometry[key] for key in KEYS[:3]] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize(("name", "x", "y"), MINIMA)
@@ -91,27 +73,12 @@ def test_no_point_of_a_dense_grid_is_lower_than_a_minimum(name, x, y):
     assert function(*grid).min().item() >= -1e-12
 
 
-@pytest.mark.parametrize(("name", "x", "y"), MINIMA)
+@pytest.mark.parametrize(("name", "x", "y"), [*MINIMA, ("rastrigin", 0.001, 3)])
 def test_refined_minima_are_the_roots_of_the_symbolic_gradient(name, x, y):
     gradient = [sympy.diff(symbolic(name), variable) for variable in (X, Y)]
     start = (sympy.Float(x, 40), sympy.Float(y, 40))
     root = sympy.nsolve(gradient, (X, Y), start, prec=40)
     assert refine(name, x, y) == pytest.approx([float(value) for value in root], abs=4e-15)
-
-
-def test_printed_minima_of_himmelblau_are_within_a_millionth_of_the_refined_ones():
-    distances = [
-        max(abs(x - refined[0]), abs(y - refined[1]))
-        for x, y in FUNCTIONS["himmelblau"].minima
-        for refined in [refine("himmelblau", x, y)]
-    ]
-    assert distances[0] == 0
-    assert all(0 < distance < 1e-6 for distance in distances[1:])
-
-
-@given(st.floats(-3, 3), st.floats(-3, 3))
-def test_sphere_has_the_same_curvature_everywhere(x, y):
-    assert list(hessian_geometry("sphere", x, y).values()) == [1, 4, 4, 2]
 
 
 def test_singular_hessian_has_an_infinite_condition_number():
@@ -132,13 +99,6 @@ def test_point_that_is_not_finite_is_refused(point):
     for call in (hessian_geometry, refine):
         with pytest.raises(InputError, match="finite"):
             call("sphere", *point)
-
-
-def test_local_minimum_is_refined_as_far_as_float64_goes():
-    gradient = [sympy.diff(symbolic("rastrigin"), variable) for variable in (X, Y)]
-    root = sympy.nsolve(gradient, (X, Y), (0, 3), prec=40)
-    expected = [float(value) for value in root]
-    assert refine("rastrigin", 0.001, 3) == pytest.approx(expected, abs=4e-15)
 
 
 def test_search_that_does_not_converge_is_reported():
