@@ -336,4 +336,4 @@ def test_the_first_folder_that_has_the_file_is_taken(tmp_path):
 
 def test_the_files_are_torchvisions_own():
     urls = [models.ResNet18_Weights.IMAGENET1K_V1.url, models.VGG19_BN_Weights.IMAGENET1K_V1.url]
-    assert [f"{ADDRESS}/{found.file}" for found in imagenet.PRETRAINED.values()] == urls
+    assert [f"{ADDRESS}/{file}" for file in imagenet.FILES.values()] == urls

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..registry import NETWORKS
 from ..streams import derive_seed
 
@@ -73,13 +72,13 @@ def build(spec: NetworkSpec) -> nn.Module:
             that the architecture cannot take.
     """
     if spec.architecture not in NETWORKS:
-        raise InputError(
-            f"architecture: {_unknown(spec.architecture, NETWORKS)}; known: {', '.join(NETWORKS)}"
-        )
+        hint = nearest(spec.architecture, NETWORKS)
+        raise InputError(f"architecture: unknown name {spec.architecture!r}; {hint}")
     component = NETWORKS[spec.architecture]
     for option in spec.options:
         if option not in component.options:
-            raise InputError(f"{spec.architecture}: {_unknown(option, component.options)}")
+            hint = nearest(option, component.options)
+            raise InputError(f"{spec.architecture}: unknown name {option!r}; {hint}")
     _check_ranges(spec)
     return component.load()(
         channels=spec.channels,
@@ -129,26 +128,12 @@ def features_and_head(
         InputError: the model has no linear layer. The function raises it on its first call when
             the logits are not the output of the last linear layer in module order.
     """
-    if isinstance(model, Classifier):
-        return _split_at(model), model.head
     linear_layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear_layers:
         raise InputError(
             f"{type(model).__name__} has no linear layer; use a network that ends in nn.Linear"
         )
-    return _observe(model, linear_layers[-1]), linear_layers[-1]
-
-
-def _split_at(model: Classifier) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    def features_and_logits(inputs: Tensor) -> tuple[Tensor, Tensor]:
-        features = model.features(inputs)
-        return features, model.head(features)
-
-    return features_and_logits
-
-
-def _observe(model: nn.Module, head: nn.Linear) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    checked = False
+    head, checked = linear_layers[-1], False
 
     def features_and_logits(inputs: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal checked
@@ -169,7 +154,7 @@ def _observe(model: nn.Module, head: nn.Linear) -> Callable[[Tensor], tuple[Tens
         checked = True
         return calls[-1][0], logits
 
-    return features_and_logits
+    return features_and_logits, head
 
 
 def _are_logits(output: Tensor, logits: Any) -> bool:
@@ -191,8 +176,3 @@ def _check_ranges(spec: NetworkSpec) -> None:
         raise InputError(f"width: {spec.width} is not positive; use 1.0 for the full network")
     if not 0 <= spec.dropout < 1:
         raise InputError(f"dropout: {spec.dropout} is not in [0, 1); use 0 for none")
-
-
-def _unknown(name: str, valid: Any) -> str:
-    nearest = get_close_matches(name, valid, n=1, cutoff=0)
-    return f"unknown name {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")

@@ -14,22 +14,18 @@ def mlp(
     channels: int,
     input_size: tuple[int, int],
     classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    width: float,
+    dropout: float,
     hidden_layers: int = 2,
 ) -> Classifier:
     """Return a perceptron whose hidden layers have 100 · width units each.
 
     With two hidden layers and points of the plane it is the 2–100–100–2 of Mason-Williams et al.
-    (2026, arXiv:2510.12451). Weights keep torch's default initialisation.
+    (2026, arXiv:2510.12451); a point has a channel for each coordinate. Weights keep torch's
+    default initialisation.
 
-    Args:
-        channels: channels of the input; a point has one for each coordinate.
-        input_size: height and width of the input, which is flattened.
-        classes: number of logits.
-        width: factor on the number of hidden units.
-        dropout: share of features dropped before the head in training.
-        hidden_layers: number of hidden layers, at least 1.
+    Args (others: see `NetworkSpec`):
+        hidden_layers: their number, at least 1.
     """
     previous, size = channels * math.prod(input_size), scaled(HIDDEN_SIZE, width)
     layers: list[nn.Module] = [nn.Flatten()]

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
-from . import Classifier, NetworkSpec, scaled
+from . import Classifier, scaled
 
 # Channels of each block, and the side of the average pool that closes it.
 CNN10 = ((64, 2), (128, 2), (256, 2), (512, 2))
@@ -58,79 +59,49 @@ class SpectrogramEncoder(nn.Module):
         return F.relu(self.fc1(self.dropout(over_time.amax(2) + over_time.mean(2))))
 
 
-def cnn10(
+def _panns(
+    architecture: str,
+    stages: Sequence[tuple[int, int]],
     *,
     channels: int,
     input_size: tuple[int, int],
     classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    width: float,
+    dropout: float,
 ) -> Classifier:
-    """Return CNN10: four blocks of two 3×3 convolutions with 64, 128, 256 and 512 channels.
+    """Return a network whose stages are blocks of two 3×3 convolutions.
 
-    Each block ends in a 2×2 average pool. Ten weight layers with the fully connected one and the
-    head; features [n, 512 · width]; 5,219,279 parameters with 527 classes. Convolutions have no
-    bias. Weights are drawn from Glorot's uniform distribution, biases start at 0.
-
-    Args:
-        channels: channels of the input.
-        input_size: mel bands and frames, each at least 16.
-        classes: number of logits.
-        width: factor on the number of channels.
-        dropout: share dropped in training before the fully connected layer and before the head;
-            0.4 times that is dropped after each block. 0.5 gives the published shares.
-
-    Raises:
-        InputError: the input is too small for the pools.
-    """
-    spec = NetworkSpec("cnn10", channels, input_size, classes, width, dropout)
-    return _panns(spec, CNN10)
-
-
-def cnn14(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
-) -> Classifier:
-    """Return CNN14: six blocks of two 3×3 convolutions with 64, 128 … 2048 channels.
-
-    All blocks but the last end in a 2×2 average pool. Fourteen weight layers with the fully
-    connected one and the head; features [n, 2048 · width]; 80,753,615 parameters with 527 classes.
+    One fully connected layer and the head follow; features are [n, channels of the last block].
     Convolutions have no bias. Weights are drawn from Glorot's uniform distribution, biases start
     at 0.
 
-    Args:
-        channels: channels of the input.
-        input_size: mel bands and frames, each at least 32.
-        classes: number of logits.
-        width: factor on the number of channels.
-        dropout: see `cnn10`.
+    Args (others: see `NetworkSpec`):
+        dropout: before the fully connected layer and before the head; 0.4 times that after each
+            block. 0.5 gives the published shares.
 
     Raises:
         InputError: the input is too small for the pools.
     """
-    spec = NetworkSpec("cnn14", channels, input_size, classes, width, dropout)
-    return _panns(spec, CNN14)
-
-
-def _panns(spec: NetworkSpec, stages: Sequence[tuple[int, int]]) -> Classifier:
     reduction = math.prod(pool for _, pool in stages)
-    mels, frames = spec.input_size
+    mels, frames = input_size
     if min(mels, frames) < reduction:
         raise InputError(
-            f"{spec.architecture}: input_size {mels}×{frames} is too small for its pools; use at"
+            f"{architecture}: input_size {mels}×{frames} is too small for its pools; use at"
             f" least {reduction} mel bands and {reduction} frames, or resnet18"
         )
-    sizes = [spec.channels, *(scaled(channels, spec.width) for channels, _ in stages)]
+    sizes = [channels, *(scaled(size, width) for size, _ in stages)]
     blocks = [
-        ConvBlock(*channels, pool, BLOCK_DROPOUT * spec.dropout)
-        for channels, (_, pool) in zip(pairwise(sizes), stages, strict=True)
+        ConvBlock(*between, pool, BLOCK_DROPOUT * dropout)
+        for between, (_, pool) in zip(pairwise(sizes), stages, strict=True)
     ]
-    body = SpectrogramEncoder(mels, blocks, sizes[-1], spec.dropout)
-    return Classifier(body, sizes[-1], spec.classes, spec.dropout).apply(_initialise)
+    body = SpectrogramEncoder(mels, blocks, sizes[-1], dropout)
+    return Classifier(body, sizes[-1], classes, dropout).apply(_initialise)
+
+
+# 10 weight layers, 5,219,279 parameters with 527 classes; at least 16 mel bands and frames.
+cnn10 = partial(_panns, "cnn10", CNN10)
+# 14 weight layers, 80,753,615 parameters with 527 classes; at least 32 mel bands and frames.
+cnn14 = partial(_panns, "cnn14", CNN14)
 
 
 def _initialise(module: nn.Module) -> None:

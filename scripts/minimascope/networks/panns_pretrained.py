@@ -7,6 +7,7 @@ deviation 1 under ``normalize``), with the sample rate, window and hop of their 
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,38 +28,26 @@ MEL_FILTERS = "logmel_extractor.melW"
 NOT_OF_THE_BODY = ("spectrogram_extractor.", "logmel_extractor.", "fc_audioset.")
 
 
-def cnn10(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
-) -> Classifier:
-    """Return `panns.cnn10` where the published weights fit: one channel and full width.
+def _where_weights_fit(architecture: str, channels: int, width: float, **spec: Any) -> Classifier:
+    """Return PANNs' network of that name where its weights fit: one channel and full width.
 
     Raises:
         InputError: a value that these weights do not fit.
     """
-    _check("cnn10", channels, width)
-    return panns.cnn10(channels=1, input_size=input_size, classes=classes, dropout=dropout)
+    if channels != 1:
+        raise InputError(
+            f"{architecture}: the inputs have {channels} channels, but AudioSet's weights are for"
+            " one; use recordings of one channel or a network that is not pretrained"
+        )
+    if width != 1:
+        raise InputError(
+            f"{architecture}: width {width} does not fit AudioSet's weights; set width to 1.0"
+        )
+    return getattr(panns, architecture)(channels=channels, width=width, **spec)
 
 
-def cnn14(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
-) -> Classifier:
-    """Return `panns.cnn14` where the published weights fit: one channel and full width.
-
-    Raises:
-        InputError: a value that these weights do not fit.
-    """
-    _check("cnn14", channels, width)
-    return panns.cnn14(channels=1, input_size=input_size, classes=classes, dropout=dropout)
+cnn10 = partial(_where_weights_fit, "cnn10")
+cnn14 = partial(_where_weights_fit, "cnn14")
 
 
 def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
@@ -77,13 +66,12 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
     remedy = f"use {FILES[architecture]} of {RECORD}"
     content = read_weights(Path(path), remedy)
     mels = network.body.bn0.num_features
-    problem = _other_front_end(content, mels)
     state = network.body.state_dict()
     names = {_published_name(name): name for name in state}
-    weights = {
-        name: value for name, value in content.items() if not name.startswith(NOT_OF_THE_BODY)
-    }
-    problem = problem or misfit(weights, {theirs: state[ours] for theirs, ours in names.items()})
+    weights = {n: v for n, v in content.items() if not n.startswith(NOT_OF_THE_BODY)}
+    problem = _other_front_end(content, mels) or misfit(
+        weights, {theirs: state[ours] for theirs, ours in names.items()}
+    )
     if problem:
         raise InputError(f"{path}: not the weights of {architecture} ({problem}); {remedy}")
     network.body.load_state_dict({names[name]: value for name, value in weights.items()})
@@ -92,18 +80,6 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
         print(
             f"{path}: learnt on log-mels of {mels} bands with n_fft {n_fft}"
             " (PANNs: 1024 for 32 kHz, 512 for 16 kHz)"
-        )
-
-
-def _check(architecture: str, channels: int, width: float) -> None:
-    if channels != 1:
-        raise InputError(
-            f"{architecture}: the inputs have {channels} channels, but AudioSet's weights are for"
-            " one; use recordings of one channel or a network that is not pretrained"
-        )
-    if width != 1:
-        raise InputError(
-            f"{architecture}: width {width} does not fit AudioSet's weights; set width to 1.0"
         )
 
 

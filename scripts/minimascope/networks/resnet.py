@@ -30,26 +30,14 @@ class BasicBlock(nn.Module):
 
 
 def resnet18(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    *, channels: int, input_size: tuple[int, int], classes: int, width: float, dropout: float
 ) -> Classifier:
     """Return ResNet-18 with a 3×3 stride-1 stem and no max-pool.
 
     Four stages of two basic blocks with 64, 128, 256 and 512 channels (times ``width``), global
     average pool, linear head: 21 weight layers with the three shortcut convolutions. Features are
     [n, 512 · width]. Convolutions have no bias, because the BatchNorm after each has one. Weights
-    keep torch's default initialisation.
-
-    Args:
-        channels: channels of the input.
-        input_size: not used, the average pool takes any size.
-        classes: number of logits.
-        width: factor on the number of channels.
-        dropout: share of features dropped before the head in training.
+    keep torch's default initialisation. Arguments: see `NetworkSpec`; any input size will do.
     """
     sizes = [scaled(size, width) for size in STAGE_CHANNELS]
     layers = [*_convolution(channels, sizes[0], kernel_size=3, stride=1), nn.ReLU()]

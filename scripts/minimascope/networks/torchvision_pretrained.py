@@ -7,14 +7,14 @@ be built again anywhere. `find_weights` and `load_pretrained` put ImageNet weigh
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from ..errors import InputError, nearest
+from ..errors import InputError
 from . import Classifier
 from .weights_file import misfit, read_weights
 
@@ -23,23 +23,10 @@ SMALLEST_IMAGE = 32
 ADDRESS = "https://download.pytorch.org/models"
 
 
-@dataclass(frozen=True)
-class Pretrained:
-    """Where an architecture's ImageNet weights are.
-
-    Attributes:
-        file: torchvision's file name; its hexadecimal digits start the file's SHA-256.
-        last_layer: the name in the file of the layer that computes ImageNet's logits.
-    """
-
-    file: str
-    last_layer: str
-
-
-PRETRAINED = {
-    "resnet18": Pretrained("resnet18-f37072fd.pth", last_layer="fc"),
-    "vgg19_bn": Pretrained("vgg19_bn-c79401a0.pth", last_layer="classifier.6"),
-}
+# torchvision's file names, whose hexadecimal digits start the file's SHA-256.
+FILES = {"resnet18": "resnet18-f37072fd.pth", "vgg19_bn": "vgg19_bn-c79401a0.pth"}
+# The layers that compute ImageNet's logits.
+LAST_LAYERS = {"resnet18": "fc", "vgg19_bn": "classifier.6"}
 
 
 class AveragePool(nn.Module):
@@ -69,75 +56,58 @@ class AveragePool(nn.Module):
         return inside / inside.sum(1, keepdim=True)
 
 
-def resnet18(
+def _torchvision(
+    architecture: str,
     *,
     channels: int,
     input_size: tuple[int, int],
     classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    width: float,
+    dropout: float,
 ) -> Classifier:
-    """Return torchvision's ResNet-18: 7×7 stride-2 stem, max-pool, features [n, 512].
+    """Return torchvision's network with a new head.
 
-    21 weight layers with the three shortcut convolutions. The body keeps torchvision's
-    initialisation, the head torch's.
-
-    Args:
-        channels: 3.
-        input_size: height and width of the input, each at least 32.
-        classes: number of logits.
-        width: 1.
-        dropout: share of features dropped before the head in training.
+    The body keeps torchvision's initialisation, the head torch's. VGG-19 has two dropouts of its
+    own, of 0.5. Arguments: see `NetworkSpec`.
 
     Raises:
-        InputError: a value that these weights do not fit.
+        InputError: a value that ImageNet's weights do not fit.
     """
-    _check("resnet18", channels, input_size, width)
-    body = models.resnet18(weights=None)
-    features = body.fc.in_features
-    body.fc = nn.Identity()
+    if channels != CHANNELS:
+        raise InputError(
+            f"{architecture}: the images have {channels} channel(s), but ImageNet's have"
+            f" {CHANNELS}; use colour images or a network that is not pretrained"
+        )
+    if width != 1:
+        raise InputError(
+            f"{architecture}: width {width} does not fit ImageNet weights; set width to 1.0"
+        )
+    if min(input_size) < SMALLEST_IMAGE:
+        raise InputError(
+            f"{architecture}: input_size {'×'.join(map(str, input_size))}: both sides must be at"
+            f" least {SMALLEST_IMAGE}, because of its five halvings; resize the images"
+        )
+    body = getattr(models, architecture)(weights=None)
+    if architecture == "vgg19_bn":
+        body.avgpool = AveragePool(7)
+    features = body.get_submodule(LAST_LAYERS[architecture]).in_features
+    body.set_submodule(LAST_LAYERS[architecture], nn.Identity())
     return Classifier(body, features, classes, dropout)
 
 
-def vgg19_bn(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
-) -> Classifier:
-    """Return torchvision's VGG-19 with BatchNorm: features [n, 4096].
-
-    19 weight layers: sixteen convolutions, average pool to 7×7, two linear layers, each followed
-    by ReLU and a dropout of 0.5 (torchvision's own, whatever ``dropout`` is), and the head. The
-    body keeps torchvision's initialisation, the head torch's.
-
-    Args:
-        channels: 3.
-        input_size: height and width of the input, each at least 32.
-        classes: number of logits.
-        width: 1.
-        dropout: share of features dropped before the head in training, after torchvision's two.
-
-    Raises:
-        InputError: a value that these weights do not fit.
-    """
-    _check("vgg19_bn", channels, input_size, width)
-    body = models.vgg19_bn(weights=None)
-    body.avgpool = AveragePool(7)
-    features = body.classifier[-1].in_features
-    body.classifier[-1] = nn.Identity()
-    return Classifier(body, features, classes, dropout)
+# 7×7 stride-2 stem, max-pool, features [n, 512]; 21 weight layers with three in shortcuts.
+resnet18 = partial(_torchvision, "resnet18")
+# Average pool to 7×7 and two linear layers behind 16 convolutions, features [n, 4096]; 19 layers.
+vgg19_bn = partial(_torchvision, "vgg19_bn")
 
 
 def find_weights(architecture: str, folders: Sequence[Path]) -> Path:
     """Return the file of ImageNet weights in the first of the folders that has it.
 
     Raises:
-        InputError: an unknown architecture, or none of the folders has the file.
+        InputError: none of the folders has the file.
     """
-    name = _pretrained(architecture).file
+    name = FILES[architecture]
     for folder in folders:
         path = Path(folder, name)
         if path.is_file():
@@ -153,53 +123,23 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
 
     Args:
         network: what the builder of this architecture returned; unchanged if the file is refused.
-        architecture: a name in `PRETRAINED`.
+        architecture: ``resnet18`` or ``vgg19_bn``.
         path: a state dictionary of torchvision's network, saved by ``torch.save``. Nothing in it
             is executed.
 
     Raises:
-        InputError: an unknown architecture, or a file that is not readable, does not have the
-            checksum in its name, or holds other weights.
+        InputError: a file that is not readable, does not have the checksum in its name, or holds
+            other weights.
     """
-    pretrained = _pretrained(architecture)
     path = Path(path)
-    remedy = f"download {ADDRESS}/{pretrained.file} again"
+    remedy = f"download {ADDRESS}/{FILES[architecture]} again"
     _check_checksum(path, remedy)
-    weights = {
-        name: value
-        for name, value in read_weights(path, remedy).items()
-        if name not in (f"{pretrained.last_layer}.weight", f"{pretrained.last_layer}.bias")
-    }
+    last = [f"{LAST_LAYERS[architecture]}.{kind}" for kind in ("weight", "bias")]
+    weights = {n: v for n, v in read_weights(path, remedy).items() if n not in last}
     problem = misfit(weights, network.body.state_dict())
     if problem:
         raise InputError(f"{path}: not the weights of {architecture} ({problem}); {remedy}")
     network.body.load_state_dict(weights)
-
-
-def _pretrained(architecture: str) -> Pretrained:
-    if architecture not in PRETRAINED:
-        raise InputError(
-            f"{architecture}: no ImageNet weights are known for it;"
-            f" {nearest(architecture, PRETRAINED)}"
-        )
-    return PRETRAINED[architecture]
-
-
-def _check(architecture: str, channels: int, input_size: tuple[int, int], width: float) -> None:
-    if channels != CHANNELS:
-        raise InputError(
-            f"{architecture}: the images have {channels} channel(s), but ImageNet's have"
-            f" {CHANNELS}; use colour images or a network that is not pretrained"
-        )
-    if width != 1:
-        raise InputError(
-            f"{architecture}: width {width} does not fit ImageNet weights; set width to 1.0"
-        )
-    if min(input_size) < SMALLEST_IMAGE:
-        raise InputError(
-            f"{architecture}: input_size {'×'.join(map(str, input_size))}: both sides must be at"
-            f" least {SMALLEST_IMAGE}, because of its five halvings; resize the images"
-        )
 
 
 def _check_checksum(path: Path, remedy: str) -> None:

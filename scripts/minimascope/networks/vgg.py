@@ -13,12 +13,7 @@ REDUCTION = 2 ** len(STAGES)  # every stage ends in a max-pool that halves both 
 
 
 def vgg19(
-    *,
-    channels: int,
-    input_size: tuple[int, int],
-    classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    *, channels: int, input_size: tuple[int, int], classes: int, width: float, dropout: float
 ) -> Classifier:
     """Return VGG-19 with BatchNorm and a small classifier.
 
@@ -26,17 +21,10 @@ def vgg19(
     Linear–BatchNorm–ReLU and the linear head: 18 weight layers. Features are [n, 512 · width].
     The flattened size is 512 · width · h/32 · w/32: 512 for 32×32 pixels, 2048 for 64×64.
     Convolutions have no bias, because the BatchNorm after each has one. Weights keep torch's
-    default initialisation.
-
-    Args:
-        channels: channels of the input.
-        input_size: height h and width w of the input, multiples of 32.
-        classes: number of logits.
-        width: factor on the number of channels and on the hidden layer.
-        dropout: share of features dropped before the head in training.
+    default initialisation. Arguments: see `NetworkSpec`.
 
     Raises:
-        InputError: five max-pools do not divide the input evenly.
+        InputError: height h and width w are no multiples of 32.
     """
     if any(side < REDUCTION or side % REDUCTION for side in input_size):
         raise InputError(

@@ -130,8 +130,8 @@ def vit(
     channels: int,
     input_size: tuple[int, int],
     classes: int,
-    width: float = 1.0,
-    dropout: float = 0.0,
+    width: float,
+    dropout: float,
     patch_size: int = 4,
 ) -> Classifier:
     """Return the vision transformer with shifted patch tokenisation and locality self-attention.
@@ -141,14 +141,11 @@ def vit(
     [n, 512 · width]. Linear layers keep torch's default initialisation; class token and position
     embedding are drawn from N(0, 0.02²).
 
-    Args:
-        channels: channels of the input.
-        input_size: height and width of the input. Sides that are no multiples of ``patch_size`` are
-            filled up with zeros, the mean of normalised inputs.
-        classes: number of logits.
+    Args (others: see `NetworkSpec`):
+        input_size: sides that are no multiples of ``patch_size`` are filled up with zeros, the mean
+            of normalised inputs.
         width: factor on the token, head and MLP dimensions; depth and heads stay.
-        dropout: share dropped in training after each attention projection, after each MLP and
-            before the head.
+        dropout: acts after each attention projection, too, and after each MLP.
         patch_size: height and width of a patch, even, because the shift is half of it.
 
     Raises:
