@@ -61,18 +61,6 @@ def memory_rows() -> Iterator[str]:
         yield f"| {name} | {ours:.0f} | {usual:.0f} |"
 
 
-def import_rows() -> Iterator[str]:
-    """Yield the table of seconds in which a job does no work."""
-    yield "| job | seconds of imports | in units of `import torch` |"
-    yield "|---|---:|---:|"
-    torch_alone = cases.import_seconds("import torch")
-    yield f"| (`import torch` alone) | {torch_alone:.2f} | 1.00 |"
-    for script in sorted(cases.SCRIPTS.glob("*.py")):
-        if "snakemake." in script.read_text(encoding="utf-8"):
-            seconds = cases.import_seconds(cases.imports_of(script))
-            yield f"| {script.stem} | {seconds:.2f} | {seconds / torch_alone:.2f} |"
-
-
 def main() -> None:
     """Parse the command line, time and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,8 +81,9 @@ def main() -> None:
         cases.perturbation_case(by_copies=True),
         cases.landscape_case(),
         cases.trace_case(),
+        cases.toy_fits_case(),
     ]
-    lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows(), "", *import_rows()]
+    lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows()]
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch.nn.utils import vector_to_parameters
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.registry import TOY_FUNCTIONS
 from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.forward import fisher_rao_norm, relative_flatness
@@ -27,6 +28,9 @@ from minimascope.sharpness.landscape import loss_surface, symmetric_grid
 from minimascope.sharpness.losses import mean_loss
 from minimascope.sharpness.perturbation import sam_sharpness
 from minimascope.sharpness.trace import hutchpp_trace
+from minimascope.toy.fits import FitSpec, fit, pieces
+from minimascope.toy.networks import initial_parameters, perceptron
+from minimascope.toy.problems import all_samples, problems
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -319,6 +323,30 @@ def trace_case(products: int = 21, n: int = 200) -> Case:
     )
 
 
+def toy_fits_case(points: int = 500, epochs: int = 60) -> Case:
+    """The networks of all toy functions, trained as one and one after another."""
+    wanted, device = problems(TOY_FUNCTIONS, [0]), torch.device("cpu")
+    spec = FitSpec(points, 64, 1e-3, (epochs,), ())
+
+    def ours() -> None:
+        for piece in pieces(wanted, None, points, device):
+            fit(piece, spec, device)
+
+    def usual() -> None:
+        for problem in wanted:
+            (inputs,), (values,) = all_samples([problem], "train", points)
+            network = perceptron(spec.width)
+            vector_to_parameters(initial_parameters(spec.width, problem.seed), network.parameters())
+            optimizer = torch.optim.Adam(network.parameters(), lr=spec.lr)
+            for _ in range(epochs):
+                optimizer.zero_grad()
+                F.mse_loss(network(inputs)[:, 0], values).backward()
+                optimizer.step()
+
+    name = f"{len(wanted)} toy networks, {points} points, {epochs} epochs"
+    return Case(name, ours, usual, "one torch module after another", equal=False)
+
+
 def peak_megabytes(case: str, way: str) -> float:
     """Return how far a case raises the memory of a process of its own, in MB (on Linux).
 
@@ -343,21 +371,3 @@ def peak_megabytes(case: str, way: str) -> float:
         command, cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     return float(result.stdout.splitlines()[-1])
-
-
-def import_seconds(code: str) -> float:
-    """Return the wall-clock seconds of a Python process that only imports."""
-    program = (
-        f"import time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
-    )
-    command = [sys.executable, "-c", program]
-    runs = [
-        subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=True).stdout
-        for _ in range(3)
-    ]
-    return float(np.median([float(run.splitlines()[-1]) for run in runs]))
-
-
-def imports_of(script: Path) -> str:
-    """Return the import lines of a script of the workflow."""
-    return script.read_text(encoding="utf-8").partition("\n\n\ndef ")[0]

@@ -6,10 +6,9 @@ Prints Markdown tables. Without a GPU use --quick, which shows only that everyth
 import argparse
 import gc
 import os
-import platform
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -65,10 +64,13 @@ class Timing:
     warm_up: float
     gigabytes: float | None
 
-    @property
-    def run(self) -> float:
-        """Seconds of a whole run, warm-up included."""
-        return self.warm_up + RUN * self.epoch
+    def cells(self, size: Size, plain: "Timing") -> str:
+        """Return the columns that every row of the training table has."""
+        memory = "–" if self.gigabytes is None else f"{self.gigabytes:.1f}"
+        return (
+            f"{size.images / self.epoch:,.0f} | {plain.epoch / self.epoch:.2f} | {self.epoch:.2f}"
+            f" | {self.warm_up:.1f} | {self.warm_up + RUN * self.epoch:.0f} | {memory}"
+        )
 
 
 def synchronise(device: torch.device) -> None:
@@ -154,57 +156,27 @@ def time_sharpness(name: str, split: Split, size: Size, device: torch.device) ->
     return time.perf_counter() - start
 
 
-def cells(time: Timing, size: Size, plain: Timing) -> str:
-    """Return the columns that every row of the training table has."""
-    memory = "–" if time.gigabytes is None else f"{time.gigabytes:.1f}"
-    return (
-        f"{size.images / time.epoch:,.0f} | {plain.epoch / time.epoch:.2f} | {time.epoch:.2f}"
-        f" | {time.warm_up:.1f} | {time.run:.0f} | {memory}"
-    )
-
-
-def verdict(compiled: Timing, eager: Timing | None) -> str:
-    """Say whether compilation pays within one run, and how many seconds."""
-    if eager is None:
-        return "?"
-    saved = eager.run - compiled.run
-    return f"{'yes' if saved > 0 else 'no'} ({-saved:+.0f} s)"
-
-
 def training_rows(
-    settings: list[Setting], others: list[str], split: Split, size: Size, workers: int
+    settings: Iterable[Setting], split: Split, size: Size, workers: int
 ) -> Iterator[str]:
-    """Yield the training table: the plain loop, each setting, other networks in the best."""
+    """Yield the training table: the plain loop, then each setting."""
     device = default_device()
     yield (
         "| network | precision | SAM | compiled | images/s | × plain loop | s per epoch"
-        f" | warm-up (s) | {RUN} epochs (s) | memory (GB) | compiling pays |"
+        f" | warm-up (s) | {RUN} epochs (s) | memory (GB) |"
     )
-    yield "|---|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+    yield "|---|---|---|---|---:|---:|---:|---:|---:|---:|"
     plain = time_plain_loop(split, size, device, workers)
     loop = f"resnet18, DataLoader loop, {workers} workers"
-    yield f"| {loop} | torch's default | no | no | {cells(plain, size, plain)} | |"
-    measured: dict[Setting, Timing] = {}
-
-    def row(setting: Setting) -> str:
-        yes = {True: "yes", False: "no"}
-        what = (setting.network, setting.precision, yes[setting.sam], yes[setting.compile])
-        start = f"| {' | '.join(what)} |"
+    yield f"| {loop} | torch's default | no | no | {plain.cells(size, plain)} |"
+    for setting in settings:
+        sam, compiled = ("yes" if on else "no" for on in (setting.sam, setting.compile))
         try:
-            measured[setting] = time = time_training(setting, split, size, device)
+            cells = time_training(setting, split, size, device).cells(size, plain)
         except Exception as error:  # That one setting does not run here is a result as well.
             problem = " ".join(str(error).split())[:80].replace("|", "/")
-            return f"{start} failed | | | | | | {type(error).__name__}: {problem} |"
-        eager = measured.get(replace(setting, compile=False))
-        pays = f"{verdict(time, eager)} " if setting.compile else ""
-        return f"{start} {cells(time, size, plain)} | {pays}|"
-
-    yield from map(row, settings)
-    without_sam = [setting for setting in measured if not setting.sam]
-    if without_sam:
-        best = min(without_sam, key=lambda setting: measured[setting].run)
-        for name, compile in product(others, sorted({False, best.compile})):
-            yield row(replace(best, network=name, compile=compile))
+            cells = f"failed, {type(error).__name__}: {problem} | | | | |"
+        yield f"| {setting.network} | {setting.precision} | {sam} | {compiled} | {cells} |"
 
 
 def sharpness_rows(precisions: list[str], split: Split, size: Size) -> Iterator[str]:
@@ -215,25 +187,20 @@ def sharpness_rows(precisions: list[str], split: Split, size: Size) -> Iterator[
         yield f"| {name} | {time_sharpness(name, split, size, default_device()):.1f} |"
 
 
-def facts(device: torch.device) -> str:
-    """Return what the numbers depend on."""
-    versions = [f"torch {torch.__version__}", f"Python {platform.python_version()}"]
-    if device.type == "cuda":
-        versions += [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"]
-    return ", ".join([str(date.today()), device_name(device), *versions])
-
-
 def report(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield all lines."""
+    """Yield all lines: what the numbers depend on, and both tables."""
     device = default_device()
+    on_gpu = device.type == "cuda"
     size = replace(QUICK if arguments.quick else Size(), epochs=arguments.epochs)
     split = cases.pictures(size.images)
-    on_gpu = device.type == "cuda"
-    rounded = ["tf32", "bf16"] if on_gpu else ["bf16"]
-    ways = product(["fp32", *rounded], [False, True], [False] if arguments.quick else [False, True])
-    settings = [Setting("resnet18", name, compile, sam) for name, sam, compile in ways]
-    yield from (f"{facts(device)}; batch size {size.batch}, width {size.width:g}", "")
-    yield from training_rows(settings, ["vit", "vgg19"], split, size, arguments.workers)
+    facts = [str(date.today()), device_name(device), f"torch {torch.__version__}"]
+    facts += [f"CUDA {torch.version.cuda}"] if on_gpu else []
+    yield from (f"{', '.join(facts)}; batch size {size.batch}, width {size.width:g}", "")
+    precisions = ["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"]
+    compiled = [False] if arguments.quick else [False, True]
+    settings = [Setting("resnet18", *way) for way in product(precisions, compiled, [False, True])]
+    settings += [Setting(*way, False) for way in product(["vit", "vgg19"], ["bf16"], compiled)]
+    yield from training_rows(settings, split, size, arguments.workers)
     yield ""
     yield from sharpness_rows(["fp32", "tf32"] if on_gpu else ["fp32"], split, size)
 

@@ -1,11 +1,14 @@
-"""The benchmark compares equals: both ways give the same number."""
+"""The benchmark compares equals, and that for GPUs runs on a CPU too."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.fixture
@@ -35,6 +38,7 @@ def test_the_other_cases_run(cases):
         cases.perturbation_case(by_copies=False, samples=2),
         cases.perturbation_case(by_copies=True, samples=2),
         cases.landscape_case(points=3),
+        cases.toy_fits_case(points=9, epochs=2),
     ):
         assert not case.equal
         case.ours()
@@ -46,3 +50,26 @@ def test_the_trace_agrees_with_curvlinops(cases):
     case = cases.trace_case(products=9, n=16)
     ours, other = case.ours(), case.usual()
     assert abs(ours.value - other) < 6 * ours.standard_error
+
+
+def test_the_quick_run_for_gpus_fills_both_tables(tmp_path):
+    output = tmp_path / "gpu.md"
+    command = [sys.executable, "-W", "ignore", BENCHMARKS / "gpu.py", "--quick"]
+    command += ["--epochs", "1", "--workers", "0", "--output", output]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    text = output.read_text(encoding="utf-8")
+    assert result.stdout == text
+    facts, _, *lines = text.splitlines()
+    assert ", cpu, torch " in facts
+    training, sharpness = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in training]
+    assert {len(row) for row in rows} == {10}
+    assert [row[:4] for row in rows[3:]] == [
+        *(["resnet18", name, sam, "no"] for name in ("fp32", "bf16") for sam in ("no", "yes")),
+        *([network, "bf16", "no", "no"] for network in ("vit", "vgg19")),
+    ]
+    # Memory is known on a GPU only.
+    assert all(row[9] == "–" for row in rows[2:])
+    assert all(float(cell.replace(",", "")) >= 0 for row in rows[2:] for cell in row[4:9])
+    assert sharpness[-1].startswith("| fp32 | ")
