@@ -12,10 +12,9 @@ from torch.nn.utils import vector_to_parameters
 from minimascope.seeding import generator
 from minimascope.toy import networks
 from minimascope.toy.fits import FitSpec, fit
-from minimascope.toy.measure import measure
+from minimascope.toy.measure import losses_of, measure, sam_sharpness
 from minimascope.toy.networks import initial_parameters, perceptron
 from minimascope.toy.problems import Problem, samples
-from minimascope.toy.sharpness import losses_of, sam_sharpness
 
 PROBLEM = Problem("himmelblau", 0)
 RADII = (0.0005, 0.05, 0.5)
@@ -40,7 +39,7 @@ def test_it_is_a_plain_loop_over_moved_copies():
     points, values = samples(PROBLEM, "train", 40)
     parameters = several()
     ours = sam_sharpness(
-        parameters, points, values, RADII, 5, generator=generator(1), dtype=torch.float64
+        parameters, points, values, RADII, 5, draws=generator(1), dtype=torch.float64
     )
     draws, size = generator(1), parameters.shape[1]
     directions = [torch.empty(size).normal_(generator=draws).double() for _ in range(5)]
@@ -66,7 +65,7 @@ def test_small_radius_gives_the_closed_form_of_the_gradient():
     gradient = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
     expected = gradient.norm().item() * math.sqrt(2 / (math.pi * len(gradient)))
     ((estimate,),) = sam_sharpness(
-        several()[:1], points, values, [1e-6], 2000, generator=generator(2), dtype=torch.float64
+        several()[:1], points, values, [1e-6], 2000, draws=generator(2), dtype=torch.float64
     )
     assert abs(estimate.mean - expected) < 4 * estimate.standard_error
     assert estimate.standard_error < 0.03 * expected
@@ -83,9 +82,9 @@ def test_parts_of_any_size_give_the_same_losses(monkeypatch):
 def test_rounding_is_told_in_float32_alone():
     points, values = samples(PROBLEM, "train", 40)
     single, double = (
-        sam_sharpness(
-            several()[:1], points, values, [0.005], 5, generator=generator(3), dtype=dtype
-        )[0][0]
+        sam_sharpness(several()[:1], points, values, [0.005], 5, draws=generator(3), dtype=dtype)[
+            0
+        ][0]
         for dtype in (torch.float32, torch.float64)
     )
     assert double.rounding == 0

@@ -8,7 +8,7 @@ from ..data.prepared import Split
 from ..errors import InputError
 from ..evaluation.predict import loss_and_accuracy
 from ..jobs.progress import progress
-from ..measurement import Measured, Measurement, Protocol
+from ..measurement import Measured, Measurement
 from ..networks import count_weight_layers, features_and_head
 from ..seeding import child
 from .losses import in_dtype_of
@@ -117,22 +117,20 @@ def measure(
     model, split = subject.model, subject.split
     check(model, split.inputs, split.labels)
     features, logits, head = _features_and_logits(model, split, batch_size)
-    layers = count_weight_layers(model)
+    layers, n = count_weight_layers(model), len(split)
+    norm = fisher_rao_norm(logits, split.labels, layers)
+    flatness = relative_flatness(features, head.weight, bias_of(head))
     loss, accuracy = loss_and_accuracy(logits, split.labels)
     measurements = [
-        *_numbers(
-            len(split),
-            "corrected",
-            fisher_rao_norm=fisher_rao_norm(logits, split.labels, layers),
-            relative_flatness=relative_flatness(features, head.weight, bias_of(head)),
-            squared_weight_norm=squared_weight_norm(model),
-        ),
+        Measurement("fisher_rao_norm", norm, "1", n),
+        Measurement("relative_flatness", flatness, "1", n),
+        Measurement("squared_weight_norm", squared_weight_norm(model), "1", n),
         Measurement("train_loss", loss, "nats", len(split)),
-        Measurement("train_accuracy", accuracy, "fraction", len(split)),
+        Measurement("train_accuracy", accuracy, "fraction", n),
     ]
     if published:
-        fisher_rao_norm_l5 = (PUBLISHED_LAYERS + 1) / (layers + 1) * measurements[0].value
-        measurements += _numbers(len(split), "published", fisher_rao_norm_l5=fisher_rao_norm_l5)
+        norm *= (PUBLISHED_LAYERS + 1) / (layers + 1)
+        measurements.append(Measurement("fisher_rao_norm_l5", norm, "1", n, "published"))
         part = split.drawn(published_share, child(generator, "published share"))
         if part is not split:
             features, _, _ = _features_and_logits(model, part, batch_size)
@@ -151,10 +149,10 @@ def _published_flatness(
         for part in features.split(PUBLISHED_BATCH_SIZE)
     )
     loss, _ = loss_and_accuracy(logits, split.labels)
-    n = len(split)
+    n, name = len(split), "relative_flatness_published"
     return [
-        *_numbers(n, "published", relative_flatness_published=flatness),
-        Measurement("relative_flatness_published_loss", loss, "nats", n, "published"),
+        Measurement(name, flatness, "1", n, "published"),
+        Measurement(f"{name}_loss", loss, "nats", n, "published"),
     ]
 
 
@@ -175,7 +173,3 @@ def _features_and_logits(
 
     features, logits = in_batches(whole, (split.inputs,), batch_size)
     return features, logits, head
-
-
-def _numbers(n: int, protocol: Protocol, **values: float) -> list[Measurement]:
-    return [Measurement(name, value, "1", n, protocol) for name, value in values.items()]

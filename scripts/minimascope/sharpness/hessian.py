@@ -1,6 +1,5 @@
 """Curvature of the training loss: eigenvalues, trace and spectral density of its Hessian."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,8 +19,8 @@ from ..seeding import child
 from .flat import selected_parameters
 from .losses import BATCH_SIZE, cross_entropy
 from .operator import LossHessian
-from .subject import Subject, check
-from .trace import Trace, hutchpp_trace
+from .subject import Subject
+from .trace import hutchpp_trace
 
 TOO_MANY_STEPS = (
     "the Hessian has fewer than {} distinct eigenvalues, which ends the Lanczos iteration early;"
@@ -222,25 +221,28 @@ def measure(
         dtype: ``float32`` or ``float64``.
         batch_size: how many inputs are computed at once.
     """
-    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
-    check(model, subject.split.inputs, subject.split.labels)
-    decay = subject.weight_decay if l2 else 0.0
+    decay, n = subject.weight_decay if l2 else 0.0, len(subject.split)
+    model = subject.in_dtype(dtype).model
     operator = loss_hessian(model, subject.split, parameters, decay, batch_size)
-    n = len(subject.split)
     measurements: list[Measurement] = []
     details: dict[str, Any] = {"parameters": operator.shape[0], "weight_decay": decay}
     arrays: dict[str, np.ndarray] = {}
-    for end, count in (("largest", eigenvalues), ("smallest", smallest_eigenvalues)):
+    for end, name, count in (
+        ("largest", "hessian_top_eigenvalue", eigenvalues),
+        ("smallest", "hessian_smallest_eigenvalue", smallest_eigenvalues),
+    ):
         if count:
             draws = child(generator, f"{end} eigenvalues")
             found = extreme_eigenvalues(operator, count, draws, tolerance, max_iterations, end)
-            measurements.append(_extreme_eigenvalue(found, end, n))
+            how = {"noise_floor": found.residuals[0], "converged": found.converged}
+            measurements.append(Measurement(name, found.values[0], "1", n, **how))
             details[f"{end}_eigenvalues"] = asdict(found) | {"tolerance": tolerance}
             arrays[f"{end}_eigenvalues"] = np.array(found.values)
             arrays[f"{end}_residuals"] = np.array(found.residuals)
     if trace_products:
         trace = hutchpp_trace(operator, trace_products, child(generator, "trace"))
-        measurements.append(_trace(trace, n))
+        error = trace.standard_error
+        measurements.append(Measurement("hessian_trace", trace.value, "1", n, standard_error=error))
         details["trace"] = asdict(trace)
     if density_probes:
         draws = child(generator, "density")
@@ -248,14 +250,3 @@ def measure(
         arrays |= {"nodes": nodes, "weights": weights}
         details["density"] = {"probes": density_probes, "steps": nodes.shape[1]}
     return Measured(measurements, details, arrays)
-
-
-def _extreme_eigenvalue(found: Eigenvalues, end: str, n: int) -> Measurement:
-    name = {"largest": "hessian_top_eigenvalue", "smallest": "hessian_smallest_eigenvalue"}[end]
-    value, floor = found.values[0], found.residuals[0]
-    return Measurement(name, value, "1", n, noise_floor=floor, converged=found.converged)
-
-
-def _trace(trace: Trace, n: int) -> Measurement:
-    error = trace.standard_error
-    return Measurement("hessian_trace", trace.value, "1", n, standard_error=error)

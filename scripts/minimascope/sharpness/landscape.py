@@ -16,7 +16,7 @@ from ..measurement import Measured, Measurement
 from .directions import Normalisation, random_direction, state_of
 from .flat import FlatTensors
 from .losses import BATCH_SIZE, mean_loss
-from .subject import Subject, check
+from .subject import Subject
 
 Direction = Mapping[str, torch.Tensor]
 
@@ -142,9 +142,7 @@ def measure(
     """
     if not direction_seeds:
         raise InputError("direction_seeds: is empty; give at least one")
-    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
-    split = subject.split
-    check(model, split.inputs, split.labels)
+    model, split = subject.in_dtype(dtype).model, subject.split
     grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
     surfaces, lines = [], []
     for seed in direction_seeds:
@@ -162,15 +160,18 @@ def measure(
 
 
 def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:
-    mean = float(np.mean(values))
-    largest = Measurement("asc_sharpness_max", max(values), "percent", n)
+    mean, largest = float(np.mean(values)), max(values)
     if len(values) == 1:
-        return [Measurement("asc_sharpness", mean, "percent", n), largest]
-    deviation = float(np.std(values, ddof=1))
-    error = deviation / len(values) ** 0.5
+        error, spread = None, []
+    else:
+        deviation = float(np.std(values, ddof=1))
+        error, variation = deviation / len(values) ** 0.5, deviation / mean if mean else 0.0
+        spread = [
+            Measurement("asc_sharpness_std", deviation, "percent", n),
+            Measurement("asc_sharpness_cv", variation, "1", n),
+        ]
     return [
         Measurement("asc_sharpness", mean, "percent", n, standard_error=error),
-        largest,
-        Measurement("asc_sharpness_std", deviation, "percent", n),
-        Measurement("asc_sharpness_cv", deviation / mean if mean else 0.0, "1", n),
+        Measurement("asc_sharpness_max", largest, "percent", n),
+        *spread,
     ]

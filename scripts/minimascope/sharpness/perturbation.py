@@ -13,13 +13,7 @@ from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..seeding import child
-from .adaptive import (
-    Ascent,
-    Norm,
-    NormalisedLogits,
-    average_sharpness,
-    worst_sharpness,
-)
+from .adaptive import Ascent, Norm, NormalisedLogits, average_sharpness, worst_sharpness
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .losses import BATCH_SIZE, mean_loss
@@ -99,25 +93,17 @@ def measure(
         published_share: of the data, for the published procedure.
         adaptive: settings of `adaptive_sharpness`, or None to leave it out.
     """
-    model = copy.deepcopy(subject.model).eval().to(getattr(torch, dtype))
-    subject = replace(subject, model=model)
-    split = subject.split
-    estimate = sam_sharpness(
-        model,
-        split.inputs,
-        split.labels,
-        radius,
-        samples,
-        generator=child(generator, "SAM-sharpness"),
-    )
+    subject = subject.in_dtype(dtype)
+    split, draws = subject.split, child(generator, "SAM-sharpness")
+    data = split.inputs, split.labels
+    estimate = sam_sharpness(subject.model, *data, radius, samples, generator=draws)
     floor = None if dtype == "float64" else estimate.rounding
-    pairs = {
-        "sam_sharpness": (estimate.mean, estimate.standard_error),
-        "sam_sharpness_signed": (estimate.signed_mean, estimate.signed_standard_error),
-    }
     measurements = [
         Measurement(name, value, "1", len(split), standard_error=error, noise_floor=floor)
-        for name, (value, error) in pairs.items()
+        for name, value, error in (
+            ("sam_sharpness", estimate.mean, estimate.standard_error),
+            ("sam_sharpness_signed", estimate.signed_mean, estimate.signed_standard_error),
+        )
     ]
     details: dict[str, Any] = {"standard_deviation": estimate.standard_deviation}
     if published:
@@ -180,11 +166,10 @@ def adaptive_sharpness(
     groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
     ascent = Ascent(worst_radius, norm, steps)
     worst, error = worst_sharpness(model, split, ascent, group_size, generator=groups)
-    values = {
-        "adaptive_sharpness_average": (average.signed_mean, average.signed_standard_error),
-        "adaptive_sharpness_worst": (worst, error),
-    }
     return [
         Measurement(name, value, "nats", len(split), standard_error=error)
-        for name, (value, error) in values.items()
+        for name, value, error in (
+            ("adaptive_sharpness_average", average.signed_mean, average.signed_standard_error),
+            ("adaptive_sharpness_worst", worst, error),
+        )
     ]

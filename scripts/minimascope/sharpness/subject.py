@@ -1,5 +1,6 @@
 """What sharpness is measured of: a network at a minimum, and the data its loss is taken over."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +29,12 @@ class Subject:
     augmentation: Augmentation | None = None
     originals: Split | None = None
     weight_decay: float = 0.0
+
+    def in_dtype(self, dtype: str) -> "Subject":
+        """Return a copy of the network in a floating type on the same data, after `check`."""
+        model = copy.deepcopy(self.model).eval().to(getattr(torch, dtype))
+        check(model, self.split.inputs, self.split.labels)
+        return replace(self, model=model)
 
     def augmented(self, generator: torch.Generator) -> "Subject":
         """Return the same network on one augmented copy of the data, drawn once and kept."""

@@ -6,12 +6,11 @@ They are functions f(x, y) of two arrays or tensors of the same shape, evaluated
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TypeVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 
 # Arrays or tensors.
 Numbers = TypeVar("Numbers")
@@ -96,9 +95,8 @@ def toy_function(name: str) -> ToyFunction:
     """Return the function of that name.
 
     Raises:
-        InputError: if there is none; the message has the nearest name.
+        InputError: there is none.
     """
     if name in FUNCTIONS:
         return FUNCTIONS[name]
-    (nearest,) = get_close_matches(name, FUNCTIONS, n=1, cutoff=0)
-    raise InputError(f"toy function {name!r}: unknown name; did you mean {nearest!r}?")
+    raise InputError(f"toy function {name!r}: unknown name; {nearest(name, FUNCTIONS)}")

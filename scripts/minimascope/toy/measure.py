@@ -1,5 +1,9 @@
-"""Everything that is measured of the networks of one toy function and seed."""
+"""What is measured of many small networks at once: losses, and SAM-sharpness.
 
+See `sharpness.perturbation.sam_sharpness` for the measure of one network.
+"""
+
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,10 +11,82 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..jobs.progress import progress
 from ..seeding import generator
+from ..sharpness.estimate import Estimate
 from .fits import NOT_REACHED
+from .networks import mean_squared_errors, networks_at_once
 from .problems import Problem, all_samples
-from .sharpness import losses_of, sam_sharpness
+
+
+@torch.no_grad()
+def losses_of(parameters: Tensor, points: Tensor, values: Tensor) -> Tensor:
+    """Return the mean squared errors [networks] of networks on the same data, in float64.
+
+    The outputs are computed in the type of the parameters, in parts of bounded memory.
+
+    Args:
+        parameters: [networks, P].
+        points: [n, 2].
+        values: [n].
+    """
+    size = networks_at_once(len(points), parameters.device)
+    points = points.to(parameters.dtype)
+    losses = [
+        mean_squared_errors(
+            part, points.expand(len(part), -1, -1), values.double().expand(len(part), -1)
+        )
+        for part in parameters.split(size)
+    ]
+    return torch.cat(losses)
+
+
+@torch.no_grad()
+def sam_sharpness(
+    parameters: Tensor,
+    points: Tensor,
+    values: Tensor,
+    radii: Sequence[float],
+    perturbations: int,
+    *,
+    draws: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> list[list[Estimate]]:
+    """Return the average-case SAM-sharpness of networks at several radii, [networks][radii].
+
+    S = 1/K Σ_k |L(θ + δ_k) − L(θ)| / ρ with δ_k ∼ N(0, ρ²/P · I), L being the mean squared error.
+    All networks and radii share the directions of the perturbations, so that their differences
+    are not those of the draws; single estimates are as good as with draws of their own.
+
+    Args:
+        parameters: [networks, P], all of the same data.
+        points: [n, 2], in float64.
+        values: [n], in float64.
+        radii: ρ.
+        perturbations: K, at least 2.
+        draws: of the perturbations, on the parameters' device.
+        dtype: in which the networks are evaluated.
+    """
+    size = parameters.shape[1]
+    directions = torch.stack(
+        [
+            torch.empty(size, device=parameters.device).normal_(generator=draws)
+            for _ in range(perturbations)
+        ]
+    ).to(dtype)
+    estimates = []
+    for network in progress(parameters, "SAM-sharpness", "network"):
+        exact = losses_of(network[None].double(), points, values)
+        network = network.to(dtype)
+        centre = losses_of(network[None], points, values)
+        rounding = (centre - exact).abs().item()
+        of_network = []
+        for radius in radii:
+            moved = torch.add(network, directions, alpha=radius / math.sqrt(size))
+            signed = (losses_of(moved, points, values) - centre) / radius
+            of_network.append(Estimate.of_differences(signed, rounding / radius))
+        estimates.append(of_network)
+    return estimates
 
 
 def measure(
@@ -28,7 +104,7 @@ def measure(
     """Yield a row for each network that was kept and each radius; one for a loss never reached.
 
     Losses are mean squared errors in float64, the gap is test minus training loss. Sharpness is
-    that of the training loss (`sharpness.sam_sharpness`); ``noise_floor`` is what rounding alone
+    that of the training loss (`sam_sharpness`); ``noise_floor`` is what rounding alone
     may contribute to it, None in float64. Values of a loss that was never reached are None.
 
     Args:
@@ -51,7 +127,7 @@ def measure(
     networks = copies[reached]
     draws = generator(problem.seed, "toy perturbations", problem.function, device=device)
     estimates = sam_sharpness(
-        networks, *data, radii, perturbations, generator=draws, dtype=getattr(torch, dtype)
+        networks, *data, radii, perturbations, draws=draws, dtype=getattr(torch, dtype)
     )
     train_losses = losses_of(networks.double(), *data).tolist()
     test_losses = losses_of(networks.double(), *test_data).tolist()
