@@ -47,9 +47,13 @@ class CheckpointFile:
         Raises:
             InputError: the file is there but damaged.
         """
-        if not self.path.exists():
-            return Progress()
-        tensors, metadata = load_tensors(self.path)
+        try:
+            tensors, metadata = load_tensors(self.path)
+        except InputError:
+            # Also one that a second process of the same job, which is finished, has just removed.
+            if not self.path.exists():
+                return Progress()
+            raise
         if metadata.get("identity") != self.identity:
             return Progress()
         load_weights(model, _part(tensors, "model."), self.path)

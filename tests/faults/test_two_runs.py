@@ -110,7 +110,9 @@ def test_a_killed_run_leaves_a_lock_and_one_that_lives_keeps_its_own(
     assert_same_results(project, undisturbed)
 
 
-def test_an_orphaned_job_is_waited_for(project: Project, undisturbed: Project, tmp_path: Path):
+def test_an_orphaned_job_and_the_next_run_do_each_other_no_harm(
+    project: Project, undisturbed: Project, tmp_path: Path
+):
     process = start(project, MODEL, output=tmp_path / "screen.txt")
     try:
         wait_until(project.results(CHECKPOINT).exists, process, "it trained")
