@@ -44,8 +44,10 @@ def make(project: Project, target: str) -> subprocess.CompletedProcess:
 def checked_out(project: Project) -> Project:
     """Return a project whose checkout is its working folder, as most users have it."""
     copy_workflow(project.folder)
-    for name in ("Makefile", "requirements.txt", "constraints.txt"):
-        shutil.copy2(ROOT / name, project.folder)
+    shutil.copytree(ROOT / "tools", project.folder / "tools")
+    # The last one is the newest, so that nothing is installed.
+    for name in ("requirements.txt", "constraints.txt", "Makefile"):
+        shutil.copy(ROOT / name, project.folder)
     return Project(project.folder, project.folder)
 
 

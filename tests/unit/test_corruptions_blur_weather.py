@@ -220,3 +220,5 @@ def test_layers_cover_the_same_part_of_small_and_large_images():
     }
     assert means[8] == pytest.approx(means[32], rel=0.05)
     assert means[96] == pytest.approx(means[32], rel=0.05)
+    # Where layers shrink they are averaged.
+    assert corrupt(constant_images(0, n=100, side=8), "snow", 3, 0).double().std() < 10
