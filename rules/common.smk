@@ -20,7 +20,7 @@ from minimascope.canonical import canonical_json
 from minimascope.jobs.code_version import code_version
 from minimascope.jobs.killed import KilledJobs
 from minimascope.study.conditions import condition_rows
-from minimascope.data.corruptions.names import CORRUPTIONS
+from minimascope.data.corruptions.severities import CORRUPTIONS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file
 from minimascope.disk import check_folder

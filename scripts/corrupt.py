@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from minimascope.data.corruptions.generated import CorruptionRequest, save_corrupted
+from minimascope.data.corruptions.copies import CorruptionRequest, save_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.jobs.job import job
 from minimascope.registry import CORRUPTED_SETS

@@ -2,7 +2,7 @@
 
 import time
 
-from minimascope.data.corruptions.generated import load_corrupted
+from minimascope.data.corruptions.copies import load_corrupted
 from minimascope.devices import device_name, precision
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
 from minimascope.files import write_json

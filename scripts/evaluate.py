@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict
 
 from minimascope.data.augment import Augmentation, augment
-from minimascope.data.corruptions.generated import load_corrupted
+from minimascope.data.corruptions.copies import load_corrupted
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
 from minimascope.evaluation.domains import domain_rows, measure_domains

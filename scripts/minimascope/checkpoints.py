@@ -12,7 +12,7 @@ from torch import nn
 
 from .errors import InputError
 from .files import remove_abandoned
-from .tensors import load_tensors, save_tensors
+from .tensors import below, load_tensors, save_tensors
 
 # Writing checkpoints may take this share of the training time.
 LARGEST_OVERHEAD = 0.05
@@ -47,16 +47,20 @@ class CheckpointFile:
         Raises:
             InputError: the file is there but damaged.
         """
-        if not self.path.exists():
-            return Progress()
-        tensors, metadata = load_tensors(self.path)
+        try:
+            tensors, metadata = load_tensors(self.path)
+        except InputError:
+            # Also one that a second process of the same job, which is finished, has just removed.
+            if not self.path.exists():
+                return Progress()
+            raise
         if metadata.get("identity") != self.identity:
             return Progress()
-        load_weights(model, _part(tensors, "model."), self.path)
+        load_weights(model, below(tensors, "model."), self.path)
         if average is not None:
-            load_weights(average, _part(tensors, "average."), self.path)
+            load_weights(average, below(tensors, "average."), self.path)
         state: dict[int, dict[str, Any]] = {}
-        for name, tensor in _part(tensors, "optimizer.").items():
+        for name, tensor in below(tensors, "optimizer.").items():
             index, _, key = name.partition(".")
             # A copy lies in memory as any new tensor does; products round by that.
             state.setdefault(int(index), {})[key] = tensor.clone()
@@ -105,10 +109,6 @@ class CheckpointFile:
         """Delete the checkpoint, once what it is for is safely written."""
         self.path.unlink(missing_ok=True)
         remove_abandoned(self.path)
-
-
-def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _to_json(row: Mapping[str, float]) -> list[list[str | float | None]]:

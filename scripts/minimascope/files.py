@@ -110,14 +110,24 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises InputError naming the file if it cannot be read or does not match its hash.
     """
-    try:
+    with readable(path, "JSON document"):
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-        found = document.pop(HASH_KEY, None)
-        matches = found == _document_hash(document)
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: not a readable JSON document ({error}); delete it and run again"
-        ) from error
-    if not matches:
-        raise InputError(f"{path}: content does not match its hash; delete it and run again")
+        check_hash(document.pop(HASH_KEY, None), _document_hash(document))
     return document
+
+
+@contextmanager
+def readable(path: str | os.PathLike, kind: str) -> Iterator[None]:
+    """Raise InputError naming the file for whatever its reader makes of arbitrary bytes."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a readable {kind} ({error}); delete it and run again"
+        ) from error
+
+
+def check_hash(found: str | None, expected: str) -> None:
+    """Raise ValueError unless the hash in a file is that of its content."""
+    if found != expected:
+        raise ValueError("its content does not match its hash")

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .errors import InputError
-from .files import HASH_KEY, atomic
+from .files import HASH_KEY, atomic, check_hash, readable
 from .safetensors_files import content_hash
 
 
@@ -25,15 +24,8 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises InputError naming the file if it cannot be read or does not match its hash.
     """
-    try:
+    with readable(path, ".npz file"):
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        found = str(arrays.pop(HASH_KEY, None))
-        matches = found == content_hash(arrays, {})
-    except Exception as error:  # whatever zipfile and NumPy make of arbitrary bytes
-        raise InputError(
-            f"{path}: not a readable .npz file ({error}); delete it and run again"
-        ) from error
-    if not matches:
-        raise InputError(f"{path}: content does not match its hash; delete it and run again")
+        check_hash(str(arrays.pop(HASH_KEY, None)), content_hash(arrays, {}))
     return arrays

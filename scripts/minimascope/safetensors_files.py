@@ -14,15 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .canonical import canonical_json
-from .errors import InputError
-from .files import HASH_KEY, atomic
+from .files import HASH_KEY, atomic, check_hash, readable
 
 # safetensors writes several metadata entries in random order; one JSON entry keeps files
 # byte-identical from run to run.
 METADATA_KEY = "minimascope"
-# What safetensors, JSON and NumPy make of arbitrary bytes; the last two of types of numbers that
-# NumPy has not, such as bfloat16.
-UNREADABLE = (OSError, SafetensorError, ValueError, RecursionError, TypeError, AttributeError)
 
 
 def content_hash(arrays: Mapping[str, ArrayLike], metadata: Mapping[str, Any]) -> str:
@@ -70,23 +66,11 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
 
 def load(path: str | os.PathLike, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read as `load_arrays` does, with arrays of a framework: ``numpy`` or ``pt`` (torch)."""
-    try:
-        with safe_open(path, framework=framework) as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-            if not isinstance(metadata, dict):
-                raise ValueError("its metadata are no mapping")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with readable(path, "safetensors file"), safe_open(path, framework=framework) as file:
+        metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+        if not isinstance(metadata, dict):
+            raise ValueError("this workflow has not written it")
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         described = {key: value for key, value in metadata.items() if key != HASH_KEY}
-        matches = metadata.get(HASH_KEY) == content_hash(arrays, described)
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}); delete it and run again"
-        ) from error
-    except KeyError as error:
-        raise InputError(
-            f"{path}: not a file of this workflow (its metadata has no {METADATA_KEY!r} entry);"
-            " delete it and run again"
-        ) from error
-    if not matches:
-        raise InputError(f"{path}: contents do not match their hash; delete it and run again")
+        check_hash(metadata.get(HASH_KEY), content_hash(arrays, described))
     return arrays, metadata

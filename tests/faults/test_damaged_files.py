@@ -12,9 +12,7 @@ from small_study import Project
 from tiny_study import (
     ARCHIVE,
     CHECKPOINT,
-    DATA,
     FORWARD,
-    INITIAL,
     MODEL,
     assert_same_results,
     error_of,
@@ -27,9 +25,11 @@ from tiny_study import (
 )
 from torch import nn
 
+from minimascope import checkpoints
 from minimascope.checkpoints import CheckpointFile, Progress
 from minimascope.data.archives import archive_files
 from minimascope.errors import InputError
+from minimascope.tensors import load_tensors
 
 SEED = 20261121
 HISTORY = ({"seconds": 0.5, "epoch": 1, "train_loss": float("nan")},)
@@ -63,16 +63,17 @@ def test_a_checkpoint_gives_back_the_history_in_its_own_order(tmp_path: Path):
     assert str(progress) == str(Progress(1, HISTORY))
 
 
-def test_a_damaged_checkpoint_is_never_used(tmp_path: Path):
+def test_a_checkpoint_that_a_finished_copy_of_the_job_removes_is_none(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.safetensors"
     file = CheckpointFile(path, "mine")
     file.save_if_cheap(*network_and_optimizer(), Progress(1, HISTORY))
-    content = path.read_bytes()
-    # Header and tensors are of about the same size.
-    for copy in damaged_copies(content, flips=500):
-        path.write_bytes(copy)
-        with pytest.raises(InputError, match=r"checkpoint\.safetensors: "):
-            file.restore(*network_and_optimizer())
+
+    def load_what_goes(path: Path) -> None:
+        path.unlink()
+        load_tensors(path)
+
+    monkeypatch.setattr(checkpoints, "load_tensors", load_what_goes)
+    assert file.restore(*network_and_optimizer()) == Progress()
 
 
 def test_a_damaged_archive_is_refused_or_holds_what_it_held(tmp_path: Path):
@@ -122,15 +123,6 @@ def test_a_damaged_checkpoint_is_reported_with_a_remedy_that_works(
     damage(copied.results(CHECKPOINT))
     follow(error_of(copied, MODEL), copied, CHECKPOINT)
     run_to(copied, MODEL)
-    assert_same_results(copied, undisturbed)
-
-
-@pytest.mark.workflow
-@pytest.mark.slow
-def test_damaged_data_are_reported_with_a_remedy_that_works(copied: Project, undisturbed: Project):
-    damage(copied.results(DATA))
-    follow(error_of(copied, INITIAL), copied, DATA)
-    run_to(copied, INITIAL)
     assert_same_results(copied, undisturbed)
 
 

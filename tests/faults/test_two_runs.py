@@ -44,8 +44,10 @@ def make(project: Project, target: str) -> subprocess.CompletedProcess:
 def checked_out(project: Project) -> Project:
     """Return a project whose checkout is its working folder, as most users have it."""
     copy_workflow(project.folder)
-    for name in ("Makefile", "requirements.txt", "constraints.txt"):
-        shutil.copy2(ROOT / name, project.folder)
+    shutil.copytree(ROOT / "tools", project.folder / "tools")
+    # The last one is the newest, so that nothing is installed.
+    for name in ("requirements.txt", "constraints.txt", "Makefile"):
+        shutil.copy(ROOT / name, project.folder)
     return Project(project.folder, project.folder)
 
 
@@ -110,7 +112,9 @@ def test_a_killed_run_leaves_a_lock_and_one_that_lives_keeps_its_own(
     assert_same_results(project, undisturbed)
 
 
-def test_an_orphaned_job_is_waited_for(project: Project, undisturbed: Project, tmp_path: Path):
+def test_an_orphaned_job_and_the_next_run_do_each_other_no_harm(
+    project: Project, undisturbed: Project, tmp_path: Path
+):
     process = start(project, MODEL, output=tmp_path / "screen.txt")
     try:
         wait_until(project.results(CHECKPOINT).exists, process, "it trained")

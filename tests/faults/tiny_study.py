@@ -97,7 +97,7 @@ def error_of(project: Project, *paths: str, study: Mapping = TINY) -> str:
 
 def partial_files(project: Project) -> list[Path]:
     """Return what only unfinished work leaves, outside Snakemake's own folder."""
-    endings = (".part", ".lock", Path(CHECKPOINT).name)
+    endings = (".part", Path(CHECKPOINT).name)
     files = (path for path in project.folder.rglob("*") if ".snakemake" not in path.parts)
     return [path for path in files if path.name.endswith(endings)]
 

@@ -1,13 +1,12 @@
 """Small recordings, tables, archives and official layouts that tests are made of."""
 
 import csv
-import tarfile
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from packing import files_below, packed
 
 RATE = 8000
 COLUMNS = ("filename", "label", "domain", "split", "seen")
@@ -76,17 +75,10 @@ def dcase_layout(folder: Path, scenes: Mapping[str, tuple[str, ...]] = SCENES) -
     return folder
 
 
-def packed(folder: Path, path: Path, top: str = "", only: Iterable[str] | None = None) -> Path:
+def packed_sounds(
+    folder: Path, path: Path, top: str = "", only: Iterable[str] | None = None
+) -> Path:
     """Pack a folder's files, or only some of them, as the archive that the path's name says."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    names = [file.relative_to(folder).as_posix() for file in files]
-    chosen = [name for name in names if only is None or name in only]
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in chosen:
-                archive.write(folder / name, f"{top}{name}")
-    else:
-        with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as archive:
-            for name in chosen:
-                archive.add(folder / name, f"{top}{name}")
-    return path
+    files = files_below(folder).items()
+    chosen = {top + name: content for name, content in files if only is None or name in only}
+    return packed(path, chosen)

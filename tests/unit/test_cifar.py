@@ -1,12 +1,11 @@
 """CIFAR's official layout, from small files made here."""
 
-import io
 import pickle
-import tarfile
 
 import numpy as np
 import pytest
 import torch
+from packing import packed
 
 from minimascope.data import cifar
 from minimascope.errors import InputError
@@ -34,11 +33,8 @@ def cifar100_files() -> dict[str, bytes]:
 
 
 def pack(files: dict[str, bytes], path, folder: str) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in {"readme.html": b"<p>", **files}.items():
-            member = tarfile.TarInfo(f"{folder}/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+    files = {"readme.html": b"<p>", **files}
+    packed(path, {f"{folder}/{name}": content for name, content in files.items()})
 
 
 def test_cifar10_is_read_from_its_archive_batch_by_batch(tmp_path):
@@ -55,43 +51,22 @@ def test_cifar10_is_read_from_its_archive_batch_by_batch(tmp_path):
 
 def test_an_unpacked_folder_will_do(tmp_path):
     pack(cifar100_files(), tmp_path / "cifar-100-python.tar.gz", "cifar-100-python")
-    packed = cifar.load_cifar100(tmp_path)
-    folder = tmp_path / "cifar-100-python"
-    folder.mkdir()
-    for name, content in cifar100_files().items():
-        (folder / name).write_bytes(content)
+    from_archive = cifar.load_cifar100(tmp_path)
+    packed(tmp_path / "cifar-100-python", cifar100_files())
     (tmp_path / "cifar-100-python.tar.gz").unlink()
     unpacked = cifar.load_cifar100(tmp_path)
-    assert torch.equal(packed.train.inputs, unpacked.train.inputs)
-    assert torch.equal(packed.test.labels, unpacked.test.labels)
+    assert torch.equal(from_archive.train.inputs, unpacked.train.inputs)
+    assert torch.equal(from_archive.test.labels, unpacked.test.labels)
     assert len(unpacked.classes) == 100
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_what_lies_beside_the_batches_is_not_read(tmp_path, packed):
+@pytest.mark.parametrize("place", ["cifar-10-python.tar.gz", "cifar-10-batches-py"])
+def test_what_lies_beside_the_batches_is_not_read(tmp_path, place):
     beside = {".DS_Store": b"x", "notes.txt": b"x", "old/test_batch": b"x", ".c/test_batch": b"x"}
-    files = cifar10_files() | beside
-    if packed:
-        pack(files, tmp_path / "cifar-10-python.tar.gz", "cifar-10-batches-py")
-    else:
-        for name, content in files.items():
-            path = tmp_path / "cifar-10-batches-py" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    top = "cifar-10-batches-py/" if place.endswith("gz") else ""
+    files = {f"{top}{name}": content for name, content in (cifar10_files() | beside).items()}
+    packed(tmp_path / place, files)
     assert cifar.load_cifar10(tmp_path).test.labels.tolist() == batch(9, b"labels", 10)[b"labels"]
-
-
-class Malicious:
-    def __reduce__(self):
-        return print, ("this must not run",)
-
-
-def test_a_batch_that_wants_to_run_code_is_refused_without_running_it(tmp_path, capsys):
-    files = cifar10_files() | {"data_batch_3": pickle.dumps(Malicious())}
-    pack(files, tmp_path / "cifar-10-python.tar.gz", "cifar-10-batches-py")
-    with pytest.raises(InputError, match=r"data_batch_3: .* wants to run .*print"):
-        cifar.load_cifar10(tmp_path)
-    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -100,6 +75,9 @@ def test_a_batch_that_wants_to_run_code_is_refused_without_running_it(tmp_path, 
         ({"data_batch_3": b"\x80\x02garbage"}, "data_batch_3: not a batch"),
         ({"test_batch": pickle.dumps({b"labels": [0]})}, "test_batch: 'data' is missing"),
         ({"test_batch": pickle.dumps({b"data": np.zeros((1, 3)), b"labels": [0]})}, "not rows of"),
+        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [0]})}, "'data' is no array"),
+        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [100]})}, "no list of labels"),
+        ({"batches.meta": pickle.dumps({b"label_names": [1]})}, "no list of names"),
     ],
 )
 def test_what_is_no_batch_is_named(tmp_path, files, message):

@@ -1,16 +1,15 @@
 """The official layout of acoustic scenes, from small recordings made here."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
-from audio_cases import SCENES, TABLES, dcase_layout, noise, packed, write_sound, write_table
+from audio_cases import SCENES, TABLES, dcase_layout, noise, packed_sounds, write_sound, write_table
+from refusals import refused
 
 from minimascope.data import dcase2020
 from minimascope.data.official import DCASE2020
 from minimascope.data.sound import encoded_sounds
-from minimascope.errors import InputError
 
 FOLDER = "TAU-urban-acoustic-scenes-2020-mobile-development"
 
@@ -26,11 +25,7 @@ def official_archives(folder: Path) -> None:
     parts = [[table for table, _ in TABLES.values()], audio[:2], audio[2:5], audio[5:]]
     for number, archive in enumerate(DCASE2020):
         only = parts[number] if number < len(parts) else []
-        packed(folder, folder.parent / archive.name, f"{FOLDER}/", only)
-
-
-def refusal(*parts: str):
-    return pytest.raises(InputError, match=".*".join(map(re.escape, parts)))
+        packed_sounds(folder, folder.parent / archive.name, f"{FOLDER}/", only)
 
 
 def rewrite(folder: Path, key: str, rows: list[tuple[str, ...]]) -> None:
@@ -60,7 +55,7 @@ def test_scene_city_and_device_come_from_the_name_and_seen_from_training(folder)
     assert [recording.seen for recording in recordings] == [True] * 4 + [False, True]
 
 
-def test_official_archives_give_what_the_folder_gives_without_being_unpacked(folder):
+def test_official_archives_give_what_the_folder_gives_without_being_unpacked_sounds(folder):
     unpacked = dcase2020.load(folder.parent)
     official_archives(folder)
     contents = [(folder / recording.filename).read_bytes() for recording in unpacked]
@@ -107,7 +102,7 @@ def test_columns_with_known_names_may_stand_in_another_order(folder):
 @pytest.mark.parametrize("key", TABLES)
 def test_a_missing_table_is_named(folder, key):
     (folder / TABLES[key][0]).unlink()
-    with refusal(FOLDER, f"no file {TABLES[key][0]}"):
+    with refused(FOLDER, f"no file {TABLES[key][0]}"):
         dcase2020.load(folder.parent)
 
 
@@ -125,13 +120,13 @@ def test_a_missing_table_is_named(folder, key):
 )
 def test_a_fault_in_a_fold_is_named_with_its_recording(folder, row, parts):
     rewrite(folder, "test", [row])
-    with refusal(*parts):
+    with refused(*parts):
         dcase2020.read_layout(folder)
 
 
 def test_a_device_that_contradicts_the_name_is_refused(folder):
     rewrite(folder, "meta", [("audio/park-oslo-5-0-s4.wav", "park", "oslo-5", "s5")])
-    with refusal("audio/park-oslo-5-0-s4.wav is listed as scene 'park' and device 'S5'"):
+    with refused("audio/park-oslo-5-0-s4.wav is listed as scene 'park' and device 'S5'"):
         dcase2020.read_layout(folder)
 
 
@@ -145,16 +140,7 @@ def test_the_first_missing_archive_is_named(folder):
     official_archives(folder)
     shutil.rmtree(folder)
     (folder.parent / f"{FOLDER}.audio.7.zip").unlink()
-    with refusal(f"{FOLDER}.audio.7.zip: no such archive"):
-        dcase2020.load(folder.parent)
-
-
-def test_a_damaged_archive_is_named(folder):
-    official_archives(folder)
-    shutil.rmtree(folder)
-    archive = folder.parent / f"{FOLDER}.audio.2.zip"
-    archive.write_bytes(archive.read_bytes()[:-30])
-    with refusal("audio.2.zip: not a readable archive"):
+    with refused(f"{FOLDER}.audio.7.zip: no such archive"):
         dcase2020.load(folder.parent)
 
 

@@ -1,6 +1,7 @@
 """Downloads from servers on this machine: continued, checked, and from another mirror."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mirror import Mirror
@@ -98,3 +99,13 @@ def test_a_whole_partial_file_is_only_checked(tmp_path, mirror):
     download.download(remote(server), tmp_path / "file.tar")
     assert (tmp_path / "file.tar").read_bytes() == CONTENT
     assert server.requests == []
+
+
+def test_a_second_download_waits_for_the_first_and_takes_over_its_file(tmp_path, mirror):
+    server = mirror(pause=0.2)
+    target = tmp_path / "file.tar"
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(download.download, [remote(server)] * 3, [target] * 3))
+    assert target.read_bytes() == CONTENT
+    assert server.requests == [None]
+    assert list(tmp_path.iterdir()) == [target]

@@ -7,7 +7,7 @@ import torch
 from scipy import special, stats
 from torch import nn
 
-from minimascope.data.corruptions.generated import CorruptedImages
+from minimascope.data.corruptions.copies import CorruptedImages
 from minimascope.errors import InputError
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
 from minimascope.evaluation.ensembles import (

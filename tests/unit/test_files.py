@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import pickle
 import random
 import signal
 import stat
@@ -145,7 +144,7 @@ def test_a_file_that_ends_early_is_refused_by_name(name, tmp_path):
 def test_a_document_without_its_hash_is_refused(tmp_path):
     path = tmp_path / "x.json"
     path.write_text(json.dumps(DOCUMENT))
-    with pytest.raises(InputError, match=r"x\.json: content does not match its hash; delete it"):
+    with pytest.raises(InputError, match=r"x\.json: .* does not match its hash\); delete it"):
         read_json(path)
     for text in ("[1, 2]", "null", "3"):
         path.write_text(text)
@@ -207,25 +206,11 @@ def test_all_files_are_as_readable_as_the_user_wants_new_files_to_be(tmp_path):
     assert modes == {0o640}
 
 
-class Trap:
-    def __reduce__(self):
-        return (os.mkdir, (os.environ["TRAP"],))
-
-
-def test_a_pickle_is_refused_without_being_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRAP", str(tmp_path / "sprung"))
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(InputError, match=r"x\.safetensors: not a readable safetensors file"):
-        load_tensors(path)
-    assert not (tmp_path / "sprung").exists()
-
-
 def test_a_foreign_safetensors_file_is_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"a": torch.ones(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match="not a file of this workflow"):
+    with pytest.raises(InputError, match="this workflow has not written it"):
         load_tensors(tmp_path / "x.safetensors")
 
 

@@ -107,20 +107,15 @@ def machine(names, monkeypatch) -> list[torch.device]:
     return chosen
 
 
-def test_a_job_keeps_to_the_first_free_gpu(names, machine):
+@pytest.mark.parametrize("on_a_cluster", [False, True])
+def test_a_job_keeps_to_the_first_free_of_several_gpus(names, machine, monkeypatch, on_a_cluster):
+    if on_a_cluster:
+        monkeypatch.setenv("SLURM_JOB_ID", "7")
     gpus.claim(names[:1])
     assert gpus.job_device() == torch.device("cuda", 1)
     assert gpus.job_device() == torch.device("cuda", 1)
     assert machine == [torch.device("cuda", 1)]
     assert gpus.claim(names) == 2
-
-
-def test_several_gpus_of_a_cluster_are_shared_out_as_those_of_a_machine(
-    names, machine, monkeypatch
-):
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    gpus.claim(names[:1])
-    assert gpus.job_device() == torch.device("cuda", 1)
 
 
 def test_the_only_gpu_that_a_cluster_assigned_is_taken_as_it_is(names, machine, monkeypatch):

@@ -1,7 +1,6 @@
 """No file that is read runs code, and what its header declares is not believed."""
 
 import json
-import os
 import pickle
 import struct
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import MakesFolder, refused
 
 from minimascope.checkpoints import CheckpointFile
-from minimascope.data.corruptions.generated import load_corrupted
+from minimascope.data.corruptions.copies import load_corrupted
 from minimascope.data.prepared import load_dataset
-from minimascope.errors import InputError
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import read_json
 from minimascope.models import load_model
@@ -25,16 +24,6 @@ from minimascope.study.file import read_study_file
 from minimascope.tensors import load_tensors
 
 CPU = torch.device("cpu")
-
-
-class Touch:
-    """A pickle that makes a file when it is loaded as pickles usually are."""
-
-    def __init__(self, marker: Path):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.marker),)
 
 
 def restore(path: Path) -> Any:
@@ -64,20 +53,16 @@ def test_a_pickle_in_the_place_of_a_file_is_refused_by_name_and_does_not_run(
 ):
     path, marker = tmp_path / "it.safetensors", tmp_path / "ran"
     with path.open("wb") as file:
-        written({"weight": Touch(marker)}, file)
-    with pytest.raises(InputError, match=r"it\.safetensors: ") as caught:
+        written({"weight": MakesFolder(marker)}, file)
+    with refused("it.safetensors: "):
         READERS[reader](path)
-    assert str(caught.value).isprintable()
     assert not marker.exists()
-    if written is pickle.dump:
-        pickle.loads(path.read_bytes())
-        assert marker.exists()  # so it would have run
 
 
 def test_arrays_of_objects_are_refused_and_do_not_run(tmp_path):
     marker = tmp_path / "ran"
-    np.savez(tmp_path / "it.npz", losses=np.array([Touch(marker)], dtype=object))
-    with pytest.raises(InputError, match=r"it\.npz: "):
+    np.savez(tmp_path / "it.npz", losses=np.array([MakesFolder(marker)], dtype=object))
+    with refused("it.npz: "):
         read_npz(tmp_path / "it.npz")
     assert not marker.exists()
 
@@ -102,5 +87,5 @@ SAFETENSORS = {
 @pytest.mark.parametrize("fault", SAFETENSORS)
 def test_a_hostile_header_of_safetensors_is_refused(tmp_path, fault):
     (tmp_path / "it.safetensors").write_bytes(SAFETENSORS[fault])
-    with pytest.raises(InputError, match=r"it\.safetensors: not a readable safetensors file"):
+    with refused("it.safetensors: not a readable safetensors file"):
         load_tensors(tmp_path / "it.safetensors")

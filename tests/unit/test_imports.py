@@ -35,6 +35,7 @@ print(json.dumps([name for name, code in json.load(sys.stdin).items() if asks(co
 """
 COMPONENTS = """
 from minimascope import registry
+from minimascope.study import loading
 
 kinds = registry.GATHERED, registry.TABLES, registry.ALL_FIGURES
 locations = [c.location for kind in kinds for c in kind.values()]

@@ -4,8 +4,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from minimascope.data.augment import Augmentation, augment
-from minimascope.data.masks import mask
+from minimascope.data.augment import Augmentation, augment, mask
 from minimascope.seeding import generator
 
 BANDS, FRAMES = 12, 20

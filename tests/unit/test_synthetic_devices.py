@@ -74,18 +74,6 @@ def test_impulse_responses_have_minimum_phase(name):
     assert np.abs(turned).max() < 0.05
 
 
-def test_unseen_devices_hear_narrower_bands():
-    frequency = np.geomspace(50, 16_000, 500)
-
-    def octaves(name: str) -> float:
-        level = designed(name, frequency)
-        loud = frequency[level > level.max() - 6]
-        return math.log2(loud[-1] / loud[0])
-
-    seen = [octaves(name) for name in DEVICES if name not in UNSEEN]
-    assert max(map(octaves, UNSEEN)) < min(seen)
-
-
 @pytest.mark.parametrize("name", SIMULATED)
 def test_a_steady_sine_follows_the_static_curve(name):
     device = DEVICES[name]
@@ -103,23 +91,6 @@ def test_real_devices_add_noise_and_do_not_compress(name):
     assert decibels(np.mean(heard**2)) == pytest.approx(DEVICES[name].noise, abs=0.1)
     levels = [decibels(np.mean(record(sine(level), name, rng()) ** 2)) for level in (-40, -10)]
     assert levels[1] - levels[0] == pytest.approx(30, abs=0.1)
-
-
-def test_the_compressor_is_quick_to_attack_and_slow_to_release():
-    device = DEVICES["s5"]
-    quiet, loud = sine(-60, 0.5), sine(-20, 0.5)
-    sound = np.concatenate([quiet, loud, quiet, quiet])
-    gains = decibels((np.abs(compress(sound, device)) + 1e-12) ** 2)
-    gains -= decibels((np.abs(sound) + 1e-12) ** 2)
-
-    def applied(seconds: float) -> float:
-        start = round(seconds * SAMPLE_RATE)
-        return np.median(gains[start : start + 100])
-
-    full = (-20 - device.threshold) * (1 / device.ratio - 1)
-    assert applied(0.53) == pytest.approx(full, abs=0.3)
-    assert applied(1.03) < 0.6 * full
-    assert applied(1.95) == 0
 
 
 @pytest.mark.parametrize("name", ["s1", "s6"])

@@ -22,16 +22,8 @@ from minimascope.errors import InputError
 
 ARGUMENTS = {"clips": 9, "seconds": 0.5, "seed": 3}
 LABELS = [
-    "airport",
-    "bus",
-    "metro",
-    "metro_station",
-    "park",
-    "public_square",
-    "shopping_mall",
-    "street_pedestrian",
-    "street_traffic",
-    "tram",
+    *("airport", "bus", "metro", "metro_station", "park", "public_square", "shopping_mall"),
+    *("street_pedestrian", "street_traffic", "tram"),
 ]
 UNSEEN = ("s4", "s5", "s6")
 
@@ -69,6 +61,7 @@ def decibels(power: float | np.ndarray) -> float | np.ndarray:
 
 
 def test_the_tables_are_those_of_the_official_layout(folder):
+    assert list(SCENES) == LABELS
     headers = {
         "meta.csv": "filename\tscene_label\tidentifier\tsource_label",
         "evaluation_setup/fold1_train.csv": "filename\tscene_label",
@@ -150,14 +143,6 @@ def test_files_are_24_bit_mono_wav_of_the_asked_length(folder):
         assert (info.samplerate, info.channels, info.frames) == (44_100, 1, 22_050)
 
 
-def test_no_clip_is_silent_or_clipped(folder):
-    for path in (folder / "audio").iterdir():
-        samples, _ = soundfile.read(path)
-        assert np.abs(samples).max() < 0.95
-        for part in np.array_split(samples, 10):
-            assert decibels(np.mean(part**2)) > -75
-
-
 def test_equal_seeds_give_equal_bytes(folder, tmp_path):
     state = str(np.random.get_state())  # noqa: NPY002
     write_scenes(tmp_path, **ARGUMENTS)
@@ -200,10 +185,6 @@ def test_wrong_arguments_are_named_and_nothing_is_written(tmp_path, changes, mes
 
 
 # Scenes
-
-
-def test_scenes_are_named_as_in_dcase():
-    assert list(SCENES) == LABELS
 
 
 @pytest.mark.parametrize("name", LABELS)

@@ -1,10 +1,10 @@
 """Tiny ImageNet's official layout, from small files made here."""
 
 import io
-import zipfile
 
 import pytest
 import torch
+from packing import packed
 from PIL import Image
 
 from minimascope.data import tiny_imagenet
@@ -35,9 +35,8 @@ def files() -> dict[str, bytes]:
 
 
 def pack(folder, content) -> None:
-    with zipfile.ZipFile(folder / "tiny-imagenet-200.zip", "w") as archive:
-        for name, data in content.items():
-            archive.writestr(f"tiny-imagenet-200/{name}", data)
+    files = {f"tiny-imagenet-200/{name}": data for name, data in content.items()}
+    packed(folder / "tiny-imagenet-200.zip", files)
 
 
 def test_validation_pictures_are_the_test_split_under_their_annotated_class(tmp_path):
@@ -54,16 +53,13 @@ def test_validation_pictures_are_the_test_split_under_their_annotated_class(tmp_
 
 def test_an_unpacked_folder_gives_the_same_whatever_is_hidden_in_it(tmp_path):
     pack(tmp_path, files())
-    packed = tiny_imagenet.load(tmp_path)
+    from_archive = tiny_imagenet.load(tmp_path)
     beside = {f"{part}/images/.ipynb_checkpoints/a.JPEG": jpeg(9) for part in ("train/n02", "val")}
-    for name, content in {**files(), **beside}.items():
-        path = tmp_path / "tiny-imagenet-200" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    packed(tmp_path / "tiny-imagenet-200", files() | beside)
     (tmp_path / "tiny-imagenet-200.zip").unlink()
     unpacked = tiny_imagenet.load(tmp_path)
     for split in ("train", "test"):
-        ours, theirs = getattr(packed, split), getattr(unpacked, split)
+        ours, theirs = getattr(from_archive, split), getattr(unpacked, split)
         assert torch.equal(ours.inputs, theirs.inputs)
         assert torch.equal(ours.labels, theirs.labels)
 
@@ -74,9 +70,4 @@ def test_annotations_and_pictures_must_belong_together(tmp_path, missing):
     del content[missing]
     pack(tmp_path, content)
     with pytest.raises(InputError, match=r"tiny-imagenet-200\.zip: val/val_annotations\.txt and"):
-        tiny_imagenet.load(tmp_path)
-
-
-def test_a_missing_archive_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"tiny-imagenet-200\.zip: not a readable archive"):
         tiny_imagenet.load(tmp_path)

@@ -14,7 +14,7 @@ import yaml
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
 
-from minimascope.data.corruptions.names import CORRUPTIONS
+from minimascope.data.corruptions.severities import CORRUPTIONS
 from minimascope.jobs.planning import planned_workflow
 from minimascope.registry import FIGURES, SHARPNESS
 

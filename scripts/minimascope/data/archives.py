@@ -21,18 +21,15 @@ LARGEST_FILE = 4 * 2**30
 MOST_FILES = 5_000_000
 LARGEST_UNPACKED = 2**28
 LARGEST_RATIO = 100
-# What tarfile reads at once to learn a member's name and the like.
-HEADER_TYPES = {
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-}
-LARGEST_HEADER = 2**20
-CHUNK = 2**20
-# A file's name and what reads it, while its archive is at it.
-Member = tuple[PurePosixPath, Callable[[], bytes]]
+TOO_MUCH = "more than an archive of its size can hold in earnest; replace it by a whole copy"
+LINK = "is a link or device; pack plain files only"
+# zipfile raises RuntimeError for encrypted files, and both several kinds for damaged headers.
+UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, zlib.error),
+    *(tarfile.TarError, zipfile.BadZipFile),
+)
+# What reads a file while its archive is at it; None for a folder.
+Read = Callable[[], bytes] | None
 
 
 def is_archive(path: str | PathLike) -> bool:
@@ -73,60 +70,49 @@ def _readable(path: str | PathLike) -> Iterator[None]:
         yield
     except InputError:
         raise
-    # zipfile raises RuntimeError for encrypted files, and both several kinds for damaged headers.
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        OverflowError,
-        struct.error,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path}: not a readable archive ({error}); replace it by a whole copy"
         ) from error
 
 
-def _members(path: Path) -> Iterator[Member]:
+def _members(path: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     total = 0
     found = _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
-    for number, (name, size, read) in enumerate(found):
-        if number == MOST_FILES:
-            raise InputError(f"{path}: holds more than {MOST_FILES:,} files; pack fewer into one")
+    for number, (text, size, fault, read) in enumerate(found):
+        name = PurePosixPath(text)
         # What is packed in several places of the archive counts each time.
         total += size
-        if size > LARGEST_FILE or total > _most_bytes(path):
-            raise InputError(
-                f"{path}: {name} declares {size:,} bytes, {total:,} with those before it: more than"
-                " an archive of its size can hold in earnest; replace it by a whole copy"
-            )
-        if read is not None:
+        if name.is_absolute() or ".." in name.parts or "\\" in text:
+            fault = "leads out of the archive; pack it anew"
+        elif read and not name.parts:
+            fault = "is a file without a name; pack it anew"
+        elif number == MOST_FILES:
+            fault = f"is one of more than {MOST_FILES:,} files; pack fewer into one archive"
+        elif size > LARGEST_FILE or total > _most_bytes(path):
+            fault = f"declares {size:,} bytes, {total:,} with those before it: {TOO_MUCH}"
+        if fault:
+            raise InputError(f"{path}: {text!r} {fault}")
+        if read:
             yield name, read
 
 
-def _tar_members(path: Path) -> Iterator[tuple[PurePosixPath, int, Callable[[], bytes] | None]]:
-    """Yield (name, declared bytes, what reads it or, of a folder, None) of each member."""
+def _tar_members(path: Path) -> Iterator[tuple[str, int, str | None, Read]]:
+    """Yield (name, declared bytes, fault of its kind, what reads it) of each member."""
     plain = path.suffix == ".tar"
     # What is not wanted of a plain tar is jumped over.
     with (
         nullcontext() if plain else _Inflated(path) as stream,
-        tarfile.open(path, "r:" if plain else "r|", stream, tarinfo=_Member) as archive,
+        tarfile.open(path, "r:" if plain else "r|", stream) as archive,
     ):
         for member in archive:
             # It keeps all members that it has seen, for nothing.
             archive.members.clear()
-            if not member.isfile() and not member.isdir():
-                raise InputError(
-                    f"{path}: {member.name} is a link or device; pack plain files only"
-                )
-            name = _checked_name(path, member.name, member.isdir())
+            fault = None if member.isfile() or member.isdir() else LINK
             read = None if member.isdir() else partial(_read_member, archive, member)
-            yield name, member.size, read
+            yield member.name, member.size, fault, read
         # The checksum of all is behind the last file, where tarfile does not look.
-        while stream and stream.read(CHUNK):
+        while stream and stream.read(2**20):
             pass
 
 
@@ -134,18 +120,16 @@ def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return archive.extractfile(member).read()
 
 
-def _zip_members(path: Path) -> Iterator[tuple[PurePosixPath, int, Callable[[], bytes] | None]]:
+def _zip_members(path: Path) -> Iterator[tuple[str, int, str | None, Read]]:
     """Yield what `_tar_members` does."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            name = _checked_name(path, member.filename, member.is_dir())
-            if stat.S_ISLNK(member.external_attr >> 16):
-                raise InputError(f"{path}: {name} is a link or device; pack plain files only")
+            fault = LINK if stat.S_ISLNK(member.external_attr >> 16) else None
             # Of other methods zipfile unpacks more than was asked for.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise InputError(f"{path}: {name} is not packed by 'deflate'; pack it anew")
+                fault = "is not packed by 'deflate'; pack it anew"
             read = None if member.is_dir() else partial(_read_zipped, archive, member)
-            yield name, member.file_size, read
+            yield member.filename, member.file_size, fault, read
 
 
 def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -159,41 +143,16 @@ class _Inflated(gzip.GzipFile):
 
     def __init__(self, path: Path):
         super().__init__(path, "rb")
-        self._path = path
-        self._bytes = 0
+        self._path, self._bytes = path, 0
 
     def read(self, size: int | None = -1) -> bytes:
         """Read so many bytes; raise InputError if that is more than the archive can hold."""
         content = super().read(size)
         self._bytes += len(content)
         if self._bytes > _most_bytes(self._path):
-            raise InputError(
-                f"{self._path}: unpacks to more than an archive of its size can hold in earnest;"
-                " replace it by a whole copy"
-            )
+            raise InputError(f"{self._path}: unpacks to {TOO_MUCH}")
         return content
-
-
-class _Member(tarfile.TarInfo):
-    """A member of a tar whose own header is short, as far as names can be long."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
-        """Read a header; raise tarfile.ReadError if it announces another one without measure."""
-        member = super().frombuf(buf, encoding, errors)
-        if member.type in HEADER_TYPES and member.size > LARGEST_HEADER:
-            raise tarfile.ReadError(f"a header of {member.size:,} bytes")
-        return member
 
 
 def _most_bytes(path: Path) -> int:
     return max(LARGEST_UNPACKED, LARGEST_RATIO * path.stat().st_size)
-
-
-def _checked_name(path: Path, name: str, is_folder: bool) -> PurePosixPath:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name:
-        raise InputError(f"{path}: the name {name!r} leads out of the archive; pack it anew")
-    if not parts.parts and not is_folder:
-        raise InputError(f"{path}: holds a file without a name; pack it anew")
-    return parts

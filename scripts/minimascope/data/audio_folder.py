@@ -37,16 +37,14 @@ def load(
         )
     recordings = read_table(table_path, str(root), domain_column)
     located = _in_archive(recordings, root) if is_archive(root) else _in_folder(recordings, root)
+    found = []
     for recording, filename in zip(recordings, located, strict=True):
         if filename is None:
             raise InputError(
                 f"{root}: no file {recording.filename}, which {table_path} names; add the file or"
                 " remove the row"
             )
-    found = [
-        replace(recording, filename=filename)
-        for recording, filename in zip(recordings, located, strict=True)
-    ]
+        found.append(replace(recording, filename=filename))
     return check(found, table_path)
 
 

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from ..devices import laid_out
 from ..errors import InputError
-from .masks import mask
 
 ATTEMPTS = 10
 SMALLEST_RATIO, LARGEST_RATIO = 3 / 4, 4 / 3  # width to height of a resized crop
@@ -27,7 +26,7 @@ class Augmentation:
         horizontal_flip: probability of a mirror image.
         resized_crop: smallest share of the image's area that a crop may have; its largest is 1,
             its aspect ratio between 3/4 and 4/3, resized to the image's own size; None for none.
-        band_masks: number of spans of mel bands that are blanked (`masks.mask`).
+        band_masks: number of spans of mel bands that are blanked (`mask`).
         band_mask_size: largest of their lengths, in bands.
         time_masks: number of spans of frames that are blanked.
         time_mask_size: largest of their lengths, in frames.
@@ -218,3 +217,33 @@ def _draw_flips(n: int, augmentation: Augmentation, generator: torch.Generator) 
 def _mirror(columns: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
     """Reverse those rows of [n, width] that are told."""
     return torch.where(flips[:, None], columns.flip(1), columns)
+
+
+def mask(
+    features: torch.Tensor, dimension: int, count: int, largest: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Return a batch of log-mels in which random spans are blanked, as in SpecAugment.
+
+    For each mask of each input a length is drawn uniformly from 0 … ``largest`` and a place
+    uniformly from where it fits (Park et al. 2019, arXiv:1904.08779, section 2). What is masked
+    becomes the input's own mean, since the paper's zero is the mean of normalised features.
+
+    Args:
+        features: [n, channels, bands, frames], floating.
+        dimension: 2 for bands, 3 for frames.
+        count: masks per input; they may overlap.
+        largest: of their lengths, at most the size of the dimension.
+        generator: on the device of the features.
+    """
+    n, size = len(features), features.shape[dimension]
+    device = features.device
+    # With float64 no draw times a count reaches it.
+    draws = torch.rand(2, n, count, generator=generator, device=device, dtype=torch.float64)
+    length = (draws[0] * (min(largest, size) + 1)).long()
+    start = (draws[1] * (size - length + 1)).long()
+    places = torch.arange(size, device=device)
+    inside = (places >= start[..., None]) & (places < (start + length)[..., None])
+    shape = [n, 1, 1, 1]
+    shape[dimension] = size
+    mean = features.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.where(inside.any(1).reshape(shape), mean, features)

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +79,8 @@ _CALLABLES = {
 }
 
 
-# The one in Python, which sets no memory aside for what a pickle only announces.
-class _ArraysOnly(pickle._Unpickler):
+class _ArraysOnly(pickle.Unpickler):
     """Reads lists, mappings, texts and NumPy arrays, and refuses to call anything else."""
-
-    # Of what came after the archives were packed, this one takes what memory it is told to.
-    dispatch = {  # noqa: RUF012
-        code: load
-        for code, load in pickle._Unpickler.dispatch.items()
-        if code != pickle.BYTEARRAY8[0]
-    }
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what makes an array or bytes."""
@@ -98,6 +91,10 @@ class _ArraysOnly(pickle._Unpickler):
 
 def _decoded(content: bytes, where: str) -> Any:
     try:
+        # Here what is announced has to be there; the unpickler sets memory aside for it.
+        for opcode, argument, _ in pickletools.genops(content):
+            if "PUT" in opcode.name and argument > len(content):
+                raise pickle.UnpicklingError(f"it remembers {argument:,} things")
         return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # whatever the unpickler makes of arbitrary bytes
         raise InputError(

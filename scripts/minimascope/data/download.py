@@ -5,10 +5,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 from urllib.request import Request, urlopen
 
+from filelock import lock_descriptor
 from tqdm import tqdm
 
 from ..errors import InputError
@@ -58,19 +61,26 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(target)
-    faults = []
-    for url in file.urls:
-        try:
-            _fetch(url, partial, file.size)
-            verify(partial, file.checksum)
-        except (OSError, InputError) as error:
-            if getattr(error, "errno", None) in DISK_FAULTS:
-                raise OSError(error.errno, error.strerror, str(target)) from error
-            faults.append(f"{url}: {error}")
-            continue
-        os.replace(partial, target)
-        return
+    partial, faults = _partial(target), []
+    with partial.open("a+b", buffering=0) as stream:
+        # A second download of the same file waits for the first. Some disks have no locks.
+        with suppress(OSError):
+            lock_descriptor(stream.fileno())
+        if not partial.exists():
+            return
+        for url in file.urls:
+            try:
+                _fetch(url, stream, file.size)
+                _verify(stream, file.checksum)
+            except (OSError, InputError) as error:
+                if getattr(error, "errno", None) in DISK_FAULTS:
+                    raise OSError(error.errno, error.strerror, str(target)) from error
+                faults.append(f"{url}: {error}")
+            else:
+                os.replace(partial, target)
+                return
+        if not _size(stream):
+            partial.unlink()
     raise InputError(
         f"{target}: no mirror gave this file ({'; '.join(faults)}); run again to continue, or put"
         " a copy there yourself"
@@ -81,30 +91,35 @@ def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-def verify(path: Path, checksum: str) -> None:
-    """Raise InputError, and remove the file, unless it has the checksum ``algorithm:digest``."""
+def _size(stream: BinaryIO) -> int:
+    return os.fstat(stream.fileno()).st_size
+
+
+def _verify(stream: BinaryIO, checksum: str) -> None:
+    """Raise InputError, and empty the file, unless it has the checksum ``algorithm:digest``."""
     algorithm, _, expected = checksum.partition(":")
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, algorithm).hexdigest()
+    stream.seek(0)
+    found = hashlib.file_digest(stream, algorithm).hexdigest()
     if found != expected:
-        path.unlink()
+        stream.truncate(0)
         raise InputError(f"its {algorithm} is {found} where {expected} was expected")
 
 
-def _fetch(url: str, partial: Path, size: int) -> None:
+def _fetch(url: str, stream: BinaryIO, size: int) -> None:
     """Append what is missing of a file; start anew where a server cannot continue."""
-    done = partial.stat().st_size if partial.exists() else 0
+    done = _size(stream)
     if done == size:
         return
     request = Request(url, headers={"Range": f"bytes={done}-"} if 0 < done < size else {})
     with urlopen(request, timeout=TIMEOUT) as response:
-        continues = response.status == PARTIAL_CONTENT
-        start = done if continues else 0
+        start = done if response.status == PARTIAL_CONTENT else 0
+        stream.truncate(start)
         bar = tqdm(desc=url, total=size, initial=start, unit="B", unit_scale=True, ascii=True)
-        with partial.open("ab" if continues else "wb") as stream, bar:
+        with bar:
             while chunk := response.read(CHUNK):
-                stream.write(chunk)
                 bar.update(len(chunk))
-    found = partial.stat().st_size
-    if found < size:
-        raise InputError(f"the connection ended after {found:,} of {size:,} bytes")
+                # What a full disk has room for is written first, and then the error is raised.
+                while chunk:
+                    chunk = chunk[stream.write(chunk) :]
+    if _size(stream) < size:
+        raise InputError(f"the connection ended after {_size(stream):,} of {size:,} bytes")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..tensors import load_tensors, save_tensors
+from ..tensors import below, load_tensors, save_tensors
 
 # What a data set says besides its splits.
 NAMES = ("classes", "domains", "seen", "cities")
@@ -134,15 +134,6 @@ def load_dataset(path: str | PathLike) -> tuple[Dataset, str]:
     tensors, metadata = load_tensors(path)
     if "classes" not in metadata:
         raise InputError(f"{path}: holds no data set; name a prepared.safetensors of this workflow")
-    splits = [
-        Split(
-            **{
-                key.removeprefix(f"{name}_"): tensor
-                for key, tensor in tensors.items()
-                if key.startswith(f"{name}_")
-            }
-        )
-        for name in ("train", "test")
-    ]
+    splits = [Split(**below(tensors, f"{name}_")) for name in ("train", "test")]
     dataset = Dataset(*splits, **{key: tuple(metadata[key]) for key in NAMES})
     return dataset, metadata["content_sha256"]

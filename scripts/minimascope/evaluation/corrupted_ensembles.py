@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.corruptions.generated import CorruptedImages
+from ..data.corruptions.copies import CorruptedImages
 from ..errors import InputError
 from .ensembles import RESAMPLES, compared
 from .predict import predict

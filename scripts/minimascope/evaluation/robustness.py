@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.corruptions.generated import CorruptedImages
+from ..data.corruptions.copies import CorruptedImages
 from ..measurement import Measurement
 from .predict import predict
 

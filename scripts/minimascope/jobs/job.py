@@ -2,7 +2,6 @@
 
 import errno
 import faulthandler
-import hashlib
 import os
 import sys
 import time
@@ -12,9 +11,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..canonical import canonical_json
 from ..errors import InputError
-from .locks import Holder, alone
 
 # What helps against errors of the operating system that are the user's to mend.
 REMEDIES = {
@@ -29,39 +26,24 @@ REMEDIES = {
 class Task(Protocol):
     """What Snakemake tells a script about its job."""
 
-    rule: str
-    input: Sequence[str]
-    output: Sequence[str]
-    params: Any
     log: Sequence[str]
 
 
 @contextmanager
 def job(task: Task) -> Iterator[None]:
-    """Do the work in the block as the only job of its kind, its output and progress bar in its log.
+    """Do the work in the block, its output and progress bar in the job's log.
 
     A user's mistake (`InputError`), and a disk or GPU that is full, end the job with one line in
     the log and on the screen.
 
     A job can be started twice: requeued and submitted again by a cluster, or by two Snakemakes.
-    The second then waits for the first. Snakemake removes all outputs before it starts a job, so
-    those that are there afterwards were made meanwhile: if all are there, and the first had the
-    same parameters and the same input files, the second has nothing left to do. Otherwise it does
-    the work itself; a training continues from the checkpoint.
+    Both then compute the same bytes, and whatever they write appears as a whole.
     """
     log, screen = Path(task.log[0]), sys.stderr
-
-    def say(text: str) -> None:
-        print(f"{task.rule}: {text} [{log}]", file=screen, flush=True)
-
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        work = _digest(task)
-        with alone(log.with_name(f".{log.name}.lock"), work, say) as before:
-            if before and before.work == work and all(map(os.path.exists, task.output)):
-                _leave_to(before, log)
-            with _logged(log):
-                yield
+        with _logged(log):
+            yield
     except Exception as error:
         line = _one_line(error, log)
         if line is None:
@@ -70,26 +52,12 @@ def job(task: Task) -> Iterator[None]:
         sys.exit(1)
 
 
-def _digest(task: Task) -> str:
-    """Return a digest of what a job is to do: its parameters, and its input files as they are."""
-    found = [os.stat(path) if os.path.exists(path) else None for path in task.input]
-    state = [file and [file.st_mtime_ns, file.st_size] for file in found]
-    content = [task.rule, str(dict(task.params)), list(task.input), state, list(task.output)]
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
-
-
-def _leave_to(other: Holder, log: Path) -> None:
-    """End this process, since another has done its work."""
-    with log.open("a", encoding="utf-8") as file:
-        print(f"started again, and left to process {other.pid} on {other.host}", file=file)
-    sys.exit(0)
-
-
 @contextmanager
 def _logged(log: Path) -> Iterator[None]:
     """Send what is printed to a log, and how it ended."""
     start = time.perf_counter()
-    file = open(log, "w+", buffering=1, encoding="utf-8")  # noqa: SIM115
+    # Snakemake has removed an older one; what is here is a copy's that started at the same time.
+    file = open(log, "a+", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
         with redirect_stdout(file), redirect_stderr(file), _faults_told(file):
             yield

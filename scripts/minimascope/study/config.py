@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from ..data.corruptions.names import CORRUPTIONS
+from ..data.corruptions.severities import CORRUPTIONS
 from ..errors import InputError, nearest
 from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
 

@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..data.corruptions.names import CORRUPTIONS
+from ..data.corruptions.severities import CORRUPTIONS
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..canonical import canonical_json
-from ..data.corruptions.names import VALIDATION_ONLY
+from ..data.corruptions.severities import VALIDATION_ONLY
 from ..registry import (
     DATASET_FIGURES,
     FIGURES,

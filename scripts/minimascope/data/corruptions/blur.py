@@ -4,9 +4,10 @@ Lengths are given for images of `reference` pixels a side and scaled to the imag
 """
 
 import numpy as np
+from numpy.random import Generator
 from scipy import ndimage
 
-from .layers import zoom_matrix
+from .layers import Images, zoom_matrix
 from .severities import Strength
 
 
@@ -15,17 +16,13 @@ def gaussian_filter(images: np.ndarray, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(images, (0, 0, sigma, sigma), mode="nearest")
 
 
-def gaussian_blur(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def gaussian_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images smoothed by a Gaussian; strength (σ,)."""
     (sigma,) = strength
     return gaussian_filter(images, sigma * images.shape[-1] / reference)
 
 
-def glass_blur(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def glass_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images smoothed, their pixels swapped with near ones, and smoothed again.
 
     strength (σ, δ, rounds). Pixels are visited from the last to the first; each changes places
@@ -41,7 +38,7 @@ def glass_blur(
 
 
 def _exchange_neighbours(
-    images: np.ndarray, reach: float, rounds: int, rng: np.random.Generator
+    images: np.ndarray, reach: float, rounds: int, rng: Generator
 ) -> np.ndarray:
     n, channels, side, _ = images.shape
     order = np.repeat(np.arange(side * side)[:, None], n, axis=1)  # one pixel of all images a row
@@ -55,7 +52,7 @@ def _exchange_neighbours(
     return np.take_along_axis(flat, order.T[:, None], axis=2).reshape(images.shape)
 
 
-def _partners(n: int, side: int, reach: float, rng: np.random.Generator) -> np.ndarray:
+def _partners(n: int, side: int, reach: float, rng: Generator) -> np.ndarray:
     """Return the pixel [side², n] that each pixel of each image changes places with."""
     offsets_rng, chance_rng = rng.spawn(2)
     whole = max(1, round(reach))
@@ -66,9 +63,7 @@ def _partners(n: int, side: int, reach: float, rng: np.random.Generator) -> np.n
     return np.ascontiguousarray((rows * side + columns).reshape(n, -1).T)
 
 
-def defocus_blur(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def defocus_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images convolved with a disc; strength (radius, σ).
 
     The disc's pixels are those whose centre lies within the radius; a Gaussian of σ, cut off
@@ -84,9 +79,7 @@ def defocus_blur(
     return ndimage.convolve(images, kernel[None, None], mode="mirror")
 
 
-def motion_blur(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def motion_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images blurred along a line; strength (radius, σ), angle U(−45°, 45°) an image."""
     scale = images.shape[-1] / reference
     radius, sigma = (length * scale for length in strength)
@@ -122,9 +115,7 @@ def line_blur(images: np.ndarray, radius: float, sigma: float, degrees: np.ndarr
     return blurred.reshape(images.shape)
 
 
-def zoom_blur(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def zoom_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return the mean of the image and its centre enlarged by 1, 1.01, … < z; strength (z,).
 
     The centre stays where it is. The published sets crop to whole pixels first, which moves

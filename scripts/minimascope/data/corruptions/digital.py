@@ -5,10 +5,11 @@ from io import BytesIO
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.random import Generator
 from PIL import Image
 
 from .blur import gaussian_filter
-from .layers import resize
+from .layers import Images, resize
 from .severities import Strength
 
 
@@ -17,9 +18,7 @@ def to_bytes(images: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
-def brightness(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def brightness(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images whose HSV value is raised by c, at most to 1; strength (c,).
 
     At the same hue and saturation, red, green and blue grow in proportion to the value.
@@ -30,18 +29,14 @@ def brightness(
     return np.where(value > 0, images * raised / np.where(value > 0, value, 1), raised)
 
 
-def contrast(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def contrast(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return (x − mean)·c + mean with the mean of each image's channel; strength (c,)."""
     (factor,) = strength
     mean = images.mean(axis=(2, 3), keepdims=True)
     return (images - mean) * factor + mean
 
 
-def saturate(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def saturate(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images whose HSV saturation s becomes s·a + b, clipped; strength (a, b).
 
     Pixels without colour in a colour image have the hue 0 (red), as is usual, and take b.
@@ -59,9 +54,7 @@ def saturate(
     return value * (1 - np.clip(saturation * factor + rise, 0, 1) * shortfall)
 
 
-def jpeg_compression(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def jpeg_compression(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images coded as JPEG and read again; strength (quality,), coder of Pillow."""
     (quality,) = strength
     pixels = to_bytes(images)
@@ -78,9 +71,7 @@ def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def pixelate(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def pixelate(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images box-resized to ⌊side·c⌋ pixels and back; strength (c,)."""
     (factor,) = strength
     side = images.shape[-1]
@@ -99,9 +90,7 @@ def _resize_rows(pixels: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(resized).reshape(*pixels.shape[:-1], size)
 
 
-def elastic_transform(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def elastic_transform(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images after a random affine map and a smooth random displacement.
 
     strength (α, σ, c) in units of the side: three points, a third of the side from the centre

@@ -1,74 +1,28 @@
-"""Corrupted copies of a test split: one file for each corruption, with all its severities."""
+"""Corrupted copies made here, of image sets of any size, as the published ones were made."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from os import PathLike
-from typing import Any
+from collections.abc import Callable
 
+import numpy as np
 import torch
 
-from ...errors import InputError
+from ...errors import InputError, nearest
 from ...jobs.progress import progress
-from ...seeding import generator
 from ...streams import derive_seed
-from ...tensors import load_tensors, save_tensors
 from ..prepared import Dataset
-from .corrupt import corrupt, note
+from . import blur, digital, noise, weather
+from .copies import CorruptedImages, CorruptionRequest
+from .severities import CORRUPTIONS, SEVERITIES, STRENGTHS
 
-
-@dataclass(frozen=True)
-class CorruptionRequest:
-    """Which corrupted images are wanted.
-
-    Attributes:
-        corruption: a name in `corruption_names.CORRUPTIONS`.
-        severities: of 1 … 5.
-        samples: number of test images, drawn without replacement; None for all. Drawn, because
-            images of a folder are sorted by class.
-        stream: names the generators (the data set's name). Each corruption at each severity has
-            one of its own, so that leaving one out changes no other.
-    """
-
-    corruption: str
-    severities: tuple[int, ...]
-    samples: int | None
-    stream: str
-
-    def rows(self, n: int) -> torch.Tensor:
-        """Return which of n images are wanted, ascending, the same for every corruption.
-
-        Raises:
-            InputError: there are fewer than ``samples``.
-        """
-        if self.samples is not None and self.samples > n:
-            raise InputError(
-                f"evaluation.corruptions.samples: {self.samples} is more than the {n} test images"
-            )
-        drawn = torch.randperm(n, generator=generator(self.stream, "corrupted samples"))
-        return drawn[: self.samples].sort().values
-
-
-@dataclass(frozen=True)
-class CorruptedImages:
-    """Copies of the same images under one corruption.
-
-    Attributes:
-        corruption: its name.
-        severities: 1 … 5, along the first axis of ``images``.
-        images: uint8 [severities, n, channels, height, width].
-        labels: int64 [n].
-        origin: ``generated``, or the name of the official set.
-    """
-
-    corruption: str
-    severities: tuple[int, ...]
-    images: torch.Tensor
-    labels: torch.Tensor
-    origin: str
-
-    def cells(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield (severity, images [n, channels, height, width])."""
-        yield from zip(self.severities, self.images, strict=True)
+# All take images [n, channels, side, side] in [0, 1], the strength of one severity, the side in
+# pixels that its lengths refer to and a generator; what they return is clipped and rounded here.
+FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
+    name: function
+    for module in (noise, blur, weather, digital)
+    for name, function in vars(module).items()
+    if name in CORRUPTIONS
+}
+_SMALLEST_SIDE = 8
+_CHUNK_VALUES = 2**22  # bounds memory: 32 MB for each intermediate array
 
 
 def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
@@ -77,45 +31,86 @@ def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
     Raises:
         InputError: the inputs are no images, or there are fewer than wanted.
     """
-    split = dataset.test
+    split, name = dataset.test, request.corruption
     if split.inputs.dtype != torch.uint8:
         raise InputError("evaluation.corruptions: these inputs are no images; set it to null")
     rows = request.rows(len(split))
     images = split.inputs[rows]
     seed = derive_seed(request.stream, "corruption")
-    copies = [
-        corrupt(images, request.corruption, severity, seed)
-        for severity in progress(request.severities, request.corruption, "severity")
-    ]
-    return CorruptedImages(
-        request.corruption, request.severities, torch.stack(copies), split.labels[rows], "generated"
-    )
+    severities = progress(request.severities, name, "severity")
+    copies = torch.stack([corrupt(images, name, severity, seed) for severity in severities])
+    labels, remark = split.labels[rows], note(name, *images.shape[1:3])
+    return CorruptedImages(name, request.severities, copies, labels, "generated", remark)
 
 
-def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata: Any) -> None:
-    """Write corrupted images, with what is to be said about how they were generated."""
-    channels, side = corrupted.images.shape[-3:-1]
-    generated = corrupted.origin == "generated"
-    save_tensors(
-        path,
-        {"images": corrupted.images, "labels": corrupted.labels},
-        corruption=corrupted.corruption,
-        severities=corrupted.severities,
-        origin=corrupted.origin,
-        note=note(corrupted.corruption, channels, side) if generated else "",
-        **metadata,
-    )
+def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.Tensor:
+    """Return a corrupted copy of the images.
+
+    The strengths are those of the published sets: the constants of Tiny-ImageNet-C for images of
+    64 px and those of CIFAR-10-C for every other side, whose lengths in pixels then scale with
+    side/32 (224 px: seven times the lengths at 32 px). Below 32 px some blurs become too short
+    to show. Values are rounded to the nearest level, where the published sets truncate.
+
+    The same images, name, severity and seed give the same result, and the first k results do
+    not depend on how many images follow.
+
+    Args:
+        images: uint8 [n, channels, side, side], channels 1 or 3, side at least 8 px.
+        name: one of `CORRUPTIONS`.
+        severity: 1 to 5.
+        seed: names the stream of draws, together with the name and severity.
+
+    Returns:
+        uint8 of the same shape, on the same device.
+
+    Raises:
+        InputError: for an unknown name or severity and images of another shape or type.
+    """
+    if name not in CORRUPTIONS:
+        raise InputError(f"corruption '{name}' is not known; {nearest(name, CORRUPTIONS)}")
+    if severity not in SEVERITIES:
+        raise InputError(f"severity {severity!r}: use one of {', '.join(map(str, SEVERITIES))}")
+    _check_images(images)
+    _, channels, side, _ = images.shape
+    reference = 64 if side == 64 else 32
+    strength = STRENGTHS[name][reference][severity - 1]
+    pixels = images.cpu().numpy()
+    corrupted = np.empty_like(pixels)
+    length = max(1, _CHUNK_VALUES // (channels * side**2))
+    for chunk, start in enumerate(range(0, len(pixels), length)):
+        part = slice(start, start + length)
+        rng = np.random.default_rng(derive_seed(seed, name, severity, chunk))
+        result = FUNCTIONS[name](pixels[part] / 255, strength, reference, rng)
+        corrupted[part] = digital.to_bytes(result)
+    return torch.from_numpy(corrupted).to(images.device)
 
 
-def load_corrupted(path: str | PathLike) -> CorruptedImages:
-    """Read what `save_corrupted` wrote; raise InputError if that is not what the file holds."""
-    tensors, metadata = load_tensors(path)
-    if "severities" not in metadata:
-        raise InputError(f"{path}: holds no corrupted images; delete it and run again")
-    return CorruptedImages(
-        metadata["corruption"],
-        tuple(metadata["severities"]),
-        tensors["images"],
-        tensors["labels"],
-        metadata["origin"],
-    )
+def note(name: str, channels: int, side: int) -> str | None:
+    """Return what a reader of the results must know about a corruption, if there is anything.
+
+    Args:
+        name: one of `CORRUPTIONS`.
+        channels: of the images.
+        side: of the images in pixels.
+    """
+    if name == "frost":
+        return "frost is a generated texture; the published sets use photographs of frost"
+    if name == "saturate" and channels == 1:
+        return "grey images have no saturation: saturate leaves them unchanged"
+    if name in ("gaussian_blur", "defocus_blur", "motion_blur") and side < 32:
+        return f"lengths scale with side/32: at {side} px {name} may leave images unchanged"
+    return None
+
+
+def _check_images(images: torch.Tensor) -> None:
+    shape = tuple(images.shape)
+    if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
+        raise InputError(
+            f"images to corrupt: {images.dtype} {list(shape)}; "
+            "give uint8 [n, channels, side, side] with 1 or 3 channels"
+        )
+    if shape[2] != shape[3] or shape[2] < _SMALLEST_SIDE:
+        raise InputError(
+            f"images to corrupt: {shape[2]} x {shape[3]} px; "
+            f"give square images of at least {_SMALLEST_SIDE} px"
+        )

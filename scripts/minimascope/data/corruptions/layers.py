@@ -3,9 +3,12 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.random import Generator
+
+Images = np.ndarray  # [n, channels, side, side] in [0, 1]
 
 
-def plasma(count: int, side: int, decay: float, rng: np.random.Generator) -> np.ndarray:
+def plasma(count: int, side: int, decay: float, rng: Generator) -> np.ndarray:
     """Return `count` fractal clouds [count, side, side], each spread over [0, 1].
 
     Diamond–square midpoint displacement on a torus (Fournier, Fussell & Carpenter 1982). The

@@ -12,8 +12,8 @@ from ...errors import InputError
 from ...jobs.progress import progress
 from ..pictures import Picture, decoded_picture, files_of, is_picture
 from ..prepared import Dataset
-from .generated import CorruptedImages, CorruptionRequest
-from .names import SEVERITIES
+from .copies import CorruptedImages, CorruptionRequest
+from .severities import SEVERITIES
 
 LABELS = "labels.npy"
 

@@ -1,10 +1,13 @@
-"""Strengths of the published sets, by corruption and by the side they were chosen for.
+"""The common corruptions (Hendrycks & Dietterich 2019) and their strengths in the published sets.
 
-CIFAR-10-C and CIFAR-100-C have 32 px, Tiny-ImageNet-C has 64 px (Hendrycks & Dietterich 2019).
-Each row is one severity, 1 to 5; what its numbers mean is said where the corruption is defined.
-Lengths are in pixels of that side.
+CIFAR-10-C and CIFAR-100-C have 32 px, Tiny-ImageNet-C has 64 px: strengths are by corruption and by
+the side they were chosen for. Each row is one severity; what its numbers mean is said where the
+corruption is defined. Lengths are in pixels of that side. Nothing heavy is imported here.
 """
 
+SEVERITIES = (1, 2, 3, 4, 5)
+# Those that were made for validation; Tiny-ImageNet-C's archive leaves them out.
+VALIDATION_ONLY = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 Strength = tuple[float, ...]
 
 
@@ -109,3 +112,4 @@ STRENGTHS: dict[str, dict[int, tuple[Strength, ...]]] = {
         ),
     },
 }
+CORRUPTIONS = tuple(STRENGTHS)

@@ -5,10 +5,11 @@ brought to the images' side, so that they cover the same part of images of every
 """
 
 import numpy as np
+from numpy.random import Generator
 from scipy import ndimage
 
 from .blur import gaussian_filter, line_blur
-from .layers import plasma, resize, zoom_matrix
+from .layers import Images, plasma, resize, zoom_matrix
 from .severities import Strength
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -22,9 +23,7 @@ def _tint(colour: np.ndarray, channels: int) -> np.ndarray:
     return (colour if channels == 3 else np.array([colour @ _LUMA]))[:, None, None]
 
 
-def fog(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def fog(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return (x + a·plasma)·max/(max + a), max over the image; strength (a, decay)."""
     amount, decay = strength
     clouds = plasma(len(images), reference, decay, rng)[:, None]
@@ -33,9 +32,7 @@ def fog(
     return (images + amount * layer) * brightest / (brightest + amount)
 
 
-def frost(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def frost(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return a·x + b·texture; strength (a, b).
 
     The published sets cut the texture from six photographs of frost. This one is generated:
@@ -50,9 +47,7 @@ def frost(
     return keep * images + amount * resize(texture, side) * _tint(_FROST, channels)
 
 
-def snow(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def snow(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images with a brightened grey mixed in and streaks of snow added.
 
     strength (m, s, z, t, radius, σ, k): flakes are N(m, s) enlarged by z, those below t are
@@ -74,9 +69,7 @@ def snow(
     return keep * images + (1 - keep) * np.maximum(images, 1.5 * grey + 0.5) + layer
 
 
-def spatter(
-    images: np.ndarray, strength: Strength, reference: int, rng: np.random.Generator
-) -> np.ndarray:
+def spatter(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images behind drops of water or mud.
 
     strength (m, s, σ, t, a, liquid): drops are where N(m, s) smoothed by σ exceeds t. Water

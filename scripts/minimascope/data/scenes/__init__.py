@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from ...errors import InputError
-from ...files import write_text
+from ...files import atomic, write_text
 from ...streams import derive_seed
 from .devices import REFERENCE, SIMULATED, record
 from .layout import Recording, folds
@@ -47,10 +47,10 @@ def write_scenes(folder: Path, *, clips: int = 27, seconds: float = 1.0, seed: i
             f"seconds: {seconds} is no length in which a scene is heard;"
             f" use {SHORTEST_SECONDS} or more"
         )
-    (folder / "audio").mkdir(parents=True, exist_ok=True)
     for recording in train + test:
         samples = synthesise(recording, seconds, seed)
-        soundfile.write(folder / recording.filename, samples, SAMPLE_RATE, "PCM_24")
+        with atomic(folder / recording.filename) as partial:
+            soundfile.write(partial, samples, SAMPLE_RATE, "PCM_24")
     _write_lists(folder, train, test)
 
 
