@@ -351,6 +351,7 @@ def test_html_marks_the_best_and_holds_the_caption():
     text = html([table])
     assert re.findall(r"<(?:b|strong)>([^<]*)</(?:b|strong)>", text) == ["0.100"]
     assert "**" not in text
+    assert re.findall(r"<th>(.*)</th>", text.partition("</thead>")[0]) == ["Condition", "Test ECE"]
     assert table.attrs["caption"] in text
     assert text.count("<table") == text.count("</table>") == 1
 

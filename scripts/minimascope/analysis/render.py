@@ -86,11 +86,11 @@ def page(body: str) -> str:
 
 def table_html(table: pd.DataFrame) -> str:
     """Return a table of text in HTML, without its caption."""
-    cells = table.astype(object).where(table.notna(), "")
-    cells = cells.map(_html_text).rename(index=_escaped, columns=_escaped)
-    for axis in (cells.index, cells.columns):
-        axis.names = [name and _escaped(name) for name in axis.names]
-    return cells.to_html(escape=False, border=0)
+    cells = table.astype(object).where(table.notna(), "").map(_html_text)
+    cells = cells.rename(index=_escaped, columns=_escaped)
+    # The name of the index in the row of the columns' names, and not in one of its own.
+    name = table.index.name and _escaped(table.index.name)
+    return cells.rename_axis(index=None, columns=name).to_html(escape=False, border=0)
 
 
 def _markdown(part: pd.DataFrame | Fold | str) -> str:
