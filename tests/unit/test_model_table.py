@@ -8,7 +8,6 @@ from minimascope.analysis.model_table import (
     converged,
     factors,
     model_table,
-    sharpness_of,
 )
 from minimascope.errors import InputError
 
@@ -110,9 +109,6 @@ def test_models_below_the_minimum_training_accuracy_have_not_converged():
         converged(models.drop(columns="train_accuracy"), 0.5)
 
 
-def test_measures_of_sharpness_and_accuracies_are_found():
-    rows = [measure(), measure(name="asc_sharpness"), measure(name="asc_sharpness_max")]
-    rows += [measure("initial", name="hessian_trace"), measure(name="accuracy_in_domain")]
-    assert sharpness_of(pd.DataFrame(rows)) == ["asc_sharpness"]
+def test_accuracies_are_found():
     models = models_with(accuracy_in_domain=[0.5], test_accuracy=[0.4], train_accuracy=[1.0])
     assert accuracies_of(models) == ["test_accuracy", "accuracy_in_domain"]

@@ -109,11 +109,6 @@ def test_equal_values_need_one_pair_and_a_single_pair_tells_nothing():
     assert pd.isna(single[["standard_deviation", "cv", "standard_error", "pairs_needed"]]).all()
 
 
-def test_a_threshold_must_be_positive():
-    with pytest.raises(InputError, match="threshold: 0 is not above 0"):
-        stability(table_of([[1.0, 2.0]]), threshold=0)
-
-
 def test_the_order_by_the_first_pairs_is_compared_with_that_by_all():
     matrix = drawn()
     table = order_stability(table_of(matrix), splits=5)

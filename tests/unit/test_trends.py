@@ -15,9 +15,9 @@ from minimascope.analysis.trends import (
     condition_means,
     rank_agreement,
     slope,
+    text,
     trends,
 )
-from minimascope.analysis.trends_tables import text
 from minimascope.errors import InputError
 from minimascope.plots.trends import plot
 
@@ -92,33 +92,31 @@ def test_sharpness_that_is_not_positive_counts_as_it_is():
     assert table.loc["all", "slope"] == pytest.approx(expected)
 
 
-def test_simpsons_paradox_is_flagged():
-    table = by_network(means_frame(-3.0))
-    assert table.loc["all", "slope"] < 0 < table.loc["vit", "slope"]
-    assert table["flips"].tolist() == [True, True, True]
-    assert table["certain"].tolist() == [True, True, True]
-
-
-def test_no_flag_where_all_slopes_have_one_sign():
-    table = by_network(means_frame(3.0))
-    assert table["flips"].tolist() == [False, False, False]
-    assert table["certain"].tolist() == [False, False, False]
-
-
-def test_a_single_network_that_flips_is_no_reversal():
-    frame = means_frame(-3.0)
-    falls = frame["network"] == "vit"
-    frame.loc[falls, "test_accuracy"] *= -1
+@pytest.mark.parametrize(
+    ("offset", "turned", "flips", "certain"),
+    [
+        (-3.0, 1, [True, True, True], [True, True, True]),  # Simpson's paradox
+        (3.0, 1, [False, False, False], [False, False, False]),
+        (-3.0, -1, [False, False, True], [False, False, True]),  # one that flips is no reversal
+    ],
+)
+def test_slopes_of_the_other_sign_are_flagged(offset, turned, flips, certain):
+    frame = means_frame(offset)
+    frame.loc[frame["network"] == "vit", "test_accuracy"] *= turned
     table = by_network(frame)
-    assert table["flips"].to_dict() == {"all": False, "vit": False, "resnet18": True}
+    assert list(table.index) == ["all", "vit", "resnet18"]
+    assert table["flips"].tolist() == flips
+    assert table["certain"].tolist() == certain
+    # The opposite evaluation flips the same slopes.
+    mirrored = by_network(frame.assign(test_accuracy=-frame["test_accuracy"]))
+    np.testing.assert_allclose(mirrored["slope"], -table["slope"])
+    assert mirrored["flips"].tolist() == flips
 
 
 def test_a_flip_whose_interval_holds_zero_is_not_certain():
     frame = means_frame(-0.3)
-    noise = np.tile([1.0, -1.0], 6)
-    frame["test_accuracy"] += 0.5 * noise
-    table = by_network(frame)
-    assert not table["certain"].any()
+    frame["test_accuracy"] += 0.5 * np.tile([1.0, -1.0], 6)
+    assert not by_network(frame)["certain"].any()
 
 
 @settings(deadline=None, max_examples=30)
@@ -128,14 +126,6 @@ def test_the_order_of_rows_changes_nothing(order):
     found, again = by_network(frame), by_network(frame.iloc[list(order)])
     columns = ["slope", "lower", "upper", "n", "flips", "certain"]
     pd.testing.assert_frame_equal(again.loc[found.index, columns], found[columns])
-
-
-def test_the_opposite_evaluation_flips_the_same_slopes():
-    frame = means_frame()
-    found = by_network(frame)
-    mirrored = by_network(frame.assign(test_accuracy=-frame["test_accuracy"]))
-    np.testing.assert_allclose(mirrored["slope"], -found["slope"])
-    assert mirrored["flips"].tolist() == found["flips"].tolist()
 
 
 def test_one_network_has_one_row_without_flags():

@@ -7,7 +7,6 @@ import pandas as pd
 
 from ..errors import InputError
 from .collect import RUN
-from .measure_names import measures_of
 from .tables import at_minima
 
 # Columns of a table of models and what they are called in the table of conditions.
@@ -75,16 +74,6 @@ def factors(models: pd.DataFrame) -> list[str]:
     varying = [name for name in (*RECIPE, "network") if models[name].nunique() > 1]
     controls = models.groupby(["dataset", *RECIPE])["control"].nunique()
     return [*varying, "control"] if (controls > 1).any() else varying
-
-
-def sharpness_of(measures: pd.DataFrame) -> list[str]:
-    """Return the measures of sharpness of trained models, in the order of `MEASURES`."""
-    return list(measures_of(at_minima(measures), "sharpness"))
-
-
-def evaluations_of(measures: pd.DataFrame) -> list[str]:
-    """Return the evaluations of trained models, in the order of `MEASURES`."""
-    return list(measures_of(at_minima(measures), "evaluation"))
 
 
 def accuracies_of(models: pd.DataFrame) -> list[str]:

@@ -58,6 +58,24 @@ class Fold:
 Text = Sequence[pd.DataFrame | Fold | str]
 
 
+def captioned(rows: object, caption: str) -> pd.DataFrame:
+    """Return rows of text as a table with a caption; their first column names the rows.
+
+    A column ``Note`` that is empty throughout is left out.
+    """
+    table = pd.DataFrame(rows)
+    if "Note" in table and not table["Note"].any():
+        table = table.drop(columns="Note")
+    table = table.set_index(table.columns[0])
+    table.attrs["caption"] = caption.strip()
+    return table
+
+
+def joined(notes: pd.Series) -> str:
+    """Return different notes as one text; one that is empty may be missing, as in a file."""
+    return "; ".join(dict.fromkeys(notes[notes.notna() & (notes != "")]))
+
+
 def markdown(text: Text) -> str:
     """Return a text in Markdown."""
     return "\n".join(map(_markdown, text))

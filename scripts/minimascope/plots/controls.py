@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from ..analysis.measure_names import MeasureName, measures_of
 from ..analysis.numbers import count_seeds
-from ..analysis.tables import at_minima, pair_matrix, summarise
+from ..analysis.summary import pair_matrix, summarise
+from ..analysis.tables import at_minima
 from .style import (
     GREY,
     HALF_PAGE,
