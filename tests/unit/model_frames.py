@@ -1,12 +1,12 @@
 """Tables of made-up models of a data set, and what their figures show, for the tests of these."""
 
-import io
 from itertools import product
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from table_frames import read_again
 
 from minimascope.plots import (
     domains,
@@ -131,11 +131,6 @@ def stability_order_frame(models, pairs=10, note=np.nan):
     halves["tau_low"], halves["tau_high"] = halves["tau"] - 0.1, halves["tau"] + 0.07
     frame = pd.concat([first, halves], ignore_index=True)
     return frame.assign(dataset=models["dataset"].iloc[0], total_pairs=pairs, note=note)
-
-
-def read_again(frame):
-    """The frame as the workflow hands it over: written as CSV and read."""
-    return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
 def tables(models):

@@ -71,25 +71,19 @@ def test_what_has_no_slope_has_a_note(x, y, note):
     assert np.isnan([found[name] for name in ("slope", "lower", "upper", "p_value")]).all()
 
 
-def test_slopes_are_per_tenfold_sharpness():
+@pytest.mark.parametrize(
+    ("sharpness", "scale", "x_of"),
+    [("fisher_rao_norm", "log10", np.log10), ("hessian_trace", "1", np.asarray)],
+    ids=["per tenfold sharpness", "where that is not positive, as it is"],
+)
+def test_slopes_are_those_of_polyfit(sharpness, scale, x_of):
     frame = means_frame()
-    table = by_network(frame)
-    assert set(table["scale"]) == {"log10"}
-    for network, part in frame.groupby("network"):
-        expected = np.polyfit(np.log10(part["fisher_rao_norm"]), part["test_accuracy"], 1)[0]
-        assert table.loc[network, "slope"] == pytest.approx(expected)
-        assert expected == pytest.approx(1, abs=0.2)
-    expected = np.polyfit(np.log10(frame["fisher_rao_norm"]), frame["test_accuracy"], 1)[0]
-    assert table.loc["all", "slope"] == pytest.approx(expected)
+    table = by_network(frame, sharpness)
+    assert set(table["scale"]) == {scale}
     assert table["n"].to_dict() == {"all": 12, "vit": 6, "resnet18": 6}
-
-
-def test_sharpness_that_is_not_positive_counts_as_it_is():
-    frame = means_frame()
-    table = by_network(frame, "hessian_trace")
-    assert set(table["scale"]) == {"1"}
-    expected = np.polyfit(frame["hessian_trace"], frame["test_accuracy"], 1)[0]
-    assert table.loc["all", "slope"] == pytest.approx(expected)
+    for network, part in (("all", frame), *frame.groupby("network")):
+        expected = np.polyfit(x_of(part[sharpness]), part["test_accuracy"], 1)[0]
+        assert table.loc[network, "slope"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

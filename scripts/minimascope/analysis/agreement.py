@@ -98,10 +98,7 @@ def agreement_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return every printed cell beside ours (`compare`), and the `order_of_controls`.
 
-    Args:
-        summary: rows of `summary.summarise`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
-        *printed: tables in print, as `printed.printed_values` takes them.
+    The tables in ``printed`` are as `printed.printed_values` takes them.
     """
     values = pd.concat(map(printed_values, printed))
     cells = compare(summary, runs_in_print(conditions), values)
@@ -132,7 +129,7 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) ->
     where print used these and the summary has them.
 
     Args:
-        summary: rows of `summary.summarise`.
+        summary: our means.
         runs: which condition of ours a printed control is: ``dataset``, ``network`` and
             ``condition`` (ours), ``printed_dataset``, ``architecture``, ``pretrained``,
             ``control`` and ``rho`` (of print, NaN without SAM), ``augmented``.

@@ -62,10 +62,6 @@ def measured(values: pd.DataFrame, conditions: pd.DataFrame) -> Iterator[Compara
     A sweep can have several: the cells of the baseline that other cells are compared with.
     Differences are paired by seed, their errors have n - 1 degrees of freedom.
 
-    Args:
-        values: rows of `summary.seed_values`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
-
     Raises:
         InputError: a column is missing.
     """
@@ -97,16 +93,13 @@ def measured(values: pd.DataFrame, conditions: pd.DataFrame) -> Iterator[Compara
 
 
 def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
-    """Yield what each paper prints of each network.
+    """Yield what each paper prints of each network, from rows of `printed.printed_values`.
 
     Values of single seeds are not printed, so differences are of two means, with Welch's errors and
     degrees of freedom; seeds that go together in both would make them smaller. The errors are those
     of `printed.printed_errors`. That of the prediction disagreement takes pairs of seeds as
     independent; it is given the largest error that sharing seeds can lead to. Values in doubt are
     left out. What the tables hold of one of a paper's networks they need not hold of another.
-
-    Args:
-        printed: rows of `printed.printed_values`.
     """
     keys = ["source", "dataset", "architecture"]
     controls = printed.groupby("source")["control"].unique()

@@ -44,7 +44,7 @@ def correlations(
     all, has no value, and ``note`` says why.
 
     Args:
-        models: rows of `model_table`.
+        models: those correlated.
         sharpness: columns of it.
         evaluations: columns of it.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.

@@ -43,10 +43,7 @@ def predictors_of(summary: pd.DataFrame) -> dict[str, str]:
 def gains_table(ensembles: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each condition: gains of its ensemble, diversity and sharpness of members.
 
-    Args:
-        ensembles: rows of `ensembles.ensemble_table`.
-        summary: rows of `tables.summarise`; measures of pairs are means over pairs of members,
-            those of sharpness over members.
+    Measures of pairs are means over pairs of members, those of sharpness over members.
 
     Returns:
         Columns ``dataset``, ``network`` and ``condition``; for each measure that an ensemble has
@@ -72,11 +69,6 @@ def gain_correlations(
 
     See `correlations.correlate`. Of a condition there is one ensemble, so that n is the number of
     conditions, times networks where these are taken together.
-
-    Args:
-        ensembles: see `gains_table`.
-        summary: likewise.
-        resamples: of the bootstrap.
 
     """
     table = gains_table(ensembles, summary)
@@ -105,13 +97,7 @@ def _wide(rows: pd.DataFrame, value: str, error: str) -> pd.DataFrame:
 
 
 def text(ensembles: pd.DataFrame, summary: pd.DataFrame, found: pd.DataFrame) -> Text:
-    """Return the ensembles of each network, then the `gain_correlations` of each data set.
-
-    Args:
-        ensembles: see `gains_table`.
-        summary: likewise.
-        found: rows of `gain_correlations`.
-    """
+    """Return the ensembles of each network, then the `gain_correlations` of each data set."""
     gains = gains_table(ensembles, summary).set_index(CONDITION)
     disagreement = gains.get("prediction_disagreement")
     tables = [

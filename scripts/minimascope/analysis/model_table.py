@@ -34,10 +34,6 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
     ``learning_rate``, ``batch_size`` and one per measure, NaN where a model lacks it. Of several
     views of the data a measure is on the one that `tables.at_minima` chooses.
 
-    Args:
-        measures: rows of `collect.tidy`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
-
     Raises:
         InputError: a column is missing, a model has two values of one measure, or a condition is
             not in the table of conditions.

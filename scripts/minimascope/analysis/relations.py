@@ -34,12 +34,9 @@ SHARES_CAPTION = (
 def relations(
     measures: pd.DataFrame, models: pd.DataFrame, *, minimum_train_accuracy: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the `correlations` and the `variance_shares` of a study.
+    """Return the `correlations` and the `variance_shares` of the measures of a study.
 
-    Args:
-        measures: rows of `collect.tidy`, whose measures are taken.
-        models: rows of `model_table.model_table`.
-        minimum_train_accuracy: see `model_table.converged`.
+    For ``minimum_train_accuracy`` see `model_table.converged`.
     """
     minima = at_minima(measures)
     sharpness, evaluations = (

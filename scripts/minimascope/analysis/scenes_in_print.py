@@ -130,11 +130,7 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def printed_pair_values(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the sharpness along single pairs of directions in the form of `pair_values`.
-
-    Args:
-        models: rows of `printed_models`.
-    """
+    """Return the sharpness of `printed_models` along single pairs of directions, as `pair_values`."""
     names = {f"asc_sharpness_{seed}": seed for seed in DIRECTIONS.values()}
     values = models.rename(columns=names).melt(RUN, names.values(), "direction_seed", "value")
     return values.assign(view="clean")[VALUE_COLUMNS]
@@ -159,11 +155,8 @@ def printed_domains(printed: pd.DataFrame) -> pd.DataFrame:
 def as_expected(found: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
     """Return our statistics under the names of the expected ones.
 
-    These are the correlations of ASC sharpness over all networks and its one-way shares.
-
-    Args:
-        found: rows of `correlations.correlations`.
-        shares: rows of `variance.variance_shares`.
+    These are the `correlations` of ASC sharpness over all networks and its one-way
+    `variance_shares`.
     """
     found = found[(found["network"] == ALL_NETWORKS) & (found["sharpness"] == MEASURE)]
     found = found.assign(group=found["evaluation"].map(GROUPS))
@@ -179,10 +172,6 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
     minus expected), ``agrees`` (by at most 0.002), ``expected_p_value``, ``computed_p_value``,
     ``p_relative_difference`` (of the expected one), ``p_agrees`` (by at most 5 %), ``expected_n``
     and ``computed_n``. What we have no value of agrees with nothing.
-
-    Args:
-        computed: rows of `as_expected`.
-        expected: statistics, with the same columns.
 
     Raises:
         InputError: if a column is missing.
@@ -213,11 +202,7 @@ def text(
 ) -> Text:
     """Return expected statistics beside ours, `relations.text`, and how stable the models are.
 
-    Args:
-        compared: rows of `compare_with_expected`.
-        found: rows of `correlations.correlations`.
-        shares: rows of `variance.variance_shares`.
-        stability: rows of `stability.stability`.
+    Of `compare_with_expected`, `correlations`, `variance_shares` and `stability.stability`.
     """
     return [_comparison(compared), *relations.text(found, shares), stability_sentence(stability)]
 
@@ -239,11 +224,7 @@ def _comparison(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def stability_sentence(models: pd.DataFrame) -> str:
-    """Return in words how many pairs of directions the models would need.
-
-    Args:
-        models: rows of `stability.stability`.
-    """
+    """Return in words how many pairs of directions the models of a `stability` would need."""
     known = models["relative_standard_error"].dropna()
     if known.empty:
         return "Stability over pairs of directions needs two pairs or more."

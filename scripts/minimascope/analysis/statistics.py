@@ -135,11 +135,6 @@ def statistics(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
     ``tests`` of one measure, over the conditions of a data set and network. Values of pairs of
     models are not independent between seeds, and are not tested.
 
-    Args:
-        values: rows of `summary.seed_values`.
-        conditions: which condition each is compared with: ``dataset``, ``network``,
-            ``condition`` and ``baseline`` (empty for none), see `conditions.condition_rows`.
-
     Raises:
         InputError: a column is missing.
     """

@@ -82,10 +82,6 @@ def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFr
 
     Of several views of the data a measure is on the one that `tables.at_minima` chooses.
 
-    Args:
-        measures: rows of `collect.tidy`.
-        disagreement: as `summarise` takes them.
-
     Returns:
         Data frame with the columns `VALUE_COLUMNS`.
 

@@ -45,12 +45,7 @@ ORDER_CAPTION = (
 def trend_tables(
     summary: pd.DataFrame, models: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`.
-
-    Args:
-        summary: rows of `tables.summarise`.
-        models: rows of `model_table.model_table`.
-    """
+    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`."""
     means, minima = condition_means(summary), at_minima(summary)
     sharpness, evaluations = (
         list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
@@ -60,11 +55,7 @@ def trend_tables(
 
 
 def condition_means(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per data set, network and condition with the mean of every measure.
-
-    Args:
-        summary: rows of `tables.summarise`; the initial weights are left out.
-    """
+    """Return a row for each condition of a network, with the mean of every measure at minima."""
     require(summary, [*CONDITION, "view", "measure", "mean"], "summary")
     rows = at_minima(summary)
     table = rows.pivot(index=CONDITION, columns="measure", values="mean")
@@ -134,7 +125,7 @@ def rank_agreement(
 
     Args:
         means: rows of `condition_means`.
-        models: rows of `model_table.model_table`.
+        models: single ones.
         measures: those compared; a table that lacks one leaves it out.
     """
     rows = []

@@ -34,7 +34,7 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
 
     Dots are seeds; grey lines join the same seed (same initial weights and data order) in
     different conditions. The black bar is the mean over seeds with its standard error
-    (`tables.summarise`). A dot of the prediction disagreement is a seed's mean over the other
+    (`summary.summarise`). A dot of the prediction disagreement is a seed's mean over the other
     seeds of its condition. The axis is logarithmic where values span more than two decades, or
     one if that is usual for the measure.
 
