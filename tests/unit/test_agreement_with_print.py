@@ -278,6 +278,10 @@ def test_unusable_print_is_refused():
         printed_rows(("baseline", "test_accuracy", "0.7", "0.1", NEW, "perhaps"))
     with pytest.raises(InputError, match="no column 'uncertain'"):
         read_printed(io.StringIO(HEADER.replace(",uncertain", "")))
+    cell = f"{NEW},3,cifar10,resnet18,false,baseline,test_accuracy,0.7,0.1,none,{{}},false,"
+    for seeds, message in (("", "is empty"), ("1", "below 2"), ("x", "'n_seeds': .*numbers only")):
+        with pytest.raises(InputError, match=message):
+            read_printed(io.StringIO(f"{HEADER}\n{cell.format(seeds)}"))
     unknown = printed_rows(("baseline", "test_accuraci", "0.7", "0.1"))
     with pytest.raises(InputError, match="did you mean 'test_accuracy'"):
         compare(summary_rows(), run_rows(), unknown)

@@ -69,7 +69,6 @@ def gain_correlations(
 
     See `correlations.correlate`. Of a condition there is one ensemble, so that n is the number of
     conditions, times networks where these are taken together.
-
     """
     table = gains_table(ensembles, summary)
     kinds = predictors_of(summary)

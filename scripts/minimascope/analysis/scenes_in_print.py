@@ -130,7 +130,10 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def printed_pair_values(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the sharpness of `printed_models` along single pairs of directions, as `pair_values`."""
+    """Return the sharpness of `printed_models` along single pairs of directions.
+
+    As `stability.pair_values` does of a study's.
+    """
     names = {f"asc_sharpness_{seed}": seed for seed in DIRECTIONS.values()}
     values = models.rename(columns=names).melt(RUN, names.values(), "direction_seed", "value")
     return values.assign(view="clean")[VALUE_COLUMNS]
