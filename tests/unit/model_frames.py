@@ -1,12 +1,12 @@
 """Tables of made-up models of a data set, and what their figures show, for the tests of these."""
 
+import io
 from itertools import product
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
-from table_frames import read_again
 
 from minimascope.plots import (
     domains,
@@ -25,7 +25,6 @@ PLOTS = {
 }
 SCENES = "scenes"
 OPTIMIZERS = ("sgd", "adam", "kfac", "gdtuo_adam")
-MARKED = ("all", "spearman")
 DOMAIN_ACCURACIES = ("accuracy_in_domain", "accuracy_out_of_domain")
 
 
@@ -55,16 +54,25 @@ def models_frame(
 def correlations_frame(models, sharpness=("asc_sharpness",), accuracies=DOMAIN_ACCURACIES):
     """Values that say which pair they belong to: 0.11, 0.12 … for all networks together."""
     pairs = list(product(sharpness, ("test_accuracy", *accuracies)))
-    own = {"dataset": models["dataset"].iloc[0], "lower": -0.21, "upper": 0.87, "p_value": 0.01}
-    rows = [
-        (network, *pair, statistic, 0.11 + i / 100 if (network, statistic) == MARKED else 0.99)
+    return pd.DataFrame(
+        {
+            "dataset": models["dataset"].iloc[0],
+            "network": network,
+            "sharpness": measure,
+            "evaluation": accuracy,
+            "statistic": statistic,
+            "value": 0.11 + i / 100 if (network, statistic) == ("all", "spearman") else 0.99,
+            "lower": -0.21,
+            "upper": 0.87,
+            "p_value": 0.01,
+            "n": len(models),
+            "left_out": 0,
+            "note": np.nan,
+        }
         for network in ("all", "cnn10")
-        for i, pair in enumerate(pairs)
+        for i, (measure, accuracy) in enumerate(pairs)
         for statistic in ("spearman", "pearson", "kendall")
-    ]
-    columns = ["network", "sharpness", "evaluation", "statistic", "value"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.assign(**own, n=len(models), left_out=0, note=np.nan)
+    )
 
 
 def variance_shares_frame(
@@ -76,13 +84,20 @@ def variance_shares_frame(
     """Shares that differ in every row of a response."""
     kinds = [("one-way", name) for name in factors]
     kinds += [("joint", name) for name in (*factors, "model", "residual")]
-    rows = [
-        (response, "ln" if response in sharpness else "1", kind, factor, 0.05 * i + 0.01 * j)
+    return pd.DataFrame(
+        {
+            "dataset": models["dataset"].iloc[0],
+            "response": response,
+            "scale": "ln" if response in sharpness else "1",
+            "factor": factor,
+            "kind": kind,
+            "value": 0.05 * (i + 1) + 0.01 * j,
+            "n": len(models),
+            "note": np.nan,
+        }
         for j, response in enumerate((*sharpness, "test_accuracy", *accuracies))
-        for i, (kind, factor) in enumerate(kinds, 1)
-    ]
-    table = pd.DataFrame(rows, columns=["response", "scale", "kind", "factor", "value"])
-    return table.assign(dataset=models["dataset"].iloc[0], n=len(models), note=np.nan)
+        for i, (kind, factor) in enumerate(kinds)
+    )
 
 
 def domains_frame(models, cities=("lyon", "milan")):
@@ -116,6 +131,11 @@ def stability_order_frame(models, pairs=10, note=np.nan):
     halves["tau_low"], halves["tau_high"] = halves["tau"] - 0.1, halves["tau"] + 0.07
     frame = pd.concat([first, halves], ignore_index=True)
     return frame.assign(dataset=models["dataset"].iloc[0], total_pairs=pairs, note=note)
+
+
+def read_again(frame):
+    """The frame as the workflow hands it over: written as CSV and read."""
+    return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
 def tables(models):

@@ -78,17 +78,20 @@ def test_a_value_collected_twice_is_refused():
 def test_measures_of_pairs_are_over_the_pairs_of_one_condition():
     pairs = {(0, 1): 0.10, (0, 2): 0.14, (0, 3): 0.12, (1, 2): 0.20, (1, 3): 0.16, (2, 3): 0.11}
     between = pair_rows(pairs).assign(condition_b="sam", prediction_disagreement=1.0)
-    frame = pd.concat([pair_rows(pairs).assign(view="augmented"), between])
+    own = [pair_rows(pairs, condition) for condition in ("sam", "baseline")]
+    frame = pd.concat([*own, between]).assign(view="augmented")
     summary = summarise(measure_rows(VALUES), frame)
     row = row_of(summary, "baseline", "prediction_disagreement")
     assert row["mean"] == pytest.approx(statistics.fmean(pairs.values()), rel=1e-12)
     assert (row["n_seeds"], row["unit"], row["view"]) == (4, "fraction", "augmented")
     assert row_of(summary, "baseline", "l2_distance")["mean"] == pytest.approx(3 * row["mean"])
-    assert set(summary.loc[summary["measure"] == "l2_distance", "condition"]) == {"baseline"}
+    of_pairs = summary[summary["measure"] == "l2_distance"]
+    assert of_pairs["condition"].tolist() == ["sam", "baseline"]
+    assert of_pairs["converged"].all()
     # The values of the seeds have the same mean and error.
     values = seed_values(measure_rows(VALUES), frame)
-    own = values.loc[values["measure"] == "prediction_disagreement", "value"]
-    assert (own.mean(), own.sem()) == pytest.approx((row["mean"], row["sem"]))
+    rows = values.query("condition == 'baseline' and measure == 'prediction_disagreement'")
+    assert (rows["value"].mean(), rows["value"].sem()) == pytest.approx((row["mean"], row["sem"]))
 
 
 @pytest.mark.parametrize("models", [3, 4, 10])
