@@ -227,7 +227,7 @@ GATHERED = {
 TABLES = {
     "conditions": _table("analysis.model_table:conditions_table", gives="conditions"),
     "summary": _table(
-        "analysis.seeds:summary_tables",
+        "analysis.summary:summary_tables",
         needs="measures disagreement",
         gives="summary seed_values",
     ),
@@ -253,32 +253,32 @@ TABLES = {
         "analysis.statistics:statistics",
         needs="seed_values conditions",
         gives="statistics",
-        text="analysis.statistics_tables:text",
+        text="analysis.statistics:text",
     ),
     "claims": _table(
         "analysis.claims:claims_measured",
         needs="seed_values conditions",
         gives="claims",
-        text="analysis.claims_tables:text",
+        text="analysis.claims:text",
     ),
     "trends": _table(
         "analysis.trends:trend_tables",
         needs="summary models",
         gives="trends trend_points rank_agreement",
-        text="analysis.trends_tables:text",
+        text="analysis.trends:text",
         shows="trends rank_agreement",
     ),
     "correlations": _table(
         "analysis.relations:relations",
         needs="measures models",
         gives="correlations variance_shares",
-        text="analysis.correlation_tables:text",
+        text="analysis.relations:text",
     ),
     "ensembles": _table(
         "analysis.ensemble_gain:gain_correlations",
         needs="ensembles summary",
         gives="ensemble_gain",
-        text="analysis.ensemble_tables:text",
+        text="analysis.ensemble_gain:text",
         shows="ensembles summary ensemble_gain",
     ),
     "stability": _table(
@@ -287,11 +287,11 @@ TABLES = {
         gives="stability stability_order",
     ),
     "agreement": _table(
-        "analysis.printed:agreement_tables",
+        "analysis.agreement:agreement_tables",
         needs="summary conditions",
         printed="deep_models sam_rho_sweep",
         gives="agreement agreement_order",
-        text="analysis.agreement_tables:text",
+        text="analysis.agreement:text",
     ),
     "toy_fits": _table(
         "analysis.toy_fits:summarise_fits",
@@ -303,7 +303,7 @@ TABLES = {
         "analysis.claims:claims_in_print",
         printed="deep_models",
         gives="claims_in_print",
-        text="analysis.claims_tables:text",
+        text="analysis.claims:text",
         about=IMAGES,
     ),
     "asc_reanalysis": _table(
@@ -311,7 +311,7 @@ TABLES = {
         printed="asc_models asc_expected",
         gives="asc_reanalysis asc_models asc_correlations asc_trends asc_trend_points"
         " asc_variance_shares asc_stability asc_stability_order asc_domains",
-        text="analysis.correlation_tables:text_in_print",
+        text="analysis.scenes_in_print:text",
         shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
         about=RECORDINGS,
     ),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from minimascope.analysis.agreement import compare, printed_values
-from minimascope.analysis.tables import SUMMARY_COLUMNS
+from minimascope.analysis.agreement import compare
+from minimascope.analysis.printed import printed_values
+from minimascope.analysis.summary import SUMMARY_COLUMNS
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
 HEADER = (
@@ -15,14 +16,9 @@ HEADER = (
     "note"
 )
 NEW, OLD = "function_centric_2026", "geometric_reappraisal_2025"
-CONTROL_NAMES = (
-    "baseline",
-    "baseline_sam",
-    "augmentation",
-    "augmentation_sam",
-    "weight_decay",
-    "weight_decay_sam",
-)
+CONTROL_NAMES = [
+    f"{name}{sam}" for name in ("baseline", "augmentation", "weight_decay") for sam in ("", "_sam")
+]
 
 
 def read_printed(source):
@@ -51,43 +47,27 @@ def run_rows(controls=CONTROL_NAMES, **changes):
         "architecture": "resnet18",
         "pretrained": False,
     }
-    return pd.DataFrame(
-        [
-            row
-            | {
-                "condition": f"our_{control}",
-                "control": control,
-                "rho": 0.05 if control.endswith("_sam") else math.nan,
-                "augmented": control.startswith("augmentation"),
-            }
-            | changes
-            for control in controls
-        ]
-    )
+    rows = [
+        {
+            "condition": f"our_{control}",
+            "control": control,
+            "rho": 0.05 if control.endswith("_sam") else math.nan,
+            "augmented": control.startswith("augmentation"),
+        }
+        for control in controls
+    ]
+    return pd.DataFrame(rows).assign(**row | changes)
 
 
 def summary_rows(*rows):
     """Summary of (control, measure, mean, sem, seeds), with a view if given."""
-    return pd.DataFrame(
-        [
-            {
-                "dataset": "our_cifar",
-                "network": "our_resnet",
-                "condition": f"our_{control}",
-                "view": view[0] if view else "clean",
-                "family": "evaluation",
-                "measure": measure,
-                "mean": mean,
-                "sem": sem,
-                "n_seeds": seeds,
-                "noise_floor": math.nan,
-                "unit": "1",
-                "protocol": "corrected",
-            }
-            for control, measure, mean, sem, seeds, *view in rows
-        ],
-        columns=SUMMARY_COLUMNS,
+    columns = ["condition", "measure", "mean", "sem", "n_seeds", "view"]
+    table = pd.DataFrame(
+        [(f"our_{control}", *rest, "clean")[: len(columns)] for control, *rest in rows],
+        columns=columns,
     )
+    own = {"dataset": "our_cifar", "network": "our_resnet"}
+    return table.assign(**own).reindex(columns=SUMMARY_COLUMNS)
 
 
 def one_cell(printed, ours):
@@ -118,14 +98,8 @@ def printed_as_ours(printed):
 
 
 def ordered_cells(printed_means, our_means, **changes):
-    printed = printed_rows(
-        *[
-            (control, "test_accuracy", mean, "0.001")
-            for control, mean in zip(CONTROL_NAMES, printed_means, strict=False)
-        ]
-    )
-    ours = [
-        (control, "test_accuracy", mean, 0.001, 3)
-        for control, mean in zip(CONTROL_NAMES, our_means, strict=False)
-    ]
+    of_print = zip(CONTROL_NAMES, printed_means, strict=False)
+    printed = printed_rows(*[(name, "test_accuracy", mean, "0.001") for name, mean in of_print])
+    own = zip(CONTROL_NAMES, our_means, strict=False)
+    ours = [(name, "test_accuracy", mean, 0.001, 3) for name, mean in own]
     return compare(summary_rows(*ours), run_rows(), printed.assign(**changes))

@@ -1,35 +1,32 @@
 """Made-up networks for the tests of claims."""
 
 import pandas as pd
+from table_frames import condition_rows, measure_rows
 
-from minimascope.analysis.comparable import Comparable, Estimate
+from minimascope.analysis.comparable import Comparable, p_above_zero
 
 SHARPNESS = ("fisher_rao_norm", "sam_sharpness")
 EVALUATIONS = ("test_accuracy", "test_ece")
 
 
-def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", without_sam=None):
+def made_up(means, error=0.1, df=9, baseline="baseline", network="vit"):
     """A network whose every difference has the same standard error.
 
     Args:
         means: of each condition, by measure.
     """
     table = pd.DataFrame(means).T
-    without_sam = without_sam or {
-        name: name.removesuffix("_sam")
-        for name in means
-        if name.endswith("_sam") and name.removesuffix("_sam") in means
-    }
+    plain = {name: name.removesuffix("_sam") for name in means if name.endswith("_sam")}
     return Comparable(
         "digits",
         network,
         baseline,
         tuple(means),
-        without_sam,
+        {name: other for name, other in plain.items() if other in means},
         table,
         table * 0 + error,
         {
-            (measure, first, second): Estimate(
+            (measure, first, second): p_above_zero(
                 table.at[first, measure] - table.at[second, measure], error, df
             )
             for measure in table
@@ -45,8 +42,7 @@ def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", without_
 def row(sharpness, accuracy=0.5, ece=0.1):
     """The measures of one condition; sharpness is one number for all, or one each."""
     numbers = sharpness if isinstance(sharpness, tuple) else (sharpness,) * len(SHARPNESS)
-    evaluations = dict(zip(EVALUATIONS, (accuracy, ece), strict=True))
-    return dict(zip(SHARPNESS, numbers, strict=True)) | evaluations
+    return dict(zip((*SHARPNESS, *EVALUATIONS), (*numbers, accuracy, ece), strict=True))
 
 
 def values_and_conditions(random, effect=0.0, seeds=5, names=("baseline", "baseline_sam", "noise")):
@@ -56,31 +52,11 @@ def values_and_conditions(random, effect=0.0, seeds=5, names=("baseline", "basel
         random: draws each seed's deviation, of 1.
         effect: of each condition over the one before.
     """
-    measures = {"fisher_rao_norm": "forward", "sam_sharpness": "perturbation"}
-    measures |= {"test_accuracy": "evaluation"}
-    values = pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": "vit",
-            "condition": name,
-            "seed": seed,
-            "family": family,
-            "measure": measure,
-            "value": 10 + effect * i + random.normal(),
-            "unit": "1",
-            "protocol": "corrected",
-        }
-        for measure, family in measures.items()
+    values = {
+        (name, measure): 10 + effect * i + random.normal(size=seeds)
+        for measure in (*SHARPNESS, "test_accuracy")
         for i, name in enumerate(names)
-        for seed in range(seeds)
-    )
-    conditions = pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": "vit",
-            "condition": names,
-            "baseline": [None if name == "baseline" else "baseline" for name in names],
-            "without_sam": ["baseline" if name == "baseline_sam" else None for name in names],
-        }
-    )
-    return values, conditions
+    }
+    baselines = [None if name == "baseline" else "baseline" for name in names]
+    without = ["baseline" if name == "baseline_sam" else None for name in names]
+    return measure_rows(values), condition_rows(names, baselines, without_sam=without)

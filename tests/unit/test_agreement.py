@@ -1,4 +1,3 @@
-import itertools
 import math
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 
-from minimascope.analysis.pairs import mean_over_pairs
 from minimascope.errors import InputError
 from minimascope.evaluation.disagreement import (
     jensen_shannon_divergence,
@@ -29,23 +27,6 @@ two_predictions = st.integers(1, 30).flatmap(
 
 def logits(seed: int, n: int = 50, classes: int = 6) -> np.ndarray:
     return 2 * np.random.default_rng(seed).normal(size=(n, classes))
-
-
-def pair_matrix(models: int, seed: int = 0) -> np.ndarray:
-    values = np.random.default_rng(seed).uniform(0.1, 0.3, size=(models, models))
-    return (values + values.T) / 2
-
-
-def mean_by_loop(matrix: np.ndarray, models: list[int]) -> float:
-    values = [matrix[i, j] for i, j in itertools.combinations(models, 2)]
-    return math.fsum(values) / len(values)
-
-
-def jackknife_by_loop(matrix: np.ndarray) -> float:
-    m = len(matrix)
-    without = [mean_by_loop(matrix, [j for j in range(m) if j != i]) for i in range(m)]
-    centre = sum(without) / m
-    return math.sqrt((m - 1) / m * sum((value - centre) ** 2 for value in without))
 
 
 def test_disagreement_is_the_share_of_samples_with_different_labels():
@@ -136,56 +117,3 @@ def test_logits_of_other_shapes_are_refused(measure):
         measure(np.zeros((2, 3)), np.zeros(3))
     with pytest.raises(InputError, match="logits_a: not finite"):
         measure([[0.0, math.inf]], [[0.0, 0.0]])
-
-
-@pytest.mark.parametrize("models", [3, 4, 10])
-def test_mean_and_error_over_pairs_are_those_of_an_explicit_leave_one_out_loop(models):
-    matrix = pair_matrix(models)
-    mean, error = mean_over_pairs(matrix)
-    assert mean == pytest.approx(mean_by_loop(matrix, list(range(models))), rel=1e-13)
-    assert error == pytest.approx(jackknife_by_loop(matrix), rel=1e-10)
-    assert error > 0
-
-
-def test_jackknife_error_is_twice_that_of_a_mean_when_pairs_are_sums_of_their_models():
-    # With entries a_i + a_j the mean over pairs is twice the mean of a, a sample mean, for
-    # which the jackknife is the usual standard error, whatever the number of models.
-    values = np.random.default_rng(6).normal(size=8)
-    matrix = values[:, None] + values[None, :]
-    mean, error = mean_over_pairs(matrix)
-    assert mean == pytest.approx(2 * values.mean())
-    assert error == pytest.approx(2 * values.std(ddof=1) / math.sqrt(8))
-
-
-def test_mean_over_pairs_ignores_the_diagonal():
-    matrix = pair_matrix(5)
-    other = matrix.copy()
-    np.fill_diagonal(other, np.nan)
-    assert mean_over_pairs(other) == mean_over_pairs(matrix)
-
-
-def test_two_models_have_a_mean_and_no_error():
-    mean, error = mean_over_pairs(np.array([[0, 0.25], [0.25, 0]]))
-    assert mean == 0.25
-    assert math.isnan(error)
-
-
-def test_missing_pair_makes_mean_and_error_nan():
-    matrix = pair_matrix(4)
-    matrix[1, 2] = matrix[2, 1] = np.nan
-    assert all(math.isnan(value) for value in mean_over_pairs(matrix))
-
-
-@pytest.mark.parametrize(
-    ("matrix", "message"),
-    [
-        (np.zeros((1, 1)), "at least two"),
-        (np.zeros((0, 0)), "at least two"),
-        (np.zeros((2, 3)), "shape"),
-        (np.zeros(4), "shape"),
-        (np.array([[0, 1], [2, 0]]), "not symmetric"),
-    ],
-)
-def test_matrices_that_are_not_of_pairs_are_refused(matrix, message):
-    with pytest.raises(InputError, match=message):
-        mean_over_pairs(matrix)

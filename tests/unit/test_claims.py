@@ -1,8 +1,8 @@
-"""Verdicts on claims: made-up networks for each, what must not change them, and chance."""
+"""Verdicts on claims: made-up networks for each, what must not change them, chance, and as text."""
 
 import dataclasses
-import io
 import math
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -11,23 +11,20 @@ from claim_cases import made_up, row, values_and_conditions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from table_frames import read_again
 
-from minimascope.analysis.claims import (
-    CLAIMS,
-    COLUMNS,
-    baseline_is_flattest,
-    best_is_sharper,
-    claims,
-    pooling_reverses,
-    sam_sharpens,
-    sharpest_is_not_best,
-)
+from minimascope.analysis.claims import CLAIMS, COLUMNS, claims, finding, text
 from minimascope.analysis.comparable import measured
 from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SIGNIFICANT, SUPPORTED
+from minimascope.analysis.render import MOST_UNFOLDED, html, markdown
 
 
-def verdict(finding):
-    return finding.evidence.verdict
+def verdict(number, *networks):
+    return finding(number, *networks).evidence.verdict
+
+
+def named(rows, error):
+    return made_up(dict(zip(("baseline", "sam", "noise"), rows, strict=False)), error)
 
 
 # Claim 1
@@ -47,7 +44,7 @@ def test_the_baseline_is_the_flattest_if_all_others_are_sharper_on_all_measures(
     other, error, expected
 ):
     network = made_up({"baseline": row(1.0), "sam": row(other), "noise": row(3.0)}, error)
-    assert verdict(baseline_is_flattest(network)) == expected
+    assert verdict(1, network) == expected
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -56,7 +53,7 @@ def test_an_interval_that_ends_at_zero_is_the_boundary(side):
     for factor, expected in ((1 + 1e-9, {1: SUPPORTED, -1: CONTRADICTED}), (1 - 1e-9, None)):
         means = {"baseline": {"fisher_rao_norm": 1.0}}
         means["sam"] = {"fisher_rao_norm": 1 + side * factor * width}
-        found = verdict(baseline_is_flattest(made_up(means)))
+        found = verdict(1, made_up(means))
         assert found == (expected[side] if expected else INCONCLUSIVE)
 
 
@@ -65,15 +62,15 @@ def test_one_flatter_condition_of_many_needs_a_smaller_interval():
     difference = 2.5 * 0.1
     others = {f"c{i}": row(1.0) for i in range(4)} | {"flat": row((1 - difference, 1.0))}
     assert stats.t.sf(2.5, 9) < SIGNIFICANT
-    assert verdict(baseline_is_flattest(made_up({"baseline": row(1.0), **others}))) == INCONCLUSIVE
+    assert verdict(1, made_up({"baseline": row(1.0), **others})) == INCONCLUSIVE
     others["flat"] = row((1 - 2 * difference, 1.0))
-    assert verdict(baseline_is_flattest(made_up({"baseline": row(1.0), **others}))) == CONTRADICTED
+    assert verdict(1, made_up({"baseline": row(1.0), **others})) == CONTRADICTED
 
 
 def test_a_comparison_that_is_not_known_keeps_a_claim_about_all_open():
     means = {"baseline": row(1.0), "sam": row(2.0), "noise": row((2.0, math.nan))}
-    found = baseline_is_flattest(made_up(means))
-    assert verdict(found) == INCONCLUSIVE
+    found = finding(1, made_up(means))
+    assert found.evidence.verdict == INCONCLUSIVE
     assert found.numbers == (
         "other conditions sharper in 3 of 4 comparisons, flatter in 0, not known in 1"
     )
@@ -84,45 +81,29 @@ def test_a_comparison_that_is_not_known_keeps_a_claim_about_all_open():
 
 
 @pytest.mark.parametrize(
-    ("rows", "error", "expected"),
+    ("rows", "expected"),
     [
         # The best on both evaluations is sharper.
-        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.01)}, 0.02, SUPPORTED),
+        ([row(1.0), row(2.0, 0.9, 0.01)], SUPPORTED),
         # The best is flatter by one measure.
-        ({"baseline": row(1.0), "sam": row((2.0, 0.5), 0.9, 0.01)}, 0.02, CONTRADICTED),
+        ([row(1.0), row((2.0, 0.5), 0.9, 0.01)], CONTRADICTED),
         # The baseline is the best by one evaluation.
-        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.3)}, 0.02, CONTRADICTED),
+        ([row(1.0), row(2.0, 0.9, 0.3)], CONTRADICTED),
         # Which one is the best is not certain.
-        ({"baseline": row(1.0), "sam": row(2.0, 0.51, 0.09)}, 0.02, INCONCLUSIVE),
+        ([row(1.0), row(2.0, 0.51, 0.09)], INCONCLUSIVE),
         # Two are candidates, and both are sharper.
-        (
-            {
-                "baseline": row(1.0),
-                "sam": row(2.0, 0.9, 0.01),
-                "noise": row(3.0, 0.89, 0.011),
-            },
-            0.02,
-            SUPPORTED,
-        ),
+        ([row(1.0), row(2.0, 0.9, 0.01), row(3.0, 0.89, 0.011)], SUPPORTED),
         # One of two candidates is flatter.
-        (
-            {
-                "baseline": row(1.0),
-                "sam": row(2.0, 0.9, 0.01),
-                "noise": row(0.5, 0.89, 0.011),
-            },
-            0.02,
-            INCONCLUSIVE,
-        ),
+        ([row(1.0), row(2.0, 0.9, 0.01), row(0.5, 0.89, 0.011)], INCONCLUSIVE),
     ],
 )
-def test_the_best_is_sharper_if_that_holds_for_whichever_may_be_the_best(rows, error, expected):
-    assert verdict(best_is_sharper(made_up(rows, error))) == expected
+def test_the_best_is_sharper_if_that_holds_for_whichever_may_be_the_best(rows, expected):
+    assert verdict(2, named(rows, 0.02)) == expected
 
 
 def test_lower_calibration_errors_are_better():
     rows = {"baseline": row(1.0, 0.5, 0.3), "sam": row(2.0, 0.9, 0.1)}
-    assert best_is_sharper(made_up(rows, 0.02)).numbers == (
+    assert finding(2, made_up(rows, 0.02)).numbers == (
         "Test accuracy: best sam (0.900 ± 0.020), sharper than the baseline on 2 of 2 measures;"
         " Test ECE: best sam (0.100 ± 0.020), sharper than the baseline on 2 of 2 measures"
     )
@@ -142,13 +123,13 @@ def test_lower_calibration_errors_are_better():
 )
 def test_sam_does_not_only_flatten_if_it_sharpens_by_some_measure(with_sam, error, expected):
     rows = {"baseline": row(9.0), "plain": row(1.0), "plain_sam": row(with_sam)}
-    assert verdict(sam_sharpens(made_up(rows, error))) == expected
+    assert verdict(3, made_up(rows, error)) == expected
 
 
 def test_without_a_pair_that_differs_in_sam_alone_there_is_a_reason():
-    found = sam_sharpens(made_up({"baseline": row(1.0), "other_sam": row(2.0)}))
+    found = finding(3, made_up({"baseline": row(1.0), "other_sam": row(2.0)}))
     assert found.evidence.decisive == "no two conditions differ in SAM alone"
-    assert verdict(found) == INCONCLUSIVE
+    assert found.evidence.verdict == INCONCLUSIVE
 
 
 # Claim 4
@@ -157,28 +138,20 @@ def test_without_a_pair_that_differs_in_sam_alone_there_is_a_reason():
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        # The sharpest is the worst.
-        ({"baseline": row(1.0, 0.9, 0.01), "sam": row(2.0)}, SUPPORTED),
-        # By one evaluation of two.
-        ({"baseline": row(1.0, 0.9), "sam": row(2.0)}, SUPPORTED),
+        # The sharpest is the worst, by both evaluations or by one.
+        ([row(1.0, 0.9, 0.01), row(2.0)], SUPPORTED),
+        ([row(1.0, 0.9), row(2.0)], SUPPORTED),
         # It is the best by all.
-        ({"baseline": row(1.0), "sam": row(2.0, 0.9, 0.01)}, CONTRADICTED),
+        ([row(1.0), row(2.0, 0.9, 0.01)], CONTRADICTED),
         # It may be another one, or as good as another.
-        ({"baseline": row(1.0), "sam": row(1.01, 0.9, 0.01)}, INCONCLUSIVE),
-        ({"baseline": row(1.0), "sam": row(2.0)}, INCONCLUSIVE),
+        ([row(1.0), row(1.01, 0.9, 0.01)], INCONCLUSIVE),
+        ([row(1.0), row(2.0)], INCONCLUSIVE),
         # The sharpest differs between measures, one best: it cannot be both.
-        (
-            {
-                "baseline": row((1.0, 1.0)),
-                "sam": row((2.0, 3.0), 0.9, 0.01),
-                "noise": row((3.0, 2.0)),
-            },
-            SUPPORTED,
-        ),
+        ([row((1.0, 1.0)), row((2.0, 3.0), 0.9, 0.01), row((3.0, 2.0))], SUPPORTED),
     ],
 )
 def test_the_sharpest_is_not_always_the_best(rows, expected):
-    assert verdict(sharpest_is_not_best(made_up(rows, 0.01))) == expected
+    assert verdict(4, named(rows, 0.01)) == expected
 
 
 # Claim 5
@@ -187,18 +160,13 @@ def test_the_sharpest_is_not_always_the_best(rows, expected):
 def networks(offset, slope=1.0, noise=0.0):
     """Two networks in which accuracy rises with sharpness, the sharper one less accurate."""
     random = np.random.default_rng(0)
+
+    def means(k, i):
+        accuracy = slope * 0.1 * i + offset * k + noise * random.normal()
+        return {"fisher_rao_norm": 10 ** (k + 0.1 * i), "test_accuracy": accuracy}
+
     return [
-        made_up(
-            {
-                f"c{i}": {
-                    "fisher_rao_norm": 10 ** (k + 0.1 * i),
-                    "test_accuracy": slope * 0.1 * i + offset * k + noise * random.normal(),
-                }
-                for i in range(6)
-            },
-            network=name,
-            baseline="c0",
-        )
+        made_up({f"c{i}": means(k, i) for i in range(6)}, network=name, baseline="c0")
         for k, name in enumerate(("vit", "resnet18"))
     ]
 
@@ -213,15 +181,13 @@ def networks(offset, slope=1.0, noise=0.0):
     ],
 )
 def test_pooling_reverses_a_trend_if_all_signs_are_certain(offset, noise, expected):
-    found = pooling_reverses(networks(offset, noise=noise))
-    assert verdict(found) == expected
-    mirrored = pooling_reverses(networks(-offset, slope=-1.0, noise=-noise))
-    assert verdict(mirrored) == expected
+    assert verdict(5, *networks(offset, noise=noise)) == expected
+    assert verdict(5, *networks(-offset, slope=-1.0, noise=-noise)) == expected
 
 
 def test_one_network_has_nothing_to_pool():
-    found = pooling_reverses(networks(-3.0)[:1])
-    assert (verdict(found), found.evidence.decisive) == (INCONCLUSIVE, "there is one network, vit")
+    found = finding(5, *networks(-3.0)[:1]).evidence
+    assert (found.verdict, found.decisive) == (INCONCLUSIVE, "there is one network, vit")
 
 
 # All claims
@@ -238,7 +204,7 @@ def test_the_opposite_sign_swaps_verdicts(difference):
         means = {"baseline": {"fisher_rao_norm": 1.0}}
         means["baseline_sam"] = {"fisher_rao_norm": 1 + sign * difference}
         network = made_up(means, 0.5)
-        return [verdict(test(network)) for test in (baseline_is_flattest, sam_sharpens)]
+        return [verdict(number, network) for number in (1, 3)]
 
     assert found(-1) == [swapped[name] for name in found(1)]
 
@@ -287,7 +253,7 @@ def test_each_baseline_of_a_sweep_has_claims_of_its_own():
 
 def test_a_study_without_a_baseline_has_the_claims_that_need_none():
     values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
-    alone = pd.read_csv(io.StringIO(conditions.assign(baseline=None).to_csv(index=False)))
+    alone = read_again(conditions.assign(baseline=None))
     found = claims(measured(values, alone)).set_index("claim")
     assert found.loc[1, "decisive"] == found.loc[2, "decisive"]
     assert found.loc[1, "decisive"].startswith("no condition is compared with a baseline")
@@ -310,4 +276,52 @@ def test_measures_that_only_another_network_has_are_left_out():
     whole = made_up({"baseline": row(1.0), "sam": row(2.0)})
     means = whole.means.assign(sam_sharpness=np.nan)
     partial = dataclasses.replace(whole, means=means)
-    assert baseline_is_flattest(partial).numbers.endswith("1 of 1 comparisons, flatter in 0")
+    assert finding(1, partial).numbers.endswith("1 of 1 comparisons, flatter in 0")
+
+
+# As tables to read
+
+
+@pytest.fixture(scope="module")
+def found() -> pd.DataFrame:
+    return claims(measured(*values_and_conditions(np.random.default_rng(0), effect=20.0)))
+
+
+def test_every_sentence_is_there_once_with_its_verdict(found):
+    shown, page = markdown(text(found)), unescape(html(text(found)))
+    assert found["sentence"].str.contains(r"\d").sum() >= 4
+    for said in found.itertuples():
+        verdict, rest = said.sentence.split(" ", 1)
+        assert shown.count(f"**{verdict}** {rest}") == 1
+        assert page.count(f'<b class="{said.verdict}">{verdict}</b> {rest}') == 1
+
+
+def test_few_seeds_are_said_to_be_few(found):
+    assert "5 seeds are few" in html(text(found))
+
+
+def test_each_claim_says_how_often_it_has_which_verdict(found):
+    repeated = pd.concat([found, found.assign(network="another")])
+    counts, *_ = text(repeated)
+    assert list(counts.index) == [f"{number}. {claim}" for number, claim in CLAIMS.items()]
+    for number, counted in zip(CLAIMS, counts.to_dict("records"), strict=True):
+        verdicts = repeated.loc[repeated["claim"] == number, "verdict"].value_counts()
+        assert {name: count for name, count in counted.items() if count} == verdicts.to_dict()
+
+
+@pytest.mark.parametrize(("rows", "unfolded"), [(MOST_UNFOLDED, 1), (MOST_UNFOLDED + 1, 0)])
+def test_claims_about_many_networks_are_folded(found, rows, unfolded):
+    page = html(text(pd.concat([found[found["claim"] == 1]] * rows)))
+    assert page.count("<details") == 1
+    assert page.count(" open>") == unfolded
+
+
+def test_a_baseline_of_another_name_is_named(found):
+    assert "baseline" not in html(text(found[:1])).partition("seeds")[2].partition("</li>")[0]
+    assert "seeds; baseline sgd)" in html(text(found.assign(baseline="sgd")))
+
+
+def test_claims_that_are_read_from_a_file_say_the_same(found):
+    stored = read_again(found)
+    assert stored["source"].isna().all()
+    assert markdown(text(stored)) == markdown(text(found))

@@ -10,8 +10,7 @@ import pytest
 from agreement_cases import read_printed
 from scipy import stats
 
-from minimascope.analysis.claims import claims
-from minimascope.analysis.claims_tables import text, verdict_counts
+from minimascope.analysis.claims import claims, text, verdict_counts
 from minimascope.analysis.comparable import in_print
 from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
 from minimascope.analysis.render import html, markdown

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from plot_frames import CONDITIONS, RUN, disagreement_frame, measures_frame
 
-from minimascope.analysis.seeds import seed_values
 from minimascope.analysis.statistics import statistics
+from minimascope.analysis.summary import seed_values
 from minimascope.plots.effects import plot
 from minimascope.plots.style import save_svg
 

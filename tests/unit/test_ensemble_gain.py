@@ -1,6 +1,7 @@
 """What goes with the gain of ensembles: against SciPy, and in tables and a figure to read."""
 
 import math
+from itertools import product
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,8 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from minimascope.analysis.ensemble_gain import COLUMNS, gain_correlations, gains_table
-from minimascope.analysis.ensemble_tables import ensemble_tables, gain_correlation_tables, text
+from minimascope.analysis.ensemble_gain import COLUMNS, gain_correlations, gains_table, text
 from minimascope.analysis.render import html, markdown
 from minimascope.errors import InputError
 from minimascope.plots.ensembles import plot
@@ -29,47 +29,27 @@ def frames(
     """Return ensembles and a summary of so many conditions, with an initial one in the latter."""
     random = np.random.default_rng(0)
     names = [f"condition{i}" for i in range(conditions)]
-    ensembles = pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": network,
-            "condition": condition,
-            "view": "clean",
-            "measure": measure,
-            "unit": unit,
-            "protocol": "corrected",
-            "members": 3,
-            "n": 100,
-            "ensemble": 0.9,
-            "members_mean": 0.88,
-            "members_error": 0.01,
-            "best_member": 0.89,
-            "gain": random.normal(),
-            "gain_error": 0.1,
-            "seconds": 1.0,
-        }
-        for network in networks
-        for condition in names
-        for measure, unit in UNITS.items()
+    keys = ["network", "condition", "measure"]
+    ensembles = pd.DataFrame(product(networks, names, UNITS), columns=keys).assign(
+        dataset="digits",
+        members=3,
+        ensemble=0.9,
+        members_mean=0.88,
+        members_error=0.01,
+        best_member=0.89,
+        gain_error=0.1,
+        unit=lambda rows: rows["measure"].map(UNITS),
+        gain=lambda rows: random.normal(size=len(rows)),
     )
-    summary = pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": network,
-            "condition": condition,
-            "view": "clean",
-            "family": family,
-            "measure": measure,
-            "mean": random.uniform(0.1, 1),
-            "sem": 0.02,
-            "n_seeds": 3,
-            "noise_floor": np.nan,
-            "unit": "1",
-            "protocol": "corrected",
-        }
-        for network in networks
-        for condition in ["initial", *names]
-        for measure, family in PREDICTORS.items()
+    predicting = product(networks, ["initial", *names], PREDICTORS)
+    summary = pd.DataFrame(predicting, columns=keys).assign(
+        dataset="digits",
+        view="clean",
+        sem=0.02,
+        n_seeds=3,
+        unit="1",
+        family=lambda rows: rows["measure"].map(PREDICTORS),
+        mean=lambda rows: random.uniform(0.1, 1, len(rows)),
     )
     return ensembles, summary
 
@@ -140,13 +120,13 @@ def test_a_table_without_gains_is_refused():
 def test_tables_to_read_have_a_row_per_condition_and_gains_in_percentage_points():
     ensembles, summary = frames()
     ensembles.loc[0, ["gain", "gain_error"]] = 0.0123, 0.0045
-    tables = ensemble_tables(ensembles, gains_table(ensembles, summary))
+    found = gain_correlations(ensembles, summary, resamples=10)
+    *tables, gains = text(ensembles, summary, found)
     assert [len(table) for table in tables] == [5, 5]
     assert tables[0].loc["condition0", "Gain, accuracy (pp)"] == "1.23 ± 0.45"
     assert tables[0].loc["condition0", "Accuracy of members"] == "0.880 ± 0.010"
     assert "Gain, Corruption accuracy (pp)" in tables[0]
-    found = gain_correlations(ensembles, summary, resamples=10)
-    assert len(gain_correlation_tables(found)[0]) == 3 * 3 * 3
+    assert len(gains) == 3 * 3 * 3
     shown, page = (render(text(ensembles, summary, found)) for render in (markdown, html))
     assert shown.count("1.23 ± 0.45") == page.count("1.23 ± 0.45") == 1
     assert "Krogh" in shown

@@ -2,32 +2,29 @@
 
 import pandas as pd
 import pytest
+from table_frames import measure_rows
 
 from minimascope.analysis.model_table import (
     accuracies_of,
     converged,
     factors,
     model_table,
-    sharpness_of,
 )
 from minimascope.errors import InputError
 
 
-def measure(condition="adam", seed=0, name="test_accuracy", value=0.5, view="clean", **other):
-    family = "evaluation" if "accuracy" in name else "landscape"
-    row = {"dataset": "scenes", "network": "cnn10", "condition": condition, "seed": seed}
-    row |= {"view": view, "family": family, "measure": name, "value": value, "unit": "fraction"}
-    return row | other
+def rows(values, view="clean"):
+    """The measures of a network from {(condition, measure): values}."""
+    return measure_rows(values, dataset="scenes", network="cnn10", view=view)
 
 
-def condition(name="adam", control="baseline", rate=0.001, optimizer="adam", **other):
-    row = {"dataset": "scenes", "network": "cnn10", "condition": name, "control": control}
-    row |= {"optimizer.name": optimizer, "optimizer.lr": rate, "batch_size": 16, "epochs": 5}
-    return row | other
+def condition(name="adam", rate=0.001):
+    row = {"dataset": "scenes", "network": "cnn10", "condition": name, "control": "baseline"}
+    return row | {"optimizer.name": name, "optimizer.lr": rate, "batch_size": 16, "epochs": 5}
 
 
-def frames(measures, conditions):
-    return pd.DataFrame(measures), pd.DataFrame(conditions)
+CONDITIONS = pd.DataFrame([condition(), condition("sgd", 0.1)])
+ONE = rows({("adam", "test_accuracy"): [0.5]})
 
 
 def models_with(**columns):
@@ -37,54 +34,37 @@ def models_with(**columns):
 
 
 def test_a_model_has_one_row_with_its_settings_and_measures():
-    table = model_table(
-        *frames(
-            [
-                measure(value=0.5),
-                measure(name="asc_sharpness", value=80.0),
-                measure(seed=1, value=0.6),
-                measure("sgd", value=0.7),
-            ],
-            [condition(), condition("sgd", rate=0.1, optimizer="sgd")],
-        )
-    )
+    values = {("adam", "test_accuracy"): [0.5, 0.6], ("adam", "asc_sharpness"): [80.0]}
+    table = model_table(rows(values | {("sgd", "test_accuracy"): [0.7]}), CONDITIONS)
     settings = ["control", "optimizer", "learning_rate", "batch_size"]
     run = ["dataset", "network", "condition", "seed"]
     assert list(table.columns) == [*run, *settings, "test_accuracy", "asc_sharpness"]
     by_run = table.set_index(["condition", "seed"])
-    assert by_run["test_accuracy"].to_dict() == {
-        ("adam", 0): 0.5,
-        ("adam", 1): 0.6,
-        ("sgd", 0): 0.7,
-    }
-    assert by_run.loc[("adam", 0), "asc_sharpness"] == 80
-    assert pd.isna(by_run.loc[("adam", 1), "asc_sharpness"])
+    accuracies = {("adam", 0): 0.5, ("adam", 1): 0.6, ("sgd", 0): 0.7}
+    assert by_run["test_accuracy"].to_dict() == accuracies
+    assert by_run["asc_sharpness"].dropna().to_dict() == {("adam", 0): 80}
     assert by_run.loc[("sgd", 0), settings].tolist() == ["baseline", "sgd", 0.1, 16]
 
 
 def test_initial_weights_and_other_views_are_left_out():
-    rows = [
-        measure(value=0.5),
-        measure(value=0.1, view="augmented"),
-        measure("initial", value=0.0),
-        measure("sgd", value=0.3, view="augmented"),
-    ]
-    table = model_table(*frames(rows, [condition(), condition("sgd", optimizer="sgd")]))
+    clean = {("adam", "test_accuracy"): [0.5], ("initial", "test_accuracy"): [0.0]}
+    augmented = {("adam", "test_accuracy"): [0.1], ("sgd", "test_accuracy"): [0.3]}
+    table = model_table(pd.concat([rows(clean), rows(augmented, "augmented")]), CONDITIONS)
     assert table.set_index("condition")["test_accuracy"].to_dict() == {"adam": 0.5, "sgd": 0.3}
 
 
 @pytest.mark.parametrize(
     ("measures", "conditions", "message"),
     [
-        ([measure(), measure()], [condition()], "two values of test_accuracy for seed 0 of adam"),
-        ([measure("sgd")], [condition()], "no condition 'sgd'"),
-        ([measure()], [{"dataset": "scenes"}], "conditions: no column 'network'"),
-        ([{"dataset": "scenes"}], [condition()], "measures: no column 'network'"),
+        (pd.concat([ONE, ONE]), CONDITIONS, "two values of test_accuracy for seed 0 of adam"),
+        (ONE.assign(condition="rmsprop"), CONDITIONS, "no condition 'rmsprop'"),
+        (ONE, CONDITIONS[["dataset"]], "conditions: no column 'network'"),
+        (ONE[["dataset"]], CONDITIONS, "measures: no column 'network'"),
     ],
 )
 def test_tables_that_do_not_fit_are_named(measures, conditions, message):
     with pytest.raises(InputError, match=message):
-        model_table(*frames(measures, conditions))
+        model_table(measures, conditions)
 
 
 def test_settings_that_do_not_vary_are_no_factors():
@@ -110,9 +90,6 @@ def test_models_below_the_minimum_training_accuracy_have_not_converged():
         converged(models.drop(columns="train_accuracy"), 0.5)
 
 
-def test_measures_of_sharpness_and_accuracies_are_found():
-    rows = [measure(), measure(name="asc_sharpness"), measure(name="asc_sharpness_max")]
-    rows += [measure("initial", name="hessian_trace"), measure(name="accuracy_in_domain")]
-    assert sharpness_of(pd.DataFrame(rows)) == ["asc_sharpness"]
+def test_accuracies_are_found():
     models = models_with(accuracy_in_domain=[0.5], test_accuracy=[0.4], train_accuracy=[1.0])
     assert accuracies_of(models) == ["test_accuracy", "accuracy_in_domain"]

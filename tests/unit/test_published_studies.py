@@ -7,9 +7,8 @@ import pytest
 from agreement_cases import read_printed
 from study_cases import RESOURCES, ROOT, published_study, study
 
-from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare
-from minimascope.analysis.printed import runs_in_print
-from minimascope.analysis.tables import SUMMARY_COLUMNS
+from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, runs_in_print
+from minimascope.analysis.summary import SUMMARY_COLUMNS
 from minimascope.study.conditions import condition_rows
 from minimascope.study.study import Study
 

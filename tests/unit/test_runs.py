@@ -7,38 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from table_frames import NO_PAIRS, measure_rows
 from tools import run_tool
 
 from minimascope.analysis.runs import compare_runs, run_tables
 from minimascope.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-PAIRS = [
-    *("dataset", "network", "condition_a", "seed_a", "condition_b", "seed_b", "n"),
-    *("prediction_disagreement", "jensen_shannon_divergence", "l2_distance"),
-]
 
 
 def run(values: dict[int, float], condition: str = "baseline") -> tuple[pd.DataFrame, pd.DataFrame]:
-    measures = pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": "vit",
-            "condition": condition,
-            "seed": list(values),
-            "view": "clean",
-            "family": "evaluation",
-            "measure": "test_nll",
-            "value": list(values.values()),
-            "unit": "nats",
-            "protocol": "corrected",
-            "n": 10,
-            "standard_error": np.nan,
-            "noise_floor": np.nan,
-            "seconds": 0.0,
-        }
-    )
-    return measures, pd.DataFrame(columns=PAIRS)
+    rows = measure_rows({(condition, "test_nll"): list(values.values())}, unit="nats")
+    return rows.assign(seed=list(values)), NO_PAIRS
 
 
 FIRST = {0: 0.5, 1: 0.7, 2: 0.65}

@@ -1,18 +1,13 @@
 """The printed models of acoustic scenes give the statistics that follow from them."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from table_frames import read_again
 
-from minimascope.analysis.correlation_tables import (
-    comparison_table,
-    correlation_tables,
-    share_tables,
-    stability_sentence,
-)
+from minimascope.analysis import relations
 from minimascope.analysis.correlations import correlations
 from minimascope.analysis.model_table import accuracies_of, factors
 from minimascope.analysis.render import html, markdown
@@ -22,6 +17,7 @@ from minimascope.analysis.scenes_in_print import (
     printed_domains,
     printed_models,
     printed_pair_values,
+    text,
 )
 from minimascope.analysis.stability import order_stability, stability
 from minimascope.analysis.variance import variance_shares
@@ -74,11 +70,10 @@ def test_a_statistic_that_differs_or_is_missing_does_not_agree(found, shares, ex
     assert compare_with_expected(close, expected)["agrees"].all()
     far = compare_with_expected(computed.assign(p_value=computed["p_value"] * 1.06), expected)
     assert not far["p_agrees"].any()
-    assert comparison_table(far).attrs["caption"].endswith("0 of 13 agree.")
     lacking = compare_with_expected(computed.iloc[1:], expected)
     assert (~lacking["agrees"]).sum() == 1
     assert (~lacking["p_agrees"]).sum() == 1
-    with pytest.raises(InputError, match="computed: spearman of accuracy_all twice"):
+    with pytest.raises(pd.errors.MergeError):
         compare_with_expected(pd.concat([computed, computed]), expected)
 
 
@@ -136,47 +131,46 @@ def test_a_column_that_print_lacks_is_named(printed):
 
 
 def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, shares, expected):
-    comparison = comparison_table(compare_with_expected(as_expected(found, shares), expected))
+    compared = compare_with_expected(as_expected(found, shares), expected)
+    spread = stability(printed_pair_values(models))
+    parts = text(compared, found, shares, spread)
+    comparison, correlated, variance, sentence = parts
     assert comparison.attrs["caption"].endswith("13 of 13 agree.")
-    (text,) = correlation_tables(found)
-    out_of_domain = text.loc["all"].set_index("Evaluation").iloc[2]
+    wrong = text(compared.assign(p_agrees=False), found, shares, spread)[0]
+    assert wrong.attrs["caption"].endswith("0 of 13 agree.")
+    out_of_domain = correlated.loc["all"].set_index("Evaluation").iloc[2]
     assert out_of_domain["Spearman's ρ"].startswith("0.59 [0.")
     assert out_of_domain["Spearman's ρ"].endswith("p = 8.86 × 10⁻⁵")
     assert out_of_domain["n"] == 38
-    assert "Note" not in text
-    (variance,) = share_tables(shares)
+    assert "Note" not in correlated
     sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
     assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
     assert sharpness.loc["all together", "Joint"] == "81.8 %"
-    sentence = stability_sentence(stability(printed_pair_values(models)))
     assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")
-    parts = [comparison, text, variance, sentence]
     for page in (markdown(parts), html(parts)):
         assert comparison.attrs["caption"] in page
         assert sentence in page
         assert "60.5 %" in page
 
 
-def test_tables_to_read_show_notes_and_who_was_left_out(models):
+def test_tables_to_read_show_notes_and_who_was_left_out(models, shares):
     short = models.assign(train_accuracy=[1.0] * 2 + [0.1] * 36)
-    (text,) = correlation_tables(
-        correlations(short, ["asc_sharpness"], accuracies_of(models), minimum_train_accuracy=0.5)
-    )
-    assert set(text["Pearson's r"]) == {"—"}
-    assert set(text["Note"]) == {"fewer than 3 models"}
-    assert text.attrs["caption"].endswith("training accuracy is below the minimum: 36.")
-    assert (
-        correlation_tables(correlations(models.iloc[:0], ["asc_sharpness"], accuracies_of(models)))
-        == []
-    )
+    accuracies = accuracies_of(models)
+    few = correlations(short, ["asc_sharpness"], accuracies, minimum_train_accuracy=0.5)
+    shown, _ = relations.text(few, shares)
+    assert set(shown["Pearson's r"]) == {"—"}
+    assert set(shown["Note"]) == {"fewer than 3 models"}
+    assert shown.attrs["caption"].endswith("training accuracy is below the minimum: 36.")
+    nothing = correlations(models.iloc[:0], ["asc_sharpness"], accuracies)
+    assert relations.text(nothing, shares.iloc[:0]) == []
 
 
-def test_notes_that_are_read_from_a_file_are_the_same(models):
-    short = models.assign(train_accuracy=[1.0] * 20 + [0.1] * 18)
-    few = short["network"].unique()[0]
-    short.loc[short["network"] == few, "asc_sharpness"] = 1.0
-    found = correlations(short, ["asc_sharpness"], accuracies_of(models))
-    stored = pd.read_csv(io.StringIO(found.to_csv(index=False)))
+def test_notes_that_are_read_from_a_file_are_the_same(models, shares):
+    one = models["network"] == models["network"].iloc[0]
+    same = models.assign(asc_sharpness=models["asc_sharpness"].mask(one, 1.0))
+    found = correlations(same, ["asc_sharpness"], accuracies_of(models))
+    stored = read_again(found)
     assert stored["note"].isna().any()
-    assert set(correlation_tables(stored)[0]["Note"]) == set(correlation_tables(found)[0]["Note"])
-    assert "" in set(correlation_tables(stored)[0]["Note"])
+    notes = [set(relations.text(table, shares)[0]["Note"]) for table in (found, stored)]
+    assert notes[0] == notes[1]
+    assert "" in notes[0]

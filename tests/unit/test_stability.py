@@ -69,17 +69,14 @@ def test_documents_of_the_library_are_understood():
     assert row["cv"] == pytest.approx(by_name["asc_sharpness_cv"].value)
 
 
-@pytest.mark.parametrize("key", ["run", "view", "details"])
+@pytest.mark.parametrize("key", ["run", "view", "details", ""])
 def test_a_document_that_lacks_something_is_named(key):
-    broken = landscape([1.0])
-    del broken[key]
+    broken = landscape([1.0], seeds=[42, 43])  # and one value
+    if key:
+        broken = landscape([1.0])
+        del broken[key]
     with pytest.raises(InputError, match=r"b\.json: no document of landscapes"):
         pair_values({"a.json": landscape([1.0]), "b.json": broken})
-
-
-def test_as_many_values_as_directions_are_needed():
-    with pytest.raises(InputError, match=r"a\.json: no document of landscapes"):
-        pair_values({"a.json": landscape([1.0, 2.0], seeds=[42])})
 
 
 def test_a_model_tells_its_spread_and_the_pairs_it_needs():
@@ -107,11 +104,6 @@ def test_equal_values_need_one_pair_and_a_single_pair_tells_nothing():
     single = stability(table_of([[3.0]])).iloc[0]
     assert single["mean"] == 3
     assert pd.isna(single[["standard_deviation", "cv", "standard_error", "pairs_needed"]]).all()
-
-
-def test_a_threshold_must_be_positive():
-    with pytest.raises(InputError, match="threshold: 0 is not above 0"):
-        stability(table_of([[1.0, 2.0]]), threshold=0)
 
 
 def test_the_order_by_the_first_pairs_is_compared_with_that_by_all():
@@ -168,13 +160,10 @@ def test_pairs_that_some_models_lack_are_not_compared():
     assert nothing["note"] == "0 of 3 pairs of directions are there for all models"
 
 
-def test_two_models_have_no_order_to_speak_of():
-    table = order_stability(table_of(drawn(models=2)))
-    assert table["tau"].isna().all()
-    assert set(table["note"]) == {"fewer than 3 models"}
-
-
-def test_models_that_all_have_the_same_value_have_no_order():
+def test_two_models_or_equal_ones_have_no_order():
+    two = order_stability(table_of(drawn(models=2)))
+    assert two["tau"].isna().all()
+    assert set(two["note"]) == {"fewer than 3 models"}
     table = order_stability(table_of([[1.0, 2.0], [1.0, 3.0], [1.0, 4.0]]))
     assert np.isnan(table["tau"]).tolist() == [True, False]
     assert set(table["note"]) == {"a pair of directions gives all models the same value"}

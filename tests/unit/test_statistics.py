@@ -1,6 +1,5 @@
 """Paired comparisons against plain enumeration and SciPy."""
 
-import io
 from itertools import product
 
 import numpy as np
@@ -9,58 +8,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from table_frames import condition_rows, measure_rows, pair_rows, read_again
 
-from minimascope.analysis.pairs import mean_over_pairs
 from minimascope.analysis.render import html, markdown
-from minimascope.analysis.seeds import pseudo_values, seed_values
 from minimascope.analysis.statistics import (
     COLUMNS,
+    NO_BASELINE,
     bootstrap_interval,
     comparison,
-    holm,
     paired_differences,
     rank_biserial,
     signed_rank,
     smallest_p,
     statistics,
+    text,
 )
-from minimascope.analysis.statistics_tables import NO_BASELINE, text
+from minimascope.analysis.summary import seed_values
 from minimascope.errors import InputError
 
 CONDITIONS = ("baseline", "sam", "noise")
+CONDITION_ROWS = condition_rows(CONDITIONS, [None, "baseline", "baseline"])
 NUMBERS = st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=7)
+FEW_EXAMPLES = settings(deadline=None, max_examples=40)
 
 
-def values_frame(seeds=7, measures=("test_accuracy", "sam_sharpness"), network="vit", shift=1.0):
+def values_frame(seeds=7, measures=("test_accuracy", "sam_sharpness")):
     random = np.random.default_rng(2)
-    return pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": network,
-            "condition": condition,
-            "seed": seed,
-            "family": "evaluation" if "accuracy" in measure else "perturbation",
-            "measure": measure,
-            "value": 5 + seed + shift * i + 0.1 * random.random(),
-            "unit": "fraction",
-            "protocol": "corrected",
-        }
+    values = {
+        (condition, measure): 5 + np.arange(seeds) + i + 0.1 * random.random(seeds)
         for measure in measures
         for i, condition in enumerate(CONDITIONS)
-        for seed in range(seeds)
-    )
-
-
-def conditions_frame(network="vit", baselines=(None, "baseline", "baseline")):
-    return pd.DataFrame(
-        {
-            "dataset": "digits",
-            "network": network,
-            "condition": CONDITIONS,
-            "baseline": baselines,
-            "without_sam": None,
-        }
-    )
+    }
+    return measure_rows(values, unit="fraction")
 
 
 def rank_sums(differences):
@@ -74,7 +53,7 @@ def rank_sums(differences):
     return sum(r for d, r in pairs if d > 0), sum(r for d, r in pairs if d < 0)
 
 
-@settings(deadline=None, max_examples=40)
+@FEW_EXAMPLES
 @given(NUMBERS)
 def test_rank_biserial_is_the_share_of_rank_sums(differences):
     above, below = rank_sums(differences)
@@ -82,7 +61,7 @@ def test_rank_biserial_is_the_share_of_rank_sums(differences):
     assert rank_biserial(np.array(differences)) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=40)
+@FEW_EXAMPLES
 @given(NUMBERS)
 def test_the_signed_rank_test_counts_all_changes_of_sign(differences):
     p_value, method = signed_rank(np.array(differences))
@@ -91,10 +70,9 @@ def test_the_signed_rank_test_counts_all_changes_of_sign(differences):
         assert np.isnan(p_value)
         return
     above, below = rank_sums(nonzero)
-    signs = product((-1, 1), repeat=len(nonzero))
     as_extreme = [
         min(rank_sums([s * d for s, d in zip(sign, nonzero, strict=True)])) <= min(above, below)
-        for sign in signs
+        for sign in product((-1, 1), repeat=len(nonzero))
     ]
     assert p_value == pytest.approx(np.mean(as_extreme))
     assert method == "exact"
@@ -109,27 +87,9 @@ def test_the_smallest_p_value_is_that_of_differences_of_one_sign(seeds):
 
 def test_many_differences_with_ties_are_approximated():
     differences = np.repeat([1.0, 2.0, -3.0], 10)
-    assert signed_rank(differences) == (
-        stats.wilcoxon(differences, method="asymptotic").pvalue,
-        "normal approximation",
-    )
+    expected = stats.wilcoxon(differences, method="asymptotic").pvalue
+    assert signed_rank(differences) == (expected, "normal approximation")
     assert signed_rank(np.arange(1.0, 51))[1] == "exact"
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_the_largest_of_the_factors_of_smaller_p_values(p_values):
-    ordered = sorted(p_values)
-    expected = [
-        min(1, max((len(ordered) - k) * ordered[k] for k in range(ordered.index(p) + 1)))
-        for p in p_values
-    ]
-    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
-
-
-def test_holm_leaves_out_what_was_not_tested():
-    np.testing.assert_allclose(holm([0.02, np.nan, 0.01, 0.5]), [0.04, np.nan, 0.03, 0.5])
-    assert len(holm([])) == 0
 
 
 def test_differences_below_rounding_are_none():
@@ -158,7 +118,7 @@ def test_the_bootstrap_interval_of_many_seeds_is_that_of_a_normal_mean():
     assert bootstrap_interval(differences) == pytest.approx(expected, abs=0.03)
 
 
-@settings(deadline=None, max_examples=40)
+@FEW_EXAMPLES
 @given(st.permutations(range(6)))
 def test_the_order_of_seeds_changes_nothing(order):
     random = np.random.default_rng(0)
@@ -176,14 +136,13 @@ def test_the_other_direction_has_the_other_sign_and_the_same_p_value():
     for name in ("difference", "rank_biserial"):
         assert back[name] == pytest.approx(-found[name])
     assert (back["p_value"], back["smallest_p"]) == (found["p_value"], found["smallest_p"])
-    assert (back["lower"], back["upper"]) == pytest.approx(
-        (-found["upper"], -found["lower"]), abs=0.1
-    )
+    ends = (-found["upper"], -found["lower"])
+    assert (back["lower"], back["upper"]) == pytest.approx(ends, abs=0.1)
 
 
 def test_rows_hold_the_numbers_of_numpy_and_scipy():
     values = values_frame()
-    table = statistics(values, conditions_frame())
+    table = statistics(values, CONDITION_ROWS)
     assert list(table.columns) == COLUMNS
     assert len(table) == 2 * 2
     row = table[(table["measure"] == "sam_sharpness") & (table["condition"] == "noise")].iloc[0]
@@ -193,14 +152,30 @@ def test_rows_hold_the_numbers_of_numpy_and_scipy():
     assert row["standard_error"] == pytest.approx((noise - baseline).std() / np.sqrt(7))
     assert row["p_value"] == pytest.approx(stats.wilcoxon(noise, baseline).pvalue) == 2**-6
     assert (row["n"], row["tests"], row["smallest_p"]) == (7, 2, 2**-6)
-    assert row["p_holm"] == pytest.approx(2 * 2**-6)
     assert (row["rank_biserial"], row["level"], row["unit"]) == (1, 0.95, "fraction")
 
 
+def test_p_values_of_a_measure_are_corrected_by_holms_plain_loop():
+    values = values_frame(seeds=8)
+    values.loc[values["condition"] == "noise", "value"] -= 3 * (values["seed"] % 4 != 0)
+    # One that cannot be tested has no share in the correction.
+    few = values[(values["condition"] == "sam") & (values["seed"] < 3)].assign(condition="few")
+    conditions = condition_rows([*CONDITIONS, "few"], [None, *["baseline"] * 3])
+    table = statistics(pd.concat([values, few]), conditions)
+    for _, rows in table.groupby("measure"):
+        found = rows.set_index("condition")
+        smaller, larger = sorted(found["p_value"].dropna())
+        assert smaller < larger
+        expected = {smaller: 2 * smaller, larger: min(1, max(2 * smaller, larger))}
+        for name in ("sam", "noise"):
+            assert found.at[name, "p_holm"] == pytest.approx(expected[found.at[name, "p_value"]])
+        assert np.isnan(found.at["few", "p_holm"])
+        assert set(found["tests"]) == {2}
+
+
 def test_three_seeds_have_no_p_value_but_the_reason():
-    table = statistics(values_frame(seeds=3), conditions_frame())
-    assert table["p_value"].isna().all()
-    assert table["p_holm"].isna().all()
+    table = statistics(values_frame(seeds=3), CONDITION_ROWS)
+    assert table[["p_value", "p_holm"]].isna().all(axis=None)
     assert set(table["note"]) == {"3 pairs cannot reach 0.05: no p-value is below 0.25"}
     for shown in (markdown(text(table)), html(text(table))):
         assert "With 3 seeds no signed-rank test can reach 0.05" in shown
@@ -210,17 +185,16 @@ def test_three_seeds_have_no_p_value_but_the_reason():
 
 
 def test_six_seeds_reach_it_alone_but_not_after_holm():
-    six = markdown(text(statistics(values_frame(seeds=6), conditions_frame())))
+    six = markdown(text(statistics(values_frame(seeds=6), CONDITION_ROWS)))
     assert "With 6 seeds and 2 conditions tested by a measure, no p-value can be below 0.062" in six
-    ten = markdown(text(statistics(values_frame(seeds=10), conditions_frame())))
+    ten = markdown(text(statistics(values_frame(seeds=10), CONDITION_ROWS)))
     assert "whatever the data." not in ten.split("Baseline: baseline.")[1]
 
 
 def test_equal_pairs_do_not_count_towards_what_a_test_can_reach():
     values = values_frame(seeds=7, measures=("test_accuracy",))
-    equal = values["seed"] > 2
-    values.loc[equal, "value"] = 0.5
-    row = statistics(values, conditions_frame()).iloc[0]
+    values.loc[values["seed"] > 2, "value"] = 0.5
+    row = statistics(values, CONDITION_ROWS).iloc[0]
     assert row["note"] == (
         "3 pairs that differ (4 are equal) cannot reach 0.05: no p-value is below 0.25"
     )
@@ -228,16 +202,15 @@ def test_equal_pairs_do_not_count_towards_what_a_test_can_reach():
 
 
 def test_one_seed_has_a_difference_and_nothing_else():
-    row = statistics(values_frame(seeds=1), conditions_frame()).iloc[0]
+    table = statistics(values_frame(seeds=1), CONDITION_ROWS)
+    row = table.iloc[0]
     assert np.isfinite(row["difference"])
     assert row[["standard_error", "lower", "upper", "p_value"]].isna().all()
-    assert markdown(text(statistics(values_frame(seeds=1), conditions_frame())))
+    assert markdown(text(table))
 
 
 def test_conditions_without_a_baseline_are_not_compared():
-    conditions = conditions_frame(baselines=(None, None, None))
-    conditions = pd.read_csv(io.StringIO(conditions.to_csv(index=False)))
-    nothing = statistics(values_frame(), conditions)
+    nothing = statistics(values_frame(), read_again(condition_rows(CONDITIONS, None)))
     assert nothing.empty
     assert list(nothing.columns) == COLUMNS
     assert NO_BASELINE in markdown(text(nothing))
@@ -245,7 +218,7 @@ def test_conditions_without_a_baseline_are_not_compared():
 
 
 def test_cells_of_a_sweep_are_compared_each_with_their_own_baseline():
-    table = statistics(values_frame(), conditions_frame(baselines=(None, "baseline", "sam")))
+    table = statistics(values_frame(), condition_rows(CONDITIONS, [None, "baseline", "sam"]))
     pairs = table[["condition", "baseline"]].drop_duplicates()
     assert pairs.to_numpy().tolist() == [["sam", "baseline"], ["noise", "sam"]]
     assert "Baseline" in markdown(text(table)).splitlines()[0]
@@ -253,50 +226,19 @@ def test_cells_of_a_sweep_are_compared_each_with_their_own_baseline():
 
 def test_a_missing_column_is_named():
     with pytest.raises(InputError, match="conditions: no column 'baseline'"):
-        statistics(values_frame(), conditions_frame().drop(columns="baseline"))
-
-
-@pytest.mark.parametrize("models", [3, 5])
-def test_pseudo_values_have_the_mean_and_error_of_the_jackknife(models):
-    random = np.random.default_rng(models)
-    matrix = random.random((models, models))
-    matrix = matrix + matrix.T
-    np.fill_diagonal(matrix, np.nan)
-    found = pseudo_values(matrix)
-    mean, error = mean_over_pairs(matrix)
-    assert (found.mean(), stats.sem(found)) == pytest.approx((mean, error))
-
-
-def test_two_models_have_no_pseudo_values():
-    assert np.isnan(pseudo_values(np.array([[0, 0.5], [0.5, 0]]))).all()
+        statistics(values_frame(), CONDITION_ROWS.drop(columns="baseline"))
 
 
 def test_measures_of_pairs_are_compared_but_not_tested():
-    measures = values_frame(seeds=7).assign(view="clean")
     random = np.random.default_rng(0)
-    rows = [
-        {
-            "dataset": "digits",
-            "network": "vit",
-            "condition_a": condition,
-            "condition_b": condition,
-            "seed_a": a,
-            "seed_b": b,
-            "view": "clean",
-            "prediction_disagreement": random.random(),
-            "jensen_shannon_divergence": 0.1,
-            "l2_distance": 0.1,
-        }
+    pairs = [(a, b) for a in range(7) for b in range(a)]
+    frame = pd.concat(
+        pair_rows(dict(zip(pairs, random.random(len(pairs)), strict=True)), condition)
         for condition in CONDITIONS
-        for a in range(7)
-        for b in range(a)
-    ]
-    pairs = pd.DataFrame(rows)
-    values = seed_values(measures, pairs)
-    table = statistics(values, conditions_frame()).set_index(["measure", "condition"])
-    row = table.loc[("prediction_disagreement", "sam")]
-    means = pairs.groupby("condition_a")["prediction_disagreement"].mean()
+    )
+    table = statistics(seed_values(values_frame(), frame), CONDITION_ROWS)
+    row = table.set_index(["measure", "condition"]).loc[("prediction_disagreement", "sam")]
+    means = frame.groupby("condition_a")["prediction_disagreement"].mean()
     assert row["difference"] == pytest.approx(means["sam"] - means["baseline"])
-    assert np.isnan(row["p_value"])
-    assert np.isnan(row["smallest_p"])
-    assert "not tested" in markdown(text(table.reset_index()))
+    assert np.isnan(row[["p_value", "smallest_p"]].astype(float)).all()
+    assert "not tested" in markdown(text(table))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from minimascope.analysis.render import markdown
-from minimascope.analysis.toy_fits import COLUMNS, fits_table, readable_table, summarise_fits
+from minimascope.analysis.toy_fits import COLUMNS, fits_table, summarise_fits, text
 from minimascope.plots.style import save_svg
 from minimascope.registry import STUDY_FIGURES, TOY_FUNCTIONS
 
@@ -46,7 +46,7 @@ def table(functions=("sphere", "booth"), seeds=(0, 1, 2), reached: bool = True) 
 def test_the_table_has_the_rows_of_all_documents():
     rows = row("sphere", 0, "epoch", 1), unreached("beale", 1, 9)
     frame = fits_table({f"{own['function']}.json": {"rows": [own]} for own in rows})
-    assert list(frame.columns) == list(COLUMNS)
+    assert list(frame.columns) == COLUMNS
     assert frame["function"].tolist() == ["sphere", "beale"]
     assert frame["epoch"].isna().tolist() == [False, True]
     assert frame.to_csv(index=False).splitlines()[1].startswith("sphere,0,epoch,1,1,2.0,4.0")
@@ -67,7 +67,7 @@ def test_the_summary_has_mean_and_standard_error_of_the_seeds_that_got_there():
 
 
 def test_readers_get_a_row_for_each_function_and_place():
-    readable = readable_table(summarise_fits(table()))
+    [readable] = text(summarise_fits(table()))
     assert list(readable.index) == [
         *("Sphere, epoch 1", "Sphere, epoch 10", "Sphere, loss ≤ 100"),
         *("Booth, epoch 1", "Booth, epoch 10", "Booth, loss ≤ 100"),
@@ -95,5 +95,5 @@ def test_figures_are_drawn_with_one_seed_or_function_and_where_nothing_was_reach
 
 
 def test_a_figure_says_so_where_no_loss_was_reached():
-    text = save_svg(STUDY_FIGURES["toy_fits-equal_loss"].load()(table(reached=False))).decode()
-    assert "no network reached any of the losses" in text
+    drawn = save_svg(STUDY_FIGURES["toy_fits-equal_loss"].load()(table(reached=False)))
+    assert "no network reached any of the losses" in drawn.decode()

@@ -15,9 +15,9 @@ from minimascope.analysis.trends import (
     condition_means,
     rank_agreement,
     slope,
+    text,
     trends,
 )
-from minimascope.analysis.trends_tables import text
 from minimascope.errors import InputError
 from minimascope.plots.trends import plot
 
@@ -71,54 +71,46 @@ def test_what_has_no_slope_has_a_note(x, y, note):
     assert np.isnan([found[name] for name in ("slope", "lower", "upper", "p_value")]).all()
 
 
-def test_slopes_are_per_tenfold_sharpness():
+@pytest.mark.parametrize(
+    ("sharpness", "scale", "x_of"),
+    [("fisher_rao_norm", "log10", np.log10), ("hessian_trace", "1", np.asarray)],
+    ids=["per tenfold sharpness", "where that is not positive, as it is"],
+)
+def test_slopes_are_those_of_polyfit(sharpness, scale, x_of):
     frame = means_frame()
-    table = by_network(frame)
-    assert set(table["scale"]) == {"log10"}
-    for network, part in frame.groupby("network"):
-        expected = np.polyfit(np.log10(part["fisher_rao_norm"]), part["test_accuracy"], 1)[0]
-        assert table.loc[network, "slope"] == pytest.approx(expected)
-        assert expected == pytest.approx(1, abs=0.2)
-    expected = np.polyfit(np.log10(frame["fisher_rao_norm"]), frame["test_accuracy"], 1)[0]
-    assert table.loc["all", "slope"] == pytest.approx(expected)
+    table = by_network(frame, sharpness)
+    assert set(table["scale"]) == {scale}
     assert table["n"].to_dict() == {"all": 12, "vit": 6, "resnet18": 6}
+    for network, part in (("all", frame), *frame.groupby("network")):
+        expected = np.polyfit(x_of(part[sharpness]), part["test_accuracy"], 1)[0]
+        assert table.loc[network, "slope"] == pytest.approx(expected)
 
 
-def test_sharpness_that_is_not_positive_counts_as_it_is():
-    frame = means_frame()
-    table = by_network(frame, "hessian_trace")
-    assert set(table["scale"]) == {"1"}
-    expected = np.polyfit(frame["hessian_trace"], frame["test_accuracy"], 1)[0]
-    assert table.loc["all", "slope"] == pytest.approx(expected)
-
-
-def test_simpsons_paradox_is_flagged():
-    table = by_network(means_frame(-3.0))
-    assert table.loc["all", "slope"] < 0 < table.loc["vit", "slope"]
-    assert table["flips"].tolist() == [True, True, True]
-    assert table["certain"].tolist() == [True, True, True]
-
-
-def test_no_flag_where_all_slopes_have_one_sign():
-    table = by_network(means_frame(3.0))
-    assert table["flips"].tolist() == [False, False, False]
-    assert table["certain"].tolist() == [False, False, False]
-
-
-def test_a_single_network_that_flips_is_no_reversal():
-    frame = means_frame(-3.0)
-    falls = frame["network"] == "vit"
-    frame.loc[falls, "test_accuracy"] *= -1
+@pytest.mark.parametrize(
+    ("offset", "turned", "flips", "certain"),
+    [
+        (-3.0, 1, [True, True, True], [True, True, True]),  # Simpson's paradox
+        (3.0, 1, [False, False, False], [False, False, False]),
+        (-3.0, -1, [False, False, True], [False, False, True]),  # one that flips is no reversal
+    ],
+)
+def test_slopes_of_the_other_sign_are_flagged(offset, turned, flips, certain):
+    frame = means_frame(offset)
+    frame.loc[frame["network"] == "vit", "test_accuracy"] *= turned
     table = by_network(frame)
-    assert table["flips"].to_dict() == {"all": False, "vit": False, "resnet18": True}
+    assert list(table.index) == ["all", "vit", "resnet18"]
+    assert table["flips"].tolist() == flips
+    assert table["certain"].tolist() == certain
+    # The opposite evaluation flips the same slopes.
+    mirrored = by_network(frame.assign(test_accuracy=-frame["test_accuracy"]))
+    np.testing.assert_allclose(mirrored["slope"], -table["slope"])
+    assert mirrored["flips"].tolist() == flips
 
 
 def test_a_flip_whose_interval_holds_zero_is_not_certain():
     frame = means_frame(-0.3)
-    noise = np.tile([1.0, -1.0], 6)
-    frame["test_accuracy"] += 0.5 * noise
-    table = by_network(frame)
-    assert not table["certain"].any()
+    frame["test_accuracy"] += 0.5 * np.tile([1.0, -1.0], 6)
+    assert not by_network(frame)["certain"].any()
 
 
 @settings(deadline=None, max_examples=30)
@@ -128,14 +120,6 @@ def test_the_order_of_rows_changes_nothing(order):
     found, again = by_network(frame), by_network(frame.iloc[list(order)])
     columns = ["slope", "lower", "upper", "n", "flips", "certain"]
     pd.testing.assert_frame_equal(again.loc[found.index, columns], found[columns])
-
-
-def test_the_opposite_evaluation_flips_the_same_slopes():
-    frame = means_frame()
-    found = by_network(frame)
-    mirrored = by_network(frame.assign(test_accuracy=-frame["test_accuracy"]))
-    np.testing.assert_allclose(mirrored["slope"], -found["slope"])
-    assert mirrored["flips"].tolist() == found["flips"].tolist()
 
 
 def test_one_network_has_one_row_without_flags():

@@ -1,5 +1,7 @@
 """Shares of variance against fits by repeated means and closed forms."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,14 +12,8 @@ from minimascope.analysis.variance import COLUMNS, variance_shares
 
 def design(*drop, seeds=2):
     """All combinations of two optimisers, three rates and two networks, less some rows."""
-    levels = [
-        (optimizer, rate, network)
-        for optimizer in ("sgd", "adam")
-        for rate in (1e-3, 1e-4, 1e-5)
-        for network in ("cnn10", "cnn14")
-        for _ in range(seeds)
-    ]
-    models = pd.DataFrame(levels, columns=["optimizer", "learning_rate", "network"])
+    levels = product(("sgd", "adam"), (1e-3, 1e-4, 1e-5), ("cnn10", "cnn14"), range(seeds))
+    models = pd.DataFrame(levels, columns=["optimizer", "learning_rate", "network", "seed"])
     random = np.random.default_rng(0)
     effect = (models["optimizer"] == "adam") + 0.5 * (models["network"] == "cnn14")
     effect -= 0.3 * np.log10(models["learning_rate"])
@@ -135,14 +131,10 @@ def test_three_factors_can_be_confounded_without_any_two_being():
         "partly confounded with optimizer and with network: 1 of 3 degrees of freedom are its own"
     )
     # Of three levels at a time, an additive model can hold one as the sum of two others.
-    dummies = pd.DataFrame(
-        {
-            "optimizer": ["sgd", "adam", "sgd", "sgd"] * 3,
-            "network": ["a", "a", "b", "a"] * 3,
-            "batch_size": [16, 32, 32, 16] * 3,
-        }
+    optimizers, networks = ["sgd", "adam", "sgd", "sgd"] * 3, ["a", "a", "b", "a"] * 3
+    summed = models.iloc[:12].assign(
+        optimizer=optimizers, network=networks, batch_size=[16, 32, 32, 16] * 3
     )
-    summed = models.iloc[:12].assign(**{name: dummies[name].to_numpy() for name in dummies})
     row = shares(summed).loc[("joint", "batch_size")]
     assert row["note"] == "confounded with the other factors together: no share of its own"
 

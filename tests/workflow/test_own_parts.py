@@ -71,7 +71,7 @@ TEXTS = (
     "    {kind}/spread:\n      title: Spread\n      caption: The least and the most. Of seeds.\n"
 )
 DESCRIPTION = (
-    '    "logit_curvature": _sharpness("Logit curvature", True, "Curvature along the logits."),\n'
+    '    "logit_curvature": _sharpness("Logit curvature", "Curvature along the logits."),\n'
 )
 
 

@@ -1,9 +1,8 @@
-"""Our means and their errors beside those in print, cell by cell."""
+"""Our means and their errors beside those in print, cell by cell, and as tables to read."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,11 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from ..errors import InputError, nearest
+from .measure_names import MEASURES
+from .model_table import require
+from .numbers import format_estimate, format_number
+from .printed import PRINTED_COLUMNS, printed_errors, printed_values
+from .render import Text, captioned
 
 OLDER_SOURCE = "geometric_reappraisal_2025"
 # Of which print augmented the test images too, for the controls with augmentation.
@@ -52,45 +56,66 @@ COUNTERPARTS = {
     "sam_sharpness": Counterpart("sam_sharpness_published", augments_itself=True),
     "relative_flatness": Counterpart("relative_flatness_published", on_training_data=True),
 }
+NETWORK = ["source", "dataset", "network"]
 PLACE = ["printed_dataset", "architecture", "pretrained"]
 RUN_COLUMNS = ["dataset", "network", "condition", *PLACE, "control", "rho", "augmented"]
-PRINTED_KEY = ["source", "table", "dataset", "architecture", "pretrained", "control", "metric"]
-PRINTED_COLUMNS = [*PRINTED_KEY, "mean", "sem", "n_seeds", "uncertain", "note"]
 SUMMARY_KEY = ["dataset", "network", "condition", "view", "measure"]
 OF_PRINT = ["source", "table", "dataset", "network", "printed_dataset", "architecture", "control"]
 ESTIMATES = ["printed", "printed_sem", "ours", "ours_sem", "n_seeds_printed", "n_seeds"]
 COLUMNS = [*OF_PRINT, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
 COLUMNS += ["error_from", "difference", "z", "verdict", "note"]
+COUNTS_CAPTION = (
+    "Printed values of the networks of this study, and how many of ours agree. z is our mean minus"
+    " the printed one over the standard error of that difference. Agrees: at most 2 standard errors"
+    " (|z| ≤ 2); differs: more; print uncertain: a printed digit or its place is in doubt; not run:"
+    " this study has no such value. About 5 % of values that agree would differ by chance, more"
+    " with few seeds, whose standard errors are uncertain themselves. The two papers print many of"
+    " the same measurements, which are not evidence twice."
+)
+ORDER_CAPTION = (
+    "Whether the controls come in the printed order: Kendall's τ-b between printed means and ours"
+    " (1: the same order, −1: the reverse) over the controls that have both, without uncertain"
+    " print and sweeps of ρ, and its two-sided p-value, which is at least 1/3 for three controls"
+    " and 1/12 for four."
+)
+CELLS_CAPTION = (
+    "Mean ± standard error; z as above. Printed errors are brought from the deviation with n to"
+    " that with n − 1, and hold the rounding of print. A single seed of ours, without an error, is"
+    " given the deviation over the printed seeds. Values of controls with augmentation are on"
+    " augmented data, as in print, where the view says so. Test ECE is the published one,"
+    " with a bin of its own for confidence 1. The Fisher–Rao norm of 2025 has the factor L + 1 = 6"
+    " for every network. SAM-sharpness is the published one, with data shuffled and augmented anew"
+    " for every perturbation. Relative flatness is the published one, a sum over mini-batches that"
+    " grows with the number of training samples. The printed error of the prediction disagreement"
+    " takes ordered pairs of seeds as independent; ours is a jackknife over models. Print"
+    " evaluated the augmentation controls of Tiny ImageNet on augmented test images."
+)
+NOTHING = "No printed value belongs to a network of this study."
 
 
-def printed_values(text: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of printed means and standard errors with what their rounding is worth.
+def agreement_tables(
+    summary: pd.DataFrame, conditions: pd.DataFrame, *printed: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return every printed cell beside ours (`compare`), and the `order_of_controls`.
 
-    A printed number stands for any that is rounded to it: up to half a unit of its last digit
-    away, which as a uniform distribution has the standard deviation half / √3. That of ``mean``
-    becomes the column ``rounding``, that of ``sem`` ``sem_rounding``. Numbers, ``pretrained`` and
-    ``uncertain`` are converted; ``table`` stays text, and cells that are empty are empty text.
-
-    Args:
-        text: ``resources/print/deep_models.csv`` or ``sam_rho_sweep.csv``, all cells as text:
-            a float does not say how many digits were printed.
-
-    Raises:
-        InputError: if a column is missing or holds something else than it should.
+    The tables in ``printed`` are as `printed.printed_values` takes them.
     """
-    _require(text, PRINTED_COLUMNS, "printed")
-    printed = text.assign(
-        rounding=text["mean"].map(_rounding),
-        sem_rounding=text["sem"].map(_rounding),
-        pretrained=_booleans(text["pretrained"]),
-        uncertain=_booleans(text["uncertain"]),
-        n_seeds=_numbers(text["n_seeds"]).astype(int),
-        mean=_numbers(text["mean"]),
-        sem=_numbers(text["sem"]),
-    )
-    if (printed["n_seeds"] < 2).any():
-        raise InputError("printed: n_seeds below 2 has no standard error; leave such rows out")
-    return printed.assign(rho=_numbers(text["rho"])) if "rho" in text else printed
+    values = pd.concat(map(printed_values, printed))
+    cells = compare(summary, runs_in_print(conditions), values)
+    return cells, order_of_controls(cells)
+
+
+def runs_in_print(conditions: pd.DataFrame) -> pd.DataFrame:
+    """Return the conditions that have a printed counterpart, as `compare` takes them.
+
+    A cell of a sweep has one if it differs from its control in nothing but SAM's radius.
+    """
+    rows = conditions[conditions["printed_dataset"].notna() & conditions["like_control"]]
+    rho = rows["sam.rho"].astype(float) if "sam.rho" in rows else float("nan")
+    # Controls come before cells, which may repeat them.
+    rows = rows.assign(rho=rho, own=rows["condition"] == rows["control"])
+    keys = ["dataset", "network", "control", "rho"]
+    return rows.sort_values("own", ascending=False, kind="stable").drop_duplicates(keys)
 
 
 def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +129,7 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) ->
     where print used these and the summary has them.
 
     Args:
-        summary: `tables.SUMMARY_COLUMNS`.
+        summary: our means.
         runs: which condition of ours a printed control is: ``dataset``, ``network`` and
             ``condition`` (ours), ``printed_dataset``, ``architecture``, ``pretrained``,
             ``control`` and ``rho`` (of print, NaN without SAM), ``augmented``.
@@ -118,9 +143,9 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) ->
         InputError: a column is missing, a metric is unknown, or two conditions stand for one
             printed control.
     """
-    _require(summary, [*SUMMARY_KEY, "mean", "sem", "n_seeds"], "summary")
-    _require(runs, RUN_COLUMNS, "runs")
-    _require(printed, [*PRINTED_COLUMNS, "rounding", "sem_rounding"], "printed")
+    require(summary, [*SUMMARY_KEY, "mean", "sem", "n_seeds"], "summary")
+    require(runs, RUN_COLUMNS, "runs")
+    require(printed, [*PRINTED_COLUMNS, "rounding", "sem_rounding"], "printed")
     values, pairs = _by_key(summary), _paired(printed, runs).to_dict("records")
     return pd.DataFrame([_cell(row, values) for row in pairs], columns=COLUMNS)
 
@@ -132,14 +157,10 @@ def order_of_controls(cells: pd.DataFrame) -> pd.DataFrame:
     ``source``, ``dataset``, ``network``, ``metric``, ``controls`` (how many have both means),
     ``tau`` (Kendall's τ-b, NaN where all means are equal) and ``p``; fewer than three controls
     have no row.
-
-    Raises:
-        InputError: if a column is missing.
     """
-    _require(cells, COLUMNS, "cells")
     usual = cells["rho"].isna() | (cells["rho"] == USUAL_RHO)
     used = cells[usual & cells["verdict"].isin([AGREES, DIFFERS])]
-    keys = ["source", "dataset", "network", "metric"]
+    keys = [*NETWORK, "metric"]
     rows = [
         (*key, len(group), *kendalltau(group["printed"], group["ours"]))
         for key, group in used.groupby(keys, sort=False)
@@ -149,43 +170,9 @@ def order_of_controls(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return how many cells of each source, data set and network have each verdict.
-
-    Raises:
-        InputError: if a column is missing.
-    """
-    keys = ["source", "dataset", "network"]
-    _require(cells, [*keys, "verdict"], "cells")
-    counts = cells.groupby([*keys, "verdict"], sort=False).size().unstack(fill_value=0)
+    """Return how many cells of each source, data set and network have each verdict."""
+    counts = cells.groupby([*NETWORK, "verdict"], sort=False).size().unstack(fill_value=0)
     return counts.reindex(columns=VERDICTS, fill_value=0).rename_axis(columns=None).reset_index()
-
-
-def _require(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(f"{name}: no column '{missing[0]}'; add it")
-
-
-def _rounding(number: str) -> float:
-    try:
-        return 10.0 ** Decimal(number).as_tuple().exponent / 2 / math.sqrt(3)
-    except (InvalidOperation, TypeError) as error:
-        raise InputError(f"printed: '{number}' is no number; give it as printed") from error
-
-
-def _numbers(text: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    if numbers.isna().any():
-        raise InputError(f"printed: column '{text.name}': a cell is no number; give numbers only")
-    return numbers
-
-
-def _booleans(text: pd.Series) -> pd.Series:
-    truth = text.str.lower().map({"true": True, "false": False})
-    if truth.isna().any():
-        wrong = text[truth.isna()].iloc[0]
-        raise InputError(f"printed: column '{text.name}': '{wrong}'; give true or false")
-    return truth.astype(bool)
 
 
 def _paired(printed: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -257,19 +244,6 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     }
 
 
-def printed_errors(row: Mapping[str, Any]) -> tuple[float, float]:
-    """Return a printed mean's standard error and the standard deviation over its seeds.
-
-    The square of an error that was rounded is on average the printed one's plus the variance of
-    rounding: with it an error printed as 0.000 is not zero.
-    """
-    values = row["n_seeds"]
-    if row["metric"] == "prediction_disagreement":
-        values *= values - 1  # ordered pairs
-    sem = math.hypot(row["sem"], row["sem_rounding"]) * math.sqrt(values / (values - 1))
-    return math.hypot(sem, row["rounding"]), sem * math.sqrt(values)
-
-
 def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[str]:
     """Return the note of print and how print's procedure differs from ours in this cell."""
     metric, seeds = row["metric"], row["n_seeds"]
@@ -289,3 +263,62 @@ def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[
     }
     notes = [row["note"], *(text for text, holds in differences.items() if holds)]
     return [note for note in notes if note]
+
+
+def control_label(control: str, rho: float) -> str:
+    """Return a printed control's name, with its ρ where that is not the usual one."""
+    return control if math.isnan(rho) or rho == USUAL_RHO else f"{control}, ρ = {rho:g}"
+
+
+def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
+    """Return counts of verdicts, the `order_of_controls`, all cells of `compare`, their notes."""
+    notes = [f"Note {number}: {note}." for note, number in _note_numbers(cells).items()]
+    return [*_tables(cells, order), *notes] or [NOTHING]
+
+
+def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the tables as text, those without rows left out."""
+    ranks = order.assign(
+        metric=[MEASURES[metric].label for metric in order["metric"]],
+        tau=[format_number(tau, ".2f") for tau in order["tau"]],
+        p=[format_number(p, ".3f") for p in order["p"]],
+    ).rename(columns={"metric": "Metric", "controls": "Controls", "tau": "τ"})
+    names = {"source": "Source", "dataset": "Data set", "network": "Network"}
+    tables = [
+        captioned(verdict_counts(cells).rename(columns=names), COUNTS_CAPTION),
+        captioned(ranks.rename(columns=names), ORDER_CAPTION),
+        captioned(_cells_text(cells), CELLS_CAPTION),
+    ]
+    return [table for table in tables if len(table)]
+
+
+def _cells_text(cells: pd.DataFrame) -> pd.DataFrame:
+    numbers = _note_numbers(cells)
+    columns = {
+        "Source": cells["source"],
+        "Table": map(_table_number, cells["table"]),
+        "Data set": cells["dataset"],
+        "Network": cells["network"],
+        "Control": map(control_label, cells["control"], cells["rho"]),
+        "Condition": cells["condition"],
+        "Measure": [MEASURES[measure].column_label for measure in cells["measure"]],
+        "View": cells["view"],
+        "Print": map(format_estimate, cells["printed"], cells["printed_sem"]),
+        "Ours": map(format_estimate, cells["ours"], cells["ours_sem"]),
+        "Seeds": cells["n_seeds"],
+        "z": [format_number(z, "+.1f") for z in cells["z"]],
+        "Verdict": cells["verdict"].replace(DIFFERS, f"**{DIFFERS}**"),
+        "Note": [numbers.get(note, "") for note in cells["note"]],
+    }
+    return pd.DataFrame({name: list(column) for name, column in columns.items()}).fillna("")
+
+
+def _note_numbers(cells: pd.DataFrame) -> dict[str, int]:
+    """Return the number of each note, in order of appearance."""
+    notes = dict.fromkeys(filter(None, cells["note"].dropna()))
+    return {note: number for number, note in enumerate(notes, 1)}
+
+
+def _table_number(table: str | float) -> str:
+    """Return the number of a printed table, which read from a file is a float, and NaN for none."""
+    return table if isinstance(table, str) else "" if math.isnan(table) else f"{table:g}"

@@ -1,14 +1,13 @@
-"""The papers' five claims, each tested on what was measured of a network."""
+"""The papers' five claims, each tested on what was measured of a network, and in words."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .agreement import printed_values
 from .comparable import Comparable, in_print, measured
 from .correlations import ALL_NETWORKS
 from .evidence import (
@@ -16,13 +15,17 @@ from .evidence import (
     INCONCLUSIVE,
     SIGNIFICANT,
     SUPPORTED,
+    VERDICTS,
     Evidence,
     all_of,
     any_of,
     unknown,
 )
-from .measure_names import describe
-from .numbers import format_estimate
+from .measure_names import LOWER, Category, MeasureName, describe
+from .numbers import format_estimate, span
+from .printed import printed_values
+from .render import Fold, Text
+from .statistics import smallest_p
 from .tables import MAIN_MEASURES
 from .trends import trends
 
@@ -34,35 +37,42 @@ CLAIMS = {
     5: "Pooling architectures can reverse the trend within each architecture.",
 }
 COLUMNS = [
-    "source",
-    "dataset",
-    "network",
-    "baseline",
-    "claim",
-    "statement",
-    "verdict",
-    "sentence",
-    "numbers",
-    "decisive",
-    "p_for",
-    "p_against",
-    "level",
-    "method",
-    "seeds_min",
-    "seeds_max",
+    *("source", "dataset", "network", "baseline", "claim", "statement", "verdict", "sentence"),
+    *("numbers", "decisive", "p_for", "p_against", "level", "method", "seeds_min", "seeds_max"),
     "left_out",
 ]
 LEVEL = 1 - 2 * SIGNIFICANT
-NO_BASELINE = "no condition is compared with a baseline, see analysis.baseline"
+# What a claim is about, and what is said where a study has none of it.
 LACKING = {
+    "networks": "there is one network, {}",
+    "baseline": "no condition is compared with a baseline, see analysis.baseline",
+    "sam": "no two conditions differ in SAM alone",
     "sharpness": "there is no measure of sharpness",
     "evaluations": "there is no evaluation",
     "conditions": "there is only one condition",
 }
+CAPTION = (
+    "Five claims of the papers, on what was measured of each network on each data set. Supported,"
+    f" contradicted: at {100 * LEVEL:.0f} % confidence, for all comparisons behind a verdict"
+    " together; inconclusive: neither. p for: how probable such data are at most where the claim"
+    " does not hold; p against: where it does. Numbers are means ± standard errors over seeds."
+    " The rules are in docs/claims.md."
+)
+METHODS = {
+    "paired t over seeds": (
+        "Differences are paired by seed, their intervals those of Student's t."
+    ),
+    "Welch's t of printed means and standard errors": (
+        "Print holds no values of single seeds, so differences are of independent means (Welch's"
+        " t), with the printed standard errors and their rounding, brought from the deviation with"
+        " n to that with n − 1. Values in doubt, and tables that print another table's numbers, are"
+        " left out; of function_centric_2026 only a part of the tables was at hand, and what is not"
+        " known decides nothing."
+    ),
+}
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What is known of a claim, and the numbers in words."""
 
     evidence: Evidence
@@ -81,17 +91,14 @@ def claims(networks: Iterable[Comparable]) -> pd.DataFrame:
     Returns:
         Data frame with the columns `COLUMNS`.
     """
-    networks, rows = list(networks), []
-    for network in networks:
-        for number, test in TESTS.items():
-            rows.append(_row(network, network.network, number, test(network)))
 
     def place(network: Comparable) -> tuple[str, str, str]:
         return network.source, network.dataset, network.baseline
 
-    for _, group in groupby(sorted(networks, key=place), place):
-        group = list(group)
-        rows.append(_row(group[0], ALL_NETWORKS, 5, pooling_reverses(group), group))
+    networks = list(networks)
+    *of_one, pooled = CLAIMS
+    rows = [_row(number, network) for network in networks for number in of_one]
+    rows += [_row(pooled, *group) for _, group in groupby(sorted(networks, key=place), place)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -101,22 +108,37 @@ def claims_measured(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFr
 
 
 def claims_in_print(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return the `claims` on a printed table; see `agreement.printed_values`."""
+    """Return the `claims` on a printed table; see `printed.printed_values`."""
     return claims(in_print(printed_values(printed)))
+
+
+def finding(number: int, *networks: Comparable) -> Finding:
+    """Return what is known of a claim about a network, or of the last one about several."""
+    test, *needs = TESTS[number]
+    first = networks[0]
+    there = {
+        "networks": networks[1:],
+        "baseline": first.baseline,
+        "sam": first.without_sam,
+        "sharpness": sharpness_of(*networks),
+        "evaluations": evaluations_of(*networks),
+        "conditions": first.conditions[1:],
+    }
+    for need in needs:
+        if not there[need]:
+            return Finding(unknown(LACKING[need].format(first.network)), "")
+    return test(*networks)
 
 
 def baseline_is_flattest(network: Comparable) -> Finding:
     """Return what is known of claim 1: on each measure every other condition is sharper."""
-    if nothing := _lacking_baseline(network):
-        return nothing
     others = [name for name in network.conditions if name != network.baseline]
-    measures = sharpness_of(network)
-    if nothing := _lacking(network, sharpness=measures, conditions=others):
-        return nothing
     parts = [
-        sharper(network, name, network.baseline, measure) for measure in measures for name in others
+        beats(network, name, network.baseline, measure)
+        for measure in sharpness_of(network)
+        for name in others
     ]
-    return Finding(all_of(parts), f"other conditions sharper in {count(parts)}")
+    return Finding(all_of(parts), f"other conditions sharper in {_count(parts)}")
 
 
 def best_is_sharper(network: Comparable) -> Finding:
@@ -124,29 +146,18 @@ def best_is_sharper(network: Comparable) -> Finding:
 
     Of each condition: it is sharper than the baseline, or another one is better than it.
     """
-    if nothing := _lacking_baseline(network):
-        return nothing
-    measures, evaluations = sharpness_of(network), evaluations_of(network)
-    others = network.conditions[1:]
-    if nothing := _lacking(network, sharpness=measures, evaluations=evaluations, conditions=others):
-        return nothing
-    parts, texts = [], []
-    for evaluation in evaluations:
-        best = extreme(network, evaluation)
+    measures, parts, texts = sharpness_of(network), [], []
+    for evaluation in evaluations_of(network):
         for measure in measures:
-            parts.append(
-                all_of(
-                    [
-                        any_of(
-                            [
-                                *betters(network, name, evaluation),
-                                sharper(network, name, network.baseline, measure),
-                            ]
-                        )
-                        for name in network.conditions
-                    ]
-                )
+            either = (
+                [
+                    *beaten(network, name, evaluation),
+                    beats(network, name, network.baseline, measure),
+                ]
+                for name in network.conditions
             )
+            parts.append(all_of([any_of(statements) for statements in either]))
+        best = extreme(network, evaluation)
         excess = (network.means.loc[best] - network.means.loc[network.baseline])[measures].dropna()
         texts.append(
             f"{_label(evaluation, network)}: best {best} ({_value(network, best, evaluation)}),"
@@ -157,17 +168,12 @@ def best_is_sharper(network: Comparable) -> Finding:
 
 def sam_sharpens(network: Comparable) -> Finding:
     """Return what is known of claim 3: some measure is larger with SAM than without."""
-    measures = sharpness_of(network)
-    if not network.without_sam:
-        return Finding(unknown("no two conditions differ in SAM alone"), "")
-    if nothing := _lacking(network, sharpness=measures):
-        return nothing
     parts = [
-        sharper(network, name, plain, measure)
-        for measure in measures
+        beats(network, name, plain, measure)
+        for measure in sharpness_of(network)
         for name, plain in network.without_sam.items()
     ]
-    return Finding(any_of(parts), f"with SAM sharper in {count(parts)}")
+    return Finding(any_of(parts), f"with SAM sharper in {_count(parts)}")
 
 
 def sharpest_is_not_best(network: Comparable) -> Finding:
@@ -175,25 +181,15 @@ def sharpest_is_not_best(network: Comparable) -> Finding:
 
     For one of each that means of each condition: another one is sharper, or another one is better.
     """
-    measures, evaluations = sharpness_of(network), evaluations_of(network)
-    others = network.conditions[1:]
-    if nothing := _lacking(network, sharpness=measures, evaluations=evaluations, conditions=others):
-        return nothing
-    parts, different = [], 0
+    measures, parts, different = sharpness_of(network), [], 0
     for measure in measures:
-        sharpest = extreme(network, measure)
-        for evaluation in evaluations:
-            different += sharpest != extreme(network, evaluation)
-            parts.append(
-                all_of(
-                    [
-                        any_of(
-                            [*sharpers(network, name, measure), *betters(network, name, evaluation)]
-                        )
-                        for name in network.conditions
-                    ]
-                )
+        for evaluation in evaluations_of(network):
+            different += extreme(network, measure) != extreme(network, evaluation)
+            either = (
+                [*beaten(network, name, measure), *beaten(network, name, evaluation)]
+                for name in network.conditions
             )
+            parts.append(all_of([any_of(statements) for statements in either]))
     certain = sum(part.p_for <= SIGNIFICANT for part in parts)
     peaks = (
         f"{_label(m, network)}: {extreme(network, m)} ({_value(network, extreme(network, m), m)})"
@@ -206,22 +202,16 @@ def sharpest_is_not_best(network: Comparable) -> Finding:
     return Finding(any_of(parts), numbers)
 
 
-def pooling_reverses(networks: Sequence[Comparable]) -> Finding:
+def pooling_reverses(*networks: Comparable) -> Finding:
     """Return what is known of claim 5: some slope over all networks is the reverse of each one's.
 
     Points are the conditions' means, see `trends.trends`.
     """
-    if len(networks) < 2:
-        return Finding(unknown(f"there is one network, {networks[0].network}"), "")
     means = pd.concat(
         network.means.assign(dataset=network.dataset, network=network.network)
         for network in networks
     )
-    measures = [m for m in sharpness_of(networks[0]) if all(m in n.means for n in networks)]
-    evaluations = [e for e in evaluations_of(networks[0]) if all(e in n.means for n in networks)]
-    if nothing := _lacking(networks[0], sharpness=measures, evaluations=evaluations):
-        return nothing
-    found = trends(means, measures, evaluations)
+    found = trends(means, sharpness_of(*networks), evaluations_of(*networks))
     parts = []
     for (measure, evaluation), rows in found.groupby(["sharpness", "evaluation"], sort=False):
         pooled = rows["network"] == ALL_NETWORKS
@@ -237,84 +227,129 @@ def pooling_reverses(networks: Sequence[Comparable]) -> Finding:
     return Finding(any_of(parts), numbers)
 
 
+# Of each claim the test and what it needs.
 TESTS = {
-    1: baseline_is_flattest,
-    2: best_is_sharper,
-    3: sam_sharpens,
-    4: sharpest_is_not_best,
+    1: (baseline_is_flattest, "baseline", "sharpness", "conditions"),
+    2: (best_is_sharper, "baseline", "sharpness", "evaluations", "conditions"),
+    3: (sam_sharpens, "sam", "sharpness"),
+    4: (sharpest_is_not_best, "sharpness", "evaluations", "conditions"),
+    5: (pooling_reverses, "networks", "sharpness", "evaluations"),
 }
 
 
-def sharpness_of(network: Comparable) -> list[str]:
-    """Return the measures of sharpness of a network."""
-    names = [m for m in network.means if _name(m, network).category == "sharpness"]
-    return [m for m in names if network.means[m].notna().any()]
+def sharpness_of(*networks: Comparable) -> list[str]:
+    """Return the measures of sharpness that all networks have."""
+    return _measures_of("sharpness", *networks)
 
 
-def evaluations_of(network: Comparable) -> list[str]:
-    """Return the evaluations of a network that the papers' table has."""
-    names = [m for m in network.means if _name(m, network).category == "evaluation"]
-    return [m for m in MAIN_MEASURES if m in names and network.means[m].notna().any()]
+def evaluations_of(*networks: Comparable) -> list[str]:
+    """Return the evaluations of the papers' table that all networks have."""
+    names = _measures_of("evaluation", *networks)
+    return [measure for measure in MAIN_MEASURES if measure in names]
+
+
+def _measures_of(category: Category, first: Comparable, *others: Comparable) -> list[str]:
+    return [
+        measure
+        for measure in first.means
+        if _name(measure, first).category == category
+        and first.means[measure].notna().any()
+        and all(measure in other.means for other in others)
+    ]
 
 
 def extreme(network: Comparable, measure: str) -> str:
     """Return the condition with the best mean of an evaluation, or the sharpest one."""
     means = network.means[measure]
-    lower = _name(measure, network).direction == "lower is better"
-    return means.idxmin() if lower else means.idxmax()
+    return means.idxmin() if _lower_is_better(measure, network) else means.idxmax()
 
 
-def sharper(network: Comparable, first: str, second: str, measure: str) -> Evidence:
-    """Return what is known of one condition being sharper than another by a measure."""
-    return _larger(network, first, second, measure, 1)
+def beats(network: Comparable, first: str, second: str, measure: str) -> Evidence:
+    """Return what is known of one condition being sharper, or better, than another."""
+    found = _larger(network, first, second, measure)
+    return ~found if _lower_is_better(measure, network) else found
 
 
-def better(network: Comparable, first: str, second: str, measure: str) -> Evidence:
-    """Return what is known of one condition being better than another by an evaluation."""
-    lower = _name(measure, network).direction == "lower is better"
-    return _larger(network, first, second, measure, -1 if lower else 1)
+def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
+    """Return what is known of each other condition being sharper, or better, than this one."""
+    return [beats(network, other, name, measure) for other in network.conditions if other != name]
 
 
-def sharpers(network: Comparable, name: str, measure: str) -> list[Evidence]:
-    """Return what is known of each other condition being sharper than this one."""
-    return [sharper(network, other, name, measure) for other in network.conditions if other != name]
+def text(found: pd.DataFrame) -> Text:
+    """Return how often each claim has which verdict, then all verdicts in words.
+
+    Args:
+        found: rows of `claims`; texts that are empty may be missing, as in a file.
+    """
+    found = found.astype({"source": object, "baseline": object})
+    found = found.fillna({"source": "", "baseline": ""})
+    folds = [
+        Fold(f"{number}. {CLAIMS[number]}", [_statement(row) for row in rows.itertuples()])
+        for number, rows in found.groupby("claim")
+    ]
+    methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
+    caption = " ".join([CAPTION, *methods]) + _few_seeds(found["seeds_max"].max())
+    return [verdict_counts(found), *folds, caption]
 
 
-def betters(network: Comparable, name: str, measure: str) -> list[Evidence]:
-    """Return what is known of each other condition being better than this one."""
-    return [better(network, other, name, measure) for other in network.conditions if other != name]
+def verdict_counts(found: pd.DataFrame) -> pd.DataFrame:
+    """Return how many networks each claim is supported, contradicted and inconclusive for."""
+    counts = pd.crosstab(found["claim"], found["verdict"])
+    counts = counts.reindex(index=list(CLAIMS), columns=list(VERDICTS), fill_value=0)
+    names = [f"{number}. {CLAIMS[number]}" for number in counts.index]
+    return counts.set_axis(names).rename_axis(index="Claim", columns=None)
 
 
-def count(parts: Sequence[Evidence]) -> str:
+def _few_seeds(most: int) -> str:
+    """Return a sentence about how many seeds the claims rest on, if these are few."""
+    if smallest_p(most) <= 1 - LEVEL:
+        return ""
+    seeds = "1 seed is" if most == 1 else f"{most} seeds are"
+    return (
+        f" {seeds} few: most comparisons are not certain for that reason alone, and those"
+        " that are rest on differences being normal, which so few cannot show; a signed-rank test,"
+        f" which needs no such assumption, has no p-value below {smallest_p(most):g} here."
+    )
+
+
+def _statement(row: tuple) -> str:
+    """Return where and what the verdict is, with its p-values, seeds and baseline."""
+    source = f"{row.source}: " if row.source else ""
+    verdict = row.verdict.capitalize()
+    sentence = row.sentence.removeprefix(verdict).strip()
+    numbers = f"p for {row.p_for:.2g}, against {row.p_against:.2g}"
+    # Each cell of a sweep may have one of its own.
+    named = f"; baseline {row.baseline}" if row.baseline not in ("", "baseline") else ""
+    seeds = span([row.seeds_min, row.seeds_max])
+    return f"{source}**{verdict}** {sentence} ({numbers}; {seeds} seeds{named})"
+
+
+def _count(parts: Sequence[Evidence]) -> str:
     """Return in words how many comparisons say sharper, flatter, or neither."""
     verdicts = [part.verdict for part in parts]
     missing = sum(part == unknown(part.decisive) for part in parts)
     neither = verdicts.count(INCONCLUSIVE) - missing
-    texts = {
-        f"flatter in {verdicts.count(CONTRADICTED)}": True,
-        f"neither for certain in {neither}": neither,
-        f"not known in {missing}": missing,
-    }
-    first = f"{verdicts.count(SUPPORTED)} of {len(parts)} comparisons"
-    return ", ".join([first, *(text for text, wanted in texts.items() if wanted)])
+    sharper, flatter = verdicts.count(SUPPORTED), verdicts.count(CONTRADICTED)
+    texts = [f"{sharper} of {len(parts)} comparisons, flatter in {flatter}"]
+    texts += [f"neither for certain in {neither}"] if neither else []
+    return ", ".join(texts + ([f"not known in {missing}"] if missing else []))
 
 
 # Claims ask for the same pair again and again.
 @cache
-def _larger(network: Comparable, first: str, second: str, measure: str, sign: int) -> Evidence:
+def _larger(network: Comparable, first: str, second: str, measure: str) -> Evidence:
     label = _label(measure, network)
     if first == second:
-        # Nothing is sharper than itself.
+        # Nothing is larger than itself.
         return Evidence(1.0, 0.0, *[f"{first} is compared with itself"] * 2)
-    found = network.differences.get((measure, first, second))
-    if found is None:
+    if (measure, first, second) not in network.p_larger:
         return unknown(f"{label} of {first} and {second} is not known")
-    oriented = found if sign > 0 else -found
     text = (
         f"{label} of {first} is {_value(network, first, measure)}, of {second}"
         f" {_value(network, second, measure)}"
     )
-    return Evidence(oriented.p_above_zero(), (-oriented).p_above_zero(), text, text)
+    pairs = (measure, first, second), (measure, second, first)
+    return Evidence(*(network.p_larger[pair] for pair in pairs), text, text)
 
 
 def _rises(row: tuple, about: str) -> Evidence:
@@ -329,60 +364,47 @@ def _rises(row: tuple, about: str) -> Evidence:
     return Evidence(up, down, text, text)
 
 
-def _lacking_baseline(network: Comparable) -> Finding | None:
-    return None if network.baseline else Finding(unknown(NO_BASELINE), "")
-
-
-def _lacking(network: Comparable, **wanted: Sequence[str]) -> Finding | None:
-    """Return the finding of a claim for which something is missing altogether."""
-    for name, found in wanted.items():
-        if not found:
-            return Finding(unknown(LACKING[name]), "")
-    return None
-
-
-def _row(
-    network: Comparable,
-    name: str,
-    number: int,
-    finding: Finding,
-    group: Sequence[Comparable] = (),
-) -> dict[str, object]:
-    evidence, group = finding.evidence, group or (network,)
-    verdict, where = evidence.verdict, "all networks" if name == ALL_NETWORKS else name
-    last = {INCONCLUSIVE: "undecided: "}.get(verdict, "deciding: ") if finding.numbers else ""
-    left_out = sum(member.left_out for member in group)
-    doubtful = f"{left_out} printed values in doubt are left out" if left_out else ""
-    parts = [part for part in (finding.numbers, last + evidence.decisive, doubtful) if part]
-    sentence = f"{verdict.capitalize()} for {where} on {network.dataset}: {'; '.join(parts)}."
+def _row(number: int, *networks: Comparable) -> dict[str, object]:
+    network, found = networks[0], finding(number, *networks)
+    evidence, pooled = found.evidence, number == max(CLAIMS)
+    last = {INCONCLUSIVE: "undecided: "}.get(evidence.verdict, "deciding: ")
+    left_out = sum(member.left_out for member in networks)
+    parts = [found.numbers, (last if found.numbers else "") + evidence.decisive]
+    parts += [f"{left_out} printed values in doubt are left out"] if left_out else []
+    where = f"{'all networks' if pooled else network.network} on {network.dataset}"
+    said = "; ".join(part for part in parts if part)
     return {
         "source": network.source,
         "dataset": network.dataset,
-        "network": name,
+        "network": ALL_NETWORKS if pooled else network.network,
         "baseline": network.baseline,
         "claim": number,
         "statement": CLAIMS[number],
-        "verdict": verdict,
-        "sentence": sentence,
-        "numbers": finding.numbers,
+        "verdict": evidence.verdict,
+        "sentence": f"{evidence.verdict.capitalize()} for {where}: {said}.",
+        "numbers": found.numbers,
         "decisive": evidence.decisive,
         "p_for": evidence.p_for,
         "p_against": evidence.p_against,
         "level": LEVEL,
-        "method": "t of slopes over conditions' means" if number == 5 else network.method,
-        "seeds_min": min(member.seeds[0] for member in group),
-        "seeds_max": max(member.seeds[1] for member in group),
+        "method": "t of slopes over conditions' means" if pooled else network.method,
+        "seeds_min": min(member.seeds[0] for member in networks),
+        "seeds_max": max(member.seeds[1] for member in networks),
         "left_out": left_out,
     }
 
 
-def _name(measure: str, network: Comparable):
+def _name(measure: str, network: Comparable) -> MeasureName:
     family = network.families.get(measure, "evaluation")
     return describe(measure, family, network.units.get(measure, "1"))
 
 
 def _label(measure: str, network: Comparable) -> str:
     return _name(measure, network).column_label
+
+
+def _lower_is_better(measure: str, network: Comparable) -> bool:
+    return _name(measure, network).direction == LOWER
 
 
 def _value(network: Comparable, condition: str, measure: str) -> str:

@@ -1,6 +1,6 @@
 """From the documents of all runs to one tidy table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,24 +9,17 @@ from ..errors import InputError
 
 RUN = ["dataset", "network", "condition", "seed"]
 COLUMNS = [
-    *RUN,
-    "view",
-    "family",
-    "measure",
-    "value",
-    "unit",
-    "protocol",
-    "n",
-    "standard_error",
-    "noise_floor",
-    "converged",
-    "seconds",
+    *(*RUN, "view", "family", "measure", "value", "unit", "protocol", "n"),
+    *("standard_error", "noise_floor", "converged", "seconds"),
 ]
-PROVENANCE_COLUMNS = [*RUN, "view", "family", "seconds", "device", "model", "data"]
+# Of a document, besides its measures.
+ORIGIN = ["view", "family", "seconds"]
+PROVENANCE_COLUMNS = [*RUN, *ORIGIN, "device", "model", "data"]
 DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
+Documents = Mapping[str, Mapping[str, Any]]
 
 
-def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) -> pd.DataFrame:
+def tidy(documents: Documents, calibration: pd.DataFrame) -> pd.DataFrame:
     """Return one row per number: what it is of, its value and what it is worth.
 
     Besides the documents' measures it holds the generalisation gap: training accuracy, on each
@@ -39,69 +32,67 @@ def tidy(documents: Mapping[str, Mapping[str, Any]], calibration: pd.DataFrame) 
     Raises:
         InputError: a document lacks what every document has; names its path.
     """
-    table = pd.concat([_rows(documents, _measures, "document of measures"), calibration])
-    table = table.astype({"seed": int})
+    measured = rows_of(
+        documents,
+        lambda document: [_origin(document, ORIGIN) | row for row in document["measures"]],
+        "document of measures",
+    )
+    table = pd.concat([measured, calibration]).astype({"seed": int})
     return pd.concat([table, _generalisation_gap(table)])[COLUMNS].reset_index(drop=True)
 
 
-def provenance(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def provenance(documents: Documents) -> pd.DataFrame:
     """Return one row per document: how long it took on what, and hashes of its model and data.
-
-    Args:
-        documents: by the path they were read from.
 
     Raises:
         InputError: a document lacks what every document has; names its path.
     """
-    rows = _rows(documents, _origin, "document of measures")
-    return rows[PROVENANCE_COLUMNS].astype({"seed": int})
+    own = PROVENANCE_COLUMNS[len(RUN) :]
+    rows = rows_of(documents, lambda document: [_origin(document, own)], "document of measures")
+    return rows[PROVENANCE_COLUMNS]
 
 
-def domain_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def domain_table(documents: Documents) -> pd.DataFrame:
     """Return the accuracy of every model in every domain and city.
+
+    Columns are `DOMAIN_COLUMNS`: ``kind`` is ``domain`` or ``city``, ``seen`` whether training has
+    the domain (empty for a city), ``accuracy`` a fraction.
 
     Args:
         documents: evaluations by the path they were read from.
 
-    Returns:
-        Columns ``dataset``, ``network``, ``condition``, ``seed``, ``kind`` (``domain`` or
-        ``city``), ``name``, ``seen`` (empty for a city), ``accuracy`` (a fraction) and ``n``.
-
     Raises:
         InputError: a document says nothing about domains; names its path.
     """
-    rows = _rows(documents, _domains, "evaluation with domains")
-    return rows[DOMAIN_COLUMNS].astype({"seed": int})
+    rows = rows_of(
+        documents,
+        lambda document: [document["run"] | row for row in document["details"]["domains"]],
+        "evaluation with domains",
+    )
+    return rows[DOMAIN_COLUMNS]
 
 
-def _rows(
-    documents: Mapping[str, Mapping[str, Any]],
-    rows_of: Callable[[Mapping[str, Any]], list[dict[str, Any]]],
+def rows_of(
+    documents: Documents,
+    rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
     kind: str,
 ) -> pd.DataFrame:
-    rows = []
+    """Return the rows that a function makes of each document, seeds as numbers.
+
+    Raises:
+        InputError: a document lacks something, and so is none of its kind; names its path.
+    """
+    found = []
     for path, content in documents.items():
         try:
-            rows += rows_of(content)
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: no {kind} ({error} is missing); delete it and run again"
-            ) from error
-    return pd.DataFrame(rows)
+            found += rows(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: no {kind} ({error}); delete it and run again") from error
+    return pd.DataFrame(found).astype({"seed": int})
 
 
-def _measures(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    origin = content["run"] | {key: content[key] for key in ("view", "family", "seconds")}
-    return [origin | measurement for measurement in content["measures"]]
-
-
-def _origin(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    own = ("view", "family", "seconds", "device", "model", "data")
-    return [content["run"] | {key: content[key] for key in own}]
-
-
-def _domains(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [content["run"] | row for row in content["details"]["domains"]]
+def _origin(document: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return document["run"] | {key: document[key] for key in keys}
 
 
 def _generalisation_gap(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What claims are tested on: the conditions of a network, and how far two of them differ."""
+"""What claims are tested on: the conditions of a network, and whether two of them differ."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,38 +8,16 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from .agreement import printed_errors
-from .model_table import require
+from .model_table import CONDITION, require
 from .numbers import ROUNDING
+from .printed import printed_errors
 from .statistics import paired_differences
 
 SAM = "_sam"
 PRINTED_BASELINE = "baseline"
 DISAGREEMENT = "prediction_disagreement"
-NETWORK = ["dataset", "network"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number, its standard error, and the degrees of freedom of that."""
-
-    value: float
-    standard_error: float
-    df: float
-
-    def p_above_zero(self) -> float:
-        """Return the one-sided p-value of Student's t test that the number is above zero.
-
-        Without a standard error, or with one of zero, which no sample that varies has, the number
-        is evidence of nothing: 1.
-        """
-        error, floor = self.standard_error, ROUNDING * abs(self.value)
-        if math.isnan(self.value) or math.isnan(error) or error <= floor:
-            return 1.0
-        return float(special.stdtr(self.df, -self.value / error))
-
-    def __neg__(self) -> "Estimate":
-        return Estimate(-self.value, self.standard_error, self.df)
+# A number, its standard error, and the degrees of freedom of that.
+Estimate = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +32,10 @@ class Comparable:
         without_sam: for a condition with SAM the one that differs in having none.
         means: [condition, measure], NaN where there is none.
         errors: their standard errors, likewise.
-        differences: of two conditions by one measure, (measure, first, second): first - second.
+        p_larger: of two conditions by one measure, (measure, first, second), the one-sided p-value
+            that first is larger.
         seeds: of each value, the fewest and the most.
-        method: what errors and differences are.
+        method: what errors and p-values are.
         source: of print, the paper; otherwise empty.
         left_out: printed values that are in doubt.
     """
@@ -68,7 +47,7 @@ class Comparable:
     without_sam: Mapping[str, str]
     means: pd.DataFrame
     errors: pd.DataFrame
-    differences: Mapping[tuple[str, str, str], Estimate]
+    p_larger: Mapping[tuple[str, str, str], float]
     seeds: tuple[int, int]
     method: str
     source: str = ""
@@ -83,16 +62,12 @@ def measured(values: pd.DataFrame, conditions: pd.DataFrame) -> Iterator[Compara
     A sweep can have several: the cells of the baseline that other cells are compared with.
     Differences are paired by seed, their errors have n - 1 degrees of freedom.
 
-    Args:
-        values: rows of `seeds.seed_values`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
-
     Raises:
         InputError: a column is missing.
     """
-    require(values, [*NETWORK, "condition", "seed", "measure", "value", "unit"], "values")
-    require(conditions, [*NETWORK, "condition", "baseline", "without_sam"], "conditions")
-    for (dataset, network), rows in values.groupby(NETWORK, sort=False):
+    require(values, [*CONDITION, "seed", "measure", "value", "unit"], "values")
+    require(conditions, [*CONDITION, "baseline", "without_sam"], "conditions")
+    for (dataset, network), rows in values.groupby(["dataset", "network"], sort=False):
         here = (conditions["dataset"] == dataset) & (conditions["network"] == network)
         of_network = conditions[here].set_index("condition")
         without_sam = of_network["without_sam"].dropna().to_dict()
@@ -118,16 +93,13 @@ def measured(values: pd.DataFrame, conditions: pd.DataFrame) -> Iterator[Compara
 
 
 def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
-    """Yield what each paper prints of each network.
+    """Yield what each paper prints of each network, from rows of `printed.printed_values`.
 
     Values of single seeds are not printed, so differences are of two means, with Welch's errors and
     degrees of freedom; seeds that go together in both would make them smaller. The errors are those
-    of `agreement.printed_errors`. That of the prediction disagreement takes pairs of seeds as
+    of `printed.printed_errors`. That of the prediction disagreement takes pairs of seeds as
     independent; it is given the largest error that sharing seeds can lead to. Values in doubt are
     left out. What the tables hold of one of a paper's networks they need not hold of another.
-
-    Args:
-        printed: rows of `agreement.printed_values`.
     """
     keys = ["source", "dataset", "architecture"]
     controls = printed.groupby("source")["control"].unique()
@@ -138,7 +110,7 @@ def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
         }
         order = tuple(controls[source])
         table = certain.pivot(index="control", columns="metric", values="mean")
-        errors = pd.Series({key[::-1]: found.standard_error for key, found in estimates.items()})
+        errors = pd.Series({key[::-1]: error for key, (_, error, _) in estimates.items()})
         yield Comparable(
             dataset,
             network,
@@ -152,7 +124,7 @@ def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
             table.reindex(order),
             errors.unstack().reindex(order) if len(errors) else table.reindex(order),
             {
-                (metric, first, second): welch(found, estimates[metric, second])
+                (metric, first, second): p_above_zero(*welch(found, estimates[metric, second]))
                 for (metric, first), found in estimates.items()
                 for second in order
                 if second != first and (metric, second) in estimates
@@ -164,11 +136,22 @@ def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
         )
 
 
+def p_above_zero(value: float, error: float, df: float) -> float:
+    """Return the one-sided p-value of Student's t test that a number is above zero.
+
+    Without a standard error, or with one of zero, which no sample that varies has, the number is
+    evidence of nothing: 1.
+    """
+    if math.isnan(value) or math.isnan(error) or error <= ROUNDING * abs(value):
+        return 1.0
+    return float(special.stdtr(df, -value / error))
+
+
 def welch(first: Estimate, second: Estimate) -> Estimate:
     """Return the difference of two independent estimates (Welch 1947, Satterthwaite 1946)."""
-    a, b = first.standard_error**2, second.standard_error**2
-    df = (a + b) ** 2 / (a**2 / first.df + b**2 / second.df)
-    return Estimate(first.value - second.value, math.sqrt(a + b), df)
+    a, b = first[1] ** 2, second[1] ** 2
+    df = (a + b) ** 2 / (a**2 / first[2] + b**2 / second[2])
+    return first[0] - second[0], math.sqrt(a + b), df
 
 
 def _printed(row: Mapping[str, object]) -> Estimate:
@@ -177,7 +160,7 @@ def _printed(row: Mapping[str, object]) -> Estimate:
     if row["metric"] == DISAGREEMENT:
         # If each model adds its own share to all its pairs: Var(mean) = 2 Var(pair) / seeds.
         error = math.hypot(deviation * math.sqrt(2 / seeds), row["rounding"])
-    return Estimate(row["mean"], error, seeds - 1)
+    return row["mean"], error, seeds - 1
 
 
 def _by_baseline(baselines: pd.Series) -> Iterator[tuple[str, list[str]]]:
@@ -194,7 +177,7 @@ def _by_baseline(baselines: pd.Series) -> Iterator[tuple[str, list[str]]]:
         yield baseline, [baseline, *(name for name in others if name not in named)]
 
 
-def _paired(rows: pd.DataFrame) -> dict[tuple[str, str, str], Estimate]:
+def _paired(rows: pd.DataFrame) -> dict[tuple[str, str, str], float]:
     found = {}
     for measure, group in rows.groupby("measure", sort=False):
         seeds = group.pivot(index="seed", columns="condition", values="value")
@@ -202,13 +185,11 @@ def _paired(rows: pd.DataFrame) -> dict[tuple[str, str, str], Estimate]:
         for i, first in enumerate(seeds):
             # Of all other conditions at once, since there are as many pairs as conditions squared.
             differences = paired_differences(values[:, [i]], values)
-            pairs = np.isfinite(differences).sum(axis=0)
-            for j in np.flatnonzero(pairs):
-                if i != j:
-                    own = differences[:, j][np.isfinite(differences[:, j])]
+            for second, column in zip(seeds, differences.T, strict=True):
+                own = column[np.isfinite(column)]
+                if second != first and len(own):
                     error = own.std(ddof=1) / math.sqrt(len(own)) if len(own) > 1 else math.nan
-                    estimate = Estimate(float(own.mean()), float(error), len(own) - 1)
-                    found[measure, first, seeds.columns[j]] = estimate
+                    found[measure, first, second] = p_above_zero(own.mean(), error, len(own) - 1)
     return found
 
 

@@ -8,20 +8,11 @@ import pandas as pd
 from scipy import stats
 
 from .model_table import converged, require
+from .numbers import MISSING, format_estimate, format_interval
 
 COLUMNS = [
-    "dataset",
-    "network",
-    "sharpness",
-    "evaluation",
-    "statistic",
-    "value",
-    "lower",
-    "upper",
-    "p_value",
-    "n",
-    "left_out",
-    "note",
+    *("dataset", "network", "sharpness", "evaluation", "statistic", "value", "lower", "upper"),
+    *("p_value", "n", "left_out", "note"),
 ]
 ALL_NETWORKS = "all"
 # Fewer models have no correlation to speak of.
@@ -53,14 +44,11 @@ def correlations(
     all, has no value, and ``note`` says why.
 
     Args:
-        models: rows of `model_table`.
+        models: those correlated.
         sharpness: columns of it.
         evaluations: columns of it.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
         resamples: of the bootstrap.
-
-    Returns:
-        Data frame with the columns `COLUMNS`.
 
     Raises:
         InputError: a column is missing, also that of the training accuracy with a minimum of it.
@@ -74,10 +62,9 @@ def correlations(
                 origin = {
                     "dataset": dataset,
                     "network": network,
-                    "sharpness": measure,
-                    "evaluation": evaluation,
                     "left_out": len(group) - len(kept),
                 }
+                origin |= {"sharpness": measure, "evaluation": evaluation}
                 found = correlate(kept[measure], kept[evaluation], resamples)
                 rows += [origin | row for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -94,11 +81,8 @@ def correlate(
     Rows have ``statistic``, ``value``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note``, in
     which the two quantities go by the ``names``.
     """
-    x, y = np.asarray(sharpness, dtype=float), np.asarray(evaluation, dtype=float).round(DECIMALS)
-    finite = np.isfinite(x) & np.isfinite(y)
-    x, y = x[finite], y[finite]
-    missing = _why_missing(x, y, names)
-    if missing:
+    x, y = finite_pairs(sharpness, np.asarray(evaluation, dtype=float).round(DECIMALS))
+    if missing := _why_missing(x, y, names):
         nothing = dict.fromkeys(("value", "lower", "upper", "p_value"), np.nan)
         nothing |= {"n": len(x), "note": missing}
         return [{"statistic": statistic, **nothing} for statistic in STATISTICS]
@@ -110,6 +94,12 @@ def correlate(
         row = {"statistic": statistic, "value": value, "lower": lower, "upper": upper}
         rows.append(row | {"p_value": p_value, "n": len(x), "note": note})
     return rows
+
+
+def finite_pairs(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of which both values are finite."""
+    pairs = np.column_stack([x, y]).astype(float)
+    return tuple(pairs[np.isfinite(pairs).all(axis=1)].T)
 
 
 def interval(values: np.ndarray) -> tuple[float, float, str]:
@@ -132,12 +122,9 @@ def interval(values: np.ndarray) -> tuple[float, float, str]:
 
 
 def pearson_over_draws(x: np.ndarray, y: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Return Pearson's r of each resample, [m], NaN where it is the same for all models.
+    """Return Pearson's r of x and y, [n], for each resample, [m], which drew models, [m, n].
 
-    Args:
-        x: [n].
-        y: [n].
-        draws: [m, n], which models each resample drew.
+    It is NaN where one of them is the same for all models drawn.
     """
     return _pearson(x[draws], y[draws])
 
@@ -183,6 +170,15 @@ STATISTICS = {
     "pearson": (stats.pearsonr, pearson_over_draws),
     "kendall": (stats.kendalltau, kendall_over_draws),
 }
+LABELS = {"spearman": "Spearman's ρ", "pearson": "Pearson's r", "kendall": "Kendall's τ"}
+
+
+def with_p_value(row: tuple) -> str:
+    """Return a correlation with its interval and p-value as text."""
+    if pd.isna(row.value):
+        return MISSING
+    estimate = format_interval(row.value, row.lower, row.upper, ".2f")
+    return f"{estimate}, p = {format_estimate(row.p_value)}"
 
 
 def groups(models: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:

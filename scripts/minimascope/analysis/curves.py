@@ -59,8 +59,11 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
 
     Every point of a line has the line's barrier, in nats.
     """
-    for path in dict.fromkeys(name.rpartition("/")[0] for name in arrays):
-        part = {key: arrays[f"{path}/{key}"] for key in KEYS if f"{path}/{key}" in arrays}
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        path, _, key = name.rpartition("/")
+        parts.setdefault(path, {})[key] = values
+    for path, part in parts.items():
         names = path.split(PATH)
         if "y" in part:
             yield _grid(part["x"], part["y"], part["losses"], path=path, barrier=np.nan)
@@ -76,7 +79,6 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
             yield pd.DataFrame({"path": path, "barrier": document["barriers"][path], **line})
 
 
-KEYS = ("x", "y", "losses", "model_x", "model_y", "model_losses")
 landscape = partial(gather, landscape_rows)
 hessian = partial(gather, hessian_rows)
 interpolation = partial(gather, interpolation_rows)

@@ -1,27 +1,35 @@
-"""Does diversity or flatness of its members go with how much an ensemble gains?"""
+"""Does diversity or flatness of its members go with how much an ensemble gains? Also as text."""
 
 import pandas as pd
 
-from .correlations import DECIMALS, RESAMPLES, correlate, groups
-from .measure_names import measures_of
+from .correlations import DECIMALS, LABELS, LEVEL, RESAMPLES, correlate, groups, with_p_value
+from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
-from .tables import PAIR_MEASURES, at_minima
+from .numbers import MISSING, format_estimate
+from .render import Text, captioned, joined
+from .summary import PAIR_MEASURES
+from .tables import at_minima
 
 COLUMNS = [
-    "dataset",
-    "network",
-    "kind",
-    "predictor",
-    "gain_of",
-    "statistic",
-    "value",
-    "lower",
-    "upper",
-    "p_value",
-    "n",
-    "note",
+    *("dataset", "network", "kind", "predictor", "gain_of", "statistic"),
+    *("value", "lower", "upper", "p_value", "n", "note"),
 ]
 DIVERSITY, SHARPNESS = "diversity", "sharpness"
+GAIN_CAPTION = (
+    "Ensembles: the probabilities of the networks of all seeds, averaged (n: networks). Members:"
+    " mean ± standard error over seeds, and the best of them. Gain: how much better the ensemble is"
+    " than its members on average, positive where it is better, ± standard error over test samples"
+    " (paired bootstrap), for these very networks. The gain of the Brier score is at the same time"
+    " the variance of the members' probabilities around their mean (Krogh & Vedelsby 1995): it"
+    " cannot be negative, nor can that of the NLL."
+)
+CORRELATION_CAPTION = (
+    "Does diversity or flatness of the members go with the gain of their ensemble? Correlation over"
+    f" conditions: value, {100 * LEVEL:.0f} % bootstrap interval (percentile, {RESAMPLES:,}"
+    " resamples of conditions) and two-sided p-value, not adjusted for the number of correlations;"
+    " n: ensembles. Over all networks, a difference between networks looks like a correlation."
+    " Diversity and gain are measured on the same test samples, and so share some of their noise."
+)
 
 
 def predictors_of(summary: pd.DataFrame) -> dict[str, str]:
@@ -35,10 +43,7 @@ def predictors_of(summary: pd.DataFrame) -> dict[str, str]:
 def gains_table(ensembles: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each condition: gains of its ensemble, diversity and sharpness of members.
 
-    Args:
-        ensembles: rows of `ensembles.ensemble_table`.
-        summary: rows of `tables.summarise`; measures of pairs are means over pairs of members,
-            those of sharpness over members.
+    Measures of pairs are means over pairs of members, those of sharpness over members.
 
     Returns:
         Columns ``dataset``, ``network`` and ``condition``; for each measure that an ensemble has
@@ -64,14 +69,6 @@ def gain_correlations(
 
     See `correlations.correlate`. Of a condition there is one ensemble, so that n is the number of
     conditions, times networks where these are taken together.
-
-    Args:
-        ensembles: see `gains_table`.
-        summary: likewise.
-        resamples: of the bootstrap.
-
-    Returns:
-        Data frame with the columns `COLUMNS`.
     """
     table = gains_table(ensembles, summary)
     kinds = predictors_of(summary)
@@ -96,3 +93,68 @@ def _wide(rows: pd.DataFrame, value: str, error: str) -> pd.DataFrame:
     cells = rows.set_index([*CONDITION, "measure"])
     values = cells[value].unstack().reindex(order)
     return values.join(cells[error].unstack().reindex(order).add_suffix("_error"))
+
+
+def text(ensembles: pd.DataFrame, summary: pd.DataFrame, found: pd.DataFrame) -> Text:
+    """Return the ensembles of each network, then the `gain_correlations` of each data set."""
+    gains = gains_table(ensembles, summary).set_index(CONDITION)
+    disagreement = gains.get("prediction_disagreement")
+    tables = [
+        _ensemble_table(rows, *names, disagreement)
+        for names, rows in ensembles.groupby(["dataset", "network"], sort=False)
+    ]
+    return [
+        *tables,
+        *(_gain_table(rows, name) for name, rows in found.groupby("dataset", sort=False)),
+    ]
+
+
+def _ensemble_table(
+    ensembles: pd.DataFrame, dataset: str, network: str, disagreement: pd.Series
+) -> pd.DataFrame:
+    table = []
+    for condition, rows in ensembles.groupby("condition", sort=False):
+        by_measure = {row.measure: row for row in rows.itertuples()}
+        accuracy = by_measure["test_accuracy"]
+        cells = {
+            "Condition": condition,
+            "n": accuracy.members,
+            "Disagreement": format_estimate(disagreement[dataset, network, condition]),
+            "Accuracy of members": format_estimate(accuracy.members_mean, accuracy.members_error),
+            "of the best": format_estimate(accuracy.best_member),
+            "of the ensemble": format_estimate(accuracy.ensemble),
+        }
+        gains = {_gain_label(row): _gain(row) for row in by_measure.values()}
+        table.append(cells | gains)
+    return captioned(pd.DataFrame(table).fillna(MISSING), f"{network} on {dataset}. {GAIN_CAPTION}")
+
+
+def _gain_label(row: tuple) -> str:
+    name = describe(row.measure, "evaluation", row.unit)
+    unit = "pp" if _scale(row) != 1 or row.unit == "percent" else ""
+    return f"Gain, {name.label.removeprefix('Test ')}{f' ({unit})' if unit else ''}"
+
+
+def _gain(row: tuple) -> str:
+    return format_estimate(_scale(row) * row.gain, _scale(row) * row.gain_error)
+
+
+def _scale(row: tuple) -> int:
+    # Fractions as percentage points.
+    return 100 if row.unit == "fraction" else 1
+
+
+def _gain_table(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    rows = []
+    keys = ["network", "kind", "predictor", "gain_of"]
+    for (network, kind, predictor, gain_of), group in found.groupby(keys, sort=False):
+        cells = {row.statistic: with_p_value(row) for row in group.itertuples()}
+        names = {
+            "Network": network,
+            "Gain of": describe(gain_of).label,
+            "Predictor": describe(predictor, kind if kind == SHARPNESS else "evaluation").label,
+            "Kind": kind,
+        }
+        values = {LABELS[name]: cells[name] for name in ("spearman", "kendall")}
+        rows.append(names | values | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
+    return captioned(rows, f"{dataset}: {CORRELATION_CAPTION}")

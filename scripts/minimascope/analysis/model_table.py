@@ -7,7 +7,6 @@ import pandas as pd
 
 from ..errors import InputError
 from .collect import RUN
-from .measure_names import measures_of
 from .tables import at_minima
 
 # Columns of a table of models and what they are called in the table of conditions.
@@ -34,10 +33,6 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
     Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``control``, ``optimizer``,
     ``learning_rate``, ``batch_size`` and one per measure, NaN where a model lacks it. Of several
     views of the data a measure is on the one that `tables.at_minima` chooses.
-
-    Args:
-        measures: rows of `collect.tidy`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
 
     Raises:
         InputError: a column is missing, a model has two values of one measure, or a condition is
@@ -75,16 +70,6 @@ def factors(models: pd.DataFrame) -> list[str]:
     varying = [name for name in (*RECIPE, "network") if models[name].nunique() > 1]
     controls = models.groupby(["dataset", *RECIPE])["control"].nunique()
     return [*varying, "control"] if (controls > 1).any() else varying
-
-
-def sharpness_of(measures: pd.DataFrame) -> list[str]:
-    """Return the measures of sharpness of trained models, in the order of `MEASURES`."""
-    return list(measures_of(at_minima(measures), "sharpness"))
-
-
-def evaluations_of(measures: pd.DataFrame) -> list[str]:
-    """Return the evaluations of trained models, in the order of `MEASURES`."""
-    return list(measures_of(at_minima(measures), "evaluation"))
 
 
 def accuracies_of(models: pd.DataFrame) -> list[str]:

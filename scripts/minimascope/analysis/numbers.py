@@ -40,12 +40,12 @@ def format_percent(share: float, form: str) -> str:
     return MISSING if pd.isna(share) else f"{format_number(100 * share, form)} %"
 
 
-def _decimal_places(mean: float, error: float) -> int:
-    """Return how many decimals `format_estimate` prints of numbers without a power of ten."""
-    largest = max(abs(mean), 0 if np.isnan(error) else error)
-    for_mean = 2 - _exponent(largest)
-    for_error = 1 - _exponent(error, 2) if error > 0 else 0
-    return max(for_mean, for_error, 0)
+def format_interval(value: float, lower: float, upper: float, form: str) -> str:
+    """Return ``value [lower, upper]``, each as `format_number` does; a dash without a value."""
+    if pd.isna(value):
+        return MISSING
+    value, lower, upper = (format_number(number, form) for number in (value, lower, upper))
+    return f"{value} [{lower}, {upper}]"
 
 
 def count_seeds(counts: pd.Series) -> str:
@@ -65,6 +65,8 @@ def _exponent(value: float, digits: int = 3) -> int:
 
 
 def _plus_minus(mean: float, error: float) -> str:
-    places = _decimal_places(mean, error)
+    largest = max(abs(mean), 0 if np.isnan(error) else error)
+    for_error = 1 - _exponent(error, 2) if error > 0 else 0
+    places = max(2 - _exponent(largest), for_error, 0)
     text = f"{mean:.{places}f}" if np.isnan(error) else f"{mean:.{places}f} ± {error:.{places}f}"
     return text.replace("-", "−")

@@ -1,37 +1,93 @@
-"""Which conditions of a study printed tables speak of, and what these say beside ours."""
+"""Tables in print, whose cells come as text: a float does not say how many digits were printed."""
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import pandas as pd
 
-from .agreement import compare, order_of_controls, printed_values
+from ..errors import InputError
+from .model_table import require
 
-KEYS = ["dataset", "network", "control", "rho"]
+PRINTED_KEY = ["source", "table", "dataset", "architecture", "pretrained", "control", "metric"]
+PRINTED_COLUMNS = [*PRINTED_KEY, "mean", "sem", "n_seeds", "uncertain", "note"]
 
 
-def runs_in_print(conditions: pd.DataFrame) -> pd.DataFrame:
-    """Return the conditions that have a printed counterpart, as `agreement.compare` takes them.
+def numeric(text: pd.DataFrame, columns: Iterable[str], name: str) -> pd.DataFrame:
+    """Return a table of text with numbers in some columns, NaN where a cell is empty.
 
-    A cell of a sweep has one if it differs from its control in nothing but SAM's radius.
+    Raises:
+        InputError: a column is missing or holds something else; names table and column.
+    """
+    columns = list(columns)
+    require(text, columns, name)
+    numbers = {}
+    for column in columns:
+        try:
+            numbers[column] = pd.to_numeric(text[column])
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name}: column '{column}': {error}; give numbers only") from error
+    return text.assign(**numbers)
+
+
+def printed_values(text: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of printed means and standard errors with what their rounding is worth.
+
+    A printed number stands for any that is rounded to it: up to half a unit of its last digit
+    away, which as a uniform distribution has the standard deviation half / √3. That of ``mean``
+    becomes the column ``rounding``, that of ``sem`` ``sem_rounding``. Numbers, ``pretrained`` and
+    ``uncertain`` are converted; ``table`` stays text, and cells that are empty are empty text.
 
     Args:
-        conditions: rows of `conditions.condition_rows`, as read from a file.
+        text: ``resources/print/deep_models.csv`` or ``sam_rho_sweep.csv``, all cells as text.
+
+    Raises:
+        InputError: if a column is missing or holds something else than it should.
     """
-    rows = conditions[conditions["printed_dataset"].notna() & conditions["like_control"]]
-    rho = rows["sam.rho"].astype(float) if "sam.rho" in rows else float("nan")
-    # Controls come before cells, which may repeat them.
-    rows = rows.assign(rho=rho, own=rows["condition"] == rows["control"])
-    return rows.sort_values("own", ascending=False, kind="stable").drop_duplicates(KEYS)
+    require(text, PRINTED_COLUMNS, "printed")
+    counted = [column for column in ("mean", "sem", "n_seeds", "rho") if column in text]
+    printed = text.assign(
+        rounding=text["mean"].map(_rounding),
+        sem_rounding=text["sem"].map(_rounding),
+        pretrained=_booleans(text["pretrained"]),
+        uncertain=_booleans(text["uncertain"]),
+    )
+    printed = numeric(printed, counted, "printed")
+    if printed[counted].isna().any(axis=None):
+        raise InputError(f"printed: a cell of {', '.join(counted)} is empty; leave such rows out")
+    if (printed["n_seeds"] < 2).any():
+        raise InputError("printed: n_seeds below 2 has no standard error; leave such rows out")
+    return printed
 
 
-def agreement_tables(
-    summary: pd.DataFrame, conditions: pd.DataFrame, *printed: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every printed cell beside ours (`agreement.compare`), and `order_of_controls`.
+def printed_errors(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return a printed mean's standard error and the standard deviation over its seeds.
+
+    The square of an error that was rounded is on average the printed one's plus the variance of
+    rounding: with it an error printed as 0.000 is not zero. Print has deviations with n, which are
+    brought to n - 1.
 
     Args:
-        summary: rows of `tables.summarise`.
-        conditions: rows of `conditions.condition_rows`, as read from a file.
-        *printed: tables in print, as `agreement.printed_values` takes them.
+        row: of `printed_values`.
     """
-    values = pd.concat(map(printed_values, printed))
-    cells = compare(summary, runs_in_print(conditions), values)
-    return cells, order_of_controls(cells)
+    values = row["n_seeds"]
+    if row["metric"] == "prediction_disagreement":
+        values *= values - 1  # ordered pairs
+    sem = math.hypot(row["sem"], row["sem_rounding"]) * math.sqrt(values / (values - 1))
+    return math.hypot(sem, row["rounding"]), sem * math.sqrt(values)
+
+
+def _rounding(number: str) -> float:
+    try:
+        return 10.0 ** Decimal(number).as_tuple().exponent / 2 / math.sqrt(3)
+    except (InvalidOperation, TypeError) as error:
+        raise InputError(f"printed: '{number}' is no number; give it as printed") from error
+
+
+def _booleans(text: pd.Series) -> pd.Series:
+    truth = text.str.lower().map({"true": True, "false": False})
+    if truth.isna().any():
+        wrong = text[truth.isna()].iloc[0]
+        raise InputError(f"printed: column '{text.name}': '{wrong}'; give true or false")
+    return truth.astype(bool)

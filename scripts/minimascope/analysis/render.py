@@ -58,6 +58,24 @@ class Fold:
 Text = Sequence[pd.DataFrame | Fold | str]
 
 
+def captioned(rows: object, caption: str) -> pd.DataFrame:
+    """Return rows of text as a table with a caption; their first column names the rows.
+
+    A column ``Note`` that is empty throughout is left out.
+    """
+    table = pd.DataFrame(rows)
+    if "Note" in table and not table["Note"].any():
+        table = table.drop(columns="Note")
+    table = table.set_index(table.columns[0])
+    table.attrs["caption"] = caption.strip()
+    return table
+
+
+def joined(notes: pd.Series) -> str:
+    """Return different notes as one text; one that is empty may be missing, as in a file."""
+    return "; ".join(dict.fromkeys(notes[notes.notna() & (notes != "")]))
+
+
 def markdown(text: Text) -> str:
     """Return a text in Markdown."""
     return "\n".join(map(_markdown, text))
@@ -86,11 +104,11 @@ def page(body: str) -> str:
 
 def table_html(table: pd.DataFrame) -> str:
     """Return a table of text in HTML, without its caption."""
-    cells = table.astype(object).where(table.notna(), "")
-    cells = cells.map(_html_text).rename(index=_escaped, columns=_escaped)
-    for axis in (cells.index, cells.columns):
-        axis.names = [name and _escaped(name) for name in axis.names]
-    return cells.to_html(escape=False, border=0)
+    cells = table.astype(object).where(table.notna(), "").map(_html_text)
+    cells = cells.rename(index=_escaped, columns=_escaped)
+    # The name of the index in the row of the columns' names, and not in one of its own.
+    name = table.index.name and _escaped(table.index.name)
+    return cells.rename_axis(index=None, columns=name).to_html(escape=False, border=0)
 
 
 def _markdown(part: pd.DataFrame | Fold | str) -> str:

@@ -8,8 +8,9 @@ import pandas as pd
 from ..errors import InputError
 from .measure_names import describe, measures_of
 from .numbers import format_estimate
-from .seeds import seed_values
+from .render import Text, captioned
 from .statistics import paired_differences, standard_error
+from .summary import seed_values
 
 KEYS = ["dataset", "network", "measure", "condition"]
 # Differences of so many standard errors or more are marked.
@@ -28,8 +29,8 @@ def compare_runs(
     """Return every measure of every condition that both runs have.
 
     Args:
-        first: the tables ``measures`` and ``disagreement`` of a run, as `seeds.seed_values` takes
-            them.
+        first: the tables ``measures`` and ``disagreement`` of a run, as `summary.seed_values`
+            takes them.
         second: the same of the other run.
 
     Returns:
@@ -66,26 +67,24 @@ def _row(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     row = {"family": first["family"].iloc[0], "unit": first["unit"].iloc[0]}
     for name, series, own in zip(("first", "second"), values, errors, strict=True):
         row |= {name: series.mean(), f"{name}_error": own, f"{name}_seeds": len(series)}
-    pairing = "by seed" if paired else "none"
-    return row | {"difference": difference, "standard_error": error, "pairing": pairing}
+    row |= {"difference": difference, "standard_error": error}
+    return row | {"pairing": "by seed" if paired else "none"}
 
 
-def run_tables(found: pd.DataFrame, names: tuple[str, str]) -> list[pd.DataFrame]:
+def run_tables(found: pd.DataFrame, names: tuple[str, str]) -> Text:
     """Return a table of text of each data set and network, with its caption.
 
     Args:
         found: rows of `compare_runs`.
         names: what the two runs are called.
     """
-    shown = measures_of(found, "evaluation", "sharpness", "training")
     tables = []
     for (dataset, network), rows in found.groupby(["dataset", "network"], sort=False):
-        ordered = [
-            row for measure in shown for row in rows[rows["measure"] == measure].itertuples()
-        ]
-        table = pd.DataFrame([_text(row, names) for row in ordered]).set_index("Measure")
-        table.attrs["caption"] = f"{network} on {dataset}. {CAPTION}"
-        tables.append(table)
+        by_measure = dict(iter(rows.groupby("measure", sort=False)))
+        shown = measures_of(rows, "evaluation", "sharpness", "training")
+        ordered = (row for measure in shown for row in by_measure[measure].itertuples())
+        caption = f"{network} on {dataset}. {CAPTION}"
+        tables.append(captioned([_text(row, names) for row in ordered], caption))
     return tables
 
 
@@ -101,11 +100,5 @@ def _text(row: tuple, names: tuple[str, str]) -> dict[str, str]:
         names[0]: format_estimate(row.first, row.first_error),
         names[1]: format_estimate(row.second, row.second_error),
         "Difference": difference,
-        "Seeds": _seeds(row),
+        "Seeds": ", ".join(dict.fromkeys([str(row.first_seeds), str(row.second_seeds)])),
     }
-
-
-def _seeds(row: tuple) -> str:
-    if row.first_seeds == row.second_seeds:
-        return str(row.first_seeds)
-    return f"{row.first_seeds}, {row.second_seeds}"

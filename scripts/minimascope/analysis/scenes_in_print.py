@@ -1,14 +1,20 @@
-"""The printed models of acoustic scenes, in the shape of a study's own and analysed as these."""
+"""The printed models of acoustic scenes, in the shape of a study's own and analysed as these.
+
+Tables are ``resources/print/asc_models.csv`` (printed) and ``asc_expected.csv`` (expected).
+"""
 
 import pandas as pd
 
-from ..errors import InputError
 from ..registry import PRINTED_SCENES
+from . import relations
 from .collect import RUN
 from .correlations import ALL_NETWORKS, correlations
-from .model_table import SETTINGS, accuracies_of, require
+from .model_table import CONDITION, SETTINGS, accuracies_of, require
+from .numbers import format_estimate, format_number, span
+from .printed import numeric
+from .render import Text, captioned
 from .stability import MEASURE, VALUE_COLUMNS, stability_tables
-from .trends import CONDITION, trends
+from .trends import trends
 from .variance import ONE_WAY, variance_shares
 
 # Printed names and ours.
@@ -26,56 +32,51 @@ OPTIMIZERS = {"gdtuo_adam": "gdtuo"}
 # Test clips of each recording device, by whether it occurs in training, and of each city.
 SEEN = {"A": 330, "B": 329, "C": 329, "S1": 330, "S2": 330, "S3": 330}
 UNSEEN = {"S4": 330, "S5": 330, "S6": 330}
-CITIES = {
-    "barcelona": 358,
-    "helsinki": 360,
-    "lisbon": 360,
-    "london": 270,
-    "lyon": 270,
-    "milan": 270,
-    "paris": 270,
-    "prague": 270,
-    "stockholm": 270,
-    "vienna": 270,
-}
+CITIES = {"barcelona": 358, "helsinki": 360, "lisbon": 360} | dict.fromkeys(
+    ("london", "lyon", "milan", "paris", "prague", "stockholm", "vienna"), 270
+)
+PLACES = [("domain", True, SEEN), ("domain", False, UNSEEN), ("city", None, CITIES)]
 # Printed column and the seed of the random directions.
 DIRECTIONS = {f"sharpness_direction_{i}": seed for i, seed in enumerate((42, 43, 44), start=1)}
 DECIMALS = 12
 MODEL_MEASURES = [
-    MEASURE,
-    "asc_sharpness_std",
-    "asc_sharpness_max",
-    "test_accuracy",
-    "accuracy_in_domain",
-    "accuracy_out_of_domain",
-    "domain_gap",
+    *(MEASURE, "asc_sharpness_std", "asc_sharpness_max"),
+    *("test_accuracy", "accuracy_in_domain", "accuracy_out_of_domain", "domain_gap"),
 ]
 EXPECTED_COLUMNS = ["statistic", "group", "value", "p_value", "n"]
-# Of the expected table and of ours.
+# Of our tables and of the expected one.
 GROUPS = {
-    "accuracy_all": "test_accuracy",
-    "accuracy_in_domain_mean": "accuracy_in_domain",
-    "accuracy_out_of_domain_mean": "accuracy_out_of_domain",
+    "test_accuracy": "accuracy_all",
+    "accuracy_in_domain": "accuracy_in_domain_mean",
+    "accuracy_out_of_domain": "accuracy_out_of_domain_mean",
 }
-FACTORS = {"optimiser": "optimizer", "architecture": "network"}
+FACTORS = {"optimizer": "optimiser", "network": "architecture"}
 SHARE = "eta_squared_log_sharpness"
 # Both cover what rounding does to ties among mean accuracies; that of p is relative.
 TOLERANCE = 0.002
 P_TOLERANCE = 0.05
+
+COMPARISON_CAPTION = (
+    "Published rows, re-analysed: the statistics that are expected of the printed models of"
+    " acoustic scenes, and ours of the same rows. Agrees: within 0.002, p-values within 5 %."
+)
 
 
 def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     """Return all that is made of a study's models, made of the printed ones.
 
     Args:
-        printed: ``resources/print/asc_models.csv``, all cells as text.
-        expected: ``resources/print/asc_expected.csv``, likewise.
+        printed: models, all cells as text.
+        expected: statistics, likewise.
 
     Returns:
         Our statistics beside the expected ones, models, correlations, trends and their points,
         shares of variance, stability of models and of their order, accuracies by domain.
     """
-    printed, expected = numeric(printed), numeric(expected)
+    printed, expected = (
+        numeric(table, table.columns.difference(NAMED, sort=False), "printed scenes")
+        for table in (printed, expected)
+    )
     models = printed_models(printed)
     accuracies = accuracies_of(models)
     found, shares = correlations(models, [MEASURE], accuracies), variance_shares(models, [MEASURE])
@@ -92,20 +93,11 @@ def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFr
     )
 
 
-def numeric(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of text with numbers in all columns but those of names."""
-    numbers = printed.columns.difference(NAMED, sort=False)
-    return printed.assign(**{column: pd.to_numeric(printed[column]) for column in numbers})
-
-
 def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     """Return printed rows as a table of models like that of `model_table.model_table`.
 
     Accuracies in and out of the domain are unweighted means over devices that occur in training
     and that do not, rounded to 12 decimals: floating point would break ties between them.
-
-    Args:
-        printed: rows of ``resources/print/asc_models.csv``.
 
     Returns:
         One row per model under the data set ``dcase2020 (print)``: run, settings, the measures
@@ -115,9 +107,9 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InputError: if a column is missing.
     """
-    devices = [f"accuracy_{device}" for device in (*SEEN, *UNSEEN)]
+    places = [f"accuracy_{place}" for place in (*SEEN, *UNSEEN, *CITIES)]
     settings = ["batch_size", "learning_rate", "seed"]
-    require(printed, [*NAMES, *settings, *devices, *DIRECTIONS], "printed scenes")
+    require(printed, [*NAMES, *settings, *places, *DIRECTIONS], "printed scenes")
     pairs = {column: f"asc_sharpness_{seed}" for column, seed in DIRECTIONS.items()}
     models = printed.rename(columns=NAMES | pairs)
     models["optimizer"] = models["optimizer"].replace(OPTIMIZERS)
@@ -138,14 +130,12 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def printed_pair_values(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the sharpness along single pairs of directions in the form of `pair_values`.
+    """Return the sharpness of `printed_models` along single pairs of directions.
 
-    Args:
-        models: rows of `printed_models`.
+    As `stability.pair_values` does of a study's.
     """
     names = {f"asc_sharpness_{seed}": seed for seed in DIRECTIONS.values()}
-    values = models.melt(RUN, list(names), "direction_seed", "value")
-    values["direction_seed"] = values["direction_seed"].map(names)
+    values = models.rename(columns=names).melt(RUN, names.values(), "direction_seed", "value")
     return values.assign(view="clean")[VALUE_COLUMNS]
 
 
@@ -155,43 +145,26 @@ def printed_domains(printed: pd.DataFrame) -> pd.DataFrame:
     Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``kind`` ("domain" or "city"),
     ``name``, ``seen`` (whether the device occurs in training, empty for cities), ``accuracy`` (a
     fraction) and ``n`` (test clips).
-
-    Args:
-        printed: rows of ``resources/print/asc_models.csv``.
-
-    Raises:
-        InputError: if a column is missing.
     """
-    places = [("domain", name, True, n) for name, n in SEEN.items()]
-    places += [("domain", name, False, n) for name, n in UNSEEN.items()]
-    places += [("city", name, None, n) for name, n in CITIES.items()]
-    require(printed, [f"accuracy_{name}" for _, name, _, _ in places], "printed scenes")
     runs = printed_models(printed)[RUN]
     parts = [
         runs.assign(kind=kind, name=name, seen=seen, accuracy=printed[f"accuracy_{name}"], n=n)
-        for kind, name, seen, n in places
+        for kind, seen, clips in PLACES
+        for name, n in clips.items()
     ]
     return pd.concat([part.astype({"seen": "boolean"}) for part in parts], ignore_index=True)
 
 
 def as_expected(found: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
-    """Return our statistics under the names of ``resources/print/asc_expected.csv``.
+    """Return our statistics under the names of the expected ones.
 
-    These are the correlations of ASC sharpness over all networks and its one-way shares.
-
-    Args:
-        found: rows of `correlations.correlations`.
-        shares: rows of `variance.variance_shares`.
-
-    Returns:
-        Data frame with the columns ``statistic``, ``group``, ``value``, ``p_value`` and ``n``.
+    These are the `correlations` of ASC sharpness over all networks and its one-way
+    `variance_shares`.
     """
     found = found[(found["network"] == ALL_NETWORKS) & (found["sharpness"] == MEASURE)]
-    groups = {ours: theirs for theirs, ours in GROUPS.items()}
-    found = found.assign(group=found["evaluation"].map(groups))
+    found = found.assign(group=found["evaluation"].map(GROUPS))
     shares = shares[(shares["kind"] == ONE_WAY) & (shares["response"] == MEASURE)]
-    factors = {ours: theirs for theirs, ours in FACTORS.items()}
-    shares = shares.assign(statistic=SHARE, group=shares["factor"].replace(factors))
+    shares = shares.assign(statistic=SHARE, group=shares["factor"].replace(FACTORS))
     return pd.concat([part[EXPECTED_COLUMNS] for part in (found, shares)], ignore_index=True)
 
 
@@ -203,21 +176,13 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
     ``p_relative_difference`` (of the expected one), ``p_agrees`` (by at most 5 %), ``expected_n``
     and ``computed_n``. What we have no value of agrees with nothing.
 
-    Args:
-        computed: ``statistic``, ``group``, ``value``, ``p_value`` and ``n``.
-        expected: likewise, rows of ``resources/print/asc_expected.csv``.
-
     Raises:
-        InputError: if a column is missing, or a statistic is there twice.
+        InputError: if a column is missing.
+        pandas.errors.MergeError: a statistic is there twice.
     """
-    for table, name in ((computed, "computed"), (expected, "expected statistics")):
-        require(table, EXPECTED_COLUMNS, name)
-        twice = table[table.duplicated(["statistic", "group"])]
-        if len(twice):
-            row = twice.iloc[0]
-            raise InputError(f"{name}: {row['statistic']} of {row['group']} twice; keep one")
-    keys = ["statistic", "group"]
-    both = expected.merge(computed, on=keys, how="left", suffixes=("_expected", "_computed"))
+    require(expected, EXPECTED_COLUMNS, "expected statistics")
+    keys, suffixes = ["statistic", "group"], ("_expected", "_computed")
+    both = expected.merge(computed, "left", keys, suffixes=suffixes, validate="one_to_one")
     difference = both["value_computed"] - both["value_expected"]
     p_difference = both["p_value_computed"] / both["p_value_expected"] - 1
     columns = {
@@ -233,3 +198,44 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
         "computed_n": both["n_computed"].astype("Int64"),
     }
     return both[keys].assign(**columns)
+
+
+def text(
+    compared: pd.DataFrame, found: pd.DataFrame, shares: pd.DataFrame, stability: pd.DataFrame
+) -> Text:
+    """Return expected statistics beside ours, `relations.text`, and how stable the models are.
+
+    Of `compare_with_expected`, `correlations`, `variance_shares` and `stability.stability`.
+    """
+    return [_comparison(compared), *relations.text(found, shares), stability_sentence(stability)]
+
+
+def _comparison(compared: pd.DataFrame) -> pd.DataFrame:
+    agree = compared["agrees"] & compared["p_agrees"]
+    columns = {
+        "Statistic": compared["statistic"],
+        "Of": compared["group"],
+        "Expected": [format_number(value, ".4f") for value in compared["expected"]],
+        "Ours": [format_number(value, ".4f") for value in compared["computed"]],
+        "p expected": map(format_estimate, compared["expected_p_value"]),
+        "p ours": map(format_estimate, compared["computed_p_value"]),
+        "n": compared["computed_n"],
+        "Agrees": ["yes" if yes else "**no**" for yes in agree],
+    }
+    caption = f"{COMPARISON_CAPTION} {agree.sum()} of {len(agree)} agree."
+    return captioned(columns, caption)
+
+
+def stability_sentence(models: pd.DataFrame) -> str:
+    """Return in words how many pairs of directions the models of a `stability` would need."""
+    known = models["relative_standard_error"].dropna()
+    if known.empty:
+        return "Stability over pairs of directions needs two pairs or more."
+    threshold = models["threshold"].iloc[0]
+    needed = models["pairs_needed"].dropna()
+    over, certain = span(models["pairs"]), (known <= threshold).sum()
+    return (
+        f"Over {over} pairs of directions {certain} of {len(known)} models have a relative standard"
+        f" error of {100 * threshold:g} % or less; half of them would need {needed.median():.0f}"
+        " pairs or more for it."
+    )

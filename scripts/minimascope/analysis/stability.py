@@ -7,37 +7,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from ..errors import InputError
-from .collect import RUN
+from .collect import RUN, Documents, rows_of
 from .correlations import MODELS
 from .tables import at_minima
 
 MEASURE = "asc_sharpness"
 VALUE_COLUMNS = [*RUN, "view", "direction_seed", "value"]
 MODEL_COLUMNS = [
-    *RUN,
-    "view",
-    "pairs",
-    "mean",
-    "standard_deviation",
-    "cv",
-    "standard_error",
-    "relative_standard_error",
-    "threshold",
-    "pairs_needed",
+    *(*RUN, "view", "pairs", "mean", "standard_deviation", "cv", "standard_error"),
+    *("relative_standard_error", "threshold", "pairs_needed"),
 ]
 ORDER_COLUMNS = [
-    "dataset",
-    "kind",
-    "pairs",
-    "total_pairs",
-    "tau",
-    "tau_std",
-    "tau_low",
-    "tau_high",
-    "splits",
-    "models",
-    "note",
+    *("dataset", "kind", "pairs", "total_pairs", "tau", "tau_std", "tau_low", "tau_high"),
+    *("splits", "models", "note"),
 ]
 FIRST, SPLIT_HALF = "first", "split_half"
 THRESHOLD = 0.05
@@ -47,32 +29,25 @@ PAIRS = 4
 SEED = 0
 
 
-def pair_values(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def pair_values(documents: Documents) -> pd.DataFrame:
     """Return the ASC sharpness of trained models along each pair of directions, in percent.
+
+    Columns are `VALUE_COLUMNS`, each model on one view of the data (see `tables.at_minima`).
 
     Args:
         documents: of `sharpness.landscape.measure`, by the path they were read from.
 
-    Returns:
-        Data frame with the columns `VALUE_COLUMNS`, one view of the data of each model (see
-        `tables.at_minima`).
-
     Raises:
         InputError: a document holds no values of pairs; names its path.
     """
-    rows = []
-    for path, content in documents.items():
-        try:
-            details = content["details"]
-            pairs = zip(details["direction_seeds"], details[MEASURE], strict=True)
-            origin = content["run"] | {"view": content["view"]}
-            rows += [origin | {"direction_seed": seed, "value": value} for seed, value in pairs]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: no document of landscapes ({error}); delete it and run again"
-            ) from error
-    table = pd.DataFrame(rows, columns=VALUE_COLUMNS).assign(measure=MEASURE)
-    return at_minima(table.astype({"seed": int}))[VALUE_COLUMNS].reset_index(drop=True)
+
+    def rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        details, origin = document["details"], document["run"] | {"view": document["view"]}
+        pairs = zip(details["direction_seeds"], details[MEASURE], strict=True)
+        return [origin | {"direction_seed": seed, "value": value} for seed, value in pairs]
+
+    table = rows_of(documents, rows, "document of landscapes").assign(measure=MEASURE)
+    return at_minima(table)[VALUE_COLUMNS].reset_index(drop=True)
 
 
 def stability_tables(
@@ -95,12 +70,7 @@ def stability(values: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFram
 
     Returns:
         Data frame with the columns `MODEL_COLUMNS`.
-
-    Raises:
-        InputError: if the threshold is not above 0.
     """
-    if not threshold > 0:
-        raise InputError(f"threshold: {threshold} is not above 0; give a fraction such as 0.05")
     grouped = values.groupby([*RUN, "view"], sort=False)["value"]
     table = grouped.agg(pairs="count", mean="mean", standard_deviation="std").reset_index()
     cv = table["standard_deviation"] / table["mean"].where(table["mean"] > 0)
@@ -149,12 +119,11 @@ def order_stability(values: pd.DataFrame, splits: int = SPLITS) -> pd.DataFrame:
 
 
 def _first_pairs(matrix: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the first k pairs; of values models × pairs."""
-    for pairs in range(1, matrix.shape[1] + 1):
-        tau = _tau(matrix[:, :pairs], matrix)
+    """Yield the rows of the first k pairs; of values models × pairs, which may be none."""
+    total = matrix.shape[1]
+    for pairs in range(min(1, total), total + 1):
+        tau = _tau(matrix[:, :pairs], matrix) if pairs else np.nan
         yield {"kind": FIRST, "pairs": pairs, "tau": tau, "splits": 1}
-    if not matrix.shape[1]:
-        yield {"kind": FIRST, "pairs": 0, "tau": np.nan, "splits": 1}
 
 
 def _random_halves(matrix: np.ndarray, splits: int) -> Iterator[dict[str, Any]]:

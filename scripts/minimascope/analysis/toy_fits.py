@@ -1,33 +1,32 @@
-"""Tables of toy functions and of the networks that learn them."""
+"""Tables of the networks that learn toy functions."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from ..toy.functions import toy_function
+from .collect import Documents
 from .numbers import count_seeds, format_estimate
-from .render import Text
+from .render import Text, captioned
 
-COLUMNS = (
+COLUMNS = [
     *("function", "seed", "at", "value", "epoch", "train_loss", "test_loss", "gap"),
     *("radius", "sharpness", "standard_error", "sharpness_signed", "standard_error_signed"),
     *("noise_floor", "samples", "points", "seconds"),
-)
+]
 # What a network was kept at, and of which there are means over seeds.
 PLACE = ["function", "at", "value"]
 QUANTITIES = ("epoch", "train_loss", "test_loss", "gap", "sharpness")
 COUNT = "seeds"
 
 
-def fits_table(documents: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def fits_table(documents: Documents) -> pd.DataFrame:
     """Return the rows of all documents of ``toy_sharpness``: one for each network and radius.
 
     A loss that a network never reached has one row, without a radius.
     """
     rows = [row for document in documents.values() for row in document["rows"]]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype({"epoch": "Int64", "samples": "Int64", "points": "Int64"})
 
 
@@ -48,38 +47,34 @@ def summarise_fits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def text(summary: pd.DataFrame) -> Text:
-    """Return the `readable_table`."""
-    return [readable_table(summary)]
+    """Return the summary of `summarise_fits` for readers: a row for each function and place."""
+    rows = []
+    for (function, at, value), group in summary.groupby(PLACE, sort=False):
+        first = group.iloc[0]
+        place = f"epoch {value:g}" if at == "epoch" else f"loss ≤ {value:g}"
+        cells = {
+            "kept at": f"{toy_function(function).label}, {place}",
+            "Seeds": f"{first[COUNT]}",
+            # Every network kept at an epoch is kept at the same one.
+            "Epoch": f"{value:g}" if at == "epoch" else _estimate(first, "epoch"),
+            "Training loss": _estimate(first, "train_loss"),
+            "Test loss": _estimate(first, "test_loss"),
+        }
+        for _, row in group.iterrows():
+            cells[f"S, ρ = {row['radius']:g}"] = _estimate(row, "sharpness")
+        rows.append(cells)
+    caption = (
+        f"Networks that learn toy functions, mean ± standard error over"
+        f" {count_seeds(summary[COUNT])}. Losses are mean squared errors; S is the SAM-sharpness of"
+        " the training loss at radius ρ. An epoch is one step on all training points. A loss stands"
+        " for the first epoch that reaches it, and Seeds counts the networks that do."
+    )
+    return [captioned(rows, caption)]
 
 
 def geometry_text(table: pd.DataFrame) -> Text:
-    """Return the rows of `published.compare_toy_geometry` for readers."""
+    """Return the rows of `toy_geometry.compare_toy_geometry`, which needs torch, for readers."""
     return [table.set_index("function").round({"computed": 6}).astype({"computed": str})]
-
-
-def readable_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the summary for readers: a row for each function and place, in text."""
-    rows = {}
-    for (function, at, value), group in summary.groupby(PLACE, sort=False):
-        first = group.iloc[0]
-        cells = {"Seeds": f"{first[COUNT]}"}
-        # Every network kept at an epoch is kept at the same one.
-        cells["Epoch"] = f"{value:g}" if at == "epoch" else _estimate(first, "epoch")
-        cells["Training loss"] = _estimate(first, "train_loss")
-        cells["Test loss"] = _estimate(first, "test_loss")
-        for _, row in group.iterrows():
-            cells[f"S, ρ = {row['radius']:g}"] = _estimate(row, "sharpness")
-        place = f"epoch {value:g}" if at == "epoch" else f"loss ≤ {value:g}"
-        rows[f"{toy_function(function).label}, {place}"] = cells
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("kept at")
-    seeds = count_seeds(summary[COUNT])
-    table.attrs["caption"] = (
-        f"Networks that learn toy functions, mean ± standard error over {seeds}."
-        " Losses are mean squared errors; S is the SAM-sharpness of the training loss at radius ρ."
-        " An epoch is one step on all training points. A loss stands for the first epoch that"
-        " reaches it, and Seeds counts the networks that do."
-    )
-    return table
 
 
 def _estimate(row: pd.Series, name: str) -> str:

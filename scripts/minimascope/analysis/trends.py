@@ -1,4 +1,7 @@
-"""Slopes of evaluations along sharpness, within networks and over all, and orders of measures."""
+"""Slopes of evaluations along sharpness, within networks and over all, and orders of measures.
+
+Both as tables of numbers and as tables to read.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -8,9 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .correlations import ALL_NETWORKS, DECIMALS
-from .measure_names import measures_of
-from .model_table import require
+from .correlations import ALL_NETWORKS, DECIMALS, finite_pairs
+from .measure_names import describe, measures_of
+from .model_table import CONDITION, require
+from .numbers import MISSING, format_interval, format_number
+from .render import Text, captioned
 from .tables import at_minima
 
 LEVEL = 0.95
@@ -18,34 +23,29 @@ LEVEL = 0.95
 POINTS = 3
 LOG, LINEAR = "log10", "1"
 COLUMNS = [
-    "dataset",
-    "network",
-    "sharpness",
-    "evaluation",
-    "scale",
-    "slope",
-    "lower",
-    "upper",
-    "level",
-    "p_value",
-    "n",
-    "flips",
-    "certain",
-    "note",
+    *("dataset", "network", "sharpness", "evaluation", "scale", "slope", "lower", "upper"),
+    *("level", "p_value", "n", "flips", "certain", "note"),
 ]
 ORDER_COLUMNS = ["dataset", "network", "first", "second", "over", "tau", "p_value", "n", "note"]
-CONDITION = ["dataset", "network", "condition"]
+TRENDS_CAPTION = (
+    "slope of each evaluation along each measure of sharpness over the conditions' means, with its"
+    f" {100 * LEVEL:.0f} % interval (Student's t), in the evaluation's unit per tenfold sharpness,"
+    " or per unit of sharpness where that is not positive throughout. All: over the conditions of"
+    " all networks together, where differences between networks make a slope, too. Flips: networks"
+    " whose slope has the other sign than that (Simpson's paradox, where it is every one); bold:"
+    " neither interval holds zero."
+)
+ORDER_CAPTION = (
+    "how far two measures of sharpness put the conditions' means, and the single models, in the"
+    " same order: Kendall's τ-b, 1 for the same order and −1 for the reverse, and how many they"
+    " are. tables/rank_agreement.csv has the evaluations, too, and p-values."
+)
 
 
 def trend_tables(
     summary: pd.DataFrame, models: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`.
-
-    Args:
-        summary: rows of `tables.summarise`.
-        models: rows of `model_table.model_table`.
-    """
+    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`."""
     means, minima = condition_means(summary), at_minima(summary)
     sharpness, evaluations = (
         list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
@@ -55,11 +55,7 @@ def trend_tables(
 
 
 def condition_means(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per data set, network and condition with the mean of every measure.
-
-    Args:
-        summary: rows of `tables.summarise`; the initial weights are left out.
-    """
+    """Return a row for each condition of a network, with the mean of every measure at minima."""
     require(summary, [*CONDITION, "view", "measure", "mean"], "summary")
     rows = at_minima(summary)
     table = rows.pivot(index=CONDITION, columns="measure", values="mean")
@@ -86,9 +82,6 @@ def trends(
         sharpness: columns of it.
         evaluations: columns of it.
 
-    Returns:
-        Data frame with the columns `COLUMNS`.
-
     Raises:
         InputError: a column is missing.
     """
@@ -111,9 +104,7 @@ def slope(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
     Points that are not finite are left out, and y is rounded to 12 decimals, as equal means are
     equal only up to rounding. Fewer than three points, or equal ones, have no slope (NaN).
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float).round(DECIMALS)
-    finite = np.isfinite(x) & np.isfinite(y)
-    x, y = x[finite], y[finite]
+    x, y = finite_pairs(x, np.asarray(y, dtype=float).round(DECIMALS))
     if note := _why_missing(x, y):
         nothing = dict.fromkeys(("slope", "lower", "upper", "p_value"), np.nan)
         return nothing | {"n": len(x), "note": note}
@@ -134,11 +125,8 @@ def rank_agreement(
 
     Args:
         means: rows of `condition_means`.
-        models: rows of `model_table.model_table`.
+        models: single ones.
         measures: those compared; a table that lacks one leaves it out.
-
-    Returns:
-        Data frame with the columns `ORDER_COLUMNS`.
     """
     rows = []
     for over, table in (("conditions", means), ("models", models)):
@@ -181,8 +169,7 @@ def _without_zero(found: dict[str, Any]) -> bool:
 
 
 def _order(first: pd.Series, second: pd.Series) -> dict[str, Any]:
-    pairs = np.column_stack([first, second]).astype(float)
-    x, y = pairs[np.isfinite(pairs).all(axis=1)].T
+    x, y = finite_pairs(first, second)
     note = _why_missing(x, y)
     tau, p_value = (np.nan, np.nan) if note else stats.kendalltau(x, y)
     return {"tau": tau, "p_value": p_value, "n": len(x), "note": note}
@@ -193,3 +180,50 @@ def _why_missing(x: np.ndarray, y: np.ndarray) -> str:
         return f"fewer than {POINTS} points"
     constant = np.ptp(x) == 0 or np.ptp(y) == 0
     return "the same for all points" if constant else ""
+
+
+def text(found: pd.DataFrame, order: pd.DataFrame) -> Text:
+    """Return the `trends` of each data set, then the `rank_agreement` of measures of sharpness."""
+    slopes = [_slopes(rows, name) for name, rows in found.groupby("dataset", sort=False)]
+    measures = set(found["sharpness"])
+    between = order[order["first"].isin(measures) & order["second"].isin(measures)]
+    orders = [_orders(rows, name) for name, rows in between.groupby("dataset", sort=False)]
+    return [*slopes, *orders]
+
+
+def _slopes(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    rows = []
+    for (sharpness, evaluation), group in found.groupby(["sharpness", "evaluation"], sort=False):
+        scale = "" if group["scale"].iloc[0] == LOG else " (not its logarithm)"
+        row = {
+            "Sharpness": describe(sharpness, "sharpness").column_label + scale,
+            "Evaluation": describe(evaluation).column_label,
+        }
+        for found_of in group.itertuples():
+            name = "All" if found_of.network == ALL_NETWORKS else found_of.network
+            row[name] = format_interval(found_of.slope, found_of.lower, found_of.upper, ".3g")
+        row["Points"] = group["n"].max()
+        rows.append(row | ({"Flips": _flips(group)} if len(group) > 1 else {}))
+    return captioned(rows, f"{dataset}: {TRENDS_CAPTION}")
+
+
+def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    rows = []
+    for (first, second), group in order.groupby(["first", "second"], sort=False):
+        names = (describe(name, "sharpness").column_label for name in (first, second))
+        row = dict(zip(("Measure", "And"), names, strict=True))
+        for found in group.itertuples():
+            tau = (
+                MISSING if pd.isna(found.tau) else f"{format_number(found.tau, '.3g')} ({found.n})"
+            )
+            row[f"{found.network}, {found.over}"] = tau
+        rows.append(row)
+    return captioned(rows, f"{dataset}: {ORDER_CAPTION}")
+
+
+def _flips(group: pd.DataFrame) -> str:
+    """Return which networks' slopes have the other sign than that over all."""
+    own = group[group["network"] != ALL_NETWORKS]
+    flipped = own[own["flips"].eq(True)]
+    names = [f"**{row.network}**" if row.certain else row.network for row in flipped.itertuples()]
+    return "every one: " + ", ".join(names) if len(names) == len(own) else ", ".join(names)

@@ -13,19 +13,8 @@ from .correlations import MODELS
 from .model_table import accuracies_of, converged, factors, require
 
 COLUMNS = [
-    "dataset",
-    "response",
-    "scale",
-    "factor",
-    "kind",
-    "value",
-    "f_value",
-    "p_value",
-    "df",
-    "df_residual",
-    "n",
-    "left_out",
-    "note",
+    *("dataset", "response", "scale", "factor", "kind", "value", "f_value", "p_value"),
+    *("df", "df_residual", "n", "left_out", "note"),
 ]
 ONE_WAY, JOINT = "one-way", "joint"
 # Rows of the joint model besides its factors.
@@ -51,12 +40,9 @@ def variance_shares(
     A share that the design cannot tell is NaN, and ``note`` says why.
 
     Args:
-        models: rows of `model_table`.
+        models: those that vary.
         sharpness: columns of it.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
-
-    Returns:
-        Data frame with the columns `COLUMNS`.
 
     Raises:
         InputError: a column is missing, also that of the training accuracy with a minimum of it.
@@ -123,7 +109,8 @@ def _lost(
         return _row(name, kind, share, df=df, df_residual=0, note=note)
     with np.errstate(divide="ignore"):
         f_value, p_value, _ = full.compare_f_test(without)
-    return _row(name, kind, share, f_value, p_value, df, df_residual, note)
+    tested = {"f_value": f_value, "p_value": p_value, "df": df, "df_residual": df_residual}
+    return _row(name, kind, share, **tested, note=note)
 
 
 def _confounding(own: np.ndarray, others: Mapping[str, np.ndarray], df: int) -> str:
@@ -163,15 +150,7 @@ def _fit(values: pd.Series, *blocks: np.ndarray) -> RegressionResults:
         return OLS(values.to_numpy(), np.column_stack([np.ones(len(values)), *blocks])).fit()
 
 
-def _row(
-    factor: str,
-    kind: str,
-    value: float = np.nan,
-    f_value: float = np.nan,
-    p_value: float = np.nan,
-    df: float = np.nan,
-    df_residual: float = np.nan,
-    note: str = "",
-) -> dict[str, Any]:
-    tested = {"f_value": f_value, "p_value": p_value, "df": df, "df_residual": df_residual}
-    return {"factor": factor, "kind": kind, "value": value, **tested, "note": note}
+def _row(factor: str, kind: str, value: float = np.nan, **known: object) -> dict[str, Any]:
+    """Return a row in which what is not known is NaN, or an empty note."""
+    nothing = dict.fromkeys(("f_value", "p_value", "df", "df_residual"), np.nan)
+    return {"factor": factor, "kind": kind, "value": value, **nothing, "note": "", **known}

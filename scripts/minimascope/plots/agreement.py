@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.agreement import NOT_RUN, UNCERTAIN
-from ..analysis.agreement_tables import control_label
+from ..analysis.agreement import NOT_RUN, UNCERTAIN, control_label
 from ..analysis.measure_names import MEASURES
 from .style import (
     GREY,

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from ..analysis.measure_names import MeasureName, measures_of
 from ..analysis.numbers import count_seeds
-from ..analysis.tables import at_minima, pair_matrix, summarise
+from ..analysis.summary import pair_matrix, summarise
+from ..analysis.tables import at_minima
 from .style import (
     GREY,
     HALF_PAGE,
@@ -33,7 +34,7 @@ def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, netwo
 
     Dots are seeds; grey lines join the same seed (same initial weights and data order) in
     different conditions. The black bar is the mean over seeds with its standard error
-    (`tables.summarise`). A dot of the prediction disagreement is a seed's mean over the other
+    (`summary.summarise`). A dot of the prediction disagreement is a seed's mean over the other
     seeds of its condition. The axis is logarithmic where values span more than two decades, or
     one if that is usual for the measure.
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ..analysis.tables import pair_matrix
+from ..analysis.summary import pair_matrix
 from .style import HALF_PAGE, label_height, select, styled
 
 NUMBERS_UP_TO = 20  # models

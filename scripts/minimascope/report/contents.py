@@ -5,15 +5,13 @@ caption. A figure of that name may exist for every network, for every data set o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A table, figure or surface of the report.
 
     Attributes:
@@ -32,8 +30,7 @@ class Part:
         return self.name.replace("/", "-").replace(".", "-")
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """Parts that belong together; ``anchor`` identifies it for links within the page."""
 
     title: str
@@ -45,30 +42,27 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
     """Return the sections that a study has anything for, in the order of the list.
 
     Args:
-        contents: of each section ``title`` and ``parts``, which maps a kind of result, such as
-            ``tables/main`` or ``figures/controls`` (of any network or data set), to its
-            ``title`` and ``caption``.
+        contents: of each section ``title`` and ``parts``, which maps a kind of result (`kind_of`)
+            to its ``title`` and ``caption``.
         names: results relative to the study's folder.
 
     Raises:
         InputError: a result is in no section.
     """
-    waiting = dict.fromkeys(names)
+    by_kind: dict[str, list[str]] = {}
+    for name in names:
+        by_kind.setdefault(kind_of(name), []).append(name)
     found = []
     for number, section in enumerate(contents, 1):
-        parts = []
-        for kind, texts in section["parts"].items():
-            own = [name for name in waiting if kind_of(name) == kind]
-            parts += [Part(name, _title(texts["title"], name), texts["caption"]) for name in own]
-            for name in own:
-                del waiting[name]
+        parts = [
+            Part(name, _title(texts["title"], name), texts["caption"])
+            for kind, texts in section["parts"].items()
+            for name in by_kind.pop(kind, [])
+        ]
         if parts:
             found.append(Section(section["title"], f"section-{number}", parts))
-    if waiting:
-        raise InputError(
-            f"report: {next(iter(waiting))} is in no section; name {kind_of(next(iter(waiting)))} "
-            "in report/contents.yaml"
-        )
+    for kind, (name, *_) in by_kind.items():
+        raise InputError(f"report: {name} is in no section; name {kind} in report/contents.yaml")
     return found
 
 
@@ -83,9 +77,5 @@ def kind_of(name: str) -> str:
 
 
 def _title(title: str, name: str) -> str:
-    match PurePosixPath(name).parts[1:-1]:
-        case (dataset, network):
-            return f"{title}: {network} on {dataset}"
-        case (dataset,):
-            return f"{title}: {dataset}"
-    return title
+    of = " on ".join(reversed(PurePosixPath(name).parts[1:-1]))
+    return f"{title}: {of}" if of else title

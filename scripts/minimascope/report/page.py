@@ -2,8 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
@@ -19,8 +18,7 @@ LARGEST_DOWNLOAD = 300_000  # bytes
 MOST_ROWS = 40
 
 
-@dataclass(frozen=True)
-class Files:
+class Files(NamedTuple):
     """What parts are made of, by the names of their results.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Where the numbers of a study come from: jobs with their seconds and devices, data, packages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from platform import platform, python_version
 
@@ -31,18 +31,16 @@ def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             raise InputError(f"benchmarks/{name}: no record of a job; delete it, nothing needs it")
         last = record.iloc[-1]
         rows.append((name.partition("/")[0], float(last["s"]), last.get("max_rss")))
-    jobs = pd.DataFrame(rows, columns=["rule", "seconds", "memory"])
+    jobs = pd.DataFrame(rows, columns=["Rule", "seconds", "memory"])
     jobs["memory"] = pd.to_numeric(jobs["memory"], errors="coerce")
-    groups = jobs.groupby("rule")
-    totals = pd.DataFrame(
-        {
-            "Jobs": groups.size(),
-            "Seconds": groups["seconds"].sum(),
-            "Longest (s)": groups["seconds"].max(),
-            "Memory (MB)": groups["memory"].max(),
-        }
-    )
-    return totals.sort_values("Seconds", ascending=False).rename_axis("Rule").round(1)
+    totals = {
+        "Jobs": ("seconds", "size"),
+        "Seconds": ("seconds", "sum"),
+        "Longest (s)": ("seconds", "max"),
+        "Memory (MB)": ("memory", "max"),
+    }
+    found = jobs.groupby("Rule").agg(**totals)
+    return found.sort_values("Seconds", ascending=False).round(1)
 
 
 def provenance_tables(documents: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -54,15 +52,10 @@ def provenance_tables(documents: pd.DataFrame) -> dict[str, pd.DataFrame]:
     groups = documents.groupby(["family", "device"])["seconds"]
     devices = pd.DataFrame({"Documents": groups.size(), "Seconds": groups.sum().round(1)})
     data = documents.groupby("dataset")["data"].unique().map(", ".join)
+    versions = {"platform": platform(), "Python": python_version()}
+    versions |= {name: version(name) for name in PACKAGES}
     return {
         "Devices": devices.rename_axis(["Measured", "Device"]).reset_index().set_index("Measured"),
         "Data": data.rename_axis("Data set").to_frame("SHA-256 of the prepared samples"),
-        "Packages": packages(PACKAGES),
+        "Packages": pd.Series(versions).rename_axis("Package").to_frame("Version"),
     }
-
-
-def packages(names: Iterable[str]) -> pd.DataFrame:
-    """Return the versions of the platform, of Python and of installed packages."""
-    versions = {"platform": platform(), "Python": python_version()}
-    versions |= {name: version(name) for name in names}
-    return pd.Series(versions).rename_axis("Package").to_frame("Version")
