@@ -19,15 +19,15 @@ def main() -> None:
     start = time.perf_counter()
     copies = map(load_corrupted, progress(snakemake.input.corrupted, "corruptions", "corruption"))
     with precision("fp32", device):
-        hits = corrupted_hits(models, copies, device)
-    row = {**run, "view": "clean", **measure_corrupted(hits)}
+        shares, rows = corrupted_hits(models, copies, device)
+    row = {**run, "view": "clean", **measure_corrupted(shares, rows)}
     seconds = time.perf_counter() - start
     content = {
         "run": run,
         "measures": [row | {"seconds": seconds}],
         "models": [metadata["content_sha256"] for _, _, metadata in loaded],
         "device": device_name(device),
-        "details": {"corruptions": hits.rows},
+        "details": {"corruptions": rows},
     }
     write_json(snakemake.output.measures, content)
 

@@ -1,6 +1,6 @@
 """Compare the predictions of all pairs of models of each network on each data set."""
 
-from minimascope.evaluation.pairs import compare_models
+from minimascope.evaluation.disagreement import compare_models
 from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import write_text
 from minimascope.jobs.job import job

@@ -10,8 +10,12 @@ import pytest
 from minimascope.analysis.collect import COLUMNS, tidy
 from minimascope.errors import InputError
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
-from minimascope.evaluation.disagreement import jensen_shannon_divergence, l2_distance
-from minimascope.evaluation.pairs import compare_models
+from minimascope.evaluation.disagreement import (
+    compare_models,
+    jensen_shannon_divergence,
+    l2_distance,
+)
+from minimascope.evaluation.metrics import probabilities
 from minimascope.evaluation.predictions import (
     Predictions,
     load_predictions,
@@ -127,5 +131,14 @@ def test_only_the_models_of_one_network_are_held_at_a_time():
 def test_pairs_have_the_values_of_the_single_functions():
     a, b = predictions(0), predictions(1)
     (row,) = compare_models([a, b]).itertuples()
-    assert row.jensen_shannon_divergence == jensen_shannon_divergence(a.logits, b.logits)
-    assert row.l2_distance == l2_distance(a.logits, b.logits)
+    p, q = probabilities(a.logits), probabilities(b.logits)
+    assert row.jensen_shannon_divergence == jensen_shannon_divergence(p, q)
+    assert row.l2_distance == l2_distance(p, q)
+
+
+def test_predictions_of_other_samples_are_not_compared():
+    others = predictions(1)
+    others.labels[0] += 1
+    message = "predictions of d/n/baseline/0 and d/n/baseline/1: other samples"
+    with pytest.raises(InputError, match=message):
+        compare_models([predictions(0), others])

@@ -12,18 +12,14 @@ from minimascope.errors import InputError
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
 from minimascope.evaluation.ensembles import (
     COLUMNS,
-    SCORES,
+    MEASURES,
     ensemble_of,
     ensemble_rows,
     ensemble_table,
     gain_error,
+    score,
 )
-from minimascope.evaluation.metrics import (
-    accuracy,
-    brier_score,
-    expected_calibration_error,
-    negative_log_likelihood,
-)
+from minimascope.evaluation.metrics import SCORES, expected_calibration_error
 from minimascope.evaluation.predictions import Predictions
 
 BINS = 10
@@ -81,12 +77,8 @@ def test_values_are_those_of_the_averaged_probabilities_and_of_each_member():
     assert found["test_brier"]["ensemble"] == pytest.approx(brier, rel=1e-12)
     error = expected_calibration_error(np.log(p), labels, BINS)
     assert found["test_ece"]["ensemble"] == pytest.approx(error, rel=1e-9)
-    for measure, function in {
-        "test_accuracy": accuracy,
-        "test_nll": negative_log_likelihood,
-        "test_brier": brier_score,
-        "test_ece": lambda z, y: expected_calibration_error(z, y, BINS),
-    }.items():
+    functions = SCORES | {"test_ece": lambda z, y: expected_calibration_error(z, y, BINS)}
+    for measure, function in functions.items():
         values = [function(model.logits, model.labels) for model in MEMBERS]
         row = found[measure]
         better = measure == "test_accuracy"
@@ -105,12 +97,10 @@ def test_the_gain_of_the_brier_score_is_the_variance_of_the_members():
     assert rows(MEMBERS)["test_brier"]["gain"] == pytest.approx(ambiguity, rel=1e-12)
 
 
-@pytest.mark.parametrize("measure", SCORES)
+@pytest.mark.parametrize("measure", MEASURES)
 def test_a_score_is_the_sum_of_the_sizes_of_its_parts_means(measure):
-    score, model = SCORES[measure], MEMBERS[0]
-    parts = score.parts(model, BINS)
+    value, parts = score(measure, MEMBERS[0], BINS)
     assert len(parts) == 60
-    value = score.value(model.logits, model.labels, BINS)
     assert np.abs(parts.mean(axis=0)).sum() == pytest.approx(value, rel=1e-12)
 
 
@@ -157,7 +147,7 @@ def test_the_table_has_all_measures_of_a_condition_together():
     table = ensemble_table([*MEMBERS, *others], [corrupted], BINS, resamples=10)
     assert list(table.columns) == COLUMNS
     assert table["condition"].tolist() == ["baseline"] * 4 + ["sam"] * 5
-    assert table["measure"].tolist() == [*SCORES, *SCORES, "corruption_accuracy"]
+    assert table["measure"].tolist() == [*MEASURES, *MEASURES, "corruption_accuracy"]
     assert table["members"].tolist()[:8] == [4] * 4 + [2] * 4
     again = ensemble_table([*MEMBERS, *others], [corrupted], BINS, resamples=10)
     timed = table.columns.drop("seconds")
@@ -167,10 +157,10 @@ def test_the_table_has_all_measures_of_a_condition_together():
 def test_a_single_network_and_networks_of_other_samples_are_refused():
     with pytest.raises(InputError, match="single network of d/net/baseline"):
         ensemble_of(MEMBERS[:1])
-    with pytest.raises(InputError, match="predict other samples"):
+    with pytest.raises(InputError, match="other samples; evaluate"):
         ensemble_of([member(0), member(1, n=30)])
     turned = Predictions(MEMBERS[1].run, MEMBERS[1].logits, MEMBERS[1].labels[::-1].copy())
-    with pytest.raises(InputError, match="predict other samples"):
+    with pytest.raises(InputError, match="other samples; evaluate"):
         ensemble_of([MEMBERS[0], turned])
 
 
@@ -195,7 +185,7 @@ def corrupted_images(name: str, seed: int, n: int = 30) -> CorruptedImages:
 def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     models = [Linear(seed) for seed in range(3)]
     copies = [corrupted_images("fog", 0), corrupted_images("snow", 1)]
-    hits = corrupted_hits(models, copies, torch.device("cpu"))
+    shares, found_rows = corrupted_hits(models, copies, torch.device("cpu"))
     right = np.zeros((4, 30))
     cells = {}
     for corrupted in copies:
@@ -207,10 +197,10 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
                 right[:, i] += [guess == i % 3 for guess in guesses]
                 count += guesses[0] == i % 3
             cells[corrupted.corruption, severity] = count / 30
-    np.testing.assert_allclose(hits.shares, right / 4)
-    found = {(row["corruption"], row["severity"]): row["accuracy"] for row in hits.rows}
+    np.testing.assert_allclose(shares, right / 4)
+    found = {(row["corruption"], row["severity"]): row["accuracy"] for row in found_rows}
     assert found == pytest.approx(cells)
-    row = measure_corrupted(hits)
+    row = measure_corrupted(shares, found_rows)
     accuracies = 100 * right.mean(axis=1) / 4
     assert row["measure"] == "corruption_accuracy_generated"
     assert (row["unit"], row["n"], row["members"]) == ("percent", 30, 3)

@@ -1,7 +1,6 @@
 """Ensembles on corrupted inputs: all members predict, and their probabilities are averaged."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,34 +11,23 @@ from ..data.corruptions.copies import CorruptedImages
 from ..errors import InputError
 from .ensembles import RESAMPLES, compared
 from .predict import predict
-from .robustness import mean_corruption_accuracy
-
-
-@dataclass(frozen=True)
-class CorruptedHits:
-    """What an ensemble and its members get right.
-
-    Attributes:
-        shares: [1 + members, n], of each image, the share of corruptions and severities under
-            which the ensemble (first) and each member is right.
-        rows: a row (corruption, severity, accuracy of the ensemble as a fraction, n, origin) for
-            each severity of each corruption.
-    """
-
-    shares: np.ndarray
-    rows: Sequence[dict[str, Any]]
+from .robustness import mean_corruption_accuracy, severity_row
 
 
 @torch.no_grad()
 def corrupted_hits(
     models: Sequence[nn.Module], copies: Iterable[CorruptedImages], device: torch.device
-) -> CorruptedHits:
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Return where an ensemble and its members are right on corrupted copies of the same images.
 
     Args:
         models: the members, on the device.
         copies: one corruption after the other, each read only once.
         device: where to compute.
+
+    Returns:
+        The share of corruptions and severities under which the ensemble (first) and each member
+        is right, [1 + members, n]; and the rows of `corruption_accuracies` of the ensemble.
 
     Raises:
         InputError: the corruptions are not of the same images.
@@ -55,10 +43,8 @@ def corrupted_hits(
         for severity, images in corrupted.cells():
             hits = _hits(models, images.to(device), labels.to(device))
             total = total + hits
-            cell = {"corruption": corrupted.corruption, "severity": severity}
-            score = {"accuracy": hits[0].mean().item(), "n": len(labels)}
-            rows.append({**cell, **score, "origin": corrupted.origin})
-    return CorruptedHits((total / len(rows)).cpu().numpy(), rows)
+            rows.append(severity_row(corrupted, severity, hits[0]))
+    return (total / len(rows)).cpu().numpy(), rows
 
 
 def _hits(models: Sequence[nn.Module], images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -68,12 +54,15 @@ def _hits(models: Sequence[nn.Module], images: torch.Tensor, labels: torch.Tenso
     return (guesses == labels).double()
 
 
-def measure_corrupted(hits: CorruptedHits, resamples: int = RESAMPLES) -> dict[str, Any]:
+def measure_corrupted(
+    shares: np.ndarray, rows: Sequence[dict[str, Any]], resamples: int = RESAMPLES
+) -> dict[str, Any]:
     """Return corruption accuracy in percent, as columns of a row of `ensembles.ensemble_table`.
 
-    The error of the gain is that of images, each counted with all of its corrupted copies.
+    The error of the gain is that of images, each counted with all of its corrupted copies. The
+    arguments are what `corrupted_hits` returns.
     """
-    named = mean_corruption_accuracy(hits.rows)
-    values = 100 * hits.shares.mean(axis=1)
-    row = compared(values, 100 * hits.shares[..., None], named.unit, True, resamples)
+    named = mean_corruption_accuracy(rows)
+    values = 100 * shares.mean(axis=1)
+    row = compared(values, 100 * shares[..., None], named.unit, True, resamples)
     return {"measure": named.measure, **row}

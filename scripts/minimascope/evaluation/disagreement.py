@@ -1,80 +1,71 @@
-"""How much two models differ in what they predict."""
+"""How much any two models differ in what they predict."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, combinations, groupby
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
 from scipy import special
 
-from ..errors import InputError
-from .metrics import checked_labels, checked_logits
+from ..jobs.progress import progress
+from .metrics import probabilities
+from .predictions import Predictions, check_same_samples
+
+COLUMNS = [
+    *("dataset", "network", "condition_a", "seed_a", "condition_b", "seed_b", "view"),
+    *("prediction_disagreement", "jensen_shannon_divergence", "l2_distance", "n"),
+]
 
 
-def prediction_disagreement(labels_a: ArrayLike, labels_b: ArrayLike) -> float:
-    """Return the share of samples on which two models predict different labels.
+def compare_models(models: Iterable[Predictions]) -> pd.DataFrame:
+    """Return one row for each unordered pair of models of one network on one data set.
+
+    ``prediction_disagreement`` is the share of samples on which their most probable classes
+    differ.
 
     Args:
-        labels_a: labels [n] that one model predicts, for example ``logits.argmax(1)``.
-        labels_b: labels [n] that the other predicts, for the same samples in the same order.
+        models: those of a network on a data set one after the other, so that no more than these
+            are held at a time.
 
     Raises:
-        InputError: if these are not two rows of integers of the same length.
+        InputError: two of them are not about the same samples, or a logit is not finite.
     """
-    first = checked_labels(labels_a, name="labels_a")
-    second = checked_labels(labels_b, samples=len(first), name="labels_b")
-    return float((first != second).mean())
+    networks = groupby(models, key=lambda model: (model.run["dataset"], model.run["network"]))
+    rows = chain.from_iterable(_pairs(list(group)) for _, group in networks)
+    return pd.DataFrame(progress(rows, "disagreement", "pair"), columns=COLUMNS)
 
 
-def jensen_shannon_divergence(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
-    """Return the Jensen–Shannon divergence of two models' predictions (Lin 1991).
+def _pairs(models: Sequence[Predictions]) -> Iterator[tuple]:
+    check_same_samples(models)
+    # Once for each model, not once for each pair.
+    known = [(model, model.logits.argmax(1), probabilities(model.logits)) for model in models]
+    for (a, labels_a, p), (b, labels_b, q) in combinations(known, 2):
+        yield (
+            *(a.run[key] for key in ("dataset", "network", "condition", "seed")),
+            *(b.run[key] for key in ("condition", "seed")),
+            a.view,
+            float((labels_a != labels_b).mean()),
+            jensen_shannon_divergence(p, q),
+            l2_distance(p, q),
+            len(a.labels),
+        )
+
+
+def jensen_shannon_divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the Jensen–Shannon divergence of probabilities [n, classes] (Lin 1991).
 
     With m = (p + q) / 2, the mean over samples of KL(p ‖ m) / 2 + KL(q ‖ m) / 2, in nats; from
     0 to ln 2.
-
-    Args:
-        logits_a: logits [n, classes] of one model.
-        logits_b: logits [n, classes] of the other, for the same samples in the same order.
-
-    Raises:
-        InputError: if shapes differ or are no logits, or a logit is not finite.
     """
-    return divergence(*_both_probabilities(logits_a, logits_b))
-
-
-def divergence(p: np.ndarray, q: np.ndarray) -> float:
-    """Return the Jensen–Shannon divergence of probabilities [n, classes], as above."""
     # Doubling both sides of p ln(p/m) keeps m from underflowing to zero where p does not.
     terms = special.rel_entr(2 * p, p + q) + special.rel_entr(2 * q, p + q)
     # The bounds hold exactly, the sum only up to rounding.
     return float((terms.sum(axis=1) / 4).clip(0, np.log(2)).mean())
 
 
-def l2_distance(logits_a: ArrayLike, logits_b: ArrayLike) -> float:
-    """Return the Euclidean distance of two models' probabilities, mean over samples.
+def l2_distance(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the Euclidean distance of probabilities [n, classes], mean over samples.
 
-    The papers call it activation distance; from 0 to √2. Arguments and errors are those of
-    `jensen_shannon_divergence`.
+    The papers call it activation distance; from 0 to √2.
     """
-    return distance(*_both_probabilities(logits_a, logits_b))
-
-
-def distance(p: np.ndarray, q: np.ndarray) -> float:
-    """Return the Euclidean distance of probabilities [n, classes], mean over samples."""
     return float(np.linalg.norm(p - q, axis=1).mean())
-
-
-def probabilities(logits: ArrayLike, name: str = "logits") -> np.ndarray:
-    """Return a model's probabilities [n, classes] from its logits.
-
-    Raises:
-        InputError: if the shape is no logits' or a logit is not finite.
-    """
-    return special.softmax(checked_logits(logits, name), axis=1)
-
-
-def _both_probabilities(logits_a: ArrayLike, logits_b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    p, q = probabilities(logits_a, "logits_a"), probabilities(logits_b, "logits_b")
-    if p.shape != q.shape:
-        raise InputError(
-            f"logits_a, logits_b: shapes {list(p.shape)} and {list(q.shape)}; compare models on"
-            " the same samples and classes"
-        )
-    return p, q

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data.prepared import Dataset
 from ..measurement import Measurement
-from .metrics import checked_labels, checked_logits
+from .metrics import hits
 
 Row = Mapping[str, Any]
 
@@ -23,25 +23,23 @@ def domain_rows(logits: np.ndarray, dataset: Dataset) -> list[dict[str, Any]]:
         Rows with ``kind`` (``domain`` or ``city``), ``name``, ``seen`` (None for a city),
         ``accuracy`` (a fraction) and ``n``; none where the data set knows neither.
     """
-    logits = checked_logits(logits)
-    labels = checked_labels(dataset.test.labels.cpu().numpy(), *logits.shape)
-    hits = logits.argmax(axis=1) == labels
-    return [*_rows("domain", hits, dataset), *_rows("city", hits, dataset)]
+    right = hits(logits, dataset.test.labels.cpu().numpy())
+    return [*_rows("domain", right, dataset), *_rows("city", right, dataset)]
 
 
-def _rows(kind: str, hits: np.ndarray, dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _rows(kind: str, right: np.ndarray, dataset: Dataset) -> Iterator[dict[str, Any]]:
     members = dataset.test.domains if kind == "domain" else dataset.test.cities
     if members is None:
         return
     members = members.cpu().numpy()
     names = dataset.domains if kind == "domain" else dataset.cities
     for index, name in enumerate(names):
-        right = hits[members == index]
+        own = right[members == index]
         # A domain may be in the training split alone.
-        if len(right):
+        if len(own):
             seen = dataset.seen[index] if kind == "domain" else None
-            accuracy = float(right.mean())
-            yield {"kind": kind, "name": name, "seen": seen, "accuracy": accuracy, "n": len(right)}
+            accuracy = float(own.mean())
+            yield {"kind": kind, "name": name, "seen": seen, "accuracy": accuracy, "n": len(own)}
 
 
 def measure_domains(rows: Sequence[Row]) -> list[Measurement]:

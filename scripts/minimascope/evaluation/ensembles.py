@@ -5,8 +5,7 @@ members are, and its gain is how much better it is than they are on average.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,53 +14,20 @@ import pandas as pd
 from scipy import special, stats
 
 from ..errors import InputError
-from .metrics import (
-    accuracy,
-    brier_score,
-    calibration_of_samples,
-    expected_calibration_error,
-    negative_log_likelihood,
-)
-from .predictions import Predictions
+from .metrics import SCORES, calibration_of_samples, expected_calibration_error
+from .predictions import Predictions, check_same_samples
 
 CONDITION = ("dataset", "network", "condition")
 COLUMNS = [
-    *CONDITION,
-    "view",
-    "measure",
-    "unit",
-    "protocol",
-    "members",
-    "n",
-    "ensemble",
-    "members_mean",
-    "members_error",
-    "best_member",
-    "gain",
-    "gain_error",
-    "seconds",
+    *(*CONDITION, "view", "measure", "unit", "protocol", "members", "n", "ensemble"),
+    *("members_mean", "members_error", "best_member", "gain", "gain_error", "seconds"),
 ]
+# Units of the measures, and whether larger values are better.
+MEASURES = {name: (score.unit, score.higher_is_better) for name, score in SCORES.items()}
+MEASURES["test_ece"] = "fraction", False
 RESAMPLES = 1000
 # Resamples at a time, each with a count for every sample.
 BATCH = 50
-
-
-@dataclass(frozen=True)
-class Score:
-    """A measure of a model's predictions.
-
-    Attributes:
-        value: the measure, from logits [n, classes], labels [n] and a number of bins.
-        parts: the same, from predictions and bins, as an array [n, k]: the measure is the sum of
-            the absolute values of its k means over samples.
-        unit: of the measure.
-        higher_is_better: whether larger values are better.
-    """
-
-    value: Callable[[np.ndarray, np.ndarray, int], float]
-    parts: Callable[[Predictions, int], np.ndarray]
-    unit: str
-    higher_is_better: bool = False
 
 
 def ensemble_of(members: Sequence[Predictions]) -> Predictions:
@@ -74,22 +40,13 @@ def ensemble_of(members: Sequence[Predictions]) -> Predictions:
     """
     first = members[0]
     if len(members) < 2:
-        raise InputError(f"ensemble: a single network of {_name(first)}; give two seeds or more")
-    for other in members[1:]:
-        if other.logits.shape != first.logits.shape or (other.labels != first.labels).any():
-            raise InputError(
-                f"ensemble: networks of {_name(first)} and {_name(other)} predict other samples;"
-                " evaluate them on the same test split"
-            )
-    logits = log_mean_probabilities(np.stack([member.logits for member in members]))
+        name = "/".join(first.run[key] for key in CONDITION)
+        raise InputError(f"ensemble: a single network of {name}; give two seeds or more")
+    check_same_samples(members)
+    logits = np.stack([member.logits for member in members]).astype(np.float64)
+    together = special.logsumexp(special.log_softmax(logits, axis=-1), axis=0)
     run = {key: first.run[key] for key in CONDITION}
-    return Predictions(run, logits, first.labels, first.view)
-
-
-def log_mean_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return ln of the mean over members of the probabilities of logits [members, n, classes]."""
-    log_probabilities = special.log_softmax(np.asarray(logits, dtype=np.float64), axis=-1)
-    return special.logsumexp(log_probabilities, axis=0) - np.log(len(logits))
+    return Predictions(run, together - np.log(len(members)), first.labels, first.view)
 
 
 def ensemble_table(
@@ -129,13 +86,28 @@ def ensemble_rows(
     """Yield the rows of one condition (see `ensemble_table`)."""
     together = ensemble_of(members)
     models = [together, *members]
-    for measure, score in SCORES.items():
+    for measure, (unit, higher_is_better) in MEASURES.items():
         start = time.perf_counter()
-        values = np.array([score.value(model.logits, model.labels, bins) for model in models])
-        parts = np.stack([score.parts(model, bins) for model in models])
-        row = compared(values, parts, score.unit, score.higher_is_better, resamples)
+        scores = [score(measure, model, bins) for model in models]
+        values, parts = map(np.stack, zip(*scores, strict=True))
+        row = compared(values, parts, unit, higher_is_better, resamples)
         origin = {**together.run, "view": together.view, "measure": measure}
         yield {**origin, **row, "seconds": time.perf_counter() - start}
+
+
+def score(measure: str, model: Predictions, bins: int) -> tuple[float, np.ndarray]:
+    """Return a measure and what it is made of.
+
+    That is an array [n, k]: the measure is the sum of the absolute values of its k means over
+    samples.
+    """
+    if measure in SCORES:
+        parts = SCORES[measure].of_samples(model.logits, model.labels)
+        return float(parts.mean()), parts[:, None]
+    index, confidence, correct = calibration_of_samples(model.logits, model.labels, bins)
+    parts = np.zeros((len(index), bins))
+    parts[np.arange(len(index)), index] = confidence - correct
+    return expected_calibration_error(model.logits, model.labels, bins), parts
 
 
 def compared(
@@ -149,7 +121,7 @@ def compared(
 
     Args:
         values: [1 + members], those of the ensemble and of each member.
-        parts: [1 + members, n, k], what the values are made of (see `Score.parts`).
+        parts: [1 + members, n, k], what the values are made of (see `score`).
         unit: of the values.
         higher_is_better: whether larger values are better.
         resamples: of the bootstrap.
@@ -177,7 +149,7 @@ def gain_error(parts: np.ndarray, resamples: int = RESAMPLES) -> float:
     ensemble and members, with a fixed seed; NaN for a single sample.
 
     Args:
-        parts: [1 + members, n, k], those of the ensemble first (see `Score.parts`).
+        parts: [1 + members, n, k], those of the ensemble first (see `score`).
         resamples: how many.
     """
     models, n, width = parts.shape
@@ -202,37 +174,3 @@ def gain_error(parts: np.ndarray, resamples: int = RESAMPLES) -> float:
         rng=np.random.default_rng(0),
     )
     return float(found.standard_error)
-
-
-def _hits(model: Predictions, _bins: int) -> np.ndarray:
-    return (model.logits.argmax(axis=1) == model.labels)[:, None].astype(np.float64)
-
-
-def _losses(model: Predictions, _bins: int) -> np.ndarray:
-    log_p = special.log_softmax(model.logits.astype(np.float64), axis=1)
-    return -np.take_along_axis(log_p, model.labels[:, None], axis=1)
-
-
-def _squared_errors(model: Predictions, _bins: int) -> np.ndarray:
-    errors = special.softmax(model.logits.astype(np.float64), axis=1)
-    errors[np.arange(len(errors)), model.labels] -= 1
-    return (errors**2).sum(axis=1, keepdims=True)
-
-
-def _overconfidence(model: Predictions, bins: int) -> np.ndarray:
-    index, confidence, correct = calibration_of_samples(model.logits, model.labels, bins)
-    placed = np.zeros((len(index), bins))
-    placed[np.arange(len(index)), index] = confidence - correct
-    return placed
-
-
-SCORES = {
-    "test_accuracy": Score(lambda z, y, _: accuracy(z, y), _hits, "fraction", True),
-    "test_nll": Score(lambda z, y, _: negative_log_likelihood(z, y), _losses, "nats"),
-    "test_brier": Score(lambda z, y, _: brier_score(z, y), _squared_errors, "1"),
-    "test_ece": Score(expected_calibration_error, _overconfidence, "fraction"),
-}
-
-
-def _name(model: Predictions) -> str:
-    return "/".join(model.run[key] for key in CONDITION)

@@ -4,6 +4,9 @@ Everything is computed in float64, whatever precision the logits come in. Bad sh
 bins raise `InputError`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -12,85 +15,102 @@ from scipy import special
 from ..errors import InputError
 
 
-def checked_logits(logits: ArrayLike, name: str = "logits") -> np.ndarray:
+def checked_logits(logits: ArrayLike) -> np.ndarray:
     """Return logits [n, classes] in float64.
 
     Raises:
-        InputError: if the shape is another, there is no sample or fewer than two classes, or a
-            logit is not finite. ``name`` is what the message calls the array.
+        InputError: the shape is another, there is no sample or fewer than two classes, or a logit
+            is not finite.
     """
     array = np.asarray(logits, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise InputError(
-            f"{name}: shape {list(array.shape)}; give [n, classes] with a sample and two classes"
+            f"logits: shape {list(array.shape)}; give [n, classes] with a sample and two classes"
         )
     if not np.isfinite(array).all():
         samples = int((~np.isfinite(array)).any(axis=1).sum())
-        raise InputError(f"{name}: not finite in {samples} samples; train the model anew")
+        raise InputError(f"logits: not finite in {samples} samples; train the model anew")
     return array
 
 
-def checked_labels(
-    labels: ArrayLike, samples: int | None = None, classes: int | None = None, name: str = "labels"
-) -> np.ndarray:
-    """Return labels [n] as integers.
+def checked(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits [n, classes] in float64 and labels [n] as integers.
 
     Raises:
-        InputError: if they are not a row of integers, or not as many as ``samples``, or outside
-            0 … ``classes`` - 1 where these are given. ``name`` is what the message calls them.
+        InputError: see `checked_logits`; or the labels are not one integer of 0 … classes - 1 for
+            each sample.
     """
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.size < 1 or array.dtype.kind not in "iu":
+    logits, array = checked_logits(logits), np.asarray(labels)
+    samples, classes = logits.shape
+    if array.shape != (samples,) or array.dtype.kind not in "iu":
         raise InputError(
-            f"{name}: {array.dtype} of shape {list(array.shape)}; give one integer per sample"
+            f"labels: {array.dtype} of shape {list(array.shape)} for {samples} samples;"
+            " give one integer per sample"
         )
-    if samples is not None and len(array) != samples:
-        raise InputError(f"{name}: {len(array)} for {samples} samples; give one per sample")
-    if classes is not None and not (array.min() >= 0 and array.max() < classes):
+    if array.min() < 0 or array.max() >= classes:
         raise InputError(
-            f"{name}: {array.min()} to {array.max()} with {classes} classes;"
+            f"labels: {array.min()} to {array.max()} with {classes} classes;"
             f" give 0 to {classes - 1}"
         )
-    return array
+    return logits, array
 
 
-def check_bins(bins: int) -> None:
-    """Raise InputError unless this is a number of bins."""
-    if not isinstance(bins, int | np.integer) or bins < 1:
-        raise InputError(f"bins: {bins!r}; give a whole number from 1")
-
-
-def softmax(logits: ArrayLike) -> np.ndarray:
+def probabilities(logits: ArrayLike) -> np.ndarray:
     """Return the probabilities [n, classes] that belong to logits [n, classes]."""
     return special.softmax(checked_logits(logits), axis=1)
 
 
-def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the share of samples whose largest logit (the first of equals) is their label's."""
-    logits, labels = _checked(logits, labels)
-    return float((logits.argmax(axis=1) == labels).mean())
+def hits(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
+    """Return 1 for each sample whose largest logit (the first of equals) is its label's, else 0."""
+    logits, labels = checked(logits, labels)
+    return (logits.argmax(axis=1) == labels).astype(np.float64)
 
 
-def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the mean over samples of -ln p(label), in nats: the cross-entropy."""
-    logits, labels = _checked(logits, labels)
-    log_probabilities = special.log_softmax(logits, axis=1)
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+def losses(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
+    """Return -ln p(label) of each sample, in nats: the cross-entropy."""
+    logits, labels = checked(logits, labels)
+    return -special.log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
 
 
-def brier_score(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the Brier score: squared error of the probabilities as forecasts of the label.
+def squared_errors(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
+    """Return the squared error of each sample's probabilities as a forecast of its label.
 
     Brier's own form (1950), for any number of classes: the sum over classes of the squared
-    difference between the probability and the one-hot label, mean over samples; from 0 to 2.
+    difference between the probability and the one-hot label, from 0 to 2.
     """
-    logits, labels = _checked(logits, labels)
+    logits, labels = checked(logits, labels)
     errors = special.softmax(logits, axis=1)
     errors[np.arange(len(labels)), labels] -= 1
-    return float((errors**2).sum(axis=1).mean())
+    return (errors**2).sum(axis=1)
 
 
-def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+@dataclass(frozen=True)
+class Score:
+    """A measure of a model's predictions that is a mean over samples.
+
+    Attributes:
+        of_samples: what it is the mean of, [n], from logits [n, classes] and labels [n].
+        unit: of the measure.
+        higher_is_better: whether larger values are better.
+    """
+
+    of_samples: Callable[[ArrayLike, ArrayLike], np.ndarray]
+    unit: str
+    higher_is_better: bool = False
+
+    def __call__(self, logits: ArrayLike, labels: ArrayLike) -> float:
+        """Return the measure."""
+        return float(self.of_samples(logits, labels).mean())
+
+
+SCORES = {
+    "test_accuracy": Score(hits, "fraction", higher_is_better=True),
+    "test_nll": Score(losses, "nats"),
+    "test_brier": Score(squared_errors, "1"),
+}
+
+
+def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int) -> float:
     """Return the expected calibration error (Guo et al. 2017, eq. 3), from 0 to 1.
 
     The confidence of a sample is its largest probability. With equal-width bins of confidence
@@ -101,7 +121,7 @@ def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int =
     return float(np.abs(correct - confidences).sum() / counts.sum())
 
 
-def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int = 15) -> pd.DataFrame:
+def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> pd.DataFrame:
     """Return how often samples of about the same confidence are right: a reliability diagram.
 
     Returns:
@@ -127,8 +147,9 @@ def calibration_of_samples(
     logits: ArrayLike, labels: ArrayLike, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each sample the number of its bin, its confidence and whether it is right."""
-    logits, labels = _checked(logits, labels)
-    check_bins(bins)
+    logits, labels = checked(logits, labels)
+    if not isinstance(bins, int | np.integer) or bins < 1:
+        raise InputError(f"bins: {bins!r}; give a whole number from 1")
     confidence = special.softmax(logits, axis=1).max(axis=1)
     index = np.searchsorted(_edges(bins), confidence, side="right") - 1
     return np.minimum(index, bins - 1), confidence, logits.argmax(axis=1) == labels
@@ -149,8 +170,3 @@ def _binned(
 def _edges(bins: int) -> np.ndarray:
     # Not linspace: 1/3 of equal logits has to be the very number that 5/15 is.
     return np.arange(bins + 1) / bins
-
-
-def _checked(logits: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    logits = checked_logits(logits)
-    return logits, checked_labels(labels, *logits.shape)

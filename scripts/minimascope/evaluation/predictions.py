@@ -1,5 +1,6 @@
 """Predictions of one model on the test split, as kept in a file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..measurement import Measurement
 from ..safetensors_files import load_arrays, save_arrays
-from .metrics import accuracy, brier_score, negative_log_likelihood
+from .metrics import SCORES
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,20 @@ def load_predictions(path: str | PathLike) -> Predictions:
     return Predictions(metadata["run"], arrays["logits"], arrays["labels"], metadata["view"])
 
 
+def check_same_samples(models: Sequence[Predictions]) -> None:
+    """Raise `InputError` if models do not predict the same samples."""
+    first = models[0]
+    for other in models[1:]:
+        if other.logits.shape != first.logits.shape or (other.labels != first.labels).any():
+            raise InputError(
+                f"predictions of {'/'.join(first.run.values())} and"
+                f" {'/'.join(other.run.values())}: other samples; evaluate both networks on the"
+                " same test split"
+            )
+
+
 def measure_predictions(predictions: Predictions) -> list[Measurement]:
     """Return accuracy, negative log-likelihood and Brier score on the test split."""
     data = predictions.logits, predictions.labels
     n = len(predictions.labels)
-    return [
-        Measurement("test_accuracy", accuracy(*data), "fraction", n),
-        Measurement("test_nll", negative_log_likelihood(*data), "nats", n),
-        Measurement("test_brier", brier_score(*data), "1", n),
-    ]
+    return [Measurement(name, score(*data), score.unit, n) for name, score in SCORES.items()]

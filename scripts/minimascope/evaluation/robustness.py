@@ -16,19 +16,17 @@ def corruption_accuracies(
 ) -> list[dict[str, Any]]:
     """Return a row (corruption, severity, accuracy as a fraction, n, origin) for each severity."""
     labels = corrupted.labels.to(device)
-    rows = []
-    for severity, images in corrupted.cells():
-        hits = predict(model, images.to(device)).argmax(1) == labels
-        rows.append(
-            {
-                "corruption": corrupted.corruption,
-                "severity": severity,
-                "accuracy": hits.double().mean().item(),
-                "n": len(labels),
-                "origin": corrupted.origin,
-            }
-        )
-    return rows
+    return [
+        severity_row(corrupted, severity, predict(model, images.to(device)).argmax(1) == labels)
+        for severity, images in corrupted.cells()
+    ]
+
+
+def severity_row(corrupted: CorruptedImages, severity: int, hits: torch.Tensor) -> dict[str, Any]:
+    """Return such a row from which of the images [n] are predicted right."""
+    cell = {"corruption": corrupted.corruption, "severity": severity}
+    score = {"accuracy": hits.double().mean().item(), "n": len(hits)}
+    return {**cell, **score, "origin": corrupted.origin}
 
 
 def mean_corruption_accuracy(rows: Sequence[dict[str, Any]]) -> Measurement:
