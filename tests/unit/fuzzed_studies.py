@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 from study_cases import BASE, ROOT, SCHEMA
 
-from minimascope.study.config import load_schema, resolve_reference
+from minimascope.study.schema import component_of, load_schema, options_of, resolved
 
 ROOT_SCHEMA = load_schema(SCHEMA)
 SHIPPED = {
@@ -90,7 +90,7 @@ def of_schema(schema: Mapping[str, Any]) -> st.SearchStrategy:
 
 @st.composite
 def _of_schema(draw: st.DrawFn, schema: Mapping[str, Any]) -> Any:
-    schema = {**resolve_reference(schema, ROOT_SCHEMA), **schema}
+    schema = resolved(schema, ROOT_SCHEMA)
     if "enum" in schema:
         return draw(st.sampled_from(schema["enum"]))
     kinds = schema.get("type", "object")
@@ -139,11 +139,18 @@ def _lists(schema: Mapping[str, Any]) -> st.SearchStrategy:
 def _mappings(draw: st.DrawFn, schema: Mapping[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties", {})
     required = set(schema.get("required", ()))
-    optional = sorted(set(properties) - required)
+    value: dict[str, Any] = {}
+    for key in schema.get("options", ()):
+        if key in required or draw(st.booleans()):
+            value[key] = draw(of_schema(properties[key]))
+        own = options_of(component_of(value, schema), schema)
+        properties = properties | own
+        required |= {name for name in own if required and "default" not in own[name]}
+    optional = sorted(set(properties) - required - set(value))
     chosen = draw(st.sets(st.sampled_from(optional), max_size=3)) if optional else set()
-    value = {
-        key: draw(of_schema(properties[key])) for key in properties if key in required | chosen
-    }
+    for key in properties:
+        if key in (required | chosen) - set(value):
+            value[key] = draw(of_schema(properties[key]))
     if isinstance(schema.get("additionalProperties"), dict):
         least = schema.get("minProperties", 0)
         names = draw(st.lists(st.sampled_from(NAMES), min_size=least, max_size=2, unique=True))

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from minimascope.study.config import deep_merge
-from minimascope.study.loading import load_study
+from minimascope.errors import InputError
+from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,14 @@ BASE: dict[str, Any] = {
 def study(**changes: Any) -> Study:
     """Return the small study with these changes merged into it."""
     return load_study(deep_merge(BASE, changes), SCHEMA)
+
+
+def refusal(**changes: Any) -> str:
+    """Return the one line with which the small study is refused after these changes."""
+    with pytest.raises(InputError) as caught:
+        study(**changes)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
 
 
 def published_study(name: str, **changes: Any) -> Study:

@@ -166,7 +166,7 @@ def test_conditions_may_average_as_they_like():
     loaded = study(training={"averaging": {"name": "swa"}}, conditions=conditions)
     found = {name: loaded.training_spec("small", name)["averaging"] for name in loaded.conditions}
     ema = {"name": "ema", "decay": 0.9}
-    assert found == {"baseline": {"name": "swa"}, "sam": SWA, "ema": ema, "none": None}
+    assert found == {"baseline": SWA | {"start": 0.75}, "sam": SWA, "ema": ema, "none": None}
 
 
 @pytest.mark.parametrize(

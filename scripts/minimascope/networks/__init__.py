@@ -1,8 +1,9 @@
 """Networks as a body that computes features and a linear head that computes logits."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import torch
@@ -76,12 +77,13 @@ def build(spec: NetworkSpec) -> nn.Module:
         raise InputError(
             f"architecture: {_unknown(spec.architecture, NETWORKS)}; known: {', '.join(NETWORKS)}"
         )
-    component = NETWORKS[spec.architecture]
+    builder = NETWORKS[spec.architecture].load()
+    own = signature(builder).parameters.keys() - {field.name for field in fields(spec)}
     for option in spec.options:
-        if option not in component.options:
-            raise InputError(f"{spec.architecture}: {_unknown(option, component.options)}")
+        if option not in own:
+            raise InputError(f"{spec.architecture}: {_unknown(option, own)}")
     _check_ranges(spec)
-    return component.load()(
+    return builder(
         channels=spec.channels,
         input_size=spec.input_size,
         classes=spec.classes,
