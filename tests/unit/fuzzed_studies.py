@@ -17,43 +17,15 @@ SHIPPED = {
     for path in sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 }
 NAMES = ("a", "small", "large", "resnet", "vgg", "baseline", "sam", "initial", "x1", "A_b")
+HOSTILE_WORDS = r"""
+a/b ../../etc/passwd /etc/x C:\x ~ .. {x} {seed} {{ } { * ? [a] %s a;b -rf $(id) `id` =1+1 @x +1
+<script> &amp; | \ _ % # ' " é 😀 ﬁ on null nan 1e-3 1_000 0x10 None True __class__ names $ref
+training. training.optimizer.lr training.. training.optimizer initial all
+"""
 HOSTILE_TEXT = (
-    *("", " ", "\n", "a\n", "a b", "a/b", "../../etc/passwd", "/etc/x", "C:\\x", "~", ".."),
-    *(
-        "{x}",
-        "{seed}",
-        "{{",
-        "}",
-        "{",
-        "*",
-        "?",
-        "[a]",
-        "%s",
-        "$(id)",
-        "`id`",
-        "; id",
-        "a;b",
-        "-rf",
-    ),
-    *(
-        "=1+1",
-        "@x",
-        "+1",
-        "<script>",
-        "&amp;",
-        "|",
-        "\\",
-        "_",
-        "%",
-        "#",
-        "'",
-        '"',
-        "\x00",
-        "\x1b[2J",
-    ),
-    *("\u202eabc", "\ud800", "é", "😀", "ﬁ", "\ufeff", "a" * 30, "ab" * 25, "a1" * 200, "x" * 5000),
-    *("on", "null", "nan", "1e-3", "1_000", "0x10", "None", "True", "__class__", "names", "$ref"),
-    *("training.", "training.optimizer.lr", "training..", "training.optimizer", "initial", "all"),
+    *HOSTILE_WORDS.split(),
+    *("", " ", "\n", "a\n", "a b", "; id", "\x00", "\x1b[2J", "\u202eabc", "\ud800", "\ufeff"),
+    *("a" * 30, "ab" * 25, "a1" * 200, "x" * 5000),
 )
 HOSTILE_NUMBERS = (
     *(0, -0.0, -1, 1, 2, 3, 0.5, 2.0, 1e-320, 1e-12, 1e308, -1e308, 10**20, 2**31, 2**63, -(2**63)),

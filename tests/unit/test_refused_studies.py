@@ -76,6 +76,8 @@ conditions: {a: {optimizer: {beta: [0.9, 0.9]}}}
   conditions.a.optimizer.beta: unknown key; did you mean 'betas'?
 conditions: {a: {optimizer: {betas: [0.9, 0.9]}}}
   conditions.a.optimizer.betas: not a setting of sgd; valid: lr, momentum, nesterov, weight_decay
+training: {optimizer: {name: adam, lr: 1, betas: [0.9]}}
+  training.optimizer.betas: has only 1; give at least 2
 conditions: {a: {optimizer: {nesterov: true}}}
   conditions.a.optimizer.nesterov: needs a momentum above 0; add it
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: cosine}}}

@@ -28,6 +28,12 @@ NAMES = {
     "corruptions": CORRUPTIONS,
     "toy_functions": TOY_FUNCTIONS,
 }
+LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "greater than",
+    "exclusiveMaximum": "less than",
+}
 
 
 @cache
@@ -206,19 +212,12 @@ def _one_line(error: ValidationError, where: str) -> str:
             kinds = " or ".join([rule] if isinstance(rule, str) else rule)
             return f"{path}: expected {kinds}, got {_shown(value)}"
         case "minItems" | "minProperties":
-            return f"{path}: is empty; give at least {rule}"
+            had = f"has only {len(value)}" if value else "is empty"
+            return f"{path}: {had}; give at least {rule}"
         case "maxLength":
             return f"{path}: {value[:20]!r}… is longer than {rule} characters; shorten it"
-        case "pattern":
-            return f"{path}: {value!r} does not match {rule}"
-        case "minimum":
-            return f"{path}: must be at least {rule}, got {value}"
-        case "maximum":
-            return f"{path}: must be at most {rule}, got {value}"
-        case "exclusiveMinimum":
-            return f"{path}: must be greater than {rule}, got {value}"
-        case "exclusiveMaximum":
-            return f"{path}: must be less than {rule}, got {value}"
+        case limit if limit in LIMITS:
+            return f"{path}: must be {LIMITS[limit]} {rule}, got {value}"
         case "uniqueItems":
             return f"{path}: lists a value twice; give each once"
     return f"{path}: {' '.join(error.message.split())}"
