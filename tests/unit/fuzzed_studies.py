@@ -7,11 +7,10 @@ from typing import Any
 
 import yaml
 from hypothesis import strategies as st
-from study_cases import BASE, ROOT, SCHEMA
+from study_cases import BASE, ROOT, ROOT_SCHEMA
 
-from minimascope.study.schema import component_of, load_schema, options_of, resolved
+from minimascope.study.schema import component_of, options_of, resolved
 
-ROOT_SCHEMA = load_schema(SCHEMA)
 SHIPPED = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])

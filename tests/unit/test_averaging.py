@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from study_cases import study
+from study_cases import completed, study
 from test_training import SGD, feature_data, image_data, perceptron, resnet
 from torch import nn
 
@@ -47,7 +47,7 @@ def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(monkeypat
     passed = weights_after_each_step(monkeypatch, plain)
     ends = passed[3::4]  # of four steps each
     assert len(ends) == 7
-    averaging = {"name": "swa"} | ({} if start is None else {"start": start})
+    averaging = completed("averaging", name="swa", **({} if start is None else {"start": start}))
     model = perceptron()
     train(model, feature_data(), TrainingSpec(7, 6, SGD, averaging=averaging), seed=3)
     for name, tensor in model.state_dict().items():

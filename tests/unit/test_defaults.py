@@ -9,7 +9,8 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from study_cases import BASE, SCHEMA, study
+from study_cases import BASE, SCHEMA, SECTIONS, study
+from study_cases import ROOT_SCHEMA as ROOT
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from minimascope import registry
@@ -20,14 +21,12 @@ from minimascope.study.schema import (
     check,
     complete,
     component_of,
-    load_schema,
     options_of,
     resolved,
 )
 from minimascope.study.study import Study
 from minimascope.training import TrainingSpec
 
-ROOT = load_schema(SCHEMA)
 DEFINITIONS = ROOT["$defs"]
 # Where a study says what it changes of settings below: only jobs can tell whether it does.
 OVERRIDES = ("training", "conditions", "sharpness")
@@ -70,13 +69,9 @@ FULL = {
 }
 REQUIRED = {"path": "pictures", "table": "table.csv", "weights": "weights.pth"}
 COMPONENTS = {
-    **{("dataset", name): DEFINITIONS["dataset"] for name in registry.SOURCES},
-    **{("network", name): DEFINITIONS["network"] for name in registry.NETWORKS},
-    **{
-        (section, name): DEFINITIONS["training"]["properties"][section]
-        for section, names in (("optimizer", registry.OPTIMIZERS), ("averaging", registry.AVERAGES))
-        for name in names
-    },
+    (section, name): schema
+    for section, (schema, registered) in SECTIONS.items()
+    for name in registered
 }
 IDS = [" ".join(component) for component in COMPONENTS]
 
@@ -206,30 +201,27 @@ NOT_OPTIONS = {
 # What another job reads, or another function.
 ELSEWHERE = {"features", "weights"}
 TORCHS_OWN = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
-TABLES = {
-    "dataset": registry.SOURCES | {"synthetic_scenes": registry.SCENES},
-    "network": registry.NETWORKS,
-    "optimizer": registry.OPTIMIZERS,
-    "averaging": registry.AVERAGES,
-}
 
 
 @pytest.mark.parametrize(("section", "name"), COMPONENTS, ids=IDS)
-def test_options_are_the_parameters_of_their_component_and_defaults_agree(section, name):
-    function = TORCHS_OWN.get(name) or TABLES[section][name].load()
-    parameters = inspect.signature(function).parameters
+def test_options_are_the_parameters_of_their_component_and_have_no_other_default(section, name):
     options = options_of(name, COMPONENTS[section, name])
-    assert options.keys() - ELSEWHERE <= parameters.keys()
-    if name not in TORCHS_OWN:
-        assert parameters.keys() - NOT_OPTIONS[section] == options.keys() - ELSEWHERE
-    for key in options.keys() - ELSEWHERE:
-        agree(parameters[key], options[key])
+    own = options.keys() - ELSEWHERE
+    if name in TORCHS_OWN:
+        parameters = inspect.signature(TORCHS_OWN[name]).parameters
+        for key in own:
+            agree(parameters[key], options[key])
+        return
+    component = registry.SCENES if name == "synthetic_scenes" else SECTIONS[section][1][name]
+    parameters = inspect.signature(component.load()).parameters
+    assert parameters.keys() - NOT_OPTIONS[section] == own
+    assert all(parameters[key].default is inspect.Parameter.empty for key in own)
 
 
 def agree(parameter: inspect.Parameter, option: dict[str, Any]) -> None:
     default = parameter.default
     default = list(default) if isinstance(default, tuple) else default
-    assert default in (parameter.empty, option.get("default")), parameter
+    assert default == option["default"], parameter
 
 
 @pytest.mark.parametrize("name", registry.SHARPNESS)

@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from study_cases import options
 from torch import nn
 
 from minimascope.data.prepared import Split
@@ -147,7 +148,8 @@ def test_rescaling_relu_layers_changes_sam_sharpness_only(first):
 
 @pytest.mark.parametrize(("architecture", "size"), [("resnet18", 8), ("vit", 8), ("vgg19", 32)])
 def test_measure_gives_the_same_for_any_batch_size_and_leaves_the_model_alone(architecture, size):
-    spec = NetworkSpec(architecture, channels=1, input_size=(size, size), classes=4, width=0.0625)
+    own = options(architecture)
+    spec = NetworkSpec(architecture, 1, (size, size), 4, width=0.0625, options=own)
     model = NormalisedInput(initialise(spec, 0), [0.5], [0.5]).eval()
     images = torch.randint(0, 256, (10, 1, size, size), dtype=torch.uint8)
     split = Split(images, labels_for(10, 4))

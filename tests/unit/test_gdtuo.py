@@ -6,16 +6,18 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from study_cases import completed, component
 from test_training import feature_data, image_data, perceptron, resnet
 from torch import Tensor, nn
 
 from minimascope.errors import InputError
-from minimascope.optim.gdtuo import GDTUO, adam_update, hyper_parameters
+from minimascope.optim.gdtuo import adam_update, hyper_parameters
 from minimascope.optim.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
 F64 = torch.float64
+GDTUO = component("optimizer", "gdtuo")
 
 
 def normal(*shape: int, name: str = "") -> Tensor:
@@ -89,7 +91,7 @@ def test_hyper_gradients_agree_with_finite_differences_of_the_next_loss(steps):
     run(optimizer, model, range(steps))
     weights, state = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
 
-    def one_more_step(hyper: Tensor) -> tuple[Network, GDTUO]:
+    def one_more_step(hyper: Tensor) -> tuple[Network, torch.optim.Optimizer]:
         model = Network()
         model.load_state_dict(weights)
         optimizer = GDTUO(model, **settings, hyper_lr=0)
@@ -191,7 +193,9 @@ def test_weight_decay_is_the_gradient_of_a_penalty():
 
 def test_a_learning_rate_that_is_too_small_is_raised():
     optimizer = {"lr": 1e-5, "betas": [0.9, 0.999]}
-    spec = TrainingSpec(40, 6, {"name": "gdtuo", "hyper_lr": 1e-4} | optimizer, test_every=40)
+    spec = TrainingSpec(
+        40, 6, completed("optimizer", name="gdtuo", hyper_lr=1e-4, **optimizer), test_every=40
+    )
     adam = TrainingSpec(40, 6, {"name": "adam"} | optimizer, test_every=40)
     tuned, fixed = (train(perceptron(), feature_data(), s, 0) for s in (spec, adam))
     rates = [row["learning_rate"] for row in tuned]
@@ -225,7 +229,7 @@ def test_betas_keep_their_precision_in_single_precision():
 
 
 def test_the_history_has_the_rate_at_the_start_of_each_epoch_whatever_the_schedule():
-    settings = {"name": "gdtuo", "lr": 0.01, "hyper_lr": 1e-4}
+    settings = completed("optimizer", name="gdtuo", lr=0.01, hyper_lr=1e-4)
     histories = [
         train(perceptron(), feature_data(), TrainingSpec(epochs, 6, settings, schedule), 0)
         for epochs, schedule in ((2, Schedule()), (3, Schedule("cosine")))
@@ -238,7 +242,7 @@ def test_the_history_has_the_rate_at_the_start_of_each_epoch_whatever_the_schedu
 
 
 def test_divergence_names_both_learning_rates():
-    spec = TrainingSpec(4, 8, {"name": "gdtuo", "lr": 1e30})
+    spec = TrainingSpec(4, 8, completed("optimizer", name="gdtuo", lr=1e30))
     with pytest.raises(InputError) as error:
         train(resnet(), image_data(), spec, 0)
     assert str(error.value).endswith(
@@ -249,7 +253,7 @@ def test_divergence_names_both_learning_rates():
 
 @pytest.mark.parametrize(("sam_rho", "precision"), [(None, "fp32"), (0.02, "bf16")])
 def test_images_are_learnt_with_dropout(sam_rho, precision):
-    settings = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 1e-4}
+    settings = completed("optimizer", name="gdtuo", lr=0.001, hyper_lr=1e-4)
     spec = TrainingSpec(
         10, 8, settings, sam_rho=sam_rho, dropout=0.1, precision=precision, test_every=10
     )

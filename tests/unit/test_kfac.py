@@ -5,19 +5,23 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from study_cases import completed, component
 from test_kfac_factors import F64, classifier, convolutional, normal
 from test_training import image_data, resnet
 from torch import Tensor, nn
 
 from minimascope import optim
 from minimascope.errors import InputError
-from minimascope.optim.kfac import KFAC
 from minimascope.optim.kfac_factors import damped, estimate, input_squares
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
+KFAC = component("optimizer", "kfac")
 
-def step_of(optimizer: KFAC, inputs: Tensor, labels: Tensor, draws: torch.Generator) -> float:
+
+def step_of(
+    optimizer: torch.optim.Optimizer, inputs: Tensor, labels: Tensor, draws: torch.Generator
+) -> float:
     optimizer.observe(inputs, draws)
     optimizer.zero_grad()
     loss = F.cross_entropy(optimizer.model(inputs), labels)
@@ -117,7 +121,7 @@ def ill_conditioned() -> tuple[Tensor, Tensor]:
 
 def steps_to(loss: float, model: nn.Module, spec: dict[str, object], most: int) -> int:
     inputs, labels = ill_conditioned()
-    optimizer, draws = optim.build(model, spec), generator("fisher")
+    optimizer, draws = optim.build(model, completed("optimizer", **spec)), generator("fisher")
     for step in range(most):
         if hasattr(optimizer, "observe"):
             optimizer.observe(inputs, draws)
@@ -228,7 +232,7 @@ def test_divergence_names_damping_and_learning_rate():
         "training diverged: after 0 steps the curvature of a layer is not finite or not positive;"
         " raise training.optimizer.damping or lower training.optimizer.lr"
     )
-    spec = {"name": "kfac", "lr": 1e30, "kl_clip": None, "momentum": 0.0}
+    spec = completed("optimizer", name="kfac", lr=1e30, kl_clip=None, momentum=0.0)
     with pytest.raises(InputError, match=r"raise training\.optimizer\.damping or lower [^\n]*\.lr"):
         train(resnet(), image_data(), TrainingSpec(4, 8, spec), 0)
 
@@ -242,7 +246,7 @@ def test_a_step_without_curvature_is_refused():
 
 @pytest.mark.parametrize(("sam_rho", "precision"), [(None, "fp32"), (0.02, "bf16")])
 def test_images_are_learnt_with_dropout(sam_rho, precision):
-    settings = {"name": "kfac", "lr": 0.02, "damping": 0.01, "inverse_every": 5}
+    settings = completed("optimizer", name="kfac", lr=0.02, damping=0.01, inverse_every=5)
     spec = TrainingSpec(
         10, 8, settings, sam_rho=sam_rho, dropout=0.1, precision=precision, test_every=10
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from study_cases import completed
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
@@ -36,7 +37,7 @@ AUGMENTATIONS = {
     "crop and masks": Augmentation(crop_padding=1, band_masks=1, time_masks=1),
 }
 SGD = {"name": "sgd", "lr": 0.01}
-KFAC = {"name": "kfac", "lr": 0.001, "damping": 0.1}
+KFAC = completed("optimizer", name="kfac", lr=0.001, damping=0.1)
 FEW = {
     "forward": {},
     "perturbation": {"samples": 2, "adaptive": {"samples": 4, "steps": 1}},
@@ -101,7 +102,7 @@ class Watched:
 def test_training_averaging_and_testing_see_contiguous_batches(name, channels):
     model = network(channels)
     watched = Watched(model)
-    for averaging in ({"name": "swa", "start": 0}, {"name": "ema"}):
+    for averaging in ({"name": "swa", "start": 0}, completed("averaging", name="ema")):
         spec = TrainingSpec(
             *(2, 5, SGD), sam_rho=0.05, augmentation=AUGMENTATIONS[name], averaging=averaging
         )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from study_cases import options
 from torch import nn
 from torch.nn import functional as F
 
@@ -29,6 +30,11 @@ SMALL = {
 }
 
 LAYERS = {"resnet18": 21, "vgg19": 18, "vit": 26, "cnn10": 10, "cnn14": 14}
+
+
+def cifar(architecture: str, **settings) -> NetworkSpec:
+    """Return the specification of an architecture for CIFAR, with its own options."""
+    return NetworkSpec(architecture, **CIFAR, options=options(architecture), **settings)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +72,7 @@ def parameter_count(model: nn.Module) -> int:
 @pytest.mark.parametrize(("architecture", "layers"), LAYERS.items())
 def test_the_number_of_weight_layers_is_the_papers(architecture, layers):
     with torch.device("meta"):
-        assert count_weight_layers(build(NetworkSpec(architecture, **CIFAR))) == layers
+        assert count_weight_layers(build(cifar(architecture))) == layers
 
 
 def test_weight_layers_are_linear_convolution_and_embedding_layers():
@@ -104,7 +110,7 @@ def test_vgg19_has_the_parameters_of_its_definition(input_size, flattened):
 @pytest.mark.parametrize("architecture", SMALL)
 @pytest.mark.parametrize("width", [0.001, 0.1, 0.25])
 def test_width_scales_the_features_and_never_below_one(architecture, width):
-    model = build(NetworkSpec(architecture, **CIFAR, width=width))
+    model = build(cifar(architecture, width=width))
     features = 2048 if architecture == "cnn14" else 512
     assert model.head.in_features == max(1, round(features * width))
     assert count_weight_layers(model) == LAYERS[architecture]
@@ -384,6 +390,7 @@ def test_specs_with_equal_values_are_equal_and_hash_alike():
     [
         ({"architecture": "resnet81"}, "did you mean 'resnet18'"),
         ({"architecture": "vit", "options": {"patchsize": 4}}, "did you mean 'patch_size'"),
+        ({"architecture": "vit"}, "vit: option 'patch_size' is missing; train the network again"),
         ({"options": {"patch_size": 4}}, "resnet18: unknown name 'patch_size'"),
         ({"architecture": "vgg19", "input_size": (64, 28)}, "64×28: both sides must be multiples"),
         ({"architecture": "vgg19", "input_size": (16, 64)}, "16×64: both sides must be multiples"),

@@ -5,14 +5,14 @@ import os
 import numpy as np
 import pytest
 import torch
-from study_cases import SCHEMA
+from study_cases import ROOT_SCHEMA
 from torch import nn
 
 from minimascope import registry
 from minimascope.errors import InputError
 from minimascope.networks import panns_pretrained as pretrained
 from minimascope.networks.panns_pretrained import load_pretrained
-from minimascope.study.schema import load_schema, options_of
+from minimascope.study.schema import options_of
 
 MELS = 64
 
@@ -238,7 +238,7 @@ def test_every_pretrained_network_has_what_loads_and_what_finds_its_weights():
     for name in names:
         component = registry.NETWORKS[name]
         # A file that is not looked for has to be named.
-        weights = options_of(name, load_schema(SCHEMA)["$defs"]["network"])["weights"]
+        weights = options_of(name, ROOT_SCHEMA["$defs"]["network"])["weights"]
         assert (name in registry.FIND_WEIGHTS) == ("default" in weights)
         # So that a change of what loads them counts as a change of the network.
         loader = registry.LOAD_PRETRAINED[name]

@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 import torch
+from study_cases import options
 
 from minimascope.networks import NetworkSpec, build, count_weight_layers
 
@@ -96,7 +97,8 @@ def test_full_networks_on_cifar100_are_as_large_as_their_description(
     architecture, description, parameters, layers
 ):
     with torch.device("meta"):
-        model = build(NetworkSpec(architecture, channels=3, input_size=(32, 32), classes=CLASSES))
+        own = options(architecture)
+        model = build(NetworkSpec(architecture, 3, (32, 32), CLASSES, options=own))
     counted = sum(parameter.numel() for parameter in model.parameters())
     assert counted == sum(size for size, _ in description) == parameters
     assert count_weight_layers(model) == sum(counts for _, counts in description) == layers

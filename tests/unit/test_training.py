@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from study_cases import completed
 from torch import nn
 
 from minimascope import training
@@ -46,8 +47,8 @@ def resnet(dropout: float = 0.0, channels: int = 1, width: float = 0.0625) -> No
 
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 # Of three steps in an epoch, some of which need neither new factors nor new inverses.
-KFAC = {"name": "kfac", "lr": 0.01, "damping": 0.01, "factor_every": 2, "inverse_every": 4}
-GDTUO = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 0.0001, "weight_decay": 0.01}
+KFAC = completed("optimizer", name="kfac", lr=0.01, damping=0.01, factor_every=2, inverse_every=4)
+GDTUO = completed("optimizer", name="gdtuo", lr=0.001, hyper_lr=0.0001, weight_decay=0.01)
 
 
 # 19 and 1 end with batches of one input, which only BatchNorm cannot have.
@@ -87,8 +88,8 @@ def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd(batch_size):
         {"name": "adam", "lr": 0.01, "betas": [0.8, 0.9]},
         {"name": "adamw", "lr": 0.01, "weight_decay": 0.1},
         {"name": "rmsprop", "lr": 0.01, "alpha": 0.9, "momentum": 0.5},
-        {"name": "kfac", "lr": 0.1, "damping": 0.1, "inverse_every": 10},
-        {"name": "gdtuo", "lr": 0.01, "hyper_lr": 0.0001, "weight_decay": 0.001},
+        completed("optimizer", name="kfac", lr=0.1, damping=0.1, inverse_every=10),
+        completed("optimizer", name="gdtuo", lr=0.01, hyper_lr=0.0001, weight_decay=0.001),
     ],
     ids=lambda spec: "-".join(spec),
 )

@@ -9,7 +9,7 @@ from torch import nn
 from minimascope.networks import NetworkSpec, build, initialise
 from minimascope.networks.vit import LocalitySelfAttention, ShiftedPatchTokenisation
 
-CIFAR = NetworkSpec("vit", channels=3, input_size=(32, 32), classes=10)
+CIFAR = NetworkSpec("vit", 3, (32, 32), 10, options={"patch_size": 4})
 SMALL = NetworkSpec("vit", 1, (8, 8), 10, width=0.125, options={"patch_size": 2})
 # Neither side is a multiple of the patch size.
 OBLONG = NetworkSpec("vit", 1, (7, 10), 10, width=0.125, options={"patch_size": 4})

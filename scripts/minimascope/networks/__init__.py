@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -78,10 +78,16 @@ def build(spec: NetworkSpec) -> nn.Module:
             f"architecture: {_unknown(spec.architecture, NETWORKS)}; known: {', '.join(NETWORKS)}"
         )
     builder = NETWORKS[spec.architecture].load()
-    own = signature(builder).parameters.keys() - {field.name for field in fields(spec)}
+    parameters = signature(builder).parameters
+    own = parameters.keys() - {field.name for field in fields(spec)}
     for option in spec.options:
         if option not in own:
             raise InputError(f"{spec.architecture}: {_unknown(option, own)}")
+    for option in own - spec.options.keys():
+        if parameters[option].default is Parameter.empty:
+            raise InputError(
+                f"{spec.architecture}: option {option!r} is missing; train the network again"
+            )
     _check_ranges(spec)
     return builder(
         channels=spec.channels,

@@ -132,7 +132,7 @@ def vit(
     classes: int,
     width: float = 1.0,
     dropout: float = 0.0,
-    patch_size: int = 4,
+    patch_size: int,
 ) -> Classifier:
     """Return the vision transformer with shifted patch tokenisation and locality self-attention.
 
