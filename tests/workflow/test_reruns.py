@@ -135,7 +135,14 @@ SAME = {
     "as it was": STUDY,
     "other order of keys": reordered(STUDY),
     "other order of seeds": study_with({"seeds": [1, 0]}),
-    "a default written out": study_with({"sharpness.perturbation.radius": 0.005}),
+    "defaults written out": study_with(
+        {
+            "sharpness.perturbation.radius": 0.005,
+            "datasets.digits.split_seed": 0,
+            "training.optimizer.nesterov": False,
+            "training.dropout": 0,
+        }
+    ),
 }
 
 
