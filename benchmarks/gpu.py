@@ -98,7 +98,8 @@ def timing(seconds: list[float], device: torch.device) -> Timing:
 
 def network(name: str, size: Size, device: torch.device) -> NormalisedInput:
     """Return an untrained network for images of CIFAR's shape."""
-    spec = NetworkSpec(name, 3, (32, 32), 10, width=size.width)
+    options = {"patch_size": 4} if name == "vit" else {}
+    spec = NetworkSpec(name, 3, (32, 32), 10, width=size.width, options=options)
     return NormalisedInput(initialise(spec, 0), [0.5], [0.5]).to(device)
 
 

@@ -4,8 +4,8 @@
 def raw_data(wildcards) -> list[str]:
     """What a source reads: official archives, or files that the study names."""
     source = STUDY.source_spec(wildcards.dataset)
-    named = (source[key] for key in ("table", "path") if key in source)
-    own = (Path(DATA_DIR, path) for path in named)
+    named = (source.get(key) for key in ("table", "path"))
+    own = (Path(DATA_DIR, path) for path in named if path)
     # What is missing, the job names with a remedy. A folder's own date says little.
     return official_files(source["source"]) + [
         raw_file(path) for path in own if path.is_file()
@@ -293,7 +293,7 @@ def is_printed(dataset: str, network: str) -> bool:
 def tables_of_figure(wildcards) -> dict[str, str]:
     """The tables that a figure is drawn from, by the names that a study's tables have."""
     name = wildcards.figure
-    tables = ALL_FIGURES[name].options
+    tables = ALL_FIGURES[name].needs
     if name not in PRINTED_FIGURES:
         return {table: results(f"tables/{table}.csv") for table in tables}
     return {

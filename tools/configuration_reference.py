@@ -2,12 +2,22 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
-from configuration_keys import Key, configuration_keys
+from minimascope.study.schema import in_yaml, load_schema, resolved
 
+SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
+# Sections with the keys of another one: listed once, under that one.
+SAME_AS = {
+    "datasets.<name>.training": "training",
+    "datasets.<name>.conditions.<name>": "training",
+    "datasets.<name>.sharpness": "sharpness",
+    "conditions.<name>": "training",
+}
+LIMITS = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 HEAD = """# Configuration
 
 <!-- Made by `make docs` from resources/config.schema.yaml; edit that file instead. -->
@@ -20,6 +30,10 @@ run: a key that stands twice, references that multiply, tags of a programming la
 templates (`__use_yte__: true`, with which Snakemake runs Python that stands in the file). Whoever
 calls `snakemake --configfile` with a stranger's study should run `make check STUDY=…` first.
 
+Options of a source, an architecture, an optimiser or an average stand under it: `noise of circles`
+is a key of a data set whose source is circles. What has no default has to be given, but for
+sections that a study may leave out. A default that is written out changes nothing.
+
 A run is trained with the settings of `training`, over which those of its data set and then those
 of its condition are laid, mapping by mapping. Each job depends on the part of the configuration
 that it uses and on nothing else: [reruns.md](reruns.md) says what runs again when it changes.
@@ -29,35 +43,52 @@ that it uses and on nothing else: [reruns.md](reruns.md) says what runs again wh
 """
 
 
-def row(key: Key) -> str:
-    """Return the table row of a key."""
-    if not key.schema:
-        return f"| `{key.path}` | as `{key.same_as}` | | |"
-    schema = key.schema
-    default = "" if schema.get("default", {}) == {} else f"`{json.dumps(schema['default'])}`"
+def rows(section: Mapping[str, Any], root: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the table rows of all keys below a section, in the order of the schema."""
+    for name, child in section.get("properties", {}).items():
+        yield from _row(f"{path}{name}", child, root)
+    # Components of equal options share a row.
+    owners: dict[str, list[str]] = {}
+    for components in section.get("options", {}).values():
+        for component, options in components.items():
+            for name, child in options.items():
+                owners.setdefault(json.dumps([name, child]), []).append(f"`{component}`")
+    for option, components in owners.items():
+        name, child = json.loads(option)
+        yield from _row(f"{path}{name}", child, root, f" of {', '.join(components)}")
+    if isinstance(items := section.get("additionalProperties"), Mapping) and "$ref" in items:
+        key = f"{path}<name>"
+        if key in SAME_AS:
+            yield f"| `{key}` | as `{SAME_AS[key]}` | | |"
+        else:
+            yield from rows(resolved(items, root), root, f"{key}.")
+
+
+def _row(
+    key: str, schema: Mapping[str, Any], root: Mapping[str, Any], of: str = ""
+) -> Iterator[str]:
+    schema = resolved(schema, root)
+    default = f"`{in_yaml(schema['default'])}`" if "default" in schema else ""
     meaning = escape(schema["description"], quote=False)
-    return f"| `{key.path}` | {_values(schema)} | {default} | {meaning} |"
+    yield f"| `{key}`{of} | {_values(schema)} | {default} | {meaning} |"
+    if key not in SAME_AS:
+        yield from rows(schema, root, f"{key}.")
 
 
 def _values(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        return ", ".join(f"`{in_yaml(value)}`" for value in schema["enum"])
     kinds = schema.get("type", "")
     text = " or ".join([kinds] if isinstance(kinds, str) else kinds)
     text = text.replace("object", "mapping").replace("array", "list")
-    limits = {
-        "minimum": "≥",
-        "maximum": "≤",
-        "exclusiveMinimum": ">",
-        "exclusiveMaximum": "<",
-    }
-    bounds = [f"{sign} {schema[key]}" for key, sign in limits.items() if key in schema]
+    bounds = [f"{sign} {schema[key]}" for key, sign in LIMITS.items() if key in schema]
     return ", ".join([text, *bounds])
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    print(HEAD + "\n".join(map(row, configuration_keys())))
+    schema = load_schema(SCHEMA)
+    print(HEAD + "\n".join(rows(schema, schema)))
 
 
 if __name__ == "__main__":

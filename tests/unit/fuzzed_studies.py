@@ -7,53 +7,24 @@ from typing import Any
 
 import yaml
 from hypothesis import strategies as st
-from study_cases import BASE, ROOT, SCHEMA
+from study_cases import BASE, ROOT, ROOT_SCHEMA
 
-from minimascope.study.config import load_schema, resolve_reference
+from minimascope.study.schema import component_of, options_of, resolved
 
-ROOT_SCHEMA = load_schema(SCHEMA)
 SHIPPED = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 }
 NAMES = ("a", "small", "large", "resnet", "vgg", "baseline", "sam", "initial", "x1", "A_b")
+HOSTILE_WORDS = r"""
+a/b ../../etc/passwd /etc/x C:\x ~ .. {x} {seed} {{ } { * ? [a] %s a;b -rf $(id) `id` =1+1 @x +1
+<script> &amp; | \ _ % # ' " é 😀 ﬁ on null nan 1e-3 1_000 0x10 None True __class__ names $ref
+training. training.optimizer.lr training.. training.optimizer initial all
+"""
 HOSTILE_TEXT = (
-    *("", " ", "\n", "a\n", "a b", "a/b", "../../etc/passwd", "/etc/x", "C:\\x", "~", ".."),
-    *(
-        "{x}",
-        "{seed}",
-        "{{",
-        "}",
-        "{",
-        "*",
-        "?",
-        "[a]",
-        "%s",
-        "$(id)",
-        "`id`",
-        "; id",
-        "a;b",
-        "-rf",
-    ),
-    *(
-        "=1+1",
-        "@x",
-        "+1",
-        "<script>",
-        "&amp;",
-        "|",
-        "\\",
-        "_",
-        "%",
-        "#",
-        "'",
-        '"',
-        "\x00",
-        "\x1b[2J",
-    ),
-    *("\u202eabc", "\ud800", "é", "😀", "ﬁ", "\ufeff", "a" * 30, "ab" * 25, "a1" * 200, "x" * 5000),
-    *("on", "null", "nan", "1e-3", "1_000", "0x10", "None", "True", "__class__", "names", "$ref"),
-    *("training.", "training.optimizer.lr", "training..", "training.optimizer", "initial", "all"),
+    *HOSTILE_WORDS.split(),
+    *("", " ", "\n", "a\n", "a b", "; id", "\x00", "\x1b[2J", "\u202eabc", "\ud800", "\ufeff"),
+    *("a" * 30, "ab" * 25, "a1" * 200, "x" * 5000),
 )
 HOSTILE_NUMBERS = (
     *(0, -0.0, -1, 1, 2, 3, 0.5, 2.0, 1e-320, 1e-12, 1e308, -1e308, 10**20, 2**31, 2**63, -(2**63)),
@@ -90,7 +61,7 @@ def of_schema(schema: Mapping[str, Any]) -> st.SearchStrategy:
 
 @st.composite
 def _of_schema(draw: st.DrawFn, schema: Mapping[str, Any]) -> Any:
-    schema = {**resolve_reference(schema, ROOT_SCHEMA), **schema}
+    schema = resolved(schema, ROOT_SCHEMA)
     if "enum" in schema:
         return draw(st.sampled_from(schema["enum"]))
     kinds = schema.get("type", "object")
@@ -139,11 +110,18 @@ def _lists(schema: Mapping[str, Any]) -> st.SearchStrategy:
 def _mappings(draw: st.DrawFn, schema: Mapping[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties", {})
     required = set(schema.get("required", ()))
-    optional = sorted(set(properties) - required)
+    value: dict[str, Any] = {}
+    for key in schema.get("options", ()):
+        if key in required or draw(st.booleans()):
+            value[key] = draw(of_schema(properties[key]))
+        own = options_of(component_of(value, schema), schema)
+        properties = properties | own
+        required |= {name for name in own if required and "default" not in own[name]}
+    optional = sorted(set(properties) - required - set(value))
     chosen = draw(st.sets(st.sampled_from(optional), max_size=3)) if optional else set()
-    value = {
-        key: draw(of_schema(properties[key])) for key in properties if key in required | chosen
-    }
+    for key in properties:
+        if key in (required | chosen) - set(value):
+            value[key] = draw(of_schema(properties[key]))
     if isinstance(schema.get("additionalProperties"), dict):
         least = schema.get("minProperties", 0)
         names = draw(st.lists(st.sampled_from(NAMES), min_size=least, max_size=2, unique=True))

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from study_cases import options
 from torch import nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -34,7 +35,9 @@ def randomise(model: nn.Module, inputs: torch.Tensor, seed: int = 0) -> nn.Modul
 
 def network(architecture: str, width: float = 1 / 64, seed: int = 0) -> NormalisedInput:
     """Return a randomised float64 network with four classes, in evaluation mode."""
-    spec = NetworkSpec(architecture, 1, SIZES[architecture], 4, width=width)
+    spec = NetworkSpec(
+        architecture, 1, SIZES[architecture], 4, width=width, options=options(architecture)
+    )
     model = NormalisedInput(initialise(spec, seed), [0.5], [0.25])
     return randomise(model, images(architecture, 64, seed).inputs, seed).double()
 

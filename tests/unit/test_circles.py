@@ -5,12 +5,13 @@ import math
 
 import pytest
 import torch
+from study_cases import component
 from torch import nn
 
-from minimascope.data.circles import load
 from minimascope.errors import InputError
 from minimascope.networks import NetworkSpec, build, count_weight_layers, features_and_head
 
+load = component("dataset", "circles")
 POINTS = {"channels": 2, "input_size": (1, 1), "classes": 2}
 
 
@@ -62,7 +63,9 @@ def test_the_perceptron_has_the_layers_of_its_definition(hidden_layers: int):
 
 
 def test_the_perceptron_is_a_chain_of_products_and_rectifiers():
-    model = build(NetworkSpec("mlp", channels=3, input_size=(2, 4), classes=5, width=0.07)).double()
+    model = build(
+        NetworkSpec("mlp", 3, (2, 4), 5, width=0.07, options={"hidden_layers": 2})
+    ).double()
     inputs = torch.randn(6, 3, 2, 4, dtype=torch.float64)
     hidden = inputs.reshape(6, 24)
     *body, head = [m for m in model.modules() if isinstance(m, nn.Linear)]

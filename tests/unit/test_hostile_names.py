@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from audio_cases import COLUMNS, ROWS, audio_folder
 from model_frames import domains_frame, models_frame
+from study_cases import component
 
 from minimascope.analysis.render import Fold, html, latex, page
-from minimascope.data.audio_folder import load as load_recordings
 from minimascope.errors import InputError
 from minimascope.plots import domains
 from minimascope.plots.style import save_svg
@@ -59,7 +59,7 @@ def test_a_table_of_recordings_with_a_formula_is_refused_by_name(tmp_path, colum
     ]
     audio_folder(tmp_path, rows)
     with pytest.raises(InputError, match=rf"table\.csv: {column} '=1\+1.*formula.*; rename it"):
-        load_recordings(tmp_path, "table.csv")
+        component("dataset", "audio_folder")(tmp_path, "table.csv")
 
 
 class Page(HTMLParser):

@@ -14,8 +14,7 @@ from tools import run_tool
 
 from minimascope.errors import InputError
 from minimascope.study.conditions import condition_rows
-from minimascope.study.config import MOST_VALUES
-from minimascope.study.file import read_study_file
+from minimascope.study.file import MOST_VALUES, read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.study import Study
 

@@ -48,6 +48,7 @@ def test_the_function_centric_runs_are_those_of_the_papers(name):
         assert spec["optimizer"] == {
             "name": "sgd",
             "momentum": 0.9,
+            "nesterov": False,
             "lr": 0.01 if dataset == "cifar100" else 0.001,
             "weight_decay": 5e-4 if decayed else 0.0,
         }

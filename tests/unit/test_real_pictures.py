@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def cifar10_jpeg() -> Dataset:
-    return image_folder.load(DATA, ARCHIVE)
+    return image_folder.load(DATA, ARCHIVE, image_size=None)
 
 
 def test_all_sixty_thousand_are_read(cifar10_jpeg: Dataset):

@@ -49,7 +49,7 @@ def test_every_figure_is_drawn_from_tables_that_some_study_has():
     kinds = FIGURES, DATASET_FIGURES, STUDY_FIGURES, PRINTED_FIGURES
     assert len(ALL_FIGURES) == sum(map(len, kinds))
     for name, figure in ALL_FIGURES.items():
-        assert figure.options <= FIRST | GIVEN, name
+        assert set(figure.needs) <= FIRST | GIVEN, name
 
 
 def test_what_is_in_print_is_shown_beside_data_of_its_kind():

@@ -8,7 +8,7 @@ from torch import nn
 
 from minimascope.networks import NetworkSpec, build, initialise
 
-CIFAR = NetworkSpec("vit", channels=3, input_size=(32, 32), classes=10)
+CIFAR = NetworkSpec("vit", 3, (32, 32), 10, options={"patch_size": 4})
 SMALL = NetworkSpec("vit", 1, (8, 8), 10, width=0.125, options={"patch_size": 2})
 # Sides that are no multiples of the patch size, and smaller than a patch.
 OBLONG = NetworkSpec("vit", 3, (7, 10), 10, width=0.125, options={"patch_size": 4})

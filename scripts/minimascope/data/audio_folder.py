@@ -13,7 +13,7 @@ MACOS_FOLDER = "__MACOSX"
 
 
 def load(
-    data_dir: Path, table: str, path: str | None = None, domain_column: str = "domain"
+    data_dir: Path, table: str, *, path: str | None, domain_column: str
 ) -> tuple[Recording, ...]:
     """Return the recordings of a table, in its order.
 

@@ -16,11 +16,12 @@ SEEDS = 2**32
 
 def load(
     data_dir: Path | None,
-    factor: float = 0.5,
-    noise: float = 0.1,
-    train_points: int = 200,
-    test_points: int = 1000,
-    seed: int = 0,
+    *,
+    factor: float,
+    noise: float,
+    train_points: int,
+    test_points: int,
+    seed: int,
 ) -> Dataset:
     """Return points of two circles around the origin, of radius 1 and ``factor``.
 

@@ -15,9 +15,7 @@ LARGEST_VALUE = 16
 IMAGE_SIZE = 8
 
 
-def load(
-    data_dir: Path, train_size: int = 500, split_seed: int = 0, image_size: int = IMAGE_SIZE
-) -> Dataset:
+def load(data_dir: Path, *, train_size: int, split_seed: int, image_size: int) -> Dataset:
     """Return the digits, split with the same share of each class in train and test.
 
     The rest of the 1,797 images is the test split. ``data_dir`` is not needed: the images are

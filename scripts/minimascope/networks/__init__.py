@@ -1,7 +1,8 @@
 """Networks as a body that computes features and a linear head that computes logits."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -74,13 +75,20 @@ def build(spec: NetworkSpec) -> nn.Module:
     if spec.architecture not in NETWORKS:
         hint = nearest(spec.architecture, NETWORKS)
         raise InputError(f"architecture: unknown name {spec.architecture!r}; {hint}")
-    component = NETWORKS[spec.architecture]
+    builder = NETWORKS[spec.architecture].load()
+    parameters = signature(builder).parameters
+    own = parameters.keys() - {field.name for field in fields(spec)}
     for option in spec.options:
-        if option not in component.options:
-            hint = nearest(option, component.options)
+        if option not in own:
+            hint = nearest(option, own)
             raise InputError(f"{spec.architecture}: unknown name {option!r}; {hint}")
+    for option in own - spec.options.keys():
+        if parameters[option].default is Parameter.empty:
+            raise InputError(
+                f"{spec.architecture}: option {option!r} is missing; train the network again"
+            )
     _check_ranges(spec)
-    return component.load()(
+    return builder(
         channels=spec.channels,
         input_size=spec.input_size,
         classes=spec.classes,

@@ -16,7 +16,7 @@ def mlp(
     classes: int,
     width: float,
     dropout: float,
-    hidden_layers: int = 2,
+    hidden_layers: int,
 ) -> Classifier:
     """Return a perceptron whose hidden layers have 100 · width units each.
 

@@ -132,7 +132,7 @@ def vit(
     classes: int,
     width: float,
     dropout: float,
-    patch_size: int = 4,
+    patch_size: int,
 ) -> Classifier:
     """Return the vision transformer with shifted patch tokenisation and locality self-attention.
 

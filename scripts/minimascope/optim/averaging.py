@@ -44,7 +44,7 @@ class StochasticWeightAverage(Average):
         start: that share, 0 … 1; the weights that the run would end with always count.
     """
 
-    def __init__(self, model: nn.Module, start: float = 0.75):
+    def __init__(self, model: nn.Module, start: float):
         super().__init__(model, avg_fn=get_swa_avg_fn())
         self.start = start
 
@@ -63,7 +63,7 @@ class ExponentialMovingAverage(Average):
         decay: what remains of the average in a step; it looks back about 1 / (1 - decay) steps.
     """
 
-    def __init__(self, model: nn.Module, decay: float = 0.999):
+    def __init__(self, model: nn.Module, decay: float):
         super().__init__(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
     def after_step(self, model: nn.Module) -> None:

@@ -5,6 +5,7 @@ optimizer"). They differentiate through the update by automatic differentiation;
 derivatives of Adam's update are written out, which leaves the training loop as it is.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,7 +35,7 @@ class Update(NamedTuple):
     exp_avg_sq: Tensor
 
 
-def hyper_parameters(lr: float, betas: tuple[float, float]) -> Tensor:
+def hyper_parameters(lr: float, betas: Sequence[float]) -> Tensor:
     """Return (lr, x₁, x₂) in float64, with β = (tanh x + 1) / 2 between 0 and 1 for every x."""
     halves = torch.logit(torch.tensor(betas, dtype=torch.float64)) / 2
     return torch.cat([torch.tensor([lr], dtype=torch.float64), halves])
@@ -110,11 +111,12 @@ class GDTUO(Optimizer):
     def __init__(
         self,
         model: nn.Module,
+        *,
         lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        hyper_lr: float = 1e-5,
+        betas: Sequence[float],
+        eps: float,
+        weight_decay: float,
+        hyper_lr: float,
     ):
         super().__init__(model.parameters(), {"lr": lr})
         self.parameters = self.param_groups[0]["params"]

@@ -48,14 +48,15 @@ class KFAC(SGD):
     def __init__(
         self,
         model: nn.Module,
+        *,
         lr: float,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        damping: float = 1e-3,
-        factor_decay: float = 0.95,
-        factor_every: int = 10,
-        inverse_every: int = 100,
-        kl_clip: float | None = 1e-3,
+        momentum: float,
+        weight_decay: float,
+        damping: float,
+        factor_decay: float,
+        factor_every: int,
+        inverse_every: int,
+        kl_clip: float | None,
     ):
         # Fused kernels would have torch move the count of steps to the GPU.
         super().__init__(model.parameters(), lr=lr, momentum=momentum, foreach=True)

@@ -4,6 +4,8 @@ Snakemake reads a study, too, and more freely: it keeps the last of two equal ke
 Python expressions of a file that says ``__use_yte__: true``. What is read here first is safe.
 """
 
+from collections.abc import Mapping
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,14 @@ from typing import Any
 import yaml
 
 from ..errors import InputError
-from .config import MOST_VALUES
+from .schema import path_text
 
 LARGEST_FILE = 2**18
+# More than any study has, little enough to be checked in seconds.
+MOST_VALUES = 20_000
+MOST_LEVELS = 20
+# Every whole number up to here is exact as a float, too.
+LARGEST_NUMBER = 2**53
 TEMPLATE_KEY = "__use_yte__"
 
 
@@ -113,3 +120,43 @@ def _cause(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or " ".join(str(error).split())
     return f"line {mark.line + 1}: {problem}" if mark else problem
+
+
+def with_text_keys(value: Any) -> Any:
+    """Return a copy of a value in which every key is text.
+
+    YAML 1.1 reads a bare ``on`` as true; a study means the word.
+
+    Raises:
+        InputError: more levels or values than a study can have, such as YAML's references to
+            itself make of a few lines, a number with more digits than any setting, or two keys that
+            are the same text.
+    """
+    values = count()
+
+    def copied(value: Any, path: tuple[str | int, ...]) -> Any:
+        if next(values) == MOST_VALUES or len(path) > MOST_LEVELS:
+            raise InputError(
+                f"{path_text(path[:3])}: holds more than {MOST_VALUES:,} values or"
+                f" {MOST_LEVELS} levels; a study has far fewer, so take out what repeats"
+            )
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise InputError(f"{path_text(path)}: must be between ±{LARGEST_NUMBER}; lower it")
+        if isinstance(value, list):
+            return [copied(item, (*path, place)) for place, item in enumerate(value)]
+        if not isinstance(value, Mapping):
+            return value
+        names: dict[str, Any] = {}
+        for key in value:
+            if (other := names.setdefault(_key_text(key), key)) is not key:
+                raise InputError(
+                    f"{path_text((*path, _key_text(key)))}: {other!r} and {key!r} are one name;"
+                    " rename one"
+                )
+        return {name: copied(value[key], (*path, name)) for name, key in names.items()}
+
+    return copied(value, ())
+
+
+def _key_text(key: Any) -> str:
+    return {"True": "on", "False": "off"}.get(str(key), str(key)) if type(key) is bool else str(key)

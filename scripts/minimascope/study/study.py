@@ -160,7 +160,7 @@ class Study:
         """Those figures whose tables the study has."""
         given = (name for table in self.tables.values() for name in table.gives)
         there = {*self._first_tables, *given}
-        return [name for name, figure in figures.items() if figure.options <= there]
+        return [name for name, figure in figures.items() if there.issuperset(figure.needs)]
 
     @property
     def figures(self) -> list[str]:

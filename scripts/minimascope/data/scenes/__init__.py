@@ -25,7 +25,7 @@ from .signals import SAMPLE_RATE
 SHORTEST_SECONDS = 0.5
 
 
-def write_scenes(folder: Path, *, clips: int = 27, seconds: float = 1.0, seed: int = 0) -> None:
+def write_scenes(folder: Path, *, clips: int, seconds: float, seed: int) -> None:
     """Write a data set in the layout of DCASE2020 Task 1A's development set.
 
     These are ``audio/<scene>-<city>-<location>-<segment>-<device>.wav`` (mono, 44.1 kHz, 24 bit)

@@ -1,0 +1,220 @@
+"""What a study must not say although its schema allows it: faults of several keys together."""
+
+import re
+from collections.abc import Iterable
+
+from ..data.log_mel_spec import LogMel
+from ..errors import InputError, nearest
+from ..registry import IMAGES, INITIAL, RECORDINGS, TUNED
+from .names import fault_of_name
+from .study import Study
+
+# Of the features: what is done to the sounds themselves.
+OF_THE_SIGNAL = ("seconds", "mixed_rates")
+# Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
+AUGMENTATIONS = {
+    IMAGES: ("crop_padding", "horizontal_flip", "resized_crop"),
+    RECORDINGS: ("band_masks", "time_masks"),
+}
+# Names become folders, and most file systems allow 255 bytes; Snakemake stops at a value whose end
+# is 20 times the same, as a rule that feeds itself makes it.
+LONGEST_NAME = 200
+LONGEST_PART = 255
+LONGEST_PATH = 1000
+# Control characters, halves of characters, and what Snakemake fills in.
+NOT_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff{}<>]")
+REPETITIVE = re.compile(r"(.+)\1{19}$")
+
+
+def check_study(study: Study) -> None:
+    """Raise InputError for the first fault, naming the key and the remedy."""
+    _check_measures(study)
+    _check_features(study)
+    _check_training(study)
+    _check_names(study)
+    _check_paths(study)
+    _check_networks(study)
+    _check_kinds(study)
+    _check_corrupted_sets(study)
+    _check_initial(study)
+    _check_interpolation(study)
+    if (baseline := study.config["analysis"]["baseline"]) is not None:
+        known("condition", [baseline], study.conditions, "analysis.baseline")
+
+
+def known(kind: str, names: Iterable[str], valid: Iterable[str], where: str) -> None:
+    """Refuse names of things that do not exist, with a hint at the one that comes closest."""
+    if unknown := sorted(set(names) - set(valid)):
+        raise InputError(f"{where}: no {kind} {unknown[0]!r}; {nearest(unknown[0], valid)}")
+
+
+def _check_measures(study: Study) -> None:
+    """Refuse a study without measures, or without those that its analysis needs."""
+    if not study.families:
+        raise InputError("sharpness: every family is null; measure at least one")
+    if study.config["analysis"]["minimum_train_accuracy"] and "forward" not in study.families:
+        raise InputError(
+            "analysis.minimum_train_accuracy: training accuracy is of the family forward; set"
+            " sharpness.forward to {}"
+        )
+
+
+def _check_features(study: Study) -> None:
+    """Refuse log-mels that cannot be computed, before anything is downloaded."""
+    for dataset in study.recordings:
+        features = study.features_spec(dataset)
+        try:
+            LogMel(**{key: features[key] for key in features if key not in OF_THE_SIGNAL})
+        except InputError as error:
+            raise InputError(f"datasets.{dataset}.features.{error}") from None
+
+
+def _check_training(study: Study) -> None:
+    """Refuse settings of an optimiser that exclude each other."""
+    for (_, condition), training in study.training.items():
+        optimizer, where = training["optimizer"], f"conditions.{condition}"
+        if optimizer.get("nesterov") and not optimizer["momentum"]:
+            raise InputError(f"{where}.optimizer.nesterov: needs a momentum above 0; add it")
+        if optimizer["name"] in TUNED and training["schedule"]["name"] != "constant":
+            raise InputError(
+                f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
+                " schedule to {name: constant}"
+            )
+
+
+def _check_names(study: Study) -> None:
+    """Refuse names that no file can have, or whose files are those of other names."""
+    name, end = study.config["study"], "-published"
+    if name.casefold().endswith(end):
+        raise InputError(
+            f"study: results/{name} is for {name[: -len(end)]} under protocol published; rename it"
+        )
+    for taken, owner in (
+        ("compared", "comparisons of studies"),
+        ("print", "what no study decides"),
+    ):
+        if name.casefold() == taken:
+            raise InputError(f"study: results/{name} is for {owner}; rename it")
+    sections = {key: study.config[key] for key in ("datasets", "networks")}
+    for section, names in {**sections, "conditions": study.conditions}.items():
+        in_lower_case: dict[str, str] = {}
+        for name in names:
+            _check_name(name)
+            # Some disks take both for one.
+            if (other := in_lower_case.setdefault(name.casefold(), name)) != name:
+                raise InputError(
+                    f"{section}.{name}: differs from {other} in its capitals alone; rename one"
+                )
+    if INITIAL in study.conditions:
+        raise InputError(
+            f"conditions.{INITIAL}: this is the name of the weights before training; rename it"
+        )
+
+
+def _check_name(name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"{name}: {len(name)} characters are too many for the name of a folder; at most"
+            f" {LONGEST_NAME}"
+        )
+    if fault := fault_of_name(name):
+        raise InputError(f"{name}: {fault}; choose another name")
+    if REPETITIVE.search(name):
+        raise InputError(f"{name}: ends with 20 times the same; choose another name")
+
+
+def _check_paths(study: Study) -> None:
+    """Refuse paths that no system has, or into which Snakemake reads wildcards."""
+    paths = {"data_dir": study.config["data_dir"]}
+    for section, keys in (("datasets", ("path", "table")), ("networks", ("weights",))):
+        for name, spec in study.config[section].items():
+            paths |= {f"{section}.{name}.{key}": spec[key] for key in keys if spec.get(key)}
+    for where, path in paths.items():
+        if found := NOT_IN_PATHS.search(path):
+            raise InputError(f"{where}: {found[0]!r} cannot stand in a path here; rename the file")
+        if len(path) > LONGEST_PATH or any(
+            len(part.encode()) > LONGEST_PART for part in path.split("/")
+        ):
+            raise InputError(f"{where}: {path[:20]!r}… is too long for a path; shorten it")
+
+
+def _check_networks(study: Study) -> None:
+    """Refuse networks and conditions of a data set that do not exist, and unused networks."""
+    networks = study.config["networks"]
+    for dataset, spec in study.config["datasets"].items():
+        where = f"datasets.{dataset}"
+        known("condition", spec["conditions"], study.config["conditions"], f"{where}.conditions")
+        known("network", spec["networks"] or (), networks, f"{where}.networks")
+    if unused := set(networks) - {network for _, network in study.pairs}:
+        raise InputError(
+            f"networks.{min(unused)}: no data set lists it under networks; add it to one"
+        )
+
+
+def _check_corrupted_sets(study: Study) -> None:
+    """Refuse a published corrupted set that does not belong to a data set's test split."""
+    for dataset, spec in study.config["datasets"].items():
+        name = spec["corrupted"]
+        if name == "generated" and study.kind(dataset) != IMAGES:
+            raise InputError(
+                f"datasets.{dataset}.corrupted: corruptions are made for images, not for"
+                f" {study.kind(dataset)}; leave it out"
+            )
+        if name in ("generated", "none", None):
+            continue
+        if spec["source"] != name.removesuffix("_c"):
+            raise InputError(
+                f"datasets.{dataset}.corrupted: {name} is no corrupted copy of {spec['source']};"
+                " set it to generated"
+            )
+        if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):
+            raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
+        if name != "tiny_imagenet_c" and spec["test_samples"] is not None:
+            raise InputError(
+                f"datasets.{dataset}.test_samples: {name} belongs to the whole test split; leave"
+                " it out, or set corrupted to generated"
+            )
+
+
+def _check_kinds(study: Study) -> None:
+    """Refuse what is made for images on recordings or points, and the other way round."""
+    for (dataset, condition), training in study.training.items():
+        where = f"conditions.{condition}"
+        for kind, keys in AUGMENTATIONS.items():
+            wrong = [key for key in keys if (training["augment"] or {}).get(key)]
+            if wrong and kind != study.kind(dataset):
+                raise InputError(
+                    f"{where}.augment.{wrong[0]}: augments {kind}, which {dataset} has none of;"
+                    " leave it out"
+                )
+        if training["sampling"] == "domain_balanced" and not study.has_recordings(dataset):
+            raise InputError(
+                f"{where}.sampling: {dataset} has no domains to balance; set it to shuffled"
+            )
+
+
+def _check_initial(study: Study) -> None:
+    """Refuse what the initial weights cannot be measured on, or a study of these alone."""
+    wanted = study.config["sharpness"]
+    if "final" not in wanted["on"]:
+        raise InputError("sharpness.on: lists no 'final', without which nothing can be compared")
+    if "initial" in wanted["on"] and "augmented" in wanted["view"]:
+        for dataset in study.config["datasets"]:
+            if len(study.augmentations(dataset)) > 1:
+                raise InputError(
+                    "sharpness.view: augmented data of the initial weights need one augmentation,"
+                    f" but conditions on {dataset} differ in theirs; leave out view augmented"
+                )
+
+
+def _check_interpolation(study: Study) -> None:
+    """Refuse lines and planes through conditions that do not exist, or none at all."""
+    if study.interpolation is None:
+        return
+    paths = {kind: study.interpolation[kind] for kind in ("lines", "planes")}
+    if not any(paths.values()):
+        raise InputError("sharpness.interpolation: has neither lines nor planes; add one")
+    for kind, wanted in paths.items():
+        names = {name for path in wanted for name in path}
+        valid = [INITIAL, *study.conditions]
+        known("condition", names, valid, f"sharpness.interpolation.{kind}")

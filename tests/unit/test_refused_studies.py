@@ -1,0 +1,241 @@
+"""What no study may say, and the line that is said of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from study_cases import BASE, SCHEMA, refusal
+
+from minimascope.errors import InputError
+from minimascope.study.loading import deep_merge, load_study
+
+# Beside the images of the small study, and instead of them.
+SOUNDS = yaml.safe_load("datasets: {sounds: {source: audio_folder, table: mine.csv}}")
+POINTS = yaml.safe_load(
+    "{datasets: {small: {source: circles}}, networks: {vgg: {architecture: mlp}}}"
+)
+
+# What a study changes, as YAML, and how the line begins that it is refused with.
+FAULTS = """
+seed: [0]
+  seed: unknown key; did you mean 'seeds'?
+seeds: "0"
+  seeds: expected array, got the text '0' (in YAML write 0.0)
+training: {optimizer: {lr: 1e-8}}
+  training.optimizer.lr: expected number, got the text '1e-8' (in YAML write 1.0e-08)
+seeds: [1, 1]
+  seeds: lists a value twice; give each once
+seeds: [-1]
+  seeds[0]: must be at least 0, got -1
+seeds: [4294967296]
+  seeds[0]: must be at most 4294967295
+seeds: []
+  seeds: is empty; give at least 1
+sweeps: {s: {axes: {}}}
+  sweeps.s.axes: is empty; give at least 1
+networks: null
+  networks: expected object, got nothing
+networks: {vgg: {}, other: {width: 1}}
+  networks.other: 'architecture' is missing; add it
+networks: {vgg: {architecture: resnet}}
+  networks.vgg.architecture: unknown name 'resnet'; did you mean 'resnet18'?
+networks: {vgg: {architecture: pretrained_cnn10}}
+  networks.vgg: 'weights' is missing; add it
+networks: {vgg: {patch_size: 4}}
+  networks.vgg.patch_size: not a setting of vgg19; valid: width
+networks: {vgg: {widht: 4}}
+  networks.vgg.widht: not a setting of vgg19; did you mean 'width'?
+conditions: {true: {}, "on": {}}
+  conditions.on: True and 'on' are one name; rename one
+datasets: {small: {1: 1, "1": 2}}
+  datasets.small.1: 1 and '1' are one name; rename one
+conditions: {a b: {}}
+  conditions: 'a b' does not match ^[A-Za-z][A-Za-z0-9_]*\\Z
+conditions: {SAM: {}}
+  conditions.SAM: differs from sam in its capitals alone; rename one
+conditions: {initial: {}}
+  conditions.initial: this is the name of the weights before training; rename it
+study: ../x
+  study: '../x' does not match ^[A-Za-z][A-Za-z0-9_-]*\\Z
+study: Compared
+  study: results/Compared is for comparisons of studies; rename it
+study: Print
+  study: results/Print is for what no study decides; rename it
+study: my-Published
+  study: results/my-Published is for my under protocol published; rename it
+training: {label_noise: 1.5}
+  training.label_noise: must be at most 1, got 1.5
+conditions: {a: {sam: {}}}
+  conditions.a.sam: 'rho' is missing; add it
+conditions: {a: {optimizer: {name: adam}}}
+  conditions.a.optimizer: 'lr' is missing; add it
+conditions: {a: {optimizer: {name: adam, lr: 1.0, momentum: 0.9}}}
+  conditions.a.optimizer.momentum: not a setting of adam; valid: betas, eps, lr, weight_decay
+conditions: {a: {optimizer: {beta: [0.9, 0.9]}}}
+  conditions.a.optimizer.beta: unknown key; did you mean 'betas'?
+conditions: {a: {optimizer: {betas: [0.9, 0.9]}}}
+  conditions.a.optimizer.betas: not a setting of sgd; valid: lr, momentum, nesterov, weight_decay
+training: {optimizer: {name: adam, lr: 1, betas: [0.9]}}
+  training.optimizer.betas: has only 1; give at least 2
+conditions: {a: {optimizer: {nesterov: true}}}
+  conditions.a.optimizer.nesterov: needs a momentum above 0; add it
+conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: cosine}}}
+  conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
+sweeps: {s: {axes: {training.epochz: [1]}}}
+  conditions.baseline-epochz1.epochz: unknown key; did you mean 'epochs'?
+sweeps: {s: {axes: {training.epochs: [30]}, conditions: [nobody]}}
+  sweeps.s.conditions: no condition 'nobody'; valid: baseline, sam
+sweeps: {s: {axes: {training.epochs: [3]}}, t: {axes: {training.epochs: [3]}}}
+  sweeps.t: condition 'baseline-epochs3' exists already; rename one
+datasets: {small: {path: x}}
+  datasets.small.path: not a setting of digits; valid: augment_test, conditions,
+datasets: {small: {features: {mels: 40}}}
+  datasets.small.features: not a setting of digits; valid:
+datasets: {large: {conditions: {sum: {epochs: 1}}}}
+  datasets.large.conditions: no condition 'sum'; did you mean 'sam'?
+datasets: {large: {networks: [vgh]}}
+  datasets.large.networks: no network 'vgh'; did you mean 'vgg'?
+datasets: {large: {networks: []}}
+  datasets.large.networks: is empty
+datasets: {small: {networks: [resnet]}, large: {networks: [resnet]}}
+  networks.vgg: no data set lists it under networks; add it to one
+datasets: {large: {source: cifar100, corrupted: cifar10_c}}
+  datasets.large.corrupted: cifar10_c is no corrupted copy of cifar100; set it to generated
+datasets: {large: {source: digits, corrupted: tiny_imagenet_c}}
+  datasets.large.corrupted: tiny_imagenet_c is no corrupted copy of digits
+datasets: {large: {corrupted: cifar10_c, test_samples: 100}}
+  datasets.large.test_samples: cifar10_c belongs to the whole test split
+evaluation: {corruptions: {names: [fogg]}}
+  evaluation.corruptions.names[0]: unknown name 'fogg'; did you mean 'fog'?
+sharpness: {forward: null, perturbation: null}
+  sharpness: every family is null; measure at least one
+{analysis: {minimum_train_accuracy: 0.5}, sharpness: {forward: null}}
+  analysis.minimum_train_accuracy: training accuracy is of the family forward; set sharpness.
+analysis: {baseline: basline}
+  analysis.baseline: no condition 'basline'; did you mean 'baseline'?
+sharpness: {on: [initial]}
+  sharpness.on: lists no 'final'
+sharpness: {view: [sharp]}
+  sharpness.view[0]: unknown name 'sharp'; valid: clean
+sharpness: {hessian: {trace_products: 10}}
+  sharpness.hessian.trace_products: 10 is not a multiple of 3
+sharpness: {interpolation: {}}
+  sharpness.interpolation: has neither lines nor planes; add one
+sharpness: {interpolation: {lines: [[initial, base]]}}
+  sharpness.interpolation.lines: no condition 'base'; did you mean 'baseline'?
+datasets: {large: {sharpness: {hessian: {}}}}
+  datasets.large.sharpness.hessian: a data set can change the settings of measures that
+datasets: {large: {sharpness: {forward: null}}}
+  datasets.large.sharpness.forward: a data set can change
+datasets: {large: {sharpness: {view: [augmented]}}}
+  datasets.large.sharpness.view: a data set can change
+datasets: {large: {sharpness: {forward: {share: 1}}}}
+  datasets.large.sharpness.forward.share: unknown key; valid: published, published_share
+datasets: {large: {sharpness: {forward: {published_share: 2}}}}
+  datasets.large.sharpness.forward.published_share: must be at most 1, got 2
+datasets: {large: {sharpness: {forward: 1}}}
+  datasets.large.sharpness.forward: expected object or null, got 1
+toy_fits: {functions: [boot]}
+  toy_fits.functions[0]: unknown name 'boot'; did you mean 'booth'?
+toy_fits: {epochs: [0]}
+  toy_fits.epochs[0]: must be at least 1
+toy_fits: {radii: []}
+  toy_fits.radii: is empty
+toy_fits: {perturbations: 1}
+  toy_fits.perturbations: must be at least 2
+toy_fits: {seeds: [1]}
+  toy_fits.seeds: unknown key
+"""
+OF_SOUNDS = """
+conditions: {sam: {augment: {crop_padding: 2}}}
+  conditions.sam.augment.crop_padding: augments images, which sounds has none of; leave it out
+conditions: {sam: {augment: {time_masks: 2}}}
+  conditions.sam.augment.time_masks: augments recordings, which small has none of; leave it out
+training: {sampling: domain_balanced}
+  conditions.baseline.sampling: small has no domains to balance; set it to shuffled
+datasets: {sounds: {table: null}}
+  datasets.sounds.table: expected string, got nothing
+datasets: {sounds: {corrupted: generated}}
+  datasets.sounds.corrupted: corruptions are made for images, not for recordings; leave it out
+datasets: {sounds: {features: {mel: 40}}}
+  datasets.sounds.features.mel: unknown key; did you mean 'mels'?
+datasets: {sounds: {features: {f_max: 9000}}}
+  datasets.sounds.features.f_max: bands from f_min 50.0 to f_max 9000.0 Hz
+datasets: {sounds: {source: dcase2020}}
+  datasets.sounds.table: not a setting of dcase2020
+"""
+OF_POINTS = """
+datasets: {small: {corrupted: generated}}
+  datasets.small.corrupted: corruptions are made for images, not for points; leave it out
+conditions: {sam: {augment: {crop_padding: 1}}}
+  conditions.sam.augment.crop_padding: augments images, which small has none of; leave it out
+datasets: {small: {factor: 1.0}}
+  datasets.small.factor: must be less than 1, got 1.0
+datasets: {small: {noise: -0.5}}
+  datasets.small.noise: must be at least 0, got -0.5
+datasets: {small: {train_size: 9}}
+  datasets.small.train_size: not a setting of circles; did you mean 'train_samples'?
+"""
+
+
+def cases(text: str, base: dict[str, Any]) -> Iterator:
+    """Yield what changes the small study, and how the refusal begins, of a text above."""
+    lines = list(map(str.strip, text.strip().splitlines()))
+    for changes, message in zip(lines[::2], lines[1::2], strict=True):
+        yield pytest.param(deep_merge(base, yaml.safe_load(changes)), message, id=message[:60])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [*cases(FAULTS, {}), *cases(OF_SOUNDS, SOUNDS), *cases(OF_POINTS, POINTS)],
+)
+def test_a_fault_is_told_in_one_line_with_its_path(changes, message):
+    assert refusal(**changes).startswith(message)
+
+
+@pytest.mark.parametrize("protocol", ["published", "corrected"])
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"training": {"epochz": 7}}, "training.epochz: unknown key; did you mean 'epochs'"),
+        ({"nonsense": 1}, "nonsense: unknown key; valid:"),
+        ({"datasets": {"large": {"corrupted": "c"}}}, "datasets.large.corrupted: unknown name"),
+        ({"seeds": [1, 1]}, "seeds: lists a value twice"),
+        ([1], "published: expected object, got a list"),
+    ],
+)
+def test_a_fault_inside_the_published_section_is_told(section, message, protocol):
+    assert refusal(protocol=protocol, published=section).startswith(message)
+
+
+@pytest.mark.parametrize("section", ["datasets", "networks", "training", "conditions"])
+@pytest.mark.parametrize("toys", [{}, {"toy_fits": {}}])
+def test_sections_of_networks_are_left_out_together_or_not_at_all(section: str, toys):
+    config = {key: value for key, value in BASE.items() if key != section} | toys
+    with pytest.raises(InputError, match=f"^configuration: '{section}' is missing; add it$"):
+        load_study(config, SCHEMA)
+
+
+def test_a_study_without_networks_needs_toy_fits():
+    with pytest.raises(InputError, match=r"^configuration: 'datasets' is missing; add it$"):
+        load_study({"study": "toys", "seeds": [0], "toy_functions": True}, SCHEMA)
+
+
+def test_what_no_layer_gives_is_missing():
+    training = {"epochs": 1, "batch_size": 2}
+    with pytest.raises(InputError, match=r"^conditions\.baseline: 'optimizer' is missing; add it$"):
+        load_study(BASE | {"training": training}, SCHEMA)
+
+
+def test_a_published_set_needs_one_of_the_corruptions_that_it_has():
+    large = {"source": "tiny_imagenet", "corrupted": "tiny_imagenet_c"}
+    told = refusal(datasets={"large": large}, evaluation={"corruptions": {"names": ["spatter"]}})
+    assert told == "evaluation.corruptions.names: tiny_imagenet_c has none of them; add another"
+
+
+def test_augmented_data_of_initial_weights_need_one_augmentation():
+    conditions = {"sam": {"augment": {"crop_padding": 1}}, "other": {"augment": {}}}
+    sharpness = {"on": ["final", "initial"], "view": ["augmented"]}
+    told = refusal(sharpness=sharpness, conditions=conditions)
+    assert told.startswith("sharpness.view: augmented data of the initial weights need one")
