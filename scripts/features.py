@@ -3,7 +3,7 @@
 import json
 
 from minimascope.data.features import extract
-from minimascope.data.log_mel import LogMel
+from minimascope.data.log_mel_spec import LogMel
 from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
 from minimascope.data.recordings import read_recordings

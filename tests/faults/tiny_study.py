@@ -1,12 +1,10 @@
 """One network from its archive to its tables, to be run again and again, and disturbed."""
 
-import io
 import os
 import pickle
 import re
 import signal
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from outputs import outputs
+from packing import packed
 from small_study import Project, study_with
 
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -63,12 +62,8 @@ def write_archive(path: Path, images: int = IMAGES_PER_BATCH) -> None:
     }
     files["batches.meta"] = {b"label_names": [b"class%d" % number for number in range(10)]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
-        for name, value in files.items():
-            content = pickle.dumps(value, protocol=2)
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+    contents = {name: pickle.dumps(value, protocol=2) for name, value in files.items()}
+    packed(path, {f"cifar-10-batches-py/{name}": data for name, data in contents.items()})
 
 
 def unlock(project: Project) -> None:

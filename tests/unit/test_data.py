@@ -179,8 +179,9 @@ def test_augmentation_equals_torchvisions_crop_and_flip_with_the_same_draws(dtyp
 
 
 def test_augmentation_of_nothing_changes_nothing():
-    images = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
-    assert torch.equal(augment(images, Augmentation(), generator(0)), images)
+    images, draws = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8), generator(0)
+    assert torch.equal(augment(images, Augmentation(), draws), images)
+    assert torch.equal(draws.get_state(), generator(0).get_state())
 
 
 def test_every_crop_is_as_likely_as_any_other():

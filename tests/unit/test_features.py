@@ -24,7 +24,7 @@ from refusals import refused
 from minimascope.data import audio_folder as source
 from minimascope.data import dcase2020, features
 from minimascope.data.features import extract, names_in_order
-from minimascope.data.log_mel import LogMel
+from minimascope.data.log_mel_spec import LogMel
 from minimascope.data.prepared import Dataset, load_dataset, save_dataset
 from minimascope.data.recordings import Recording
 from minimascope.data.sound import read_sound

@@ -9,7 +9,8 @@ import pytest
 import torch
 from audio_cases import noise
 
-from minimascope.data.log_mel import LogMel, log_mel, resample
+from minimascope.data.log_mel import log_mel
+from minimascope.data.log_mel_spec import LogMel
 from minimascope.errors import InputError
 
 SPECS = (
@@ -70,21 +71,6 @@ def test_a_sound_twice_as_loud_has_six_decibels_more_and_silence_the_floor():
     louder = log_mel(2 * waveform, LogMel()) - log_mel(waveform, LogMel())
     assert louder.sub(20 * math.log10(2)).abs().max() < 1e-3
     assert log_mel(torch.zeros(1, 4000), LogMel()).eq(-100).all()
-
-
-@pytest.mark.parametrize(("rate", "wanted"), [(44100, 16000), (8000, 16000), (48000, 32000)])
-def test_a_resampled_tone_is_the_tone_at_the_other_rate(rate, wanted):
-    tone = torch.sin(2 * math.pi * 440 * torch.arange(rate, dtype=torch.float64) / rate)
-    found = resample(tone[None].float(), rate, wanted)[0]
-    expected = torch.sin(2 * math.pi * 440 * torch.arange(wanted, dtype=torch.float64) / wanted)
-    assert len(found) == wanted
-    # the ends lack the samples beyond them
-    assert (found - expected)[100:-100].abs().max() < 5e-3
-
-
-def test_what_a_lower_rate_cannot_hold_is_filtered_out():
-    tone = torch.sin(2 * math.pi * 12_000 * torch.arange(44100) / 44100)
-    assert resample(tone[None], 44100, 16000)[0, 100:-100].abs().max() < 5e-3
 
 
 @pytest.mark.parametrize(

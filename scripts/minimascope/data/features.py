@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torchaudio.functional import resample
 
 from ..errors import InputError
 from ..jobs.progress import progress
-from .log_mel import LogMel, log_mel, resample
+from .log_mel import log_mel
+from .log_mel_spec import LogMel
 from .prepared import Dataset, Split
 from .recordings import SPLITS, Recording
 from .sound import encoded_sounds, read_sound

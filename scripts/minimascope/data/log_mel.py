@@ -6,13 +6,6 @@ import torchaudio
 from ..errors import InputError
 from .log_mel_spec import LogMel
 
-__all__ = ["LogMel", "log_mel", "resample"]
-
-
-def resample(waveforms: torch.Tensor, rate: int, wanted: int) -> torch.Tensor:
-    """Return waveforms [n, samples] at another sample rate, [n, ⌈samples · wanted / rate⌉]."""
-    return torchaudio.functional.resample(waveforms, rate, wanted)
-
 
 def log_mel(waveforms: torch.Tensor, spec: LogMel) -> torch.Tensor:
     """Return the power of each mel band in each frame, in dB: 10 log₁₀ max(power, 1e-10).
