@@ -74,6 +74,18 @@ def test_impulse_responses_have_minimum_phase(name):
     assert np.abs(turned).max() < 0.05
 
 
+def test_unseen_devices_hear_narrower_bands():
+    frequency = np.geomspace(50, 16_000, 500)
+
+    def octaves(name: str) -> float:
+        level = designed(name, frequency)
+        loud = frequency[level > level.max() - 6]
+        return math.log2(loud[-1] / loud[0])
+
+    seen = [octaves(name) for name in DEVICES if name not in UNSEEN]
+    assert max(map(octaves, UNSEEN)) < min(seen)
+
+
 @pytest.mark.parametrize("name", SIMULATED)
 def test_a_steady_sine_follows_the_static_curve(name):
     device = DEVICES[name]
