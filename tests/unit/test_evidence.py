@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from claim_cases import values_and_conditions
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from minimascope.analysis.comparable import p_above_zero, welch
+from minimascope.analysis.comparable import measured, p_above_zero, welch
 from minimascope.analysis.evidence import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -74,13 +75,14 @@ def test_what_is_not_known_neither_supports_nor_contradicts():
 
 
 def test_a_paired_difference_has_the_p_value_of_students_t():
-    random = np.random.default_rng(0)
-    first, second = random.normal(0.5, 1, 6), random.normal(0, 1, 6)
-    difference = first - second
-    expected = stats.ttest_rel(first, second, alternative="greater").pvalue
-    mean, error = difference.mean(), stats.sem(difference)
-    assert p_above_zero(mean, error, 5) == pytest.approx(expected)
-    assert p_above_zero(-mean, error, 5) == pytest.approx(1 - expected)
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=0.5)
+    [network] = measured(values, conditions)
+    rows = values[values["measure"] == "sam_sharpness"]
+    seeds = rows.pivot(index="seed", columns="condition", values="value")
+    expected = stats.ttest_rel(seeds["noise"], seeds["baseline"], alternative="greater").pvalue
+    found = network.p_larger
+    assert found["sam_sharpness", "noise", "baseline"] == pytest.approx(expected)
+    assert found["sam_sharpness", "baseline", "noise"] == pytest.approx(1 - expected)
 
 
 def test_a_difference_of_printed_means_has_the_p_value_of_welchs_t():

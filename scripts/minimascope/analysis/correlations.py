@@ -1,6 +1,7 @@
 """How closely sharpness goes with evaluations over models: three correlations with intervals."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,9 @@ def correlations(
     all, has no value, and ``note`` says why.
 
     Args:
-        models: those correlated.
+        models: one row each.
         sharpness: columns of it.
-        evaluations: columns of it.
+        evaluations: likewise.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
         resamples: of the bootstrap.
 
@@ -57,16 +58,11 @@ def correlations(
     rows = []
     for (dataset, network), group in groups(models):
         kept = converged(group, minimum_train_accuracy)
-        for measure in sharpness:
-            for evaluation in evaluations:
-                origin = {
-                    "dataset": dataset,
-                    "network": network,
-                    "left_out": len(group) - len(kept),
-                }
-                origin |= {"sharpness": measure, "evaluation": evaluation}
-                found = correlate(kept[measure], kept[evaluation], resamples)
-                rows += [origin | row for row in found]
+        origin = {"dataset": dataset, "network": network, "left_out": len(group) - len(kept)}
+        for measure, evaluation in product(sharpness, evaluations):
+            names = {"sharpness": measure, "evaluation": evaluation}
+            found = correlate(kept[measure], kept[evaluation], resamples)
+            rows += [origin | names | row for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

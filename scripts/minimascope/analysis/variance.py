@@ -40,7 +40,7 @@ def variance_shares(
     A share that the design cannot tell is NaN, and ``note`` says why.
 
     Args:
-        models: those that vary.
+        models: one row each.
         sharpness: columns of it.
         minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
 
