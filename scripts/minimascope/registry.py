@@ -4,22 +4,22 @@ The tables hold names and places only, so that a configuration can be checked wi
 torch; a component is imported when it is first used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component lives (``module:function``), and what it is about.
+    """Where a component lives (``module:function``); its options stand in the schema of studies.
 
-    Its options stand in the schema of the configuration. ``gives`` names what it computes, and
-    ``needs`` the tables of the study that it takes (results/<study>/tables/<name>.csv).
+    ``needs`` are the tables of the study that it takes first (results/<study>/tables/<name>.csv);
+    ``gives`` names what it computes.
     """
 
     location: str
-    gives: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
 
     def load(self) -> Callable:
         """Import and return the component."""
@@ -32,8 +32,8 @@ def load(location: str) -> Callable:
     return getattr(import_module(f".{module}", __package__), name)
 
 
-def _figure(location: str, *tables: str) -> Component:
-    return Component(location, needs=tables)
+def _component(location: str, *needs: str, gives: Iterable[str] = ()) -> Component:
+    return Component(location, needs, tuple(gives))
 
 
 # The weights that all conditions of a seed start from, where a condition is expected.
@@ -41,32 +41,32 @@ INITIAL = "initial"
 # How names of networks start that begin with published weights, of ImageNet or AudioSet.
 PRETRAINED = "pretrained_"
 NETWORKS = {
-    "resnet18": Component("networks.resnet:resnet18"),
-    "vgg19": Component("networks.vgg:vgg19"),
-    "vit": Component("networks.vit:vit"),
-    "mlp": Component("networks.mlp:mlp"),
-    "cnn10": Component("networks.panns:cnn10"),
-    "cnn14": Component("networks.panns:cnn14"),
-    "pretrained_resnet18": Component("networks.torchvision_pretrained:resnet18"),
-    "pretrained_vgg19_bn": Component("networks.torchvision_pretrained:vgg19_bn"),
-    "pretrained_cnn10": Component("networks.panns_pretrained:cnn10"),
-    "pretrained_cnn14": Component("networks.panns_pretrained:cnn14"),
+    "resnet18": _component("networks.resnet:resnet18"),
+    "vgg19": _component("networks.vgg:vgg19"),
+    "vit": _component("networks.vit:vit"),
+    "mlp": _component("networks.mlp:mlp"),
+    "cnn10": _component("networks.panns:cnn10"),
+    "cnn14": _component("networks.panns:cnn14"),
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:resnet18"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:vgg19_bn"),
+    "pretrained_cnn10": _component("networks.panns_pretrained:cnn10"),
+    "pretrained_cnn14": _component("networks.panns_pretrained:cnn14"),
 }
 # What data sets consist of: images, unless their source gives something else.
 IMAGES, RECORDINGS, POINTS = "images", "recordings", "points"
 # What studies of analytic functions are about.
 TOYS = "toys"
 SOURCES = {
-    "digits": Component("data.digits:load"),
-    "circles": Component("data.circles:load", gives=(POINTS,)),
-    "image_folder": Component("data.image_folder:load"),
-    "cifar10": Component("data.cifar:load_cifar10"),
-    "cifar100": Component("data.cifar:load_cifar100"),
-    "tiny_imagenet": Component("data.tiny_imagenet:load"),
-    "audio_folder": Component("data.audio_folder:load", gives=(RECORDINGS,)),
-    "dcase2020": Component("data.dcase2020:load", gives=(RECORDINGS,)),
+    "digits": _component("data.digits:load"),
+    "circles": _component("data.circles:load", gives=[POINTS]),
+    "image_folder": _component("data.image_folder:load"),
+    "cifar10": _component("data.cifar:load_cifar10"),
+    "cifar100": _component("data.cifar:load_cifar100"),
+    "tiny_imagenet": _component("data.tiny_imagenet:load"),
+    "audio_folder": _component("data.audio_folder:load", gives=[RECORDINGS]),
+    "dcase2020": _component("data.dcase2020:load", gives=[RECORDINGS]),
     # Written by SCENES with its options, and then read as the official data are.
-    "synthetic_scenes": Component("data.dcase2020:read_layout", gives=(RECORDINGS,)),
+    "synthetic_scenes": _component("data.dcase2020:read_layout", gives=[RECORDINGS]),
 }
 
 
@@ -77,46 +77,46 @@ def kind_of(source: str) -> str:
 
 # Sources that read nothing from the folder of raw data.
 WITHOUT_FILES = frozenset({"digits", "circles", "synthetic_scenes"})
-SCENES = Component("data.scenes:write_scenes")
+SCENES = _component("data.scenes:write_scenes")
 # What puts published weights in place of drawn ones, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.
 LOAD_PRETRAINED = {
-    "pretrained_resnet18": Component("networks.torchvision_pretrained:load_pretrained"),
-    "pretrained_vgg19_bn": Component("networks.torchvision_pretrained:load_pretrained"),
-    "pretrained_cnn10": Component("networks.panns_pretrained:load_pretrained"),
-    "pretrained_cnn14": Component("networks.panns_pretrained:load_pretrained"),
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:load_pretrained"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:load_pretrained"),
+    "pretrained_cnn10": _component("networks.panns_pretrained:load_pretrained"),
+    "pretrained_cnn14": _component("networks.panns_pretrained:load_pretrained"),
 }
 FIND_WEIGHTS = {
-    "pretrained_resnet18": Component("networks.torchvision_pretrained:find_weights"),
-    "pretrained_vgg19_bn": Component("networks.torchvision_pretrained:find_weights"),
+    "pretrained_resnet18": _component("networks.torchvision_pretrained:find_weights"),
+    "pretrained_vgg19_bn": _component("networks.torchvision_pretrained:find_weights"),
 }
 # Corrupted copies of a test split: our own, or a published set.
 CORRUPTED_SETS = {
-    "generated": Component("data.corruptions.generated:generate"),
-    "cifar10_c": Component("data.corruptions.published:cifar10_c"),
-    "cifar100_c": Component("data.corruptions.published:cifar100_c"),
-    "tiny_imagenet_c": Component("data.corruptions.published:tiny_imagenet_c"),
+    "generated": _component("data.corruptions.generated:generate"),
+    "cifar10_c": _component("data.corruptions.published:cifar10_c"),
+    "cifar100_c": _component("data.corruptions.published:cifar100_c"),
+    "tiny_imagenet_c": _component("data.corruptions.published:tiny_imagenet_c"),
 }
 OPTIMIZERS = {
-    "sgd": Component("optim.standard:sgd"),
-    "adam": Component("optim.standard:adam"),
-    "adamw": Component("optim.standard:adamw"),
-    "rmsprop": Component("optim.standard:rmsprop"),
-    "kfac": Component("optim.kfac:KFAC"),
-    "gdtuo": Component("optim.gdtuo:GDTUO"),
+    "sgd": _component("optim.standard:sgd"),
+    "adam": _component("optim.standard:adam"),
+    "adamw": _component("optim.standard:adamw"),
+    "rmsprop": _component("optim.standard:rmsprop"),
+    "kfac": _component("optim.kfac:KFAC"),
+    "gdtuo": _component("optim.gdtuo:GDTUO"),
 }
 # Optimisers that change their learning rate themselves.
 TUNED = frozenset({"gdtuo"})
 # Averages of the weights that a training passes through.
 AVERAGES = {
-    "swa": Component("optim.averaging:StochasticWeightAverage"),
-    "ema": Component("optim.averaging:ExponentialMovingAverage"),
+    "swa": _component("optim.averaging:StochasticWeightAverage"),
+    "ema": _component("optim.averaging:ExponentialMovingAverage"),
 }
 # A family computes together what one kind of work gives; the schema holds its settings.
 SHARPNESS = {
-    "forward": Component(
+    "forward": _component(
         "sharpness.forward:measure",
-        gives=(
+        gives=[
             "fisher_rao_norm",
             "relative_flatness",
             "squared_weight_norm",
@@ -125,26 +125,26 @@ SHARPNESS = {
             "fisher_rao_norm_l5",
             "relative_flatness_published",
             "relative_flatness_published_loss",
-        ),
+        ],
     ),
-    "perturbation": Component(
+    "perturbation": _component(
         "sharpness.perturbation:measure",
-        gives=(
+        gives=[
             "sam_sharpness",
             "sam_sharpness_signed",
             "sam_sharpness_published",
             "sam_sharpness_null",
             "adaptive_sharpness_average",
             "adaptive_sharpness_worst",
-        ),
+        ],
     ),
-    "hessian": Component(
+    "hessian": _component(
         "sharpness.hessian:measure",
-        gives=("hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"),
+        gives=["hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"],
     ),
-    "landscape": Component(
+    "landscape": _component(
         "sharpness.landscape:measure",
-        gives=("asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"),
+        gives=["asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"],
     ),
 }
 # Names of `toy.functions.FUNCTIONS`.
@@ -158,8 +158,8 @@ class Table(Component):
     """A function of tables that returns the tables it `gives`: one, or a tuple in their order.
 
     Attributes:
-        printed: tables in print that it takes after those it needs (resources/print/<name>.csv).
-            What takes nothing else is made once for all studies, in results/print.
+        printed: tables in print that it takes after those (resources/print/<name>.csv). What takes
+            nothing else is made once for all studies, in results/print.
         text: the function that turns tables into what readers see (`analysis.render.Text`); that
             lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
         shows: the tables that this function takes, in their order.
@@ -188,12 +188,12 @@ def _table(location: str, *, about: str = "", text: str = "", **names: str) -> T
 
 # Tables that are made of the documents of all models, by a function of these.
 GATHERED = {
-    "landscape": Component("analysis.curves:landscape"),
-    "hessian": Component("analysis.curves:hessian"),
-    "interpolation": Component("analysis.curves:interpolation"),
-    "asc_pairs": Component("analysis.stability:pair_values"),
-    "domains": Component("analysis.collect:domain_table"),
-    "toy_fits": Component("analysis.toy_fits:fits_table"),
+    "landscape": _component("analysis.curves:landscape"),
+    "hessian": _component("analysis.curves:hessian"),
+    "interpolation": _component("analysis.curves:interpolation"),
+    "asc_pairs": _component("analysis.stability:pair_values"),
+    "domains": _component("analysis.collect:domain_table"),
+    "toy_fits": _component("analysis.toy_fits:fits_table"),
 }
 # Tables that are made of tables, where all that they need is there.
 TABLES = {
@@ -298,45 +298,45 @@ TABLES = {
 # A figure is drawn where the study has all tables that it needs.
 # Of each network on each data set:
 FIGURES = {
-    "controls": _figure("plots.controls:plot", "measures", "disagreement"),
-    "effects": _figure("plots.effects:plot", "statistics"),
-    "sharpness_evaluation": _figure("plots.sharpness_evaluation:plot", "measures"),
-    "minima": _figure("plots.minima:plot", "measures", "conditions"),
-    "sweep": _figure("plots.sweep:plot", "summary", "conditions"),
-    "agreement": _figure("plots.agreement:plot", "agreement", "agreement_order"),
-    "rank_agreement": _figure("plots.rank_agreement:plot", "rank_agreement"),
-    "training_curves": _figure("plots.training_curves:plot", "history"),
-    "reliability": _figure("plots.reliability:plot", "reliability"),
-    "disagreement": _figure("plots.disagreement:plot", "disagreement"),
-    "spectrum": _figure("plots.spectrum:plot", "hessian"),
-    "landscape_contours": _figure("plots.landscape:contours", "landscape"),
-    "landscape_surfaces": _figure("plots.landscape:surfaces", "landscape"),
-    "landscape_lines": _figure("plots.landscape:lines", "landscape"),
-    "interpolation": _figure("plots.interpolation:plot", "interpolation"),
+    "controls": _component("plots.controls:plot", "measures", "disagreement"),
+    "effects": _component("plots.effects:plot", "statistics"),
+    "sharpness_evaluation": _component("plots.sharpness_evaluation:plot", "measures"),
+    "minima": _component("plots.minima:plot", "measures", "conditions"),
+    "sweep": _component("plots.sweep:plot", "summary", "conditions"),
+    "agreement": _component("plots.agreement:plot", "agreement", "agreement_order"),
+    "rank_agreement": _component("plots.rank_agreement:plot", "rank_agreement"),
+    "training_curves": _component("plots.training_curves:plot", "history"),
+    "reliability": _component("plots.reliability:plot", "reliability"),
+    "disagreement": _component("plots.disagreement:plot", "disagreement"),
+    "spectrum": _component("plots.spectrum:plot", "hessian"),
+    "landscape_contours": _component("plots.landscape:contours", "landscape"),
+    "landscape_surfaces": _component("plots.landscape:surfaces", "landscape"),
+    "landscape_lines": _component("plots.landscape:lines", "landscape"),
+    "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }
 # Of all networks of a data set together:
 DATASET_FIGURES = {
-    "sharpness_accuracy": _figure("plots.sharpness_accuracy:plot", "models", "correlations"),
-    "trends": _figure("plots.trends:plot", "trends", "trend_points"),
-    "hyperparameters": _figure("plots.hyperparameters:plot", "models", "variance_shares"),
-    "variance_shares": _figure("plots.variance_shares:plot", "variance_shares"),
-    "domains": _figure("plots.domains:plot", "domains"),
-    "stability": _figure("plots.stability:plot", "stability", "stability_order"),
-    "ensembles": _figure("plots.ensembles:plot", "ensembles", "summary", "ensemble_gain"),
+    "sharpness_accuracy": _component("plots.sharpness_accuracy:plot", "models", "correlations"),
+    "trends": _component("plots.trends:plot", "trends", "trend_points"),
+    "hyperparameters": _component("plots.hyperparameters:plot", "models", "variance_shares"),
+    "variance_shares": _component("plots.variance_shares:plot", "variance_shares"),
+    "domains": _component("plots.domains:plot", "domains"),
+    "stability": _component("plots.stability:plot", "stability", "stability_order"),
+    "ensembles": _component("plots.ensembles:plot", "ensembles", "summary", "ensemble_gain"),
 }
 # Of a study:
 STUDY_FIGURES = {
-    "toy_fits-losses": _figure("plots.toy_fits:losses", "toy_fits"),
-    "toy_fits-sharpness": _figure("plots.toy_fits:sharpness", "toy_fits"),
-    "toy_fits-equal_loss": _figure("plots.toy_fits:equal_loss", "toy_fits"),
+    "toy_fits-losses": _component("plots.toy_fits:losses", "toy_fits"),
+    "toy_fits-sharpness": _component("plots.toy_fits:sharpness", "toy_fits"),
+    "toy_fits-equal_loss": _component("plots.toy_fits:equal_loss", "toy_fits"),
 }
 # What the printed models of acoustic scenes are called as a data set.
 PRINTED_SCENES = "dcase2020 (print)"
 # Of what is in print, once for all studies:
 PRINTED_FIGURES = {
-    "toy_geometry": _figure("plots.toy_geometry:plot", "toy_geometry"),
+    "toy_geometry": _component("plots.toy_geometry:plot", "toy_geometry"),
     **{
-        f"published-{name}": Component(figure.location, needs=tables)
+        f"published-{name}": Component(figure.location, tables)
         for name, figure in DATASET_FIGURES.items()
         if set(tables := tuple(f"asc_{table}" for table in figure.needs))
         <= set(TABLES["asc_reanalysis"].gives)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from minimascope import registry
 from minimascope.errors import InputError
+from minimascope.study.file import read_study_file
 from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.schema import complete, load_schema
 from minimascope.study.study import Study
@@ -76,5 +76,5 @@ def refusal(**changes: Any) -> str:
 
 def published_study(name: str, **changes: Any) -> Study:
     """Return a study that comes with the workflow, with sections replaced."""
-    config = yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text(encoding="utf-8"))
+    config = read_study_file(ROOT / "studies" / f"{name}.yaml")
     return load_study(config | changes, SCHEMA)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from study_cases import study
+from study_cases import completed, study
 from torch import nn
 from training_cases import (
     SGD,
@@ -49,7 +49,9 @@ def averaged(epochs: int, averaging: dict[str, object]) -> list[torch.Tensor]:
 def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(start, counted):
     ends = weights_after_each_step(7)[3::4]  # of four steps each
     assert len(ends) == 7
-    found = averaged(7, {"name": "swa"} | ({} if start is None else {"start": start}))
+    found = averaged(
+        7, completed("averaging", name="swa", **({} if start is None else {"start": start}))
+    )
     for index, tensor in enumerate(found):
         mean = torch.stack([ends[epoch][index] for epoch in counted]).mean(0)
         torch.testing.assert_close(tensor, mean, rtol=1e-12, atol=1e-14)
@@ -152,7 +154,7 @@ def test_conditions_may_average_as_they_like():
     loaded = study(training={"averaging": {"name": "swa"}}, conditions=conditions)
     found = {name: loaded.training_spec("small", name)["averaging"] for name in loaded.conditions}
     ema = {"name": "ema", "decay": 0.9}
-    assert found == {"baseline": {"name": "swa"}, "sam": SWA, "ema": ema, "none": None}
+    assert found == {"baseline": SWA | {"start": 0.75}, "sam": SWA, "ema": ema, "none": None}
 
 
 @pytest.mark.parametrize(

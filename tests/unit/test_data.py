@@ -8,8 +8,8 @@ import torch
 from packing import files_below, packed
 from PIL import Image
 from scipy.stats import chisquare
+from study_cases import component
 
-from minimascope.data import digits, image_folder
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split, load_dataset, save_dataset
 from minimascope.errors import InputError
@@ -17,9 +17,12 @@ from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
 from minimascope.streams import derive_seed
 
+digits = component("dataset", "digits")
+pictures = component("dataset", "image_folder")
+
 
 def test_digits_are_split_with_the_same_share_of_each_class(tmp_path):
-    data = digits.load(tmp_path, train_size=500, split_seed=3)
+    data = digits(tmp_path, train_size=500, split_seed=3)
     assert (len(data.train), len(data.test)) == (500, 1297)
     assert (data.channels, data.input_size, len(data.classes)) == (1, (8, 8), 10)
     shares = [torch.bincount(s.labels) / len(s) for s in (data.train, data.test)]
@@ -32,7 +35,7 @@ def test_digits_are_split_with_the_same_share_of_each_class(tmp_path):
 
 
 def test_digits_of_one_split_seed_are_always_the_same(tmp_path):
-    a, b, c = (digits.load(tmp_path, 100, seed) for seed in (0, 0, 1))
+    a, b, c = (digits(tmp_path, train_size=100, split_seed=seed) for seed in (0, 0, 1))
     assert torch.equal(a.train.inputs, b.train.inputs)
     assert not torch.equal(a.train.inputs, c.train.inputs)
 
@@ -40,7 +43,7 @@ def test_digits_of_one_split_seed_are_always_the_same(tmp_path):
 @pytest.mark.parametrize("size", [3, 1795, 5000])
 def test_a_split_without_some_class_is_refused(tmp_path, size):
     with pytest.raises(InputError, match=f"train_size: {size}"):
-        digits.load(tmp_path, train_size=size)
+        digits(tmp_path, train_size=size)
 
 
 def pack(folder, path):
@@ -64,7 +67,7 @@ def folder(tmp_path):
 
 
 def test_a_folder_of_pictures_of_any_mode_is_read_as_rgb(folder):
-    data = image_folder.load(folder.parent, folder.name)
+    data = pictures(folder.parent, folder.name)
     assert data.train.inputs.shape == (3, 3, 8, 8)
     assert data.train.labels.tolist() == [0, 1, 1]
     assert data.classes == ("cat", "dog")
@@ -76,24 +79,24 @@ def test_a_folder_of_pictures_of_any_mode_is_read_as_rgb(folder):
 def test_pictures_of_several_sizes_need_an_image_size(folder):
     picture(folder / "train" / "dog" / "3.png", size=(12, 9))
     with pytest.raises(InputError, match=r"3\.png: 12×9 pixels .* set 'image_size'"):
-        image_folder.load(folder, ".")
-    assert image_folder.load(folder, ".", image_size=16).train.inputs.shape == (4, 3, 16, 16)
+        pictures(folder, ".")
+    assert pictures(folder, ".", image_size=16).train.inputs.shape == (4, 3, 16, 16)
 
 
 def test_a_class_in_one_split_only_is_named(folder):
     picture(folder / "test" / "owl" / "1.png")
     with pytest.raises(InputError, match="class 'owl' is in only one of train and test"):
-        image_folder.load(folder, ".")
+        pictures(folder, ".")
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_missing_or_empty_split_is_named(folder, split):
     (folder / split).rename(folder / "elsewhere")
     with pytest.raises(InputError, match=f"{split}: no folder with one folder of pictures"):
-        image_folder.load(folder, ".")
+        pictures(folder, ".")
     (folder / split).mkdir()
     with pytest.raises(InputError, match=f"{split}: no folder with one folder of pictures"):
-        image_folder.load(folder, ".")
+        pictures(folder, ".")
 
 
 @pytest.mark.parametrize("name", [None, "a.zip", "a.tar"])
@@ -103,7 +106,7 @@ def test_hidden_folders_and_files_hold_no_pictures(folder, tmp_path_factory, nam
         picture(folder / split / ".thumbnails" / "1.png")
         (folder / split / "cat" / "._1.png").write_bytes(b"what macOS notes of a file")
     path = pack(folder, tmp_path_factory.mktemp("archives") / name) if name else folder
-    data = image_folder.load(path.parent, path.name)
+    data = pictures(path.parent, path.name)
     assert data.classes == ("cat", "dog")
     assert (len(data.train), len(data.test)) == (3, 3)
 
@@ -112,7 +115,7 @@ def test_a_truncated_picture_is_named(folder):
     path = folder / "test" / "cat" / "1.png"
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match=r"cat/1\.png: not a readable picture"):
-        image_folder.load(folder, ".")
+        pictures(folder, ".")
 
 
 def small_dataset(domains=None) -> Dataset:
@@ -204,7 +207,7 @@ def test_seeds_of_neighbouring_streams_are_unrelated_and_stable():
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.zip"])
 def test_an_archive_of_pictures_gives_what_the_folder_gives(folder, tmp_path_factory, name):
     path = pack(folder, tmp_path_factory.mktemp("archives") / name)
-    unpacked, from_archive = image_folder.load(folder, "."), image_folder.load(path.parent, name)
+    unpacked, from_archive = pictures(folder, "."), pictures(path.parent, name)
     assert from_archive.classes == unpacked.classes
     for ours, theirs in ((from_archive.train, unpacked.train), (from_archive.test, unpacked.test)):
         assert torch.equal(ours.inputs, theirs.inputs)

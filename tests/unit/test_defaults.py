@@ -18,7 +18,6 @@ from minimascope.canonical import canonical_json
 from minimascope.study.conditions import condition_rows
 from minimascope.study.loading import load_study
 from minimascope.study.schema import (
-    check,
     complete,
     component_of,
     options_of,
@@ -28,6 +27,7 @@ from minimascope.study.study import Study
 from minimascope.training import TrainingSpec
 
 DEFINITIONS = ROOT["$defs"]
+TRAINED = DEFINITIONS["training"]
 # Where a study says what it changes of settings below: only jobs can tell whether it does.
 OVERRIDES = ("training", "conditions", "sharpness")
 TRAINING = {
@@ -117,9 +117,6 @@ def written_out(config: Any, schema: Any, path: tuple[str, ...] = ()) -> Iterato
         child = properties.get(key, schema.get("additionalProperties"))
         if isinstance(value, dict) and isinstance(child, dict):
             yield from written_out(value, child, (*path, key))
-
-
-TRAINED = DEFINITIONS["training"]
 
 
 def as_written(default: Any) -> Any:
@@ -248,20 +245,6 @@ def test_every_training_key_reaches_the_training():
     assert {renamed.get(key, key) for key in keys} == names
     for spec in load_study(FULL, SCHEMA).training.values():
         TrainingSpec.from_config({key: spec[key] for key in keys})
-
-
-def test_every_key_is_described_and_its_default_is_valid():
-    for child in subschemas({**ROOT, "$defs": DEFINITIONS | dict.fromkeys(("base", "override"))}):
-        for key, described in {**child.get("properties", {}), **options_in(child)}.items():
-            described = resolved(described, ROOT)
-            assert described.get("description"), key
-            if described.get("default"):
-                check(described["default"], {**described, "$defs": DEFINITIONS}, key)
-
-
-def options_in(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of all components, if the section has any."""
-    return options_of(None, schema) if "options" in schema else {}
 
 
 def test_each_section_has_a_list_of_its_own():

@@ -20,8 +20,8 @@ from audio_cases import (
     write_table,
 )
 from refusals import refused
+from study_cases import component
 
-from minimascope.data import audio_folder as source
 from minimascope.data import dcase2020, features
 from minimascope.data.features import extract, names_in_order
 from minimascope.data.log_mel_spec import LogMel
@@ -30,6 +30,8 @@ from minimascope.data.recordings import Recording
 from minimascope.data.sound import read_sound
 
 SPEC = LogMel(sample_rate=RATE, mels=20, n_fft=256, hop_length=80, f_min=50.0, f_max=4000.0)
+
+listed = component("dataset", "audio_folder")
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def equal(ours: Dataset, theirs: Dataset) -> bool:
 
 
 def test_each_split_holds_the_log_mels_of_its_recordings_in_their_order(folder):
-    dataset = extract(source.load(folder, "table.csv"), SPEC)
+    dataset = extract(listed(folder, "table.csv"), SPEC)
     for split in ("train", "test"):
         rows = [row for row in ROWS if row[3] == split]
         found = of_split(dataset, split)
@@ -88,7 +90,7 @@ def test_each_split_holds_the_log_mels_of_its_recordings_in_their_order(folder):
 
 
 def test_names_do_not_depend_on_the_order_of_recordings(folder):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     ours, theirs = extract(recordings, SPEC), extract(recordings[::-1], SPEC)
     for name in ("classes", "domains", "seen"):
         assert getattr(ours, name) == getattr(theirs, name)
@@ -116,7 +118,7 @@ def test_scenes_in_the_official_layout_have_devices_and_cities(tmp_path):
 
 @pytest.mark.parametrize(("batch", "threads"), [(1, 3), (4, 1), (100, 3)])
 def test_batches_and_threads_do_not_change_the_features(folder, monkeypatch, batch, threads):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     together = extract(recordings, SPEC)
     before = torch.get_num_threads()
     monkeypatch.setattr(features, "BATCH", batch)
@@ -141,7 +143,7 @@ def test_names_are_in_the_order_of_their_numbers_if_all_are_numbers():
 def test_the_middle_is_kept_or_the_sound_put_into_the_middle(folder, length, wanted):
     samples = noise(7, length / RATE)
     write_sound(folder / "dog-1.wav", samples, subtype="DOUBLE")
-    dataset = extract(source.load(folder, "table.csv"), SPEC, seconds=wanted / RATE)
+    dataset = extract(listed(folder, "table.csv"), SPEC, seconds=wanted / RATE)
     offset = (abs(wanted - length)) // 2
     if wanted < length:
         kept = samples[offset : offset + wanted]
@@ -154,7 +156,7 @@ def test_the_middle_is_kept_or_the_sound_put_into_the_middle(folder, length, wan
 
 def test_other_durations_are_refused_unless_one_is_set(folder):
     write_sound(folder / "cat-2.wav", noise(0, 0.75))
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     with refused("mine/cat-2.wav: 0.75 s where", "mine/dog-1.wav has 0.5 s; set 'seconds'"):
         extract(recordings, SPEC)
     assert extract(recordings, SPEC, seconds=0.6).test.inputs.shape[-1] == 61
@@ -163,14 +165,14 @@ def test_other_durations_are_refused_unless_one_is_set(folder):
 def test_a_duration_that_differs_by_one_sample_is_refused(folder):
     write_sound(folder / "cat-2.wav", noise(0)[:-1])
     with refused("mine/cat-2.wav: 0.499875 s where"):
-        extract(source.load(folder, "table.csv"), SPEC)
+        extract(listed(folder, "table.csv"), SPEC)
 
 
 def test_a_recording_whose_middle_is_silent_is_refused(folder):
     samples = noise(0)
     samples[1000:3000] = 0
     write_sound(folder / "cat-2.wav", samples)
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     extract(recordings, SPEC, seconds=0.5)
     with refused("mine/cat-2.wav: the middle 0.2 s are silent"):
         extract(recordings, SPEC, seconds=0.2)
@@ -183,7 +185,7 @@ def test_other_sample_rates_are_refused_unless_they_may_be_mixed(folder):
     tone = {rate: np.sin(2 * np.pi * 500 * np.arange(rate // 2) / rate) for rate in (8000, 44100)}
     write_sound(folder / "dog-1.wav", tone[8000])
     write_sound(folder / "cat-1.wav", tone[44100], 44100)
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     with refused("mine/cat-1.wav: 44100 Hz where", "dog-1.wav has 8000 Hz; resample it, or set"):
         extract(recordings, SPEC)
     dataset = extract(recordings, SPEC, mixed_rates=True)
@@ -199,13 +201,13 @@ def test_mixed_rates_give_inputs_of_one_shape(folder, seconds, frames, rates):
     for number, row in enumerate(ROWS):
         rate = rates[number % 2]
         write_sound(folder / row[0], noise(number, 0.5, rate), rate)
-    dataset = extract(source.load(folder, "table.csv"), SPEC, seconds, mixed_rates=True)
+    dataset = extract(listed(folder, "table.csv"), SPEC, seconds, mixed_rates=True)
     assert dataset.train.inputs.shape[-1] == frames
     assert dataset.train.inputs.isfinite().all()
 
 
 def test_rates_too_low_for_the_highest_band_are_told_once(folder, capsys):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     extract(recordings, SPEC)
     assert capsys.readouterr().out == ""
     dataset = extract(recordings, LogMel())
@@ -217,7 +219,7 @@ def test_rates_too_low_for_the_highest_band_are_told_once(folder, capsys):
 
 def test_recordings_too_short_for_a_frame_are_refused(folder):
     with refused("n_fft: recordings have 80 samples"):
-        extract(source.load(folder, "table.csv"), SPEC, seconds=0.01)
+        extract(listed(folder, "table.csv"), SPEC, seconds=0.01)
 
 
 # Files
@@ -255,7 +257,7 @@ def test_a_file_that_is_no_sound_is_named_with_its_fault(tmp_path, write, fault)
 
 
 def test_a_recording_that_has_gone_since_it_was_listed_is_named(folder):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     (folder / "cat-3.wav").unlink()
     with refused("mine: no file cat-3.wav"):
         extract(recordings, SPEC)
@@ -269,8 +271,8 @@ def test_one_file_may_lie_twice_in_an_archive(folder):
     archive = packed_sounds(folder, folder.parent / "a.tar")
     with tarfile.open(archive, "a") as file:
         file.add(folder / "dog-1.wav", "dog-1.wav")
-    recordings = source.load(folder.parent, "mine/table.csv", "a.tar")
-    assert equal(extract(recordings, SPEC), extract(source.load(folder, "table.csv"), SPEC))
+    recordings = listed(folder.parent, "mine/table.csv", path="a.tar")
+    assert equal(extract(recordings, SPEC), extract(listed(folder, "table.csv"), SPEC))
 
 
 def test_more_recordings_than_a_batch_keep_their_order(tmp_path):
@@ -281,7 +283,7 @@ def test_more_recordings_than_a_batch_keep_their_order(tmp_path):
         level = 10 ** (-number / 40)
         write_sound(tmp_path / row[0], level * noise(3, 0.1), subtype="FLOAT")
     write_table(tmp_path / "table.csv", rows[::-1], COLUMNS)
-    dataset = extract(source.load(tmp_path, "table.csv"), SPEC)
+    dataset = extract(listed(tmp_path, "table.csv"), SPEC)
     for split in ("train", "test"):
         numbers = [n for n, row in enumerate(rows) if row[3] == split][::-1]
         levels = getattr(dataset, split).inputs.mean((1, 2, 3))
@@ -291,6 +293,6 @@ def test_more_recordings_than_a_batch_keep_their_order(tmp_path):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_a_gpu_gives_what_the_cpu_gives(folder):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     gpu, cpu = (extract(recordings, SPEC, device=device) for device in ("cuda", "cpu"))
     assert torch.allclose(gpu.train.inputs, cpu.train.inputs, atol=1e-3)

@@ -5,16 +5,18 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from study_cases import completed, component
 from torch import Tensor, nn
 from training_cases import feature_data, image_data, perceptron, resnet
 
 from minimascope.errors import InputError
-from minimascope.optim.gdtuo import GDTUO, adam_update, hyper_parameters
+from minimascope.optim.gdtuo import adam_update, hyper_parameters
 from minimascope.optim.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
 F64 = torch.float64
+GDTUO = component("optimizer", "gdtuo")
 
 
 def normal(*shape: int, name: str = "") -> Tensor:
@@ -181,7 +183,7 @@ def test_betas_keep_their_precision_in_single_precision():
 
 
 def test_the_history_has_the_rate_at_the_start_of_each_epoch_whatever_the_schedule():
-    settings = {"name": "gdtuo", "lr": 0.01, "hyper_lr": 1e-4}
+    settings = completed("optimizer", name="gdtuo", lr=0.01, hyper_lr=1e-4)
     histories = [
         train(perceptron(), feature_data(), TrainingSpec(epochs, 6, settings, schedule), 0)
         for epochs, schedule in ((2, Schedule()), (3, Schedule("cosine")))
@@ -194,7 +196,7 @@ def test_the_history_has_the_rate_at_the_start_of_each_epoch_whatever_the_schedu
 
 
 def test_divergence_names_both_learning_rates():
-    spec = TrainingSpec(4, 8, {"name": "gdtuo", "lr": 1e30})
+    spec = TrainingSpec(4, 8, completed("optimizer", name="gdtuo", lr=1e30))
     with pytest.raises(InputError) as error:
         train(resnet(), image_data(), spec, 0)
     assert str(error.value).endswith(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzed_studies import SHIPPED, studies
+from fuzzed_studies import studies
 from hypothesis import HealthCheck, Phase, given, settings
-from study_cases import BASE, ROOT, SCHEMA
+from study_cases import BASE, SCHEMA
 from tools import run_tool
 
 from minimascope.errors import InputError
@@ -85,11 +85,6 @@ def test_a_study_with_references_and_merges_is_read_as_meant(tmp_path, mark):
     read = read_study_file(tmp_path / "study.yaml")
     assert read["conditions"]["c"] == {"dropout": 0.5, "epochs": 2}
     assert load_study(read, SCHEMA).conditions == ["baseline", "c"]
-
-
-@pytest.mark.parametrize("path", sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")]))
-def test_every_study_of_the_workflow_is_accepted(path):
-    assert read_study_file(path) == SHIPPED[path.stem]
 
 
 def checked(path: Path) -> subprocess.CompletedProcess:

@@ -6,12 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from curvlinops import KFACLinearOperator
+from study_cases import completed, component
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from training_cases import image_data, resnet
 
 from minimascope.errors import InputError
 from minimascope.optim import kfac_factors
-from minimascope.optim.kfac import KFAC
 from minimascope.optim.kfac_factors import (
     Factors,
     damped,
@@ -24,6 +25,8 @@ from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
 F64 = torch.float64
+
+KFAC = component("optimizer", "kfac")
 
 
 def normal(*shape: int, name: str = "") -> Tensor:
@@ -135,7 +138,7 @@ def test_a_layer_that_is_called_twice_has_the_factors_of_all_calls():
     torch.testing.assert_close(factors.outputs, gradients.T @ gradients / 10)
 
 
-def step_of(optimizer: KFAC, inputs: Tensor, labels: Tensor, draws: torch.Generator) -> float:
+def step_of(optimizer: Optimizer, inputs: Tensor, labels: Tensor, draws: torch.Generator) -> float:
     optimizer.observe(inputs, draws)
     optimizer.zero_grad()
     loss = F.cross_entropy(optimizer.model(inputs), labels)
@@ -303,7 +306,7 @@ def test_divergence_names_damping_and_learning_rate():
         "training diverged: after 0 steps the curvature of a layer is not finite or not positive;"
         " raise training.optimizer.damping or lower training.optimizer.lr"
     )
-    spec = {"name": "kfac", "lr": 1e30, "kl_clip": None, "momentum": 0.0}
+    spec = completed("optimizer", name="kfac", lr=1e30, kl_clip=None, momentum=0.0)
     with pytest.raises(InputError, match=r"raise training\.optimizer\.damping or lower [^\n]*\.lr"):
         train(resnet(), image_data(), TrainingSpec(4, 8, spec), 0)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from study_cases import completed
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
@@ -36,7 +37,7 @@ AUGMENTATIONS = {
     "crop and masks": Augmentation(crop_padding=1, band_masks=1, time_masks=1),
 }
 SGD = {"name": "sgd", "lr": 0.01}
-KFAC = {"name": "kfac", "lr": 0.001, "damping": 0.1}
+KFAC = completed("optimizer", name="kfac", lr=0.001, damping=0.1)
 FEW = {
     "forward": {},
     "perturbation": {"samples": 2, "adaptive": {"samples": 4, "steps": 1}},
@@ -107,7 +108,10 @@ def every_view(test: Callable) -> Callable:
 def test_training_averaging_and_testing_see_contiguous_batches(augmentation, channels):
     model = network(channels)
     watched = Watched(model)
-    for optimizer, averaging in ((SGD, {"name": "swa", "start": 0}), (KFAC, {"name": "ema"})):
+    for optimizer, averaging in (
+        (SGD, {"name": "swa", "start": 0}),
+        (KFAC, completed("averaging", name="ema")),
+    ):
         spec = TrainingSpec(
             *(2, 5, optimizer), sam_rho=0.05, augmentation=augmentation, averaging=averaging
         )

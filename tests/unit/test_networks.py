@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from networks_cases import copy_by_order, parameter_count, randomise
+from study_cases import options as options_of
 from torch import nn
 from torch.nn import functional as F
 
@@ -68,8 +69,11 @@ def images(spec: NetworkSpec, n: int = 4, dtype: torch.dtype = torch.float32) ->
 def test_full_networks_have_the_papers_size(
     architecture, channels, input_size, classes, parameters
 ):
+    spec = NetworkSpec(
+        architecture, channels, input_size, classes, options=options_of(architecture)
+    )
     with torch.device("meta"):
-        model = build(NetworkSpec(architecture, channels, input_size, classes))
+        model = build(spec)
     assert parameter_count(model) == parameters
     assert count_weight_layers(model) == LAYERS[architecture]
     assert features_and_head(model)[1] is model.head
@@ -85,7 +89,7 @@ def test_weight_layers_are_linear_convolution_and_embedding_layers():
 @pytest.mark.parametrize("architecture", SMALL)
 @pytest.mark.parametrize("width", [0.001, 0.1, 0.25])
 def test_width_scales_the_features_and_never_below_one(architecture, width):
-    model = build(NetworkSpec(architecture, **CIFAR, width=width))
+    model = build(NetworkSpec(architecture, **CIFAR, width=width, options=options_of(architecture)))
     features = 2048 if architecture == "cnn14" else 512
     assert model.head.in_features == max(1, round(features * width))
     assert count_weight_layers(model) == LAYERS[architecture]
@@ -339,6 +343,7 @@ def test_specs_with_equal_values_are_equal_and_hash_alike():
     ("changes", "message"),
     [
         ({"architecture": "resnet81"}, "did you mean 'resnet18'"),
+        ({"architecture": "vit"}, "vit: option 'patch_size' is missing; train the network again"),
         ({"architecture": "vit", "options": {"patchsize": 4}}, "did you mean 'patch_size'"),
         ({"options": {"patch_size": 4}}, "resnet18: unknown name 'patch_size'"),
         ({"architecture": "vgg19", "input_size": (64, 28)}, "64×28: both sides must be multiples"),

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from audio_cases import COLUMNS, ROWS, audio_folder, noise, packed_sounds, write_sound, write_table
 from refusals import refused
+from study_cases import component
 
-from minimascope.data import audio_folder as source
 from minimascope.data.recordings import Recording, check, read_recordings, write_recordings
 from minimascope.data.sound import encoded_sounds, read_sound
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+listed = component("dataset", "audio_folder")
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def changed(row: int, **cells: str) -> list[tuple[str, ...]]:
 
 
 def test_a_table_and_the_sounds_beside_it_are_recordings_in_the_tables_order(folder):
-    recordings = source.load(folder.parent, "mine/table.csv")
+    recordings = listed(folder.parent, "mine/table.csv")
     expected = [
         Recording(name, label, domain, split, seen == "true", str(folder))
         for name, label, domain, split, seen in ROWS
@@ -37,7 +39,7 @@ def test_a_table_and_the_sounds_beside_it_are_recordings_in_the_tables_order(fol
 
 
 def test_recordings_are_read_as_they_were_written(folder, tmp_path):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     with_cities = [replace(recording, city="Århus, west") for recording in recordings]
     for written in (recordings, with_cities):
         write_recordings(tmp_path / "recordings.csv", written)
@@ -45,18 +47,18 @@ def test_recordings_are_read_as_they_were_written(folder, tmp_path):
 
 
 def test_a_table_may_have_a_mark_blank_lines_spaces_capitals_and_columns_of_its_own(folder):
-    expected = source.load(folder, "table.csv")
+    expected = listed(folder, "table.csv")
     lines = ["\ufeff" + ", ".join(COLUMNS) + ",note"]
     for name, label, domain, split, seen in ROWS:
         lines.append(f" {name} ,{label}, {domain},{split},{seen.upper()},nice")
     (folder / "table.csv").write_text("\r\n\r\n".join([*lines, ",,,,,"]), encoding="utf-8")
-    assert source.load(folder, "table.csv") == expected
+    assert listed(folder, "table.csv") == expected
 
 
 def test_cities_and_another_domain_are_read_from_their_columns(folder):
     rows = [(*row, f"town {number % 2}") for number, row in enumerate(ROWS)]
     write_table(folder / "table.csv", rows, (*COLUMNS[:2], "device", *COLUMNS[3:], "city"))
-    recordings = source.load(folder, "table.csv", domain_column="device")
+    recordings = listed(folder, "table.csv", domain_column="device")
     assert [recording.city for recording in recordings] == ["town 0", "town 1"] * 3
     assert [recording.domain for recording in recordings] == [row[2] for row in ROWS]
 
@@ -65,7 +67,7 @@ def test_cities_and_another_domain_are_read_from_their_columns(folder):
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.zip"])
 def test_an_archive_gives_the_sounds_of_the_folder_in_one_folder_or_none(folder, name, top):
     archive = packed_sounds(folder, folder.parent / name, top)
-    recordings = source.load(folder.parent, "mine/table.csv", path=name)
+    recordings = listed(folder.parent, "mine/table.csv", path=name)
     assert [recording.filename for recording in recordings] == [top + row[0] for row in ROWS]
     assert {recording.place for recording in recordings} == {str(archive)}
     for number, content in encoded_sounds(recordings):
@@ -79,7 +81,7 @@ def test_full_names_in_an_archive_come_before_names_below_its_one_folder(tmp_pat
     packed_sounds(files, tmp_path / "a.zip")
     rows = [("x/a.wav", "l", "d", "train", "true"), ("b.wav", "l", "d", "test", "true")]
     write_table(tmp_path / "table.csv", rows, COLUMNS)
-    recordings = source.load(tmp_path, "table.csv", path="a.zip")
+    recordings = listed(tmp_path, "table.csv", path="a.zip")
     assert [recording.filename for recording in recordings] == ["x/a.wav", "x/b.wav"]
 
 
@@ -89,16 +91,16 @@ def test_names_are_not_looked_for_below_several_folders(tmp_path):
     packed_sounds(tmp_path / "files", tmp_path / "a.zip")
     write_table(tmp_path / "table.csv", ROWS, COLUMNS)
     with refused("a.zip: no file dog-1.wav"):
-        source.load(tmp_path, "table.csv", path="a.zip")
+        listed(tmp_path, "table.csv", path="a.zip")
     packed_sounds(folder, tmp_path / "a.zip", "mine/")
-    assert source.load(tmp_path, "table.csv", path="a.zip")[0].filename == "mine/dog-1.wav"
+    assert listed(tmp_path, "table.csv", path="a.zip")[0].filename == "mine/dog-1.wav"
 
 
 def test_what_macos_adds_to_an_archive_does_not_count_as_a_folder(folder):
     path = packed_sounds(folder, folder.parent / "a.zip", "mine/")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("__MACOSX/mine/._dog-1.wav", b"x")
-    recordings = source.load(folder.parent, "mine/table.csv", path="a.zip")
+    recordings = listed(folder.parent, "mine/table.csv", path="a.zip")
     assert recordings[0].filename == "mine/dog-1.wav"
 
 
@@ -122,20 +124,20 @@ def test_what_macos_adds_to_an_archive_does_not_count_as_a_folder(folder):
 def test_a_faulty_row_is_refused_with_its_file_and_line_or_recording(folder, rows, parts):
     write_table(folder / "table.csv", rows, COLUMNS)
     with refused(*parts):
-        source.load(folder, "table.csv")
+        listed(folder, "table.csv")
 
 
 def test_a_recording_that_is_absent_in_an_archive_is_named(folder):
     packed_sounds(folder, folder.parent / "a.tgz", only=[row[0] for row in ROWS[1:]])
     with refused("a.tgz: no file dog-1.wav", "table.csv names"):
-        source.load(folder.parent, "mine/table.csv", path="a.tgz")
+        listed(folder.parent, "mine/table.csv", path="a.tgz")
 
 
 def test_cities_are_known_of_all_recordings_or_none(folder):
     rows = [(*row, "Rome" if row[0] != "cat-1.wav" else "") for row in ROWS]
     write_table(folder / "table.csv", rows, (*COLUMNS, "city"))
     with refused("table.csv: cat-1.wav has no city"):
-        source.load(folder, "table.csv")
+        listed(folder, "table.csv")
 
 
 @pytest.mark.parametrize(
@@ -154,16 +156,16 @@ def test_cities_are_known_of_all_recordings_or_none(folder):
 def test_what_is_no_table_of_recordings_is_refused(tmp_path, content, parts):
     (tmp_path / "table.csv").write_bytes(content)
     with refused(*parts):
-        source.load(tmp_path, "table.csv")
+        listed(tmp_path, "table.csv")
 
 
 def test_a_missing_table_folder_or_archive_is_named(folder):
     with refused("nowhere.csv: cannot be read (No such file"):
-        source.load(folder, "nowhere.csv")
+        listed(folder, "nowhere.csv")
     with refused("nowhere.zip: no such folder or archive; set 'path'"):
-        source.load(folder, "table.csv", path="nowhere.zip")
+        listed(folder, "table.csv", path="nowhere.zip")
     with refused("no column 'speaker'"):
-        source.load(folder, "table.csv", domain_column="speaker")
+        listed(folder, "table.csv", domain_column="speaker")
 
 
 def test_the_table_that_the_workflow_wrote_needs_places(folder):
@@ -172,7 +174,7 @@ def test_the_table_that_the_workflow_wrote_needs_places(folder):
 
 
 def test_recordings_are_checked_once_more_when_read(folder, tmp_path):
-    recordings = source.load(folder, "table.csv")
+    recordings = listed(folder, "table.csv")
     write_recordings(tmp_path / "recordings.csv", recordings[:3])
     with refused("recordings.csv: no recording has the split test"):
         read_recordings(tmp_path / "recordings.csv")
@@ -183,7 +185,7 @@ def test_recordings_are_checked_once_more_when_read(folder, tmp_path):
     not (SHARED / "fsdd.tar.gz").exists(), reason="fsdd.tar.gz is not beside the repository"
 )
 def test_real_spoken_digits_are_read_with_speakers_as_domains():
-    recordings = source.load(SHARED, "fsdd-meta.csv", "fsdd.tar.gz", "speaker")
+    recordings = listed(SHARED, "fsdd-meta.csv", path="fsdd.tar.gz", domain_column="speaker")
     counts = {}
     for recording in recordings:
         key = (recording.split, recording.seen)

@@ -222,6 +222,12 @@ def test_a_study_without_networks_needs_toy_fits():
         load_study({"study": "toys", "seeds": [0], "toy_functions": True}, SCHEMA)
 
 
+def test_a_sweep_of_too_many_cells_is_refused():
+    axes = {"training.epochs": [*range(1, 102)], "training.batch_size": [*range(1, 101)]}
+    told = refusal(sweeps={"s": {"axes": axes}})
+    assert told == "sweeps.s.axes: 10,100 cells; at most 10,000"
+
+
 def test_what_no_layer_gives_is_missing():
     training = {"epochs": 1, "batch_size": 2}
     with pytest.raises(InputError, match=r"^conditions\.baseline: 'optimizer' is missing; add it$"):

@@ -31,6 +31,9 @@ def test_another_name_replaces_the_settings_below_it():
     assert deep_merge(base, {"optimizer": {"lr": 1}})["optimizer"]["momentum"] == 0.9
     other = {"name": "adam", "lr": 0.001}
     assert deep_merge(base, {"optimizer": other}) == {"optimizer": other}
+    datasets = {"datasets": {"name": {"a": 1}, "other": {}}}
+    merged = deep_merge(datasets, {"datasets": {"name": {"b": 2}}})
+    assert merged == {"datasets": {"name": {"a": 1, "b": 2}, "other": {}}}
 
 
 def test_defaults_hide_nothing_and_depend_on_the_component():

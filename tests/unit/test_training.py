@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from study_cases import completed
 from torch import nn
 from training_cases import (
     GDTUO,
@@ -68,8 +69,8 @@ def test_two_epochs_equal_a_loop_with_the_formulas_of_sgd(batch_size):
         {"name": "adam", "lr": 0.01, "betas": [0.8, 0.9]},
         {"name": "adamw", "lr": 0.01, "weight_decay": 0.1},
         {"name": "rmsprop", "lr": 0.01, "alpha": 0.9, "momentum": 0.5},
-        {"name": "kfac", "lr": 0.1, "damping": 0.1, "inverse_every": 10},
-        {"name": "gdtuo", "lr": 0.01, "hyper_lr": 0.0001, "weight_decay": 0.001},
+        completed("optimizer", name="kfac", lr=0.1, damping=0.1, inverse_every=10),
+        completed("optimizer", name="gdtuo", lr=0.01, hyper_lr=0.0001, weight_decay=0.001),
     ],
     ids=lambda spec: "-".join(spec),
 )

@@ -12,7 +12,7 @@ CIFAR = NetworkSpec("vit", 3, (32, 32), 10, options={"patch_size": 4})
 SMALL = NetworkSpec("vit", 1, (8, 8), 10, width=0.125, options={"patch_size": 2})
 # Sides that are no multiples of the patch size, and smaller than a patch.
 OBLONG = NetworkSpec("vit", 3, (7, 10), 10, width=0.125, options={"patch_size": 4})
-TINY = NetworkSpec("vit", 1, (2, 3), 10, width=0.125)
+TINY = NetworkSpec("vit", 1, (2, 3), 10, width=0.125, options={"patch_size": 4})
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from study_cases import completed
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -43,8 +44,8 @@ def resnet(dropout: float = 0.0, channels: int = 1, width: float = 0.0625) -> No
 
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 # Of three steps in an epoch, some of which need neither new factors nor new inverses.
-KFAC = {"name": "kfac", "lr": 0.01, "damping": 0.01, "factor_every": 2, "inverse_every": 4}
-GDTUO = {"name": "gdtuo", "lr": 0.001, "hyper_lr": 0.0001, "weight_decay": 0.01}
+KFAC = completed("optimizer", name="kfac", lr=0.01, damping=0.01, factor_every=2, inverse_every=4)
+GDTUO = completed("optimizer", name="gdtuo", lr=0.001, hyper_lr=0.0001, weight_decay=0.01)
 
 
 class TrainingInterruptedError(Exception):

@@ -44,7 +44,7 @@ def test_an_own_network_and_an_own_measure_go_through_the_whole_study(tmp_path: 
     insert(forward, MEASURE_LINE, after='Measurement("train_loss", loss, "nats", len(split)),\n')
     forward.write_text(forward.read_text("utf-8") + "\n\n" + MEASURE, encoding="utf-8")
     insert(
-        library / "registry.py", f'"{ADDED}",', after='gives=(\n            "fisher_rao_norm",\n'
+        library / "registry.py", f'"{ADDED}",', after='gives=[\n            "fisher_rao_norm",\n'
     )
     planned = project.planned(STUDY)
     assert "forward" in planned
@@ -66,7 +66,7 @@ def plot(spread, dataset, network):
     figure.subplots().plot(spread["max"] - spread["min"])
     return figure
 """
-FIGURE_LINE = '    "spread": _figure("plots.spread:plot", "spread"),\n'
+FIGURE_LINE = '    "spread": _component("plots.spread:plot", "spread"),\n'
 TEXTS = (
     "    {kind}/spread:\n      title: Spread\n      caption: The least and the most. Of seeds.\n"
 )
@@ -125,7 +125,7 @@ def test_a_table_a_figure_and_a_measure_are_a_module_a_line_and_a_text_each(
         after='Measurement("train_loss", loss, "nats", len(split)),\n',
     )
     insert(
-        library / "registry.py", f'"{ADDED}",', after='gives=(\n            "fisher_rao_norm",\n'
+        library / "registry.py", f'"{ADDED}",', after='gives=[\n            "fisher_rao_norm",\n'
     )
     insert(library / "analysis" / "measure_names.py", DESCRIPTION, after="\nMEASURES = {\n")
     assert touched() == {"forward.py", "registry.py", "measure_names.py"}

@@ -232,7 +232,7 @@ CODE = {
     "a network that is not in the study": ("networks/vit.py", ADDED_CODE, set()),
     "another network under the name of one": (
         "registry.py",
-        '\n\nNETWORKS["resnet18"] = Component("networks.resnet:resnet34")\n',
+        '\n\nNETWORKS["resnet18"] = _component("networks.resnet:resnet34")\n',
         {"initialise"},
     ),
     "weights that no network has": ("networks/torchvision_pretrained.py", ADDED_CODE, set()),
@@ -289,7 +289,7 @@ def test_no_job_has_a_long_parameter(project: Project):
 def test_a_new_network_reruns_nothing(moved: Project):
     (moved.checkout / LIBRARY / "networks" / "mlp.py").write_text("WIDTH = 100\n")
     registry = moved.checkout / LIBRARY / "registry.py"
-    line = '\nNETWORKS["mlp"] = Component("networks.mlp:mlp")\n'
+    line = '\nNETWORKS["mlp"] = _component("networks.mlp:mlp")\n'
     registry.write_text(registry.read_text() + line)
     assert moved.planned(STUDY) == {}
 
