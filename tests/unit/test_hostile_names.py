@@ -6,12 +6,11 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from audio_cases import COLUMNS, ROWS, audio_folder
-from model_frames import domains_frame, models_frame
+from figure_cases import domains_frame, figure_of, models_frame
 from study_cases import component
 
 from minimascope.analysis.render import Fold, html, latex, page
 from minimascope.errors import InputError
-from minimascope.plots import domains
 from minimascope.plots.style import save_svg
 from minimascope.study.names import fault_of_name
 
@@ -108,7 +107,7 @@ def test_names_stay_text_in_latex(name):
 def test_names_of_domains_stay_text_in_a_figure(name):
     models = models_frame()
     frame = domains_frame(models).replace({"name": {"B": name}})
-    figure = domains.plot(frame, models["dataset"].iloc[0])
+    figure = figure_of("domains", {"domains": frame})
     svg = save_svg(figure)
     labels = [label.get_text() for axes in figure.axes for label in axes.get_xticklabels()]
     assert name in labels

@@ -12,11 +12,11 @@ from .style import (
     HALF_PAGE,
     MARKERS,
     label_height,
+    new_figure,
     notice,
     number,
     rotate_labels,
-    select_dataset,
-    styled,
+    select,
 )
 
 NAME = 0.28  # inches for each domain
@@ -29,7 +29,6 @@ CITY = 2
 SHADE = "#EEEEEE"
 
 
-@styled()
 def plot(domains: pd.DataFrame, dataset: str) -> Figure:
     """Return box plots of accuracy in each domain, and in each city where the data name it.
 
@@ -37,27 +36,20 @@ def plot(domains: pd.DataFrame, dataset: str) -> Figure:
     on grey, each in natural order. Points are models, boxes as in the figure of
     hyper-parameters. Dashed lines are means over the domains of a part, each domain counting the
     same. Without any domain or city the figure says so.
-
-    Args:
-        domains: a row for each model and domain or city (``kind``), with ``name``, ``seen``
-            (empty for cities) and ``accuracy`` (fraction).
-        dataset: whose rows are drawn.
     """
-    rows = select_dataset(domains, dataset, required=False)
+    rows = select(domains, dataset, required=False)
     if rows.empty:
         return notice(dataset, "the data name no domains")
     panels = {kind: rows[rows["kind"] == kind] for kind in LABELS if (rows["kind"] == kind).any()}
     names = {kind: _ordered(panel) for kind, panel in panels.items()}
     width = max(HALF_PAGE, MARGIN + NAME * max(map(len, names.values())))
     height = 0.5 + sum(HEIGHT + label_height(of_kind) for of_kind in names.values())
-    figure = Figure(figsize=(width, height), layout="constrained")
     models = len(rows[["network", "condition", "seed"]].drop_duplicates())
-    figure.suptitle(f"{dataset}, {count_models(models)}")
+    figure = new_figure(f"{dataset}, {count_models(models)}", width, height)
     grid = figure.subplots(len(panels), squeeze=False, sharey=True).flat
     for axes, (kind, panel) in zip(grid, panels.items(), strict=True):
         _draw(axes, panel, names[kind])
-        axes.set_xlabel(LABELS[kind])
-        axes.set_ylabel("Test accuracy (fraction)")
+        axes.set(xlabel=LABELS[kind], ylabel="Test accuracy (fraction)")
     return figure
 
 
@@ -87,11 +79,22 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     for seen, (label, style) in PARTS.items():
         part = rows["seen"].eq(seen)
         if part.any():
-            _draw_points(axes, positions[part], rows.loc[part, "accuracy"], style)
-            mean = rows.loc[part, "accuracy"].groupby(positions).mean().mean()
+            places, accuracy = positions[part], rows.loc[part, "accuracy"]
+            _draw_points(axes, places, accuracy, style)
+            ends = places.min() - 0.5, places.max() + 0.5
             if not seen:
-                axes.axvspan(*_ends(positions[part]), color=SHADE, linewidth=0, zorder=0)
-            _draw_mean(axes, _ends(positions[part]), mean, (label, COLOURS[style]))
+                axes.axvspan(*ends, color=SHADE, linewidth=0, zorder=0)
+            mean = accuracy.groupby(places).mean().mean()
+            axes.plot(ends, [mean, mean], color=COLOURS[style], linestyle="--", linewidth=1)
+            axes.annotate(
+                f"{label}\nmean {number(mean)}",
+                (sum(ends) / 2, 1),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+            )
 
 
 def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series, style: int) -> None:
@@ -105,23 +108,4 @@ def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series, style: i
         color=COLOURS[style],
         alpha=0.6,
         zorder=3,
-    )
-
-
-def _ends(positions: pd.Series) -> tuple[float, float]:
-    return positions.min() - 0.5, positions.max() + 0.5
-
-
-def _draw_mean(axes: Axes, ends: tuple[float, float], mean: float, look: tuple[str, str]) -> None:
-    """Draw the mean of a part from end to end, and write it above with the part's name."""
-    label, colour = look
-    axes.plot(ends, [mean, mean], color=colour, linestyle="--", linewidth=1)
-    axes.annotate(
-        f"{label}\nmean {number(mean)}",
-        (sum(ends) / 2, 1),
-        xycoords=axes.get_xaxis_transform(),
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
     )

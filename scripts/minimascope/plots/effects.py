@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.measure_names import measures_of
+from ..analysis.numbers import count_seeds
 from .style import (
     GREY,
-    HALF_PAGE,
     ConditionStyle,
     condition_styles,
     notice,
+    panel_grid,
     select,
-    styled,
     wrap_name,
 )
 
@@ -28,7 +28,6 @@ ROW_HEIGHT = 0.24  # of a condition
 LARGE = 3.0
 
 
-@styled()
 def plot(statistics: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a figure with a panel for each evaluation and measure of sharpness.
 
@@ -39,8 +38,6 @@ def plot(statistics: pd.DataFrame, dataset: str, network: str) -> Figure:
 
     Args:
         statistics: rows of `analysis.statistics.statistics`.
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
     """
     rows = select(statistics, dataset, network, required=False)
     title = f"{network} on {dataset}"
@@ -50,25 +47,17 @@ def plot(statistics: pd.DataFrame, dataset: str, network: str) -> Figure:
     panels = measures_of(rows.assign(family="evaluation"), "evaluation", "sharpness")
     conditions = list(rows["condition"].unique())
     styles = condition_styles([*rows["baseline"].unique(), *conditions])
-
-    columns = min(COLUMNS, len(panels))
-    lines = math.ceil(len(panels) / columns)
-    width = max(HALF_PAGE, columns * PANEL_WIDTH + 1.2)
-    height = 0.9 + lines * (0.65 + ROW_HEIGHT * len(conditions))
-    figure = Figure(figsize=(width, height), layout="constrained")
-    few, most = rows["n"].min(), rows["n"].max()
-    seeds = f"{most}" if few == most else f"{few}–{most}"
-    figure.suptitle(f"{title}: difference from the baseline, {seeds} seeds")
-    for i, (measure, name) in enumerate(panels.items()):
-        axes = figure.add_subplot(lines, columns, i + 1)
+    title = f"{title}: difference from the baseline, {count_seeds(rows['n'])}"
+    size = PANEL_WIDTH, 0.65 + ROW_HEIGHT * len(conditions)
+    figure, grid = panel_grid(title, len(panels), COLUMNS, size, _key(), margins=(1.2, 0.73))
+    for i, (axes, (measure, name)) in enumerate(zip(grid, panels.items(), strict=True)):
         of_measure = rows[rows["measure"] == measure].set_index("condition").reindex(conditions)
         _draw(axes, of_measure, styles)
         axes.set_title(textwrap.fill(name.label, 24))
-        named = conditions if i % columns == 0 else [""] * len(conditions)
+        named = conditions if i % COLUMNS == 0 else [""] * len(conditions)
         axes.set_yticks(range(len(conditions)), list(map(wrap_name, named)), parse_math=False)
-        if i >= len(panels) - columns:
-            axes.set_xlabel("Of the baseline (%)")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=2)
+    for axes in grid[-COLUMNS:]:
+        axes.set_xlabel("Of the baseline (%)")
     return figure
 
 
@@ -87,16 +76,14 @@ def _draw(axes: Axes, rows: pd.DataFrame, styles: dict[str, ConditionStyle]) -> 
             share["difference"],
             place,
             xerr=None if math.isnan(share["lower"]) else np.maximum(ends, 0),
-            linestyle="none",
-            marker=style.marker,
+            **style.dots,
             markersize=4,
-            color=style.colour,
             markerfacecolor=style.colour if certain else "none",
             elinewidth=0.9,
         )
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.margins(x=0.1)
-    if shares.abs().to_numpy()[shares.notna().to_numpy()].max(initial=0) > 100 * LARGE:
+    if shares.abs().max(axis=None) > 100 * LARGE:
         axes.set_xscale("symlog", linthresh=100, linscale=0.8)
     else:
         axes.locator_params(axis="x", nbins=4)

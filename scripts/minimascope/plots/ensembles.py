@@ -13,17 +13,16 @@ from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.ensemble_gain import SHARPNESS, gains_table, predictors_of
 from ..analysis.measure_names import describe
 from ..analysis.numbers import count_seeds
-from .models import measure_label
+from .models import correlation, measure_label
 from .style import (
     GREY,
     ConditionStyle,
     condition_handles,
     condition_styles,
     number,
-    panels_with_legend,
-    select_dataset,
+    panel_grid,
+    select,
     set_log_where_positive,
-    styled,
 )
 
 PANEL = (2.6, 2.0)  # inches
@@ -33,7 +32,6 @@ DIVERSITY = "prediction_disagreement"
 GAINS = ("test_accuracy", "test_ece", "corruption_accuracy", "corruption_accuracy_generated")
 
 
-@styled()
 def plot(
     ensembles: pd.DataFrame, summary: pd.DataFrame, ensemble_gain: pd.DataFrame, dataset: str
 ) -> Figure:
@@ -43,29 +41,20 @@ def plot(
     errors: of the predictor over members, of the gain over test samples. Above the dotted line
     the ensemble is better than its members are on average. Colours and markers are networks;
     above a panel stands Spearman's correlation over all networks and within each of several.
-
-    Args:
-        ensembles: a row per condition and measure of its ensemble.
-        summary: means and standard errors over seeds.
-        ensemble_gain: correlations; rows with ``statistic`` "spearman" are read.
-        dataset: whose rows are drawn.
-
-    Raises:
-        InputError: there are no ensembles on the data set.
     """
-    ensembles = select_dataset(ensembles, dataset)
-    summary = select_dataset(summary, dataset)
+    ensembles = select(ensembles, dataset)
+    summary = select(summary, dataset)
     points = gains_table(ensembles, summary)
     kinds = predictors_of(summary)
     predictors = [name for name, kind in kinds.items() if kind == SHARPNESS or name == DIVERSITY]
     gains = [name for name in GAINS if f"gain_{name}" in points]
-    found = select_dataset(ensemble_gain, dataset)
+    found = select(ensemble_gain, dataset)
     found = found[found["statistic"] == "spearman"]
     styles = condition_styles(points["network"].unique())
     handles = condition_handles(styles, lines=False)
     pairs = list(product(predictors, gains))
-    figure, panels = panels_with_legend(len(pairs), len(gains), PANEL, handles)
-    figure.suptitle(f"{dataset}, ensembles of {count_seeds(ensembles['members'])}")
+    title = f"{dataset}, ensembles of {count_seeds(ensembles['members'])}"
+    figure, panels = panel_grid(title, len(pairs), len(gains), PANEL, handles)
     units = ensembles.drop_duplicates("measure").set_index("measure")["unit"]
     for axes, (predictor, gain) in zip(panels, pairs, strict=True):
         _draw(axes, points, predictor, gain, styles, units[gain])
@@ -97,13 +86,10 @@ def _draw(
             scale * rows[f"gain_{gain}"],
             xerr=rows[f"{predictor}_error"],
             yerr=scale * rows[f"gain_{gain}_error"],
-            linestyle="none",
-            marker=styles[network].marker,
-            color=styles[network].colour,
+            **styles[network].dots,
             elinewidth=0.6,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=network,
         )
     name = describe(gain, "evaluation", unit)
     label = f"Gain, {name.label.removeprefix('Test ').split(',')[0]} (pp)"
@@ -113,10 +99,7 @@ def _draw(
 def _correlations(rows: pd.DataFrame) -> str:
     """Return the correlation over all networks with its interval, then those within each."""
     by_network = rows.set_index("network")
-    pooled = by_network.loc[ALL_NETWORKS]
-    bounds = f" [{number(pooled['lower'])}, {number(pooled['upper'])}]"
-    interval = "" if pd.isna(pooled["lower"]) else bounds
-    text = f"ρ = {number(pooled['value'])}{interval}, n = {pooled['n']:.0f}"
+    text = correlation(by_network.loc[ALL_NETWORKS])
     within = by_network["value"].drop(ALL_NETWORKS)
     if within.empty:
         return text

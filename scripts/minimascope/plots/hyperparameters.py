@@ -1,15 +1,15 @@
 """Figure: sharpness and accuracy of all models, by each hyper-parameter that varies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from .models import (
     FACTORS,
+    ModelLooks,
     count_models,
     draw_boxes,
     draw_models,
@@ -22,13 +22,12 @@ from .models import (
 from .style import (
     HALF_PAGE,
     label_height,
-    legend_columns,
+    new_figure,
     notice,
     number,
     rotate_labels,
-    select_dataset,
+    select,
     set_log,
-    styled,
 )
 
 ROW = 1.5  # inches
@@ -36,7 +35,6 @@ LEVEL = 0.36  # inches
 MARGIN = 0.75  # inches beside the first column
 
 
-@styled()
 def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> Figure:
     """Return box plots of sharpness and accuracy (rows) by hyper-parameter (columns).
 
@@ -46,18 +44,10 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
     they do not hide each other, in the colours and markers of the scatter plots. Above a panel
     stands the share of the variance that lies between the levels (one-way η²), with the number
     of models if it is not that of all.
-
-    Args:
-        models: a row per trained model, with its settings and a column per measure.
-        variance_shares: rows of kind "one-way" say which factors vary and what they explain.
-        dataset: whose rows are drawn.
-
-    Raises:
-        InputError: there are no models of the data set.
     """
-    models = select_dataset(models, dataset)
+    models = select(models, dataset)
     title = f"{dataset}, {count_models(len(models))}"
-    shares = select_dataset(variance_shares, dataset, required=False)
+    shares = select(variance_shares, dataset, required=False)
     shares = shares[shares["kind"] == "one-way"].set_index(["response", "factor"])
     found = set(shares.index.get_level_values("factor"))
     factors = {factor: _levels(models[factor]) for factor in FACTORS if factor in found}
@@ -66,8 +56,7 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
     if not (factors and responses):
         return notice(title, "no hyper-parameter varies")
     looks = model_looks(models)
-    figure, grid = _panels(responses, factors, legend_handles(looks))
-    figure.suptitle(title)
+    figure, grid = _panels(title, len(responses), factors, looks)
     for row, response in zip(grid, responses, strict=True):
         values = models[response].where(np.isfinite(models[response]))
         if response in sharpness:
@@ -87,27 +76,15 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
 
 
 def _panels(
-    responses: Sequence[str],
-    factors: Mapping[str, Mapping[Any, str]],
-    handles: Sequence[Artist],
+    title: str, responses: int, factors: Mapping[str, Mapping[Any, str]], looks: ModelLooks
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure with a row of panels per response and a column per factor, and a legend."""
-    wide = [max(len(levels), 3) for levels in factors.values()]
-    width = max(HALF_PAGE, MARGIN + LEVEL * sum(wide) + 0.15 * len(wide))
-    columns = legend_columns((str(handle.get_label()) for handle in handles), width)
+    widths = [max(len(levels), 3) for levels in factors.values()]
+    width = max(HALF_PAGE, MARGIN + LEVEL * sum(widths) + 0.15 * len(widths))
     names = label_height([label for levels in factors.values() for label in levels.values()])
-    height = ROW * len(responses) + names + 0.6 + 0.17 * -(-len(handles) // columns)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(
-        len(responses),
-        len(factors),
-        squeeze=False,
-        sharex="col",
-        sharey="row",
-        width_ratios=wide,
-    )
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-    return figure, grid
+    figure = new_figure(title, width, ROW * responses + names + 0.6, legend_handles(looks))
+    shared = {"sharex": "col", "sharey": "row", "width_ratios": widths}
+    return figure, figure.subplots(responses, len(factors), squeeze=False, **shared)
 
 
 def _levels(settings: pd.Series) -> dict[Any, str]:

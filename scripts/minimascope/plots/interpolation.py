@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, loss_norm
-from .style import COLOURS, GREY, HALF_PAGE, scale_axis, select, styled
+from .style import COLOURS, GREY, HALF_PAGE, new_figure, scale_axis, select
 
 COLUMNS = 3
 LINE, PLANE = (2.1, 2.1), (3.4, 2.8)  # inches, of a panel
 
 
-@styled()
 def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each line and each plane between networks.
 
@@ -29,8 +28,6 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         interpolation: a row for each point, with columns ``seed``, ``path``, ``x``, ``y`` (NaN on
             lines), ``loss`` (nats), ``barrier`` (nats; of the line, NaN on planes) and ``model``,
             the network that is exactly there, if any.
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
     """
     rows = select(interpolation, dataset, network)
     paths = dict(list(rows.groupby("path", sort=False)))
@@ -43,8 +40,7 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     ]
     heights = [panel[1] * math.ceil(len(found) / COLUMNS) for found, _, panel in kinds]
     width = max(HALF_PAGE, *(panel[0] * min(COLUMNS, len(found)) for found, _, panel in kinds))
-    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
-    figure.suptitle(f"{network} on {dataset}")
+    figure = new_figure(f"{network} on {dataset}", width, sum(heights) + 0.3)
     parts = figure.subfigures(len(kinds), height_ratios=heights, squeeze=False)[:, 0]
     for part, (found, draw, _) in zip(parts, kinds, strict=True):
         columns = min(COLUMNS, len(found))

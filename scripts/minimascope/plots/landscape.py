@@ -1,6 +1,7 @@
 """Figures: the training loss around each network, as contours, surfaces and lines."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,20 +18,20 @@ from .style import (
     HALF_PAGE,
     condition_handles,
     condition_styles,
-    legend_columns,
+    draw_range,
+    panel_grid,
     scale_axis,
     select,
-    styled,
     wrap_name,
 )
 
 COLUMNS = 3
 LEVELS = 13
-PANEL = 1.75  # inches
+PANEL = (1.75, 1.75)  # inches
+MARGINS = (0.9, 0.8)  # inches, for the scale of colours and the title
 COLOURS = "viridis"
 
 
-@styled()
 def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return contours of the loss on one plane through each condition's network.
 
@@ -41,15 +42,11 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     Args:
         landscape: a row for each point, with columns ``condition``, ``seed``, ``view``,
             ``direction_seed``, ``x``, ``y`` (NaN on lines) and ``loss`` (nats).
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
-
-    Raises:
-        InputError: there are no surfaces of this network.
     """
     found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
-    figure, panels = _panels(found, f"{network} on {dataset}")
+    title = f"{network} on {dataset}"
+    figure, panels = panel_grid(title, len(found), COLUMNS, PANEL, margins=MARGINS)
     for axes, (condition, surface) in zip(panels, found.items(), strict=True):
         draw_contours(axes, surface, norm)
         axes.add_patch(Circle((0, 0), surface.index.max(), fill=False, ls="--", lw=0.6))
@@ -61,12 +58,14 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     return figure
 
 
-@styled()
 def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the planes of `contours` as surfaces, with one scale of heights and colours."""
     found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
-    figure, panels = _panels(found, f"{network} on {dataset}", projection="3d")
+    title = f"{network} on {dataset}"
+    figure, panels = panel_grid(
+        title, len(found), COLUMNS, PANEL, margins=MARGINS, subplot_kw={"projection": "3d"}
+    )
     height = np.log10 if isinstance(norm, LogNorm) else np.asarray
     for axes, (condition, surface) in zip(panels, found.items(), strict=True):
         x, y = np.meshgrid(surface.index, surface.columns, indexing="ij")
@@ -81,37 +80,20 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     return figure
 
 
-@styled()
 def lines(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
-    """Return the loss along random directions: mean over seeds and directions, and their range.
-
-    Raises:
-        InputError: there are no lines of this network.
-    """
+    """Return the loss along random directions: mean over seeds and directions, and their range."""
     rows = at_minima(select(_as_measures(landscape), dataset, network))
     rows = rows[rows["y"].isna()]
     if rows.empty:
         raise InputError(f"figures: no lines of {network} on {dataset}; set line_points above 0")
     styles = condition_styles(rows["condition"].unique())
-    columns = legend_columns(styles, HALF_PAGE)
-    height = 2.4 + 0.17 * -(-len(styles) // columns)
-    figure = Figure(figsize=(HALF_PAGE, height), layout="constrained")
-    figure.suptitle(f"{network} on {dataset}")
-    axes = figure.subplots()
+    styles = {condition: replace(style, marker="") for condition, style in styles.items()}
+    handles = condition_handles(styles, lines=True)
+    figure, [axes] = panel_grid(f"{network} on {dataset}", 1, 1, (HALF_PAGE, 1.9), handles)
     for condition, style in styles.items():
-        losses = (
-            rows[rows["condition"] == condition].groupby("x")["loss"].agg(["mean", "min", "max"])
-        )
-        axes.fill_between(
-            losses.index, losses["min"], losses["max"], color=style.colour, alpha=0.15
-        )
-        axes.plot(losses.index, losses["mean"], color=style.colour, linestyle=style.line_style)
+        draw_range(axes, rows[rows["condition"] == condition].groupby("x")["loss"], style)
     scale_axis(axes.yaxis, rows["loss"], usually_log=True)
     axes.set(xlabel="Distance along a random direction", ylabel="Training loss (nats)")
-    handles = condition_handles(styles, lines=True)
-    for handle in handles:
-        handle.set_marker("")
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
@@ -152,21 +134,6 @@ def draw_contours(axes: Axes, surface: pd.DataFrame, norm: Normalize) -> None:
 def _as_measures(landscape: pd.DataFrame) -> pd.DataFrame:
     # `at_minima` chooses a view for each measure; a landscape is one.
     return landscape.assign(measure="landscape")
-
-
-def _panels(
-    surfaces: Mapping[str, pd.DataFrame], title: str, projection: str | None = None
-) -> tuple[Figure, list[Axes]]:
-    columns = min(COLUMNS, len(surfaces))
-    rows = -(-len(surfaces) // columns)
-    size = (max(HALF_PAGE, PANEL * columns + 0.9), PANEL * rows + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title)
-    grid = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": projection})
-    panels = list(grid.flat)
-    for spare in panels[len(surfaces) :]:
-        spare.remove()
-    return figure, panels[: len(surfaces)]
 
 
 def _colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:

@@ -1,24 +1,20 @@
 """Figure: sharpness and generalisation gap of each minimum against its training loss."""
 
 import textwrap
-from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.measure_names import MEASURES, measures_of
 from ..analysis.tables import at_minima
 from ..errors import InputError
 from .style import (
-    ConditionStyle,
     condition_handles,
     condition_styles,
-    panels_with_legend,
+    panel_grid,
     scale_axis,
     select,
     set_log_where_positive,
-    styled,
 )
 
 PANEL = (1.9, 1.8)  # inches
@@ -27,19 +23,12 @@ GAP = "generalisation_gap"
 LOSS = "train_loss"
 
 
-@styled()
 def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each measure of sharpness and one for the gap, over the training loss.
 
     A dot is a model; colour and marker are the control that it was trained under, whatever a
     sweep varied besides. The training loss is logarithmic (Figure 1 of Mason-Williams et al.
     2026).
-
-    Args:
-        measures: the tidy table of all numbers.
-        conditions: which control each ``condition`` belongs to.
-        dataset: which one.
-        network: which one.
 
     Raises:
         InputError: the models have no training loss.
@@ -56,34 +45,15 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
     # In the order of the measures, as in all figures.
     styles = condition_styles(of[rows["condition"].unique()].unique())
     handles = condition_handles(styles, lines=False)
-    figure, panels = panels_with_legend(len(names), COLUMNS, PANEL, handles)
-    figure.suptitle(f"{network} on {dataset}: {len(models)} minima")
+    title = f"{network} on {dataset}: {len(models)} minima"
+    figure, panels = panel_grid(title, len(names), COLUMNS, PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
-        _draw(axes, models[[LOSS, measure]], controls, styles)
+        for control, style in styles.items():
+            x, y = models.loc[controls == control, [LOSS, measure]].to_numpy().T
+            axes.plot(x, y, **style.dots, markersize=3, markeredgewidth=0, alpha=0.7)
         set_log_where_positive(axes.xaxis, models[LOSS])
         scale_axis(axes.yaxis, models[measure], name.log_axis)
         axes.set_ylabel(textwrap.fill(name.axis_label, 24))
         axes.set_xlabel(MEASURES[LOSS].axis_label)
     figure.align_ylabels()
     return figure
-
-
-def _draw(
-    axes: Axes,
-    models: pd.DataFrame,
-    controls: pd.Series,
-    styles: Mapping[str, ConditionStyle],
-) -> None:
-    """Draw the models of each control; the frame's columns are x and y."""
-    for control, style in styles.items():
-        x, y = models[controls == control].to_numpy().T
-        axes.plot(
-            x,
-            y,
-            linestyle="none",
-            marker=style.marker,
-            markersize=3,
-            markeredgewidth=0,
-            color=style.colour,
-            alpha=0.7,
-        )

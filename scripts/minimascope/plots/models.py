@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..analysis.measure_names import describe
-from .style import COLOURS, GREY, MARKERS
+from .style import COLOURS, GREY, MARKERS, number
 
 SHARPNESS = "asc_sharpness"  # the measure of the audio study
 BY_DOMAIN = ("accuracy_in_domain", "accuracy_out_of_domain")
@@ -57,6 +57,13 @@ def shown_measures(names: Iterable[str]) -> tuple[list[str], list[str]]:
     accuracies = [name for name in BY_DOMAIN if name in names] or [OVERALL] * (OVERALL in names)
     sharpness = [name for name in names if name not in (*BY_DOMAIN, OVERALL)]
     return ([SHARPNESS] if SHARPNESS in sharpness else sharpness), accuracies
+
+
+def correlation(row: pd.Series) -> str:
+    """Return Spearman's correlation with its interval and number of models, for a title."""
+    bounds = f" [{number(row['lower'])}, {number(row['upper'])}]"
+    interval = "" if pd.isna(row["lower"]) else bounds
+    return f"ρ = {number(row['value'])}{interval}, n = {row['n']:.0f}"
 
 
 def count_models(count: int) -> str:

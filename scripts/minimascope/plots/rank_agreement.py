@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.measure_names import MeasureName, describe
 from ..analysis.tables import MAIN_MEASURES
-from .style import label_height, notice, number, rotate_labels, select, styled
+from .style import label_height, new_figure, notice, number, rotate_labels, select
 
 CELL = 0.32  # inches
 
@@ -19,7 +19,6 @@ def _described(name: str) -> MeasureName:
 EVALUATIONS = [name for name in MAIN_MEASURES if _described(name).category == "evaluation"]
 
 
-@styled()
 def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the matrix of Kendall's τ between any two measures of one network.
 
@@ -29,8 +28,6 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
 
     Args:
         rank_agreement: rows of `analysis.trends.rank_agreement`.
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
     """
     rows = select(rank_agreement, dataset, network, required=False)
     present = pd.unique(rows[["first", "second"]].to_numpy().ravel())
@@ -41,10 +38,8 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     if rows.empty:
         return notice(title, "too few conditions and models for an order")
     labels = [_described(name).label for name in names]
-    side = CELL * len(names)
-    margin = label_height(labels)
-    figure = Figure(figsize=(side + margin + 0.3, side + margin + 1.1), layout="constrained")
-    figure.suptitle(title)
+    side = CELL * len(names) + label_height(labels)
+    figure = new_figure(title, side + 0.3, side + 1.1)
     axes = figure.subplots()
     matrix = _matrix(rows, names)
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)

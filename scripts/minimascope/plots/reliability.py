@@ -13,16 +13,15 @@ from .style import (
     HALF_PAGE,
     ConditionStyle,
     condition_styles,
+    new_figure,
     select,
     set_log,
-    styled,
     wrap_name,
 )
 
 COLUMNS = 3
 
 
-@styled()
 def plot(reliability: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a reliability diagram per condition, pooled over seeds.
 
@@ -34,19 +33,14 @@ def plot(reliability: pd.DataFrame, dataset: str, network: str) -> Figure:
         reliability: columns ``dataset``, ``network``, ``condition``, ``seed``, ``bin_lower``,
             ``bin_upper``, ``count``, ``confidence`` and ``accuracy`` (means over the bin, NaN
             where it is empty).
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
-
-    Raises:
-        InputError: if the data frame has no rows of the data set and network.
     """
     reliability = select(reliability, dataset, network)
     styles = condition_styles(reliability["condition"].unique())
     pooled = _pool(reliability)
     rows = math.ceil(len(styles) / COLUMNS)
-    figure = Figure(figsize=(COLUMNS * HALF_PAGE / 2, 0.3 + 2.35 * rows), layout="constrained")
     seeds = count_seeds(reliability.groupby("condition")["seed"].nunique())
-    figure.suptitle(f"{network} on {dataset}, {seeds} pooled")
+    title = f"{network} on {dataset}, {seeds} pooled"
+    figure = new_figure(title, COLUMNS * HALF_PAGE / 2, 0.3 + 2.35 * rows)
     figure.get_layout_engine().set(h_pad=0.07)  # inches, between one's axis and the next's name
     grid = figure.add_gridspec(rows, COLUMNS)
     titles = {condition: wrap_name(condition) for condition in styles}

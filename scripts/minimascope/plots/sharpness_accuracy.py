@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.correlations import ALL_NETWORKS
 from .models import (
+    correlation,
     count_models,
     draw_models,
     legend_handles,
@@ -15,20 +16,12 @@ from .models import (
     model_looks,
     shown_measures,
 )
-from .style import (
-    notice,
-    number,
-    panels_with_legend,
-    select_dataset,
-    set_log_where_positive,
-    styled,
-)
+from .style import notice, panel_grid, select, set_log_where_positive
 
 PANEL = (2.6, 2.2)  # inches
 COLUMNS = 3  # where there is one accuracy
 
 
-@styled()
 def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figure:
     """Return scatter plots of sharpness against accuracy of all models.
 
@@ -37,18 +30,9 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
     are optimisers (controls where all have the same) and markers networks. Above a panel stand
     Spearman's correlation over all networks with its interval, and how many models it is of.
     Axes of sharpness are logarithmic unless a value is not positive.
-
-    Args:
-        models: a row per trained model, with its settings and a column per measure.
-        correlations: of each ``sharpness`` with each ``evaluation``; rows with ``network`` "all"
-            and ``statistic`` "spearman" are read.
-        dataset: whose rows are drawn.
-
-    Raises:
-        InputError: there are no models of the data set.
     """
-    models = select_dataset(models, dataset)
-    rows = select_dataset(correlations, dataset, required=False)
+    models = select(models, dataset)
+    rows = select(correlations, dataset, required=False)
     title = f"{dataset}, {count_models(len(models))}"
     known = rows[rows["n"] > 0]
     sharpness, _ = shown_measures(known["sharpness"])
@@ -60,8 +44,7 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
     looks = model_looks(models)
     pairs = list(product(sharpness, accuracies))
     columns = len(accuracies) if len(accuracies) > 1 else COLUMNS
-    figure, panels = panels_with_legend(len(pairs), columns, PANEL, legend_handles(looks))
-    figure.suptitle(title)
+    figure, panels = panel_grid(title, len(pairs), columns, PANEL, legend_handles(looks))
     for axes, (y, x) in zip(panels, pairs, strict=True):
         draw_models(axes, models[x], models[y], models, looks)
         axes.set_title(_statistics(rows.loc[(y, x)]))
@@ -74,7 +57,5 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
 
 
 def _statistics(row: pd.Series) -> str:
-    """Return a correlation with its interval and number of models."""
-    interval = "" if pd.isna(row["lower"]) else f" [{number(row['lower'])}, {number(row['upper'])}]"
     left_out = f" ({row['left_out']:.0f} left out)" if row["left_out"] > 0 else ""
-    return f"ρ = {number(row['value'])}{interval}, n = {row['n']:.0f}{left_out}"
+    return f"{correlation(row)}{left_out}"

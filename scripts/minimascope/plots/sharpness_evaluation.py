@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,20 +14,18 @@ from ..analysis.measure_names import measures_of
 from ..analysis.tables import at_minima
 from ..errors import InputError
 from .style import (
-    HALF_PAGE,
     ConditionStyle,
     condition_handles,
     condition_styles,
-    legend_columns,
+    number,
+    panel_grid,
     scale_axis,
     select,
-    styled,
 )
 
 PANEL = (1.35, 1.35)  # inches
 
 
-@styled()
 def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a grid of scatter plots: rows are measures of sharpness, columns evaluations.
 
@@ -48,47 +47,37 @@ def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
         )
     models = measures.pivot(index=["condition", "seed"], columns="measure", values="value")
     styles = condition_styles(measures["condition"].unique())
-
-    width = max(HALF_PAGE, PANEL[0] * len(evaluations) + 0.6)
-    columns = legend_columns(styles, width)
-    height = PANEL[1] * len(sharpness) + 0.8 + 0.17 * -(-len(styles) // columns)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(f"{network} on {dataset}")
-    grid = figure.subplots(
-        len(sharpness), len(evaluations), squeeze=False, sharex="col", sharey="row"
+    pairs = list(product(sharpness.items(), evaluations.items()))
+    figure, grid = panel_grid(
+        f"{network} on {dataset}",
+        len(pairs),
+        len(evaluations),
+        PANEL,
+        condition_handles(styles, lines=False),
+        margins=(0.6, 0.8),
+        sharex="col",
+        sharey="row",
     )
-    for row, (y, y_name) in zip(grid, sharpness.items(), strict=True):
-        for axes, (x, x_name) in zip(row, evaluations.items(), strict=True):
-            _draw(axes, models[[x, y]].dropna(), styles)
-            scale_axis(axes.xaxis, models[x], x_name.log_axis)
-            scale_axis(axes.yaxis, models[y], y_name.log_axis)
-        row[0].set_ylabel(textwrap.fill(y_name.axis_label, 20))
-    for axes, name in zip(grid[-1], evaluations.values(), strict=True):
-        axes.set_xlabel(textwrap.fill(name.axis_label, 20))
+    for axes, ((y, y_name), (x, x_name)) in zip(grid, pairs, strict=True):
+        _draw(axes, models[[x, y]].dropna(), styles)
+        scale_axis(axes.xaxis, models[x], x_name.log_axis)
+        scale_axis(axes.yaxis, models[y], y_name.log_axis)
+        axes.set_xlabel(textwrap.fill(x_name.axis_label, 20))
+        axes.set_ylabel(textwrap.fill(y_name.axis_label, 20))
+        axes.label_outer()
     figure.align_labels()
-    handles = condition_handles(styles, lines=False)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
 def _draw(axes: Axes, models: pd.DataFrame, styles: Mapping[str, ConditionStyle]) -> None:
     """Draw one panel; the frame's columns are x and y, its index (condition, seed)."""
     for condition, rows in models.groupby(level="condition", sort=False):
-        style = styles[condition]
-        axes.plot(
-            *rows.to_numpy().T,
-            linestyle="none",
-            marker=style.marker,
-            markersize=3.5,
-            color=style.colour,
-            label=condition,
-        )
+        axes.plot(*rows.to_numpy().T, **styles[condition].dots, markersize=3.5, label=condition)
     axes.set_title(f"ρ = {_correlation(models)}, n = {len(models)}", loc="right", pad=2)
 
 
 def _correlation(models: pd.DataFrame) -> str:
-    """Return Spearman's correlation of two columns as text."""
     x, y = models.to_numpy().T
     if len(models) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return "n.a."
-    return f"{spearmanr(x, y).statistic:.2f}".replace("-", "−")
+    return number(spearmanr(x, y).statistic)

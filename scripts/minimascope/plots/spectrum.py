@@ -6,15 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.tables import at_minima
-from .style import HALF_PAGE, condition_styles, select, styled, wrap_name
+from .style import condition_styles, panel_grid, select, wrap_name
 
 POINTS = 801
 WIDTH = 0.005  # standard deviation of a smoothed eigenvalue, as a share of the spectrum's extent
 LOWEST = 1e-6  # density shown, relative to the highest
 COLUMNS = 3
+PANEL = (1.9, 1.5)  # inches
 
 
-@styled()
 def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the density of the Hessian's spectrum for each condition, with extreme eigenvalues.
 
@@ -26,27 +26,21 @@ def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
         hessian: a row for each eigenvalue (``quantity`` is ``eigenvalue``) and for each node of
             the density (``node``), with columns ``condition``, ``seed``, ``view``, ``probe``,
             ``value``, ``weight`` and ``converged`` (of eigenvalues).
-        dataset: whose rows are drawn.
-        network: whose rows are drawn.
     """
     rows = at_minima(select(hessian.assign(measure="spectrum"), dataset, network))
     styles = condition_styles(rows["condition"].unique())
-    columns = min(COLUMNS, len(styles))
-    lines = -(-len(styles) // columns)
-    size = (max(HALF_PAGE, 1.9 * columns), 1.5 * lines + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(f"{network} on {dataset}")
-    grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    title, margins = f"{network} on {dataset}", (0, 0.6)
+    figure, grid = panel_grid(
+        title, len(styles), COLUMNS, PANEL, margins=margins, sharex=True, sharey=True
+    )
     values = rows["value"]
     deviation = WIDTH * (values.max() - values.min()) or 1.0
     eigenvalues = np.linspace(values.min() - 5 * deviation, values.max() + 5 * deviation, POINTS)
-    for axes, (condition, style) in zip(grid.flat, styles.items(), strict=False):
+    for axes, (condition, style) in zip(grid, styles.items(), strict=True):
         chosen = rows[rows["condition"] == condition]
         _draw_density(axes, chosen, eigenvalues, deviation, style.colour)
         _draw_eigenvalues(axes, chosen[chosen["quantity"] == "eigenvalue"])
         axes.set_title(wrap_name(condition))
-    for axes in grid.flat[len(styles) :]:
-        axes.remove()
     figure.supxlabel("Eigenvalue of the Hessian", fontsize="medium")
     figure.supylabel("Density of the spectrum", fontsize="medium")
     return figure

@@ -6,29 +6,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..analysis.numbers import span
 from ..analysis.stability import FIRST, SPLIT_HALF
 from .models import NEUTRAL, count_models
 from .style import (
     COLOURS,
-    LINE_STYLES,
-    MARKERS,
+    ConditionStyle,
+    condition_handles,
+    condition_styles,
     notice,
-    select_dataset,
+    panel_grid,
+    select,
     set_log,
-    styled,
 )
 
 PANEL = (2.4, 2.2)  # inches
-# Of the order of models, by kind: its label, and the place of its colour and line style.
-KINDS = {
-    FIRST: ("first pairs against all", 0),
-    SPLIT_HALF: ("two separate sets of pairs", 1),
-}
+# Of the order of models, by kind.
+KINDS = {FIRST: "first pairs against all", SPLIT_HALF: "two separate sets of pairs"}
 
 
-@styled()
 def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -> Figure:
     """Return how ASC sharpness varies over pairs of directions, in three panels.
 
@@ -39,41 +38,35 @@ def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -
     over all of them, and over two separate sets of so many, with a band for 95 % of the random
     splits; without any τ the panel says why. Where no model was measured along two pairs or more,
     the figure says so.
-
-    Args:
-        stability: a row for each model, with ``pairs``, ``cv``, ``threshold`` (fractions) and
-            ``pairs_needed``.
-        stability_order: a row for each ``kind`` and number of ``pairs``, with ``tau``,
-            ``tau_low``, ``tau_high`` and ``note``.
-        dataset: whose rows are drawn.
     """
-    models = select_dataset(stability, dataset, required=False)
+    models = select(stability, dataset, required=False)
     known = models.dropna(subset="cv")
     if known.empty:
         return notice(dataset, "no variation over pairs of directions")
-    order = select_dataset(stability_order, dataset, required=False)
-    figure = Figure(figsize=(PANEL[0] * 3, PANEL[1] + 0.5), layout="constrained")
-    figure.suptitle(f"{dataset}, {count_models(len(models))}, {_pairs(models)} of directions each")
-    variation, needed, similarity = figure.subplots(1, 3)
+    order = select(stability_order, dataset, required=False)
+    ordered = order.dropna(subset="tau")
+    styles = condition_styles(KINDS.values())
+    styles = {KINDS[kind]: styles[KINDS[kind]] for kind in KINDS if (ordered["kind"] == kind).any()}
+    dashed = Line2D([], [], linestyle="--", color=NEUTRAL, label="pairs that were measured")
+    pairs = f"{span(models['pairs'])} pair{'s' if models['pairs'].max() > 1 else ''}"
+    title = f"{dataset}, {count_models(len(models))}, {pairs} of directions each"
+    handles = [dashed, *condition_handles(styles, lines=True)]
+    figure, (variation, needed, similarity) = panel_grid(
+        title, 3, 3, PANEL, handles, margins=(0, 0.33)
+    )
     variation.set_title("Variation over directions")
     needed.set_title(f"Pairs for a standard error of {100 * models['threshold'].iloc[0]:g} %")
     similarity.set_title("Order of the models")
     _draw_variation(variation, known)
     _draw_needed(needed, known)
-    _draw_order(similarity, order)
-    handles = [
-        *variation.get_legend_handles_labels()[0],
-        *similarity.get_legend_handles_labels()[0],
-    ]
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    if ordered.empty:
+        reason = textwrap.fill("; ".join(order["note"].dropna().unique()), 24)
+        similarity.set_axis_off()
+        place = {"ha": "center", "va": "center", "transform": similarity.transAxes}
+        similarity.text(0.5, 0.5, reason, **place)
+    else:
+        _draw_order(similarity, ordered, styles)
     return figure
-
-
-def _pairs(models: pd.DataFrame) -> str:
-    counts = sorted(map(int, models["pairs"].unique()))
-    text = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    return f"{text} pair{'s' * (counts[-1] > 1)}"
 
 
 def _draw_variation(axes: Axes, models: pd.DataFrame) -> None:
@@ -81,7 +74,7 @@ def _draw_variation(axes: Axes, models: pd.DataFrame) -> None:
     rank = models.index + 1
     enough = 100 * models["threshold"] * np.sqrt(models["pairs"])
     axes.plot(rank, 100 * models["cv"], "o", markersize=3, color=COLOURS[2])
-    axes.plot(rank, enough, "--", color=NEUTRAL, label="pairs that were measured")
+    axes.plot(rank, enough, "--", color=NEUTRAL)
     axes.set(xlabel="Models in order", ylabel="Coefficient of variation (%)")
     axes.set(xlim=(0, len(models) + 1), ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
@@ -95,34 +88,15 @@ def _draw_needed(axes: Axes, models: pd.DataFrame) -> None:
     axes.set(xlabel="Pairs of directions", ylabel="Models (fraction)", ylim=(0, 1))
 
 
-def _draw_order(axes: Axes, order: pd.DataFrame) -> None:
-    known = order.dropna(subset="tau")
-    if known.empty:
-        return _say(axes, "; ".join(order["note"].dropna().unique()))
-    for kind, (label, style) in KINDS.items():
-        rows = known[known["kind"] == kind].sort_values("pairs")
+def _draw_order(axes: Axes, order: pd.DataFrame, styles: dict[str, ConditionStyle]) -> None:
+    for kind, label in KINDS.items():
+        rows = order[order["kind"] == kind].sort_values("pairs")
         if rows.empty:
             continue
-        colour = COLOURS[style]
-        axes.plot(
-            rows["pairs"],
-            rows["tau"],
-            color=colour,
-            linestyle=LINE_STYLES[style],
-            marker=MARKERS[style],
-            markersize=3,
-            label=label,
-        )
-        axes.fill_between(
-            rows["pairs"], rows["tau_low"], rows["tau_high"], color=colour, alpha=0.2, linewidth=0
-        )
+        style = styles[label]
+        axes.plot(rows["pairs"], rows["tau"], **style.line, markersize=3)
+        band = rows["pairs"], rows["tau_low"], rows["tau_high"]
+        axes.fill_between(*band, color=style.colour, alpha=0.2, linewidth=0)
     axes.set(xlabel="Pairs of directions", ylabel="Kendall's τ")
-    axes.set(xlim=(0.5, known["pairs"].max() + 0.5), ylim=(None, 1.02))
+    axes.set(xlim=(0.5, order["pairs"].max() + 0.5), ylim=(None, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-
-
-def _say(axes: Axes, sentence: str) -> None:
-    axes.set_axis_off()
-    axes.text(
-        0.5, 0.5, textwrap.fill(sentence, 24), ha="center", va="center", transform=axes.transAxes
-    )

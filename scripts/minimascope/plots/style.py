@@ -11,10 +11,13 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -22,22 +25,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
+from pandas.api.typing import SeriesGroupBy
 
 from ..errors import InputError
 
 HALF_PAGE = 3.5  # inches
 FONT_SIZE = 8  # points
 COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#F0E442",
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#E69F00", "#56B4E9", "#000000", "#F0E442"),
 )
 GREY = "#999999"
+MARKERS_PER_LINE = 5
 # Decades of a logarithmic axis on which no two round numbers need lie.
 SHORT = 0.4
 # 8 colours, 9 markers and 5 lines have no common factor: 72 conditions look different.
@@ -74,6 +73,16 @@ class ConditionStyle:
     marker: str
     line_style: str | tuple
 
+    @property
+    def dots(self) -> dict[str, Any]:
+        """What matplotlib draws its markers with."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": "none"}
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """What matplotlib draws its line with."""
+        return self.dots | {"linestyle": self.line_style}
+
 
 def styled() -> AbstractContextManager:
     """Return the settings of all figures, as a context or decorator; nothing stays changed."""
@@ -82,78 +91,83 @@ def styled() -> AbstractContextManager:
 
 def condition_styles(conditions: Iterable[str]) -> dict[str, ConditionStyle]:
     """Return a style for each condition, in the given order."""
-    return {
-        condition: ConditionStyle(
-            COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], LINE_STYLES[i % len(LINE_STYLES)]
-        )
-        for i, condition in enumerate(conditions)
-    }
+    looks = zip(conditions, cycle(COLOURS), cycle(MARKERS), cycle(LINE_STYLES), strict=False)
+    return {condition: ConditionStyle(*look) for condition, *look in looks}
 
 
 def condition_handles(styles: Mapping[str, ConditionStyle], lines: bool) -> list[Line2D]:
     """Return the legend's entries for conditions, with or without their lines."""
-    return [
-        Line2D(
-            [],
-            [],
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.line_style if lines else "none",
-            label=condition,
-        )
-        for condition, style in styles.items()
-    ]
+    looks = {name: style.line if lines else style.dots for name, style in styles.items()}
+    return [Line2D([], [], **look, label=condition) for condition, look in looks.items()]
 
 
-def legend_columns(labels: Iterable[str], width: float) -> int:
-    """Return how many columns of a legend fit into a width in inches."""
-    return max(1, int(width / (0.55 + 0.07 * max(map(len, labels)))))
+def new_figure(title: str, width: float, height: float, handles: Sequence[Artist] = ()) -> Figure:
+    """Return a figure of so many inches, to which a legend below adds its lines."""
+    columns = 1
+    if handles:
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        columns = max(1, int(width / (0.55 + 0.07 * longest)))
+        height += 0.17 * math.ceil(len(handles) / columns)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title)
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    return figure
 
 
-def panels_with_legend(
-    count: int, columns: int, size: tuple[float, float], handles: Sequence[Line2D]
+def panel_grid(
+    title: str,
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    handles: Sequence[Artist] = (),
+    margins: tuple[float, float] = (0.0, 0.5),
+    **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels, in rows of ``columns``, and a legend below them.
+    """Return a figure and so many panels of it.
 
     Args:
+        title: of the figure.
         count: number of panels.
         columns: panels in a full row.
         size: of a panel, width and height in inches.
         handles: entries of the legend.
+        margins: what the figure is wider and higher than its panels, in inches.
+        options: of `Figure.subplots`.
     """
-    rows, columns = -(-count // columns), min(columns, count)
-    width = max(HALF_PAGE, size[0] * columns)
-    in_legend = legend_columns((str(handle.get_label()) for handle in handles), width)
-    height = size[1] * rows + 0.5 + 0.17 * -(-len(handles) // in_legend)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    rows, columns = math.ceil(count / columns), min(columns, count)
+    width = max(HALF_PAGE, size[0] * columns + margins[0])
+    figure = new_figure(title, width, size[1] * rows + margins[1], handles)
+    grid = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axes in grid[count:]:
         axes.remove()
-    figure.legend(handles=handles, loc="outside lower center", ncols=in_legend)
-    return figure, list(grid[:count])
+    return figure, grid[:count]
 
 
-def select(frame: pd.DataFrame, dataset: str, network: str, required: bool = True) -> pd.DataFrame:
-    """Return the rows of one data set and network.
-
-    Raises:
-        InputError: if there are none, unless that is allowed by ``required=False``.
-    """
-    rows = frame[(frame["dataset"] == dataset) & (frame["network"] == network)]
-    if required and rows.empty:
-        raise InputError(f"figures: no data of {network} on {dataset}; check both names")
-    return rows
+def draw_range(axes: Axes, seeds: SeriesGroupBy, style: ConditionStyle, **options: Any) -> None:
+    """Draw the mean over seeds as a line and their range as a band, over what groups them."""
+    curve = seeds.agg(["mean", "min", "max"])
+    marks = {"markersize": 3, "markevery": max(1, len(curve) // MARKERS_PER_LINE)}
+    axes.plot(curve.index, curve["mean"], **style.line, **marks, **options)
+    axes.fill_between(
+        curve.index, curve["min"], curve["max"], color=style.colour, alpha=0.2, linewidth=0
+    )
 
 
-def select_dataset(frame: pd.DataFrame, dataset: str, required: bool = True) -> pd.DataFrame:
-    """Return the rows of one data set, of all its networks.
+def select(
+    frame: pd.DataFrame, dataset: str, network: str | None = None, required: bool = True
+) -> pd.DataFrame:
+    """Return the rows of one data set, of one of its networks or of all.
 
     Raises:
         InputError: if there are none, unless that is allowed by ``required=False``.
     """
     rows = frame[frame["dataset"] == dataset]
+    if network is not None:
+        rows = rows[rows["network"] == network]
     if required and rows.empty:
-        raise InputError(f"figures: no data on {dataset}; check its name")
+        of, names = (f" of {network}", "both names") if network else ("", "its name")
+        raise InputError(f"figures: no data{of} on {dataset}; check {names}")
     return rows
 
 
@@ -165,16 +179,16 @@ def notice(title: str, sentence: str) -> Figure:
     return figure
 
 
-def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool) -> None:
+def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool, ticks: int = 6) -> None:
     """Make an axis logarithmic if all values are positive and span over two decades.
 
     One decade is enough where that is usual for the quantity.
     """
     if _decades(values) > (1 if usually_log else 2):
-        set_log(axis, values)
+        set_log(axis, values, ticks)
 
 
-def set_log(axis: Axis, values: Iterable[float]) -> None:
+def set_log(axis: Axis, values: Iterable[float], ticks: int = 6) -> None:
     """Make an axis of positive values logarithmic, with plain numbers where they are short."""
     decades = _decades(values)
     # Side by side there is room for half as many numbers as one above the other.
@@ -184,24 +198,15 @@ def set_log(axis: Axis, values: Iterable[float]) -> None:
     if decades < SHORT:
         axis.set_major_locator(MaxNLocator(3))
     else:
-        axis.set_major_locator(LogLocator(subs=subdivisions, numticks=6))
+        axis.set_major_locator(LogLocator(subs=subdivisions, numticks=ticks))
     axis.set_major_formatter(FuncFormatter(_tick_label))
     axis.set_minor_formatter(NullFormatter())
 
 
-def limit_ticks(axis: Axis, number: int) -> None:
-    """Have no more than so many numbers on a logarithmic axis."""
-    locator = axis.get_major_locator()
-    if isinstance(locator, LogLocator):
-        locator.set_params(numticks=number)
-    else:
-        locator.set_params(nbins=number - 1)
-
-
 def set_log_where_positive(axis: Axis, values: Iterable[float]) -> None:
     """Make an axis logarithmic, unless a value is zero or negative; NaN values are left out."""
-    values = pd.Series(list(values), dtype=float).dropna()
-    if len(values) and (values > 0).all():
+    values = np.asarray(list(values), dtype=float)
+    if (values > 0).any() and not (values <= 0).any():
         set_log(axis, values)
 
 
@@ -249,20 +254,11 @@ def label_height(labels: Iterable[str]) -> float:
 
 def save_svg(figure: Figure) -> bytes:
     """Return a figure as SVG; equal figures give equal bytes."""
-    return _save(figure, format="svg", metadata={"Date": None})
-
-
-def save_png(figure: Figure, dots_per_inch: int = 150) -> bytes:
-    """Return a figure as PNG."""
-    return _save(figure, format="png", dpi=dots_per_inch)
-
-
-def _save(figure: Figure, **options: object) -> bytes:
     buffer = io.BytesIO()
     with styled():  # ticks are made while a figure is drawn, in the settings of that moment
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
             _settle(figure)
-        figure.savefig(buffer, **options)
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 

@@ -13,15 +13,14 @@ from matplotlib.ticker import NullLocator
 from ..analysis.measure_names import measures_of
 from ..analysis.tables import at_minima
 from .style import (
-    HALF_PAGE,
     LINE_STYLES,
     ConditionStyle,
     condition_handles,
     condition_styles,
-    panels_with_legend,
+    notice,
+    panel_grid,
     scale_axis,
     select,
-    styled,
 )
 
 PANEL = (1.8, 1.6)  # inches
@@ -39,7 +38,6 @@ LACKING = {"sam.rho": "SAM"}
 NO_SETTING = {"dataset", "network", "condition", "control"}
 
 
-@styled()
 def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each evaluation and measure of sharpness over a swept setting.
 
@@ -47,15 +45,6 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     else varies makes lines of their own. Points are means over seeds with their standard errors.
     Conditions without the setting are level lines in a band of their standard error. Where no
     number is swept, the figure says so.
-
-    Args:
-        summary: mean and standard error of each condition and measure.
-        conditions: training settings of each condition.
-        dataset: which one.
-        network: which one.
-
-    Raises:
-        InputError: there are no data of the network on the data set.
     """
     rows = at_minima(select(summary, dataset, network))
     settings = select(conditions, dataset, network).set_index("condition")
@@ -64,16 +53,14 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     names = measures_of(rows, "evaluation", "sharpness")
     varied = _varied(settings)
     if not varied or not names:
-        figure = Figure(figsize=(HALF_PAGE, 0.5))
-        figure.suptitle(f"{network} on {dataset}: no number is swept", y=0.5, va="center")
-        return figure
+        return notice(f"{network} on {dataset}", "no number is swept")
     setting, *others = varied
     label = SYMBOLS.get(setting, setting)
     places = _places(settings, setting, others)
     styles = _styles(places)
     handles = condition_handles(styles, lines=True)
-    figure, panels = panels_with_legend(len(names), COLUMNS, PANEL, handles)
-    figure.suptitle(f"{network} on {dataset}: sweep of {label}")
+    title = f"{network} on {dataset}: sweep of {label}"
+    figure, panels = panel_grid(title, len(names), COLUMNS, PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         points = rows[rows["measure"] == measure].join(places, on="condition", how="inner")
         for line, part in points.groupby("line", sort=False):
@@ -148,16 +135,8 @@ def _draw(axes: Axes, points: pd.DataFrame, style: ConditionStyle) -> None:
         axes.axhspan(mean - sem, mean + sem, color=style.colour, alpha=0.2, linewidth=0)
         return
     points = points.sort_values("x")
-    axes.errorbar(
-        points["x"],
-        points["mean"],
-        points["sem"].fillna(0),
-        color=style.colour,
-        marker=style.marker,
-        linestyle=style.line_style,
-        markersize=3.5,
-        capsize=2,
-    )
+    error = points["sem"].fillna(0)
+    axes.errorbar(points["x"], points["mean"], error, **style.line, markersize=3.5, capsize=2)
 
 
 def _set_ticks(axes: Axes, values: Iterable[float]) -> None:

@@ -16,7 +16,6 @@ EXTENT = 4.0  # the panels show [-4, 4]², which holds all minima
 POINTS = 201  # per axis
 LEVELS = np.linspace(0, 12, 25)  # of ln(1 + f), which stays below 12 in the panels
 COLUMNS = 4
-FONT_SIZE = 8  # points
 OUTLINE = withStroke(linewidth=2, foreground="black")
 
 
@@ -32,7 +31,7 @@ def plot(toy_geometry: pd.DataFrame) -> Figure:
             ``computed`` are read.
 
     Raises:
-        InputError: if there is no such row or a function is unknown.
+        InputError: there is no such row or a function is unknown.
     """
     eigenvalues = toy_geometry[toy_geometry["quantity"] == "max_eigenvalue"]
     if eigenvalues.empty:
@@ -49,13 +48,10 @@ def plot(toy_geometry: pd.DataFrame) -> Figure:
     for axes in figure.axes[-COLUMNS:]:
         axes.tick_params(labelbottom=True)
     bar = figure.colorbar(contours, ax=figure.axes, aspect=30, ticks=range(0, 13, 2))
-    bar.set_label("ln(1 + f)", fontsize=FONT_SIZE)
-    bar.ax.tick_params(labelsize=FONT_SIZE)
-    figure.suptitle(
-        "Global minima and the largest Hessian eigenvalue there", fontsize=FONT_SIZE + 1
-    )
-    figure.supxlabel("x", fontsize=FONT_SIZE)
-    figure.supylabel("y", fontsize=FONT_SIZE)
+    bar.set_label("ln(1 + f)")
+    figure.suptitle("Global minima and the largest Hessian eigenvalue there")
+    figure.supxlabel("x", fontsize="medium")
+    figure.supylabel("y", fontsize="medium")
     return figure
 
 
@@ -64,11 +60,9 @@ def _draw_function(axes: Axes, name: str) -> QuadContourSet:
     line = np.linspace(-EXTENT, EXTENT, POINTS)
     height = np.log1p(function.value(*np.meshgrid(line, line)))
     lines = axes.contour(line, line, height, LEVELS, colors="white", linewidths=0.3, alpha=0.5)
-    axes.set_title(function.label, fontsize=FONT_SIZE)
-    axes.set_aspect("equal")
-    axes.set_xticks([-4, -2, 0, 2, 4])
-    axes.set_yticks([-4, -2, 0, 2, 4])
-    axes.tick_params(labelsize=FONT_SIZE)
+    ticks = [-4, -2, 0, 2, 4]
+    axes.set(title=function.label, aspect="equal", xticks=ticks, yticks=ticks)
+    axes.spines[:].set_visible(True)
     filled = axes.contourf(line, line, height, LEVELS, cmap="viridis", zorder=0)
     for layer in (filled, lines):
         layer.set_rasterized(True)  # as paths they take megabytes
@@ -89,6 +83,5 @@ def _mark_minima(axes: Axes, minima: pd.DataFrame) -> None:
             ha=side,
             va="bottom" if above else "top",
             color="white",
-            fontsize=FONT_SIZE,
             path_effects=[OUTLINE],
         )

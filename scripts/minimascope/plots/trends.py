@@ -1,6 +1,7 @@
 """Figure: evaluations along sharpness, within each network and over all (Simpson's paradox)."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,23 +14,19 @@ from ..analysis.tables import MAIN_MEASURES
 from ..analysis.trends import LOG
 from .models import measure_label
 from .style import (
-    HALF_PAGE,
     ConditionStyle,
     condition_handles,
     condition_styles,
-    legend_columns,
-    limit_ticks,
     notice,
-    select_dataset,
+    panel_grid,
+    select,
     set_log,
-    styled,
 )
 
 PANEL = (1.75, 1.6)  # inches
 POOLED = {"color": "black", "linestyle": "-", "linewidth": 1.6, "alpha": 0.6}
 
 
-@styled()
 def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figure:
     """Return a grid of scatter plots: rows are evaluations, columns measures of sharpness.
 
@@ -42,13 +39,9 @@ def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figu
     Args:
         trends: rows of `analysis.trends.trends`.
         trend_points: rows of `analysis.trends.condition_means`.
-        dataset: whose rows are drawn.
-
-    Raises:
-        InputError: there are no points of the data set.
     """
-    points = select_dataset(trend_points, dataset)
-    rows = select_dataset(trends, dataset, required=False)
+    points = select(trend_points, dataset)
+    rows = select(trends, dataset, required=False)
     rows = rows[rows["slope"].notna() & rows["evaluation"].isin(MAIN_MEASURES)]
     if rows.empty:
         return notice(dataset, "too few conditions for a trend")
@@ -57,22 +50,22 @@ def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figu
     handles = condition_handles(styles, lines=True)
     if len(styles) > 1:
         handles.append(Line2D([], [], **POOLED, label="all networks"))
-    width = max(HALF_PAGE, PANEL[0] * len(sharpness) + 0.7)
-    in_legend = legend_columns((str(handle.get_label()) for handle in handles), width)
-    height = PANEL[1] * len(evaluations) + 0.9 + 0.17 * -(-len(handles) // in_legend)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(f"{dataset}: means of conditions")
-    shape = (len(evaluations), len(sharpness))
-    grid = figure.subplots(*shape, squeeze=False, sharex="col", sharey="row")
-    for line, evaluation in zip(grid, evaluations, strict=True):
-        for axes, measure in zip(line, sharpness, strict=True):
-            here = (rows["sharpness"] == measure) & (rows["evaluation"] == evaluation)
-            _draw(axes, points, rows[here], (measure, evaluation), styles)
-        line[0].set_ylabel(measure_label(evaluation, 22))
-    for axes, measure in zip(grid[-1], sharpness, strict=True):
-        axes.set_xlabel(measure_label(measure, 26))
+    figure, grid = panel_grid(
+        f"{dataset}: means of conditions",
+        len(evaluations) * len(sharpness),
+        len(sharpness),
+        PANEL,
+        handles,
+        margins=(0.7, 0.9),
+        sharex="col",
+        sharey="row",
+    )
+    for axes, (evaluation, measure) in zip(grid, product(evaluations, sharpness), strict=True):
+        here = (rows["sharpness"] == measure) & (rows["evaluation"] == evaluation)
+        _draw(axes, points, rows[here], (measure, evaluation), styles)
+        axes.set(xlabel=measure_label(measure, 26), ylabel=measure_label(evaluation, 22))
+        axes.label_outer()
     figure.align_labels()
-    figure.legend(handles=handles, loc="outside lower center", ncols=in_legend)
     return figure
 
 
@@ -87,25 +80,19 @@ def _draw(
     points = points[["network", *names]].dropna().set_axis(["network", "x", "y"], axis=1)
     logarithmic = len(rows) > 0 and rows["scale"].iloc[0] == LOG
     for network, own in points.groupby("network", sort=False):
-        style = styles[network]
-        axes.plot(own["x"], own["y"], style.marker, color=style.colour, markersize=3.5)
+        axes.plot(own["x"], own["y"], **styles[network].dots, markersize=3.5)
     for row in rows.itertuples():
         pooled = row.network == ALL_NETWORKS
         own = points if pooled else points[points["network"] == row.network]
-        look = POOLED if pooled else _look(styles[row.network])
+        look = POOLED if pooled else styles[row.network].line | {"marker": "None", "linewidth": 1.0}
         x = np.log10(own["x"]) if logarithmic else own["x"]
         ends = np.array([x.min(), x.max()])
         # A line of least squares leads through the mean.
         heights = own["y"].mean() + row.slope * (ends - x.mean())
         axes.plot(10**ends if logarithmic else ends, heights, **look, zorder=1)
     if logarithmic:
-        set_log(axes.xaxis, points["x"])
-        limit_ticks(axes.xaxis, 4)
+        set_log(axes.xaxis, points["x"], ticks=4)
     axes.set_title(_flag(rows), loc="right", pad=2)
-
-
-def _look(style: ConditionStyle) -> dict[str, object]:
-    return {"color": style.colour, "linestyle": style.line_style, "linewidth": 1.0}
 
 
 def _flag(rows: pd.DataFrame) -> str:

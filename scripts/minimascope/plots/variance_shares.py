@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from ..analysis.measure_names import describe
 from .models import FACTORS, NEUTRAL, shown_measures
-from .style import COLOURS, GREY, notice, number, select_dataset, styled
+from .style import COLOURS, GREY, notice, number, panel_grid, select
 
 COLUMNS = 3
 PANEL = 2.0  # inches wide
@@ -24,7 +24,6 @@ KINDS = {
 TOTALS = {"model": "All factors", "residual": "Residual"}
 
 
-@styled()
 def plot(variance_shares: pd.DataFrame, dataset: str) -> Figure:
     """Return bars of the share of variance that each factor explains, a panel per response.
 
@@ -33,13 +32,8 @@ def plot(variance_shares: pd.DataFrame, dataset: str) -> Figure:
     joint model. Below stand the share of all factors together and the residual. Shares of
     different factors overlap or fall short of the total where the design is not balanced. Where
     there is no share, the reason stands in its place; without any, the figure says so.
-
-    Args:
-        variance_shares: rows with ``response``, ``scale``, ``factor``, ``kind``, ``value``,
-            ``n`` and ``note``.
-        dataset: whose rows are drawn.
     """
-    rows = select_dataset(variance_shares, dataset, required=False)
+    rows = select(variance_shares, dataset, required=False)
     rows = rows[rows["n"] > 0]
     found = set(rows["factor"])
     names = {key: label for key, label in (FACTORS | TOTALS).items() if key in found}
@@ -47,21 +41,13 @@ def plot(variance_shares: pd.DataFrame, dataset: str) -> Figure:
     responses = [*sharpness, *accuracies]
     if not responses:
         return notice(dataset, "no hyper-parameter varies")
-
-    columns = min(COLUMNS, len(responses))
-    lines = -(-len(responses) // columns)
-    height = lines * (ROW * len(names) + 0.55) + 0.7
-    figure = Figure(figsize=(NAMES + PANEL * columns, height), layout="constrained")
-    figure.suptitle(dataset)
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-    for axes, response in zip(grid, responses, strict=False):
-        _draw(axes, rows[rows["response"] == response], names)
-    for axes in grid[len(responses) :]:
-        axes.remove()
-    for axes in figure.axes[-columns:]:
-        axes.set_xlabel("Share of variance")
     handles = [Patch(color=colour, label=label) for label, colour, _ in KINDS.values()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    size, margins = (PANEL, ROW * len(names) + 0.55), (NAMES, 0.53)
+    figure, grid = panel_grid(dataset, len(responses), COLUMNS, size, handles, margins, sharey=True)
+    for axes, response in zip(grid, responses, strict=True):
+        _draw(axes, rows[rows["response"] == response], names)
+    for axes in grid[-COLUMNS:]:
+        axes.set_xlabel("Share of variance")
     return figure
 
 
@@ -70,22 +56,14 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:
     places = {factor: i for i, factor in enumerate(names)}
     for row in rows[rows["factor"].isin(places)].itertuples():
         _, colour, offset = KINDS[row.kind]
-        total = row.factor in TOTALS
-        y = places[row.factor] + (0 if total else offset)
+        y = places[row.factor] + (0 if row.factor in TOTALS else offset)
+        place = {"xytext": (2, 0), "textcoords": "offset points", "va": "center"}
         if pd.isna(row.value):
-            text, colour_of_text = str(row.note).partition(" with ")[0], NEUTRAL
+            reason = str(row.note).partition(" with ")[0]
+            axes.annotate(reason, (0, y), **place, color=NEUTRAL)
         else:
             axes.barh(y, row.value, BAR, color=colour)
-            text, colour_of_text = number(row.value), "black"
-        x = 0 if pd.isna(row.value) else max(row.value, 0)
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour_of_text,
-        )
+            axes.annotate(number(row.value), (max(row.value, 0), y), **place, color="black")
     first = rows.iloc[0]
     label = describe(first["response"], "sharpness", "1").label
     logarithm = "ln " if first["scale"] == "ln" else ""

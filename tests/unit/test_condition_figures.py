@@ -1,0 +1,351 @@
+"""Figures of the conditions of one network: each shows what its tables hold."""
+
+import math
+import statistics
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from agreement_cases import NEW, OLD
+from figure_cases import (
+    CONDITIONS,
+    FEW,
+    RUN,
+    SEEDS,
+    colour_of,
+    disagreement_frame,
+    figure_of,
+    history_frame,
+    labels,
+    measures_frame,
+    names,
+    panel,
+    printed_cells,
+    read_again,
+    reliability_frame,
+    written,
+)
+
+from minimascope.analysis.agreement import order_of_controls
+from minimascope.analysis.statistics import statistics as compared
+from minimascope.analysis.summary import seed_values
+from minimascope.analysis.trends import rank_agreement
+from minimascope.errors import InputError
+
+
+def drawn(axes, condition):
+    """The one line of a condition, as its x and y values."""
+    [line] = [line for line in axes.lines if line.get_label() == condition]
+    return line.get_xdata(), line.get_ydata()
+
+
+def values_of(measures, measure, condition):
+    chosen = (measures["measure"] == measure) & (measures["condition"] == condition)
+    return list(measures.loc[chosen, "value"])
+
+
+def controls(measures):
+    return figure_of("controls", {"measures": measures, "disagreement": disagreement_frame()})
+
+
+def test_controls_show_every_seed_of_every_condition():
+    measures = measures_frame()
+    figure = controls(measures)
+    axes = panel(figure, "Test accuracy (fraction)")
+    for position, condition in enumerate(CONDITIONS):
+        x, y = drawn(axes, condition)
+        assert list(x) == [position] * len(SEEDS)
+        assert list(y) == values_of(measures, "test_accuracy", condition)
+    panels = [axes for axes in figure.axes if axes.axison]
+    # Evaluations with prediction disagreement, and sharpness; nothing that only checks another.
+    assert len(panels) == 7 + 3
+    assert not any("signed" in label or "published" in label for label in labels(panels, "ylabel"))
+    assert names(panels[-1].get_xticklabels()) == list(CONDITIONS)
+    assert panel(figure, "Fisher–Rao norm (–)").get_yscale() == "log"
+    assert axes.get_yscale() == "linear"
+
+
+def test_controls_show_mean_and_standard_error():
+    measures = measures_frame()
+    axes = panel(controls(measures), "Test NLL (nats)")
+    [bars] = axes.containers
+    segments = bars.lines[2][0].get_segments()
+    for i, condition in enumerate(CONDITIONS):
+        values = values_of(measures, "test_nll", condition)
+        mean, error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+        assert bars.lines[0].get_ydata()[i] == pytest.approx(mean)
+        assert segments[i][:, 1] == pytest.approx([mean - error, mean + error])
+
+
+def test_controls_join_the_same_seed_in_all_conditions():
+    measures = measures_frame().sample(frac=1, random_state=0)  # rows in any order
+    order = list(measures["condition"].unique())
+    axes = panel(controls(measures), "Generalisation gap (pp)")
+    joined = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 6]
+    rows = measures[measures["measure"] == "generalisation_gap"]
+    expected = rows.pivot(index="seed", columns="condition", values="value")[order]
+    assert [list(values) for values in expected.to_numpy()] == joined[: len(SEEDS)]
+
+
+def test_controls_show_each_seeds_mean_disagreement_within_its_condition():
+    pairs = disagreement_frame()
+    axes = panel(controls(measures_frame()), "Prediction disagreement (fraction)")
+    for condition in CONDITIONS:
+        expected = [
+            statistics.fmean(
+                row.prediction_disagreement
+                for row in pairs.itertuples()
+                if row.condition_a == row.condition_b == condition
+                and seed in (row.seed_a, row.seed_b)
+            )
+            for seed in SEEDS
+        ]
+        assert drawn(axes, condition)[1] == pytest.approx(expected)
+
+
+def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
+    measures = measures_frame(measures=FEW)
+    lacking = (measures["condition"] == "augmentation") & (measures["measure"] == "test_nll")
+    axes = panel(controls(measures[~lacking]), "Test NLL (nats)")
+    assert np.isnan(drawn(axes, "augmentation")[1]).all()
+    assert not np.isnan(drawn(axes, "baseline")[1]).any()
+
+
+def test_controls_have_a_panel_for_a_measure_that_nobody_described():
+    unknown = measures_frame(measures=["sam_sharpness"])
+    unknown = unknown.assign(measure="spectral_norm", family="hessian")
+    axes = panel(controls(pd.concat([measures_frame(), unknown])), "spectral_norm (–)")
+    expected = values_of(unknown, "spectral_norm", "baseline")
+    assert list(drawn(axes, "baseline")[1]) == expected
+
+
+def test_scatter_plots_show_every_model_and_spearmans_correlation():
+    measures = measures_frame()
+    figure = figure_of("sharpness_evaluation", {"measures": measures})
+    assert len(figure.axes) == 3 * 6
+    models = measures.pivot(index=["condition", "seed"], columns="measure", values="value")
+    axes = figure.axes[0]  # the first measure of sharpness against the first evaluation
+    shown = {point for name in CONDITIONS for point in zip(*drawn(axes, name), strict=True)}
+    assert shown == set(zip(models["test_accuracy"], models["fisher_rao_norm"], strict=True))
+    ranks = models.rank()
+    rho = np.corrcoef(ranks["test_accuracy"], ranks["fisher_rao_norm"])[0, 1]
+    assert axes.get_title("right") == f"ρ = {rho:.2f}, n = 18"
+    assert labels(figure.axes[::6], "ylabel") == [
+        *("Fisher–Rao norm (–)", "SAM-sharpness (–)", "Relative flatness (–)")
+    ]
+    assert labels(figure.axes[-6:], "xlabel")[0] == "Test accuracy (fraction)"
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [1.0, 2.0, np.nan]])
+def test_no_correlation_of_a_constant_or_of_two_models(values):
+    frame = measures_frame(CONDITIONS[:1], measures=["sam_sharpness", "test_nll"])
+    frame.loc[frame["measure"] == "sam_sharpness", "value"] = values
+    [axes] = figure_of("sharpness_evaluation", {"measures": frame}).axes
+    assert axes.get_title("right") == f"ρ = n.a., n = {np.isfinite(values).sum()}"
+
+
+def test_scatter_plots_need_sharpness_and_evaluation():
+    frame = measures_frame().query("family == 'evaluation'")
+    with pytest.raises(InputError, match="a measure of sharpness and an evaluation"):
+        figure_of("sharpness_evaluation", {"measures": frame})
+
+
+def test_training_curves_show_mean_and_range_over_seeds():
+    history = history_frame()
+    figure = figure_of("training_curves", {"history": history})
+    assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "linear", "linear"]
+    assert labels(figure.axes[::2], "ylabel") == ["Loss (nats)", "Accuracy (fraction)"]
+    assert labels(figure.axes[:2], "title") == ["Training data", "Test data"]
+    assert labels(figure.axes, "xlabel") == ["", "", "Epoch", "Epoch"]
+    chosen = history[history["condition"] == "augmentation"]
+    by_seed = np.array([rows["train_loss"] for _, rows in chosen.groupby("seed")])
+    x, y = drawn(figure.axes[0], "augmentation")
+    assert list(x) == list(range(1, 41))
+    assert y == pytest.approx(by_seed.sum(0) / 3)
+    band = figure.axes[0].collections[CONDITIONS.index("augmentation")]
+    corners = band.get_paths()[0].vertices
+    at_first = corners[corners[:, 0] == 1][:, 1]
+    assert (at_first.min(), at_first.max()) == (by_seed[:, 0].min(), by_seed[:, 0].max())
+    # Epochs without evaluation are left out.
+    x, y = drawn(figure.axes[3], "baseline")
+    assert list(x) == list(range(2, 41, 2))
+    assert not np.isnan(y).any()
+
+
+def test_reliability_diagrams_pool_seeds_by_counts():
+    frame = reliability_frame()
+    figure = figure_of("reliability", {"reliability": frame})
+    assert len(figure.axes) == 2 * len(CONDITIONS)
+    diagram, histogram = figure.axes[:2]
+    rows = frame[frame["condition"] == "baseline"]
+    expected = []
+    for lower in sorted(rows["bin_lower"].unique())[1:]:  # the first bin is empty
+        group = rows[rows["bin_lower"] == lower]
+        total = group["count"].sum()
+        expected.append(
+            [100 * sum(group[c] * group["count"]) / total for c in ("confidence", "accuracy")]
+        )
+    assert diagram.lines[1].get_xydata() == pytest.approx(np.array(expected))
+    counts = rows.groupby("bin_lower")["count"].sum()
+    assert [bar.get_height() for bar in histogram.patches] == list(counts)
+    assert [bar.get_x() for bar in histogram.patches] == pytest.approx(100 * counts.index)
+
+
+def test_disagreement_matrix_holds_every_pair_in_percent():
+    frame = disagreement_frame()
+    axes = figure_of("disagreement", {"disagreement": frame}).axes[0]
+    shown = axes.images[0].get_array()
+    models = list(product(CONDITIONS, SEEDS))
+    assert shown.shape == (18, 18)
+    for row in frame.itertuples():
+        first = models.index((row.condition_a, row.seed_a))
+        second = models.index((row.condition_b, row.seed_b))
+        assert shown[first, second] == shown[second, first] == 100 * row.prediction_disagreement
+    assert len(axes.texts) == 18 * 17
+    assert names(axes.get_yticklabels()) == list(CONDITIONS)
+    boundaries = sorted({line.get_ydata()[0] for line in axes.lines} - {0, 1})
+    assert boundaries == [2.5, 5.5, 8.5, 11.5, 14.5]
+
+
+def test_large_disagreement_matrices_have_no_numbers():
+    frame = disagreement_frame(seeds=range(4))
+    axes = figure_of("disagreement", {"disagreement": frame}).axes[0]
+    assert axes.images[0].get_array().shape == (24, 24)
+    assert not axes.texts
+
+
+def test_models_that_agree_everywhere_are_drawn():
+    frame = disagreement_frame(CONDITIONS[:1]).assign(prediction_disagreement=0.0)
+    figure = figure_of("disagreement", {"disagreement": frame})
+    assert {text.get_text() for text in figure.axes[0].texts} == {"0.0"}
+    figure.draw_without_rendering()
+
+
+# Effects
+
+
+def effects(**changes):
+    """The figure of effects, and its table."""
+    baselines = [None, *["baseline"] * (len(CONDITIONS) - 1)]
+    conditions = pd.DataFrame({**RUN, "condition": CONDITIONS, "baseline": baselines})
+    values = seed_values(measures_frame(), disagreement_frame())
+    table = read_again(compared(values, conditions)).assign(**changes)
+    figure = figure_of("effects", {"statistics": table})
+    return {axes.get_title(): axes for axes in figure.axes}, figure, table
+
+
+def test_a_dot_is_the_difference_in_percent_of_the_baseline_hollow_where_it_may_be_none():
+    panels, _, table = effects()
+    for measure, title in {
+        "test_accuracy": "Test accuracy",
+        "prediction_disagreement": "Prediction disagreement",
+    }.items():
+        rows, axes = table[table["measure"] == measure], panels[title]
+        dots = [container.lines[0] for container in axes.containers]
+        shares = 100 * rows["difference"] / rows["baseline_mean"]
+        np.testing.assert_allclose([dot.get_xdata()[0] for dot in dots], shares)
+        hollow = [dot.get_markerfacecolor() == "none" for dot in dots]
+        assert hollow == list(rows["lower"] * rows["upper"] <= 0)
+    assert any(hollow)
+    ticks = panels["Test accuracy"].get_yticklabels()
+    assert [name.replace("\n", "") for name in names(ticks)] == list(rows["condition"])
+    assert panels["Fisher–Rao norm"].get_xscale() == "symlog"
+    assert panels["Test accuracy"].get_xscale() == "linear"
+
+
+def test_one_seed_has_dots_without_intervals():
+    panels, figure, _ = effects(n=1, lower=np.nan, upper=np.nan, standard_error=np.nan)
+    assert all(len(bars.lines[2]) == 0 for bars in panels["Test accuracy"].containers)
+    assert figure.get_suptitle().endswith("difference from the baseline, 1 seed")
+    figure.draw_without_rendering()
+
+
+def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
+    _, _, table = effects()
+    figure = figure_of("effects", {"statistics": table.iloc[:0]})
+    assert "no conditions are compared with a baseline" in written(figure)
+
+
+# Agreement with print
+
+
+def agreement(cells):
+    return figure_of("agreement", {"agreement": cells, "agreement_order": order_of_controls(cells)})
+
+
+def test_agreement_has_a_panel_per_source_and_metric_with_values():
+    cells = printed_cells()
+    axes = agreement(cells).axes
+    titles = [each.get_title() for each in axes]
+    assert len(titles) == 4
+    assert all(title.endswith("τ = 1.00") for title in titles)
+    assert sum(OLD in title for title in titles) == 2
+    scales = {title.split("\n")[0]: a.get_xscale() for title, a in zip(titles, axes, strict=True)}
+    assert scales == {"Test accuracy": "linear", "SAM-sharpness, published": "log"}
+    assert [each.get_yscale() for each in axes] == [each.get_xscale() for each in axes]
+    [first, _] = agreement(cells[cells["source"] == NEW]).axes
+    assert first.get_title() == "Test accuracy\nτ = 1.00"
+
+
+def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertain_print():
+    cells = printed_cells()
+    axes = agreement(cells).axes[0]
+    rows = cells[(cells["source"] == NEW) & (cells["metric"] == "test_accuracy")]
+    for bars, cell in zip(axes.containers, rows.itertuples(), strict=True):
+        marker, _, (across, up) = bars.lines
+        assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (cell.printed, cell.ours)
+        [(start, end)] = across.get_segments()
+        assert end[0] - start[0] == pytest.approx(2 * cell.printed_sem)
+        [(start, end)] = up.get_segments()
+        assert end[1] - start[1] == pytest.approx(2 * cell.ours_sem)
+        hollow = marker.get_markerfacecolor() == "none"
+        assert hollow == (cell.control == "baseline_sam")
+    assert len({colour_of(bars.lines[0]) for bars in axes.containers}) == 6
+    [identity] = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert list(identity.get_xdata()) == list(identity.get_ydata()) == list(axes.get_xlim())
+    assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_agreement_of_a_single_seed_and_of_a_single_control():
+    cells = printed_cells().assign(ours_sem=math.nan)
+    agreement(cells).draw_without_rendering()
+    one = cells[(cells["control"] == "baseline") & (cells["metric"] == "test_accuracy")]
+    figure = agreement(one)
+    assert figure.axes[0].get_title().endswith("τ = n.a.")
+    figure.draw_without_rendering()
+
+
+# Orders of measures
+
+MEASURES = ["fisher_rao_norm", "own_measure", "test_accuracy", "test_nll"]
+
+
+def test_orders_of_conditions_are_below_the_diagonal_and_of_models_above():
+    values = np.random.default_rng(0).normal(size=(6, len(MEASURES)))
+    models = pd.DataFrame(values, columns=MEASURES).assign(**RUN)
+    table = rank_agreement(models[:4], models, MEASURES)
+    tau = table.set_index(["first", "second", "over"])["tau"]
+    axes = figure_of("rank_agreement", {"rank_agreement": table}).axes[0]
+    # Of evaluations those of the main table.
+    assert names(axes.get_yticklabels()) == ["Fisher–Rao norm", "own_measure", "Test accuracy"]
+    matrix = axes.images[0].get_array().filled(np.nan)
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(texts) == 6
+    for column in range(3):
+        assert np.isnan(matrix[column, column])
+        for row in range(column + 1, 3):
+            pair = MEASURES[column], MEASURES[row]
+            assert matrix[row, column] == tau[(*pair, "conditions")]
+            assert matrix[column, row] == tau[(*pair, "models")]
+            assert texts[row, column] == f"{tau[(*pair, 'models')]:.1f}".replace("-", "−")
+    # Between the measures of sharpness and the evaluation.
+    assert axes.lines[0].get_ydata()[0] == 1.5
+
+
+def test_one_condition_and_model_have_no_order():
+    one = pd.DataFrame([{**RUN, "fisher_rao_norm": 1.0, "test_accuracy": 0.5}])
+    table = rank_agreement(one, one, ["fisher_rao_norm", "test_accuracy"])
+    figure = figure_of("rank_agreement", {"rank_agreement": table})
+    assert "too few conditions and models for an order" in written(figure)

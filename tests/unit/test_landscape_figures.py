@@ -1,0 +1,144 @@
+"""Figures of landscapes, spectra and the loss between networks."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from figure_cases import (
+    CONDITIONS,
+    RUN,
+    figure_of,
+    hessian_frame,
+    interpolation_frame,
+    labels,
+    landscape_frame,
+    names,
+)
+from matplotlib.colors import LogNorm
+
+from minimascope.errors import InputError
+from minimascope.plots import interactive, landscape, spectrum
+
+NAMES = list(CONDITIONS[:3])
+
+
+def draw(name, **changes):
+    tables = {
+        "landscape": landscape_frame(),
+        "hessian": hessian_frame(),
+        "interpolation": interpolation_frame(),
+    }
+    return figure_of(name, tables | changes)
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
+@pytest.mark.parametrize("name", ["landscape_contours", "landscape_surfaces", "spectrum"])
+def test_there_is_a_panel_for_each_condition(name):
+    assert labels(panels(draw(name)), "title") == NAMES
+
+
+def test_all_panels_share_one_scale_and_the_colour_bar_has_a_unit():
+    figure = draw("landscape_contours")
+    scales = {
+        (artist.norm.vmin, artist.norm.vmax)
+        for axes in panels(figure)
+        for artist in axes.collections
+        if artist.norm.vmin is not None
+    }
+    losses = landscape_frame().query("seed == 0 and direction_seed == 42").dropna().loss
+    assert len(scales) == 1
+    assert scales.pop() == pytest.approx((losses.min(), losses.max()))
+    bar = next(axes for axes in figure.axes if axes.get_label() == "<colorbar>")
+    assert bar.get_ylabel() == "Training loss (nats)"
+    heights = {axes.get_zlim() for axes in panels(draw("landscape_surfaces"))}
+    assert len(heights) == 1
+
+
+@pytest.mark.parametrize(("steepness", "logarithmic"), [(40, True), (1, False)])
+def test_losses_over_more_than_a_decade_are_shown_on_a_logarithmic_scale(steepness, logarithmic):
+    found = landscape.first_surfaces(landscape_frame(steepness=steepness), **RUN)
+    assert isinstance(landscape.loss_norm(found), LogNorm) == logarithmic
+
+
+def test_a_surface_keeps_its_axes():
+    surface = landscape.first_surfaces(landscape_frame(), **RUN)["baseline"]
+    assert surface.loc[0.25, 0.0] == pytest.approx(0.1 + 4 * 0.0625)
+    assert surface.loc[0.0, 0.25] == pytest.approx(0.1 + 8 * 0.0625)
+
+
+def test_clean_views_of_trained_networks_are_shown():
+    frame = landscape_frame(("baseline", "initial"), views=("clean", "augmented"))
+    found = landscape.first_surfaces(frame, **RUN)
+    assert list(found) == ["baseline"]
+    clean = landscape.first_surfaces(landscape_frame(("baseline",)), **RUN)
+    pd.testing.assert_frame_equal(found["baseline"], clean["baseline"])
+
+
+def test_lines_are_means_over_seeds_and_directions():
+    (axes,) = draw("landscape_lines").axes
+    rows = landscape_frame().query(f"condition == '{NAMES[1]}'")
+    groups = rows[rows["y"].isna()].groupby("x")["loss"]
+    np.testing.assert_allclose(axes.get_lines()[1].get_ydata(), groups.mean())
+    band = axes.collections[1].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (groups.min().min(), groups.max().max())
+
+
+def test_the_density_of_a_spectrum_integrates_to_one():
+    nodes = pd.DataFrame({"value": [0.0, 2.0], "weight": [0.7, 0.3]})
+    points = np.linspace(-3, 5, 4001)
+    density = spectrum.smoothed_density(nodes, points, 0.1)
+    assert np.trapezoid(density, points) == pytest.approx(1, rel=1e-6)
+    assert np.trapezoid(density * points, points) == pytest.approx(0.6, rel=1e-6)
+
+
+@pytest.mark.parametrize("quantity", ["eigenvalue", "node"])
+def test_a_spectrum_may_have_eigenvalues_or_a_density_alone(quantity):
+    frame = hessian_frame()
+    assert len(panels(draw("spectrum", hessian=frame[frame.quantity == quantity]))) == 3
+
+
+def test_eigenvalues_of_a_solver_that_stopped_early_are_crosses():
+    for axes in panels(draw("spectrum")):
+        markers = {line.get_marker() for line in axes.lines if len(line.get_xdata()) == 6}
+        assert markers == ({"x"} if axes.get_title() == NAMES[1] else {"|"})
+
+
+def test_the_networks_on_a_line_and_a_plane_are_named():
+    line, plane = panels(draw("interpolation"))
+    assert names(line.get_xticklabels()) == ["initial", "baseline"]
+    assert line.get_ylabel() == "Training loss (nats)"
+    assert line.get_title() == "initial – baseline\nbarrier 1.00 ± 0.50 nats"
+    assert "barrier" not in plane.get_title()
+    assert set(names(plane.texts)) == {"initial", "baseline", "sam"}
+
+
+def test_planes_alone_are_drawn_without_a_barrier():
+    frame = interpolation_frame()
+    (plane,) = panels(draw("interpolation", interpolation=frame[frame["barrier"].isna()]))
+    assert plane.get_title() == "initial –\nbaseline – sam"
+
+
+def test_what_a_study_did_not_compute_is_said():
+    frame = landscape_frame()
+    with pytest.raises(InputError, match="no lines of resnet18 on cifar10"):
+        draw("landscape_lines", landscape=frame.dropna(subset="y"))
+    with pytest.raises(InputError, match="no surfaces of resnet18 on cifar10"):
+        draw("landscape_contours", landscape=frame[frame["y"].isna()])
+
+
+def test_the_interactive_page_needs_no_other_file_and_is_the_same_each_time():
+    text = interactive.page(landscape_frame(), **RUN)
+    assert text == interactive.page(landscape_frame(), **RUN)
+    assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)=", text)
+    assert text.count("plotly.js v") == 1
+    assert "width=device-width" in text
+    assert all(f'"label":"{condition}"' in text for condition in NAMES)
+
+
+def test_the_interactive_page_escapes_names():
+    frame = landscape_frame().assign(network="<b>")
+    assert "<title><b>" not in interactive.page(frame, "cifar10", "<b>")
