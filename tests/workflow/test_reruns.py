@@ -218,7 +218,7 @@ CODE = {
     "the style of figures": (
         "plots/style.py",
         ADDED_CODE,
-        {"plot", "plot_dataset", "plot_printed"},
+        {"plot", "plot_printed"},
     ),
     "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"perturbation"}),
     "SAM": ("optim/sam.py", ADDED_CODE, {"train"}),
