@@ -1,12 +1,12 @@
-# From any source of images to the one prepared format, and corrupted copies of the test split.
-# Official archives are downloaded where neither they nor what they unpack to lie in the folder of
-# raw data.
+# From any source to the one prepared format, and corrupted copies of the test split. Official
+# archives are downloaded where neither they nor what they unpack to lie in the folder of raw data.
+# Generated scenes are written as the official recordings are, so that the same code reads both.
 
 
 rule download:
     output:
         # No params: what was fetched and checked once is fetched again for nothing.
-        archive=raw_file(Path(DATA_DIR, "{archive}")),
+        archive=local(str(Path(DATA_DIR, "{archive}"))),
     log:
         log_of("download", "{archive}"),
     benchmark:
@@ -19,7 +19,7 @@ rule download:
     threads: 1
     resources:
         mem_mb=1000,
-        disk_mb=download_size,
+        disk_mb=lambda wildcards: math.ceil(official_file(wildcards.archive).size / 1e6),
         runtime=600,
     message:
         "Downloading {wildcards.archive} ({resources.disk_mb} MB)"
@@ -42,20 +42,98 @@ rule prepare:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **growing(mem_mb=4000, runtime=60),
     params:
-        spec=prepare_spec,
+        **source_params("prepare"),
+        **named(part=lambda wildcards: STUDY.part_spec(wildcards.dataset)),
     message:
         "Preparing the data set {wildcards.dataset}"
     script:
         "../scripts/prepare.py"
 
 
+rule synthesise:
+    output:
+        scenes=directory(results("data/{dataset}/scenes")),
+    log:
+        log_of("synthesise", "{dataset}"),
+    benchmark:
+        benchmark_of("synthesise", "{dataset}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=30),
+    params:
+        **named(
+            code=code("synthesise", lambda wildcards: [registry.SCENES.location]),
+            source=lambda wildcards: STUDY.source_spec(wildcards.dataset),
+        ),
+    message:
+        "Synthesising the acoustic scenes of {wildcards.dataset}"
+    script:
+        "../scripts/synthesise.py"
+
+
+rule recordings:
+    input:
+        raw=raw_data,
+        scenes=scenes,
+    output:
+        table=results("data/{dataset}/recordings.csv"),
+    log:
+        log_of("recordings", "{dataset}"),
+    benchmark:
+        benchmark_of("recordings", "{dataset}")
+    wildcard_constraints:
+        dataset=one_of(STUDY.recordings),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=30),
+    params:
+        **source_params("recordings"),
+    message:
+        "Listing the recordings of {wildcards.dataset}"
+    script:
+        "../scripts/recordings.py"
+
+
+rule features:
+    input:
+        table=rules.recordings.output.table,
+        raw=raw_data,
+        scenes=scenes,
+    output:
+        data=results("data/{dataset}/prepared.safetensors"),
+    log:
+        log_of("features", "{dataset}"),
+    benchmark:
+        benchmark_of("features", "{dataset}")
+    wildcard_constraints:
+        dataset=one_of(STUDY.recordings),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 2
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+    params:
+        **named(
+            code=code("features"),
+            features=lambda wildcards: STUDY.features_spec(wildcards.dataset),
+            part=lambda wildcards: STUDY.part_spec(wildcards.dataset),
+        ),
+    message:
+        "Log-mel features of {wildcards.dataset}"
+    script:
+        "../scripts/features.py"
+
+
 rule corrupt:
     input:
         data=rules.prepare.output.data,
-        raw=raw_corrupted_set,
+        raw=lambda wildcards: official_files(STUDY.corrupted_set(wildcards.dataset)),
     output:
         data=results("data/{dataset}/corrupted/{corruption}.safetensors"),
     log:
@@ -68,10 +146,17 @@ rule corrupt:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(120),
+        **growing(mem_mb=8000, runtime=120),
     params:
-        spec=corrupt_spec,
+        **named(
+            code=code(
+                "corrupt",
+                lambda wildcards: [
+                    registry.CORRUPTED_SETS[STUDY.corrupted_set(wildcards.dataset)].location
+                ],
+            ),
+            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset),
+        ),
     message:
         "Corrupted test images of {wildcards.dataset}: {wildcards.corruption}"
     script:

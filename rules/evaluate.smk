@@ -17,11 +17,15 @@ rule evaluate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(60),
+        **growing(mem_mb=16000, runtime=60),
         gpu=1,
     params:
-        spec=evaluate_spec,
+        **named(
+            code=code("evaluate", network_code),
+            augment=lambda wildcards: STUDY.test_augmentation(
+                wildcards.dataset, wildcards.condition
+            ),
+        ),
     message:
         "Evaluating {wildcards.network}: {wildcards.condition}, seed {wildcards.seed}"
     script:
@@ -30,7 +34,7 @@ rule evaluate:
 
 rule calibrate:
     input:
-        predictions=every_run(rules.evaluate.output.predictions),
+        predictions=filled(rules.evaluate.output.predictions, RUNS),
     output:
         calibration=results("tables/calibration.csv"),
         reliability=results("tables/reliability.csv"),
@@ -42,10 +46,9 @@ rule calibrate:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        **growing(mem_mb=4000, runtime=30),
     params:
-        spec=job_spec("calibrate", bins=STUDY.config["evaluation"]["ece_bins"]),
+        **named(code=code("calibrate"), bins=STUDY.config["evaluation"]["ece_bins"]),
     message:
         "Calibration of all models"
     script:
@@ -54,7 +57,7 @@ rule calibrate:
 
 rule disagreement:
     input:
-        predictions=every_run(rules.evaluate.output.predictions),
+        predictions=filled(rules.evaluate.output.predictions, RUNS),
     output:
         table=results("tables/disagreement.csv"),
     log:
@@ -65,10 +68,9 @@ rule disagreement:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        **growing(mem_mb=4000, runtime=30),
     params:
-        spec=job_spec("disagreement"),
+        **named(code=code("disagreement")),
     message:
         "Disagreement between all models"
     script:
@@ -78,7 +80,9 @@ rule disagreement:
 rule corrupted_ensemble:
     input:
         corrupted=corrupted_copies,
-        models=members_of_ensemble,
+        models=lambda wildcards: filled(
+            rules.train.output.model, [{**wildcards, "seed": seed} for seed in STUDY.seeds]
+        ),
     output:
         measures=results("measures/{dataset}/{network}/{condition}/ensemble.json"),
     log:
@@ -89,11 +93,10 @@ rule corrupted_ensemble:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(120),
+        **growing(mem_mb=16000, runtime=120),
         gpu=1,
     params:
-        spec=corrupted_ensemble_spec,
+        **named(code=code("corrupted_ensemble", network_code)),
     message:
         "Ensemble of {wildcards.network} on corrupted copies: {wildcards.condition}"
     script:
@@ -102,8 +105,8 @@ rule corrupted_ensemble:
 
 rule ensembles:
     input:
-        corrupted=corrupted_ensembles(),
-        predictions=every_run(rules.evaluate.output.predictions),
+        corrupted=filled(rules.corrupted_ensemble.output.measures, ENSEMBLES_ON_COPIES),
+        predictions=filled(rules.evaluate.output.predictions, RUNS),
     output:
         table=results("tables/ensembles.csv"),
     log:
@@ -114,10 +117,9 @@ rule ensembles:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        **growing(mem_mb=4000, runtime=30),
     params:
-        spec=job_spec("ensembles", bins=STUDY.config["evaluation"]["ece_bins"]),
+        **named(code=code("ensembles"), bins=STUDY.config["evaluation"]["ece_bins"]),
     message:
         "Ensembles of the seeds of each condition"
     script:

@@ -1,18 +1,24 @@
-# One function per figure (scripts/minimascope/registry.py), drawn for each network on each data
-# set from the tables alone.
+# One function per figure (scripts/minimascope/registry.py), drawn from the tables alone: for each
+# network on each data set, for all networks of a data set, or for a study.
 
 
 rule plot:
     input:
-        unpack(tables_of_figure),
+        unpack(
+            lambda wildcards: {
+                table: results(f"tables/{table}.csv")
+                for table in registry.ALL_FIGURES[wildcards.figure].needs
+            }
+        ),
     output:
-        figure=results("figures/{dataset}/{network}/{figure}.svg"),
+        figure=results("figures/{subject}{figure}.svg"),
     log:
-        log_of("plot", "{dataset}/{network}/{figure}"),
+        log_of("plot", "{subject}{figure}"),
     benchmark:
-        benchmark_of("plot", "{dataset}/{network}/{figure}")
+        benchmark_of("plot", "{subject}{figure}")
     wildcard_constraints:
-        figure=one_of(FIGURES),
+        subject="([^/]+/)?([^/]+/)?",
+        figure=one_of(registry.ALL_FIGURES),
     localrule: True
     conda:
         "../envs/cpu.yaml"
@@ -21,44 +27,30 @@ rule plot:
         mem_mb=2000,
         runtime=10,
     params:
-        spec=plot_spec,
+        **named(
+            code=code("plot", lambda wildcards: [registry.ALL_FIGURES[wildcards.figure].location]),
+            # What the figure is of.
+            of=lambda wildcards: dict(
+                zip(("dataset", "network"), wildcards.subject.split("/")[:-1])
+            ),
+        ),
     message:
-        "Plotting {wildcards.figure} of {wildcards.network} on {wildcards.dataset}"
+        "Plotting {wildcards.subject}{wildcards.figure}"
     script:
         "../scripts/plot.py"
-
-
-use rule plot as plot_dataset with:
-    output:
-        figure=results("figures/{dataset}/{figure}.svg"),
-    log:
-        log_of("plot_dataset", "{dataset}/{figure}"),
-    benchmark:
-        benchmark_of("plot_dataset", "{dataset}/{figure}")
-    wildcard_constraints:
-        figure=one_of(DATASET_FIGURES),
-    localrule: True
-    message:
-        "Plotting {wildcards.figure} of all networks on {wildcards.dataset}"
-
-
-use rule plot as plot_study with:
-    output:
-        figure=results("figures/{figure}.svg"),
-    log:
-        log_of("plot_study", "{figure}"),
-    benchmark:
-        benchmark_of("plot_study", "{figure}")
-    wildcard_constraints:
-        figure=one_of(STUDY_FIGURES),
-    localrule: True
-    message:
-        "Plotting {wildcards.figure}"
 
 
 if not PRINT_MADE_ELSEWHERE:
 
     use rule plot as plot_printed with:
+        input:
+            unpack(
+                # By the names that a study's tables have.
+                lambda wildcards: {
+                    table.removeprefix("asc_"): in_print(f"tables/{table}.csv")
+                    for table in registry.PRINTED_FIGURES[wildcards.figure].needs
+                }
+            ),
         output:
             figure=in_print("figures/{figure}.svg"),
         log:
@@ -66,8 +58,17 @@ if not PRINT_MADE_ELSEWHERE:
         benchmark:
             in_print("benchmarks/plot_printed/{figure}.tsv")
         wildcard_constraints:
-            figure=one_of(PRINTED_FIGURES),
+            figure=one_of(registry.PRINTED_FIGURES),
         localrule: True
+        params:
+            # That of printed models is told which data set these are.
+            **named(
+                of=lambda wildcards: (
+                    {"dataset": registry.PRINTED_SCENES}
+                    if wildcards.figure.startswith("published-")
+                    else {}
+                )
+            ),
         message:
             "Plotting {wildcards.figure} of what is in print"
 
@@ -89,7 +90,7 @@ rule plot_interactive:
         mem_mb=2000,
         runtime=10,
     params:
-        spec=job_spec("plot_interactive"),
+        **named(code=code("plot_interactive")),
     message:
         "Interactive landscapes of {wildcards.network} on {wildcards.dataset}"
     script:

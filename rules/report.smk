@@ -3,8 +3,8 @@
 
 rule report:
     input:
-        tables=tables_of_report,
-        figures=figures(),
+        tables=lambda wildcards: tables_of_report(),
+        figures=lambda wildcards: [*outputs_of(FIGURES), *PRINTED_FIGURE_FILES],
     output:
         page=results("report.html"),
     log:
@@ -19,8 +19,28 @@ rule report:
         mem_mb=4000,
         runtime=10,
     params:
-        spec=report_spec,
-        records=records_of_jobs,
+        **named(
+            code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
+            tables=list(READABLE),
+            # Of the texts their hashes: Snakemake prints what has changed.
+            texts={
+                name: sha256((BASE / "report" / name).read_bytes()).hexdigest()
+                for name in ("contents.yaml", "page.html.j2")
+            },
+            # Each section of the study; `published` is merged into these where it counts.
+            **{
+                key: value
+                for key, value in {
+                    **STUDY.config,
+                    "seeds": STUDY.seeds,
+                    "data_dir": DATA_DIR,
+                }.items()
+                if key != "published"
+            },
+        ),
+        # No input files, since a lost record need not be made anew. Derived from the output, since
+        # Snakemake neither keeps nor compares such params.
+        records=lambda wildcards, output: records(output.page.removesuffix(results("report.html"))),
     message:
         "Report: one page of everything"
     script:

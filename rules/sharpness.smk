@@ -4,7 +4,7 @@
 rule forward:
     input:
         data=rules.prepare.output.data,
-        model=measured_model,
+        model=lambda wildcards: model_of(wildcards, wildcards.condition),
     output:
         measures=results(f"measures/{RUN}/forward{{view}}.json"),
     log:
@@ -18,49 +18,33 @@ rule forward:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(30),
+        **growing(mem_mb=16000, runtime=30),
         gpu=1,
     params:
-        spec=forward_spec,
+        **family_params("forward"),
     message:
         "Sharpness from a forward pass: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
     script:
         "../scripts/sharpness.py"
 
 
-rule perturbation:
-    input:
-        data=rules.prepare.output.data,
-        model=measured_model,
+use rule forward as perturbation with:
     output:
         measures=results(f"measures/{RUN}/perturbation{{view}}.json"),
     log:
         log_of("perturbation", f"{RUN}{{view}}"),
     benchmark:
         benchmark_of("perturbation", f"{RUN}{{view}}")
-    wildcard_constraints:
-        condition=one_of(STUDY.measured),
-        view=VIEW,
-    conda:
-        "../envs/cuda.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(120),
+        **growing(mem_mb=16000, runtime=120),
         gpu=1,
     params:
-        spec=perturbation_spec,
+        **family_params("perturbation"),
     message:
         "Sharpness from perturbations: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
-    script:
-        "../scripts/sharpness.py"
 
 
-rule hessian:
-    input:
-        data=rules.prepare.output.data,
-        model=measured_model,
+use rule forward as hessian with:
     output:
         measures=results(f"measures/{RUN}/hessian{{view}}.json"),
         arrays=results(f"measures/{RUN}/hessian{{view}}.npz"),
@@ -68,28 +52,16 @@ rule hessian:
         log_of("hessian", f"{RUN}{{view}}"),
     benchmark:
         benchmark_of("hessian", f"{RUN}{{view}}")
-    wildcard_constraints:
-        condition=one_of(STUDY.measured),
-        view=VIEW,
-    conda:
-        "../envs/cuda.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(240),
+        **growing(mem_mb=16000, runtime=240),
         gpu=1,
     params:
-        spec=hessian_spec,
+        **family_params("hessian"),
     message:
         "Curvature of the loss: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
-    script:
-        "../scripts/sharpness.py"
 
 
-rule landscape:
-    input:
-        data=rules.prepare.output.data,
-        model=measured_model,
+use rule hessian as landscape with:
     output:
         measures=results(f"measures/{RUN}/landscape{{view}}.json"),
         arrays=results(f"measures/{RUN}/landscape{{view}}.npz"),
@@ -97,28 +69,27 @@ rule landscape:
         log_of("landscape", f"{RUN}{{view}}"),
     benchmark:
         benchmark_of("landscape", f"{RUN}{{view}}")
-    wildcard_constraints:
-        condition=one_of(STUDY.measured),
-        view=VIEW,
-    conda:
-        "../envs/cuda.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(16000),
-        runtime=growing(240),
-        gpu=1,
     params:
-        spec=landscape_spec,
+        **family_params("landscape"),
     message:
         "Loss landscape: {wildcards.network}, {wildcards.condition}, seed {wildcards.seed}"
-    script:
-        "../scripts/sharpness.py"
+
+
+# The networks that lines and planes lead through, by name.
+INTERPOLATED = sorted(
+    {
+        condition
+        for kind in ("lines", "planes")
+        for path in (STUDY.interpolation or {}).get(kind, [])
+        for condition in path
+    }
+)
 
 
 rule interpolate:
     input:
         data=rules.prepare.output.data,
-        models=interpolated_models,
+        models=lambda wildcards: [model_of(wildcards, condition) for condition in INTERPOLATED],
     output:
         measures=results("interpolation/{dataset}/{network}/seed{seed}.json"),
         arrays=results("interpolation/{dataset}/{network}/seed{seed}.npz"),
@@ -130,11 +101,14 @@ rule interpolate:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(120),
+        **growing(mem_mb=16000, runtime=120),
         gpu=1,
     params:
-        spec=interpolate_spec,
+        **named(
+            code=code("interpolate", network_code),
+            interpolation=STUDY.interpolation,
+            models=INTERPOLATED,
+        ),
     message:
         "Loss between networks: {wildcards.network}, seed {wildcards.seed}"
     script:

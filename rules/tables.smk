@@ -3,9 +3,13 @@
 
 rule collect:
     input:
-        documents=family_documents,
+        documents=lambda wildcards: [
+            path
+            for name in ("evaluate", *STUDY.families)
+            for path in filled(getattr(rules, name).output.measures, JOBS[name])
+        ],
         calibration=rules.calibrate.output.calibration,
-        histories=every_run(rules.train.output.history),
+        histories=filled(rules.train.output.history, RUNS),
     output:
         measures=results("tables/measures.csv"),
         provenance=results("tables/provenance.csv"),
@@ -22,16 +26,35 @@ rule collect:
         mem_mb=2000,
         runtime=10,
     params:
-        spec=job_spec("collect"),
+        **named(code=code("collect")),
     message:
         "Collecting all measures in one table"
     script:
         "../scripts/collect.py"
 
 
+# The jobs whose documents a table is gathered of; of the last three with their arrays.
+GATHERED_OF = {
+    "toy_fits": ("toy_sharpness", every(part=STUDY.toy_parts)),
+    "asc_pairs": (
+        "landscape",
+        [case for case in MEASURED if case["condition"] != registry.INITIAL],
+    ),
+    "domains": ("evaluate", [run for run in RUNS if run["dataset"] in STUDY.recordings]),
+    "landscape": ("landscape", MEASURED),
+    "hessian": ("hessian", MEASURED),
+    "interpolation": ("interpolate", every_pair(seed=STUDY.seeds)),
+}
+
+
 rule gather:
     input:
-        unpack(documents_with),
+        documents=lambda wildcards: gathered_of(wildcards, "measures"),
+        arrays=lambda wildcards: (
+            gathered_of(wildcards, "arrays")
+            if wildcards.gathered in ("landscape", "hessian", "interpolation")
+            else []
+        ),
     output:
         table=results("tables/{gathered}.csv"),
     log:
@@ -39,7 +62,7 @@ rule gather:
     benchmark:
         benchmark_of("gather", "{gathered}")
     wildcard_constraints:
-        gathered=one_of(GATHERED),
+        gathered=one_of(registry.GATHERED),
     localrule: True
     conda:
         "../envs/cpu.yaml"
@@ -48,7 +71,9 @@ rule gather:
         mem_mb=4000,
         runtime=10,
     params:
-        spec=gather_spec,
+        **named(
+            code=code("gather", lambda wildcards: [registry.GATHERED[wildcards.gathered].location])
+        ),
     message:
         "Gathering {wildcards.gathered} of all models in one table"
     script:
@@ -56,10 +81,14 @@ rule gather:
 
 
 # Where this workflow is a module beside another of it, which then makes what no study decides.
-PRINT_MADE_ELSEWHERE = made_by_another_module(in_print("tables/toy_geometry.csv"))
+PRINT_MADE_ELSEWHERE = any(
+    workflow.modifier.path_modifier.modify(in_print("tables/toy_geometry.csv"))
+    in map(str, rule.output)
+    for rule in workflow.rules
+)
 
 # One rule for each of TABLES (scripts/minimascope/registry.py), table_<name>.
-for name, table in TABLES.items():
+for name, table in registry.TABLES.items():
     if table.of_print_alone and PRINT_MADE_ELSEWHERE:
         continue
 
@@ -67,7 +96,7 @@ for name, table in TABLES.items():
         name:
             f"table_{name}"
         input:
-            **inputs_of_table(table),
+            **{needed: results(f"tables/{needed}.csv") for needed in table.needs},
         output:
             **outputs_of_table(name),
         log:
@@ -82,7 +111,7 @@ for name, table in TABLES.items():
             mem_mb=2000,
             runtime=30,
         params:
-            spec=table_spec(name),
+            **table_params(name),
         message:
             f"Table: {name}"
         script:

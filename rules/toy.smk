@@ -1,4 +1,7 @@
 # Small networks that learn analytic toy functions, kept on their way and measured afterwards.
+TOYS = STUDY.config["toy_fits"]
+
+
 rule toy_fits:
     output:
         networks=results("models/toy_fits/{part}.safetensors"),
@@ -12,13 +15,22 @@ rule toy_fits:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(480),
+        **growing(mem_mb=8000, runtime=480),
         gpu=1,
     params:
-        spec=toy_fits_spec,
-        # No output, as for a training.
-        checkpoint=checkpoints_of_fits,
+        **named(
+            code=code("toy_fits"),
+            fits=lambda wildcards: {
+                key: TOYS[key] if key != "epochs" else sorted(TOYS[key])
+                for key in ("points", "width", "lr", "epochs", "losses")
+            },
+            functions=lambda wildcards: STUDY.toy_functions_of(wildcards.part),
+            seeds=STUDY.seeds,
+            at_once=lambda wildcards: TOYS["at_once"],
+        ),
+        # How the checkpoints begin: no outputs, and beside one, as for a training.
+        checkpoint=lambda wildcards, output: str(Path(output.networks).with_suffix(""))
+        + "-checkpoint",
     message:
         "Networks learn toy functions: {wildcards.part}"
     script:
@@ -40,11 +52,15 @@ rule toy_sharpness:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(240),
+        **growing(mem_mb=8000, runtime=240),
         gpu=1,
     params:
-        spec=toy_sharpness_spec,
+        **named(
+            code=code("toy_sharpness"),
+            settings=lambda wildcards: {
+                key: TOYS[key] for key in ("test_points", "radii", "perturbations", "dtype")
+            },
+        ),
     message:
         "Sharpness of networks that learn toy functions: {wildcards.part}"
     script:

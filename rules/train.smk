@@ -15,10 +15,25 @@ rule initialise:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(10),
+        **growing(mem_mb=8000, runtime=10),
     params:
-        spec=initialise_spec,
+        **named(
+            code=code("initialise", network_code),
+            # The file of weights is an input of the job, not a part of the network.
+            network=lambda wildcards: {
+                key: value
+                for key, value in STUDY.network_spec(wildcards.network).items()
+                if key != "weights"
+            },
+            # Where published weights are looked for that the study names no file of.
+            data_dir=lambda wildcards: (
+                DATA_DIR
+                if architecture_of(wildcards) in registry.FIND_WEIGHTS
+                and not pretrained_weights(wildcards)
+                else None
+            ),
+            normalize=lambda wildcards: STUDY.input_spec(wildcards.dataset),
+        ),
     message:
         "Drawing initial weights of {wildcards.network} for seed {wildcards.seed}"
     script:
@@ -40,14 +55,24 @@ rule train:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        mem_mb=growing(16000),
-        runtime=growing(240),
+        **growing(mem_mb=16000, runtime=240),
         gpu=1,
     params:
-        spec=train_spec,
+        **named(
+            code=code("train", training_code),
+            training=lambda wildcards: {
+                key: value
+                for key, value in training_of(wildcards).items()
+                # A training without averages is told as before there were any.
+                if key != "label_noise" and (value or key != "averaging")
+            },
+            label_noise=label_noise,
+        ),
         # No output: Snakemake removes outputs of an interrupted job, and this is what it
-        # continues from.
-        checkpoint=checkpoint_beside,
+        # continues from. Beside the model, wherever a module's prefix puts that.
+        checkpoint=lambda wildcards, output: str(
+            Path(output.model).with_name("checkpoint.safetensors")
+        ),
     message:
         "Training {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
     script:

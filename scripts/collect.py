@@ -7,8 +7,7 @@ from minimascope.files import read_json, write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.progress import progress
 
-
-def main() -> None:
+with job(snakemake):
     paths = progress(snakemake.input.documents, "collecting", "document")
     documents = {path: read_json(path) for path in paths}
     measures = tidy(documents, pd.read_csv(snakemake.input.calibration))
@@ -16,7 +15,3 @@ def main() -> None:
     write_text(snakemake.output.provenance, provenance(documents).to_csv(index=False))
     histories = pd.concat(map(pd.read_csv, snakemake.input.histories))
     write_text(snakemake.output.history, histories.to_csv(index=False))
-
-
-with job(snakemake):
-    main()

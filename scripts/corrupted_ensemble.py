@@ -11,26 +11,19 @@ from minimascope.jobs.job import job
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 
-
-def main() -> None:
+with job(snakemake):
     run, device = dict(snakemake.wildcards), job_device()
     loaded = [load_model(path, device) for path in snakemake.input.models]
-    models = [model for model, _, _ in loaded]
     start = time.perf_counter()
     copies = map(load_corrupted, progress(snakemake.input.corrupted, "corruptions", "corruption"))
     with precision("fp32", device):
-        shares, rows = corrupted_hits(models, copies, device)
+        shares, rows = corrupted_hits([model for model, _, _ in loaded], copies, device)
     row = {**run, "view": "clean", **measure_corrupted(shares, rows)}
-    seconds = time.perf_counter() - start
     content = {
         "run": run,
-        "measures": [row | {"seconds": seconds}],
+        "measures": [row | {"seconds": time.perf_counter() - start}],
         "models": [metadata["content_sha256"] for _, _, metadata in loaded],
         "device": device_name(device),
         "details": {"corruptions": rows},
     }
     write_json(snakemake.output.measures, content)
-
-
-with job(snakemake):
-    main()

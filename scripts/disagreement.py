@@ -5,11 +5,6 @@ from minimascope.evaluation.predictions import load_predictions
 from minimascope.files import write_text
 from minimascope.jobs.job import job
 
-
-def main() -> None:
+with job(snakemake):
     models = map(load_predictions, snakemake.input.predictions)
     write_text(snakemake.output.table, compare_models(models).to_csv(index=False))
-
-
-with job(snakemake):
-    main()

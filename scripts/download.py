@@ -4,10 +4,5 @@ from minimascope.data.download import download
 from minimascope.data.official import official_file
 from minimascope.jobs.job import job
 
-
-def main() -> None:
-    download(official_file(snakemake.wildcards.archive), snakemake.output.archive)
-
-
 with job(snakemake):
-    main()
+    download(official_file(snakemake.wildcards.archive), snakemake.output.archive)

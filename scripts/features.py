@@ -1,7 +1,5 @@
 """Compute the log-mel features of all recordings and write them in the one prepared format."""
 
-import json
-
 from minimascope.data.features import extract
 from minimascope.data.log_mel_spec import LogMel
 from minimascope.data.part import part_of
@@ -9,10 +7,10 @@ from minimascope.data.prepared import save_dataset
 from minimascope.data.recordings import read_recordings
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
 
-
-def main() -> None:
-    spec = json.loads(snakemake.params.spec)
+with job(snakemake):
+    spec = settings(snakemake.params)
     options = dict(spec["features"])
     seconds, mixed_rates = options.pop("seconds"), options.pop("mixed_rates")
     recordings = read_recordings(snakemake.input.table)
@@ -20,7 +18,3 @@ def main() -> None:
     dataset = part_of(dataset, **spec["part"])
     save_dataset(snakemake.output.data, dataset, features=spec["features"])
     print(f"{len(dataset.train)} training and {len(dataset.test)} test recordings")
-
-
-with job(snakemake):
-    main()

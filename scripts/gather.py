@@ -6,15 +6,10 @@ from minimascope.jobs.progress import progress
 from minimascope.npz import read_npz
 from minimascope.registry import GATHERED
 
-
-def main() -> None:
+with job(snakemake):
     paths = progress(snakemake.input.documents, "gathering", "document")
     documents = {path: read_json(path) for path in paths}
     arrays = snakemake.input.get("arrays")
     gather = GATHERED[snakemake.wildcards.gathered].load()
     table = gather(documents, map(read_npz, arrays)) if arrays else gather(documents)
     write_text(snakemake.output.table, table.to_csv(index=False))
-
-
-with job(snakemake):
-    main()

@@ -1,6 +1,5 @@
 """Training loss along lines and over planes through networks of the same seed."""
 
-import json
 import time
 
 from minimascope.analysis.curves import PATH
@@ -9,29 +8,29 @@ from minimascope.devices import device_name, precision
 from minimascope.files import write_json
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
 from minimascope.sharpness.interpolation import barrier, line, plane
 
-
-def main() -> None:
-    device, spec = job_device(), json.loads(snakemake.params.spec)
-    settings = spec["settings"]
+with job(snakemake):
+    device, spec = job_device(), settings(snakemake.params)
+    wanted = spec["interpolation"]
+    spacing = wanted["points"], wanted["margin"]
     dataset, data_hash = load_dataset(snakemake.input.data)
     split = dataset.train.to(device)
     paths = zip(spec["models"], snakemake.input.models, strict=True)
     models = {name: load_model(path, device)[0] for name, path in paths}
-    points, margin = settings["points"], settings["margin"]
     arrays, barriers = {}, {}
     start = time.perf_counter()
     with precision("fp32", device):
-        for names in progress(settings["lines"], "lines", "line"):
-            found = line(*(models[name] for name in names), split, points, margin)
+        for names in progress(wanted["lines"], "lines", "line"):
+            found = line(*(models[name] for name in names), split, *spacing)
             barriers[PATH.join(names)] = barrier(found)
             arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
-        for names in progress(settings["planes"], "planes", "plane"):
-            found = plane([models[name] for name in names], split, points, margin)
+        for names in progress(wanted["planes"], "planes", "plane"):
+            found = plane([models[name] for name in names], split, *spacing)
             arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
     content = {
         "run": dict(snakemake.wildcards),
@@ -44,7 +43,3 @@ def main() -> None:
     }
     write_npz(snakemake.output.arrays, arrays)
     write_json(snakemake.output.measures, content)
-
-
-with job(snakemake):
-    main()

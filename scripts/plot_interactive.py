@@ -6,12 +6,6 @@ from minimascope.files import write_text
 from minimascope.jobs.job import job
 from minimascope.plots.interactive import page
 
-
-def main() -> None:
-    landscape = pd.read_csv(snakemake.input.landscape)
-    wildcards = snakemake.wildcards
-    write_text(snakemake.output.page, page(landscape, wildcards.dataset, wildcards.network))
-
-
 with job(snakemake):
-    main()
+    landscape = pd.read_csv(snakemake.input.landscape)
+    write_text(snakemake.output.page, page(landscape, **snakemake.wildcards))

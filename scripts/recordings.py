@@ -1,20 +1,19 @@
 """List the recordings of a source: what each is of, and which split and domain it belongs to."""
 
-import json
 from pathlib import Path
 
 from minimascope.data.recordings import write_recordings
 from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
 from minimascope.registry import SOURCES
 
-
-def main() -> None:
-    spec = json.loads(snakemake.params.spec)
-    folder = Path(*snakemake.input.scenes or [spec["data_dir"]])
-    recordings = SOURCES[spec["source"]].load()(folder, **spec["options"])
+with job(snakemake):
+    spec = settings(snakemake.params)
+    read = SOURCES[spec["source"].pop("source")].load()
+    if snakemake.input.scenes:
+        # The options say what was generated, not how that is read.
+        recordings = read(Path(*snakemake.input.scenes))
+    else:
+        recordings = read(Path(spec["data_dir"]), **spec["source"])
     write_recordings(snakemake.output.table, recordings)
     print(f"{len(recordings)} recordings")
-
-
-with job(snakemake):
-    main()

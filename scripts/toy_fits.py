@@ -1,7 +1,5 @@
 """Train the networks of one or all toy functions, continuing where a killed job stopped."""
 
-import json
-
 import torch
 
 from minimascope.canonical import canonical_json
@@ -9,14 +7,14 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
 from minimascope.tensors import save_tensors
 from minimascope.toy.fits import FitSpec, fit, pieces
 from minimascope.toy.problems import problems
 
-
-def main() -> None:
-    config = json.loads(snakemake.params.spec)
-    device, spec = job_device(), FitSpec.from_config(config["fits"])
+with job(snakemake):
+    config, device = settings(snakemake.params), job_device()
+    spec = FitSpec.from_config(config["fits"])
     wanted = problems(config["functions"], config["seeds"])
     fits, checkpoints = [], []
     with precision("fp32", device):
@@ -33,7 +31,3 @@ def main() -> None:
     save_tensors(snakemake.output.networks, tensors, **origin)
     for checkpoint in checkpoints:
         checkpoint.remove()
-
-
-with job(snakemake):
-    main()

@@ -1,3 +1,3 @@
 """Sharpness of minima and what it says about a network."""
 
-__version__ = "0.1.0"
+__version__ = "0.5.0"

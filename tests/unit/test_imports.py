@@ -50,7 +50,8 @@ for location in locations:
 
 
 def imports_of(script: Path) -> str:
-    return script.read_text(encoding="utf-8").partition("\n\n\ndef ")[0]
+    text = script.read_text(encoding="utf-8")
+    return text.partition("\nwith job(")[0].partition("\n\n\ndef ")[0]
 
 
 def test_only_jobs_with_tensors_import_torch():

@@ -165,7 +165,7 @@ def test_scenes_that_are_gone_are_made_again_however_finished_the_study_is(scene
 
 def test_an_option_of_the_analysis_reruns_the_analysis_alone(scenes):
     threshold = scenes.planned({**SCENES, "analysis": {"stability_threshold": 0.1}})
-    assert threshold == {"table_stability": 1, "plot_dataset": 1, "report": 1}
+    assert threshold == {"table_stability": 1, "plot": 1, "report": 1}
 
 
 def test_ten_recordings_of_ones_own_become_a_study(project):

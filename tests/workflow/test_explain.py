@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
-from small_study import ROOT, STUDY, Project, study_with
+from small_study import STUDY, Project, study_with
 from tools import run_tool
 
 from explain import screen
@@ -94,6 +94,11 @@ def test_changed_code_is_told_from_changed_settings(finished: Project, tmp_path:
     assert rules["calibrate"] == ["1 job its code changed; its settings changed: bins 15 → 10"]
 
 
+def test_snakemake_itself_prints_the_changed_param_alone(finished: Project):
+    printed = finished.run(study_with({"evaluation.ece_bins": 10}), "--dry-run").stdout
+    assert """before: '{"bins":15}' now: '{"bins":10}'""" in printed
+
+
 def explain(study: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return run_tool("explain", study, cwd=folder)
 
@@ -138,12 +143,6 @@ def test_a_broken_study_ends_with_one_line(tmp_path: Path, content, message: str
     assert (result.returncode, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith(message)
-
-
-def test_make_explains_the_study_that_is_named():
-    command = ["make", "--dry-run", "explain", "STUDY=mine.yaml", "PYTHON=true"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert "tools/explain.py mine.yaml" in result.stdout
 
 
 @pytest.mark.parametrize(

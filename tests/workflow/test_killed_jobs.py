@@ -21,8 +21,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     script = checkout / "scripts" / "prepare.py"
     text = script.read_text()
     kill = f"    os.kill(os.getpid(), getattr(signal, {SIGNALS}[snakemake.wildcards.dataset]))\n"
-    assert text.count("def main() -> None:\n") == 1
-    text = text.replace("def main() -> None:\n", f"def main() -> None:\n{kill}")
+    assert text.count("with job(snakemake):\n") == 1
+    text = text.replace("with job(snakemake):\n", f"with job(snakemake):\n{kill}")
     script.write_text(f"import os\nimport signal\n\n{text}")
     project = Project(checkout, folder / "run")
     project.folder.mkdir()
@@ -51,7 +51,7 @@ def test_the_log_of_a_fault_in_compiled_code_has_the_stack(killed):
     project, screen = killed
     log = (project.folder / log_of("aborted")).read_text()
     assert "Fatal Python error: Aborted" in log
-    assert "in main" in log
+    assert "prepare.py" in log
     assert "the log ends with where it was" in line_about("aborted", screen)
     assert "docs/environments.md" in line_about("aborted", screen)
 

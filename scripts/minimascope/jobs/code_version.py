@@ -15,7 +15,8 @@ from typing import Any
 LIBRARY = Path(__file__).parents[1]
 # Not what a job computes: the registry only says where components live (the ones a job uses are
 # named to `code_version`), sharpness/__init__.py is for other programs than this workflow's, and
-# the others are about logs and messages, and about which job has a GPU to itself.
+# the others are about logs and messages, how a job is told what to do, and which job has a GPU to
+# itself.
 IGNORED = {
     LIBRARY / name
     for name in (
@@ -23,6 +24,7 @@ IGNORED = {
         "errors.py",
         "jobs/gpus.py",
         "jobs/job.py",
+        "jobs/params.py",
         "jobs/progress.py",
         "registry.py",
         "sharpness/__init__.py",

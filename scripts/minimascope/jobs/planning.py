@@ -23,6 +23,8 @@ from snakemake.settings.types import (
 )
 from snakemake.workflow import Workflow
 
+from .params import settings
+
 CHECKOUT = Path(__file__).parents[3]
 # With just these two Snakemake plans and stops; it would go through all jobs otherwise.
 PLAN_ONLY = {Quietness.RULES, Quietness.PROGRESS}
@@ -62,10 +64,10 @@ def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
     """
     with planned_workflow(study, folder, checkout) as workflow:
         dag = workflow.dag
-        jobs = [job for level in dag.toposorted() for job in sorted(level, key=_name)]
-        jobs = [job for job in jobs if job not in dag.targetjobs]
+        levels = ([job for job in level if job.output] for level in dag.toposorted())
+        jobs = [job for level in levels for job in sorted(level, key=_rule_and_output)]
         needed = [
-            PlannedJob(job.rule.name, str(job.output[0]), tuple(_reasons(dag, job)))
+            PlannedJob(*_rule_and_output(job), tuple(_reasons(dag, job)))
             for job in jobs
             if dag.needrun(job)
         ]
@@ -84,11 +86,11 @@ def planned_workflow(study: Path, folder: Path, checkout: Path = CHECKOUT) -> It
             snakefile=checkout / "Snakefile",
             workdir=folder,
         )
-        settings = DAGSettings(
+        dag = DAGSettings(
             rerun_triggers=RerunTrigger.parse_choices_set(options["rerun-triggers"]),
             force_incomplete=options["rerun-incomplete"],
         )
-        workflow.dag(settings).execute_workflow(executor="dryrun")
+        workflow.dag(dag).execute_workflow(executor="dryrun")
         # Snakemake's programming interface returns no plan; this is where it keeps it.
         yield workflow._workflow
 
@@ -104,12 +106,8 @@ def _silence() -> Iterator[None]:
         logging.disable(before)
 
 
-def _name(job: Job) -> tuple[str, str]:
-    return job.rule.name, str(next(iter(job.output), ""))
-
-
-def _rules(jobs: Iterable[Job]) -> set[str]:
-    return {job.rule.name for job in jobs}
+def _rule_and_output(job: Job) -> tuple[str, str]:
+    return job.rule.name, str(job.output[0])
 
 
 def _reasons(dag: DAG, job: Job) -> Iterator[str]:
@@ -128,29 +126,31 @@ def _reasons(dag: DAG, job: Job) -> Iterator[str]:
         yield "its software environment changed"
     if reason.updated_input:
         yield f"newer than what it made: {_listed(reason.updated_input)}"
-    makers = [
-        other
+    makers = {
+        other.rule.name
         for other, files in dag.dependencies[job].items()
         if not reason.updated_input_run.isdisjoint(files)
-    ]
+    }
     if makers:
-        yield f"after {', '.join(sorted(_rules(makers)))}"
+        yield f"after {', '.join(sorted(makers))}"
 
 
 def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     """Yield what Snakemake recorded of a job and is otherwise now: code, settings, input files."""
-    record = dag.workflow.persistence.metadata(output)
-    if record is None or record.params is None:
-        return
-    now = json.loads(job.params.spec)
-    # Snakemake keeps Python's text of each parameter; besides the spec none is a JSON object.
-    texts = [str(ast.literal_eval(text)) for text in record.params]
-    before = next((json.loads(text) for text in texts if text.startswith("{")), now)
-    if before.pop("code") != now.pop("code"):
+    records = dag.workflow.persistence
+    change = records.params_changed(job, output)
+    # Snakemake keeps Python's text of each param.
+    before, now = (
+        settings(map(ast.literal_eval, params)) for params in (change.only_old, change.only_new)
+    )
+    if before.pop("code", None) != now.pop("code", None):
         yield "its code changed"
     if changes := list(differences(before, now)):
         yield f"its settings changed: {_listed(changes)}"
-    old, new = set(record.input or ()), set(map(str, job.input))
+    new = set(map(str, job.input))
+    # None where nothing is recorded.
+    recorded = records.input(output)
+    old = new if recorded is None else set(recorded)
     counts = {"more": len(new - old), "fewer": len(old - new)}
     if any(counts.values()):
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
@@ -172,7 +172,7 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
 
 def _short(value: Any) -> str:
     text = "nothing" if value is ABSENT else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return text if len(text) <= LONGEST_VALUE else "…"
 
 
 def _listed(items: Iterable[Any], shown: int = 2) -> str:

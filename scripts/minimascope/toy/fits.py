@@ -46,7 +46,7 @@ class FitSpec:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "FitSpec":
-        """Build the specification from the settings of `rules/specs.smk`."""
+        """Build the specification from the settings of `rules/toy.smk`."""
         return cls(
             **{**config, "epochs": tuple(config["epochs"]), "losses": tuple(config["losses"])}
         )

@@ -1,0 +1,45 @@
+"""Tables of the registry, made from files of others and shown to readers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..files import write_text
+from ..registry import Table, load
+from .render import RENDERERS
+
+
+def make_table(
+    table: Table, paths: Mapping[str, str], printed: Path, arguments: Mapping[str, Any]
+) -> None:
+    """Write the tables that an entry of `registry.TABLES` gives, and what readers see of them.
+
+    Args:
+        table: the entry.
+        paths: files of the tables that it needs and gives, and of its formats, by name.
+        printed: folder of the tables in print.
+        arguments: what it depends on besides.
+    """
+    found = table.load()(
+        *(pd.read_csv(paths[name]) for name in table.needs),
+        # As text, which tells how many digits are printed.
+        *(
+            pd.read_csv(printed / f"{name}.csv", dtype=str, keep_default_na=False)
+            for name in table.printed
+        ),
+        **arguments,
+    )
+    frames = found if isinstance(found, tuple) else (found,)
+    for name, frame in zip(table.gives, frames, strict=True):
+        write_text(paths[name], frame.to_csv(index=False))
+    if table.text:
+        text = shown(table, paths)
+        for name in table.formats:
+            write_text(paths[name], RENDERERS[name](text))
+
+
+def shown(table: Table, paths: Mapping[str, str]) -> Any:
+    """Return what readers see of an entry of `registry.TABLES`, from the files of its tables."""
+    return load(table.text)(*(pd.read_csv(paths[name]) for name in table.shows))

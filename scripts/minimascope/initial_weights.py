@@ -1,0 +1,68 @@
+"""The weights that all conditions of a seed start from: drawn, or published ones in their place."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .data.prepared import Dataset
+from .errors import InputError
+from .models import save_model
+from .networks import NetworkSpec, initialise
+from .networks.normalised import NormalisedInput, with_own_statistics
+from .registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
+
+
+def save_initial(
+    path: str | PathLike,
+    dataset: Dataset,
+    name: str,
+    network: Mapping[str, Any],
+    normalize: Mapping[str, Any],
+    seed: int,
+    weights: Path | None,
+    data_dir: str | None,
+) -> None:
+    """Write the network that all conditions of a seed start from.
+
+    Args:
+        path: of the file.
+        dataset: what the network is for.
+        name: of the data set.
+        network: ``architecture``, ``width`` and the architecture's own settings.
+        normalize: ``mean`` and ``std`` of the inputs; None for the training split's own.
+        seed: of the drawn weights.
+        weights: file of published weights; None where they are looked for, or there are none.
+        data_dir: where they are looked for, besides torch's cache.
+
+    Raises:
+        InputError: a normalisation of other channels than the data have, inputs that the network
+            cannot take, or weights that are missing or of another network.
+    """
+    for key, values in normalize.items():
+        if values is not None and len(values) not in (1, dataset.channels):
+            raise InputError(
+                f"datasets.{name}.normalize.{key}: {len(values)} values for {dataset.channels}"
+                " channel(s); give one for each channel, or one for all"
+            )
+    normalize = with_own_statistics(normalize, dataset.train.inputs)
+    options = dict(network)
+    spec = NetworkSpec(
+        architecture=options.pop("architecture"),
+        channels=dataset.channels,
+        input_size=dataset.input_size,
+        classes=len(dataset.classes),
+        width=options.pop("width"),
+        options=options,
+    )
+    drawn = initialise(spec, seed)
+    if spec.architecture in LOAD_PRETRAINED:
+        # In place of the drawn ones, except in the last layer.
+        published = spec.architecture.removeprefix(PRETRAINED)
+        if weights is None:
+            folders = [Path(data_dir), Path(torch.hub.get_dir(), "checkpoints")]
+            weights = FIND_WEIGHTS[spec.architecture].load()(published, folders)
+        LOAD_PRETRAINED[spec.architecture].load()(drawn, published, weights)
+    save_model(path, NormalisedInput(drawn, **normalize), spec, normalize, seed=seed)

@@ -1,0 +1,95 @@
+"""The report of a study, from the files of its tables, figures and records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from plotly.offline import get_plotlyjs
+
+from ..analysis.collect import PROVENANCE_COLUMNS
+from ..analysis.registered import shown
+from ..analysis.render import html
+from ..plots.interactive import surfaces_figure
+from ..registry import TABLES
+from .contents import sections
+from .page import Files, render
+from .provenance import jobs_table, provenance_tables
+
+MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
+
+
+def study_report(
+    template: str,
+    contents: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    tables: Iterable[str],
+    figures: Iterable[str],
+    records: Iterable[str],
+    config: Mapping[str, Any],
+    results: Path,
+) -> str:
+    """Return the report of a study as one HTML page.
+
+    Args:
+        template: see `page.render`.
+        contents: see `contents.sections`.
+        names: of the tables that readers see.
+        tables: files of tables.
+        figures: files of figures, SVG and HTML, of the study and beside it.
+        records: files with Snakemake's records of jobs; those that are gone are left out.
+        config: the study.
+        results: folder in which all studies have theirs.
+    """
+    paths = {Path(path).stem: path for path in tables}
+    drawn = {_name(Path(path), results): path for path in figures}
+    turned = [name for name, path in drawn.items() if path.endswith(".html")]
+    files = Files(
+        tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
+        figures={name: _text(path) for name, path in drawn.items() if path.endswith(".svg")},
+        surfaces=_surfaces(turned, paths),
+        # Not of all: that of landscapes can have millions of rows.
+        downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
+    )
+    measures = _read(paths, "measures", MEASURES_COLUMNS)
+    jobs = {
+        Path(*Path(path).relative_to(results).parts[2:]).as_posix(): pd.read_csv(path, sep="\t")
+        for path in records
+        if Path(path).exists()
+    }
+    provenance = provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
+    return render(
+        template,
+        sections(contents, [*files.tables, *drawn]),
+        files,
+        measures,
+        {"Jobs": jobs_table(jobs), **provenance},
+        config=config,
+        # In the study's order, which the sorted keys of the configuration have not.
+        conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
+        configuration=yaml.safe_dump(config, allow_unicode=True),
+        plotly=get_plotlyjs() if files.surfaces else "",
+    )
+
+
+def _name(figure: Path, results: Path) -> str:
+    """Return a figure's name, such as ``figures/digits/vit/controls``, of a study or of print."""
+    return Path(*figure.relative_to(results).with_suffix("").parts[1:]).as_posix()
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _read(paths: Mapping[str, str], name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table; one without rows where the study trains no networks on data."""
+    return pd.read_csv(paths[name]) if name in paths else pd.DataFrame(columns=columns)
+
+
+def _surfaces(names: Sequence[str], paths: Mapping[str, str]) -> dict[str, str]:
+    """Return the interactive figures as JSON, by their names."""
+    if not names:
+        return {}
+    landscape = pd.read_csv(paths["landscape"])
+    return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}

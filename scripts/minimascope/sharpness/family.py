@@ -1,0 +1,59 @@
+"""One family of measures, of one model on its training data."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.augment import Augmentation
+from ..data.label_noise import with_label_noise
+from ..data.prepared import Dataset
+from ..devices import device_name, precision
+from ..measurement import Measured
+from ..registry import SHARPNESS
+from ..seeding import generator
+from .subject import Subject
+
+
+def measure_family(
+    model: nn.Module,
+    dataset: Dataset,
+    seed: int,
+    device: torch.device,
+    *,
+    family: str,
+    settings: Mapping[str, Any],
+    view: str,
+    augment: Mapping[str, Any] | None,
+    label_noise: float,
+    weight_decay: float,
+) -> tuple[Measured, dict[str, Any]]:
+    """Return the measures of a family, and for their document how they were taken.
+
+    Args:
+        model: in evaluation mode, on the device.
+        dataset: with whose training split it was trained.
+        seed: of the training, and of what is drawn.
+        device: where to compute.
+        family: a name in `registry.SHARPNESS`.
+        settings: of the family.
+        view: of the training data, ``clean`` or ``augmented``.
+        augment: settings of the augmentation with which the model was trained, or None.
+        label_noise: share of random labels in training.
+        weight_decay: in training.
+    """
+    augmentation = Augmentation(**augment) if augment else None
+    split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
+    subject = Subject(model, split, augmentation, None, weight_decay)
+    if view == "augmented":
+        # The same stream for all conditions of a seed, so that they see the same images.
+        subject = subject.augmented(generator(seed, "augmented view", device=device))
+    draws = generator(seed, family, device=device)
+    start = time.perf_counter()
+    with precision("fp32", device):
+        measured = SHARPNESS[family].load()(subject, draws, **settings)
+    seconds = time.perf_counter() - start
+    origin = {"seconds": seconds, "device": device_name(device)}
+    return measured, {"view": view, "settings": settings, **origin}
