@@ -77,7 +77,8 @@ def build(spec: NetworkSpec) -> nn.Module:
         raise InputError(f"architecture: unknown name {spec.architecture!r}; {hint}")
     builder = NETWORKS[spec.architecture].load()
     parameters = signature(builder).parameters
-    own = parameters.keys() - {field.name for field in fields(spec)}
+    named = {name for name, p in parameters.items() if p.kind is not Parameter.VAR_KEYWORD}
+    own = named - {field.name for field in fields(spec)}
     for option in spec.options:
         if option not in own:
             hint = nearest(option, own)
