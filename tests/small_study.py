@@ -2,10 +2,13 @@
 
 import copy
 import hashlib
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from filelock import FileLock
+from safetensors import safe_open
 
 from minimascope.jobs.planning import Plan, plan
 
@@ -121,6 +125,34 @@ class Project:
         """Run Snakemake to a good end."""
         result = self.run(study, *arguments)
         assert result.returncode == 0, result.stdout
+
+    def kill_once_kept(
+        self, study: Mapping[str, Any], target: str, checkpoint: str | Path, pause: float = 0.0
+    ) -> int:
+        """Start a run, kill its process group some seconds after it kept a checkpoint anew.
+
+        Return how many epochs are kept.
+        """
+        path = self.folder / checkpoint
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        process = subprocess.Popen(
+            self.command(study, "--", target),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not path.exists() or path.stat().st_mtime_ns == before:
+                assert process.poll() is None, "the run ended before it could be killed"
+                assert time.monotonic() < deadline, "no checkpoint was written"
+                time.sleep(0.01)
+            time.sleep(pause)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        with safe_open(path, framework="numpy") as file:
+            return json.loads(file.metadata()["minimascope"])["epoch"]
 
     def plan(self, study: Mapping[str, Any]) -> Plan:
         """Return what a run would do."""

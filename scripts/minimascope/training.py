@@ -9,7 +9,7 @@ was never interrupted. An average of weights draws nothing: what is trained is t
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,182 +135,175 @@ def train(
         algorithms(device, spec.deterministic),
         in_memory_format(model, memory_format),
     ):
-        trainee = _prepare(model, spec, min(spec.batch_size, len(train_split)), memory_format)
-        return _run(trainee, train_split, test_split, spec, seed, checkpoint)
+        training = _Training(model, train_split, spec, seed, memory_format)
+        return training.run(test_split, checkpoint)
 
 
-@dataclass(frozen=True)
-class _Trainee:
+class _Training:
     """A network under training.
 
     ``forward`` computes its logits, and ``draws`` says whether random numbers enter them;
     ``memory_format`` is that of its convolutions; ``average`` is of its weights, if one is wanted.
     """
 
-    model: nn.Module
-    forward: Callable[[torch.Tensor], torch.Tensor]
-    optimizer: torch.optim.Optimizer
-    draws: bool
-    memory_format: torch.memory_format
-    average: nn.Module | None
+    def __init__(
+        self,
+        model: nn.Module,
+        split: Split,
+        spec: TrainingSpec,
+        seed: int,
+        memory_format: torch.memory_format,
+    ):
+        self.model, self.split, self.spec, self.seed = model, split, spec, seed
+        self.memory_format = memory_format
+        self.device = split.inputs.device
+        self.draws = bool(spec.dropout) or any(map(_draws, model.modules()))
+        self.forward = model
+        if spec.compile:
+            size = min(spec.batch_size, len(split))
+            self.forward = compiled(model, size, self.draws, spec.deterministic)
+        self.optimizer = optim.build(model, spec.optimizer)
+        self.average = optim.build_average(model, spec.averaging) if spec.averaging else None
+        self.remedy = getattr(self.optimizer, "remedy", REMEDY) + " or, with SAM, rho"
 
+    def run(self, test_split: Split, checkpoint: CheckpointFile | None) -> list[dict[str, float]]:
+        """Train to the end, from a checkpoint if there is one, and return the history."""
+        model, optimizer, average = self.model, self.optimizer, self.average
+        epochs = self.spec.epochs
+        done = checkpoint.restore(model, optimizer, average) if checkpoint else Progress()
+        optim.follow_memory_format(optimizer)
+        history = list(done.history)
+        for epoch in progress(range(done.epoch, epochs), "training", "epoch", done.epoch):
+            row = self._run_epoch(epoch)
+            if average is not None:
+                average.after_epoch(model, epoch + 1, epochs)
+            last = epoch + 1 == epochs
+            if last or (epoch + 1) % self.spec.test_every == 0:
+                row |= self._test(test_split, row)
+            history.append(row)
+            if checkpoint and not last:
+                progressed = Progress(epoch + 1, tuple(history))
+                checkpoint.save_if_cheap(model, optimizer, progressed, average)
+        if average is not None:
+            self._end_with_average()
+        return history
 
-def _prepare(
-    model: nn.Module, spec: TrainingSpec, batch_size: int, memory_format: torch.memory_format
-) -> _Trainee:
-    draws = bool(spec.dropout) or any(map(_draws, model.modules()))
-    forward = compiled(model, batch_size, draws, spec.deterministic) if spec.compile else model
-    optimizer = optim.build(model, spec.optimizer)
-    average = optim.build_average(model, spec.averaging) if spec.averaging else None
-    return _Trainee(model, forward, optimizer, draws, memory_format, average)
+    def _end_with_average(self) -> None:
+        # The data as the next epoch would show them: augmented, and shuffled, since they may be
+        # stored class by class, and batches of one class do not have the variance of all.
+        epoch = self.spec.epochs
+        batches = (inputs for inputs, _, _ in self._batches(epoch))
+        draws = derive_seed(self.seed, "dropout", epoch) if self.draws else None
+        with _dropout_stream(draws, self.device), autocast(self.spec.precision, self.device):
+            self.average.hand_over(self.model, batches)
+
+    def _test(self, split: Split, row: Mapping[str, float]) -> dict[str, float]:
+        with autocast(self.spec.precision, self.device):
+            logits = predict(self.model, split.inputs)
+        loss, accuracy = loss_and_accuracy(logits, split.labels)
+        # The last step of an epoch can destroy a network whose training losses were all finite.
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training diverged: the test loss is {loss} after epoch {row['epoch']},"
+                f" at learning rate {row['learning_rate']:g}; {self.remedy}"
+            )
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def _run_epoch(self, epoch: int) -> dict[str, float]:
+        start, device, n = time.perf_counter(), self.device, len(self.split)
+        fisher_draws = generator(self.seed, "fisher labels", epoch, device=device)
+        steps = math.ceil(n / self.spec.batch_size)
+        losses = torch.zeros(steps, dtype=torch.float64, device=device)
+        correct = torch.zeros((), dtype=torch.int64, device=device)
+        rates, sizes = [], []
+        self.model.train()
+        for step, (inputs, labels, dropout_seed) in enumerate(self._batches(epoch)):
+            rates.append(self._learning_rate(epoch, step, steps))
+            sizes.append(len(labels))
+            if hasattr(self.optimizer, "observe"):
+                with _dropout_stream(dropout_seed, device):
+                    self.optimizer.observe(inputs, fisher_draws)
+            losses[step], right = self._step(inputs, labels, dropout_seed)
+            correct += right
+        self._check_finite(losses, rates, epoch)
+        seconds = time.perf_counter() - start
+        sizes = torch.tensor(sizes, device=device)
+        return {
+            "epoch": epoch + 1,
+            "learning_rate": float(rates[0]),
+            "train_loss": (losses @ sizes.double()).item() / n,
+            "train_accuracy": correct.item() / n,
+            "test_loss": math.nan,
+            "test_accuracy": math.nan,
+            "seconds": seconds,
+            "samples_per_second": n / seconds,
+        }
+
+    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, int | None]]:
+        """Yield inputs, labels and the seed of dropout, from the streams of an epoch's number."""
+        order = epoch_order(self.split, self.spec.sampling, generator(self.seed, "order", epoch))
+        draws = generator(self.seed, "augmentation", epoch, device=self.device)
+        for step, rows in enumerate(order.split(self.spec.batch_size)):
+            inputs = self.split.inputs[rows]
+            if self.spec.augmentation:
+                inputs = augment(inputs, self.spec.augmentation, draws)
+            dropout_seed = derive_seed(self.seed, "dropout", epoch, step) if self.draws else None
+            yield laid_out(inputs, self.memory_format), self.split.labels[rows], dropout_seed
+
+    def _step(
+        self, inputs: torch.Tensor, labels: torch.Tensor, dropout_seed: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one step; return the loss at the parameters before it and the number of hits."""
+        spec, hits = self.spec, []
+
+        def loss() -> torch.Tensor:
+            with (
+                _dropout_stream(dropout_seed, self.device),
+                autocast(spec.precision, self.device),
+            ):
+                logits = self.forward(inputs)
+            hits.append((logits.argmax(1) == labels).sum())
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            return F.cross_entropy(logits, labels, label_smoothing=spec.label_smoothing)
+
+        if spec.sam_rho is None:
+            self.optimizer.zero_grad(set_to_none=True)
+            value = loss()
+            value.backward()
+        else:
+            value = sam_gradient(self.model, loss, spec.sam_rho)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.after_step(self.model)
+        return value.detach(), hits[0]
+
+    def _learning_rate(self, epoch: int, step: int, steps: int) -> float | torch.Tensor:
+        """Set the scheduled learning rate, unless the optimiser sets its own; return it."""
+        if hasattr(self.optimizer, "learning_rate"):
+            return self.optimizer.learning_rate
+        factor = self.spec.schedule.factor(epoch, step, self.spec.epochs, steps)
+        rate = self.spec.optimizer["lr"] * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _check_finite(
+        self, losses: torch.Tensor, rates: Sequence[float | torch.Tensor], epoch: int
+    ) -> None:
+        # Once per epoch: asking after each step would make the CPU wait for the GPU.
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            raise InputError(
+                f"training diverged: the loss is {losses[step].item()} in epoch {epoch + 1},"
+                f" step {step + 1}, at learning rate {float(rates[step]):g}; {self.remedy}"
+            )
 
 
 def _draws(module: nn.Module) -> bool:
     # Dropout layers of all kinds have p; attention and recurrent layers have a number dropout.
     rates = (getattr(module, name, None) for name in ("p", "dropout"))
     return any(isinstance(rate, (int, float)) and rate > 0 for rate in rates)
-
-
-def _run(
-    trainee: _Trainee,
-    train_split: Split,
-    test_split: Split,
-    spec: TrainingSpec,
-    seed: int,
-    checkpoint: CheckpointFile | None,
-) -> list[dict[str, float]]:
-    model, optimizer, average = trainee.model, trainee.optimizer, trainee.average
-    done = checkpoint.restore(model, optimizer, average) if checkpoint else Progress()
-    optim.follow_memory_format(optimizer)
-    history = list(done.history)
-    for epoch in progress(range(done.epoch, spec.epochs), "training", "epoch", done.epoch):
-        row = _run_epoch(trainee, train_split, spec, seed, epoch)
-        if average is not None:
-            average.after_epoch(model, epoch + 1, spec.epochs)
-        last = epoch + 1 == spec.epochs
-        if last or (epoch + 1) % spec.test_every == 0:
-            row |= _test(trainee, test_split, spec, row)
-        history.append(row)
-        if checkpoint and not last:
-            progressed = Progress(epoch + 1, tuple(history))
-            checkpoint.save_if_cheap(model, optimizer, progressed, average)
-    if average is not None:
-        _end_with(average, trainee, train_split, spec, seed)
-    return history
-
-
-def _end_with(
-    average: nn.Module, trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int
-) -> None:
-    # The data as the next epoch would show them: augmented, and shuffled, since they may be stored
-    # class by class, and batches of one class do not have the variance of all.
-    batches = (batch.inputs for batch in _batches(trainee, split, spec, seed, spec.epochs))
-    draws = derive_seed(seed, "dropout", spec.epochs) if trainee.draws else None
-    device = split.inputs.device
-    with _dropout_stream(draws, device), autocast(spec.precision, device):
-        average.hand_over(trainee.model, batches)
-
-
-def _test(
-    trainee: _Trainee, split: Split, spec: TrainingSpec, row: Mapping[str, float]
-) -> dict[str, float]:
-    with autocast(spec.precision, split.inputs.device):
-        logits = predict(trainee.model, split.inputs)
-    loss, accuracy = loss_and_accuracy(logits, split.labels)
-    # The last step of an epoch can destroy a network whose training losses were all finite.
-    if not math.isfinite(loss):
-        raise InputError(
-            f"training diverged: the test loss is {loss} after epoch {row['epoch']},"
-            f" at learning rate {row['learning_rate']:g}; {_remedy(trainee)}"
-        )
-    return {"test_loss": loss, "test_accuracy": accuracy}
-
-
-def _run_epoch(
-    trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int, epoch: int
-) -> dict[str, float]:
-    start = time.perf_counter()
-    device = split.inputs.device
-    fisher_draws = generator(seed, "fisher labels", epoch, device=device)
-    steps = math.ceil(len(split) / spec.batch_size)
-    losses = torch.zeros(steps, dtype=torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    rates, sizes = [], []
-    trainee.model.train()
-    for step, batch in enumerate(_batches(trainee, split, spec, seed, epoch)):
-        rates.append(_learning_rate(trainee.optimizer, spec, epoch, step, steps))
-        sizes.append(len(batch.labels))
-        _observe(trainee.optimizer, batch, fisher_draws)
-        losses[step], right = _step(trainee, batch, spec)
-        correct += right
-    _check_finite(losses, rates, epoch, _remedy(trainee))
-    seconds = time.perf_counter() - start
-    sizes = torch.tensor(sizes, device=device)
-    return {
-        "epoch": epoch + 1,
-        "learning_rate": float(rates[0]),
-        "train_loss": (losses @ sizes.double()).item() / len(split),
-        "train_accuracy": correct.item() / len(split),
-        "test_loss": math.nan,
-        "test_accuracy": math.nan,
-        "seconds": seconds,
-        "samples_per_second": len(split) / seconds,
-    }
-
-
-@dataclass(frozen=True)
-class _Batch:
-    inputs: torch.Tensor
-    labels: torch.Tensor
-    dropout_seed: int | None
-
-
-def _batches(
-    trainee: _Trainee, split: Split, spec: TrainingSpec, seed: int, epoch: int
-) -> Iterator[_Batch]:
-    """Yield the batches of an epoch, drawn from the streams of its number."""
-    device = split.inputs.device
-    order = epoch_order(split, spec.sampling, generator(seed, "order", epoch))
-    draws = generator(seed, "augmentation", epoch, device=device)
-    for step, rows in enumerate(order.split(spec.batch_size)):
-        inputs, labels = split.inputs[rows], split.labels[rows]
-        if spec.augmentation:
-            inputs = augment(inputs, spec.augmentation, draws)
-        inputs = laid_out(inputs, trainee.memory_format)
-        dropout_seed = derive_seed(seed, "dropout", epoch, step) if trainee.draws else None
-        yield _Batch(inputs, labels, dropout_seed)
-
-
-def _observe(optimizer: torch.optim.Optimizer, batch: _Batch, draws: torch.Generator) -> None:
-    if hasattr(optimizer, "observe"):
-        with _dropout_stream(batch.dropout_seed, batch.inputs.device):
-            optimizer.observe(batch.inputs, draws)
-
-
-def _step(
-    trainee: _Trainee, batch: _Batch, spec: TrainingSpec
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take one step; return the loss at the parameters before it and the number of hits."""
-    device = batch.inputs.device
-    hits = []
-
-    def loss() -> torch.Tensor:
-        with _dropout_stream(batch.dropout_seed, device), autocast(spec.precision, device):
-            logits = trainee.forward(batch.inputs)
-        hits.append((logits.argmax(1) == batch.labels).sum())
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return F.cross_entropy(logits, batch.labels, label_smoothing=spec.label_smoothing)
-
-    if spec.sam_rho is None:
-        trainee.optimizer.zero_grad(set_to_none=True)
-        value = loss()
-        value.backward()
-    else:
-        value = sam_gradient(trainee.model, loss, spec.sam_rho)
-    trainee.optimizer.step()
-    if trainee.average is not None:
-        trainee.average.after_step(trainee.model)
-    return value.detach(), hits[0]
 
 
 @contextmanager
@@ -325,32 +318,3 @@ def _dropout_stream(seed: int | None, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _learning_rate(
-    optimizer: torch.optim.Optimizer, spec: TrainingSpec, epoch: int, step: int, steps: int
-) -> float | torch.Tensor:
-    """Set the scheduled learning rate, unless the optimiser sets its own; return it."""
-    if hasattr(optimizer, "learning_rate"):
-        return optimizer.learning_rate
-    rate = spec.optimizer["lr"] * spec.schedule.factor(epoch, step, spec.epochs, steps)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
-
-
-def _remedy(trainee: _Trainee) -> str:
-    return getattr(trainee.optimizer, "remedy", REMEDY) + " or, with SAM, rho"
-
-
-def _check_finite(
-    losses: torch.Tensor, rates: Sequence[float | torch.Tensor], epoch: int, remedy: str
-) -> None:
-    # Once per epoch: asking after each step would make the CPU wait for the GPU.
-    bad = (~losses.isfinite()).nonzero()
-    if len(bad):
-        step = int(bad[0])
-        raise InputError(
-            f"training diverged: the loss is {losses[step].item()} in epoch {epoch + 1},"
-            f" step {step + 1}, at learning rate {float(rates[step]):g}; {remedy}"
-        )

@@ -14,6 +14,18 @@ from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 
+# Settings with which a family computes all its measures in a moment.
+FEW = {
+    "forward": {},
+    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
+    "hessian": {
+        "smallest_eigenvalues": 1,
+        "trace_products": 9,
+        "density_probes": 1,
+        "density_steps": 5,
+    },
+    "landscape": {"points": 3, "line_points": 3, "direction_seeds": [42, 43]},
+}
 SIZES = {"resnet18": (8, 8), "vgg19": (32, 32), "vit": (8, 8), "cnn10": (16, 24)}
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+from sharpness_cases import FEW
 from study_cases import completed
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
+from training_cases import resnet
 
 from minimascope import training
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.devices import contiguous_convolutions, in_memory_format, laid_out
 from minimascope.evaluation.predict import predict
-from minimascope.networks import NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
@@ -38,12 +38,6 @@ AUGMENTATIONS = {
 }
 SGD = {"name": "sgd", "lr": 0.01}
 KFAC = completed("optimizer", name="kfac", lr=0.001, damping=0.1)
-FEW = {
-    "forward": {},
-    "perturbation": {"samples": 2, "adaptive": {"samples": 4, "steps": 1}},
-    "hessian": {"eigenvalues": 1, "trace_products": 6, "density_probes": 1, "density_steps": 2},
-    "landscape": {"points": 3, "line_points": 3, "direction_seeds": [42]},
-}
 Strides = tuple[int, ...]
 
 
@@ -60,11 +54,6 @@ def dataset(channels: int) -> Dataset:
     return Dataset(
         Split(images[:12], labels[:12]), Split(images[12:], labels[12:]), ("a", "b", "c")
     )
-
-
-def network(channels: int) -> NormalisedInput:
-    spec = NetworkSpec("resnet18", channels, (8, 8), 3, width=0.0625)
-    return NormalisedInput(initialise(spec, 0), [0.5], [0.5])
 
 
 class Watched:
@@ -106,7 +95,7 @@ def every_view(test: Callable) -> Callable:
 
 @every_view
 def test_training_averaging_and_testing_see_contiguous_batches(augmentation, channels):
-    model = network(channels)
+    model = resnet(channels=channels)
     watched = Watched(model)
     for optimizer, averaging in (
         (SGD, {"name": "swa", "start": 0}),
@@ -125,7 +114,7 @@ def test_training_averaging_and_testing_see_contiguous_batches(augmentation, cha
 @every_view
 @pytest.mark.parametrize("family", SHARPNESS)
 def test_every_family_measures_contiguous_views(family, augmentation, channels):
-    model = network(channels).eval()
+    model = resnet(channels=channels).eval()
     watched = Watched(model)
     subject = Subject(model, dataset(channels).train, augmentation)
     for seen in (subject, subject.augmented(generator(0, "view"))):
@@ -135,7 +124,11 @@ def test_every_family_measures_contiguous_views(family, augmentation, channels):
 
 @every_view
 def test_predictions_and_interpolations_see_contiguous_batches(augmentation, channels):
-    start, end, test = network(channels).eval(), network(channels).eval(), dataset(channels).test
+    start, end, test = (
+        resnet(channels=channels).eval(),
+        resnet(channels=channels).eval(),
+        dataset(channels).test,
+    )
     watched = Watched(start)
     inputs = test.inputs
     if augmentation:

@@ -271,18 +271,6 @@ def test_a_foreign_network_is_split_before_its_last_linear_layer():
     assert model[0].weight.grad.abs().sum() > 0
 
 
-def test_a_network_whose_attributes_are_called_features_and_head_is_not_taken_for_ours():
-    models = pytest.importorskip("torchvision.models")
-    model = models.swin_t(num_classes=5).eval()  # normalises and pools between features and head
-    split, head = features_and_head(model)
-    inputs = torch.randn(2, 3, 32, 32)
-    with torch.no_grad():
-        features, logits = split(inputs)
-        assert features.shape == (2, head.in_features)
-        torch.testing.assert_close(logits, model(inputs))
-        torch.testing.assert_close(logits, head(features))
-
-
 def test_diverged_logits_are_not_mistaken_for_another_layers():
     model = foreign_network()
     nn.init.constant_(model[-1].weight, math.nan)

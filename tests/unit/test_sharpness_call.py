@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sharpness_cases import FEW
 from torch import nn
 
 from minimascope.data.augment import Augmentation
@@ -16,11 +17,6 @@ from minimascope.sharpness import measure
 from minimascope.sharpness.perturbation import sam_sharpness
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
-SMALL = {
-    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2}},
-    "hessian": {"eigenvalues": 1, "trace_products": 9},
-    "landscape": {"points": 3, "direction_seeds": [42, 43]},
-}
 
 
 def problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -44,7 +40,7 @@ def test_the_example_of_the_documentation_runs(capsys):
 def test_every_family_gives_what_the_registry_says_and_nothing_else():
     model, inputs, labels = problem()
     found = measure(
-        model, inputs, labels, list(SHARPNESS), settings=SMALL, augmentation=Augmentation(1)
+        model, inputs, labels, list(SHARPNESS), settings=FEW, augmentation=Augmentation(1)
     )
     assert list(found) == [name for family in SHARPNESS.values() for name in family.gives]
     assert all(m.measure == name and m.n == 20 for name, m in found.items())
@@ -53,7 +49,7 @@ def test_every_family_gives_what_the_registry_says_and_nothing_else():
 def test_the_order_is_the_one_asked_for_and_a_single_name_will_do():
     model, inputs, labels = problem()
     names = ["train_accuracy", "asc_sharpness_max", "fisher_rao_norm"]
-    assert list(measure(model, inputs, labels, names, settings=SMALL)) == names
+    assert list(measure(model, inputs, labels, names, settings=FEW)) == names
     assert list(measure(model, inputs, labels, "train_loss")) == ["train_loss"]
 
 

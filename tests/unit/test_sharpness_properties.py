@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sharpness_cases import images, network, plain_loss, randomise
+from sharpness_cases import FEW, images, network, plain_loss, randomise
 from torch import nn
 
 from minimascope.data.augment import Augmentation
@@ -135,14 +135,6 @@ def test_the_number_of_threads_does_not_matter(subject):
 
 
 # --- what is left alone, and precision ----------------------------------------------------------
-
-
-FEW = {
-    "forward": {},
-    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
-    "hessian": {"smallest_eigenvalues": 1, "density_probes": 1, "density_steps": 5},
-    "landscape": {"points": 3, "line_points": 3},
-}
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "cnn10"])

@@ -1,16 +1,10 @@
 """A training that is killed and started again ends with the bytes of one that was not."""
 
 import csv
-import json
-import os
 import random
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
 from small_study import STUDY, Project, study_with
 
 pytestmark = pytest.mark.workflow
@@ -26,6 +20,7 @@ LONG = study_with(
 )
 MODEL = "models/digits/resnet18/baseline_sam/seed0/model.safetensors"
 TARGET = f"results/small/{MODEL}"
+CHECKPOINT = f"{TARGET.rpartition('/')[0]}/checkpoint.safetensors"
 TIMING = {"seconds", "samples_per_second"}
 
 
@@ -44,37 +39,13 @@ def history(project: Project) -> list[list[tuple[str, str]]]:
     return [[(key, row[key]) for key in row if key not in TIMING] for row in rows]
 
 
-def kill_while_training(project: Project, draws: random.Random) -> int:
-    """Start a run, kill its whole process group during training, and return the epochs kept."""
-    checkpoint = project.results(MODEL).with_name("checkpoint.safetensors")
-    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-    process = subprocess.Popen(
-        project.command(LONG, "--", TARGET),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline, "no checkpoint was written"
-            time.sleep(0.01)
-        time.sleep(draws.uniform(0, 0.4))
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    with safe_open(checkpoint, framework="numpy") as file:
-        return json.loads(file.metadata()["minimascope"])["epoch"]
-
-
 def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(project: Project, tmp_path: Path):
     undisturbed = train(tmp_path / "undisturbed", project.checkout)
     epochs = LONG["training"]["epochs"]
     draws = random.Random(20261120)
     kept = [0]
     for _ in range(3):
-        kept.append(kill_while_training(project, draws))
+        kept.append(project.kill_once_kept(LONG, TARGET, CHECKPOINT, draws.uniform(0, 0.4)))
         assert not project.results(MODEL).exists()
         # What Snakemake asks for after a run that could not end by itself.
         assert project.run(LONG, "--unlock").returncode == 0

@@ -1,17 +1,11 @@
 """A study of toy functions alone: run to its end, killed on its way, and planned."""
 
-import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from safetensors import safe_open
 from small_study import ROOT, Project, copy_workflow, made_once, study_with
 
 pytestmark = pytest.mark.workflow
@@ -124,25 +118,9 @@ def _fit(project: Project) -> bytes:
 def test_a_killed_fit_continues_and_ends_with_the_same_bytes(project: Project, tmp_path: Path):
     (tmp_path / "undisturbed").mkdir()
     expected = _fit(Project(ROOT, tmp_path / "undisturbed"))
-    checkpoint = project.folder / RESULTS / "models" / "toy_fits" / "booth-checkpoint-1.safetensors"
-    process = subprocess.Popen(
-        project.command(LONG, "--", str(RESULTS / NETWORKS)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not checkpoint.exists():
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline, "no checkpoint was written"
-            time.sleep(0.01)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    with safe_open(checkpoint, framework="numpy") as file:
-        kept = json.loads(file.metadata()["minimascope"])["epoch"]
+    checkpoint = RESULTS / "models" / "toy_fits" / "booth-checkpoint-1.safetensors"
+    kept = project.kill_once_kept(LONG, str(RESULTS / NETWORKS), checkpoint)
     assert 0 < kept < 6000
     assert project.run(LONG, "--unlock").returncode == 0
     assert _fit(project) == expected
-    assert not list(checkpoint.parent.glob("*checkpoint*"))
+    assert not list((project.folder / checkpoint).parent.glob("*checkpoint*"))
