@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from networks_cases import PANNS, PublishedPANNs, randomise
+from study_cases import ROOT_SCHEMA
 from torch import nn
 from torchvision import models
 
@@ -18,6 +19,7 @@ from minimascope import registry
 from minimascope.errors import InputError
 from minimascope.networks import Classifier, NetworkSpec, build, panns_pretrained
 from minimascope.networks import torchvision_pretrained as imagenet
+from minimascope.study.schema import options_of
 
 ADDRESS = "https://download.pytorch.org/models"
 
@@ -38,6 +40,7 @@ def network(architecture: str, **changes) -> Classifier:
     return build(NetworkSpec(f"pretrained_{architecture}", **{"classes": 5, **shape, **changes}))
 
 
+ALL = ("resnet18", "vgg19_bn", "cnn10", "cnn14")
 IMAGES = {"channels": 3, "input_size": (64, 64)}
 
 
@@ -224,7 +227,8 @@ def test_every_weight_of_the_large_networks_finds_its_place(architecture, tmp_pa
             (("resnet18", "vgg19_bn"), {"channels": 1}, "the images have 1 channel"),
             (("resnet18", "vgg19_bn"), {"input_size": (31, 40)}, "31×40: both .* least 32"),
             (("cnn10", "cnn14"), {"channels": 2}, "the inputs have 2 channels"),
-            (("resnet18", "vgg19_bn", "cnn10", "cnn14"), {"width": 0.5}, "set width to 1.0"),
+            (ALL, {"width": 0.5}, "set width to 1.0"),
+            (ALL, {"options": {"weights": "a.pth"}}, "unknown name 'weights'"),
         )
         for name in names
     ],
@@ -240,7 +244,8 @@ def test_every_pretrained_network_has_what_loads_and_what_finds_its_weights():
     for name in names:
         component = registry.NETWORKS[name]
         # A file that is not looked for has to be named.
-        assert (name in registry.FIND_WEIGHTS) == ("weights" not in component.required)
+        weights = options_of(name, ROOT_SCHEMA["$defs"]["network"])["weights"]
+        assert (name in registry.FIND_WEIGHTS) == ("default" in weights)
         # So that a change of what loads them counts as a change of the network.
         loader = registry.LOAD_PRETRAINED[name]
         assert loader.location.partition(":")[0] == component.location.partition(":")[0]
