@@ -109,3 +109,26 @@ def test_a_second_download_waits_for_the_first_and_takes_over_its_file(tmp_path,
     assert target.read_bytes() == CONTENT
     assert server.requests == [None]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_second_download_tries_itself_what_the_first_did_not_get(tmp_path, mirror, monkeypatch):
+    partial, server = tmp_path / ".file.tar.part", mirror()
+    waits = iter([partial.unlink])
+    monkeypatch.setattr(download, "lock_descriptor", lambda _: next(waits, lambda: None)())
+    download.download(remote(server), tmp_path / "file.tar")
+    assert (tmp_path / "file.tar").read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.tar"]
+
+
+def test_a_download_that_has_waited_leaves_a_third_ones_part_alone(tmp_path, mirror, monkeypatch):
+    partial, target = tmp_path / ".file.tar.part", tmp_path / "file.tar"
+
+    def meanwhile(_):
+        partial.write_bytes(CONTENT)
+        partial.replace(target)
+        partial.write_bytes(b"part")
+
+    monkeypatch.setattr(download, "lock_descriptor", meanwhile)
+    download.download(remote(mirror()), target)
+    assert target.read_bytes() == CONTENT
+    assert partial.read_bytes() == b"part"

@@ -66,8 +66,9 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
         # A second download of the same file waits for the first. Some disks have no locks.
         with suppress(OSError):
             lock_descriptor(stream.fileno())
-        if not partial.exists():
-            return
+        if not _is_at(partial, stream):
+            # The first has made the file, or no mirror gave it anything.
+            return None if target.exists() else download(file, target)
         for url in file.urls:
             try:
                 _fetch(url, stream, file.size)
@@ -78,7 +79,7 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
                 faults.append(f"{url}: {error}")
             else:
                 os.replace(partial, target)
-                return
+                return None
         if not _size(stream):
             partial.unlink()
     raise InputError(
@@ -89,6 +90,12 @@ def download(file: RemoteFile, target: str | PathLike) -> None:
 
 def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
+
+
+def _is_at(path: Path, stream: BinaryIO) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    return False
 
 
 def _size(stream: BinaryIO) -> int:
