@@ -151,3 +151,11 @@ def test_too_many_files_are_refused_and_none_is_kept_in_memory(tmp_path, monkeyp
     path = tar(tmp_path / "a.tar.gz", *(member(f"{n}/") for n in range(2_100)))
     with refused("is one of more than 2,000 files", memory=3):
         read_all(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_without_measure_is_not_read(tmp_path, kind):
+    header = member("x", type=kind, size=70 * 2**20).tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(header + bytes(70 * 2**20), 1))
+    with refused("a.tar.gz: not a readable archive (a header of 73,400,320 bytes)", memory=3):
+        archive_names(tmp_path / "a.tar.gz")

@@ -21,6 +21,12 @@ LARGEST_FILE = 4 * 2**30
 MOST_FILES = 5_000_000
 LARGEST_UNPACKED = 2**28
 LARGEST_RATIO = 100
+# What tarfile reads at once to learn a member's name and the like, and how long that may be.
+HEADERS = {
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+}
+LARGEST_HEADER = 2**20
 TOO_MUCH = "more than an archive of its size can hold in earnest; replace it by a whole copy"
 LINK = "is a link or device; pack plain files only"
 # zipfile raises RuntimeError for encrypted files, and both several kinds for damaged headers.
@@ -103,7 +109,7 @@ def _tar_members(path: Path) -> Iterator[tuple[str, int, str | None, Read]]:
     # What is not wanted of a plain tar is jumped over.
     with (
         nullcontext() if plain else _Inflated(path) as stream,
-        tarfile.open(path, "r:" if plain else "r|", stream) as archive,
+        tarfile.open(path, "r:" if plain else "r|", stream, tarinfo=_Member) as archive,
     ):
         for member in archive:
             # It keeps all members that it has seen, for nothing.
@@ -136,6 +142,18 @@ def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     with archive.open(member) as file:
         # One byte more than declared; without a number it would inflate all there is.
         return file.read(member.file_size + 1)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar whose own header is short."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Member":
+        """Read a header; raise tarfile.ReadError if it announces another one without measure."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in HEADERS and member.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {member.size:,} bytes")
+        return member
 
 
 class _Inflated(gzip.GzipFile):
