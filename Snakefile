@@ -32,17 +32,7 @@ wildcard_constraints:
 FIGURES = {
     "plot": [
         {"subject": subject, "figure": figure}
-        for subject, names in {
-            **{
-                f"{dataset}/{network}/": figures_of(dataset, network)
-                for dataset, network in STUDY.pairs
-            },
-            **{
-                f"{dataset}/": STUDY.dataset_figures(dataset)
-                for dataset in STUDY.config["datasets"]
-            },
-            "": STUDY.study_figures,
-        }.items()
+        for subject, names in FIGURES_OF.items()
         for figure in names
     ],
     "plot_interactive": every_pair() if "landscape" in STUDY.families else [],

@@ -4,6 +4,7 @@ import fcntl
 import math
 import os
 import re
+import site
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,6 +66,13 @@ if set("{}") & set(str(BASE)):
         f"error: checkout: {BASE} has braces, which Snakemake takes for a wildcard; use a folder"
         " without"
     )
+for folder in (*site.getsitepackages(), site.getusersitepackages()):
+    # Snakemake puts the scripts' own folder behind these.
+    if folder in sys.path and Path(folder, "minimascope").is_dir():
+        raise SystemExit(
+            f"error: {folder}: jobs would import the minimascope that is installed there, instead of"
+            " this checkout's; use an environment without it"
+        )
 IN_PRINT = BASE / "resources" / "print"
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
 RUN = "{dataset}/{network}/{condition}/seed{seed}"
@@ -311,6 +319,14 @@ def figures_of(dataset: str, network: str) -> list[str]:
     return [name for name in STUDY.figures if name not in unwanted]
 
 
+# The figures of each network, of each data set and of the study, by what their paths begin with.
+FIGURES_OF = {
+    **{f"{dataset}/{network}/": figures_of(dataset, network) for dataset, network in STUDY.pairs},
+    **{f"{dataset}/": STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
+    "": STUDY.study_figures,
+}
+
+
 def place_of(table: registry.Table) -> Callable[[str], str]:
     """Where a table lies: among the study's results, or among those that no study decides."""
     return in_print if table.of_print_alone else results
@@ -349,7 +365,7 @@ def table_params(name: str) -> dict[str, Callable]:
             table=name,
             # The code version has functions, and not what the registry hands to them.
             handed={key: getattr(table, key) for key in ("needs", "gives", "shows")},
-            # Of rows their hash: Snakemake prints what has changed.
+            # The hash of rows, since Snakemake prints what has changed.
             settings={
                 key: sha256(canonical_json(value).encode()).hexdigest() if key == "rows" else value
                 for key, value in arguments.items()

@@ -17,7 +17,7 @@ rule plot:
     benchmark:
         benchmark_of("plot", "{subject}{figure}")
     wildcard_constraints:
-        subject="([^/]+/)?([^/]+/)?",
+        subject=one_of(FIGURES_OF),
         figure=one_of(registry.ALL_FIGURES),
     localrule: True
     conda:

@@ -22,7 +22,7 @@ rule report:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
             tables=list(READABLE),
-            # Of the texts their hashes: Snakemake prints what has changed.
+            # The hashes of texts, since Snakemake prints what has changed.
             texts={
                 name: sha256((BASE / "report" / name).read_bytes()).hexdigest()
                 for name in ("contents.yaml", "page.html.j2")

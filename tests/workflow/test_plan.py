@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -198,3 +199,23 @@ def test_the_default_study_is_planned_from_any_folder(tmp_path: Path):
         )
         assert result.returncode == 0, result.stderr
         assert f"results/{name}/tables/main.md" in result.stdout
+
+
+def test_an_installed_library_that_jobs_would_take_for_the_checkouts_own_is_refused(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    site = Path(sysconfig.get_path("purelib", "posix_user", {"userbase": str(tmp_path)}))
+    (site / "minimascope").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    result = project.run(STUDY, "--dry-run")
+    assert result.returncode == 1
+    assert f"error: {site}: jobs would import the minimascope" in result.stdout
+
+
+@pytest.mark.parametrize("subject", ["digit/resnet18/", "digits/resnet/", "digit/"])
+def test_a_figure_of_what_is_not_in_the_study_is_refused(project: Project, subject: str):
+    figure = f"results/small/figures/{subject}controls.svg"
+    result = project.run(STUDY, "--dry-run", "--", figure)
+    assert result.returncode == 1
+    assert f"No rule to produce {figure}" in result.stdout
