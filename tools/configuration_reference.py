@@ -31,8 +31,8 @@ templates (`__use_yte__: true`, with which Snakemake runs Python that stands in 
 calls `snakemake --configfile` with a stranger's study should run `make check STUDY=…` first.
 
 Options of a source, an architecture, an optimiser or an average stand under it: `noise of circles`
-is a key of a data set whose source is circles. What has no default has to be given, but for
-sections that a study may leave out. A default that is written out changes nothing.
+is a key of a data set whose source is circles. Keys without a default have to be given,
+except sections that a study may leave out. A default that is written out changes nothing.
 
 A run is trained with the settings of `training`, over which those of its data set and then those
 of its condition are laid, mapping by mapping. Each job depends on the part of the configuration

@@ -56,7 +56,7 @@ def job(task: Task) -> Iterator[None]:
 def _logged(log: Path) -> Iterator[None]:
     """Send what is printed to a log, and how it ended."""
     start = time.perf_counter()
-    # Snakemake has removed an older one; what is here is a copy's that started at the same time.
+    # Snakemake removes an older log. One that is here belongs to a second copy of this job.
     file = open(log, "a+", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
         with redirect_stdout(file), redirect_stderr(file), _faults_told(file):
