@@ -10,7 +10,7 @@ from .prepared import Dataset
 SPLITS = ("train", "test")
 
 
-def load(data_dir: Path, path: str, *, image_size: int | None) -> Dataset:
+def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset:
     """Read pictures as RGB; classes and pictures are in alphabetical order.
 
     Args:
