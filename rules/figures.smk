@@ -17,7 +17,8 @@ rule plot:
     benchmark:
         benchmark_of("plot", "{subject}{figure}")
     wildcard_constraints:
-        subject=one_of(FIGURES_OF),
+        # Nothing for figures of the study.
+        subject=f"({one_of(filter(None, FIGURES_OF))})?",
         figure=one_of(registry.ALL_FIGURES),
     localrule: True
     conda:
