@@ -121,6 +121,9 @@ def readable(path: str | os.PathLike, kind: str) -> Iterator[None]:
     """Raise InputError naming the file for whatever its reader makes of arbitrary bytes."""
     try:
         yield
+    # A good file can be too large for the memory; deleting it would not help.
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(
             f"{path}: not a readable {kind} ({error}); delete it and run again"

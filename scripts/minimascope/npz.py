@@ -25,7 +25,11 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises InputError naming the file if it cannot be read or does not match its hash.
     """
     with readable(path, ".npz file"):
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        # These files are small: a damaged one can declare any shape.
+        except MemoryError as error:
+            raise ValueError("it declares more than the memory holds") from error
         check_hash(str(arrays.pop(HASH_KEY, None)), content_hash(arrays, {}))
     return arrays

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, are the same for the same content, and never run code."""
 
+import io
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 import torch
 
 from minimascope.errors import InputError
-from minimascope.files import atomic, read_json, write_json, write_rows, write_text
+from minimascope.files import atomic, read_json, readable, write_json, write_rows, write_text
 from minimascope.npz import read_npz, write_npz
 from minimascope.tensors import load_tensors, save_tensors
 
@@ -218,6 +220,19 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
 def test_a_missing_file_is_named(read, tmp_path):
     with pytest.raises(InputError, match="no_such_file"):
         read(tmp_path / "no_such_file")
+
+
+def test_absurd_shapes_are_refused_but_a_full_memory_is_no_fault_of_a_file(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)}
+    )
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", header.getvalue())
+    with pytest.raises(InputError, match=r"x\.npz: not a readable \.npz file"):
+        read_npz(tmp_path / "x.npz")
+    with pytest.raises(MemoryError), readable("x.safetensors", "safetensors file"):
+        raise MemoryError
 
 
 def test_json_holds_no_number_that_is_none(tmp_path):

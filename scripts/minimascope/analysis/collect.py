@@ -87,7 +87,8 @@ def rows_of(
         try:
             found += rows(content)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: no {kind} ({error}); delete it and run again") from error
+            fault = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise InputError(f"{path}: no {kind} ({fault}); delete it and run again") from error
     return pd.DataFrame(found).astype({"seed": int})
 
 
