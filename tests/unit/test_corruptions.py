@@ -111,15 +111,17 @@ def test_change_grows_with_severity(name):
 
 
 @pytest.mark.parametrize(
-    ("side", "severity", "sigma"), [(32, 1, 0.04), (32, 5, 0.1), (64, 5, 0.18)]
+    ("side", "deviations"),
+    [(32, (0.04, 0.06, 0.08, 0.09, 0.10)), (64, (0.04, 0.08, 0.12, 0.15, 0.18))],
 )
-def test_gaussian_noise_has_the_deviation_of_the_table(side, severity, sigma):
+def test_gaussian_noise_has_the_deviation_of_the_table(side, deviations):
     # At 0.5 even the largest deviation clips less than one value in a hundred.
-    noisy = corrupt(constant_images(128, side=side), "gaussian_noise", severity, 0).double()
-    rounding = 1 / 12
-    measured = ((noisy - 128).pow(2).mean() - rounding).sqrt().item() / 255
-    assert measured == pytest.approx(sigma, rel=0.02)
-    assert noisy.mean().item() == pytest.approx(128, abs=0.5)
+    images, rounding = constant_images(128, side=side), 1 / 12
+    for severity, sigma in zip(SEVERITIES, deviations, strict=True):
+        noisy = corrupt(images, "gaussian_noise", severity, 0).double()
+        measured = ((noisy - 128).pow(2).mean() - rounding).sqrt().item() / 255
+        assert measured == pytest.approx(sigma, rel=0.02)
+        assert noisy.mean().item() == pytest.approx(128, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -165,9 +167,12 @@ def of_pixels(pixels: list[tuple[int, int, int]]) -> torch.Tensor:
     ("name", "severity", "factor", "rise"),
     [
         ("brightness", 1, 1, 0.05),
+        ("brightness", 3, 1, 0.15),
         ("brightness", 5, 1, 0.3),
         ("saturate", 1, 0.3, 0),
+        ("saturate", 2, 0.1, 0),
         ("saturate", 3, 1.5, 0),
+        ("saturate", 4, 2, 0.1),
         ("saturate", 5, 2.5, 0.2),
     ],
 )

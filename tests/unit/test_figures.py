@@ -103,11 +103,13 @@ def drawn(case):
 def test_equal_rows_give_equal_svg_and_other_rows_are_left_out(case):
     name, tables = CASES[case]
     alone, before = tables(), dict(rcParams)
-    others = {
-        key: frame.assign(dataset="other", **{"network": "vit"} if "network" in frame else {})
-        for key, frame in alone.items()
-    }
-    mixed = {key: pd.concat([others[key], alone[key]], ignore_index=True) for key in alone}
+    # Other rows are of another data set, and of another network where a figure is of one.
+    others = [{"dataset": "other"}, {"network": "vit"}][: 1 if name in OF_MODELS else 2]
+    mixed = {}
+    for key, frame in alone.items():
+        doubled = frame.assign(**(2 * frame.select_dtypes("float")))
+        parts = [doubled.assign(**other) for other in others]
+        mixed[key] = pd.concat([parts[0], frame, *parts[1:]], ignore_index=True)
     figure, svg = drawn(case)
     assert svg == save_svg(figure) == save_svg(figure_of(name, mixed))
     assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"

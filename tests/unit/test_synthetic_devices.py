@@ -41,7 +41,8 @@ def looped_compressor(samples: np.ndarray, name: str) -> np.ndarray:
     """The compressor, sample by sample."""
     device = DEVICES[name]
     means = [sum(x * x for x in samples) / len(samples)] * 2
-    steps = [1 - math.exp(-1 / (time * 44_100)) for time in (device.attack, device.release)]
+    # Quick to attack, 5 ms, and slow to release, 100 ms.
+    steps = [1 - math.exp(-1 / (time * 44_100)) for time in (0.005, 0.1)]
     output = []
     for x in samples:
         means = [m + step * (x * x - m) for m, step in zip(means, steps, strict=True)]
