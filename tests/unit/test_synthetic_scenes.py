@@ -143,6 +143,14 @@ def test_files_are_24_bit_mono_wav_of_the_asked_length(folder):
         assert (info.samplerate, info.channels, info.frames) == (44_100, 1, 22_050)
 
 
+def test_no_clip_is_silent_or_clipped(folder):
+    for path in (folder / "audio").iterdir():
+        samples, _ = soundfile.read(path)
+        assert np.abs(samples).max() < 0.95
+        for part in np.array_split(samples, 10):
+            assert decibels(np.mean(part**2)) > -75
+
+
 def test_equal_seeds_give_equal_bytes(folder, tmp_path):
     state = str(np.random.get_state())  # noqa: NPY002
     write_scenes(tmp_path, **ARGUMENTS)
