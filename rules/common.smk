@@ -191,7 +191,7 @@ def raw_data(wildcards) -> list[str]:
     source = STUDY.source_spec(wildcards.dataset)
     named_files = filter(None, (source.get(key) for key in ("table", "path")))
     own = [Path(DATA_DIR, path) for path in named_files]
-    # What is missing, the job names with a remedy. A folder's own date says little.
+    # The job names missing files, with a remedy. A folder's own date says little.
     return official_files(source["source"]) + [local(str(path)) for path in own if path.is_file()]
 
 

@@ -5,7 +5,7 @@
 
 rule download:
     output:
-        # No params: what was fetched and checked once is fetched again for nothing.
+        # No params, so that changed code downloads nothing again.
         archive=local(str(Path(DATA_DIR, "{archive}"))),
     log:
         log_of("download", "{archive}"),
