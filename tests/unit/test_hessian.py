@@ -275,6 +275,14 @@ def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
     assert details["tolerance"] == 1e-14
 
 
+def test_measurements_have_the_errors_of_their_estimates():
+    subject, settings = Subject(*attentive()), {"trace_products": 60, "density_probes": 0}
+    found = measure(subject, generator(0), dtype="float64", **settings)
+    top, trace = found.measurements
+    assert top.noise_floor == found.details["largest_eigenvalues"]["residuals"][0]
+    assert trace.standard_error == found.details["trace"]["standard_error"] > 0
+
+
 def test_the_smallest_eigenvalue_of_a_convex_loss_is_zero():
     """Adding the same to all logits changes nothing, so the Hessian of a last layer is singular."""
     torch.manual_seed(0)

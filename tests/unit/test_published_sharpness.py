@@ -189,9 +189,12 @@ def published_by_hand(
 @pytest.mark.parametrize("augmentation", [None, CROP], ids=["plain", "augmented"])
 @pytest.mark.parametrize("architecture", ["resnet18", "vit"])
 def test_sam_sharpness_is_a_plain_loop_over_shuffled_augmented_passes(architecture, augmentation):
-    model, split = network(architecture), images(architecture, 300)
+    model, split, seen = network(architecture), images(architecture, 300), []
+    model.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
     subject = Subject(model, split, augmentation)
     found = published_sam_sharpness(subject, 0.05, 3, generator=generator(4))
+    # The data are passed once for each loss that counts.
+    assert sum(seen) == 300 * (1 + 3 * (2 if augmentation else 1))
     expected = published_by_hand(model, split, augmentation, 0.05, 3, generator(4))
     for part, by_hand in zip(found, expected, strict=True):
         assert part.tolist() == pytest.approx(by_hand, rel=1e-8, abs=1e-11)

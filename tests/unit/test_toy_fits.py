@@ -62,6 +62,10 @@ def test_the_registry_names_every_function():
     assert tuple(FUNCTIONS) == TOY_FUNCTIONS
 
 
+def test_the_seeds_of_a_function_come_one_after_another():
+    assert PROBLEMS[:3] == [Problem("sphere", 0), Problem("sphere", 1), Problem("booth", 0)]
+
+
 @pytest.mark.parametrize("width", [1, 4, 64])
 def test_losses_and_gradients_of_many_networks_are_those_of_each_alone(width):
     points, values = all_samples(PROBLEMS, "train", 17, torch.float64)

@@ -188,6 +188,19 @@ def test_a_networks_own_dropout_draws_from_the_seeds_stream(make):
     assert results[0] != numbers(train(make(), image_data(), spec, 5))
 
 
+def test_a_dropout_of_zero_does_not_keep_a_network_from_the_fastest_kernels(monkeypatch):
+    told = []
+
+    def compiled(model: nn.Module, size: int, draws: bool, deterministic: bool) -> nn.Module:
+        told.append(draws)
+        return model
+
+    monkeypatch.setattr(training, "compiled", compiled)
+    for dropout in (0.0, 0.1):
+        train(small_network(dropout), image_data(), replace(SPEC, epochs=1, compile=True), 0)
+    assert told == [False, True]
+
+
 def flags() -> tuple[bool, bool, bool]:
     return (
         torch.are_deterministic_algorithms_enabled(),
