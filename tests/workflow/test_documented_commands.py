@@ -41,7 +41,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_workflow(tmp_path_factory.mktemp("documented") / "minimascope")
     for name in ("Makefile", "requirements.txt", "constraints.txt"):
         shutil.copy2(ROOT / name, folder / name)
-    for name in ("studies", "benchmarks"):
+    for name in ("studies", "benchmarks", "tools"):
         shutil.copytree(ROOT / name, folder / name)
     return folder
 
