@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refused
 
-from minimascope.analysis.collect import COLUMNS, tidy
+from minimascope.analysis.collect import COLUMNS, rows_of, tidy
 from minimascope.errors import InputError
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
 from minimascope.evaluation.disagreement import (
@@ -142,3 +143,8 @@ def test_predictions_of_other_samples_are_not_compared():
     message = "predictions of d/n/baseline/0 and d/n/baseline/1: other samples"
     with pytest.raises(InputError, match=message):
         compare_models([predictions(0), others])
+
+
+def test_a_document_says_what_is_missing_in_it():
+    with refused("x.json: no evaluation ('view' is missing); delete it and run again"):
+        rows_of({"x.json": {}}, lambda document: [document["view"]], "evaluation")
