@@ -28,15 +28,8 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# The jobs that the study consists of, as the wildcards of each rule; tables have no wildcards.
-FIGURES = {
-    "plot": [
-        {"subject": subject, "figure": figure}
-        for subject, names in FIGURES_OF.items()
-        for figure in names
-    ],
-    "plot_interactive": every_pair() if "landscape" in STUDY.families else [],
-}
+# The jobs that the study consists of, as the wildcards of each rule.
+PLOTS = {plot_rule(subject): every() for subject in FIGURES_OF}
 JOBS = {
     "prepare": every(dataset=set(STUDY.config["datasets"]) - set(STUDY.recordings)),
     "synthesise": every(dataset=SYNTHETIC),
@@ -45,16 +38,15 @@ JOBS = {
     "corrupt": CORRUPTED,
     "initialise": every_pair(seed=STUDY.seeds),
     "train": RUNS,
-    "evaluate": RUNS,
-    **{family: MEASURED for family in STUDY.families},
+    "evaluate": CONDITIONS,
+    **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     "interpolate": every_pair(seed=STUDY.seeds) if STUDY.interpolation else [],
-    **dict.fromkeys(("calibrate", "disagreement", "collect"), every() if STUDY.pairs else []),
-    "corrupted_ensemble": ENSEMBLES_ON_COPIES if STUDY.has_ensembles else [],
-    "ensembles": every() if STUDY.has_ensembles else [],
+    **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),
     "toy_fits": every(part=STUDY.toy_parts),
     "toy_sharpness": every(part=STUDY.toy_parts),
     "gather": every(gathered=STUDY.gathered),
-    **FIGURES,
+    "tables": every() if STUDY_TABLES else [],
+    **PLOTS,
 }
 
 
@@ -65,8 +57,8 @@ onstart:
 rule all:
     input:
         rules.report.output,
-        TABLE_FILES,
-        PRINTED_FIGURE_FILES,
+        rules.print_tables.output,
+        rules.print_figures.output,
         # Snakemake forgets what a failed job was to make, unless someone asks for it.
         outputs_of(JOBS),
     localrule: True
@@ -75,5 +67,6 @@ rule all:
 # What no study decides: made before by `make run`, so that two studies can run at the same time.
 rule print:
     input:
-        [path for path in (*TABLE_FILES, *PRINTED_FIGURE_FILES) if path.startswith(in_print(""))],
+        rules.print_tables.output,
+        rules.print_figures.output,
     localrule: True

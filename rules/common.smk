@@ -21,7 +21,7 @@ sys.path.insert(0, str(BASE / "scripts"))
 
 from minimascope import registry
 from minimascope.canonical import canonical_json
-from minimascope.data.corruptions.severities import CORRUPTIONS
+from minimascope.data.corruptions.severities import KINDS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file
 from minimascope.disk import check_folder
@@ -33,6 +33,7 @@ from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
+from minimascope.study.study import SHARED
 
 # The wildcards of each of several jobs.
 Cases = list[dict[str, Any]]
@@ -75,7 +76,8 @@ for folder in (*site.getsitepackages(), site.getusersitepackages()):
         )
 IN_PRINT = BASE / "resources" / "print"
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
-RUN = "{dataset}/{network}/{condition}/seed{seed}"
+CONDITION = "{dataset}/{network}/{condition}"
+RUN = CONDITION + "/seed{seed}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"
 
@@ -145,30 +147,39 @@ def every_pair(**values: Iterable) -> Cases:
     ]
 
 
+def of_each_seed(cases: Cases) -> Cases:
+    """The same for each seed, seeds of a case one after the other."""
+    return [{**case, "seed": seed} for case in cases for seed in STUDY.seeds]
+
+
+def seeds_in(pattern: str) -> list[str]:
+    """A pattern of files, once for each seed: other wildcards stay."""
+    return [pattern.replace("{seed}", str(seed)) for seed in STUDY.seeds]
+
+
 def filled(pattern: str, cases: Cases) -> list[str]:
     """The paths of a pattern with wildcards filled in."""
     return [pattern.format(**case) for case in cases]
 
 
-# All networks that are trained; all that sharpness is measured of, initial weights and views of the
-# data included; all corrupted copies.
-RUNS = every_pair(condition=STUDY.conditions, seed=STUDY.seeds)
-MEASURED = [
-    {**case, "view": "" if view == "clean" else f"-{view}", "seed": seed}
+# What families of measures, and evaluation, write about a network on a view of its data.
+MEASURES = results(f"measures/{RUN}/{{family}}{{view}}")
+PREDICTIONS = results(f"measures/{RUN}/predictions.safetensors")
+# All conditions of networks, and all networks that are trained; all conditions that sharpness is
+# measured of, initial weights and views of the data included, and their networks; all corrupted copies.
+CONDITIONS = every_pair(condition=STUDY.conditions)
+RUNS = of_each_seed(CONDITIONS)
+MEASURED_CONDITIONS = [
+    {**case, "view": "" if view == "clean" else f"-{view}"}
     for case in every_pair(condition=STUDY.measured)
     for view in STUDY.views(case["dataset"], case["condition"])
-    for seed in STUDY.seeds
 ]
+MEASURED = of_each_seed(MEASURED_CONDITIONS)
+EVALUATED = [{**run, "view": ""} for run in RUNS]
 CORRUPTED = [
     case
     for dataset in STUDY.config["datasets"]
-    for case in every(dataset=[dataset], corruption=STUDY.corruption_names(dataset))
-]
-# Of conditions, on data sets that have corrupted copies.
-ENSEMBLES_ON_COPIES = [
-    case
-    for case in every_pair(condition=STUDY.conditions)
-    if STUDY.corruption_names(case["dataset"])
+    for case in every(dataset=[dataset], kind=STUDY.corruption_kinds(dataset))
 ]
 SYNTHETIC = [
     dataset
@@ -220,8 +231,8 @@ def scenes(wildcards) -> list[str]:
 
 def corrupted_copies(wildcards) -> list[str]:
     """The corrupted test images of a data set, if the study has any."""
-    names = STUDY.corruption_names(wildcards.dataset)
-    return expand(rules.corrupt.output.data, corruption=names, **wildcards)
+    kinds = STUDY.corruption_kinds(wildcards.dataset)
+    return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
 
 
 def architecture_of(wildcards) -> str:
@@ -257,24 +268,66 @@ def label_noise(wildcards) -> float:
     return STUDY.label_noise(wildcards.dataset, wildcards.condition)
 
 
-def model_of(wildcards, condition: str) -> str:
-    """The weights that a condition of a seed ends with, or that all of them start from."""
+def model_of(condition: str) -> str:
+    """Where the weights are that a condition ends with, or that all of a seed start from."""
     outputs = rules.initialise.output if condition == registry.INITIAL else rules.train.output
-    return outputs.model.format(**{**wildcards, "condition": condition})
+    return outputs.model
 
 
-def family_params(family: str) -> dict[str, Callable]:
-    """What the measures of a family depend on besides their input files."""
+# Minutes that a job of sharpness asks a cluster for.
+SHARPNESS_MINUTES = {"sharpness": 60, "perturbation": 120, "hessian": 240, "landscape": 240}
+
+
+def measured_by(job: str) -> str:
+    """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
+    return (CONDITION if job == SHARED else RUN) + "{view}"
+
+
+def measured_cases(job: str) -> Cases:
+    """The same, as the wildcards of all jobs."""
+    return MEASURED_CONDITIONS if job == SHARED else MEASURED
+
+
+def measured_models(job: str) -> Callable:
+    """The networks that a job of sharpness measures."""
+
+    def models(wildcards) -> list[str]:
+        pattern = model_of(wildcards.condition)
+        patterns = seeds_in(pattern) if job == SHARED else [pattern]
+        return [found for one in patterns for found in filled(one, [dict(wildcards)])]
+
+    return models
+
+
+def sharpness_outputs(job: str) -> dict[str, list[str]]:
+    """The documents of a job's families, and their arrays where they have any."""
+    files = {}
+    for family in STUDY.sharpness_jobs[job]:
+        pattern = MEASURES.replace("{family}", family)
+        files[family] = f"{pattern}.json"
+        if registry.SHARPNESS[family].arrays:
+            files[f"{family}_arrays"] = f"{pattern}.npz"
+    return {key: seeds_in(path) if job == SHARED else [path] for key, path in files.items()}
+
+
+def documents(family: str, models: Cases, end: str = "json") -> list[str]:
+    """What a family of measures, or evaluation, wrote about models."""
+    return filled(f"{MEASURES}.{end}", [{**model, "family": family} for model in models])
+
+
+def sharpness_params(job: str) -> dict[str, Callable]:
+    """What the measures of a job depend on besides its input files."""
+    families = STUDY.sharpness_jobs[job]
 
     def view(wildcards) -> str:
         return wildcards.view.removeprefix("-") or "clean"
 
-    def settings(wildcards) -> dict:
-        found = dict(STUDY.sharpness[wildcards.dataset][family])
+    def settings(wildcards) -> dict[str, dict]:
+        found = {family: STUDY.sharpness[wildcards.dataset][family] for family in families}
         views = STUDY.views(wildcards.dataset, wildcards.condition)
-        if family == "perturbation" and view(wildcards) != views[0]:
+        if "perturbation" in found and view(wildcards) != views[0]:
             # The published procedure augments as it pleases: it is the same for every view.
-            found["published"] = False
+            found["perturbation"] = {**found["perturbation"], "published": False}
         return found
 
     def augment(wildcards) -> dict | None:
@@ -283,13 +336,14 @@ def family_params(family: str) -> dict[str, Callable]:
             return None
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
+    def components(wildcards) -> list[str]:
+        own = [registry.SHARPNESS[family].location for family in families]
+        return own + network_code(wildcards)
+
     return named(
-        code=code(
-            "sharpness",
-            lambda wildcards: [registry.SHARPNESS[family].location, *network_code(wildcards)],
-        ),
-        family=family,
-        settings=settings,
+        code=code("sharpness", components),
+        families=settings,
+        seeds=lambda wildcards: STUDY.seeds if job == SHARED else [int(wildcards.seed)],
         view=view,
         augment=augment,
         label_noise=label_noise,
@@ -301,6 +355,11 @@ with open(IN_PRINT / "deep_models.csv", encoding="utf-8") as stream:
     PRINTED_NETWORKS = {
         (row["dataset"], row["architecture"], row["pretrained"]) for row in csv.DictReader(stream)
     }
+
+
+def digest(content: bytes) -> str:
+    """A hash of what is too long for a param."""
+    return sha256(content).hexdigest()
 
 
 def is_printed(dataset: str, network: str) -> bool:
@@ -325,53 +384,69 @@ FIGURES_OF = {
     **{f"{dataset}/": STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
     "": STUDY.study_figures,
 }
-
-
-def place_of(table: registry.Table) -> Callable[[str], str]:
-    """Where a table lies: among the study's results, or among those that no study decides."""
-    return in_print if table.of_print_alone else results
-
-
-def outputs_of_table(name: str) -> dict[str, str]:
-    """The tables that are made together, and the formats of what readers see."""
-    table = registry.TABLES[name]
-    tables = {given: f"tables/{given}.csv" for given in table.gives}
-    tables |= {end: f"tables/{name}.{end}" for end in table.formats}
-    return {key: place_of(table)(path) for key, path in tables.items()}
-
-
-# The tables of the study, those of ours beside print if a network is in print, and the readable ones.
+FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
+# The tables of the study, those of ours beside print if a network is in print; those that no study
+# decides, which are made whatever it is about; and what a reader sees of both.
 STUDY_TABLES = {
     name: table
     for name, table in STUDY.tables.items()
-    if name != "agreement" or any(is_printed(*pair) for pair in STUDY.pairs)
+    if not table.of_print_alone
+    and (name != "agreement" or any(is_printed(*pair) for pair in STUDY.pairs))
 }
-READABLE = {name: table for name, table in STUDY_TABLES.items() if table.text}
-TABLE_FILES = [path for name in STUDY_TABLES for path in outputs_of_table(name).values()]
+PRINTED_TABLES = {name: table for name, table in registry.TABLES.items() if table.of_print_alone}
+READABLE = {
+    name: table
+    for name, table in STUDY.tables.items()
+    if table.text and (table.of_print_alone or name in STUDY_TABLES)
+}
 PRINTED_FIGURE_FILES = [in_print(f"figures/{name}.svg") for name in STUDY.printed_figures]
 
 
-def table_params(name: str) -> dict[str, Callable]:
-    """What a table depends on besides other tables."""
-    table, analysis = registry.TABLES[name], STUDY.config["analysis"]
+def needed_by(parts: dict[str, registry.Component]) -> list[str]:
+    """The tables that tables or figures are made of, without those that they give themselves."""
+    given = {name for part in parts.values() for name in part.gives}
+    needed = (name for part in parts.values() for name in part.needs)
+    return [name for name in dict.fromkeys(needed) if name not in given]
+
+
+def table_outputs(tables: dict[str, registry.Table], place: Callable) -> dict[str, str]:
+    """The files of tables, and of what readers see of them in each format."""
+    files = {given: f"tables/{given}.csv" for table in tables.values() for given in table.gives}
+    for name, table in tables.items():
+        files |= {f"{name}_{end}": f"tables/{name}.{end}" for end in table.formats}
+    return {key: place(path) for key, path in files.items()}
+
+
+def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
+    """What tables depend on besides other tables."""
+    analysis = STUDY.config["analysis"]
     arguments = {
         "conditions": {"rows": condition_rows(STUDY)},
         "correlations": {"minimum_train_accuracy": analysis["minimum_train_accuracy"]},
         "stability": {"threshold": analysis["stability_threshold"]},
-    }.get(name, {})
+    }
+    arguments = {name: value for name, value in arguments.items() if name in tables}
+    places = [place for table in tables.values() for place in (table.location, table.text) if place]
     return {
         **named(
-            code=code("table", lambda wildcards: filter(None, (table.location, table.text))),
-            table=name,
+            code=code("tables", lambda wildcards: places),
             # The code version has functions, and not what the registry hands to them.
-            handed={key: getattr(table, key) for key in ("needs", "gives", "shows")},
+            tables=list(tables),
+            handed={
+                name: {key: getattr(table, key) for key in ("needs", "gives", "shows")}
+                for name, table in tables.items()
+            },
             # The hash of rows, since Snakemake prints what has changed.
             settings={
-                key: sha256(canonical_json(value).encode()).hexdigest() if key == "rows" else value
-                for key, value in arguments.items()
+                name: {
+                    key: digest(canonical_json(value).encode()) if key == "rows" else value
+                    for key, value in own.items()
+                }
+                for name, own in arguments.items()
             },
             printed={
-                name: sha256((IN_PRINT / f"{name}.csv").read_bytes()).hexdigest()
+                name: digest((IN_PRINT / f"{name}.csv").read_bytes())
+                for table in tables.values()
                 for name in table.printed
             },
         ),
@@ -380,10 +455,48 @@ def table_params(name: str) -> dict[str, Callable]:
     }
 
 
-def gathered_of(wildcards, kind: str) -> list[str]:
-    """The documents, or the arrays, that a table is gathered of."""
-    name, cases = GATHERED_OF[wildcards.gathered]
-    return filled(getattr(rules, name).output[kind], cases)
+def plot_rule(subject: str) -> str:
+    """The rule that draws the figures of a network (``plot_digits-vit``), a data set or the study."""
+    return "_".join(filter(None, ("plot", subject.strip("/").replace("/", "-"))))
+
+
+def has_page(subject: str) -> bool:
+    """Whether the figures of a subject include a landscape that a reader can turn."""
+    return subject.count("/") == 2 and "landscape" in STUDY.families
+
+
+def figure_inputs(subject: str) -> dict[str, str]:
+    """The tables that the figures of a subject are made of."""
+    wanted = needed_by({name: registry.ALL_FIGURES[name] for name in FIGURES_OF[subject]})
+    return {name: results(f"tables/{name}.csv") for name in wanted}
+
+
+def figure_outputs(subject: str) -> dict[str, Any]:
+    """The files of the figures of a subject."""
+    figures = [results(f"figures/{subject}{name}.svg") for name in FIGURES_OF[subject]]
+    page = {"page": results(f"figures/{subject}landscape.html")} if has_page(subject) else {}
+    return {"figures": figures, **page}
+
+
+def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
+    """What figures depend on besides tables; ``of`` says what a figure is of."""
+    places = [registry.ALL_FIGURES[name].location for name in figures]
+    places += [registry.PAGE.location] if page else []
+    return named(
+        code=code("plot", lambda wildcards: places),
+        # In the order of the outputs, which an object of JSON does not keep.
+        figures=[[name, of(name)] for name in figures],
+    )
+
+
+def of_subject(subject: str) -> Callable[[str], dict]:
+    """The data set, and the network, that each figure of a subject is of."""
+    return lambda figure: dict(zip(("dataset", "network"), subject.split("/")[:-1]))
+
+
+def of_print(figure: str) -> dict:
+    """Figures of printed models are told which data set these are."""
+    return {"dataset": registry.PRINTED_SCENES} if figure.startswith("published-") else {}
 
 
 def tables_of_report() -> list[str]:
@@ -394,7 +507,8 @@ def tables_of_report() -> list[str]:
     for name, table in READABLE.items():
         # What is shown, and the table that can be taken from the page.
         own = [name] if name in (*table.needs, *table.gives) else []
-        paths += [place_of(table)(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
+        place = in_print if table.of_print_alone else results
+        paths += [place(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
     return list(dict.fromkeys(paths))
 
 
@@ -421,10 +535,7 @@ def records(prefix: str) -> list[str]:
         for name, cases in {**JOBS, "download": every(archive=files)}.items()
         for path in filled(getattr(rules, name).benchmark, cases)
     ]
-    for name in STUDY_TABLES:
-        found.append(place_of(registry.TABLES[name])(f"benchmarks/table/{name}.tsv"))
-    for figure in STUDY.printed_figures:
-        found.append(in_print(f"benchmarks/plot_printed/{figure}.tsv"))
+    found += [rules.print_tables.benchmark[0], rules.print_figures.benchmark[0]]
     return sorted({prefix + path.removeprefix(prefix) for path in found})
 
 

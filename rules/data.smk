@@ -135,13 +135,13 @@ rule corrupt:
         data=rules.prepare.output.data,
         raw=lambda wildcards: official_files(STUDY.corrupted_set(wildcards.dataset)),
     output:
-        data=results("data/{dataset}/corrupted/{corruption}.safetensors"),
+        data=results("data/{dataset}/corrupted/{kind}.safetensors"),
     log:
-        log_of("corrupt", "{dataset}/{corruption}"),
+        log_of("corrupt", "{dataset}/{kind}"),
     benchmark:
-        benchmark_of("corrupt", "{dataset}/{corruption}")
+        benchmark_of("corrupt", "{dataset}/{kind}")
     wildcard_constraints:
-        corruption=one_of(CORRUPTIONS),
+        kind=one_of(KINDS),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -155,9 +155,9 @@ rule corrupt:
                     registry.CORRUPTED_SETS[STUDY.corrupted_set(wildcards.dataset)].location
                 ],
             ),
-            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset),
+            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset, wildcards.kind),
         ),
     message:
-        "Corrupted test images of {wildcards.dataset}: {wildcards.corruption}"
+        "Corrupted test images of {wildcards.dataset}: {wildcards.kind}"
     script:
         "../scripts/corrupt.py"

@@ -1,63 +1,68 @@
-# Predictions of each model, and what follows from those of all models together.
+# Predictions of the networks of a condition, and what follows from those of all together.
 
 
 rule evaluate:
     input:
         data=rules.prepare.output.data,
-        model=rules.train.output.model,
+        models=seeds_in(rules.train.output.model),
         corrupted=corrupted_copies,
     output:
-        measures=results(f"measures/{RUN}/evaluation.json"),
-        predictions=results(f"measures/{RUN}/predictions.safetensors"),
+        measures=seeds_in(results(f"measures/{RUN}/evaluation.json")),
+        predictions=seeds_in(PREDICTIONS),
+        # Here, since each corrupted copy is then predicted only once.
+        ensemble=results(f"measures/{CONDITION}/ensemble.json"),
     log:
-        log_of("evaluate", RUN),
+        log_of("evaluate", CONDITION),
     benchmark:
-        benchmark_of("evaluate", RUN)
+        benchmark_of("evaluate", CONDITION)
     conda:
         "../envs/cuda.yaml"
     threads: 1
     resources:
-        **growing(mem_mb=16000, runtime=60),
+        **growing(mem_mb=16000, runtime=120),
         gpu=1,
     params:
         **named(
             code=code("evaluate", network_code),
+            seeds=STUDY.seeds,
             augment=lambda wildcards: STUDY.test_augmentation(
                 wildcards.dataset, wildcards.condition
             ),
         ),
     message:
-        "Evaluating {wildcards.network}: {wildcards.condition}, seed {wildcards.seed}"
+        "Evaluating {wildcards.network} on {wildcards.dataset}: {wildcards.condition}"
     script:
         "../scripts/evaluate.py"
 
 
-rule calibrate:
+rule probabilities:
     input:
-        predictions=filled(rules.evaluate.output.predictions, RUNS),
+        predictions=filled(PREDICTIONS, RUNS),
+        corrupted=filled(rules.evaluate.output.ensemble, CONDITIONS),
     output:
+        **({"ensembles": results("tables/ensembles.csv")} if STUDY.has_ensembles else {}),
         calibration=results("tables/calibration.csv"),
         reliability=results("tables/reliability.csv"),
     log:
-        log_of("calibrate"),
+        log_of("probabilities"),
     benchmark:
-        benchmark_of("calibrate")
+        benchmark_of("probabilities")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
         **growing(mem_mb=4000, runtime=30),
     params:
-        **named(code=code("calibrate"), bins=STUDY.config["evaluation"]["ece_bins"]),
+        **named(code=code("probabilities"), bins=STUDY.config["evaluation"]["ece_bins"]),
     message:
-        "Calibration of all models"
+        "Calibration of all models, and ensembles of the seeds of each condition"
     script:
-        "../scripts/calibrate.py"
+        "../scripts/probabilities.py"
 
 
 rule disagreement:
     input:
-        predictions=filled(rules.evaluate.output.predictions, RUNS),
+        predictions=filled(PREDICTIONS, RUNS),
     output:
         table=results("tables/disagreement.csv"),
     log:
@@ -75,52 +80,3 @@ rule disagreement:
         "Disagreement between all models"
     script:
         "../scripts/disagreement.py"
-
-
-rule corrupted_ensemble:
-    input:
-        corrupted=corrupted_copies,
-        models=lambda wildcards: filled(
-            rules.train.output.model, [{**wildcards, "seed": seed} for seed in STUDY.seeds]
-        ),
-    output:
-        measures=results("measures/{dataset}/{network}/{condition}/ensemble.json"),
-    log:
-        log_of("corrupted_ensemble", "{dataset}/{network}/{condition}"),
-    benchmark:
-        benchmark_of("corrupted_ensemble", "{dataset}/{network}/{condition}")
-    conda:
-        "../envs/cuda.yaml"
-    threads: 1
-    resources:
-        **growing(mem_mb=16000, runtime=120),
-        gpu=1,
-    params:
-        **named(code=code("corrupted_ensemble", network_code)),
-    message:
-        "Ensemble of {wildcards.network} on corrupted copies: {wildcards.condition}"
-    script:
-        "../scripts/corrupted_ensemble.py"
-
-
-rule ensembles:
-    input:
-        corrupted=filled(rules.corrupted_ensemble.output.measures, ENSEMBLES_ON_COPIES),
-        predictions=filled(rules.evaluate.output.predictions, RUNS),
-    output:
-        table=results("tables/ensembles.csv"),
-    log:
-        log_of("ensembles"),
-    benchmark:
-        benchmark_of("ensembles")
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        **growing(mem_mb=4000, runtime=30),
-    params:
-        **named(code=code("ensembles"), bins=STUDY.config["evaluation"]["ece_bins"]),
-    message:
-        "Ensembles of the seeds of each condition"
-    script:
-        "../scripts/ensembles.py"

@@ -4,7 +4,7 @@
 rule report:
     input:
         tables=lambda wildcards: tables_of_report(),
-        figures=lambda wildcards: [*outputs_of(FIGURES), *PRINTED_FIGURE_FILES],
+        figures=lambda wildcards: [*outputs_of(PLOTS), *PRINTED_FIGURE_FILES],
     output:
         page=results("report.html"),
     log:
@@ -24,7 +24,7 @@ rule report:
             tables=list(READABLE),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={
-                name: sha256((BASE / "report" / name).read_bytes()).hexdigest()
+                name: digest((BASE / "report" / name).read_bytes())
                 for name in ("contents.yaml", "page.html.j2")
             },
             # Each section of the study; `published` is merged into these where it counts.

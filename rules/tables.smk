@@ -3,12 +3,11 @@
 
 rule collect:
     input:
-        documents=lambda wildcards: [
-            path
-            for name in ("evaluate", *STUDY.families)
-            for path in filled(getattr(rules, name).output.measures, JOBS[name])
+        documents=[
+            *documents("evaluation", EVALUATED),
+            *(path for family in STUDY.families for path in documents(family, MEASURED)),
         ],
-        calibration=rules.calibrate.output.calibration,
+        calibration=rules.probabilities.output.calibration,
         histories=filled(rules.train.output.history, RUNS),
     output:
         measures=results("tables/measures.csv"),
@@ -33,28 +32,34 @@ rule collect:
         "../scripts/collect.py"
 
 
-# The jobs whose documents a table is gathered of; of the last three with their arrays.
+# The models whose documents, and arrays where it needs them, a table is gathered of.
+TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, every(part=STUDY.toy_parts))
+TRAINED = [case for case in MEASURED if case["condition"] != registry.INITIAL]
+RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.recordings]
 GATHERED_OF = {
-    "toy_fits": ("toy_sharpness", every(part=STUDY.toy_parts)),
-    "asc_pairs": (
-        "landscape",
-        [case for case in MEASURED if case["condition"] != registry.INITIAL],
-    ),
-    "domains": ("evaluate", [run for run in RUNS if run["dataset"] in STUDY.recordings]),
-    "landscape": ("landscape", MEASURED),
-    "hessian": ("hessian", MEASURED),
-    "interpolation": ("interpolate", every_pair(seed=STUDY.seeds)),
+    "toy_fits": {"documents": TOYS_LEARNT},
+    "asc_pairs": {"documents": documents("landscape", TRAINED)},
+    "domains": {"documents": documents("evaluation", RECORDED)},
+    **{
+        family: {
+            "documents": documents(family, MEASURED),
+            "arrays": documents(family, MEASURED, "npz"),
+        }
+        for family in ("landscape", "hessian")
+    },
+    "interpolation": {
+        kind: filled(pattern, every_pair(seed=STUDY.seeds))
+        for kind, pattern in (
+            ("documents", rules.interpolate.output.measures),
+            ("arrays", rules.interpolate.output.arrays),
+        )
+    },
 }
 
 
 rule gather:
     input:
-        documents=lambda wildcards: gathered_of(wildcards, "measures"),
-        arrays=lambda wildcards: (
-            gathered_of(wildcards, "arrays")
-            if wildcards.gathered in ("landscape", "hessian", "interpolation")
-            else []
-        ),
+        unpack(lambda wildcards: GATHERED_OF[wildcards.gathered]),
     output:
         table=results("tables/{gathered}.csv"),
     log:
@@ -80,6 +85,31 @@ rule gather:
         "../scripts/gather.py"
 
 
+# Each table of scripts/minimascope/registry.py that the study has, with what readers see of it.
+rule tables:
+    input:
+        **{name: results(f"tables/{name}.csv") for name in needed_by(STUDY_TABLES)},
+    output:
+        **table_outputs(STUDY_TABLES, results),
+    log:
+        log_of("tables"),
+    benchmark:
+        benchmark_of("tables")
+    localrule: True
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        **table_params(STUDY_TABLES),
+    message:
+        "Tables of all models"
+    script:
+        "../scripts/tables.py"
+
+
 # Where this workflow is a module beside another of it, which then makes what no study decides.
 PRINT_MADE_ELSEWHERE = any(
     workflow.modifier.path_modifier.modify(in_print("tables/toy_geometry.csv"))
@@ -87,32 +117,19 @@ PRINT_MADE_ELSEWHERE = any(
     for rule in workflow.rules
 )
 
-# One rule for each of TABLES (scripts/minimascope/registry.py), table_<name>.
-for name, table in registry.TABLES.items():
-    if table.of_print_alone and PRINT_MADE_ELSEWHERE:
-        continue
+if not PRINT_MADE_ELSEWHERE:
 
-    rule:
-        name:
-            f"table_{name}"
+    use rule tables as print_tables with:
         input:
-            **{needed: results(f"tables/{needed}.csv") for needed in table.needs},
+            [],
         output:
-            **outputs_of_table(name),
+            **table_outputs(PRINTED_TABLES, in_print),
         log:
-            place_of(table)(f"logs/table/{name}.log"),
+            in_print("logs/print_tables.log"),
         benchmark:
-            place_of(table)(f"benchmarks/table/{name}.tsv")
+            in_print("benchmarks/print_tables.tsv")
         localrule: True
-        conda:
-            "../envs/cpu.yaml"
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=30,
         params:
-            **table_params(name),
+            **table_params(PRINTED_TABLES),
         message:
-            f"Table: {name}"
-        script:
-            "../scripts/table.py"
+            "Tables of what is in print"

@@ -1,4 +1,4 @@
-"""Write copies of test images under one corruption, at every severity."""
+"""Write copies of test images under the corruptions of one kind, at every severity."""
 
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from minimascope.registry import CORRUPTED_SETS
 with job(snakemake):
     spec, wildcards = settings(snakemake.params)["corruptions"], snakemake.wildcards
     dataset, data_hash = load_dataset(snakemake.input.data)
-    request = CorruptionRequest(
-        wildcards.corruption, tuple(spec["severities"]), spec["samples"], wildcards.dataset
-    )
+    severities, samples = tuple(spec["severities"]), spec["samples"]
+    corrupt = CORRUPTED_SETS[spec["set"]].load()
     # The official archive, where there is one.
-    raw = map(Path, snakemake.input.raw)
-    corrupted = CORRUPTED_SETS[spec["set"]].load()(request, dataset, *raw)
-    save_corrupted(snakemake.output.data, corrupted, data=data_hash)
+    raw = list(map(Path, snakemake.input.raw))
+    copies = (
+        corrupt(CorruptionRequest(name, severities, samples, wildcards.dataset), dataset, *raw)
+        for name in spec["names"]
+    )
+    save_corrupted(snakemake.output.data, copies, data=data_hash)

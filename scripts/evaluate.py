@@ -1,9 +1,11 @@
-"""Predict the test split, clean and corrupted, and measure what one model alone can show."""
+"""Predict the test split, clean and corrupted, and measure what a condition's networks can show."""
+
+from itertools import chain
 
 from minimascope.data.augment import Augmentation
 from minimascope.data.corruptions.copies import load_corrupted
 from minimascope.data.prepared import load_dataset
-from minimascope.evaluation.one_model import evaluate
+from minimascope.evaluation.condition import Member, evaluate
 from minimascope.evaluation.predictions import save_predictions
 from minimascope.files import write_json
 from minimascope.jobs.gpus import job_device
@@ -13,13 +15,19 @@ from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 
 with job(snakemake):
-    run, device = dict(snakemake.wildcards), job_device()
-    augment = settings(snakemake.params)["augment"]
-    model, _, metadata = load_model(snakemake.input.model, device)
+    config, run, device = settings(snakemake.params), dict(snakemake.wildcards), job_device()
+    augment, members = config["augment"], []
+    for seed, path in zip(config["seeds"], snakemake.input.models, strict=True):
+        model, _, metadata = load_model(path, device)
+        members.append(Member(model, run | {"seed": str(seed)}, metadata["content_sha256"]))
     dataset, data_hash = load_dataset(snakemake.input.data)
-    origin = {"model": metadata["content_sha256"], "data": data_hash}
-    copies = map(load_corrupted, progress(snakemake.input.corrupted, "corruptions", "corruption"))
+    files = progress(snakemake.input.corrupted, "corruptions", "kind")
+    copies = chain.from_iterable(map(load_corrupted, files))
     augmentation = Augmentation(**augment) if augment else None
-    predictions, document = evaluate(model, dataset, copies, run, augmentation, device, origin)
-    save_predictions(snakemake.output.predictions, predictions, **origin)
-    write_json(snakemake.output.measures, document)
+    evaluated, together = evaluate(members, dataset, data_hash, copies, augmentation, device)
+    outputs = snakemake.output.predictions, snakemake.output.measures
+    for (predictions, document), *paths in zip(evaluated, *outputs, strict=True):
+        origin = {key: document[key] for key in ("model", "data")}
+        save_predictions(paths[0], predictions, **origin)
+        write_json(paths[1], document)
+    write_json(snakemake.output.ensemble, together)

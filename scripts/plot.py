@@ -1,16 +1,24 @@
-"""Draw one figure from the tables it is made of."""
+"""Draw figures from the tables they are made of."""
 
 import pandas as pd
 
 from minimascope.files import write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
+from minimascope.jobs.progress import progress
 from minimascope.plots.style import save_svg, styled
-from minimascope.registry import ALL_FIGURES
+from minimascope.registry import ALL_FIGURES, PAGE
 
 with job(snakemake):
+    figures = settings(snakemake.params)["figures"]
     frames = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
-    draw = ALL_FIGURES[snakemake.wildcards.figure].load()
-    with styled():
-        figure = draw(**frames, **settings(snakemake.params)["of"])
-    write_text(snakemake.output.figure, save_svg(figure).decode())
+    wanted = list(zip(figures, snakemake.output.figures, strict=True))
+    for (name, of), path in progress(wanted, "figures", "figure"):
+        figure = ALL_FIGURES[name]
+        # Printed models' tables have the names that a study's have, with something before.
+        needed = {table.removeprefix("asc_"): frames[table] for table in figure.needs}
+        with styled():
+            drawn = figure.load()(**needed, **of)
+        write_text(path, save_svg(drawn).decode())
+    if page := snakemake.output.get("page"):
+        write_text(page, PAGE.load()(frames["landscape"], **of))

@@ -1,4 +1,4 @@
-"""Measure one family of sharpness, on the training data."""
+"""Measure families of sharpness, on the training data, of one network or of all of a condition."""
 
 from minimascope.data.prepared import load_dataset
 from minimascope.files import write_json
@@ -8,17 +8,24 @@ from minimascope.jobs.params import settings
 from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.npz import write_npz
+from minimascope.registry import SHARPNESS
 from minimascope.sharpness.family import measure_family
 
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
+    seeds, families = spec.pop("seeds"), spec.pop("families")
     del spec["code"]
-    run = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition", "seed")}
-    model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
-    measured, origin = measure_family(model, dataset, int(run["seed"]), device, **spec)
-    hashes = {"model": metadata["content_sha256"], "data": data_hash}
-    if snakemake.output.get("arrays"):
-        write_npz(snakemake.output.arrays, measured.arrays)
-    content = document(spec["family"], measured, run=run, **origin, **hashes)
-    write_json(snakemake.output.measures, content)
+    wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
+    for index, (seed, path) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
+        model, _, metadata = load_model(path, device)
+        origin = {"model": metadata["content_sha256"], "data": data_hash}
+        run = {**wildcards, "seed": str(seed)}
+        for family, chosen in families.items():
+            measured, said = measure_family(
+                model, dataset, int(seed), device, family=family, settings=chosen, **spec
+            )
+            if SHARPNESS[family].arrays:
+                write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
+            content = document(family, measured, run=run, **said, **origin)
+            write_json(snakemake.output[family][index], content)

@@ -4,9 +4,10 @@ The tables hold names and places only, so that a configuration can be checked wi
 torch; a component is imported when it is first used.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,45 @@ AVERAGES = {
     "swa": _component("optim.averaging:StochasticWeightAverage"),
     "ema": _component("optim.averaging:ExponentialMovingAverage"),
 }
-# A family computes together what one kind of work gives; the schema holds its settings.
+
+
+@dataclass(frozen=True)
+class Family(Component):
+    """A family of sharpness measures: what one kind of work gives; the schema has its settings.
+
+    Attributes:
+        passes: about how many passes over the training data its settings take; one with gradients
+            counts as three.
+        arrays: whether it has curves or surfaces besides its numbers.
+    """
+
+    passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
+    arrays: bool = False
+
+
+def _perturbation_passes(settings: Mapping[str, Any]) -> int:
+    passes = settings["samples"] * (3 if settings["published"] else 1)
+    adaptive = settings["adaptive"]
+    return passes + (adaptive["samples"] + 3 * adaptive["steps"] if adaptive else 0)
+
+
+def _hessian_passes(settings: Mapping[str, Any]) -> int:
+    # A product is about three gradients, and an eigenvalue takes twenty products or more.
+    ends = (settings["eigenvalues"] > 0) + (settings["smallest_eigenvalues"] > 0)
+    density = settings["density_probes"] * settings["density_steps"]
+    return 9 * (20 * ends + settings["trace_products"] + density)
+
+
+def _landscape_passes(settings: Mapping[str, Any]) -> int:
+    return len(settings["direction_seeds"]) * (settings["points"] ** 2 + settings["line_points"])
+
+
 SHARPNESS = {
-    "forward": _component(
+    "forward": Family(
         "sharpness.forward:measure",
-        gives=[
+        # Layer by layer, clean and as published.
+        passes=lambda settings: 10,
+        gives=(
             "fisher_rao_norm",
             "relative_flatness",
             "squared_weight_norm",
@@ -125,26 +160,31 @@ SHARPNESS = {
             "fisher_rao_norm_l5",
             "relative_flatness_published",
             "relative_flatness_published_loss",
-        ],
+        ),
     ),
-    "perturbation": _component(
+    "perturbation": Family(
         "sharpness.perturbation:measure",
-        gives=[
+        passes=_perturbation_passes,
+        gives=(
             "sam_sharpness",
             "sam_sharpness_signed",
             "sam_sharpness_published",
             "sam_sharpness_null",
             "adaptive_sharpness_average",
             "adaptive_sharpness_worst",
-        ],
+        ),
     ),
-    "hessian": _component(
+    "hessian": Family(
         "sharpness.hessian:measure",
-        gives=["hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"],
+        passes=_hessian_passes,
+        arrays=True,
+        gives=("hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"),
     ),
-    "landscape": _component(
+    "landscape": Family(
         "sharpness.landscape:measure",
-        gives=["asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"],
+        passes=_landscape_passes,
+        arrays=True,
+        gives=("asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"),
     ),
 }
 # Names of `toy.functions.FUNCTIONS`.
@@ -342,5 +382,7 @@ PRINTED_FIGURES = {
         <= set(TABLES["asc_reanalysis"].gives)
     },
 }
+# A page with landscapes that a reader can turn, of each network on each data set.
+PAGE = _component("plots.interactive:page", "landscape")
 # No two kinds have figures of the same name.
 ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PRINTED_FIGURES

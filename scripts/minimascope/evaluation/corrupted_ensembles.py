@@ -17,22 +17,24 @@ from .robustness import mean_corruption_accuracy, severity_row
 @torch.no_grad()
 def corrupted_hits(
     models: Sequence[nn.Module], copies: Iterable[CorruptedImages], device: torch.device
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
+) -> tuple[np.ndarray, list[list[dict[str, Any]]]]:
     """Return where an ensemble and its members are right on corrupted copies of the same images.
 
     Args:
-        models: the members, on the device.
+        models: the members, on the device; one alone is its own ensemble.
         copies: one corruption after the other, each read only once.
         device: where to compute.
 
     Returns:
         The share of corruptions and severities under which the ensemble (first) and each member
-        is right, [1 + members, n]; and the rows of `corruption_accuracies` of the ensemble.
+        is right, [1 + members, n]; and for each of them a row (corruption,
+        severity, accuracy as a fraction, n, origin) for each corruption and severity.
 
     Raises:
         InputError: the corruptions are not of the same images.
     """
-    labels, total, rows = None, 0, []
+    labels, total = None, torch.zeros(1 + len(models), 1, dtype=torch.float64, device=device)
+    rows: list[list[dict[str, Any]]] = [[] for _ in range(1 + len(models))]
     for corrupted in copies:
         if labels is not None and not torch.equal(labels, corrupted.labels):
             raise InputError(
@@ -43,8 +45,9 @@ def corrupted_hits(
         for severity, images in corrupted.cells():
             hits = _hits(models, images.to(device), labels.to(device))
             total = total + hits
-            rows.append(severity_row(corrupted, severity, hits[0]))
-    return (total / len(rows)).cpu().numpy(), rows
+            for own, hit in zip(rows, hits, strict=True):
+                own.append(severity_row(corrupted, severity, hit))
+    return (total / max(1, len(rows[0]))).cpu().numpy(), rows
 
 
 def _hits(models: Sequence[nn.Module], images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -4,26 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..data.corruptions.copies import CorruptedImages
 from ..measurement import Measurement
-from .predict import predict
-
-
-def corruption_accuracies(
-    model: nn.Module, corrupted: CorruptedImages, device: torch.device
-) -> list[dict[str, Any]]:
-    """Return a row (corruption, severity, accuracy as a fraction, n, origin) for each severity."""
-    labels = corrupted.labels.to(device)
-    return [
-        severity_row(corrupted, severity, predict(model, images.to(device)).argmax(1) == labels)
-        for severity, images in corrupted.cells()
-    ]
 
 
 def severity_row(corrupted: CorruptedImages, severity: int, hits: torch.Tensor) -> dict[str, Any]:
-    """Return such a row from which of the images [n] are predicted right."""
+    """Return corruption, severity, accuracy as a fraction, n and origin.
+
+    Args:
+        corrupted: the copies.
+        severity: of those that were predicted.
+        hits: which of the images [n] are predicted right.
+    """
     cell = {"corruption": corrupted.corruption, "severity": severity}
     score = {"accuracy": hits.double().mean().item(), "n": len(hits)}
     return {**cell, **score, "origin": corrupted.origin}

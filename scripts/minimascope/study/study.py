@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..canonical import canonical_json
-from ..data.corruptions.severities import VALIDATION_ONLY
+from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
 from ..registry import (
     DATASET_FIGURES,
     FIGURES,
@@ -48,6 +48,9 @@ MODEL_TABLES = (
     *("measures", "provenance", "history"),
     *("calibration", "reliability", "disagreement"),
 )
+# The job of families that take no more passes over the training data than this.
+SHARED = "sharpness"
+FEW_PASSES = 100
 # What the condition that others are compared with is usually called.
 BASELINE = "baseline"
 # The job in which all toy functions are learnt, where that is one.
@@ -113,6 +116,25 @@ class Study:
     def families(self) -> list[str]:
         """Families of sharpness measures that are switched on."""
         return [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
+
+    @property
+    def sharpness_jobs(self) -> dict[str, list[str]]:
+        """Families by the job that measures them.
+
+        Those with few passes over the training data share one for each condition, ``sharpness``;
+        each of the others has one for every model, so that nothing dear is measured again for the
+        sake of another.
+        """
+        dear = [
+            family
+            for family in self.families
+            if any(
+                SHARPNESS[family].passes(settings[family]) > FEW_PASSES
+                for settings in self.sharpness.values()
+            )
+        ]
+        shared = [family for family in self.families if family not in dear]
+        return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear}
 
     @property
     def interpolation(self) -> Mapping[str, Any] | None:
@@ -213,15 +235,22 @@ class Study:
         absent = VALIDATION_ONLY if self.corrupted_set(dataset) == "tiny_imagenet_c" else ()
         return [name for name in corruptions["names"] if name not in absent]
 
+    def corruption_kinds(self, dataset: str) -> dict[str, list[str]]:
+        """The same by kind, in the order of the study; kinds that it has none of are left out."""
+        names = self.corruption_names(dataset)
+        kinds = {kind: [name for name in names if name in all_] for kind, all_ in KINDS.items()}
+        return {kind: chosen for kind, chosen in kinds.items() if chosen}
+
     def corrupted_set(self, dataset: str) -> str:
         """Corrupted set of a data set: its name, ``generated`` or ``none``."""
         fitting = "generated" if self.kind(dataset) == IMAGES else "none"
         return self.config["datasets"][dataset]["corrupted"] or fitting
 
-    def corruption_spec(self, dataset: str) -> dict[str, Any]:
-        """Corrupted set, severities and number of samples of a data set."""
+    def corruption_spec(self, dataset: str, kind: str) -> dict[str, Any]:
+        """Corrupted set, corruptions of a kind, severities and number of samples of a data set."""
         settings = self.config["evaluation"]["corruptions"]
         return {
+            "names": self.corruption_kinds(dataset)[kind],
             "set": self.corrupted_set(dataset),
             "severities": settings["severities"],
             "samples": settings["samples"],

@@ -1,6 +1,6 @@
-"""Corrupted copies of a test split: one file for each corruption, with all its severities."""
+"""Corrupted copies of a test split: one file for each kind of corruption, with all severities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -69,28 +69,25 @@ class CorruptedImages:
         yield from zip(self.severities, self.images, strict=True)
 
 
-def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata: Any) -> None:
-    """Write corrupted images with what is to be said about them."""
-    save_tensors(
-        path,
-        {"images": corrupted.images, "labels": corrupted.labels},
-        corruption=corrupted.corruption,
-        severities=corrupted.severities,
-        origin=corrupted.origin,
-        note=corrupted.note,
-        **metadata,
-    )
+def save_corrupted(
+    path: str | PathLike, copies: Iterable[CorruptedImages], **metadata: Any
+) -> None:
+    """Write the copies of several corruptions with what is to be said about them."""
+    tensors, about = {}, []
+    for copy in copies:
+        tensors |= {f"{copy.corruption}/{key}": getattr(copy, key) for key in ("images", "labels")}
+        said = ("corruption", "severities", "origin", "note")
+        about.append({key: getattr(copy, key) for key in said})
+    save_tensors(path, tensors, corruptions=about, **metadata)
 
 
-def load_corrupted(path: str | PathLike) -> CorruptedImages:
+def load_corrupted(path: str | PathLike) -> list[CorruptedImages]:
     """Read what `save_corrupted` wrote; raise InputError if that is not what the file holds."""
     tensors, metadata = load_tensors(path)
-    if "severities" not in metadata:
+    if "corruptions" not in metadata:
         raise InputError(f"{path}: holds no corrupted images; delete it and run again")
-    return CorruptedImages(
-        metadata["corruption"],
-        tuple(metadata["severities"]),
-        tensors["images"],
-        tensors["labels"],
-        metadata["origin"],
-    )
+    copies = []
+    for about in metadata["corruptions"]:
+        images, labels = (tensors[f"{about['corruption']}/{key}"] for key in ("images", "labels"))
+        copies.append(CorruptedImages(images=images, labels=labels, **about))
+    return copies

@@ -113,3 +113,13 @@ STRENGTHS: dict[str, dict[int, tuple[Strength, ...]]] = {
     },
 }
 CORRUPTIONS = tuple(STRENGTHS)
+# Corruptions of a kind are made together, in one job.
+KINDS = {
+    "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
+    "blur": ("gaussian_blur", "glass_blur", "defocus_blur", "motion_blur", "zoom_blur"),
+    "weather": ("fog", "frost", "snow", "spatter"),
+    "digital": (
+        *("brightness", "contrast", "saturate"),
+        *("jpeg_compression", "pixelate", "elastic_transform"),
+    ),
+}

@@ -1,0 +1,117 @@
+"""What the networks of a condition show on the test split, clean and corrupted: each, and all."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.augment import Augmentation, augment
+from ..data.corruptions.copies import CorruptedImages
+from ..data.prepared import Dataset
+from ..devices import device_name, precision
+from ..measurement import Measured, document
+from ..seeding import generator
+from .corrupted_ensembles import corrupted_hits, measure_corrupted
+from .domains import domain_rows, measure_domains
+from .predict import predict
+from .predictions import Predictions, measure_predictions
+from .robustness import mean_corruption_accuracy
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of a condition.
+
+    Attributes:
+        model: in evaluation mode, on the device where it is evaluated.
+        run: data set, network, condition and seed.
+        digest: of its weights.
+    """
+
+    model: nn.Module
+    run: Mapping[str, str]
+    digest: str
+
+
+def evaluate(
+    members: Sequence[Member],
+    dataset: Dataset,
+    data_hash: str,
+    copies: Iterable[CorruptedImages],
+    augmentation: Augmentation | None,
+    device: torch.device,
+) -> tuple[list[tuple[Predictions, dict[str, Any]]], dict[str, Any]]:
+    """Return each network's predictions and its document, and the document of their ensemble.
+
+    Each copy of the test images is predicted once, for its network and for the ensemble. The
+    ensemble's document has no measures where there are no copies, or is one network alone: what it
+    shows on clean images follows from the predictions (`ensembles`).
+
+    Args:
+        members: the networks of the condition.
+        dataset: whose test split is predicted.
+        data_hash: its digest.
+        copies: corrupted copies of it, one corruption after the other.
+        augmentation: of the test images, drawn once for each seed; None for clean ones.
+        device: where to compute.
+    """
+    start = time.perf_counter()
+    with precision("fp32", device):
+        shares, rows = corrupted_hits([member.model for member in members], copies, device)
+    seconds = time.perf_counter() - start
+    evaluated = []
+    for member, corrupted in zip(members, rows[1:], strict=True):
+        start = time.perf_counter() - seconds / len(members)
+        predictions, measured = _evaluate_one(member, corrupted, dataset, augmentation, device)
+        content = document(
+            "evaluation",
+            measured,
+            model=member.digest,
+            data=data_hash,
+            run=dict(member.run),
+            view=predictions.view,
+            device=device_name(device),
+            seconds=time.perf_counter() - start,
+        )
+        if corrupted:
+            # Copies are taken as they are, also where the test images are augmented.
+            mean = asdict(mean_corruption_accuracy(corrupted))
+            content["measures"].append(mean | {"view": "clean"})
+        evaluated.append((predictions, content))
+    run = {key: value for key, value in members[0].run.items() if key != "seed"}
+    measures = []
+    if rows[0] and len(members) > 1:
+        row = measure_corrupted(shares, rows[0])
+        measures.append({**run, "view": "clean", **row, "seconds": seconds})
+    together = {
+        "run": run,
+        "measures": measures,
+        "models": [member.digest for member in members],
+        "device": device_name(device),
+        "details": {"corruptions": rows[0]},
+    }
+    return evaluated, together
+
+
+def _evaluate_one(
+    member: Member,
+    corrupted: Sequence[dict[str, Any]],
+    dataset: Dataset,
+    augmentation: Augmentation | None,
+    device: torch.device,
+) -> tuple[Predictions, Measured]:
+    """Return a network's predictions of the test split, and what they show."""
+    inputs = dataset.test.inputs.to(device)
+    if augmentation:
+        draws = generator(int(member.run["seed"]), "augmented test images", device=device)
+        inputs = augment(inputs, augmentation, draws)
+    with precision("fp32", device):
+        logits = predict(member.model, inputs).cpu()
+    view = "augmented" if augmentation else "clean"
+    predictions = Predictions(dict(member.run), logits.numpy(), dataset.test.labels.numpy(), view)
+    domains = domain_rows(predictions.logits, dataset)
+    measurements = measure_predictions(predictions) + measure_domains(domains)
+    return predictions, Measured(measurements, {"corruptions": corrupted, "domains": domains})
