@@ -74,7 +74,7 @@ def test_another_function_of_a_component_s_module_counts(version):
     assert version("d:first") == version("d:first") != version("d:second")
 
 
-@pytest.mark.parametrize("script", ["train", "sharpness", "evaluate", "collect", "table"])
+@pytest.mark.parametrize("script", ["train", "sharpness", "evaluate", "collect", "tables"])
 def test_the_version_covers_every_module_that_the_script_imports(script):
     imports = (SCRIPTS / f"{script}.py").read_text().split("\nwith job(")[0]
     code = (

@@ -1,6 +1,7 @@
 """Corrupted test splits: generated here, or read from the layouts of the published sets."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from minimascope.data.corruptions.copies import (
     load_corrupted,
     save_corrupted,
 )
-from minimascope.data.corruptions.generated import generate
+from minimascope.data.corruptions.generated import FUNCTIONS, generate
 from minimascope.data.corruptions.published import cifar10_c, cifar100_c, tiny_imagenet_c
+from minimascope.data.corruptions.severities import CORRUPTIONS, KINDS
 from minimascope.data.prepared import Dataset, Split
-from minimascope.evaluation.robustness import corruption_accuracies, mean_corruption_accuracy
-from minimascope.tensors import load_tensors
+from minimascope.evaluation.corrupted_ensembles import corrupted_hits
+from minimascope.evaluation.robustness import mean_corruption_accuracy
 
 
 def dataset_of(images: torch.Tensor, labels: torch.Tensor, classes: tuple[str, ...]) -> Dataset:
@@ -86,22 +88,25 @@ def test_features_are_no_images_to_corrupt():
         generate(request(), features)
 
 
-def test_corrupted_images_come_back_from_their_file(tmp_path):
-    corrupted = generate(request("fog", (2, 4), 10), noisy())
-    save_corrupted(tmp_path / "c", corrupted, data="hash")
+def test_corrupted_images_come_back_in_order_and_with_what_is_said_of_them(
+    tmp_path,
+):
+    copies = [generate(request(name, (2, 4), 10), noisy()) for name in ("fog", "frost", "contrast")]
+    save_corrupted(tmp_path / "c", copies, data="hash")
     loaded = load_corrupted(tmp_path / "c")
-    assert torch.equal(loaded.images, corrupted.images)
-    assert torch.equal(loaded.labels, corrupted.labels)
-    assert (loaded.corruption, loaded.severities) == ("fog", (2, 4))
-    assert loaded.origin == "generated"
+    for before, after in zip(copies, loaded, strict=True):
+        assert torch.equal(after.images, before.images)
+        assert torch.equal(after.labels, before.labels)
+        assert replace(after, images=None, labels=None) == replace(before, images=None, labels=None)
+    assert [bool(copy.note) for copy in loaded] == [False, True, False]
+    assert loaded[1].note.startswith("frost is a generated texture")
 
 
-@pytest.mark.parametrize(("name", "note"), [("frost", "frost is a generated texture"), ("fog", "")])
-def test_a_note_is_kept_with_the_images(tmp_path, name, note):
-    save_corrupted(tmp_path / "c", generate(request(name), noisy()))
-    kept = load_tensors(tmp_path / "c")[1]["note"] or ""
-    assert kept.startswith(note)
-    assert bool(kept) == bool(note)
+def test_every_corruption_is_of_one_kind_that_its_module_names():
+    assert sorted(name for names in KINDS.values() for name in names) == sorted(CORRUPTIONS)
+    for kind, names in KINDS.items():
+        modules = {FUNCTIONS[name].__module__.rpartition(".")[2] for name in names}
+        assert modules == {kind}
 
 
 # CIFAR-10-C and CIFAR-100-C
@@ -288,7 +293,10 @@ def test_accuracies_under_published_and_generated_corruptions_have_names_of_thei
     rows = []
     for origin in ("cifar10_c", "generated"):
         corrupted = CorruptedImages("fog", (1, 2), images, labels, origin)
-        rows.append(corruption_accuracies(ChannelMeans(), corrupted, torch.device("cpu")))
+        _, found = corrupted_hits([ChannelMeans()], [corrupted], torch.device("cpu"))
+        # A network alone is its own ensemble.
+        assert found[0] == found[1]
+        rows.append(found[1])
     assert [row["accuracy"] for row in rows[0]] == [0.75, 0]
     published, generated = map(mean_corruption_accuracy, rows)
     assert published.measure == "corruption_accuracy"

@@ -187,20 +187,22 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     copies = [corrupted_images("fog", 0), corrupted_images("snow", 1)]
     shares, found_rows = corrupted_hits(models, copies, torch.device("cpu"))
     right = np.zeros((4, 30))
-    cells = {}
+    cells = []
     for corrupted in copies:
         for severity, images in corrupted.cells():
-            count = 0
+            counts = np.zeros(4)
             for i, image in enumerate(images):
                 p = [special.softmax(m(image[None]).detach().numpy()[0]) for m in models]
                 guesses = [sum(p).argmax(), *(q.argmax() for q in p)]
+                counts += [guess == i % 3 for guess in guesses]
                 right[:, i] += [guess == i % 3 for guess in guesses]
-                count += guesses[0] == i % 3
-            cells[corrupted.corruption, severity] = count / 30
+            cells.append((corrupted.corruption, severity, *(counts / 30)))
     np.testing.assert_allclose(shares, right / 4)
-    found = {(row["corruption"], row["severity"]): row["accuracy"] for row in found_rows}
-    assert found == pytest.approx(cells)
-    row = measure_corrupted(shares, found_rows)
+    found = zip(*found_rows, strict=True)
+    for (name, severity, *accuracies), rows in zip(cells, found, strict=True):
+        assert {(row["corruption"], row["severity"]) for row in rows} == {(name, severity)}
+        assert [row["accuracy"] for row in rows] == pytest.approx(accuracies)
+    row = measure_corrupted(shares, found_rows[0])
     accuracies = 100 * right.mean(axis=1) / 4
     assert row["measure"] == "corruption_accuracy_generated"
     assert (row["unit"], row["n"], row["members"]) == ("percent", 30, 3)

@@ -170,8 +170,10 @@ def test_wanted_corruptions_keep_their_order_and_settings():
     loaded = study(evaluation={"corruptions": wanted}, datasets={"large": large})
     assert loaded.corruption_names("large") == ["snow", "fog"]
     assert loaded.corruption_names("small") == ["snow", "spatter", "fog"]
-    expected = {"set": "tiny_imagenet_c", "severities": [2], "samples": 9}
-    assert loaded.corruption_spec("large") == expected
+    assert loaded.corruption_kinds("small") == {"weather": ["snow", "spatter", "fog"]}
+    names = ["snow", "fog"]
+    expected = {"names": names, "set": "tiny_imagenet_c", "severities": [2], "samples": 9}
+    assert loaded.corruption_spec("large", "weather") == expected
 
 
 def test_label_noise_is_a_setting_of_training_but_not_of_the_initial_weights():

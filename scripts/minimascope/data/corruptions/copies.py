@@ -89,5 +89,6 @@ def load_corrupted(path: str | PathLike) -> list[CorruptedImages]:
     copies = []
     for about in metadata["corruptions"]:
         images, labels = (tensors[f"{about['corruption']}/{key}"] for key in ("images", "labels"))
+        about = about | {"severities": tuple(about["severities"])}
         copies.append(CorruptedImages(images=images, labels=labels, **about))
     return copies
