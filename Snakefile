@@ -11,6 +11,8 @@ if not workflow.config_settings.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/products.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/sharpness.smk"

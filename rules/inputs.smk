@@ -1,0 +1,166 @@
+# What jobs read, and what they depend on besides: data, training and sharpness.
+
+
+def official_files(name: str) -> list[str]:
+    """The official archives of a name, or the folder they unpack to; none for other names."""
+    files = OFFICIAL.get(name, ())
+    unpacked = {Path(DATA_DIR, file.folder) for file in files}
+    if all(folder.is_dir() for folder in unpacked):
+        return [local(str(folder)) for folder in unpacked]
+    return [local(str(Path(DATA_DIR, file.name))) for file in files]
+
+
+def raw_data(wildcards) -> list[str]:
+    """What a source reads: official archives, or files that the study names."""
+    source = STUDY.source_spec(wildcards.dataset)
+    named_files = filter(None, (source.get(key) for key in ("table", "path")))
+    own = [Path(DATA_DIR, path) for path in named_files]
+    # The job names missing files, with a remedy. A folder's own date says little.
+    return official_files(source["source"]) + [local(str(path)) for path in own if path.is_file()]
+
+
+def source_params(script: str) -> dict[str, Callable]:
+    """What the reading of a source depends on besides its files."""
+
+    def source(wildcards) -> dict:
+        return STUDY.source_spec(wildcards.dataset)
+
+    return named(
+        code=code(
+            script, lambda wildcards: [registry.SOURCES[source(wildcards)["source"]].location]
+        ),
+        source=source,
+        data_dir=lambda wildcards: (
+            None if source(wildcards)["source"] in registry.WITHOUT_FILES else DATA_DIR
+        ),
+    )
+
+
+def scenes(wildcards) -> list[str]:
+    """The folder of generated scenes, if a data set is made of them."""
+    made = {wildcards.dataset} & set(SYNTHETIC)
+    return filled(rules.synthesise.output.scenes, every(dataset=made))
+
+
+def corrupted_copies(wildcards) -> list[str]:
+    """The corrupted test images of a data set, if the study has any."""
+    kinds = STUDY.corruption_kinds(wildcards.dataset)
+    return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
+
+
+def architecture_of(wildcards) -> str:
+    """The architecture of a network."""
+    return STUDY.network_spec(wildcards.network)["architecture"]
+
+
+def network_code(wildcards) -> list[str]:
+    """Where the code of a network is."""
+    return [registry.NETWORKS[architecture_of(wildcards)].location]
+
+
+def pretrained_weights(wildcards) -> list[str]:
+    """The file of a network's published weights, if the study names one."""
+    path = STUDY.network_spec(wildcards.network).get("weights")
+    return [local(str(Path(DATA_DIR, path)))] if path else []
+
+
+def training_of(wildcards) -> dict:
+    """The settings of a training."""
+    return STUDY.training_spec(wildcards.dataset, wildcards.condition)
+
+
+def training_code(wildcards) -> list[str]:
+    """Where the code of a training's network, optimiser and average is."""
+    optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
+    found = [*network_code(wildcards), registry.OPTIMIZERS[optimizer["name"]].location]
+    return found + ([registry.AVERAGES[averaging["name"]].location] if averaging else [])
+
+
+def label_noise(wildcards) -> float:
+    """The share of random labels that a condition has in training."""
+    return STUDY.label_noise(wildcards.dataset, wildcards.condition)
+
+
+def model_of(condition: str) -> str:
+    """Where the weights are that a condition ends with, or that all of a seed start from."""
+    outputs = rules.initialise.output if condition == registry.INITIAL else rules.train.output
+    return outputs.model
+
+
+# Minutes that a job of sharpness asks a cluster for.
+SHARPNESS_MINUTES = {"sharpness": 60, "perturbation": 120, "hessian": 240, "landscape": 240}
+
+
+def measured_by(job: str) -> str:
+    """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
+    return (CONDITION if job == SHARED else RUN) + "{view}"
+
+
+def measured_cases(job: str) -> Cases:
+    """The same, as the wildcards of all jobs."""
+    return MEASURED_CONDITIONS if job == SHARED else MEASURED
+
+
+def seeds_of(job: str) -> list:
+    """The seeds whose networks a job of sharpness measures: all, or the one that it is named by."""
+    return STUDY.seeds if job == SHARED else ["{seed}"]
+
+
+def measured_models(job: str) -> Callable:
+    """The networks that a job of sharpness measures."""
+    return lambda wildcards: [
+        pattern.format(**wildcards)
+        for pattern in seeds_in(model_of(wildcards.condition), seeds_of(job))
+    ]
+
+
+def sharpness_outputs(job: str) -> dict[str, list[str]]:
+    """The documents of a job's families, and their arrays where they have any."""
+    files = {}
+    for family in STUDY.sharpness_jobs[job]:
+        pattern = MEASURES.replace("{family}", family)
+        files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
+        if registry.SHARPNESS[family].arrays:
+            files[f"{family}_arrays"] = seeds_in(f"{pattern}.npz", seeds_of(job))
+    return files
+
+
+def documents(family: str, models: Cases, end: str = "json") -> list[str]:
+    """What a family of measures, or evaluation, wrote about models."""
+    return filled(f"{MEASURES}.{end}", [{**model, "family": family} for model in models])
+
+
+def sharpness_params(job: str) -> dict[str, Callable]:
+    """What the measures of a job depend on besides its input files."""
+    families = STUDY.sharpness_jobs[job]
+
+    def view(wildcards) -> str:
+        return wildcards.view.removeprefix("-") or "clean"
+
+    def settings(wildcards) -> dict[str, dict]:
+        found = {family: STUDY.sharpness[wildcards.dataset][family] for family in families}
+        views = STUDY.views(wildcards.dataset, wildcards.condition)
+        if "perturbation" in found and view(wildcards) != views[0]:
+            # The published procedure augments as it pleases: it is the same for every view.
+            found["perturbation"] = {**found["perturbation"], "published": False}
+        return found
+
+    def augment(wildcards) -> dict | None:
+        # Initial weights have seen no augmentation, and are measured with one only where asked to.
+        if wildcards.condition == registry.INITIAL and view(wildcards) == "clean":
+            return None
+        return STUDY.augmentation(wildcards.dataset, wildcards.condition)
+
+    def components(wildcards) -> list[str]:
+        own = [registry.SHARPNESS[family].location for family in families]
+        return own + network_code(wildcards)
+
+    return named(
+        code=code("sharpness", components),
+        families=settings,
+        seeds=lambda wildcards: [int(str(seed).format(**wildcards)) for seed in seeds_of(job)],
+        view=view,
+        augment=augment,
+        label_noise=label_noise,
+        weight_decay=lambda wildcards: STUDY.weight_decay(wildcards.dataset, wildcards.condition),
+    )

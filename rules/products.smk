@@ -1,0 +1,155 @@
+# What tables, figures and the report are made of, and where they lie.
+with open(IN_PRINT / "deep_models.csv", encoding="utf-8") as stream:
+    PRINTED_NETWORKS = {
+        (row["dataset"], row["architecture"], row["pretrained"]) for row in csv.DictReader(stream)
+    }
+
+
+def is_printed(dataset: str, network: str) -> bool:
+    """Whether printed tables hold values of a network on a data set."""
+    architecture = STUDY.network_spec(network)["architecture"]
+    return (
+        STUDY.printed_dataset(dataset),
+        architecture.removeprefix(registry.PRETRAINED),
+        str(architecture.startswith(registry.PRETRAINED)).lower(),
+    ) in PRINTED_NETWORKS
+
+
+def figures_of(dataset: str, network: str) -> list[str]:
+    """The figures of a network; the one that needs printed values only if it is in print."""
+    unwanted = () if is_printed(dataset, network) else ("agreement",)
+    return [name for name in STUDY.figures if name not in unwanted]
+
+
+# The figures of each network, of each data set and of the study, by what their paths begin with.
+FIGURES_OF = {
+    **{f"{dataset}/{network}/": figures_of(dataset, network) for dataset, network in STUDY.pairs},
+    **{f"{dataset}/": STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
+    "": STUDY.study_figures,
+}
+FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
+# The tables of the study, those of ours beside print if a network is in print; those that no study
+# decides, which are made whatever it is about; and what a reader sees of both.
+STUDY_TABLES = {
+    name: table
+    for name, table in STUDY.tables.items()
+    if not table.of_print_alone
+    and (name != "agreement" or any(is_printed(*pair) for pair in STUDY.pairs))
+}
+PRINTED_TABLES = {name: table for name, table in registry.TABLES.items() if table.of_print_alone}
+READABLE = {
+    name: table
+    for name, table in STUDY.tables.items()
+    if table.text and (table.of_print_alone or name in STUDY_TABLES)
+}
+PRINTED_FIGURE_FILES = [in_print(f"figures/{name}.svg") for name in STUDY.printed_figures]
+
+
+def needed_by(parts: dict[str, registry.Component]) -> list[str]:
+    """The tables that tables or figures are made of, without those that they give themselves."""
+    given = {name for part in parts.values() for name in part.gives}
+    needed = (name for part in parts.values() for name in part.needs)
+    return [name for name in dict.fromkeys(needed) if name not in given]
+
+
+def table_outputs(tables: dict[str, registry.Table], place: Callable) -> dict[str, str]:
+    """The files of tables, and of what readers see of them in each format."""
+    files = {given: f"tables/{given}.csv" for table in tables.values() for given in table.gives}
+    for name, table in tables.items():
+        files |= {f"{name}_{end}": f"tables/{name}.{end}" for end in table.formats}
+    return {key: place(path) for key, path in files.items()}
+
+
+def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
+    """What tables depend on besides other tables."""
+    analysis = STUDY.config["analysis"]
+    arguments = {
+        "conditions": {"rows": condition_rows(STUDY)},
+        "correlations": {"minimum_train_accuracy": analysis["minimum_train_accuracy"]},
+        "stability": {"threshold": analysis["stability_threshold"]},
+    }
+    arguments = {name: value for name, value in arguments.items() if name in tables}
+    places = [place for table in tables.values() for place in (table.location, table.text) if place]
+    return {
+        **named(
+            code=code("tables", lambda wildcards: places),
+            # The code version has functions, and not what the registry hands to them.
+            tables=list(tables),
+            handed={
+                name: {key: getattr(table, key) for key in ("needs", "gives", "shows")}
+                for name, table in tables.items()
+            },
+            # The hash of rows, since Snakemake prints what has changed.
+            settings={
+                name: {
+                    key: digest(canonical_json(value).encode()) if key == "rows" else value
+                    for key, value in own.items()
+                }
+                for name, own in arguments.items()
+            },
+            printed={
+                name: digest((IN_PRINT / f"{name}.csv").read_bytes())
+                for table in tables.values()
+                for name in table.printed
+            },
+        ),
+        # Derived from the output: Snakemake neither keeps nor compares such params.
+        "arguments": lambda wildcards, output: arguments,
+    }
+
+
+def plot_rule(subject: str) -> str:
+    """The rule that draws the figures of a network (``plot_digits-vit``), a data set or the study."""
+    return "_".join(filter(None, ("plot", subject.strip("/").replace("/", "-"))))
+
+
+def has_page(subject: str) -> bool:
+    """Whether the figures of a subject include a landscape that a reader can turn."""
+    return subject.count("/") == 2 and "landscape" in STUDY.families
+
+
+def figure_inputs(subject: str) -> dict[str, str]:
+    """The tables that the figures of a subject are made of."""
+    wanted = needed_by({name: registry.ALL_FIGURES[name] for name in FIGURES_OF[subject]})
+    return {name: results(f"tables/{name}.csv") for name in wanted}
+
+
+def figure_outputs(subject: str) -> dict[str, Any]:
+    """The files of the figures of a subject."""
+    figures = [results(f"figures/{subject}{name}.svg") for name in FIGURES_OF[subject]]
+    page = {"page": results(f"figures/{subject}landscape.html")} if has_page(subject) else {}
+    return {"figures": figures, **page}
+
+
+def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
+    """What figures depend on besides tables; ``of`` says what a figure is of."""
+    places = [registry.ALL_FIGURES[name].location for name in figures]
+    places += [registry.PAGE.location] if page else []
+    return named(
+        code=code("plot", lambda wildcards: places),
+        # In the order of the outputs, which an object of JSON does not keep.
+        figures=[[name, of(name)] for name in figures],
+    )
+
+
+def of_subject(subject: str) -> Callable[[str], dict]:
+    """The data set, and the network, that each figure of a subject is of."""
+    return lambda figure: dict(zip(("dataset", "network"), subject.split("/")[:-1]))
+
+
+def of_print(figure: str) -> dict:
+    """Figures of printed models are told which data set these are."""
+    return {"dataset": registry.PRINTED_SCENES} if figure.startswith("published-") else {}
+
+
+def tables_of_report() -> list[str]:
+    """The tables that the report is made of."""
+    origins = ["measures", "provenance"] if STUDY.pairs else []
+    landscape = ["landscape"] if "landscape" in STUDY.gathered else []
+    paths = [results(f"tables/{name}.csv") for name in (*origins, *landscape)]
+    for name, table in READABLE.items():
+        # What is shown, and the table that can be taken from the page.
+        own = [name] if name in (*table.needs, *table.gives) else []
+        place = in_print if table.of_print_alone else results
+        paths += [place(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
+    return list(dict.fromkeys(paths))
