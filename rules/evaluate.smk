@@ -11,6 +11,7 @@ rule evaluate:
         predictions=seeds_in(PREDICTIONS),
         # Here, since each corrupted copy is then predicted only once.
         ensemble=results(f"measures/{CONDITION}/ensemble.json"),
+        shares=results(f"measures/{CONDITION}/ensemble.npz"),
     log:
         log_of("evaluate", CONDITION),
     benchmark:
@@ -39,6 +40,7 @@ rule probabilities:
     input:
         predictions=filled(PREDICTIONS, RUNS),
         corrupted=filled(rules.evaluate.output.ensemble, CONDITIONS),
+        shares=filled(rules.evaluate.output.shares, CONDITIONS),
     output:
         **({"ensembles": results("tables/ensembles.csv")} if STUDY.has_ensembles else {}),
         calibration=results("tables/calibration.csv"),

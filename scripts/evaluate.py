@@ -13,6 +13,7 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
+from minimascope.npz import write_npz
 
 with job(snakemake):
     config, run, device = settings(snakemake.params), dict(snakemake.wildcards), job_device()
@@ -24,10 +25,13 @@ with job(snakemake):
     files = progress(snakemake.input.corrupted, "corruptions", "kind")
     copies = chain.from_iterable(map(load_corrupted, files))
     augmentation = Augmentation(**augment) if augment else None
-    evaluated, together = evaluate(members, dataset, data_hash, copies, augmentation, device)
+    evaluated, (together, shares) = evaluate(
+        members, dataset, data_hash, copies, augmentation, device
+    )
     outputs = snakemake.output.predictions, snakemake.output.measures
     for (predictions, document), *paths in zip(evaluated, *outputs, strict=True):
         origin = {key: document[key] for key in ("model", "data")}
         save_predictions(paths[0], predictions, **origin)
         write_json(paths[1], document)
     write_json(snakemake.output.ensemble, together)
+    write_npz(snakemake.output.shares, {"shares": shares})

@@ -9,6 +9,7 @@ from minimascope.files import read_json, write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
+from minimascope.npz import read_npz
 
 with job(snakemake):
     bins, files = settings(snakemake.params)["bins"], snakemake.input.predictions
@@ -19,7 +20,8 @@ with job(snakemake):
     tables = {"calibration": pd.DataFrame(calibration), "reliability": pd.DataFrame(reliability)}
     if snakemake.output.get("ensembles"):
         models = map(load_predictions, progress(files, "ensembles", "model"))
-        corrupted = map(read_json, snakemake.input.corrupted)
+        shares = (read_npz(path)["shares"] for path in snakemake.input.shares)
+        corrupted = zip(map(read_json, snakemake.input.corrupted), shares, strict=True)
         tables["ensembles"] = ensemble_table(models, corrupted, bins)
     for name, table in tables.items():
         write_text(snakemake.output[name], table.to_csv(index=False))

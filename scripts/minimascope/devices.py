@@ -83,7 +83,9 @@ def algorithms(device: torch.device, deterministic: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        # Not where nothing was changed: torch loads its compiler to be told.
+        if deterministic:
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)
         torch.backends.cudnn.benchmark = benchmark
 
 

@@ -42,6 +42,8 @@ from .seeding import generator
 from .streams import derive_seed
 
 REMEDY = "lower training.optimizer.lr"
+# Evaluations on the test split in a run, unless the specification says how often.
+TESTS = 10
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class TrainingSpec:
         label_smoothing: share of the target spread over all classes.
         dropout: probability, used when the network is built.
         precision: ``fp32``, ``tf32`` or ``bf16``.
-        test_every: epochs between two evaluations on the test split (the last is always one).
+        test_every: epochs from one evaluation on the test split to the next; the last epoch always
+            has one. None for a tenth of the epochs, rounded up.
         averaging: ``{"name": …, …}`` for `optim.build_average`: the average of the weights that
             the model ends with; None for the weights after the last step.
         compile: whether the forward and backward passes of the training steps are compiled first.
@@ -76,7 +79,7 @@ class TrainingSpec:
     label_smoothing: float = 0.0
     dropout: float = 0.0
     precision: str = "fp32"
-    test_every: int = 1
+    test_every: int | None = None
     averaging: Mapping[str, Any] | None = None
     compile: bool = False
     deterministic: bool = False
@@ -170,6 +173,7 @@ class _Training:
         """Train to the end, from a checkpoint if there is one, and return the history."""
         model, optimizer, average = self.model, self.optimizer, self.average
         epochs = self.spec.epochs
+        test_every = self.spec.test_every or math.ceil(epochs / TESTS)
         done = checkpoint.restore(model, optimizer, average) if checkpoint else Progress()
         optim.follow_memory_format(optimizer)
         history = list(done.history)
@@ -178,7 +182,7 @@ class _Training:
             if average is not None:
                 average.after_epoch(model, epoch + 1, epochs)
             last = epoch + 1 == epochs
-            if last or (epoch + 1) % self.spec.test_every == 0:
+            if last or (epoch + 1) % test_every == 0:
                 row |= self._test(test_split, row)
             history.append(row)
             if checkpoint and not last:

@@ -9,7 +9,7 @@ from torch import nn
 
 from minimascope.data.corruptions.copies import CorruptedImages
 from minimascope.errors import InputError
-from minimascope.evaluation.corrupted_ensembles import corrupted_hits, measure_corrupted
+from minimascope.evaluation.corrupted_ensembles import corrupted_hits
 from minimascope.evaluation.ensembles import (
     COLUMNS,
     MEASURES,
@@ -17,6 +17,7 @@ from minimascope.evaluation.ensembles import (
     ensemble_rows,
     ensemble_table,
     gain_error,
+    measure_corrupted,
     score,
 )
 from minimascope.evaluation.metrics import SCORES, expected_calibration_error
@@ -143,13 +144,20 @@ def test_a_single_test_sample_has_no_error():
 def test_the_table_has_all_measures_of_a_condition_together():
     others = [member(seed, "sam") for seed in range(2)]
     run = {"dataset": "d", "network": "net", "condition": "sam"}
-    corrupted = {"measures": [{**run, "measure": "corruption_accuracy", "gain": 1.0}]}
-    table = ensemble_table([*MEMBERS, *others], [corrupted], BINS, resamples=10)
+    cell = {"accuracy": 0.5, "n": 4, "origin": "cifar10_c"}
+    copies = {"run": run, "seconds": 2.0, "corruptions": [cell]}
+    shares = np.array([[1, 1, 0, 0.5], [1, 0, 0, 0.5], [0, 1, 0, 0.5]])
+    # A condition on a data set without copies adds nothing.
+    corrupted = [({**copies, "corruptions": []}, np.zeros((3, 1))), (copies, shares)]
+    table = ensemble_table([*MEMBERS, *others], corrupted, BINS, resamples=10)
     assert list(table.columns) == COLUMNS
     assert table["condition"].tolist() == ["baseline"] * 4 + ["sam"] * 5
     assert table["measure"].tolist() == [*MEASURES, *MEASURES, "corruption_accuracy"]
-    assert table["members"].tolist()[:8] == [4] * 4 + [2] * 4
-    again = ensemble_table([*MEMBERS, *others], [corrupted], BINS, resamples=10)
+    assert table["members"].tolist() == [4] * 4 + [2] * 5
+    last = table.iloc[-1]
+    assert (last["view"], last["seconds"], last["n"]) == ("clean", 2.0, 4)
+    assert (last["ensemble"], last["members_mean"], last["gain"]) == (62.5, 37.5, 25.0)
+    again = ensemble_table([*MEMBERS, *others], corrupted, BINS, resamples=10)
     timed = table.columns.drop("seconds")
     pd.testing.assert_frame_equal(table[timed], again[timed])
 
@@ -189,7 +197,7 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     right = np.zeros((4, 30))
     cells = []
     for corrupted in copies:
-        for severity, images in corrupted.cells():
+        for severity, images in zip(corrupted.severities, corrupted.images, strict=True):
             counts = np.zeros(4)
             for i, image in enumerate(images):
                 p = [special.softmax(m(image[None]).detach().numpy()[0]) for m in models]

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-# What computes with tensors, and torchmetrics in `probabilities`; every other job does without.
+# What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "train", "evaluate"),
-    *("sharpness", "interpolate", "toy_fits", "toy_sharpness", "probabilities"),
+    *("sharpness", "interpolate", "toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
 import json, sys
@@ -47,6 +47,23 @@ locations.remove(registry.TABLES["toy_geometry"].location)
 for location in locations:
     registry.load(location)
 """
+TRAININGS = """
+import sys
+
+import torch
+from torch import nn
+
+from minimascope.data.prepared import Dataset, Split
+from minimascope.training import TrainingSpec, train
+
+split = Split(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 0, 1]))
+averages = None, {"name": "swa", "start": 0.5}, {"name": "ema", "decay": 0.9}, None
+for name, averaging in zip(("sgd", "adam", "adamw", "rmsprop"), averages):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    spec = TrainingSpec(2, 2, {"name": name, "lr": 0.01}, sam_rho=0.05, averaging=averaging)
+    train(model, Dataset(split, split, ("a", "b")), spec, seed=0)
+print("torch._dynamo" in sys.modules)
+"""
 
 
 def imports_of(script: Path) -> str:
@@ -72,3 +89,9 @@ def test_only_jobs_with_tensors_import_torch():
         check=True,
     )
     assert json.loads(result.stdout) == []
+
+
+def test_trainings_do_not_load_torchs_compiler_which_takes_longer_than_a_small_one():
+    command = [sys.executable, "-c", TRAININGS]
+    result = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"

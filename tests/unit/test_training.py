@@ -88,6 +88,16 @@ def test_history_tells_what_was_evaluated_and_when():
     assert all(row["samples_per_second"] * row["seconds"] == pytest.approx(20) for row in history)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "tested"),
+    [(4, [1, 2, 3, 4]), (20, list(range(2, 21, 2))), (25, [*range(3, 25, 3), 25])],
+)
+def test_unless_told_otherwise_a_run_tests_every_tenth_part_and_the_last_epoch(epochs, tested):
+    spec = TrainingSpec(epochs=epochs, batch_size=20, optimizer=SGD)
+    history = train(perceptron(), feature_data(), spec, seed=0)
+    assert [row["epoch"] for row in history if not math.isnan(row["test_accuracy"])] == tested
+
+
 def seen_samples(spec: TrainingSpec) -> list[list[int]]:
     """Return which samples each training step has in its first pass, told by their brightness."""
     seen, model = [], resnet(spec.dropout)

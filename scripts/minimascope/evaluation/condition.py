@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,7 +15,7 @@ from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured, document
 from ..seeding import generator
-from .corrupted_ensembles import corrupted_hits, measure_corrupted
+from .corrupted_ensembles import corrupted_hits
 from .domains import domain_rows, measure_domains
 from .predict import predict
 from .predictions import Predictions, measure_predictions
@@ -43,12 +44,11 @@ def evaluate(
     copies: Iterable[CorruptedImages],
     augmentation: Augmentation | None,
     device: torch.device,
-) -> tuple[list[tuple[Predictions, dict[str, Any]]], dict[str, Any]]:
-    """Return each network's predictions and its document, and the document of their ensemble.
+) -> tuple[list[tuple[Predictions, dict[str, Any]]], tuple[dict[str, Any], np.ndarray]]:
+    """Return each network's predictions and document, and those of their ensemble on the copies.
 
-    Each copy of the test images is predicted once, for its network and for the ensemble. The
-    ensemble's document has no measures where there are no copies, or is one network alone: what it
-    shows on clean images follows from the predictions (`ensembles`).
+    The ensemble is evaluated here, since each copy is then predicted once. What it predicts is kept
+    as `corrupted_hits` returns it; what that shows, `ensembles` says.
 
     Args:
         members: the networks of the condition.
@@ -81,19 +81,14 @@ def evaluate(
             mean = asdict(mean_corruption_accuracy(corrupted))
             content["measures"].append(mean | {"view": "clean"})
         evaluated.append((predictions, content))
-    run = {key: value for key, value in members[0].run.items() if key != "seed"}
-    measures = []
-    if rows[0] and len(members) > 1:
-        row = measure_corrupted(shares, rows[0])
-        measures.append({**run, "view": "clean", **row, "seconds": seconds})
     together = {
-        "run": run,
-        "measures": measures,
+        "run": {key: value for key, value in members[0].run.items() if key != "seed"},
         "models": [member.digest for member in members],
         "device": device_name(device),
-        "details": {"corruptions": rows[0]},
+        "seconds": seconds,
+        "corruptions": rows[0],
     }
-    return evaluated, together
+    return evaluated, (together, shares)
 
 
 def _evaluate_one(

@@ -1,4 +1,4 @@
-"""Ensembles on corrupted inputs: all members predict, and their probabilities are averaged."""
+"""Networks and their ensemble on corrupted inputs, each copy of which all predict once."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,9 +9,7 @@ from torch import nn
 
 from ..data.corruptions.copies import CorruptedImages
 from ..errors import InputError
-from .ensembles import RESAMPLES, compared
 from .predict import predict
-from .robustness import mean_corruption_accuracy, severity_row
 
 
 @torch.no_grad()
@@ -42,30 +40,41 @@ def corrupted_hits(
                 " delete the corrupted sets and run again"
             )
         labels = corrupted.labels
-        for severity, images in corrupted.cells():
-            hits = _hits(models, images.to(device), labels.to(device))
-            total = total + hits
-            for own, hit in zip(rows, hits, strict=True):
-                own.append(severity_row(corrupted, severity, hit))
+        # All severities in one pass, since many small ones take longer.
+        images = corrupted.images.to(device)
+        guesses = _guesses(models, images.flatten(0, 1)).unflatten(1, images.shape[:2])
+        hits = guesses == labels.to(device)
+        total = total + hits.double().sum(1)
+        for own, hit in zip(rows, hits, strict=True):
+            own += _severity_rows(corrupted, hit)
     return (total / max(1, len(rows[0]))).cpu().numpy(), rows
 
 
-def _hits(models: Sequence[nn.Module], images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    logits = torch.stack([predict(model, images) for model in models])
-    together = logits.double().softmax(dim=2).mean(dim=0)
-    guesses = torch.cat([together.argmax(1)[None], logits.argmax(2)])
-    return (guesses == labels).double()
+def _guesses(models: Sequence[nn.Module], images: torch.Tensor) -> torch.Tensor:
+    """Return the classes that the ensemble (first) and each model see in images [n, …]."""
+    together, guesses = 0, []
+    for model in models:
+        logits = predict(model, images)
+        together = together + logits.double().softmax(1)
+        guesses.append(logits.argmax(1))
+    return torch.stack([together.argmax(1), *guesses])
 
 
-def measure_corrupted(
-    shares: np.ndarray, rows: Sequence[dict[str, Any]], resamples: int = RESAMPLES
-) -> dict[str, Any]:
-    """Return corruption accuracy in percent, as columns of a row of `ensembles.ensemble_table`.
+def _severity_rows(corrupted: CorruptedImages, hits: torch.Tensor) -> list[dict[str, Any]]:
+    """Return a row (corruption, severity, accuracy as a fraction, n, origin) for each severity.
 
-    The error of the gain is that of images, each counted with all of its corrupted copies. The
-    arguments are what `corrupted_hits` returns.
+    Args:
+        corrupted: the copies.
+        hits: which of their images are predicted right, [severities, n].
     """
-    named = mean_corruption_accuracy(rows)
-    values = 100 * shares.mean(axis=1)
-    row = compared(values, 100 * shares[..., None], named.unit, True, resamples)
-    return {"measure": named.measure, **row}
+    accuracies = hits.double().mean(1).tolist()
+    return [
+        {
+            "corruption": corrupted.corruption,
+            "severity": severity,
+            "accuracy": accuracy,
+            "n": hits.shape[1],
+            "origin": corrupted.origin,
+        }
+        for severity, accuracy in zip(corrupted.severities, accuracies, strict=True)
+    ]

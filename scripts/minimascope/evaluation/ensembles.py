@@ -16,6 +16,7 @@ from scipy import special, stats
 from ..errors import InputError
 from .metrics import SCORES, calibration_of_samples, expected_calibration_error
 from .predictions import Predictions, check_same_samples
+from .robustness import mean_corruption_accuracy
 
 CONDITION = ("dataset", "network", "condition")
 COLUMNS = [
@@ -51,7 +52,7 @@ def ensemble_of(members: Sequence[Predictions]) -> Predictions:
 
 def ensemble_table(
     predictions: Iterable[Predictions],
-    corrupted: Iterable[Mapping[str, Any]],
+    corrupted: Iterable[tuple[Mapping[str, Any], np.ndarray]],
     bins: int,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
@@ -63,7 +64,8 @@ def ensemble_table(
 
     Args:
         predictions: of all models, those of a condition one after the other.
-        corrupted: documents of ensembles on corrupted copies (`corrupted_ensembles`).
+        corrupted: documents of ensembles on corrupted copies, and where these and their members
+            are right (`corrupted_ensembles.corrupted_hits`).
         bins: of the expected calibration error.
         resamples: of the bootstrap.
 
@@ -74,7 +76,10 @@ def ensemble_table(
     conditions = groupby(predictions, key=lambda model: [model.run[key] for key in CONDITION])
     for _, members in conditions:
         rows += ensemble_rows(list(members), bins, resamples)
-    rows += (row for document in corrupted for row in document["measures"])
+    for document, shares in corrupted:
+        if document["corruptions"]:
+            origin = {**document["run"], "view": "clean", "seconds": document["seconds"]}
+            rows.append(origin | measure_corrupted(shares, document["corruptions"], resamples))
     table = pd.DataFrame(rows, columns=COLUMNS)
     order = table[list(CONDITION)].drop_duplicates()
     return order.merge(table, on=list(CONDITION))
@@ -108,6 +113,24 @@ def score(measure: str, model: Predictions, bins: int) -> tuple[float, np.ndarra
     parts = np.zeros((len(index), bins))
     parts[np.arange(len(index)), index] = confidence - correct
     return expected_calibration_error(model.logits, model.labels, bins), parts
+
+
+def measure_corrupted(
+    shares: np.ndarray, rows: Sequence[dict[str, Any]], resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Return corruption accuracy in percent, as columns of a row of `ensemble_table`.
+
+    The error of the gain is that of images, each counted with all of its corrupted copies.
+
+    Args:
+        shares: see `corrupted_ensembles.corrupted_hits`.
+        rows: those of the ensemble.
+        resamples: of the bootstrap.
+    """
+    named = mean_corruption_accuracy(rows)
+    values = 100 * shares.mean(axis=1)
+    row = compared(values, 100 * shares[..., None], named.unit, True, resamples)
+    return {"measure": named.measure, **row}
 
 
 def compared(

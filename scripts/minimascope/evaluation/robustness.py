@@ -3,23 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from ..data.corruptions.copies import CorruptedImages
 from ..measurement import Measurement
-
-
-def severity_row(corrupted: CorruptedImages, severity: int, hits: torch.Tensor) -> dict[str, Any]:
-    """Return corruption, severity, accuracy as a fraction, n and origin.
-
-    Args:
-        corrupted: the copies.
-        severity: of those that were predicted.
-        hits: which of the images [n] are predicted right.
-    """
-    cell = {"corruption": corrupted.corruption, "severity": severity}
-    score = {"accuracy": hits.double().mean().item(), "n": len(hits)}
-    return {**cell, **score, "origin": corrupted.origin}
 
 
 def mean_corruption_accuracy(rows: Sequence[dict[str, Any]]) -> Measurement:

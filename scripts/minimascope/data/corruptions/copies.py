@@ -1,6 +1,6 @@
 """Corrupted copies of a test split: one file for each kind of corruption, with all severities."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -63,10 +63,6 @@ class CorruptedImages:
     labels: torch.Tensor
     origin: str
     note: str | None = ""
-
-    def cells(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield (severity, images [n, channels, height, width])."""
-        yield from zip(self.severities, self.images, strict=True)
 
 
 def save_corrupted(
