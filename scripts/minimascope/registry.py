@@ -130,7 +130,7 @@ class Family(Component):
 
 
 def _perturbation_passes(settings: Mapping[str, Any]) -> int:
-    passes = settings["samples"] * (3 if settings["published"] else 1)
+    passes = settings["samples"] + (2 * settings["published_samples"]) * settings["published"]
     adaptive = settings["adaptive"]
     return passes + (adaptive["samples"] + 3 * adaptive["steps"] if adaptive else 0)
 
@@ -149,8 +149,7 @@ def _landscape_passes(settings: Mapping[str, Any]) -> int:
 SHARPNESS = {
     "forward": Family(
         "sharpness.forward:measure",
-        # Layer by layer, clean and as published.
-        passes=lambda settings: 10,
+        passes=lambda settings: 1 + settings["published"],
         gives=(
             "fisher_rao_norm",
             "relative_flatness",
