@@ -8,13 +8,11 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from minimascope.errors import InputError
-from minimascope.evaluation.calibration import expected_calibration_error_published
-from minimascope.evaluation.metrics import (
-    SCORES,
-    expected_calibration_error,
-    probabilities,
+from minimascope.evaluation.calibration import (
+    expected_calibration_error_published,
     reliability_bins,
 )
+from minimascope.evaluation.metrics import SCORES, expected_calibration_error, probabilities
 
 accuracy, negative_log_likelihood, brier_score = SCORES.values()
 ece, published_ece, bins_of = (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from table_frames import condition_rows, measure_rows, pair_rows, read_again
 
 from minimascope.analysis.render import html, markdown
@@ -16,6 +17,7 @@ from minimascope.analysis.statistics import (
     NO_BASELINE,
     bootstrap_interval,
     comparison,
+    holm,
     paired_differences,
     rank_biserial,
     signed_rank,
@@ -153,6 +155,13 @@ def test_rows_hold_the_numbers_of_numpy_and_scipy():
     assert row["p_value"] == pytest.approx(stats.wilcoxon(noise, baseline).pvalue) == 2**-6
     assert (row["n"], row["tests"], row["smallest_p"]) == (7, 2, 2**-6)
     assert (row["rank_biserial"], row["level"], row["unit"]) == (1, 0.95, "fraction")
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holms_correction_equals_that_of_statsmodels(p_values):
+    p_values = np.array(p_values)
+    expected = multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
 
 
 def test_p_values_of_a_measure_are_corrected_by_holms_plain_loop():

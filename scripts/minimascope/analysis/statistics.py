@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from .measure_names import describe, measures_of
 from .model_table import require
@@ -127,6 +126,18 @@ def signed_rank(differences: np.ndarray) -> tuple[float, str]:
     return float(found.pvalue), "exact" if exact else "normal approximation"
 
 
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Return p-values [n] corrected for their number by Holm's step-down procedure (1979).
+
+    The k-th smallest of n is multiplied by n - k + 1; none is below a smaller one, or above 1.
+    """
+    order = p_values.argsort()
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(factors * p_values[order]).clip(max=1)
+    return adjusted
+
+
 def statistics(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
     """Return each condition compared with its baseline by each measure, paired by seed.
 
@@ -151,7 +162,7 @@ def statistics(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
             found = pd.DataFrame(_comparisons(of_measure, baselines))
             if len(found):
                 tested = found["p_value"].dropna()
-                adjusted = pd.Series(multipletests(tested, method="holm")[1], tested.index)
+                adjusted = pd.Series(holm(tested.to_numpy()), tested.index)
                 found = found.assign(p_holm=adjusted, tests=len(tested), measure=measure)
                 rows.append(found.assign(dataset=dataset, network=network))
     return pd.concat(rows)[COLUMNS] if rows else pd.DataFrame(columns=COLUMNS)

@@ -5,11 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
 from ..measurement import Measurement
-from .metrics import check_bins, checked, expected_calibration_error, reliability_bins
+from .metrics import binned, check_bins, checked, edges, expected_calibration_error
 from .predictions import Predictions
 
 
@@ -23,11 +24,33 @@ def expected_calibration_error_published(logits: ArrayLike, labels: ArrayLike, b
     check_bins(bins)
     probabilities = special.softmax(logits.astype(np.float32), axis=1)
     confidence = probabilities.max(axis=1)
-    edges = np.linspace(0, 1, bins + 1, dtype=np.float32)
-    index = np.searchsorted(edges, confidence, side="right") - 1
+    limits = np.linspace(0, 1, bins + 1, dtype=np.float32)
+    index = np.searchsorted(limits, confidence, side="right") - 1
     correct = probabilities.argmax(axis=1) == labels
     excess = np.bincount(index, weights=correct - confidence)
     return float(np.abs(excess).sum() / len(labels))
+
+
+def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> pd.DataFrame:
+    """Return how often samples of about the same confidence are right: a reliability diagram.
+
+    Returns:
+        A row per bin, with columns ``bin_lower``, ``bin_upper`` (equal-width bins
+        [lower, upper) over [0, 1], the last one closed), ``count`` (samples), ``confidence``
+        and ``accuracy`` (means over the samples of the bin, NaN where there is none).
+    """
+    counts, confidences, correct = binned(logits, labels, bins)
+    limits = edges(bins)
+    filled = np.where(counts > 0, counts, np.nan)
+    return pd.DataFrame(
+        {
+            "bin_lower": limits[:-1],
+            "bin_upper": limits[1:],
+            "count": counts,
+            "confidence": confidences / filled,
+            "accuracy": correct / filled,
+        }
+    )
 
 
 def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
@@ -113,34 +112,12 @@ SCORES = {
 def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int) -> float:
     """Return the expected calibration error (Guo et al. 2017, eq. 3), from 0 to 1.
 
-    The confidence of a sample is its largest probability. With equal-width bins of confidence
-    as in `reliability_bins`, the error is the mean over samples of |accuracy - confidence| of
-    their bin (L1).
+    The confidence of a sample is its largest probability. With equal-width bins of confidence as in
+    `calibration.reliability_bins`, the error is the mean over samples of |accuracy - confidence|
+    of their bin (L1).
     """
-    counts, confidences, correct = _binned(logits, labels, bins)
+    counts, confidences, correct = binned(logits, labels, bins)
     return float(np.abs(correct - confidences).sum() / counts.sum())
-
-
-def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> pd.DataFrame:
-    """Return how often samples of about the same confidence are right: a reliability diagram.
-
-    Returns:
-        A row per bin, with columns ``bin_lower``, ``bin_upper`` (equal-width bins
-        [lower, upper) over [0, 1], the last one closed), ``count`` (samples), ``confidence``
-        and ``accuracy`` (means over the samples of the bin, NaN where there is none).
-    """
-    counts, confidences, correct = _binned(logits, labels, bins)
-    edges = _edges(bins)
-    filled = np.where(counts > 0, counts, np.nan)
-    return pd.DataFrame(
-        {
-            "bin_lower": edges[:-1],
-            "bin_upper": edges[1:],
-            "count": counts,
-            "confidence": confidences / filled,
-            "accuracy": correct / filled,
-        }
-    )
 
 
 def calibration_of_samples(
@@ -150,7 +127,7 @@ def calibration_of_samples(
     logits, labels = checked(logits, labels)
     check_bins(bins)
     confidence = special.softmax(logits, axis=1).max(axis=1)
-    index = np.searchsorted(_edges(bins), confidence, side="right") - 1
+    index = np.searchsorted(edges(bins), confidence, side="right") - 1
     return np.minimum(index, bins - 1), confidence, logits.argmax(axis=1) == labels
 
 
@@ -160,7 +137,7 @@ def check_bins(bins: int) -> None:
         raise InputError(f"bins: {bins!r}; give a whole number from 1")
 
 
-def _binned(
+def binned(
     logits: ArrayLike, labels: ArrayLike, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each bin the samples, the sum of their confidences and those that are right."""
@@ -172,6 +149,7 @@ def _binned(
     )
 
 
-def _edges(bins: int) -> np.ndarray:
+def edges(bins: int) -> np.ndarray:
+    """Return the limits [bins + 1] of equally wide bins of confidence."""
     # Not linspace: 1/3 of equal logits has to be the very number that 5/15 is.
     return np.arange(bins + 1) / bins

@@ -6,12 +6,10 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from plotly.offline import get_plotlyjs
 
 from ..analysis.collect import PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
-from ..plots.interactive import surfaces_figure
 from ..registry import TABLES
 from .contents import sections
 from .page import Files, render
@@ -69,7 +67,7 @@ def study_report(
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
         configuration=yaml.safe_dump(config, allow_unicode=True),
-        plotly=get_plotlyjs() if files.surfaces else "",
+        plotly=_plotly() if files.surfaces else "",
     )
 
 
@@ -87,9 +85,19 @@ def _read(paths: Mapping[str, str], name: str, columns: Sequence[str]) -> pd.Dat
     return pd.read_csv(paths[name]) if name in paths else pd.DataFrame(columns=columns)
 
 
+def _plotly() -> str:
+    """Return plotly's own code, which only surfaces need."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
 def _surfaces(names: Sequence[str], paths: Mapping[str, str]) -> dict[str, str]:
     """Return the interactive figures as JSON, by their names."""
     if not names:
         return {}
+    # Here, since loading it takes as long as a report without surfaces.
+    from ..plots.interactive import surfaces_figure
+
     landscape = pd.read_csv(paths["landscape"])
     return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}
