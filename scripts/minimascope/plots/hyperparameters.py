@@ -21,6 +21,7 @@ from .models import (
 )
 from .style import (
     HALF_PAGE,
+    align_labels,
     label_height,
     new_figure,
     notice,
@@ -71,7 +72,7 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
     for axes, (factor, levels) in zip(grid[-1], factors.items(), strict=True):
         rotate_labels(axes, levels.values())
         axes.set_xlabel(FACTORS[factor])
-    figure.align_labels()
+    align_labels(figure)
     return figure
 
 

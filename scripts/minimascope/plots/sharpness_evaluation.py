@@ -14,6 +14,7 @@ from ..analysis.tables import at_minima
 from ..errors import InputError
 from .style import (
     ConditionStyle,
+    align_labels,
     condition_handles,
     condition_styles,
     number,
@@ -64,7 +65,7 @@ def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
         axes.set_xlabel(textwrap.fill(x_name.axis_label, 20))
         axes.set_ylabel(textwrap.fill(y_name.axis_label, 20))
         axes.label_outer()
-    figure.align_labels()
+    align_labels(figure)
     return figure
 
 

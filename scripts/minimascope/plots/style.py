@@ -247,6 +247,13 @@ def rotate_labels(axes: Axes, labels: Iterable[str]) -> None:
     axes.set_xlim(-0.6, len(labels) - 0.4)
 
 
+def align_labels(figure: Figure) -> None:
+    """Align the labels of panels, where they show any: the others would only take time."""
+    for axis, align in (("xaxis", figure.align_xlabels), ("yaxis", figure.align_ylabels)):
+        labels = [(axes, getattr(axes, axis).label) for axes in figure.axes]
+        align([axes for axes, label in labels if label.get_text() and label.get_visible()])
+
+
 def label_height(labels: Iterable[str]) -> float:
     """Return about how many inches the longest label needs when it stands upright."""
     return 0.075 * max(map(len, labels))

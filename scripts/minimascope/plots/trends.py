@@ -15,6 +15,7 @@ from ..analysis.trends import LOG
 from .models import measure_label
 from .style import (
     ConditionStyle,
+    align_labels,
     condition_handles,
     condition_styles,
     notice,
@@ -65,7 +66,7 @@ def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figu
         _draw(axes, points, rows[here], (measure, evaluation), styles)
         axes.set(xlabel=measure_label(measure, 26), ylabel=measure_label(evaluation, 22))
         axes.label_outer()
-    figure.align_labels()
+    align_labels(figure)
     return figure
 
 
