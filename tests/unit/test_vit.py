@@ -82,9 +82,10 @@ def test_temperatures_start_at_the_root_of_the_head_dimension():
     assert [value.item() for value in temperatures] == [4.0] * 6
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("spec", [SMALL, OBLONG, TINY])
-def test_vit_is_the_pre_norm_transformer_of_its_definition(spec):
-    model = randomise(build(spec)).double()
+def test_vit_is_the_pre_norm_transformer_of_its_definition(spec, training):
+    model = randomise(build(spec)).double().train(training)
     state = numpy_state(model)
     inputs = torch.randn(2, spec.channels, *spec.input_size, dtype=torch.float64)
     with torch.no_grad():
