@@ -189,7 +189,7 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     right = np.zeros((4, 30))
     cells = {}
     for corrupted in copies:
-        for severity, images in corrupted.cells():
+        for severity, images in zip(corrupted.severities, corrupted.images, strict=True):
             count = 0
             for i, image in enumerate(images):
                 p = [special.softmax(m(image[None]).detach().numpy()[0]) for m in models]

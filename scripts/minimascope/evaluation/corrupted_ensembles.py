@@ -11,7 +11,7 @@ from ..data.corruptions.copies import CorruptedImages
 from ..errors import InputError
 from .ensembles import RESAMPLES, compared
 from .predict import predict
-from .robustness import mean_corruption_accuracy, severity_row
+from .robustness import mean_corruption_accuracy, severity_rows
 
 
 @torch.no_grad()
@@ -40,18 +40,22 @@ def corrupted_hits(
                 " delete the corrupted sets and run again"
             )
         labels = corrupted.labels
-        for severity, images in corrupted.cells():
-            hits = _hits(models, images.to(device), labels.to(device))
-            total = total + hits
-            rows.append(severity_row(corrupted, severity, hits[0]))
+        images = corrupted.images.to(device)
+        guesses = _guesses(models, images.flatten(0, 1)).unflatten(1, images.shape[:2])
+        hits = guesses == labels.to(device)
+        total = total + hits.double().sum(1)
+        rows += severity_rows(corrupted, hits[0])
     return (total / len(rows)).cpu().numpy(), rows
 
 
-def _hits(models: Sequence[nn.Module], images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    logits = torch.stack([predict(model, images) for model in models])
-    together = logits.double().softmax(dim=2).mean(dim=0)
-    guesses = torch.cat([together.argmax(1)[None], logits.argmax(2)])
-    return (guesses == labels).double()
+def _guesses(models: Sequence[nn.Module], images: torch.Tensor) -> torch.Tensor:
+    """Return the classes that the ensemble (first) and each model see in images [n, …]."""
+    together, guesses = 0, []
+    for model in models:
+        logits = predict(model, images)
+        together = together + logits.double().softmax(1)
+        guesses.append(logits.argmax(1))
+    return torch.stack([together.argmax(1), *guesses])
 
 
 def measure_corrupted(

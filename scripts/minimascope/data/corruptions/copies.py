@@ -1,6 +1,5 @@
 """Corrupted copies of a test split: one file for each corruption, with all its severities."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -63,10 +62,6 @@ class CorruptedImages:
     labels: torch.Tensor
     origin: str
     note: str | None = ""
-
-    def cells(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield (severity, images [n, channels, height, width])."""
-        yield from zip(self.severities, self.images, strict=True)
 
 
 def save_corrupted(path: str | PathLike, corrupted: CorruptedImages, **metadata: Any) -> None:
