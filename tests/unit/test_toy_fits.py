@@ -11,15 +11,14 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
 from minimascope.errors import InputError
 from minimascope.registry import TOY_FUNCTIONS
-from minimascope.toy import fits as fits_module
 from minimascope.toy import networks
 from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces
 from minimascope.toy.functions import FUNCTIONS
 from minimascope.toy.measure import losses_of
 from minimascope.toy.networks import (
+    Backpropagation,
     activation_memory,
     initial_parameters,
-    losses_and_gradients,
     outputs,
     perceptron,
     width_of,
@@ -97,13 +96,15 @@ def test_losses_and_gradients_of_many_networks_are_those_of_each_alone(
     # All activations of this one are 0, where ReLU has no derivative but torch's.
     together[0] = 0
     assert width_of(together) == width
-    memory = activation_memory(together, 17)
-    losses, gradients = losses_and_gradients(together, *data, memory)
-    expected_losses, expected_gradients = single_losses_and_gradients(together, *data, width)
-    torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradients, expected_gradients, rtol=1e-10, atol=1e-10)
-    found = outputs(together, data[0], memory)
-    torch.testing.assert_close((found - data[1]).square().mean(1), losses, rtol=1e-12, atol=0)
+    backpropagation = Backpropagation(together, *data)
+    for _ in range(2):
+        losses = backpropagation.step()
+        expected_losses, expected = single_losses_and_gradients(together, *data, width)
+        torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=0)
+        torch.testing.assert_close(backpropagation.gradients, expected, rtol=1e-10, atol=1e-10)
+        found = outputs(together, data[0], activation_memory(together, 17))
+        torch.testing.assert_close((found - data[1]).square().mean(1), losses, rtol=1e-12, atol=0)
+        together += 0.1
 
 
 DEVICES = [
@@ -118,9 +119,10 @@ def test_gradients_in_float32_are_those_in_float64_but_for_rounding(device: str)
     exact = all_samples(PROBLEMS, "train", 5000, torch.float64)
     _, expected = single_losses_and_gradients(initial.double(), *exact, 64)
     parameters, points, values = (t.to(device, torch.float32) for t in (initial, *exact))
-    memory = activation_memory(parameters, 5000)
+    backpropagation = Backpropagation(parameters, points, values)
     with precision("fp32", torch.device(device)):
-        _, gradients = losses_and_gradients(parameters, points, values, memory)
+        backpropagation.step()
+    gradients = backpropagation.gradients
     assert (gradients.dtype, gradients.device.type) == (torch.float32, device)
     errors = (gradients.cpu().double() - expected).norm(dim=1) / expected.norm(dim=1)
     assert errors.max() < 1e-5
@@ -201,16 +203,16 @@ class KilledError(Exception):
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, steps: int):
     spec = FitSpec(points=20, width=4, lr=0.01, epochs=(1, 100, 260), losses=(100.0, 30.0))
     undisturbed, path = fit(PROBLEMS, spec, CPU), tmp_path / "checkpoint.safetensors"
-    calls, most = 0, steps
+    calls, most, step = 0, steps, Backpropagation.step
 
-    def until_killed(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+    def until_killed(backpropagation: Backpropagation) -> Tensor:
         nonlocal calls
         calls += 1
         if calls > most:
             raise KilledError
-        return losses_and_gradients(*arguments)
+        return step(backpropagation)
 
-    monkeypatch.setattr(fits_module, "losses_and_gradients", until_killed)
+    monkeypatch.setattr(Backpropagation, "step", until_killed)
     with pytest.raises(KilledError):
         fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
     # A checkpoint may be due at each hundredth epoch, and is the first time.

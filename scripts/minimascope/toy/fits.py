@@ -15,12 +15,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointFile, Progress
 from ..errors import InputError
 from ..jobs.progress import progress
-from .networks import (
-    activation_memory,
-    initial_parameters,
-    losses_and_gradients,
-    networks_at_once,
-)
+from .networks import Backpropagation, initial_parameters, networks_at_once
 from .problems import Problem, all_samples
 
 # Steps between two looks at whether a checkpoint is due, and at whether all losses are finite.
@@ -131,14 +126,14 @@ def fit(
     initial = [initial_parameters(spec.width, problem.seed) for problem in wanted]
     fits = Fits(torch.stack(initial).to(device, dtype), spec)
     optimizer = torch.optim.Adam(fits.parameters(), lr=spec.lr, fused=True)
-    parameters = fits.parameters_of_all
-    memory = activation_memory(parameters, spec.points)
+    backpropagation = Backpropagation(fits.parameters_of_all, points, values)
+    fits.parameters_of_all.grad = backpropagation.gradients
     done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
     last = spec.epochs[-1]
     for epoch in progress(range(done, last + 1), "fits", "epoch", done):
         if epoch % STEPS_BETWEEN_CHECKPOINTS == 0 and checkpoint and epoch > done:
             checkpoint.save_if_cheap(fits, optimizer, Progress(epoch))
-        losses, parameters.grad = losses_and_gradients(parameters, points, values, memory)
+        losses = backpropagation.step()
         if epoch in spec.epochs or epoch % STEPS_BETWEEN_CHECKPOINTS == 0:
             _check_finite(losses, wanted, epoch)
         _keep(fits, losses, spec, epoch)
