@@ -8,14 +8,17 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from minimascope.checkpoints import CheckpointFile
+from minimascope.devices import precision
 from minimascope.errors import InputError
 from minimascope.registry import TOY_FUNCTIONS
-from minimascope.toy import fits as fits_module
+from minimascope.toy import networks
 from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces
 from minimascope.toy.functions import FUNCTIONS
+from minimascope.toy.measure import losses_of
 from minimascope.toy.networks import (
+    Backpropagation,
+    activation_memory,
     initial_parameters,
-    mean_squared_errors,
     outputs,
     perceptron,
     width_of,
@@ -66,24 +69,63 @@ def test_the_seeds_of_a_function_come_one_after_another():
     assert PROBLEMS[:3] == [Problem("sphere", 0), Problem("sphere", 1), Problem("booth", 0)]
 
 
+def single_losses_and_gradients(
+    parameters: Tensor, points: Tensor, values: Tensor, width: int
+) -> tuple[Tensor, Tensor]:
+    """The same of each network alone, by torch's layers and automatic differentiation."""
+    losses, gradients = [], []
+    for vector, inputs, labels in zip(parameters, points, values, strict=True):
+        network = network_of(vector, width)
+        losses.append(nn.functional.mse_loss(network(inputs)[:, 0], labels))
+        of_layers = torch.autograd.grad(losses[-1], list(network.parameters()))
+        gradients.append(parameters_to_vector(of_layers))
+    return torch.stack(losses).detach(), torch.stack(gradients)
+
+
+# Networks × points that are computed at once: all 17 points of 6 networks, 5 of them, or one.
+@pytest.mark.parametrize("at_once", [1000, 30, 1])
 @pytest.mark.parametrize("width", [1, 4, 64])
-def test_losses_and_gradients_of_many_networks_are_those_of_each_alone(width):
-    points, values = all_samples(PROBLEMS, "train", 17, torch.float64)
+def test_losses_and_gradients_of_many_networks_are_those_of_each_alone(
+    monkeypatch, at_once: int, width: int
+):
+    monkeypatch.setitem(networks.AT_ONCE, "cpu", at_once)
+    data = all_samples(PROBLEMS, "train", 17, torch.float64)
     draws = torch.Generator().manual_seed(1)
     count = sum(p.numel() for p in perceptron(width).parameters())
     together = torch.randn(len(PROBLEMS), count, dtype=torch.float64, generator=draws)
+    # All activations of this one are 0, where ReLU has no derivative but torch's.
+    together[0] = 0
     assert width_of(together) == width
-    together.requires_grad_()
-    losses = mean_squared_errors(together, points, values)
-    (gradients,) = torch.autograd.grad(losses.sum(), together)
-    for index in range(len(PROBLEMS)):
-        network = network_of(together[index].detach(), width)
-        single = network(points[index])[:, 0]
-        torch.testing.assert_close(outputs(together, points)[index], single)
-        loss = nn.functional.mse_loss(single, values[index])
-        gradient = parameters_to_vector(torch.autograd.grad(loss, list(network.parameters())))
-        torch.testing.assert_close(losses[index], loss, rtol=1e-12, atol=0)
-        torch.testing.assert_close(gradients[index], gradient, rtol=1e-10, atol=1e-10)
+    backpropagation = Backpropagation(together, *data)
+    for _ in range(2):
+        losses = backpropagation.step()
+        expected_losses, expected = single_losses_and_gradients(together, *data, width)
+        torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=0)
+        torch.testing.assert_close(backpropagation.gradients, expected, rtol=1e-10, atol=1e-10)
+        found = outputs(together, data[0], activation_memory(together, 17))
+        torch.testing.assert_close((found - data[1]).square().mean(1), losses, rtol=1e-12, atol=0)
+        together += 0.1
+
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_gradients_in_float32_are_those_in_float64_but_for_rounding(device: str):
+    initial = torch.stack([initial_parameters(64, problem.seed) for problem in PROBLEMS])
+    exact = all_samples(PROBLEMS, "train", 5000, torch.float64)
+    _, expected = single_losses_and_gradients(initial.double(), *exact, 64)
+    parameters, points, values = (t.to(device, torch.float32) for t in (initial, *exact))
+    backpropagation = Backpropagation(parameters, points, values)
+    with precision("fp32", torch.device(device)):
+        backpropagation.step()
+    gradients = backpropagation.gradients
+    assert (gradients.dtype, gradients.device.type) == (torch.float32, device)
+    errors = (gradients.cpu().double() - expected).norm(dim=1) / expected.norm(dim=1)
+    assert errors.max() < 1e-5
 
 
 def test_all_functions_of_a_seed_start_from_the_same_weights_of_torchs_kind():
@@ -132,8 +174,8 @@ def test_a_loss_is_reached_at_the_first_epoch_that_ends_at_or_below_it():
             assert together.copies[row, index].isnan().all() == (not first)
             if first:
                 reached += 1
-                data = all_samples([problem], "train", SPEC.points, torch.float64)
-                assert mean_squared_errors(together.copies[row, index][None], *data) <= target
+                data = samples(problem, "train", SPEC.points)
+                assert losses_of(together.copies[row, index][None], *data) <= target
     assert 0 < reached < len(PROBLEMS) * len(SPEC.losses)
 
 
@@ -161,16 +203,16 @@ class KilledError(Exception):
 def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch, steps: int):
     spec = FitSpec(points=20, width=4, lr=0.01, epochs=(1, 100, 260), losses=(100.0, 30.0))
     undisturbed, path = fit(PROBLEMS, spec, CPU), tmp_path / "checkpoint.safetensors"
-    calls, most = 0, steps
+    calls, most, step = 0, steps, Backpropagation.step
 
-    def until_killed(*arguments: Tensor) -> Tensor:
+    def until_killed(backpropagation: Backpropagation) -> Tensor:
         nonlocal calls
         calls += 1
         if calls > most:
             raise KilledError
-        return mean_squared_errors(*arguments)
+        return step(backpropagation)
 
-    monkeypatch.setattr(fits_module, "mean_squared_errors", until_killed)
+    monkeypatch.setattr(Backpropagation, "step", until_killed)
     with pytest.raises(KilledError):
         fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
     # A checkpoint may be due at each hundredth epoch, and is the first time.

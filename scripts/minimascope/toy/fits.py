@@ -6,7 +6,6 @@ round otherwise than those of one.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointFile, Progress
 from ..errors import InputError
 from ..jobs.progress import progress
-from .networks import initial_parameters, mean_squared_errors, networks_at_once
+from .networks import Backpropagation, initial_parameters, networks_at_once
 from .problems import Problem, all_samples
 
 # Steps between two looks at whether a checkpoint is due, and at whether all losses are finite.
@@ -126,21 +125,19 @@ def fit(
     points, values = all_samples(wanted, "train", spec.points, dtype, device)
     initial = [initial_parameters(spec.width, problem.seed) for problem in wanted]
     fits = Fits(torch.stack(initial).to(device, dtype), spec)
-    fused = {"fused": True} if device.type == "cuda" else {}
-    optimizer = torch.optim.Adam(fits.parameters(), lr=spec.lr, **fused)
+    optimizer = torch.optim.Adam(fits.parameters(), lr=spec.lr, fused=True)
+    backpropagation = Backpropagation(fits.parameters_of_all, points, values)
+    fits.parameters_of_all.grad = backpropagation.gradients
     done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
     last = spec.epochs[-1]
     for epoch in progress(range(done, last + 1), "fits", "epoch", done):
         if epoch % STEPS_BETWEEN_CHECKPOINTS == 0 and checkpoint and epoch > done:
             checkpoint.save_if_cheap(fits, optimizer, Progress(epoch))
-        with torch.no_grad() if epoch == last else nullcontext():
-            losses = mean_squared_errors(fits.parameters_of_all, points, values)
+        losses = backpropagation.step()
         if epoch in spec.epochs or epoch % STEPS_BETWEEN_CHECKPOINTS == 0:
             _check_finite(losses, wanted, epoch)
-        _keep(fits, losses.detach(), spec, epoch)
+        _keep(fits, losses, spec, epoch)
         if epoch < last:
-            optimizer.zero_grad(set_to_none=True)
-            losses.sum().backward()
             optimizer.step()
     if checkpoint:
         checkpoint.save(fits, optimizer, Progress(last))

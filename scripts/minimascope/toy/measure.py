@@ -15,7 +15,7 @@ from ..jobs.progress import progress
 from ..seeding import generator
 from ..sharpness.estimate import Estimate
 from .fits import NOT_REACHED
-from .networks import mean_squared_errors, networks_at_once
+from .networks import activation_memory, networks_at_once, outputs
 from .problems import Problem, all_samples
 
 
@@ -30,13 +30,12 @@ def losses_of(parameters: Tensor, points: Tensor, values: Tensor) -> Tensor:
         points: [n, 2].
         values: [n].
     """
-    size = networks_at_once(len(points), parameters.device)
-    points = points.to(parameters.dtype)
+    parts = parameters.split(networks_at_once(len(points), parameters.device))
+    memory = activation_memory(parts[0], len(points))
+    points, values = points.to(parameters.dtype), values.double()
     losses = [
-        mean_squared_errors(
-            part, points.expand(len(part), -1, -1), values.double().expand(len(part), -1)
-        )
-        for part in parameters.split(size)
+        (outputs(part, points.expand(len(part), -1, -1), memory) - values).square().mean(1)
+        for part in parts
     ]
     return torch.cat(losses)
 
