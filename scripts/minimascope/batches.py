@@ -15,6 +15,9 @@ from .jobs.progress import say
 LARGEST_AREA = {"cuda": 2**22, "cpu": 2**18}
 # The same where a device ran out of memory, as long as this process lives.
 _fitting_area: dict[str, int] = {}
+# Where cuDNN or cuBLAS cannot get the memory that they need, torch raises a plain RuntimeError with
+# one of these texts. cuDNN's can have other causes, too.
+LIBRARIES_WITHOUT_MEMORY = ("unable to find an engine", "CUBLAS_STATUS_ALLOC_FAILED")
 
 Batches = Sequence[tuple[torch.Tensor, ...]]
 Result = TypeVar("Result")
@@ -49,6 +52,7 @@ def in_batches(
 
     Raises:
         InputError: there is no memory for a single input.
+        RuntimeError: not even a single input can be computed, for an unknown reason.
     """
     inputs = tensors[0]
     at_first = size = min(inputs_at_once(inputs, batch_size), len(inputs))
@@ -63,6 +67,9 @@ def in_batches(
                     f"out of memory on {inputs.device} with a single input of shape"
                     f" {tuple(inputs.shape[1:])}; use a GPU with more memory"
                 ) from error
+        except RuntimeError as error:
+            if size <= 1 or not any(text in str(error) for text in LIBRARIES_WITHOUT_MEMORY):
+                raise
         # Here the error is gone, and with it what its frames kept in memory.
         torch.cuda.empty_cache()
         size //= 2

@@ -50,6 +50,7 @@ class Memory:
 
     def __init__(self, room: int):
         self.room = room
+        self.error: RuntimeError = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
         self.room_later, self.later = room, 0
         self.seen: list[int] = []
 
@@ -59,7 +60,7 @@ class Memory:
         self.seen.append(len(arguments[0]))
         room = self.room_later if len(self.seen) >= self.later > 0 else self.room
         if len(arguments[0]) > room:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise self.error
 
 
 @pytest.fixture
@@ -124,6 +125,32 @@ def test_the_smaller_size_is_kept(subject, memory):
     assert tried == [30, 15]
     predict(model, split.inputs)
     assert [size for size in memory.seen if size > 7] == tried
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "GET was unable to find an engine to execute this computation",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_libraries_that_get_no_memory_have_the_batch_halved_too(message, subject, memory):
+    model, split = subject.model, subject.split
+    expected = predict(model, split.inputs)
+    memory.room, memory.error = 7, RuntimeError(message)
+    torch.testing.assert_close(predict(model, split.inputs), expected)
+    # With a single input left, memory may not be the reason, so the error stays what it was.
+    memory.room = 0
+    with pytest.raises(RuntimeError) as raised:
+        predict(model, split.inputs)
+    assert raised.value is memory.error
+
+
+def test_other_errors_are_raised_at_once(subject, memory):
+    memory.room, memory.error = 7, RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        predict(subject.model, subject.split.inputs)
+    assert memory.seen == [SAMPLES]
 
 
 def test_no_room_for_a_single_input_is_one_clear_line(subject, memory):
