@@ -270,6 +270,13 @@ def test_rules_that_never_ran_count_as_the_median_and_are_no_basis_for_most_of_t
     assert pace.time_left(610) == f"about {(600 + 30 + 2 * 30) / 60:.0f} min left"
 
 
+def test_nothing_is_said_of_the_time_left_where_nothing_is_left():
+    pace = Pace(Counter(train=1), earlier={"train": 5.0})
+    pace.begin(0, "train", now=0)
+    pace.finish(0, now=100)
+    assert pace.time_left(100) == ""
+
+
 def test_durations_have_two_of_their_unit_at_least():
     seconds = [0.4, 119, 120, 7199, 7200]
     assert list(map(duration, seconds)) == ["0 s", "119 s", "2 min", "120 min", "2 h"]

@@ -56,11 +56,12 @@ class Pace:
         elapsed = [(rule, now - began) for rule, began in self.running.values()]
         for rule, time in elapsed:
             work[rule] -= min(time, seconds[rule])
-        if 2 * sum(work[rule] for rule in work if rule in known) < sum(work.values()):
+        total = sum(work.values())
+        if not total or 2 * sum(work[rule] for rule in work if rule in known) < total:
             return ""
         spent = sum(map(sum, self.finished.values())) + sum(time for _, time in elapsed)
         at_once = spent / (now - self.began)
-        return f"about {duration(sum(work.values()) / at_once)} left"
+        return f"about {duration(total / at_once)} left"
 
 
 def duration(seconds: float) -> str:
