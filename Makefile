@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 TOOL := PYTHONPATH=scripts $(BIN)/python tools
 SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+# With a screen of the workflow's own (scripts/minimascope/jobs/screen.py) instead of Snakemake's.
+SHOWN := MINIMASCOPE_SCREEN=1 $(SNAKEMAKE)
 LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 # On a cluster these would limit all jobs together; the profile has limits of its own.
 WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
@@ -31,13 +33,11 @@ run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a clu
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	@# Made before the first study, since two studies that make it at the same time lock each other out.
-	@test -d results/print || $(SNAKEMAKE) $(WHERE) -- print
-	$(SNAKEMAKE) $(WHERE)
-	@cat $$(ls results/$(NAME)/tables/main.md results/$(NAME)/tables/toy_fits.md 2>/dev/null)
-	@echo "Report: results/$(NAME)/report.html"
+	@test -d results/print || $(SHOWN) $(WHERE) -- print
+	@$(SHOWN) $(WHERE)
 
 report: check ## make the report, and what it still needs
-	$(SNAKEMAKE) $(WHERE) -- results/$(NAME)/report.html
+	@$(SHOWN) $(WHERE) -- results/$(NAME)/report.html
 
 unlock: check ## remove the locks that killed runs have left in this folder
 	@mkdir -p .snakemake
@@ -46,8 +46,8 @@ unlock: check ## remove the locks that killed runs have left in this folder
 check: $(READY) ## check the study, before Snakemake reads it
 	@$(TOOL)/check_study.py $(STUDY) > /dev/null
 
-dry-run: check ## list the jobs that a run would start
-	$(SNAKEMAKE) $(WHERE) --dry-run
+dry-run: check ## count the jobs of each rule that a run would start
+	@$(SHOWN) $(WHERE) --dry-run --quiet rules progress
 
 explain: check ## say in one screen why each job of a run would start
 	@$(TOOL)/explain.py $(STUDY)

@@ -29,6 +29,7 @@ from minimascope.errors import InputError
 from minimascope.jobs.code_version import code_version
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text
+from minimascope.jobs.screen import Shown, show
 from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
@@ -50,9 +51,6 @@ def told_in_one_line(place: str = "error") -> Iterator[None]:
         raise SystemExit(f"{place}: {error}") from None
 
 
-# Another workflow that uses this one as a module has a screen of its own.
-if workflow.modifier.is_main_snakefile():
-    logger.addHandler(KilledJobs())
 with told_in_one_line():
     # Snakemake keeps its own records here, and would end with a traceback.
     check_folder(".")
@@ -100,6 +98,15 @@ def log_of(rule: str, wildcards: str = "all") -> str:
 def benchmark_of(rule: str, wildcards: str = "all") -> str:
     """The benchmark (seconds, memory) of a rule, with the wildcards of its output."""
     return results(f"benchmarks/{rule}/{wildcards}.tsv")
+
+
+# Another workflow that uses this one as a module has a screen of its own.
+if workflow.modifier.is_main_snakefile():
+    # Where the Makefile calls Snakemake; whoever calls it sees what Snakemake shows.
+    if "MINIMASCOPE_SCREEN" in os.environ and workflow.is_main_process:
+        main_tables = [results(f"tables/{name}.md") for name in ("main", "toy_fits")]
+        show(workflow, Shown(STUDY.name, results("logs"), main_tables, results("report.html")))
+    logger.addHandler(KilledJobs())
 
 
 def growing(**amounts: int) -> dict[str, Callable]:

@@ -1,0 +1,105 @@
+"""`make run` and its like, from the Makefile through Snakemake to what a person reads."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_study import ROOT, STUDY, Project, copy_workflow
+
+pytestmark = pytest.mark.workflow
+
+PROFILE = "Using workflow specific profile profiles/default for setting default command line"
+WIDTH = 80
+
+
+@pytest.fixture
+def made(copied: Project) -> Project:
+    """The finished study in a checkout of its own, where make can be called."""
+    copy_workflow(copied.folder)
+    shutil.copytree(ROOT / "tools", copied.folder / "tools")
+    shutil.copy(ROOT / "Makefile", copied.folder)
+    return Project(copied.folder, copied.folder)
+
+
+def make(project: Project, target: str, code: int = 0) -> list[str]:
+    """Call make with this test's own Python; return the lines that it printed."""
+    result = subprocess.run(
+        [
+            *("make", target, f"BIN={Path(sys.executable).parent}", "READY=Makefile", "CORES=2"),
+            f"STUDY={project.study_file(STUDY, 'small')}",
+        ],
+        cwd=project.folder,
+        env={**os.environ, "COLUMNS": str(WIDTH)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == code, result.stdout
+    assert "\r" not in result.stdout
+    first, *lines = result.stdout.splitlines()
+    # What Snakemake prints before it reads a workflow.
+    assert first.startswith(PROFILE)
+    return lines
+
+
+def log_of_snakemake(project: Project) -> str:
+    return max((project.folder / ".snakemake" / "log").iterdir()).read_text(encoding="utf-8")
+
+
+def test_a_finished_study_told_again_is_one_line_and_its_report(made: Project):
+    size = made.plan(STUDY).size
+    assert make(made, "run") == [
+        f"Nothing to do: all {size} jobs of small are done",
+        "Report: results/small/report.html",
+    ]
+
+
+def test_a_run_tells_its_jobs_shows_the_main_table_and_ends_with_the_report(made: Project):
+    made.results("tables/main.md").unlink()
+    size = made.plan(STUDY).size
+    head, *rules = make(made, "dry-run")
+    assert head.startswith(f"Study small: 2 of {size} jobs would run")
+    assert list(map(str.split, rules)) == [["1", "table_main"], ["1", "report"]]
+    first, table, report, done, *shown = make(made, "run")
+    assert first == f"Study small: 2 of {size} jobs to do; logs in results/small/logs"
+    assert table[7:] == "0 of 2    0%  Table: main"
+    assert report[7:].startswith("1 of 2   50%  Report: one page of everything (about ")
+    assert done.startswith("2 jobs done in ")
+    assert shown[-1] == "Report: results/small/report.html"
+    assert max(map(len, shown)) <= WIDTH
+    assert {"Condition", "baseline", "baseline_sam"} <= {line.split(" ")[0] for line in shown}
+    log = log_of_snakemake(made)
+    assert "Reason: Missing output files: results/small/tables/main.md" in log
+    assert "3 of 3 steps (100%) done" in log
+
+
+def test_a_run_that_fails_ends_with_the_job_and_its_log(made: Project):
+    made.results("tables/main.md").unlink()
+    made.results("report.html").unlink()
+    summary = made.results("tables/summary.csv")
+    lines = summary.read_text(encoding="utf-8").splitlines()
+    age = summary.stat()
+    summary.write_text("\n".join([lines[0].replace("condition", "other"), *lines[1:]]) + "\n")
+    # As old as it was: nothing else is made again.
+    os.utime(summary, ns=(age.st_atime_ns, age.st_mtime_ns))
+    lines = make(made, "run", code=2)
+    failed = "Table: main: failed [results/small/logs/table/main.log]"
+    assert f"error: {failed}" in lines
+    assert [line for line in lines if line.startswith("KeyError: ")]
+    start = next(i for i, line in enumerate(lines) if line.startswith("0 of 2 jobs done"))
+    assert lines[start : start + 2] == ["0 of 2 jobs done, 1 failed:", failed]
+    assert lines[start + 2].startswith("Snakemake's log: .snakemake/log/")
+    assert lines[start + 3].startswith("make: *** ")
+    assert "Error in rule table_main:" in log_of_snakemake(made)
+    assert not [line for line in lines if line.startswith("Report:")]
+
+
+def test_what_snakemake_cannot_do_is_told_in_its_words(made: Project):
+    environment = {**os.environ, "MINIMASCOPE_SCREEN": "1"}
+    command = made.command(STUDY, "--", "results/small/nothing.txt")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "MissingRuleException:\nNo rule to produce results/small/nothing.txt" in result.stderr
