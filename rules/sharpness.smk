@@ -28,7 +28,8 @@ for job, families in STUDY.sharpness_jobs.items():
         params:
             **sharpness_params(job),
         message:
-            f"Sharpness ({', '.join(families)}): {{wildcards}}"
+            f"Sharpness ({', '.join(families)}) of {{wildcards.network}}: "
+            f"{{wildcards.condition}}{'' if job == SHARED else ', seed {wildcards.seed}'}"
         script:
             "../scripts/sharpness.py"
 
