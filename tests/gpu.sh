@@ -76,7 +76,8 @@ make_files() { # FOLDER DEVICE STUDY FILE…
         [ "$device" = cuda ] || export CUDA_VISIBLE_DEVICES=
         # Otherwise a graph that cannot be captured would only make training slower.
         export TORCHINDUCTOR_CUDAGRAPH_OR_ERROR=1
-        exec snakemake --snakefile Snakefile --directory "$where" \
+        # What a killed run has locked is nobody else's.
+        exec snakemake --snakefile Snakefile --directory "$where" --nolock \
             --configfile "$FOLDER/$study.yaml" --workflow-profile profiles/default \
             --cores "$(nproc)" --resources gpu="$([ "$device" = cuda ] && echo "$GPUS" || nproc)" \
             -- "${files[@]/#/results/$study/}"

@@ -1,6 +1,9 @@
 """The table of tests/gpu.sh says what differs between two devices."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import gpu_table
@@ -204,3 +207,16 @@ def test_a_run_that_did_not_finish_fails(folder, capsys):
     assert status == 1
     assert found["trained apart"][-1] == "FAILED"
     assert "apart/results/gpu/tables/measures.csv" in found["trained apart"][1]
+
+
+def test_without_a_gpu_nothing_is_tried(tmp_path):
+    folder = tmp_path / "results"
+    environment = os.environ | {
+        "BIN": str(Path(sys.executable).parent),
+        "FOLDER": str(folder),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    script = Path(gpu_table.__file__).with_name("gpu.sh")
+    result = subprocess.run([script], env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (77, "no GPU here: nothing was tried\n")
+    assert not folder.exists()
