@@ -22,12 +22,7 @@ UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE
 # Of a study that is checked: other names could be anything that a shell runs.
 NAME = $(shell $(TOOL)/check_study.py $(STUDY))
 
-# Tests in which torch's compiled kernels do most of the work.
-KERNELS := $(addprefix tests/,$(addsuffix .py,\
-	unit/test_training unit/test_averaging unit/test_training_kernels unit/test_memory_format \
-	unit/test_sharpness_call workflow/test_resume workflow/test_sharpness_suite))
-
-.PHONY: run report compare unlock check test test-avx2 trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run report compare unlock check test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
 run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
@@ -64,10 +59,6 @@ dag: check ## draw the graph of rules as results/<study>/rule_graph.svg
 
 test: $(READY) ## run all tests but the slow trials
 	$(BIN)/python -m pytest --numprocesses $(CORES) -m "not slow"
-
-test-avx2: $(READY) ## run the tests of training again, with the kernels of processors without AVX-512
-	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \
-		$(BIN)/python -m pytest --numprocesses $(CORES) -m "not slow" $(KERNELS)
 
 trials: $(READY) ## run the slow trials: a Slurm cluster, faults, scale
 	$(BIN)/python -m pytest --numprocesses $(CORES) -m slow

@@ -11,6 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .errors import InputError
+from .kernels import KERNELS
 
 # cuBLAS repeats its sums in the same order only with a workspace of one of these forms.
 REPRODUCIBLE_WORKSPACES = (":4096:8", ":16:8")
@@ -26,8 +27,18 @@ def default_device() -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name by which results say where they were computed."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """Return the name by which results say where they were computed.
+
+    Of a CPU it says for which instructions torch's kernels are, and which `KERNELS` a user chose.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    own = [
+        f"{name}={os.environ[name]}"
+        for name, value in KERNELS.items()
+        if os.environ.get(name, value) != value
+    ]
+    return ", ".join([f"cpu {torch.backends.cpu.get_cpu_capability()}", *own])
 
 
 @contextmanager
@@ -104,8 +115,8 @@ def laid_out(
 
     ``contiguous`` does not promise these: where a dimension has size 1, strides can fit both
     formats at once, and it leaves them. One-channel images with strides (h·w, 1, w, 1) then bring
-    all convolutions to their channels-last kernels, which round in another way and, on processors
-    without AVX-512, write outside of their memory (docs/environments.md).
+    all convolutions to their channels-last kernels, which round in another way and, where they are
+    for AVX2, write outside of their memory (docs/environments.md).
     """
     wanted = torch.empty(tensor.shape, device="meta", memory_format=memory_format).stride()
     return tensor if tensor.stride() == wanted else tensor.clone(memory_format=memory_format)
@@ -141,8 +152,8 @@ def _contiguous(value: Any) -> Any:
 def contiguous_convolutions(device: torch.device) -> Iterator[None]:
     """Let convolutions on a CPU be contiguous inside the block, whatever brings them their inputs.
 
-    Channels-last ones are computed wrongly on processors without AVX-512 (`laid_out`). Compiled
-    networks are computed as if they were not compiled: a compiler chooses channels-last by itself.
+    Channels-last ones are computed wrongly by kernels for AVX2 (`laid_out`). Compiled networks are
+    computed as if they were not compiled: a compiler chooses channels-last by itself.
     """
     if device.type != "cpu":
         yield

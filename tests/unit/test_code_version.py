@@ -25,6 +25,7 @@ def version(tmp_path, monkeypatch):
         "minimascope/b/__init__.py": "",
         "minimascope/b/c.py": "def g(x):\n    return x + 1\n",
         "minimascope/d.py": "D = 1\n",
+        "minimascope/kernels.py": "KERNELS = {}\n",
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -63,6 +64,10 @@ def test_comments_documentation_and_formatting_do_not_count(version, name):
 def test_code_of_the_script_and_of_all_it_imports_counts(version, name):
     before = version()
     assert version(**{name: SAME[name] + "\nX = 1\n"}) != before
+
+
+def test_the_choice_of_kernels_counts_for_every_script(version):
+    assert version(**{"minimascope/kernels.py": "KERNELS = {'A': 'b'}\n"}) != version()
 
 
 def test_a_component_counts_where_it_is_named(version):

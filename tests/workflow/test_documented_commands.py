@@ -19,7 +19,7 @@ PLACES = {"…": "config.yaml", "<name>": "digits_sharpness", "STUDY ": "config.
 MENTIONED = {"snakemake --configfile"}
 # Too long for a test, or of the repository itself: make prints what it would do. `make test` and
 # `make trials` are what runs this.
-LONG = {"test", "test-avx2", "trials", "bench", "bench-gpu", "docs", "clean"}
+LONG = {"test", "trials", "bench", "bench-gpu", "docs", "clean"}
 
 
 def commands_of(text: str) -> set[str]:

@@ -52,7 +52,8 @@ def code_version(script: Path, *components: str) -> str:
 @cache
 def _closure(files: frozenset[Path]) -> frozenset[Path]:
     found: set[Path] = set()
-    waiting = set(files)
+    # Whatever imports the library computes with the kernels that it chooses.
+    waiting = {*files, LIBRARY / "kernels.py"}
     while waiting:
         file = waiting.pop()
         found.add(file)
