@@ -1,4 +1,4 @@
-"""Calibration of all models from their stored predictions: one load of torchmetrics for all."""
+"""Calibration of all models from their stored predictions."""
 
 import pandas as pd
 

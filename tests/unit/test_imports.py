@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-# What computes with tensors, and torchmetrics in `calibrate`; every other job does without.
+# What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "train", "evaluate", "corrupted_ensemble"),
-    *("sharpness", "interpolate", "toy_fits", "toy_sharpness", "calibrate"),
+    *("sharpness", "interpolate", "toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
 import json, sys

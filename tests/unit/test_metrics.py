@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from minimascope.errors import InputError
 from minimascope.evaluation.calibration import expected_calibration_error_published
@@ -129,6 +130,18 @@ def test_the_two_eces_differ_where_the_confidence_is_exactly_one():
     assert definition == pytest.approx((1 + 0.95) / 2 - 1 / 2, rel=1e-12)  # one bin: 0.475
 
 
+# With a scale of 300 most confidences are exactly 1 in float32.
+@pytest.mark.parametrize("bins", [1, 4, 15])
+@pytest.mark.parametrize("scale", [0.3, 3, 300])
+def test_the_published_ece_is_that_of_torchmetrics(scale, bins):
+    logits, labels = example(scale=scale)
+    rounded = torch.from_numpy(logits.astype(np.float32)).softmax(1)
+    assert (scale == 300) == (rounded.max() == 1)
+    expected = multiclass_calibration_error(rounded, torch.from_numpy(labels), 7, bins, "l1")
+    found = expected_calibration_error_published(logits, labels, bins)
+    assert found == pytest.approx(expected.item(), abs=1e-6)
+
+
 def test_the_two_eces_agree_where_no_confidence_is_one():
     logits, labels = example(n=2000)
     assert probabilities(logits).max() < 1 - 1e-6
@@ -186,7 +199,7 @@ def test_logits_and_labels_that_do_not_fit_are_refused(metric, logits, labels, m
         metric(logits, labels)
 
 
-@pytest.mark.parametrize("metric", [ece, bins_of])
+@pytest.mark.parametrize("metric", [ece, published_ece, bins_of])
 @pytest.mark.parametrize("bins", [0, -1, 2.5])
 def test_impossible_numbers_of_bins_are_refused(metric, bins):
     with pytest.raises(InputError, match="bins"):

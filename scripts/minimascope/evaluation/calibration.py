@@ -1,30 +1,33 @@
-"""Rows about the calibration of one model, and its error as the papers have it (torchmetrics)."""
+"""Rows about the calibration of one model, and its error as the papers have it."""
 
 import time
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torchmetrics.functional.classification import multiclass_calibration_error
+from scipy import special
 
 from ..measurement import Measurement
-from .metrics import checked, expected_calibration_error, reliability_bins
+from .metrics import check_bins, checked, expected_calibration_error, reliability_bins
 from .predictions import Predictions
 
 
 def expected_calibration_error_published(logits: ArrayLike, labels: ArrayLike, bins: int) -> float:
-    """Return the calibration error as the papers have it: torchmetrics on float32 probabilities.
+    """Return the calibration error as the papers have it, which is that of torchmetrics 1.9.
 
-    It differs from `expected_calibration_error` by rounding and in one point: torchmetrics gives
-    a confidence of exactly 1, to which the float32 softmax saturates, a bin of its own.
+    It differs from `expected_calibration_error` in two points: probabilities are those of float32,
+    and a confidence of exactly 1, to which their softmax saturates, has a bin of its own.
     """
     logits, labels = checked(logits, labels)
-    probabilities = torch.from_numpy(logits.astype(np.float32)).softmax(dim=1)
-    targets, classes = torch.from_numpy(labels.astype(np.int64)), logits.shape[1]
-    error = multiclass_calibration_error(probabilities, targets, classes, n_bins=bins, norm="l1")
-    return error.item()
+    check_bins(bins)
+    probabilities = special.softmax(logits.astype(np.float32), axis=1)
+    confidence = probabilities.max(axis=1)
+    edges = np.linspace(0, 1, bins + 1, dtype=np.float32)
+    index = np.searchsorted(edges, confidence, side="right") - 1
+    correct = probabilities.argmax(axis=1) == labels
+    excess = np.bincount(index, weights=correct - confidence)
+    return float(np.abs(excess).sum() / len(labels))
 
 
 def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:

@@ -148,11 +148,16 @@ def calibration_of_samples(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each sample the number of its bin, its confidence and whether it is right."""
     logits, labels = checked(logits, labels)
-    if not isinstance(bins, int | np.integer) or bins < 1:
-        raise InputError(f"bins: {bins!r}; give a whole number from 1")
+    check_bins(bins)
     confidence = special.softmax(logits, axis=1).max(axis=1)
     index = np.searchsorted(_edges(bins), confidence, side="right") - 1
     return np.minimum(index, bins - 1), confidence, logits.argmax(axis=1) == labels
+
+
+def check_bins(bins: int) -> None:
+    """Raise InputError unless there can be so many bins of confidence."""
+    if not isinstance(bins, int | np.integer) or bins < 1:
+        raise InputError(f"bins: {bins!r}; give a whole number from 1")
 
 
 def _binned(

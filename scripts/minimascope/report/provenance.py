@@ -9,7 +9,7 @@ import pandas as pd
 from ..errors import InputError
 
 PACKAGES = (
-    *("snakemake", "torch", "torchvision", "torchaudio", "torchmetrics"),
+    *("snakemake", "torch", "torchvision", "torchaudio"),
     *("numpy", "scipy", "statsmodels"),
 )
 
