@@ -208,17 +208,17 @@ def test_a_channel_that_never_varied_gives_a_finite_value():
 
 
 def measured(subject: Subject, **settings) -> dict:
-    found = perturbation.measure(subject, generator(0), dtype="float64", **settings)
+    found = perturbation.measure(subject, generator(0), dtype="float64", samples=2, **settings)
     return {m.measure: m for m in found.measurements}
 
 
 def test_the_floor_of_the_published_value_is_that_without_perturbations():
-    found = measured(Subject(network("vit"), images("vit", 270)), samples=3)
+    found = measured(Subject(network("vit"), images("vit", 270)), published_samples=3)
     published, null = found["sam_sharpness_published"], found["sam_sharpness_null"]
     assert published.noise_floor == null.value > 1e-4  # a smaller last batch
     assert published.protocol == null.protocol == "published"
     assert published.n == 270
-    equal = measured(Subject(network("vit"), images("vit", 40)), samples=3)
+    equal = measured(Subject(network("vit"), images("vit", 40)), published_samples=3)
     assert equal["sam_sharpness_null"].value < 1e-9 < equal["sam_sharpness_published"].value
 
 
@@ -229,7 +229,7 @@ def test_published_values_come_from_a_stream_of_their_own_and_the_originals():
     draws = child(generator(0), "published SAM-sharpness")
     expected, _ = published_sam_sharpness(subject, 0.01, 4, generator=draws)
     for given in (subject, frozen):
-        found = measured(given, radius=0.01, samples=4)["sam_sharpness_published"]
+        found = measured(given, radius=0.01, published_samples=4)["sam_sharpness_published"]
         assert found.value == pytest.approx(expected.mean().item(), rel=1e-12)
         deviation = expected.std().item()
         assert found.standard_error == pytest.approx(deviation / 2, rel=1e-12)

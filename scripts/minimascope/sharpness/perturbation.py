@@ -78,6 +78,7 @@ def measure(
     samples: int = 100,
     dtype: str = "float32",
     published: bool = True,
+    published_samples: int = 20,
     published_share: float = 1.0,
     adaptive: Mapping[str, Any] | None = None,
 ) -> Measured:
@@ -90,6 +91,7 @@ def measure(
         samples: K.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         published: whether to follow the published procedure too, with and without perturbations.
+        published_samples: K of the published procedure.
         published_share: of the data, for the published procedure.
         adaptive: settings of `adaptive_sharpness`, or None to leave it out.
     """
@@ -110,7 +112,7 @@ def measure(
         draws = child(generator, "published share")
         original = subject.originals or subject.split
         part = replace(subject, split=original.drawn(published_share, draws), originals=None)
-        measurements += _published(part, radius, samples, generator)
+        measurements += _published(part, radius, published_samples, generator)
     if adaptive is not None:
         measurements += adaptive_sharpness(subject, generator, **adaptive)
         details["adaptive"] = dict(adaptive)
