@@ -49,5 +49,6 @@ def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]
 
 def reliability_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:
     """Return a row for each bin of a model's reliability diagram."""
-    table = reliability_bins(predictions.logits, predictions.labels, bins)
-    return [{**predictions.run, **row} for row in table.to_dict("records")]
+    found = reliability_bins(predictions.logits, predictions.labels, bins)
+    rows = zip(*found.values(), strict=True)
+    return [predictions.run | dict(zip(found, row, strict=True)) for row in rows]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
@@ -121,26 +120,24 @@ def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, bins: int) 
     return float(np.abs(correct - confidences).sum() / counts.sum())
 
 
-def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> pd.DataFrame:
+def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> dict[str, np.ndarray]:
     """Return how often samples of about the same confidence are right: a reliability diagram.
 
     Returns:
-        A row per bin, with columns ``bin_lower``, ``bin_upper`` (equal-width bins
+        By name, an entry for each bin: ``bin_lower``, ``bin_upper`` (equal-width bins
         [lower, upper) over [0, 1], the last one closed), ``count`` (samples), ``confidence``
         and ``accuracy`` (means over the samples of the bin, NaN where there is none).
     """
     counts, confidences, correct = _binned(logits, labels, bins)
     edges = _edges(bins)
     filled = np.where(counts > 0, counts, np.nan)
-    return pd.DataFrame(
-        {
-            "bin_lower": edges[:-1],
-            "bin_upper": edges[1:],
-            "count": counts,
-            "confidence": confidences / filled,
-            "accuracy": correct / filled,
-        }
-    )
+    return {
+        "bin_lower": edges[:-1],
+        "bin_upper": edges[1:],
+        "count": counts,
+        "confidence": confidences / filled,
+        "accuracy": correct / filled,
+    }
 
 
 def calibration_of_samples(
