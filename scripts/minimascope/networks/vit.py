@@ -81,7 +81,7 @@ class LocalitySelfAttention(nn.Module):
         similarity = (query / self.temperature) @ key.transpose(-2, -1)
         itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
         similarity = similarity.masked_fill(itself, -math.inf)
-        # They round differently, and training keeps to the one that networks were trained with.
+        # They round differently; training keeps the first, so that trained weights stay the same.
         if self.training or tokens.shape[1] > FEW_TOKENS:
             attention = similarity.softmax(dim=-1)
         else:
