@@ -28,7 +28,7 @@ def make(project: Project, target: str, code: int = 0) -> list[str]:
     """Call make with this test's own Python; return the lines that it printed."""
     result = subprocess.run(
         [
-            *("make", target, f"BIN={Path(sys.executable).parent}", "READY=Makefile", "CORES=2"),
+            *("make", target, f"BIN={Path(sys.executable).parent}", "READY=", "CORES=2"),
             f"STUDY={project.study_file(STUDY, 'small')}",
         ],
         cwd=project.folder,
