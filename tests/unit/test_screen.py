@@ -201,6 +201,8 @@ def test_a_dry_run_counts_the_jobs_of_each_rule():
         *("Building DAG of jobs...", "Using shell: /usr/bin/bash", "Select jobs to execute..."),
         *("Conda environments: ignored", "Complete log(s): x", "Elapsed time: 0:00:42"),
         "Job 7 has been submitted with SLURM jobid 12 (log: x).",
+        "Job a5afca06-1094-5baa has been submitted with SLURM jobid 5 (log: x).",
+        "Cleaning up SLURM log files older than 10 day(s).",
     ],
 )
 def test_what_snakemake_says_in_every_run_is_for_its_log(text: str):

@@ -34,7 +34,7 @@ TAIL = 40
 ROUTINE = re.compile(
     "(Assuming unrestricted|Building DAG|Using shell|Group jobs: inactive|Conda environments: ign"
     "|Singularity containers: ign|Select jobs|Complete log|Elapsed time|SLURM run ID"
-    r"|Job \d+ has been submitted|Exiting because a job execution failed)"
+    r"|Cleaning up SLURM log|Job \S+ has been submitted|Exiting because a job execution failed)"
 )
 TOLD = re.compile(r"(returned non-zero exit status \d+|died with <Signals\.\w+: \d+>)\.\s*$")
 # With Ctrl-C, and at the end of a run that did not finish.
