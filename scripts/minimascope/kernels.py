@@ -1,4 +1,4 @@
-"""The same kernels on every x86-64 processor with AVX2, so that all of them round alike."""
+"""The same kernels on every x86-64 processor with AVX2, so that processors of a maker round alike."""
 
 import os
 from collections.abc import MutableMapping
@@ -8,7 +8,7 @@ from pathlib import Path
 KERNELS = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # its convolutions
-    "MKL_CBWR": "COMPATIBLE",  # its linear algebra
+    "MKL_CBWR": "AVX2",  # its linear algebra
     "OPENBLAS_CORETYPE": "Haswell",  # linear algebra of numpy and scipy
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's own kernels
 }

@@ -62,5 +62,5 @@ def test_results_name_the_kernels(monkeypatch):
         monkeypatch.setenv(name, value)
     name = f"cpu {torch.backends.cpu.get_cpu_capability()}"
     assert device_name(CPU) == name
-    monkeypatch.setenv("MKL_CBWR", "AVX2")
-    assert device_name(CPU) == f"{name}, MKL_CBWR=AVX2"
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    assert device_name(CPU) == f"{name}, MKL_CBWR=COMPATIBLE"
