@@ -115,7 +115,7 @@ rule features:
         dataset=one_of(STUDY.recordings),
     conda:
         "../envs/cpu.yaml"
-    threads: 2
+    threads: 1
     resources:
         **growing(mem_mb=16000, runtime=120),
     params:
