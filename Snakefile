@@ -59,8 +59,7 @@ onstart:
 rule all:
     input:
         rules.report.output,
-        rules.print_tables.output,
-        rules.print_figures.output,
+        PRINTED_FILES,
         # Snakemake forgets what a failed job was to make, unless someone asks for it.
         outputs_of(JOBS),
     localrule: True
@@ -69,6 +68,5 @@ rule all:
 # What no study decides: made before by `make run`, so that two studies can run at the same time.
 rule print:
     input:
-        rules.print_tables.output,
-        rules.print_figures.output,
+        PRINTED_FILES,
     localrule: True

@@ -21,20 +21,24 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-CORRUPTIONS = 19
+KINDS = 4
 FIGURES = 12
 DATASET_FIGURES = 4
 PLAIN = """
 DATASETS, NETWORKS = {datasets}, {networks}
 CONDITIONS, SEEDS = {conditions}, {seeds}
 RUN = "{{dataset}}/{{network}}/{{condition}}/seed{{seed}}"
-FAMILIES = ["forward", "perturbation", "hessian", "landscape"]
+FAMILIES = ["perturbation", "hessian", "landscape"]
 
 
 def every_run(pattern):
     return expand(
         pattern, dataset=DATASETS, network=NETWORKS, condition=CONDITIONS, seed=SEEDS
     )
+
+
+def every_seed(pattern):
+    return expand(pattern, seed=SEEDS, allow_missing=True)
 
 
 rule all:
@@ -57,7 +61,7 @@ rule prepare:
 
 rule corrupt:
     input: rules.prepare.output,
-    output: "data/{{dataset}}/corrupted/{{corruption}}",
+    output: "data/{{dataset}}/corrupted/{{kind}}",
     script: "job.py"
 
 
@@ -75,28 +79,19 @@ rule train:
 
 rule evaluate:
     input:
-        rules.prepare.output, rules.train.output[0],
-        expand(rules.corrupt.output, corruption=range({corruptions}), allow_missing=True),
-    output: f"measures/{{RUN}}/evaluation", f"measures/{{RUN}}/predictions",
+        rules.prepare.output,
+        every_seed(rules.train.output[0]),
+        expand(rules.corrupt.output, kind=range({kinds}), allow_missing=True),
+    output:
+        every_seed(f"measures/{{RUN}}/evaluation"),
+        every_seed(f"measures/{{RUN}}/predictions"),
+        "measures/{{dataset}}/{{network}}/{{condition}}/ensemble",
     script: "job.py"
 
 
-rule corrupted_ensemble:
-    input:
-        expand(rules.corrupt.output, corruption=range({corruptions}), allow_missing=True),
-        expand(rules.train.output[0], seed=SEEDS, allow_missing=True),
-    output: "ensembles/{{dataset}}/{{network}}/{{condition}}",
-    script: "job.py"
-
-
-rule ensembles:
-    input:
-        every_run(rules.evaluate.output[1]),
-        expand(
-            rules.corrupted_ensemble.output,
-            dataset=DATASETS, network=NETWORKS, condition=CONDITIONS,
-        ),
-    output: "tables/ensembles.csv",
+rule sharpness:
+    input: rules.prepare.output, every_seed(rules.train.output[0]),
+    output: every_seed(f"measures/{{RUN}}/forward"),
     script: "job.py"
 
 
@@ -106,11 +101,11 @@ for family in FAMILIES:
         input: rules.prepare.output, rules.train.output[0],
         output:
             f"measures/{{RUN}}/{{family}}",
-            [f"measures/{{RUN}}/{{family}}.npz"] if family in FAMILIES[2:] else [],
+            [f"measures/{{RUN}}/{{family}}.npz"] if family in FAMILIES[1:] else [],
         script: "job.py"
 
 
-for family in FAMILIES[2:]:
+for family in FAMILIES[1:]:
     rule:
         name: "gather_" + family
         input:
@@ -120,46 +115,63 @@ for family in FAMILIES[2:]:
         script: "job.py"
 
 
-for table in "calibration", "disagreement":
-    rule:
-        name: table
-        input: every_run(rules.evaluate.output[1]),
-        output: f"tables/{{table}}.csv",
-        script: "job.py"
+rule probabilities:
+    input:
+        every_run(f"measures/{{RUN}}/predictions"),
+        expand(
+            rules.evaluate.output[-1],
+            dataset=DATASETS, network=NETWORKS, condition=CONDITIONS,
+        ),
+    output: "tables/calibration.csv", "tables/ensembles.csv",
+    script: "job.py"
+
+
+rule disagreement:
+    input: every_run(f"measures/{{RUN}}/predictions"),
+    output: "tables/disagreement.csv",
+    script: "job.py"
 
 
 rule collect:
     input:
-        every_run(rules.evaluate.output[0]),
+        every_run(f"measures/{{RUN}}/evaluation"),
         every_run(rules.train.output[1]),
-        [every_run(f"measures/{{RUN}}/{{family}}") for family in FAMILIES],
+        [every_run(f"measures/{{RUN}}/{{family}}") for family in ["forward", *FAMILIES]],
         "tables/calibration.csv",
     output: "tables/measures.csv",
     script: "job.py"
 
 
-rule summarise:
-    input: rules.collect.output, "tables/disagreement.csv",
+rule tables:
+    input: rules.collect.output, "tables/disagreement.csv", "tables/ensembles.csv",
     output: "tables/summary.csv",
     script: "job.py"
 
 
-rule plot:
-    input: rules.collect.output, "tables/hessian.csv", "tables/landscape.csv",
-    output: "figures/{{dataset}}/{{network}}/{{figure}}.svg",
+rule plot_network:
+    input: rules.tables.output, "tables/hessian.csv", "tables/landscape.csv",
+    output:
+        expand(
+            "figures/{{dataset}}/{{network}}/{{figure}}.svg",
+            figure=range({figures}), allow_missing=True,
+        ),
     script: "job.py"
 
 
 rule plot_dataset:
-    input: rules.summarise.output, rules.ensembles.output,
-    output: "figures/{{dataset}}-{{figure}}.svg",
+    input: rules.tables.output,
+    output:
+        expand(
+            "figures/{{dataset}}-{{figure}}.svg",
+            figure=range({wide_figures}), allow_missing=True,
+        ),
     script: "job.py"
 """
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many of each a study has; with two networks and ten seeds, 120 jobs per condition."""
+    """How many of each a study has; with two networks and ten seeds, 84 jobs per condition."""
 
     datasets: int
     conditions: int
@@ -170,7 +182,7 @@ class Size:
     def of(cls, jobs: int) -> "Size":
         """Return the size of a study of about so many jobs."""
         datasets = max(1, min(10, jobs // 1000))
-        return cls(datasets, max(1, round(jobs / datasets / 123)))
+        return cls(datasets, max(1, round(jobs / datasets / 86)))
 
 
 @dataclass(frozen=True)
@@ -215,7 +227,7 @@ def plain_snakefile(size: Size) -> str:
         networks=[f"resnet18_{i}" for i in range(size.networks)],
         conditions=[f"decay{i}" for i in range(size.conditions)],
         seeds=list(range(size.seeds)),
-        corruptions=CORRUPTIONS,
+        kinds=KINDS,
         figures=FIGURES,
         wide_figures=DATASET_FIGURES,
     )

@@ -75,7 +75,7 @@ for folder in (*site.getsitepackages(), site.getusersitepackages()):
 IN_PRINT = BASE / "resources" / "print"
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
 CONDITION = "{dataset}/{network}/{condition}"
-RUN = CONDITION + "/seed{seed}"
+RUN = f"{CONDITION}/seed{{seed}}"
 # The end of a file's name says which view of the data it is about; nothing for clean images.
 VIEW = "(-augmented)?"
 
@@ -165,8 +165,11 @@ def of_each_seed(cases: Cases) -> Cases:
 
 
 def seeds_in(pattern: str, seeds: Iterable = STUDY.seeds) -> list[str]:
-    """A pattern of files, once for each seed: other wildcards stay."""
-    return [pattern.replace("{seed}", str(seed)) for seed in seeds]
+    """A pattern of files, once for each seed: other wildcards stay.
+
+    By Snakemake, whose mark that a path has its module's prefix already stays, too.
+    """
+    return expand(pattern, seed=seeds, allow_missing=True)
 
 
 def filled(pattern: str, cases: Cases) -> list[str]:
@@ -223,7 +226,8 @@ def records(prefix: str) -> list[str]:
         for name, cases in {**JOBS, "download": every(archive=files)}.items()
         for path in filled(getattr(rules, name).benchmark, cases)
     ]
-    found += [rules.print_tables.benchmark[0], rules.print_figures.benchmark[0]]
+    # Not by their rules, which another module may have in place of this one.
+    found += [in_print(f"benchmarks/{name}/all.tsv") for name in ("print_tables", "print_figures")]
     return sorted({prefix + path.removeprefix(prefix) for path in found})
 
 

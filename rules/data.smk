@@ -146,7 +146,8 @@ rule corrupt:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        **growing(mem_mb=8000, runtime=120),
+        # The images of a kind, and their bytes as they are written: 7 GB of 64 × 64 pixels.
+        **growing(mem_mb=12000, runtime=120),
     params:
         **named(
             code=code(

@@ -12,9 +12,9 @@ for subject, figures in FIGURES_OF.items():
         output:
             **figure_outputs(subject),
         log:
-            log_of("plot", f"{subject}figures"),
+            log_of("plot", all_figures(subject)),
         benchmark:
-            benchmark_of("plot", f"{subject}figures")
+            benchmark_of("plot", all_figures(subject))
         localrule: True
         conda:
             "../envs/cpu.yaml"
@@ -25,10 +25,14 @@ for subject, figures in FIGURES_OF.items():
         params:
             **figure_params(figures, of_subject(subject), has_page(subject)),
         message:
-            f"Figures of {subject.rstrip('/') or 'the study'}"
+            f"Figures of {' on '.join(reversed(subject)) or 'the study'}"
         script:
             "../scripts/plot.py"
 
+
+FIGURES_IN_PRINT = [in_print(f"figures/{name}.svg") for name in registry.PRINTED_FIGURES]
+# All that no study decides, which another module may make in place of this one.
+PRINTED_FILES = [*table_outputs(PRINTED_TABLES, in_print).values(), *FIGURES_IN_PRINT]
 
 if not PRINT_MADE_ELSEWHERE:
 
@@ -39,11 +43,11 @@ if not PRINT_MADE_ELSEWHERE:
                 for table in needed_by(registry.PRINTED_FIGURES)
             },
         output:
-            figures=[in_print(f"figures/{name}.svg") for name in registry.PRINTED_FIGURES],
+            figures=FIGURES_IN_PRINT,
         log:
-            in_print("logs/print_figures.log"),
+            in_print("logs/print_figures/all.log"),
         benchmark:
-            in_print("benchmarks/print_figures.tsv")
+            in_print("benchmarks/print_figures/all.tsv")
         localrule: True
         conda:
             "../envs/cpu.yaml"

@@ -88,7 +88,7 @@ def model_of(condition: str) -> str:
 
 
 # Minutes that a job of sharpness asks a cluster for.
-SHARPNESS_MINUTES = {"sharpness": 60, "perturbation": 120, "hessian": 240, "landscape": 240}
+SHARPNESS_MINUTES = {"sharpness": 120, "perturbation": 120, "hessian": 240, "landscape": 240}
 
 
 def measured_by(job: str) -> str:

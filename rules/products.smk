@@ -21,11 +21,12 @@ def figures_of(dataset: str, network: str) -> list[str]:
     return [name for name in STUDY.figures if name not in unwanted]
 
 
-# The figures of each network, of each data set and of the study, by what their paths begin with.
+# What figures are of: a network on a data set (data set first), a data set or, empty, the study.
+Subject = tuple[str, ...]
 FIGURES_OF = {
-    **{f"{dataset}/{network}/": figures_of(dataset, network) for dataset, network in STUDY.pairs},
-    **{f"{dataset}/": STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
-    "": STUDY.study_figures,
+    **{pair: figures_of(*pair) for pair in STUDY.pairs},
+    **{(dataset,): STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
+    (): STUDY.study_figures,
 }
 FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
 # The tables of the study, those of ours beside print if a network is in print; those that no study
@@ -98,26 +99,32 @@ def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
     }
 
 
-def plot_rule(subject: str) -> str:
+def plot_rule(subject: Subject) -> str:
     """The rule that draws the figures of a network (``plot_digits-vit``), a data set or the study."""
-    return "_".join(filter(None, ("plot", subject.strip("/").replace("/", "-"))))
+    return "_".join(filter(None, ("plot", "-".join(subject))))
 
 
-def has_page(subject: str) -> bool:
+def all_figures(subject: Subject) -> str:
+    """The wildcards that name the log of these."""
+    return str(Path(*subject, "figures"))
+
+
+def has_page(subject: Subject) -> bool:
     """Whether the figures of a subject include a landscape that a reader can turn."""
-    return subject.count("/") == 2 and "landscape" in STUDY.families
+    return len(subject) == 2 and "landscape" in STUDY.families
 
 
-def figure_inputs(subject: str) -> dict[str, str]:
+def figure_inputs(subject: Subject) -> dict[str, str]:
     """The tables that the figures of a subject are made of."""
     wanted = needed_by({name: registry.ALL_FIGURES[name] for name in FIGURES_OF[subject]})
     return {name: results(f"tables/{name}.csv") for name in wanted}
 
 
-def figure_outputs(subject: str) -> dict[str, Any]:
+def figure_outputs(subject: Subject) -> dict[str, Any]:
     """The files of the figures of a subject."""
-    figures = [results(f"figures/{subject}{name}.svg") for name in FIGURES_OF[subject]]
-    page = {"page": results(f"figures/{subject}landscape.html")} if has_page(subject) else {}
+    folder = results(str(Path("figures", *subject)))
+    figures = [f"{folder}/{name}.svg" for name in FIGURES_OF[subject]]
+    page = {"page": f"{folder}/landscape.html"} if has_page(subject) else {}
     return {"figures": figures, **page}
 
 
@@ -132,9 +139,9 @@ def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> d
     )
 
 
-def of_subject(subject: str) -> Callable[[str], dict]:
+def of_subject(subject: Subject) -> Callable[[str], dict]:
     """The data set, and the network, that each figure of a subject is of."""
-    return lambda figure: dict(zip(("dataset", "network"), subject.split("/")[:-1]))
+    return lambda figure: dict(zip(("dataset", "network"), subject))
 
 
 def of_print(figure: str) -> dict:

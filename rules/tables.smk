@@ -125,9 +125,9 @@ if not PRINT_MADE_ELSEWHERE:
         output:
             **table_outputs(PRINTED_TABLES, in_print),
         log:
-            in_print("logs/print_tables.log"),
+            in_print("logs/print_tables/all.log"),
         benchmark:
-            in_print("benchmarks/print_tables.tsv")
+            in_print("benchmarks/print_tables/all.tsv")
         localrule: True
         params:
             **table_params(PRINTED_TABLES),

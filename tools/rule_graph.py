@@ -18,7 +18,7 @@ BOX = {"boxstyle": "round", "facecolor": "white", "edgecolor": COLOURS[0]}
 @styled()
 def drawing(dot: str) -> Figure:
     """Return the rules as boxes, and arrows for what no chain of other arrows says."""
-    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
+    names = dict(re.findall(r'(\d+)\[label = "([\w-]+)"', dot))
     if not names:
         sys.exit("error: no rules found; give what `snakemake --rulegraph` prints")
     needed = [(names[first], names[then]) for first, then in re.findall(r"(\d+) -> (\d+)", dot)]

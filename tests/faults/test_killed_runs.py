@@ -18,7 +18,9 @@ from mirror import CHUNK, Mirror
 from small_study import Project, copy_workflow
 from tiny_study import (
     ARCHIVE,
+    CONDITION,
     DATA,
+    FORWARD,
     MODEL,
     RUN,
     TABLES,
@@ -58,10 +60,9 @@ FIRST_HALF = (
     Stage(f"train/{RUN}.log", everything=4, alone=1),
 )
 SECOND_HALF = (
-    Stage(f"forward/{RUN}.log", everything=2),
-    Stage(f"perturbation/{RUN}.log", everything=2),
+    Stage(f"sharpness/{CONDITION}.log", everything=4),
     Stage(f"landscape/{RUN}.log", everything=2, alone=1),
-    Stage(f"evaluate/{RUN}.log", everything=2),
+    Stage(f"evaluate/{CONDITION}.log", everything=2),
     Stage("collect/all.log", everything=2, alone=1),
 )
 # A short job can be over before the kill comes; the next attempt comes earlier.
@@ -130,6 +131,7 @@ def remove_what_it_made(project: Project, stage: Stage) -> None:
         "download": [project.folder / "data" / ARCHIVE, project.results(DATA)],
         "prepare": [project.results(DATA)],
         "train": [project.results(MODEL)],
+        "sharpness": [project.results(FORWARD)],
         "evaluate": [project.results(f"measures/{RUN}/evaluation.json")],
         "collect": [],
     }

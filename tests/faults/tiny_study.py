@@ -1,4 +1,4 @@
-"""One network from its archive to its tables, to be run again and again, and disturbed."""
+"""Two networks from their archive to their tables, to be run again and again, and disturbed."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ ARCHIVE = "cifar-10-python.tar.gz"
 IMAGES_PER_BATCH = 500
 TINY = study_with(
     {
-        "seeds": [0],
+        "seeds": [0, 1],
         "datasets": {
             "cifar10": {
                 "source": "cifar10",
@@ -33,12 +33,14 @@ TINY = study_with(
         "conditions": {"baseline": {}},
         "sharpness": {
             "perturbation": {"samples": 10},
-            "landscape": {"points": 5, "line_points": 5, "direction_seeds": [42]},
+            # Of more passes over the training data than what shares a job.
+            "landscape": {"points": 10, "line_points": 5, "direction_seeds": [42]},
         },
         "toy_functions": False,
     }
 )
-RUN = "cifar10/resnet18/baseline/seed0"
+CONDITION = "cifar10/resnet18/baseline"
+RUN = f"{CONDITION}/seed0"
 DATA = "data/cifar10/prepared.safetensors"
 INITIAL = "models/cifar10/resnet18/initial/seed0.safetensors"
 MODEL = f"models/{RUN}/model.safetensors"

@@ -1,6 +1,7 @@
 """Studies of recordings from sounds to the report's tables: generated scenes, and anyone's own."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def recordings(**changes: Any) -> dict[str, Any]:
     dataset = {"source": "audio_folder", "table": "mine.csv", "features": {"mels": 32}}
     return study_with(
         {
-            "seeds": [0],
+            "seeds": [0, 1],
             "datasets": {"mine": dataset | changes},
             "networks": NETWORK,
             "conditions": {"baseline": {}},
@@ -165,7 +166,8 @@ def test_scenes_that_are_gone_are_made_again_however_finished_the_study_is(scene
 
 def test_an_option_of_the_analysis_reruns_the_analysis_alone(scenes):
     threshold = scenes.planned({**SCENES, "analysis": {"stability_threshold": 0.1}})
-    assert threshold == {"table_stability": 1, "plot": 1, "report": 1}
+    figures = {"plot_scenes": 1, "plot_scenes-cnn10": 1}
+    assert threshold == {"tables": 1, **figures, "report": 1}
 
 
 def test_ten_recordings_of_ones_own_become_a_study(project):
@@ -176,6 +178,13 @@ def test_ten_recordings_of_ones_own_become_a_study(project):
     rows = table[table["condition"] == "baseline"].set_index("name")
     assert rows["n"].to_dict() == {"old": 1, "new": 3}
     assert rows["seen"].astype(bool).to_dict() == {"old": True, "new": False}
+    # There are no corrupted copies of recordings, of which ensembles could show anything.
+    assert not project.results("data/mine/corrupted").exists()
+    together = project.results("measures/mine/cnn10/baseline/ensemble.json")
+    assert json.loads(together.read_text(encoding="utf-8"))["measures"] == []
+    ensembles = pd.read_csv(project.results("tables/ensembles.csv"))
+    assert set(ensembles["measure"]) == {"test_accuracy", "test_nll", "test_brier", "test_ece"}
+    assert set(ensembles["members"]) == {2}
     assert project.planned(recordings()) == {}
 
 

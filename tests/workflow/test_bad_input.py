@@ -154,7 +154,12 @@ DAMAGED = {
         "models/digits/resnet18/initial/seed0.safetensors",
         "initialise",
     ),
-    "model": (MODEL, f"{MEASURES}/forward.json", "forward"),
+    "model": (MODEL, f"{MEASURES}/forward.json", "sharpness"),
+    "corrupted copies": (
+        "data/digits/corrupted/noise.safetensors",
+        f"{MEASURES}/evaluation.json",
+        "evaluate",
+    ),
     "predictions": (
         f"{MEASURES}/predictions.safetensors",
         "tables/disagreement.csv",
@@ -175,7 +180,7 @@ def test_a_damaged_file_is_refused_by_name(
 
 def test_a_model_with_a_damaged_description_is_refused_by_name(copied: Project):
     misspell_a_key(copied.results(MODEL))
-    refuse_to_make(copied, f"{MEASURES}/forward.json", "forward", Path(MODEL).name)
+    refuse_to_make(copied, f"{MEASURES}/forward.json", "sharpness", Path(MODEL).name)
 
 
 def refuse_to_make(project: Project, target: str, rule: str, name: str) -> None:

@@ -11,6 +11,7 @@ from small_study import ROOT, Project
 from snakemake.jobs import Job
 
 from minimascope.jobs.planning import planned_workflow
+from minimascope.registry import SHARPNESS
 
 pytestmark = pytest.mark.workflow
 
@@ -57,7 +58,7 @@ def asked(job: Job) -> Rule:
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
-    """All rules with jobs, but those of tables, in their order."""
+    """All rules with jobs, in their order."""
     folder = tmp_path_factory.mktemp("cluster")
     project = Project(ROOT, folder / "run")
     for name in FILES:
@@ -66,7 +67,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
     with planned_workflow(project.study_file(EVERY_RULE), project.folder) as workflow:
         jobs = {job.rule.name: job for job in workflow.dag.jobs}
         names = [rule.name for rule in workflow.rules if rule.output]
-        return [asked(jobs[name]) for name in names if not name.startswith("table_")]
+        return [asked(jobs[name]) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def profile(**site: object) -> dict:
 
 
 def test_a_job_asks_for_more_at_each_attempt_and_for_enough_at_the_first(sent: list[Rule]):
-    assert {"train", "prepare", "calibrate"} <= {rule.name for rule in sent}
+    assert {"train", "prepare", "probabilities"} <= {rule.name for rule in sent}
     for rule in sent:
         assert rule.cpus >= 1
         assert rule.minutes[1] == 2 * rule.minutes[0] >= 2
@@ -93,10 +94,9 @@ def test_a_job_asks_for_more_at_each_attempt_and_for_enough_at_the_first(sent: l
 
 def test_what_takes_seconds_runs_locally_and_needs_no_gpu(rules: list[Rule]):
     local = [rule for rule in rules if rule.local]
-    assert {"collect", "gather", "plot", "plot_printed", "report"} <= {rule.name for rule in local}
+    light = {"collect", "gather", "tables", "print_tables", "plot", "print_figures", "report"}
+    assert light <= {rule.name for rule in local}
     assert not any(rule.gpus for rule in local)
-    text = (ROOT / "rules" / "tables.smk").read_text(encoding="utf-8")
-    assert text.count("localrule: True") == len(re.findall(r"^ *rule\b", text, re.MULTILINE))
 
 
 def test_the_document_says_what_each_rule_asks_for(sent: list[Rule]):
@@ -108,7 +108,8 @@ def test_the_document_says_what_each_rule_asks_for(sent: list[Rule]):
 def test_the_document_names_the_rules_that_run_locally(rules: list[Rule]):
     sentence = DOCUMENT.split("These run where Snakemake does:")[1].split(".")[0]
     named = set(re.findall(r"`(\w+)`", sentence))
-    assert named == {rule.name for rule in rules if rule.local}
+    # Of `plot` there is one for each thing that figures are of.
+    assert named == {re.sub("^plot_.*", "plot", rule.name) for rule in rules if rule.local}
 
 
 def test_jobs_with_a_gpu_and_only_these_are_sent_to_the_partition_with_gpus(sent: list[Rule]):
@@ -130,6 +131,14 @@ def test_a_group_asks_for_one_gpu_and_has_only_jobs_that_need_it(sent: list[Rule
     assert asks["resources"] == {"gpu": 1}
     assert asks["set-resource-scopes"] == {"gpu": "local"}
     assert asks["group-components"].keys() == set(asks["groups"].values())
+
+
+def test_jobs_of_a_condition_and_jobs_of_a_network_are_grouped_apart(sent: list[Rule]):
+    groups = profile()["groups"]
+    together = {rule for rule in groups if "{seed}" not in groups[rule]}
+    assert together == {"evaluate", "sharpness"}
+    assert groups.keys() - together == SHARPNESS.keys() & {rule.name for rule in sent}
+    assert len({groups[rule] for rule in together}) == len(set(groups.values())) - 1 == 1
 
 
 def test_rules_leave_retries_to_the_profile():

@@ -115,6 +115,16 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
     ]
 
 
+def test_one_network_alone_is_its_own_ensemble_and_has_no_row_of_one(printed: Project):
+    path = printed.results("measures/cifar10/resnet18/baseline/ensemble.json")
+    together = json.loads(path.read_text(encoding="utf-8"))
+    assert together["measures"] == []
+    alone = document(printed, "baseline", "evaluation")
+    assert together["models"] == [alone["model"]]
+    assert together["details"]["corruptions"] == alone["details"]["corruptions"]
+    assert not printed.results("tables/ensembles.csv").exists()
+
+
 def test_every_printed_cell_of_the_network_has_a_verdict(printed: Project):
     cells = table(printed, "agreement")
     source = ROOT / "resources" / "print"
@@ -151,7 +161,7 @@ def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(pri
 
 def test_a_corrupted_set_with_other_labels_is_refused(project: Project):
     put_archives(project.folder / "data", np.tile(labels_of(TEST_IMAGES)[::-1], 5))
-    target = "results/small/data/cifar10/corrupted/fog.safetensors"
+    target = "results/small/data/cifar10/corrupted/weather.safetensors"
     result = project.run(PRINTED, "--", target)
     assert result.returncode == 1
     lines = [line for line in result.stdout.splitlines() if "error: " in line]

@@ -121,12 +121,12 @@ def test_a_download_goes_where_the_data_are_looked_for(project: Project, folder:
     assert Path(download) == Path(folder, "cifar-10-python.tar.gz")
 
 
-CONDITIONS = "results/small/tables/conditions.csv"
+DATA = "results/small/data/digits/prepared.safetensors"
 
 
 def run(project: Project, study: dict[str, Any], file: str) -> subprocess.CompletedProcess:
     """Run the cheapest job of a study that a file of this name holds."""
-    command = project.command(study, CONDITIONS)
+    command = project.command(study, DATA)
     named = project.study_file(study, file)
     command[command.index("--configfile") + 1] = str(named)
     return subprocess.run(command, capture_output=True, text=True)
@@ -135,25 +135,25 @@ def run(project: Project, study: dict[str, Any], file: str) -> subprocess.Comple
 @pytest.mark.slow
 def test_a_second_file_with_another_study_of_the_same_name_is_refused(project: Project):
     assert run(project, STUDY, "mine").returncode == 0
-    table = (project.folder / CONDITIONS).read_bytes()
-    other = study_with({"training.epochs": 3})
+    data = (project.folder / DATA).read_bytes()
+    other = study_with({"datasets.digits.train_size": 50})
     refused = run(project, other, "copy")
     assert refused.returncode == 1
     (line,) = (line for line in refused.stderr.splitlines() if "error" in line)
     assert line.startswith("error in the configuration: study: ../mine.yaml has this name, too")
     assert "Traceback" not in refused.stderr
-    assert (project.folder / CONDITIONS).read_bytes() == table
+    assert (project.folder / DATA).read_bytes() == data
     # The same file may change, and so may its name.
     assert run(project, other, "mine").returncode == 0
     project.study_file(other, "mine").rename(project.folder.with_name("moved.yaml"))
     assert run(project, STUDY, "moved").returncode == 0
-    assert (project.folder / CONDITIONS).read_bytes() == table
+    assert (project.folder / DATA).read_bytes() == data
 
 
 @pytest.mark.slow
 def test_two_studies_run_at_the_same_time_in_the_same_folder(project: Project):
     first, second = (study_with({"study": name}) for name in ("first", "second"))
-    targets = [f"models/digits/resnet18/initial/seed{seed}.safetensors" for seed in (0, 1)]
+    targets = [f"models/digits/resnet18/baseline/seed{seed}/model.safetensors" for seed in (0, 1)]
     with subprocess.Popen(
         project.command(first, *(f"results/first/{target}" for target in targets))
     ) as running:
@@ -161,7 +161,7 @@ def test_two_studies_run_at_the_same_time_in_the_same_folder(project: Project):
         while not list((project.folder / "results").glob("first/logs/*/*")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        command = project.command(second, "results/second/tables/conditions.csv")
+        command = project.command(second, "results/second/data/digits/prepared.safetensors")
         file = project.study_file(second, "second")
         command[command.index("--configfile") + 1] = str(file)
         beside = subprocess.run(command, capture_output=True, text=True)

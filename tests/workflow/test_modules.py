@@ -19,10 +19,9 @@ BEFORE_MEASURES = {
     "corrupt": 2,
     "initialise": 2,
     "train": 4,
-    "evaluate": 4,
-    "forward": 4,
-    "perturbation": 4,
-    "calibrate": 1,
+    "evaluate": 2,
+    "sharpness": 2,
+    "probabilities": 1,
     "collect": 1,
 }
 
@@ -64,7 +63,7 @@ def run(folder: Path, snakefile: str, config: dict, *arguments: str) -> str:
 def planned(printed: str) -> dict[str, int]:
     """Return how many jobs of each rule a dry run listed."""
     table = printed.split("Job stats:")[1].split("total")[0]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    return {rule: int(count) for rule, count in re.findall(r"^(\S+) +(\d+)$", table, re.MULTILINE)}
 
 
 def prefixed(jobs: dict[str, int], prefix: str) -> dict[str, int]:
@@ -109,10 +108,22 @@ def test_two_studies_are_two_modules_and_constrain_no_wildcard_of_others(tmp_pat
         text += f"rule of_{name}:\n    input: rules.{name}_collect.output.measures\n"
         text += f'    output: "{name}.txt"\n'
     text += 'rule own:\n    output: "{seed}-{dataset}.txt"\n'
-    halves = {rule: (count + 1) // 2 for rule, count in BEFORE_MEASURES.items()} | {"corrupt": 2}
-    expected = prefixed(BEFORE_MEASURES, "a_") | prefixed(halves, "b_")
+    one_seed = BEFORE_MEASURES | {"initialise": 1, "train": 2}
+    expected = prefixed(BEFORE_MEASURES, "a_") | prefixed(one_seed, "b_")
     printed = run(tmp_path, text, studies, "--dry-run")
     assert planned(printed) == expected | {"both": 1, "own": 1, "of_a": 1, "of_b": 1}
+
+
+@pytest.mark.slow
+def test_two_studies_in_two_modules_share_what_is_of_print(tmp_path: Path):
+    studies = {"first": STUDY, "second": study_with({"study": "other", "toy_functions": False})}
+    text = 'configfile: "study.yaml"\n'
+    for name, study in zip("ab", studies, strict=True):
+        text += module(name, config=f'config["{study}"]')
+    text += "rule both:\n    input: rules.a_all.input, rules.b_all.input\n"
+    found = planned(run(tmp_path, text, studies, "--dry-run", "both"))
+    assert (found["a_report"], found["b_report"]) == (1, 1)
+    assert {rule for rule in found if "print" in rule} == {"a_print_tables", "a_print_figures"}
 
 
 def test_a_prefix_moves_what_is_made_but_not_the_raw_data(tmp_path: Path):

@@ -44,11 +44,11 @@ def test_an_own_network_and_an_own_measure_go_through_the_whole_study(tmp_path: 
     insert(forward, MEASURE_LINE, after='Measurement("train_loss", loss, "nats", len(split)),\n')
     forward.write_text(forward.read_text("utf-8") + "\n\n" + MEASURE, encoding="utf-8")
     insert(
-        library / "registry.py", f'"{ADDED}",', after='gives=[\n            "fisher_rao_norm",\n'
+        library / "registry.py", f'"{ADDED}",', after='gives=(\n            "fisher_rao_norm",\n'
     )
     planned = project.planned(STUDY)
-    assert "forward" in planned
-    assert not {"prepare", "initialise", "train", "evaluate", "perturbation"} & planned.keys()
+    assert planned["sharpness"] == len(STUDY["conditions"])
+    assert not {"prepare", "initialise", "train", "evaluate"} & planned.keys()
     project.finish(STUDY)
     for name in ("measures", "correlations", "statistics"):
         table = pd.read_csv(project.results(f"tables/{name}.csv"))
@@ -102,13 +102,14 @@ def test_a_table_a_figure_and_a_measure_are_a_module_a_line_and_a_text_each(
     insert(library / "registry.py", TABLE_LINE, after="TABLES = {\n")
     insert(texts, TEXTS.format(kind="tables"), after="- title: Evaluation\n  parts:\n")
     assert touched() == {"spread.py", "registry.py", "contents.yaml"}
-    assert project.planned(SMALL) == {"table_spread": 1, "report": 1}
+    drawn = {"tables": 1, "plot_digits": 1, "plot_digits-resnet18": 1, "report": 1}
+    assert project.planned(SMALL) == drawn
 
     (library / "plots" / "spread.py").write_text(FIGURE, encoding="utf-8")
     insert(library / "registry.py", FIGURE_LINE, after="\nFIGURES = {\n")
     insert(texts, TEXTS.format(kind="figures"), after="- title: Evaluation\n  parts:\n")
     assert touched() == {"spread.py", "registry.py", "contents.yaml"}
-    assert project.planned(SMALL) == {"table_spread": 1, "plot": 1, "report": 1}
+    assert project.planned(SMALL) == drawn
 
     project.finish(SMALL)
     table = pd.read_csv(project.results("tables/spread.csv"))
@@ -125,8 +126,8 @@ def test_a_table_a_figure_and_a_measure_are_a_module_a_line_and_a_text_each(
         after='Measurement("train_loss", loss, "nats", len(split)),\n',
     )
     insert(
-        library / "registry.py", f'"{ADDED}",', after='gives=[\n            "fisher_rao_norm",\n'
+        library / "registry.py", f'"{ADDED}",', after='gives=(\n            "fisher_rao_norm",\n'
     )
     insert(library / "analysis" / "measure_names.py", DESCRIPTION, after="\nMEASURES = {\n")
     assert touched() == {"forward.py", "registry.py", "measure_names.py"}
-    assert project.planned(SMALL)["forward"] == 4
+    assert project.planned(SMALL)["sharpness"] == len(SMALL["conditions"])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -33,13 +34,21 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def jobs_and_files(study: Path, folder: Path) -> tuple[Counter[str], set[str]]:
+    """Return how many jobs of each rule a run would start, and all outputs, below the results."""
+    with planned_workflow(study, folder) as workflow:
+        jobs = [job for job in workflow.dag.jobs if job.output]
+        files = {file.split("/", 2)[-1] for job in jobs for file in job.output}
+        return Counter(job.rule.name for job in jobs), files
+
+
 @pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
 def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     study = read(path)
-    planned = project.planned(study)
-    assert planned["report"] == 1
+    planned, made = jobs_and_files(path, project.folder)
+    assert planned["report"] == planned["print_tables"] == planned["print_figures"] == 1
     assert not (project.folder / "results").exists()
-    assert planned.get("toy_fits", 0) == planned.get("toy_sharpness", 0)
+    assert planned["toy_fits"] == planned["toy_sharpness"]
     assert ("toy_fits" in planned) == ("toy_fits" in study)
     if "datasets" not in study:
         assert "train" not in planned
@@ -51,21 +60,24 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     datasets = study["datasets"].values()
     pairs = sum(len(dataset.get("networks", study["networks"])) for dataset in datasets)
     assert planned["initialise"] == pairs * len(study["seeds"])
-    assert planned["train"] == planned["evaluate"] == planned["initialise"] * len(conditions)
+    assert planned["evaluate"] == pairs * len(conditions)
+    assert planned["train"] == planned["evaluate"] * len(study["seeds"])
+    # Views of the data and initial weights are measured, too.
+    assert planned["sharpness"] >= planned["evaluate"]
     wanted = {"forward": {}, "perturbation": {}} | study.get("sharpness", {})
     families = {name for name in SHARPNESS if wanted.get(name) is not None}
-    assert families == SHARPNESS.keys() & planned.keys()
-    # Views of the data and initial weights are measured, too.
-    assert {planned[name] for name in families} == {planned[min(families)]}
-    assert planned[min(families)] >= planned["train"]
+    documents = [Path(file) for file in made if re.match(r"measures/.*/seed\d+/.*json", file)]
+    assert {path.stem.partition("-")[0] for path in documents} == families | {"evaluation"}
+    for name in SHARPNESS.keys() & planned.keys():
+        assert planned[name] == planned["sharpness"] * len(study["seeds"])
     sounds = sum(dataset["source"] in SOUNDS for dataset in datasets)
-    assert planned.get("features", 0) == planned.get("recordings", 0) == sounds
-    assert planned.get("prepare", 0) == len(datasets) - sounds
-    assert ("ensembles" in planned) == ("table_ensembles" in planned) == (len(study["seeds"]) > 1)
-    assert ("table_agreement" in planned) == any(
+    assert planned["features"] == planned["recordings"] == sounds
+    assert planned["prepare"] == len(datasets) - sounds
+    ensembles = {f"tables/{name}" for name in ("ensembles.csv", "ensemble_gain.csv")}
+    assert made & ensembles == (ensembles if len(study["seeds"]) > 1 else set())
+    assert ("tables/agreement.csv" in made) == any(
         dataset.get("printed", dataset["source"]) in PRINTED for dataset in datasets
     )
-    assert ("table_asc_reanalysis" in planned) == (sounds > 0)
 
 
 def test_the_default_study_trains_36_networks_from_6_initial_ones(project: Project):
@@ -90,11 +102,20 @@ def test_a_sweep_adds_a_condition_for_each_cell_of_its_grid(project: Project):
 
 
 def test_switched_off_families_and_stages_have_no_jobs(project: Project):
-    study = study_with(
-        {"sharpness.perturbation": None, "evaluation.corruptions": None, "toy_functions": False}
-    )
-    plan = project.planned(study)
-    assert not plan.keys() & {"perturbation", "corrupt", "table_toy_geometry", "plot_printed"}
+    study = study_with({"sharpness.perturbation": None, "evaluation.corruptions": None})
+    planned, made = jobs_and_files(project.study_file(study), project.folder)
+    assert "corrupt" not in planned
+    assert not any("perturbation" in file for file in made)
+    assert any(file.endswith("/forward.json") for file in made)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_report_shows_what_is_of_print_about_the_things_of_the_study(project, wanted: bool):
+    study = project.study_file(study_with({"toy_functions": wanted}))
+    with planned_workflow(study, project.folder) as workflow:
+        (report,) = (job for job in workflow.dag.jobs if job.rule.name == "report")
+        shown = {Path(file).stem for file in report.input if "results/print/" in file}
+    assert shown == {"claims_in_print"} | ({"toy_geometry"} if wanted else set())
 
 
 EVERYTHING = {
@@ -111,14 +132,15 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     """A bare ``on`` is a boolean to YAML 1.1; both spellings mean the same."""
     study = study_with(EVERYTHING)
     study["sharpness"][key] = ["final", "initial"]
-    plan = project.planned(study)
+    planned, made = jobs_and_files(project.study_file(study), project.folder)
     # 3 conditions and the initial weights, of which 1 and the initial weights have two views
-    assert plan["landscape"] == plan["forward"] == (4 + 2) * 2
-    assert (plan["interpolate"], plan["plot_interactive"]) == (2, 1)
+    assert planned["sharpness"] == 4 + 2
+    assert planned["landscape"] == planned["hessian"] == (4 + 2) * 2
+    assert planned["interpolate"] == 2
     # Nothing of it is in print, or swept.
-    drawn = [job.output for job in project.plan(study).jobs if job.rule == "plot"]
-    of_network = [Path(name).stem for name in drawn if "/digits/resnet18/" in name]
-    assert {*of_network} == {*FIGURES} - {"agreement", "sweep"}
+    drawn = {Path(file).name for file in made if file.startswith("figures/digits/resnet18/")}
+    wanted = {*FIGURES} - {"agreement", "sweep"}
+    assert drawn == {f"{name}.svg" for name in wanted} | {"landscape.html"}
 
 
 @pytest.mark.parametrize("at_hand", ["cifar-10-python.tar.gz", "cifar-10-batches-py/x", None])
@@ -140,7 +162,9 @@ def test_a_run_on_a_cluster_is_planned_where_there_is_no_slurm(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     result = project.run(STUDY, "--profile", str(ROOT / "profiles" / "slurm"), "--dry-run")
     assert result.returncode == 0, result.stdout
-    assert "Group job measures-digits-resnet18-baseline-0" in result.stdout
+    groups = re.findall(r"Group job (measures-\S+)", result.stdout)
+    # Small as it is, all families share a job of each condition.
+    assert sorted(groups) == [f"measures-digits-resnet18-{name}" for name in STUDY["conditions"]]
 
 
 def test_planning_imports_nothing_heavy(project: Project, monkeypatch: pytest.MonkeyPatch):
@@ -166,9 +190,9 @@ def test_the_rule_graph_names_every_rule_below_what_it_needs(project: Project):
     assert ElementTree.parse(drawing).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     # The letters are drawn as paths; matplotlib keeps each text as a comment.
     text = drawing.read_text(encoding="utf-8")
-    heights = dict(re.findall(r"<!-- (\w+) -->\s*<g [^>]*translate\(\S+ ([\d.]+)\)", text))
+    heights = dict(re.findall(r"<!-- ([\w-]+) -->\s*<g [^>]*translate\(\S+ ([\d.]+)\)", text))
     assert sorted(heights) == sorted(["all", *project.planned(STUDY)])
-    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph.stdout))
+    names = dict(re.findall(r'(\d+)\[label = "([\w-]+)"', graph.stdout))
     for first, then in re.findall(r"(\d+) -> (\d+)", graph.stdout):
         assert float(heights[names[first]]) < float(heights[names[then]])
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from small_study import ROOT, STUDY, Project, made_once, study_with
 
 from minimascope.jobs.params import settings
 from minimascope.jobs.planning import Plan, plan, planned_workflow
-from minimascope.registry import TABLES
+from minimascope.registry import SHARPNESS
 
 pytestmark = pytest.mark.workflow
 
@@ -62,37 +63,46 @@ def test_the_study_that_is_finished_on_paper_has_every_rule_and_is_up_to_date(on
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
     pattern = r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:"
     rules = {rule for text in texts for rule in re.findall(pattern, text, re.MULTILINE)}
-    rules |= {f"table_{name}" for name in TABLES}
+    # Families with many passes have a rule each, and so have figures by what they are of.
+    pairs = [(name, *data["networks"]) for name, data in EVERY_RULE["datasets"].items()]
+    subjects = [*EVERY_RULE["datasets"], *map("-".join, pairs)]
+    rules |= {"sharpness", "plot", *(f"plot_{subject}" for subject in subjects)}
+    rules |= SHARPNESS.keys() - {"forward"}
     # What is at hand is not downloaded, and what is of print is made.
-    made = {f"table_{name}" for name, table in TABLES.items() if table.of_print_alone}
-    made |= {"plot_printed", "download"}
+    made = {"download", "print_tables", "print_figures"}
     assert on_paper.planned({**EVERY_RULE, "study": "new"}).keys() == rules - made
 
 
 # Changes of the small study, what each job of data, models and measures that runs has in the name
 # of what it makes, and some rules of these.
 ADDED = {
-    "a seed": ({"seeds": [0, 1, 2]}, "/seed2[./]|ensemble", {"initialise", "train", "forward"}),
+    # What is measured of a condition together is measured again together.
+    "a seed": (
+        {"seeds": [0, 1, 2]},
+        "/seed2[./]|/forward|/evaluation",
+        {"initialise", "train", "sharpness", "evaluate"},
+    ),
     "a condition": (
         {"conditions.weight_decay": {"optimizer": {"weight_decay": 0.001}}},
         "/weight_decay/",
-        {"train", "forward", "evaluate"},
+        {"train", "sharpness", "evaluate"},
     ),
     "a network": (
         {"networks.vit": {"architecture": "vit", "width": 0.1}},
         "/vit/",
-        {"initialise", "train", "forward"},
+        {"initialise", "train", "sharpness", "evaluate"},
     ),
     "the learning rate of one condition": (
         {"conditions.baseline.optimizer": {"lr": 0.01}},
         "/baseline/",
-        {"train", "forward", "evaluate"},
+        {"train", "sharpness", "evaluate"},
     ),
     "landscapes": ({"sharpness.landscape": {"points": 3}}, "/landscape", {"landscape"}),
-    "the initial weights": ({"sharpness.on": ["final", "initial"]}, "/initial/", {"forward"}),
+    "the initial weights": ({"sharpness.on": ["final", "initial"]}, "/initial/", {"sharpness"}),
     "a corruption": (
-        {"evaluation.corruptions.names": ["gaussian_noise", "brightness", "fog"]},
-        "/fog|/predictions|/evaluation|ensemble",
+        {"evaluation.corruptions.names": ["gaussian_noise", "brightness", "contrast"]},
+        # Of its kind; noise is made already.
+        "/corrupted/digital|/evaluation",
         {"corrupt", "evaluate"},
     ),
 }
@@ -111,19 +121,80 @@ def test_what_is_added_or_changed_alone_runs_alone(finished: Project, changes, n
     assert [output for output in made if not re.search(name, output)] == []
 
 
+# Less of the small study, and what runs again besides tables and figures.
 LESS = {
-    "a seed": {"seeds": [0]},
-    "a family of measures": {"sharpness.forward": None},
-    "toy functions": {"toy_functions": False},
-    "a view that no condition has": {"sharpness.view": ["augmented"]},
+    "a seed": ({"seeds": [0]}, {"sharpness", "evaluate"}),
+    "a condition": ({"conditions": {"baseline": {}}}, set()),
+    "a family of measures": ({"sharpness.forward": None}, {"sharpness"}),
+    "a corruption of two kinds": ({"evaluation.corruptions.names": ["brightness"]}, {"evaluate"}),
+    "toy functions": ({"toy_functions": False}, set()),
+    "a view that no condition has": ({"sharpness.view": ["augmented"]}, set()),
 }
 
 
-@pytest.mark.parametrize("changes", LESS.values(), ids=LESS)
-def test_what_is_taken_away_reruns_tables_and_figures_at_most(finished: Project, changes):
+@pytest.mark.parametrize(("changes", "rules"), LESS.values(), ids=LESS)
+def test_what_is_taken_away_makes_no_data_or_models_again(finished: Project, changes, rules):
     planned = finished.plan(study_with(changes))
     assert planned.jobs
-    assert numbers(planned) == {}
+    assert set(numbers(planned).values()) == rules
+
+
+# Changes of the study of every rule, and the jobs of sharpness that they rerun. All of its families
+# but `forward` take many passes.
+APART = {
+    "what is cheap": ({"sharpness.forward.published": False}, {"sharpness"}),
+    "what is dear": ({"sharpness.hessian.eigenvalues": 1}, {"hessian"}),
+    "without what is cheap": ({"sharpness.forward": None}, set()),
+    "without what is dear": ({"sharpness.landscape": None}, set()),
+}
+
+
+@pytest.mark.parametrize(("changes", "rules"), APART.values(), ids=APART)
+def test_families_with_many_passes_have_jobs_of_their_own(on_paper: Project, changes, rules):
+    study = on_paper.study_file(study_with(changes, EVERY_RULE))
+    planned = Counter(job.rule for job in plan(study, on_paper.folder).jobs)
+    measuring = {"sharpness", *SHARPNESS}
+    assert measuring & planned.keys() == rules
+    # A condition's networks share one, or each has its own.
+    conditions = len(EVERY_RULE["datasets"]) * len(EVERY_RULE["conditions"])
+    for rule in rules:
+        networks = 1 if rule == "sharpness" else len(EVERY_RULE["seeds"])
+        assert planned[rule] == conditions * networks
+    assert not planned.keys() & {"train", "evaluate"}
+
+
+# A landscape of 9 + 5 and one of 121 + 5 passes.
+SMALL = {"points": 3, "line_points": 5, "direction_seeds": [42]}
+LARGE = SMALL | {"points": 11}
+
+
+@pytest.fixture(scope="session")
+def with_landscape(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small study with a small landscape, finished on paper."""
+
+    def finish(folder: Path) -> None:
+        study = study_with({"sharpness.landscape": SMALL})
+        finish_on_paper(Project(ROOT, folder).study_file(study), folder)
+
+    return Project(ROOT, made_once(tmp_path_factory, "with_landscape", finish))
+
+
+@pytest.mark.parametrize(
+    ("landscape", "rules"),
+    [
+        (SMALL, {}),
+        (SMALL | {"points": 5}, {"sharpness": 2}),
+        # Without it, what is left of the shared job is measured again.
+        (LARGE, {"sharpness": 2, "landscape": 4}),
+    ],
+)
+def test_a_landscape_that_grows_leaves_the_job_that_it_shared(
+    with_landscape: Project, landscape, rules
+):
+    study = with_landscape.study_file(study_with({"sharpness.landscape": landscape}))
+    jobs = plan(study, with_landscape.folder).jobs
+    measuring = {"train", "evaluate", "sharpness", *SHARPNESS}
+    assert Counter(job.rule for job in jobs if job.rule in measuring) == rules
 
 
 def reordered(value: Any) -> Any:
@@ -155,7 +226,7 @@ def test_the_same_study_written_otherwise_reruns_nothing(finished: Project, stud
 def test_values_that_are_exchanged_are_a_change(finished: Project):
     # Snakemake compares the values of parameters without their names.
     study = study_with({"training.optimizer": {"name": "sgd", "lr": 0.9, "momentum": 0.02}})
-    assert first(finished.plan(study)) == {"table_conditions", "train"}
+    assert first(finished.plan(study)) == {"train"}
 
 
 @pytest.fixture
@@ -199,10 +270,10 @@ def test_moved_raw_data_can_be_declared_the_same(of_files: Project):
 RUN = "digits/resnet18/baseline/seed0"
 GONE = {
     "prepare": "data/digits/prepared.safetensors",
-    "corrupt": "data/digits/corrupted/brightness.safetensors",
+    "corrupt": "data/digits/corrupted/digital.safetensors",
     "initialise": "models/digits/resnet18/initial/seed0.safetensors",
     "train": f"models/{RUN}/model.safetensors",
-    "forward": f"measures/{RUN}/forward.json",
+    "sharpness": f"measures/{RUN}/forward.json",
     "evaluate": f"measures/{RUN}/predictions.safetensors",
     "disagreement": "tables/disagreement.csv",
 }
@@ -226,9 +297,9 @@ CODE = {
     "the style of figures": (
         "plots/style.py",
         ADDED_CODE,
-        {"plot", "plot_printed"},
+        {"plot_digits", "plot_digits-resnet18", "print_figures"},
     ),
-    "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"perturbation"}),
+    "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"sharpness"}),
     "SAM": ("optim/sam.py", ADDED_CODE, {"train"}),
     "a network that is not in the study": ("networks/vit.py", ADDED_CODE, set()),
     "another network under the name of one": (
@@ -237,12 +308,12 @@ CODE = {
         {"initialise"},
     ),
     "weights that no network has": ("networks/torchvision_pretrained.py", ADDED_CODE, set()),
-    "calibration": ("evaluation/calibration.py", ADDED_CODE, {"calibrate"}),
+    "calibration": ("evaluation/calibration.py", ADDED_CODE, {"probabilities"}),
     "a table": (
         "analysis/trends.py",
         ADDED_CODE,
-        # Claims are about trends, too.
-        {"table_trends", "table_claims", "table_claims_in_print"},
+        # Claims in print are about trends, too.
+        {"tables", "print_tables"},
     ),
 }
 
@@ -261,23 +332,44 @@ def test_a_change_of_code_reruns_what_uses_it(moved: Project, name: str, added: 
     assert first(moved.plan(STUDY)) == rules
 
 
-def test_a_changed_figure_is_drawn_alone(moved: Project):
+def test_a_changed_figure_is_drawn_with_those_of_its_network_alone(moved: Project):
     path = moved.checkout / LIBRARY / "plots" / "controls.py"
     path.write_text(path.read_text() + ADDED_CODE)
-    drawn, report = moved.plan(STUDY).jobs
-    assert (Path(drawn.output).stem, report.rule) == ("controls", "report")
+    assert moved.planned(STUDY) == {"plot_digits-resnet18": 1, "report": 1}
 
 
 def test_another_printed_number_makes_what_is_of_print_anew(moved: Project):
     path = moved.checkout / "resources" / "print" / "deep_models.csv"
     path.write_text(path.read_text().replace("0.879", "0.878", 1))
-    assert moved.planned(STUDY) == {"table_claims_in_print": 1, "report": 1}
+    assert moved.planned(STUDY) == {"print_tables": 1, "print_figures": 1, "report": 1}
 
 
 def test_another_study_finds_what_is_of_print_made(finished: Project):
     planned = finished.planned(study_with({"study": "other"}))
     assert planned["train"] == 4
-    assert not {"table_claims_in_print", "table_toy_geometry", "plot_printed"} & planned.keys()
+    assert not {"print_tables", "print_figures"} & planned.keys()
+
+
+def test_studies_of_other_things_agree_about_what_is_of_print(tmp_path: Path):
+    # One after the other in one folder, and the first again.
+    about = {
+        "images and functions": {},
+        "images": {"toy_functions": False},
+        "recordings": {
+            "datasets": {"scenes": {"source": "synthetic_scenes"}},
+            "networks": {"cnn10": {"architecture": "cnn10"}},
+        },
+    }
+    project = Project(ROOT, tmp_path / "run")
+    project.folder.mkdir()
+    for number, changes in enumerate([*about.values(), about["images and functions"]]):
+        study = project.study_file(study_with(changes | {"study": f"study{number % 3}"}))
+        made = {job.rule for job in plan(study, project.folder).jobs}
+        assert {"print_tables", "print_figures"} & made == (
+            set() if number else {"print_tables", "print_figures"}
+        )
+        assert ("report" in made) == (number < 3)
+        finish_on_paper(study, project.folder)
 
 
 def test_every_param_that_is_compared_is_a_short_text_with_its_name(project: Project):

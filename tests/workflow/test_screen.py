@@ -64,39 +64,44 @@ def test_a_run_tells_its_jobs_shows_the_main_table_and_ends_with_the_report(made
     made.results("tables/main.md").unlink()
     size = made.plan(STUDY).size
     head, *rules = make(made, "dry-run")
-    assert head.startswith(f"Study small: 2 of {size} jobs would run")
-    assert list(map(str.split, rules)) == [["1", "table_main"], ["1", "report"]]
-    first, table, report, done, *shown = make(made, "run")
-    assert first == f"Study small: 2 of {size} jobs to do; logs in results/small/logs"
-    assert table[7:] == "0 of 2    0%  Table: main"
-    assert report[7:].startswith("1 of 2   50%  Report: one page of everything (about ")
-    assert done.startswith("2 jobs done in ")
+    assert head.startswith(f"Study small: 4 of {size} jobs would run")
+    figures = ["plot_digits", "plot_digits-resnet18"]
+    assert sorted(map(str.split, rules)) == [["1", rule] for rule in (*figures, "report", "tables")]
+    lines = make(made, "run")
+    first, tables, *drawn, report, done = lines[:6]
+    assert first == f"Study small: 4 of {size} jobs to do; logs in results/small/logs"
+    assert tables[7:] == "0 of 4    0%  Tables of all models"
+    titles = [line.partition("%  ")[2].partition(" (")[0] for line in drawn]
+    assert sorted(titles) == ["Figures of digits", "Figures of resnet18 on digits"]
+    assert report[7:].startswith("3 of 4   75%  Report: one page of everything (about ")
+    assert done.startswith("4 jobs done in ")
+    shown = lines[6:]
     assert shown[-1] == "Report: results/small/report.html"
     assert max(map(len, shown)) <= WIDTH
     assert {"Condition", "baseline", "baseline_sam"} <= {line.split(" ")[0] for line in shown}
     log = log_of_snakemake(made)
     assert "Reason: Missing output files: results/small/tables/main.md" in log
-    assert "3 of 3 steps (100%) done" in log
+    assert "5 of 5 steps (100%) done" in log
 
 
 def test_a_run_that_fails_ends_with_the_job_and_its_log(made: Project):
     made.results("tables/main.md").unlink()
     made.results("report.html").unlink()
-    summary = made.results("tables/summary.csv")
-    lines = summary.read_text(encoding="utf-8").splitlines()
-    age = summary.stat()
-    summary.write_text("\n".join([lines[0].replace("condition", "other"), *lines[1:]]) + "\n")
+    measures = made.results("tables/measures.csv")
+    lines = measures.read_text(encoding="utf-8").splitlines()
+    age = measures.stat()
+    measures.write_text("\n".join([lines[0].replace("condition", "other"), *lines[1:]]) + "\n")
     # As old as it was: nothing else is made again.
-    os.utime(summary, ns=(age.st_atime_ns, age.st_mtime_ns))
+    os.utime(measures, ns=(age.st_atime_ns, age.st_mtime_ns))
     lines = make(made, "run", code=2)
-    failed = "Table: main: failed [results/small/logs/table/main.log]"
+    failed = "Tables of all models: failed [results/small/logs/tables/all.log]"
     assert f"error: {failed}" in lines
     assert [line for line in lines if line.startswith("KeyError: ")]
-    start = next(i for i, line in enumerate(lines) if line.startswith("0 of 2 jobs done"))
-    assert lines[start : start + 2] == ["0 of 2 jobs done, 1 failed:", failed]
+    start = next(i for i, line in enumerate(lines) if line.startswith("0 of 4 jobs done"))
+    assert lines[start : start + 2] == ["0 of 4 jobs done, 1 failed:", failed]
     assert lines[start + 2].startswith("Snakemake's log: .snakemake/log/")
     assert lines[start + 3].startswith("make: *** ")
-    assert "Error in rule table_main:" in log_of_snakemake(made)
+    assert "Error in rule tables:" in log_of_snakemake(made)
     assert not [line for line in lines if line.startswith("Report:")]
 
 

@@ -21,7 +21,16 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 GPUS = 2
 EPOCHS = 60
-ONE_SEED = study_with({"seeds": [0], "training.epochs": EPOCHS, "evaluation.corruptions": None})
+# Two families with many passes have jobs of their own, and `forward` shares one.
+ONE_SEED = study_with(
+    {
+        "seeds": [0],
+        "training.epochs": EPOCHS,
+        "evaluation.corruptions": None,
+        "sharpness.perturbation.samples": 80,
+        "sharpness.landscape": {"points": 3, "line_points": 50, "direction_seeds": [42, 43]},
+    }
+)
 TARGET = "results/small/tables/main.md"
 MODELS = "results/small/models/digits/resnet18"
 Job = dict[str, str]
@@ -104,7 +113,7 @@ MISHAPS = (
     ),
     Mishap(
         "measures-digits-resnet18-baseline-0",
-        "results/small/measures/digits/resnet18/baseline/seed0/forward.json",
+        "results/small/logs/perturbation/digits/resnet18/baseline/seed0.log",
         lambda number: slurm("scancel", number),
     ),
 )
@@ -213,23 +222,26 @@ NEEDS = {
     "initialise": ("cpu", "none", "1", "8000M", "00:10:00"),
     "train": ("gpu", "gpu:1", "1", "16000M", "04:00:00"),
     # One GPU after another: the sum of the times, but neither of the GPUs nor of the memory.
-    "measures": ("gpu", "gpu:1", "1", "16000M", "03:30:00"),
-    "calibrate": ("cpu", "none", "1", "4000M", "00:30:00"),
+    "measures-digits-resnet18-baseline_evaluate": ("gpu", "gpu:1", "1", "16000M", "04:00:00"),
+    "measures-digits-resnet18-baseline-0": ("gpu", "gpu:1", "1", "16000M", "06:00:00"),
+    "probabilities": ("cpu", "none", "1", "4000M", "00:30:00"),
     "disagreement": ("cpu", "none", "1", "4000M", "00:30:00"),
 }
 
 
 def test_light_rules_run_where_snakemake_does(trial: Trial):
-    named = [number for name in NEEDS for number in trial.record.of(name)]
+    sent = ("measures", *(name for name in NEEDS if not name.startswith("measures")))
+    named = [number for name in sent for number in trial.record.of(name)]
     assert sorted(named) == sorted(trial.record.first), "no other rule is sent to Slurm"
     assert (trial.cluster.folder / TARGET).exists()
 
 
-def test_one_job_takes_all_measures_of_a_model(trial: Trial):
+def test_one_job_takes_what_a_condition_shares_and_one_the_other_measures_of_a_model(trial: Trial):
     comments = {trial.record.first[number]["Comment"] for number in trial.record.of("measures")}
     assert comments == {
-        f"rule_measures-digits-resnet18-{condition}-0_evaluate_forward_perturbation"
+        f"rule_measures-digits-resnet18-{condition}{group}"
         for condition in ONE_SEED["conditions"]
+        for group in ("_evaluate_sharpness", "-0_landscape_perturbation")
     }
 
 
@@ -270,7 +282,7 @@ def test_a_cancelled_job_is_sent_again(trial: Trial):
     cancelled, again = trial.record.of("measures-digits-resnet18-baseline-0")
     assert trial.record.last[cancelled]["JobState"] == "CANCELLED"
     assert trial.record.last[again]["JobState"] == "COMPLETED"
-    assert asked(trial.record.first[again]) == ("gpu", "gpu:1", "1", "32000M", "07:00:00")
+    assert asked(trial.record.first[again]) == ("gpu", "gpu:1", "1", "32000M", "12:00:00")
 
 
 def test_the_cluster_finds_what_a_local_run_finds(trial: Trial):

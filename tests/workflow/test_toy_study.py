@@ -91,7 +91,7 @@ def test_a_finished_toy_study_has_nothing_to_do(toys: Project):
 
 def test_radii_are_measured_again_without_another_training(toys: Project):
     planned = toys.planned(study_with({"toy_fits.radii": [0.1]}, TOYS))
-    after = {"gather": 1, "table_toy_fits": 1, "plot": 3, "report": 1}
+    after = {"gather": 1, "tables": 1, "plot": 1, "report": 1}
     assert planned == {"toy_sharpness": 2} | after
     one_more = ["sphere", "booth", "beale"]
     planned = toys.planned(study_with({"toy_fits.functions": one_more}, TOYS))

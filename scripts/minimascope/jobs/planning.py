@@ -29,6 +29,7 @@ CHECKOUT = Path(__file__).parents[3]
 # With just these two Snakemake plans and stops; it would go through all jobs otherwise.
 PLAN_ONLY = {Quietness.RULES, Quietness.PROGRESS}
 NEW = "not made yet"
+PARTLY_NEW = "some of it not made yet"
 LONGEST_VALUE = 40
 ABSENT = object()
 
@@ -119,8 +120,13 @@ def _reasons(dag: DAG, job: Job) -> Iterator[str]:
         return
     if reason.forced:
         yield "was stopped before its end"
-    if reason.missing_output:
-        yield f"gone: {_listed(reason.missing_output)}"
+    # What was made once has a record; the rest came into the job with the study's changes.
+    known = dag.workflow.persistence.input
+    gone = [file for file in reason.missing_output if known(file) is not None]
+    if gone:
+        yield f"gone: {_listed(gone)}"
+    if len(gone) < len(reason.missing_output):
+        yield PARTLY_NEW
     yield from _changes(dag, job, there[0])
     if reason.software_stack_changed:
         yield "its software environment changed"
