@@ -1,4 +1,4 @@
-"""The same kernels on every x86-64 processor with AVX2, so that processors of a maker round alike."""
+"""The same kernels on every x86-64 processor with AVX2, so that those of a maker round alike."""
 
 import os
 from collections.abc import MutableMapping

@@ -25,8 +25,8 @@ def corrupted_hits(
 
     Returns:
         The share of corruptions and severities under which the ensemble (first) and each member
-        is right, [1 + members, n]; and for each of them a row (corruption,
-        severity, accuracy as a fraction, n, origin) for each corruption and severity.
+        is right, [1 + members, n]; and for each of them a row (corruption, severity, accuracy as a
+        fraction, n, origin) for each corruption and severity.
 
     Raises:
         InputError: the corruptions are not of the same images.
@@ -40,13 +40,11 @@ def corrupted_hits(
                 " delete the corrupted sets and run again"
             )
         labels = corrupted.labels
-        # All severities in one pass, since many small ones take longer.
-        images = corrupted.images.to(device)
-        guesses = _guesses(models, images.flatten(0, 1)).unflatten(1, images.shape[:2])
-        hits = guesses == labels.to(device)
-        total = total + hits.double().sum(1)
-        for own, hit in zip(rows, hits, strict=True):
-            own += _severity_rows(corrupted, hit)
+        for severity, images in zip(corrupted.severities, corrupted.images, strict=True):
+            hits = _guesses(models, images.to(device)) == labels.to(device)
+            total = total + hits.double()
+            for own, hit in zip(rows, hits, strict=True):
+                own.append(_severity_row(corrupted, severity, hit))
     return (total / max(1, len(rows[0]))).cpu().numpy(), rows
 
 
@@ -60,21 +58,8 @@ def _guesses(models: Sequence[nn.Module], images: torch.Tensor) -> torch.Tensor:
     return torch.stack([together.argmax(1), *guesses])
 
 
-def _severity_rows(corrupted: CorruptedImages, hits: torch.Tensor) -> list[dict[str, Any]]:
-    """Return a row (corruption, severity, accuracy as a fraction, n, origin) for each severity.
-
-    Args:
-        corrupted: the copies.
-        hits: which of their images are predicted right, [severities, n].
-    """
-    accuracies = hits.double().mean(1).tolist()
-    return [
-        {
-            "corruption": corrupted.corruption,
-            "severity": severity,
-            "accuracy": accuracy,
-            "n": hits.shape[1],
-            "origin": corrupted.origin,
-        }
-        for severity, accuracy in zip(corrupted.severities, accuracies, strict=True)
-    ]
+def _severity_row(corrupted: CorruptedImages, severity: int, hits: torch.Tensor) -> dict[str, Any]:
+    """Return such a row from which of the images [n] are predicted right."""
+    cell = {"corruption": corrupted.corruption, "severity": severity}
+    score = {"accuracy": hits.double().mean().item(), "n": len(hits)}
+    return {**cell, **score, "origin": corrupted.origin}

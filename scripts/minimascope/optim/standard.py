@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 UNCOMPILED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
 
-def _without_compiler(optimizer: type[Optimizer]) -> type[Optimizer]:
+def without_compiler(optimizer: type[Optimizer]) -> type[Optimizer]:
     """Return an optimiser that computes the same without loading torch's compiler.
 
     torch loads its compiler to keep it out of methods, which takes as long as a small network
@@ -29,7 +29,7 @@ def _with_few_kernels(optimizer: type[Optimizer], model: Module, **settings: Any
     on_gpu = all(parameter.is_cuda for parameter in parameters)
     # The fused kernels of CPUs round differently from those that results were computed with.
     kernels = {"fused": True} if on_gpu and parameters else {"foreach": True}
-    return _without_compiler(optimizer)(parameters, **kernels, **settings)
+    return without_compiler(optimizer)(parameters, **kernels, **settings)
 
 
 sgd = partial(_with_few_kernels, SGD)
@@ -39,4 +39,4 @@ adamw = partial(_with_few_kernels, AdamW)
 
 def rmsprop(model: Module, **settings: Any) -> RMSprop:
     """Build RMSprop, for which torch has no fused kernel."""
-    return _without_compiler(RMSprop)(model.parameters(), foreach=True, **settings)
+    return without_compiler(RMSprop)(model.parameters(), foreach=True, **settings)

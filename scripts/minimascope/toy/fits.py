@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointFile, Progress
 from ..errors import InputError
 from ..jobs.progress import progress
+from ..optim.standard import without_compiler
 from .networks import Backpropagation, initial_parameters, networks_at_once
 from .problems import Problem, all_samples
 
@@ -125,7 +126,7 @@ def fit(
     points, values = all_samples(wanted, "train", spec.points, dtype, device)
     initial = [initial_parameters(spec.width, problem.seed) for problem in wanted]
     fits = Fits(torch.stack(initial).to(device, dtype), spec)
-    optimizer = torch.optim.Adam(fits.parameters(), lr=spec.lr, fused=True)
+    optimizer = without_compiler(torch.optim.Adam)(fits.parameters(), lr=spec.lr, fused=True)
     backpropagation = Backpropagation(fits.parameters_of_all, points, values)
     fits.parameters_of_all.grad = backpropagation.gradients
     done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
