@@ -20,7 +20,8 @@ def made(copied: Project) -> Project:
     """The finished study in a checkout of its own, where make can be called."""
     copy_workflow(copied.folder)
     shutil.copytree(ROOT / "tools", copied.folder / "tools")
-    shutil.copy(ROOT / "Makefile", copied.folder)
+    for name in ("Makefile", "requirements.txt", "constraints.txt"):
+        shutil.copy(ROOT / name, copied.folder)
     return Project(copied.folder, copied.folder)
 
 
