@@ -93,9 +93,9 @@ def computed(folder: Path) -> Iterator[Comparison]:
         for name in ("first", "same", "apart")
     }
     for name, table in tables.items():
-        wanted = device_name(default_device()) if name == "first" else "cpu"
-        for device in table.device.unique():
-            yield Comparison("computed on", name, device, wanted)
+        device = default_device() if name == "first" else torch.device("cpu")
+        for found in table.device.unique():
+            yield Comparison("computed on", name, found, device_name(device))
     rows = [tables[name].set_index(KEYS[:-1]).model for name in ("first", "same")]
     for key, pair in pd.concat(rows, axis=1).iterrows():
         yield Comparison(

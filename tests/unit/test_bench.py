@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from minimascope.devices import device_name
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -61,7 +64,7 @@ def test_the_quick_run_for_gpus_fills_both_tables(tmp_path):
     text = output.read_text(encoding="utf-8")
     assert result.stdout == text
     facts, _, *lines = text.splitlines()
-    assert ", cpu, torch " in facts
+    assert f", {device_name(torch.device('cpu'))}, torch " in facts
     training, sharpness = lines[: lines.index("")], lines[lines.index("") + 1 :]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in training]
     assert {len(row) for row in rows} == {10}

@@ -26,7 +26,9 @@ INDIRECT = {
     "snakefmt",
 }
 # Run outside the jobs.
-OF_PLANNING = {ROOT / f"scripts/minimascope/jobs/{name}.py" for name in ("killed", "planning")}
+OF_PLANNING = {
+    ROOT / f"scripts/minimascope/jobs/{name}.py" for name in ("killed", "planning", "screen")
+}
 OF_THE_WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
 
 

@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
+from minimascope.devices import device_name
+
+CPU = device_name(torch.device("cpu"))
 RUNS = [("resnet18", "baseline"), ("vit", "augmentation")]
 # A measure of each kind: compared closely, counted, drawn, drawn once.
 VALUES = {
@@ -39,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
         table["value"] = [VALUES[measure] for measure in table.measure]
         table = table.assign(unit="fraction", n=100, standard_error=0.01)
         origin = pd.DataFrame(keys, columns=gpu_table.KEYS).drop(columns="measure")
-        origin = origin.drop_duplicates().assign(device="cpu", model="a0b1c2d3e4")
+        origin = origin.drop_duplicates().assign(device=CPU, model="a0b1c2d3e4")
         write(root / "tables/measures.csv", table.to_csv(index=False))
         write(root / "tables/provenance.csv", origin.to_csv(index=False))
         write(root / "data/digits/prepared.safetensors", "images")

@@ -181,7 +181,7 @@ def test_ten_recordings_of_ones_own_become_a_study(project):
     # There are no corrupted copies of recordings, of which ensembles could show anything.
     assert not project.results("data/mine/corrupted").exists()
     together = project.results("measures/mine/cnn10/baseline/ensemble.json")
-    assert json.loads(together.read_text(encoding="utf-8"))["measures"] == []
+    assert json.loads(together.read_text(encoding="utf-8"))["corruptions"] == []
     ensembles = pd.read_csv(project.results("tables/ensembles.csv"))
     assert set(ensembles["measure"]) == {"test_accuracy", "test_nll", "test_brier", "test_ece"}
     assert set(ensembles["members"]) == {2}

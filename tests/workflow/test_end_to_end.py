@@ -25,6 +25,7 @@ from small_study import ROOT, STUDY, Project
 from minimascope.analysis.claims import text as claims_text
 from minimascope.analysis.render import html
 from minimascope.files import read_json as read_document
+from minimascope.npz import read_npz
 from minimascope.registry import FIGURES
 from minimascope.report.contents import kind_of
 
@@ -54,7 +55,8 @@ def read_csv(path: Path) -> None:
 
 
 def read_json(path: Path) -> None:
-    assert json.loads(path.read_text(encoding="utf-8"))["measures"]
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["corruptions" if path.stem == "ensemble" else "measures"]
 
 
 def read_svg(path: Path) -> None:
@@ -67,6 +69,10 @@ def read_safetensors(path: Path) -> None:
     with safe_open(path, framework="numpy") as file:
         assert all(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118
         assert json.loads(file.metadata()["minimascope"])
+
+
+def read_arrays(path: Path) -> None:
+    assert all(array.size for array in read_npz(path).values())
 
 
 def read_html(path: Path) -> None:
@@ -96,6 +102,7 @@ READERS = {
     ".json": read_json,
     ".svg": read_svg,
     ".safetensors": read_safetensors,
+    ".npz": read_arrays,
     ".html": read_html,
     ".md": read_markdown,
     ".tex": read_latex,

@@ -27,7 +27,7 @@ ONE_SEED = study_with(
         "seeds": [0],
         "training.epochs": EPOCHS,
         "evaluation.corruptions": None,
-        "sharpness.perturbation.samples": 80,
+        "sharpness.perturbation.samples": 120,
         "sharpness.landscape": {"points": 3, "line_points": 50, "direction_seeds": [42, 43]},
     }
 )
