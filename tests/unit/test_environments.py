@@ -26,9 +26,8 @@ INDIRECT = {
     "snakefmt",
 }
 # Run outside the jobs.
-OF_PLANNING = {
-    ROOT / f"scripts/minimascope/jobs/{name}.py" for name in ("killed", "planning", "screen")
-}
+PLANNING = ("killed", "pace", "planning", "screen")
+OF_PLANNING = {ROOT / f"scripts/minimascope/jobs/{name}.py" for name in PLANNING}
 OF_THE_WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
 
 
