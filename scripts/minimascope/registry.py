@@ -140,7 +140,13 @@ SHARPNESS = {
     ),
     "hessian": _component(
         "sharpness.hessian:measure",
-        gives=["hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"],
+        gives=[
+            "hessian_top_eigenvalue",
+            "hessian_smallest_eigenvalue",
+            "hessian_trace",
+            "gauss_newton_top_eigenvalue",
+            "gauss_newton_trace",
+        ],
     ),
     "landscape": _component(
         "sharpness.landscape:measure",
