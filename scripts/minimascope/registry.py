@@ -139,7 +139,8 @@ def _hessian_passes(settings: Mapping[str, Any]) -> int:
     # A product is about three gradients, and an eigenvalue takes twenty products or more.
     ends = (settings["eigenvalues"] > 0) + (settings["smallest_eigenvalues"] > 0)
     density = settings["density_probes"] * settings["density_steps"]
-    return 9 * (20 * ends + settings["trace_products"] + density)
+    products = (20 * ends + settings["trace_products"]) * len(settings["matrices"]) + density
+    return 9 * products
 
 
 def _landscape_passes(settings: Mapping[str, Any]) -> int:
@@ -177,7 +178,13 @@ SHARPNESS = {
         "sharpness.hessian:measure",
         passes=_hessian_passes,
         arrays=True,
-        gives=("hessian_top_eigenvalue", "hessian_smallest_eigenvalue", "hessian_trace"),
+        gives=(
+            "hessian_top_eigenvalue",
+            "hessian_smallest_eigenvalue",
+            "hessian_trace",
+            "gauss_newton_top_eigenvalue",
+            "gauss_newton_trace",
+        ),
     ),
     "landscape": Family(
         "sharpness.landscape:measure",

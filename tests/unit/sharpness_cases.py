@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from study_cases import options
@@ -13,12 +13,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.seeding import generator
+from minimascope.sharpness.operator import LossHessian
 
 # Settings with which a family computes all its measures in a moment.
 FEW = {
     "forward": {},
     "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
     "hessian": {
+        "matrices": ["hessian", "gauss_newton"],
         "smallest_eigenvalues": 1,
         "trace_products": 9,
         "density_probes": 1,
@@ -127,19 +130,39 @@ def flatness_by_autodiff(
 
 def dense_hessian(model: nn.Module, split: Split, names: Sequence[str]) -> torch.Tensor:
     """Return the Hessian with respect to the named parameters, by torch's own function."""
+    logits, vector = as_function(model, split, names)
+
+    def loss(vector: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(logits(vector), split.labels)
+
+    with sdpa_kernel(SDPBackend.MATH):
+        return torch.autograd.functional.hessian(loss, vector)
+
+
+def dense_gauss_newton(model: nn.Module, split: Split, names: Sequence[str]) -> torch.Tensor:
+    """Return 1/n Σ Jᵀ (diag(p) − p pᵀ) J from each sample's Jacobian, by torch's own function."""
+    logits, vector = as_function(model, split, names)
+    total = vector.new_zeros(len(vector), len(vector))
+    jacobians = torch.autograd.functional.jacobian(logits, vector)
+    for jacobian, p in zip(jacobians, logits(vector).softmax(1), strict=True):
+        total += jacobian.T @ (p.diag() - torch.outer(p, p)) @ jacobian / len(split)
+    return total
+
+
+def as_function(
+    model: nn.Module, split: Split, names: Sequence[str]
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.Tensor]:
+    """Return logits as a function of the named parameters as one vector, and that vector."""
     model = copy.deepcopy(model)
     values = [dict(model.named_parameters())[name].detach() for name in names]
     sizes = [value.numel() for value in values]
 
-    def loss(vector: torch.Tensor) -> torch.Tensor:
+    def logits(vector: torch.Tensor) -> torch.Tensor:
         parts = zip(names, vector.split(sizes), values, strict=True)
         replaced = {name: part.view(value.shape) for name, part, value in parts}
-        logits = functional_call(model, replaced, (split.inputs,))
-        return nn.functional.cross_entropy(logits, split.labels)
+        return functional_call(model, replaced, (split.inputs,))
 
-    vector = torch.cat([value.reshape(-1) for value in values])
-    with sdpa_kernel(SDPBackend.MATH):
-        return torch.autograd.functional.hessian(loss, vector)
+    return logits, torch.cat([value.reshape(-1) for value in values])
 
 
 def drawn_like(
@@ -159,3 +182,24 @@ def drawn_like(
         vector[start : start + tensor.numel()].reshape(tensor.shape)
         for start, tensor in zip(starts, tensors, strict=True)
     ]
+
+
+def quadratic(matrix: torch.Tensor) -> LossHessian:
+    """Return the Hessian of θᵀAθ/2, which is A."""
+    theta = nn.Parameter(torch.ones(len(matrix), dtype=matrix.dtype))
+    return LossHessian([theta], lambda total: total([None]), lambda _: theta @ matrix @ theta / 2)
+
+
+def symmetric(eigenvalues: torch.Tensor) -> torch.Tensor:
+    size = len(eigenvalues)
+    draws = generator(0, "basis")
+    basis, _ = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64, generator=draws))
+    return basis @ torch.diag(eigenvalues.double()) @ basis.T
+
+
+# Eigenvalues of operators.
+SPECTRA = {
+    "outliers and a bulk": torch.cat([torch.linspace(10, 50, 5), torch.linspace(-0.5, 0.5, 395)]),
+    "flat": torch.linspace(-1, 5, 100),
+    "power law": 1 / torch.arange(1, 201),
+}

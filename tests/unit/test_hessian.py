@@ -6,19 +6,23 @@ import math
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import attentive, dense_hessian, gradient, images, network, points
+from sharpness_cases import (
+    SPECTRA,
+    attentive,
+    dense_hessian,
+    gradient,
+    images,
+    network,
+    points,
+    quadratic,
+    symmetric,
+)
 from torch import nn
 
-from minimascope.errors import InputError
 from minimascope.seeding import child, generator
+from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.flat import selected_parameters
-from minimascope.sharpness.hessian import (
-    extreme_eigenvalues,
-    loss_hessian,
-    measure,
-    spectral_quadrature,
-)
-from minimascope.sharpness.operator import LossHessian
+from minimascope.sharpness.hessian import loss_hessian, measure, spectral_quadrature
 from minimascope.sharpness.subject import Subject
 from minimascope.sharpness.trace import hutchpp_trace
 
@@ -192,25 +196,6 @@ def test_float32_agrees_with_float64():
 # --- operators of known spectra, and stated errors -----------------------------------------------
 
 
-def quadratic(matrix: torch.Tensor) -> LossHessian:
-    """Return the Hessian of θᵀAθ/2, which is A."""
-    theta = nn.Parameter(torch.ones(len(matrix), dtype=matrix.dtype))
-    return LossHessian([theta], lambda total: total([None]), lambda _: theta @ matrix @ theta / 2)
-
-
-def symmetric(eigenvalues: torch.Tensor) -> torch.Tensor:
-    size = len(eigenvalues)
-    basis, _ = torch.linalg.qr(torch.randn(size, size, dtype=F64, generator=generator(0, "basis")))
-    return basis @ torch.diag(eigenvalues.double()) @ basis.T
-
-
-SPECTRA = {
-    "outliers and a bulk": torch.cat([torch.linspace(10, 50, 5), torch.linspace(-0.5, 0.5, 395)]),
-    "flat": torch.linspace(-1, 5, 100),
-    "power law": 1 / torch.arange(1, 201),
-}
-
-
 @pytest.mark.parametrize("spectrum", SPECTRA)
 def test_hutchpp_is_the_trace_in_a_random_range_and_hutchinson_outside(spectrum):
     matrix, draws = symmetric(SPECTRA[spectrum]), generator(4)
@@ -241,38 +226,15 @@ def test_the_trace_of_low_rank_is_exact(rank, dtype, tolerance):
     assert trace.standard_error < tolerance * trace.value
 
 
-@pytest.mark.parametrize("tolerance", [1e-1, 1e-3])
-def test_the_largest_eigenvalue_is_known_to_its_residual_for_every_start(tolerance):
-    eigenvalues = SPECTRA["flat"]
-    operator = quadratic(symmetric(eigenvalues))
-    for seed in range(10):
-        found = extreme_eigenvalues(operator, 3, generator(seed), tolerance)
-        assert found.converged
-        assert found.values == sorted(found.values, reverse=True)
-        for value, residual in zip(found.values, found.residuals, strict=True):
-            assert (eigenvalues.double() - value).abs().min() <= residual + 1e-12
-
-
-def test_what_did_not_converge_is_reported():
-    operator = quadratic(symmetric(torch.linspace(-1, 5, 60)))
-    found = extreme_eigenvalues(operator, 5, generator(1), 1e-12, 3)
-    assert not found.converged
-    assert 0 < len(found.values) == len(found.residuals) < 5
-    with pytest.raises(
-        InputError, match=r"no eigenvalue .* converged to 1e-12 in 1 restarts; raise"
-    ):
-        extreme_eigenvalues(operator, 5, generator(1), 1e-12, 1)
-
-
 def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
     subject = Subject(*attentive())
-    settings = {"tolerance": 1e-14, "max_iterations": 3, "eigenvalues": 20, "trace_products": 0}
+    settings = {"tolerance": 1e-9, "max_iterations": 25, "eigenvalues": 20, "trace_products": 0}
     found = measure(subject, generator(0), dtype="float64", density_probes=0, **settings)
     assert [m.converged for m in found.measurements] == [False]
     details = found.details["largest_eigenvalues"]
     assert details["converged"] is False
     assert len(details["values"]) < 20
-    assert details["tolerance"] == 1e-14
+    assert details["tolerance"] == 1e-9
 
 
 def test_measurements_have_the_errors_of_their_estimates():

@@ -30,6 +30,7 @@ SETTINGS = {
     },
     "hessian": {
         "dtype": "float64",
+        "matrices": ["hessian", "gauss_newton"],
         "eigenvalues": 2,
         "smallest_eigenvalues": 1,
         "trace_products": 9,

@@ -150,6 +150,16 @@ MEASURES = {
         "Hessian trace",
         "Sum of the curvatures of the training loss in all directions, estimated with Hutch++.",
     ),
+    "gauss_newton_top_eigenvalue": _sharpness(
+        "Largest Gauss–Newton eigenvalue",
+        "Largest curvature of the training loss where the network is replaced by its "
+        "linearisation; the largest eigenvalue of the Fisher information matrix.",
+    ),
+    "gauss_newton_trace": _sharpness(
+        "Gauss–Newton trace",
+        "Sum of the curvatures of the training loss where the network is replaced by its "
+        "linearisation, estimated with Hutch++; the trace of the Fisher information matrix.",
+    ),
     "asc_sharpness": _sharpness(
         "ASC sharpness",
         "Range of the training loss in a disc of filter-normalised random directions, over one "

@@ -101,10 +101,14 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             adaptive = any(name.startswith("adaptive") for name in names)
             return {"published": published, "adaptive": {} if adaptive else None}
         case "hessian":
-            unwanted = {"eigenvalues": "hessian_top_eigenvalue", "trace_products": "hessian_trace"}
+            matrices = ("hessian", "gauss_newton")
+            chosen = [m for m in matrices if any(name.startswith(m) for name in names)]
+            unwanted = {"eigenvalues": "top_eigenvalue", "trace_products": "trace"}
             smallest = int("hessian_smallest_eigenvalue" in names)
-            return {"density_probes": 0, "smallest_eigenvalues": smallest} | {
-                setting: 0 for setting, name in unwanted.items() if name not in names
+            return {"matrices": chosen, "density_probes": 0, "smallest_eigenvalues": smallest} | {
+                setting: 0
+                for setting, name in unwanted.items()
+                if not any(f"{matrix}_{name}" in names for matrix in matrices)
             }
         case "landscape":
             return {"line_points": 0}

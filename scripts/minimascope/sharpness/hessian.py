@@ -1,14 +1,12 @@
-"""Curvature of the training loss: eigenvalues, trace and spectral density of its Hessian."""
+"""Curvature of the training loss: of its Hessian and of its Gauss–Newton matrix."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from curvlinops.papyan2020traces.spectrum import fast_lanczos
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import nn
 
 from ..batches import in_batches
@@ -16,9 +14,10 @@ from ..data.prepared import Split
 from ..errors import InputError
 from ..measurement import Measured, Measurement
 from ..seeding import child
+from .eigenvalues import Eigenvalues, extreme_eigenvalues
 from .flat import selected_parameters
-from .losses import BATCH_SIZE, cross_entropy
-from .operator import LossHessian
+from .losses import BATCH_SIZE, cross_entropy, in_dtype_of
+from .operator import Curvature, GaussNewton, LossHessian
 from .subject import Subject
 from .trace import hutchpp_trace
 
@@ -54,97 +53,29 @@ def loss_hessian(
     return LossHessian(chosen, over_batches, batch_loss, weight_decay)
 
 
-@dataclass(frozen=True)
-class Eigenvalues:
-    """Eigenvalues at one end of a symmetric operator's spectrum.
+def gauss_newton(
+    model: nn.Module,
+    split: Split,
+    parameters: str | Sequence[str] = "all",
+    weight_decay: float = 0.0,
+    batch_size: int = BATCH_SIZE,
+) -> GaussNewton:
+    """Return the Gauss–Newton matrix of the same loss; see `loss_hessian`."""
+    data = (split.inputs, split.labels)
+    over_batches = partial(in_batches, tensors=data, batch_size=batch_size)
 
-    Attributes:
-        values: the outermost first; those that converged.
-        residuals: ‖Hv − λv‖ of each; there is an eigenvalue at most that far away.
-        converged: whether all that were asked for did.
-        products: with vectors, that it took.
-    """
+    def batch_logits(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return model(in_dtype_of(model, batch[0]))
 
-    values: list[float]
-    residuals: list[float]
-    converged: bool
-    products: int
-
-
-def extreme_eigenvalues(
-    operator: LossHessian,
-    count: int,
-    generator: torch.Generator,
-    tolerance: float = 1e-4,
-    max_iterations: int = 100,
-    end: Literal["largest", "smallest"] = "largest",
-) -> Eigenvalues:
-    """Return the largest or smallest eigenvalues, by implicitly restarted Lanczos (ARPACK).
-
-    Args:
-        operator: symmetric.
-        count: how many; all of a small operator at most.
-        generator: of the starting vector.
-        tolerance: accuracy of the largest eigenvalues relative to themselves, of the smallest
-            relative to the spectrum's size.
-        max_iterations: restarts.
-        end: of the spectrum; the smallest eigenvalues are the most negative ones.
-
-    Raises:
-        InputError: not a single eigenvalue converged.
-    """
-    before, size = operator.products, operator.shape[0]
-    if size <= max(2 * count + 1, 20):
-        vectors, converged = np.linalg.eigh(_dense(operator))[1], True
-        vectors = vectors[:, -count:] if end == "largest" else vectors[:, :count]
-    else:
-        start = torch.randn(size, generator=generator, device=operator.device)
-        settings = {"k": count, "tol": tolerance, "maxiter": max_iterations}
-        vectors, converged = _lanczos(operator, start.to(operator.dtype), end, settings)
-    if vectors.shape[1] == 0:
-        raise InputError(
-            f"no eigenvalue of the Hessian converged to {tolerance:g} in {max_iterations} restarts;"
-            " raise sharpness.hessian.max_iterations or tolerance, or use dtype float64"
-        )
-    columns = torch.from_numpy(np.ascontiguousarray(vectors)).to(operator.device, operator.dtype)
-    images = operator @ columns
-    values = (columns * images).double().sum(0)
-    residuals = (images - columns * values.to(columns.dtype)).double().norm(dim=0)
-    order = values.argsort(descending=end == "largest")
-    return Eigenvalues(
-        values[order].tolist(), residuals[order].tolist(), converged, operator.products - before
-    )
+    chosen = list(selected_parameters(model, parameters).values())
+    return GaussNewton(chosen, over_batches, batch_logits, len(split), weight_decay)
 
 
-def _lanczos(
-    operator: LossHessian, start: torch.Tensor, end: str, settings: Mapping[str, Any]
-) -> tuple[np.ndarray, bool]:
-    """Return the eigenvectors [P, k] that ARPACK finds at one end, and whether that is all."""
-    sign, shift = (1, 0.0) if end == "largest" else (-1, _extent(operator, start))
-    number = np.float64 if operator.dtype == torch.float64 else np.float32
-    hessian = operator.to_scipy(number)
-    shifted = LinearOperator(
-        hessian.shape, matvec=lambda v: shift * v.ravel() + sign * hessian.matvec(v), dtype=number
-    )
-    try:
-        return eigsh(shifted, which="LA", v0=start.cpu().numpy(), **settings)[1], True
-    except ArpackNoConvergence as error:
-        return error.eigenvectors, False
-
-
-def _extent(operator: LossHessian, start: torch.Tensor) -> float:
-    """Return about the size of the spectrum, by which it is shifted to find its lower end.
-
-    ARPACK begins with the image of its starting vector, which has no part in the null space: of a
-    convex loss it would miss the eigenvalue 0. Besides, an accuracy relative to a smallest
-    eigenvalue near 0 would be out of reach.
-    """
-    image = operator @ start
-    return ((operator @ image).norm() / image.norm()).item() if image.any() else 1.0
+MATRICES = {"hessian": loss_hessian, "gauss_newton": gauss_newton}
 
 
 def spectral_quadrature(
-    operator: LossHessian, probes: int, steps: int, generator: torch.Generator
+    operator: Curvature, probes: int, steps: int, generator: torch.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights [probes, steps] of stochastic Lanczos quadrature.
 
@@ -181,7 +112,7 @@ def spectral_quadrature(
     return np.stack(nodes), np.stack(weights)
 
 
-def _dense(operator: LossHessian) -> np.ndarray:
+def _dense(operator: Curvature) -> np.ndarray:
     identity = torch.eye(operator.shape[0], dtype=operator.dtype, device=operator.device)
     matrix = (operator @ identity).double().cpu().numpy()
     return (matrix + matrix.T) / 2
@@ -191,10 +122,12 @@ def measure(
     subject: Subject,
     generator: torch.Generator,
     *,
+    matrices: Sequence[str] = ("hessian",),
     eigenvalues: int = 5,
     smallest_eigenvalues: int = 0,
-    tolerance: float = 1e-4,
-    max_iterations: int = 100,
+    tolerance: float = 1e-3,
+    max_iterations: int = 300,
+    eigenvectors: bool = False,
     trace_products: int = 99,
     density_probes: int = 4,
     density_steps: int = 50,
@@ -203,17 +136,19 @@ def measure(
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
 ) -> Measured:
-    """Return the largest eigenvalue and the trace of the Hessian; all eigenvalues, and the density.
+    """Return the largest eigenvalue and the trace of each matrix; all eigenvalues, and the density.
 
     Args:
         subject: the network and its data.
         generator: of starting and test vectors, on the model's device.
+        matrices: those measured, names of `MATRICES`. The smallest eigenvalues and the density are
+            the Hessian's alone.
         eigenvalues: how many of the largest; 0 for none.
         smallest_eigenvalues: how many of the most negative; 0 for none.
         tolerance: relative accuracy of the eigenvalues.
-        max_iterations: restarts of the eigenvalue solver.
-        trace_products: Hessian-vector products of the trace, a multiple of 3 of at least 6; 0 for
-            none.
+        max_iterations: steps of the eigenvalue solver.
+        eigenvectors: whether the eigenvectors are kept among the arrays.
+        trace_products: products of the trace, a multiple of 3 of at least 6; 0 for none.
         density_probes: random vectors of the spectral density; 0 for none.
         density_steps: Lanczos steps of each.
         parameters: ``all``, ``weights``, or patterns of names.
@@ -223,30 +158,54 @@ def measure(
     """
     decay, n = subject.weight_decay if l2 else 0.0, len(subject.split)
     model = subject.in_dtype(dtype).model
-    operator = loss_hessian(model, subject.split, parameters, decay, batch_size)
-    measurements: list[Measurement] = []
-    details: dict[str, Any] = {"parameters": operator.shape[0], "weight_decay": decay}
-    arrays: dict[str, np.ndarray] = {}
-    for end, name, count in (
-        ("largest", "hessian_top_eigenvalue", eigenvalues),
-        ("smallest", "hessian_smallest_eigenvalue", smallest_eigenvalues),
-    ):
-        if count:
-            draws = child(generator, f"{end} eigenvalues")
-            found = extreme_eigenvalues(operator, count, draws, tolerance, max_iterations, end)
-            how = {"noise_floor": found.residuals[0], "converged": found.converged}
-            measurements.append(Measurement(name, found.values[0], "1", n, **how))
-            details[f"{end}_eigenvalues"] = asdict(found) | {"tolerance": tolerance}
-            arrays[f"{end}_eigenvalues"] = np.array(found.values)
-            arrays[f"{end}_residuals"] = np.array(found.residuals)
-    if trace_products:
-        trace = hutchpp_trace(operator, trace_products, child(generator, "trace"))
-        error = trace.standard_error
-        measurements.append(Measurement("hessian_trace", trace.value, "1", n, standard_error=error))
-        details["trace"] = asdict(trace)
-    if density_probes:
-        draws = child(generator, "density")
-        nodes, weights = spectral_quadrature(operator, density_probes, density_steps, draws)
-        arrays |= {"nodes": nodes, "weights": weights}
-        details["density"] = {"probes": density_probes, "steps": nodes.shape[1]}
+    search = partial(extreme_eigenvalues, tolerance=tolerance, max_iterations=max_iterations)
+    parts: list[Measured] = []
+    for matrix in matrices:
+        operator = MATRICES[matrix](model, subject.split, parameters, decay, batch_size)
+        parts.append(Measured([], {"parameters": operator.shape[0], "weight_decay": decay}))
+        key = "" if matrix == "hessian" else f"{matrix}_"
+        if eigenvalues:
+            draws = child(generator, f"{key}largest eigenvalues")
+            found = search(operator, eigenvalues, draws)
+            name = f"{matrix}_top_eigenvalue"
+            parts.append(_eigenvalues(found, name, f"{key}largest", n, eigenvectors))
+        if smallest_eigenvalues and matrix == "hessian":
+            draws = child(generator, "smallest eigenvalues")
+            found = search(operator, smallest_eigenvalues, draws, end="smallest")
+            name = "hessian_smallest_eigenvalue"
+            parts.append(_eigenvalues(found, name, "smallest", n, eigenvectors))
+        if trace_products:
+            trace = hutchpp_trace(operator, trace_products, child(generator, f"{key}trace"))
+            error = trace.standard_error
+            value = Measurement(f"{matrix}_trace", trace.value, "1", n, standard_error=error)
+            parts.append(Measured([value], {f"{key}trace": asdict(trace)}))
+        if density_probes and matrix == "hessian":
+            draws = child(generator, "density")
+            nodes, weights = spectral_quadrature(operator, density_probes, density_steps, draws)
+            details = {"density": {"probes": density_probes, "steps": nodes.shape[1]}}
+            parts.append(Measured([], details, {"nodes": nodes, "weights": weights}))
+    return _together(parts)
+
+
+def _eigenvalues(
+    found: Eigenvalues, measure: str, end: str, n: int, eigenvectors: bool
+) -> Measured:
+    """Return the outermost eigenvalue as a measure, and all with their residuals as arrays."""
+    how = {"noise_floor": found.residuals[0], "converged": found.converged}
+    names = ("values", "residuals", "converged", "products", "tolerance")
+    arrays = {f"{end}_eigenvalues": np.array(found.values)}
+    arrays[f"{end}_residuals"] = np.array(found.residuals)
+    if eigenvectors:
+        arrays[f"{end}_eigenvectors"] = found.vectors.T.cpu().numpy()
+    return Measured(
+        [Measurement(measure, found.values[0], "1", n, **how)],
+        {f"{end}_eigenvalues": {name: getattr(found, name) for name in names}},
+        arrays,
+    )
+
+
+def _together(parts: Sequence[Measured]) -> Measured:
+    measurements = [measurement for part in parts for measurement in part.measurements]
+    details = {key: value for part in parts for key, value in part.details.items()}
+    arrays = {key: value for part in parts for key, value in part.arrays.items()}
     return Measured(measurements, details, arrays)

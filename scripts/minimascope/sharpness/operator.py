@@ -1,6 +1,7 @@
-"""The Hessian of a loss as a linear operator, through products with vectors."""
+"""Curvature of a loss as linear operators, through products with vectors."""
 
-from collections.abc import Callable, Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,20 +9,23 @@ from curvlinops._torch_base import PyTorchLinearOperator
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from .folding import FoldedBatchNorm
 
-class LossHessian(PyTorchLinearOperator):
-    """Hessian of Σ_b ℓ_b(θ) + λ/2 ‖θ‖², a sum over batches, at the parameters' present values.
+Parts = Sequence[torch.Tensor]
+OverBatches = Callable[[Callable[[Sequence[Any]], Any]], Any]
 
-    Products differentiate the gradient of each batch once more (reverse over reverse; Pearlmutter
-    1994). For several vectors at once, the gradient's graph is built once per batch and used for
-    all of them. curvlinops' own Hessian is forward over reverse, which gives wrong numbers for
-    LayerNorm's weights with torch 2.14 and is slower (docs/benchmarks.md).
+
+class Curvature(PyTorchLinearOperator):
+    """A symmetric matrix of the parameters' size, a sum over batches plus λ times the identity.
+
+    What all products share (the passes, and the graph of their gradients) is computed once for the
+    vectors of one call, and where the data are a single batch, once for all calls. So the
+    parameters must not change in between.
 
     Args:
         parameters: θ; those that count.
         over_batches: returns what a function of the batches gives, as `batches.in_batches` does,
             which calls it anew where memory runs out.
-        batch_loss: returns a batch's share of the loss as a scalar with its graph.
         weight_decay: λ.
     """
 
@@ -30,17 +34,16 @@ class LossHessian(PyTorchLinearOperator):
     def __init__(
         self,
         parameters: Sequence[nn.Parameter],
-        over_batches: Callable[[Callable[[Iterable[Any]], Any]], Any],
-        batch_loss: Callable[[Any], torch.Tensor],
+        over_batches: OverBatches,
         weight_decay: float = 0.0,
     ):
         shapes = [tuple(p.shape) for p in parameters]
         super().__init__(shapes, shapes)
         self._parameters = list(parameters)
         self._over_batches = over_batches
-        self._batch_loss = batch_loss
         self._weight_decay = weight_decay
         self.products = 0
+        self._held: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -52,36 +55,142 @@ class LossHessian(PyTorchLinearOperator):
         """In which floating type they are computed."""
         return self._parameters[0].dtype
 
-    def _matmat(self, matrix: list[torch.Tensor]) -> list[torch.Tensor]:
-        self.products += matrix[0].shape[-1]
+    @abstractmethod
+    def _linearised(self, batch: Any) -> Any:
+        """Return what a batch's products with all vectors share, with its graph."""
 
-        def total(batches: Iterable[Any]) -> list[torch.Tensor]:
-            results = [self._weight_decay * part for part in matrix]
+    @abstractmethod
+    def _product(self, shared: Any, vector: Parts, keep: bool) -> Parts:
+        """Return a batch's product with a vector, and keep the graph if that is wanted."""
+
+    def _matmat(self, matrix: list[torch.Tensor]) -> list[torch.Tensor]:
+        vectors = [part.movedim(-1, 0).contiguous() for part in matrix]
+        columns = len(vectors[0])
+        self.products += columns
+
+        def total(batches: Sequence[Any]) -> list[torch.Tensor]:
+            results = [self._weight_decay * part for part in vectors]
+            if len(batches) > 1:
+                self._held = None
             for batch in batches:
                 # Fused attention kernels have no second derivative.
                 with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-                    self._add_products(batch, matrix, results)
-            return results
+                    shared = self._held or self._linearised(batch)
+                    if len(batches) == 1:
+                        self._held = shared
+                    for column in range(columns):
+                        vector = [part[column] for part in vectors]
+                        keep = self._held is not None or column + 1 < columns
+                        product = self._product(shared, vector, keep)
+                        for result, part in zip(results, product, strict=True):
+                            result[column] += part
+            return [result.movedim(0, -1) for result in results]
 
         return self._over_batches(total)
 
-    def _add_products(
-        self, batch: Any, matrix: list[torch.Tensor], results: list[torch.Tensor]
-    ) -> None:
-        loss = self._batch_loss(batch)
-        gradient = torch.autograd.grad(
+
+class LossHessian(Curvature):
+    """Hessian of Σ_b ℓ_b(θ) + λ/2 ‖θ‖², a sum over batches.
+
+    Products differentiate the gradient of each batch once more (reverse over reverse; Pearlmutter
+    1994). curvlinops' own Hessian is forward over reverse, which gives wrong numbers for
+    LayerNorm's weights with torch 2.14 and is slower (docs/benchmarks.md).
+
+    Args:
+        parameters: see `Curvature`.
+        over_batches: see `Curvature`.
+        batch_loss: returns a batch's share of the loss as a scalar with its graph.
+        weight_decay: λ.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        over_batches: OverBatches,
+        batch_loss: Callable[[Any], torch.Tensor],
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(parameters, over_batches, weight_decay)
+        self._batch_loss = batch_loss
+
+    def _linearised(self, batch: Any) -> Parts:
+        with FoldedBatchNorm():
+            loss = self._batch_loss(batch)
+        return torch.autograd.grad(
             loss, self._parameters, create_graph=True, materialize_grads=True
         )
-        # The row of a parameter that takes no part, or only a linear one, is zero.
-        curved = [i for i, part in enumerate(gradient) if part.requires_grad]
-        columns = matrix[0].shape[-1] if curved else 0
-        for column in range(columns):
-            rows = torch.autograd.grad(
-                [gradient[i] for i in curved],
-                self._parameters,
-                [matrix[i][..., column] for i in curved],
-                retain_graph=column + 1 < columns,
-                materialize_grads=True,
-            )
-            for result, row in zip(results, rows, strict=True):
-                result[..., column] += row
+
+    def _product(self, shared: Parts, vector: Parts, keep: bool) -> Parts:
+        return _pulled_back(shared, self._parameters, vector, keep)
+
+
+class GaussNewton(Curvature):
+    """Generalised Gauss–Newton matrix 1/n Σ_i J_iᵀ (diag(p_i) − p_i p_iᵀ) J_i + λ of cross-entropy.
+
+    J_i is the derivative of a sample's logits along the parameters, p_i their softmax (Schraudolph
+    2002, section 3). It is what remains of the Hessian where the network is replaced by its
+    linearisation, equals the Fisher information matrix (Martens 2020, arXiv:1412.1193, section
+    9.2), and has no negative eigenvalue. J v is the derivative along u of Jᵀu, which is linear in
+    u (reverse over reverse, as the Hessian's products).
+
+    Args:
+        parameters: see `Curvature`.
+        over_batches: see `Curvature`.
+        batch_logits: returns a batch's logits [b, C] with their graph.
+        samples: n.
+        weight_decay: λ.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        over_batches: OverBatches,
+        batch_logits: Callable[[Any], torch.Tensor],
+        samples: int,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(parameters, over_batches, weight_decay)
+        self._batch_logits = batch_logits
+        self._samples = samples
+
+    def _linearised(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Parts]:
+        with FoldedBatchNorm():
+            logits = self._batch_logits(batch)
+        weights = torch.zeros_like(logits, requires_grad=True)
+        rows = torch.autograd.grad(
+            logits, self._parameters, weights, create_graph=True, materialize_grads=True
+        )
+        return logits, logits.detach().double().softmax(1), weights, rows
+
+    def _product(
+        self,
+        shared: tuple[torch.Tensor, torch.Tensor, torch.Tensor, Parts],
+        vector: Parts,
+        keep: bool,
+    ) -> Parts:
+        logits, probabilities, weights, rows = shared
+        (moved,) = _pulled_back(rows, [weights], vector, keep=True)
+        weighted = probabilities * moved
+        weighted -= probabilities * weighted.sum(1, keepdim=True)
+        weighted = (weighted / self._samples).to(logits.dtype)
+        return _pulled_back([logits], self._parameters, [weighted], keep)
+
+
+def _pulled_back(
+    outputs: Parts,
+    inputs: Parts,
+    vector: Parts,
+    keep: bool,
+) -> Parts:
+    """Return Jᵀ v, J the derivative of outputs along inputs; zero where nothing depends on them."""
+    # An output without a graph does not change with the inputs.
+    varied = [i for i, output in enumerate(outputs) if output.requires_grad]
+    if not varied:
+        return [torch.zeros_like(part) for part in inputs]
+    return torch.autograd.grad(
+        [outputs[i] for i in varied],
+        inputs,
+        [vector[i] for i in varied],
+        retain_graph=keep,
+        materialize_grads=True,
+    )
