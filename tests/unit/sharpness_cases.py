@@ -21,7 +21,6 @@ FEW = {
     "forward": {},
     "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
     "hessian": {
-        "matrices": ["hessian", "gauss_newton"],
         "smallest_eigenvalues": 1,
         "trace_products": 9,
         "density_probes": 1,

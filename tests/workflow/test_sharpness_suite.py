@@ -24,7 +24,6 @@ SUITE = study_with(
             "view": ["clean", "augmented"],
             "perturbation": {"samples": 4, "adaptive": {"samples": 4, "steps": 2}},
             "hessian": {
-                "matrices": ["hessian", "gauss_newton"],
                 "eigenvalues": 2,
                 "smallest_eigenvalues": 1,
                 "trace_products": 6,

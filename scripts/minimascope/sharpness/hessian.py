@@ -122,7 +122,7 @@ def measure(
     subject: Subject,
     generator: torch.Generator,
     *,
-    matrices: Sequence[str] = ("hessian",),
+    matrices: Sequence[str] = ("hessian", "gauss_newton"),
     eigenvalues: int = 5,
     smallest_eigenvalues: int = 0,
     tolerance: float = 1e-3,
