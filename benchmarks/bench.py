@@ -1,4 +1,4 @@
-"""Time what is meant to be fast against the usual way, in one process, and print a table.
+"""Time what is meant to be fast against the usual way, in one process, and print tables.
 
 Ratios are what counts; seconds depend on the machine and on what else it does.
 """
@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import cases
+import curvature
 import torch
 
 MEMORY_CASES = {
@@ -83,7 +84,8 @@ def main() -> None:
         cases.trace_case(),
         cases.toy_fits_case(),
     ]
-    lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows()]
+    lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows(), ""]
+    lines += curvature.rows(arguments.repeats)
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,23 @@ def cases(monkeypatch):
 
     yield cases
     sys.modules.pop("cases")
+
+
+@pytest.fixture
+def curvature(monkeypatch):
+    """The comparison of curvature, with few products and a little training."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import curvature
+
+    monkeypatch.setattr(curvature, "PRODUCTS", 30)
+    monkeypatch.setattr(curvature, "REFERENCE_PRODUCTS", 30)
+    monkeypatch.setattr(curvature, "trained", partial(curvature.trained, epochs=1, n=30))
+    # Its own products would take most of the time.
+    theirs = {True: curvature.our_trace("hessian"), False: curvature.ours("hessian", 1)}
+    monkeypatch.setattr(curvature, "curvlinops", lambda kind, trace: theirs[trace])
+    monkeypatch.setattr(curvature, "gauss_newton_methods", dict)
+    yield curvature
+    sys.modules.pop("curvature")
 
 
 def test_relative_flatness_by_autodiff_gives_the_closed_form(cases):
@@ -53,6 +71,23 @@ def test_the_trace_agrees_with_curvlinops(cases):
     case = cases.trace_case(products=9, n=16)
     ours, other = case.ours(), case.usual()
     assert abs(ours.value - other) < 6 * ours.standard_error
+
+
+def test_ways_to_the_curvature_are_near_the_reference(curvature, monkeypatch):
+    monkeypatch.setattr(curvature, "find_spec", lambda package: None)
+    _, _, *lines = curvature.rows(1, ["resnet18"])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:-3]]
+    assert [row[2] for row in rows].count("ours") == 2
+    for _, what, how, products, seconds, error in rows:
+        # Traces are estimates; power iteration stops on a calm value.
+        allowed = 0.3 if "trace" in what else 0.02 if "power" in how else 1e-3
+        assert float(error) < allowed, (what, how)
+        assert float(seconds) >= 0
+        assert products == "–" or int(products) > 3
+    assert lines[-2:] == [
+        "PyHessian: not installed, left out",
+        "hessian-eigenthings: not installed, left out",
+    ]
 
 
 def test_the_quick_run_for_gpus_fills_both_tables(tmp_path):
