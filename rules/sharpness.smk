@@ -28,8 +28,9 @@ for job, families in STUDY.sharpness_jobs.items():
         params:
             **sharpness_params(job),
         message:
-            f"Sharpness ({', '.join(families)}) of {{wildcards.network}}: "
-            f"{{wildcards.condition}}{'' if job == SHARED else ', seed {wildcards.seed}'}"
+            f"Sharpness ({', '.join(families)}) of {{wildcards.network}} on {{wildcards.dataset}}: "
+            "{wildcards.condition}"
+            f"{'{wildcards.view}' if job == SHARED else '{wildcards.view}, seed {wildcards.seed}'}"
         script:
             "../scripts/sharpness.py"
 
@@ -73,6 +74,6 @@ rule interpolate:
             models=INTERPOLATED,
         ),
     message:
-        "Loss between networks: {wildcards.network}, seed {wildcards.seed}"
+        "Loss between networks: {wildcards.network} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/interpolate.py"

@@ -5,6 +5,7 @@ from minimascope.files import write_json
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
+from minimascope.jobs.progress import say
 from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.npz import write_npz
@@ -22,6 +23,7 @@ with job(snakemake):
         origin = {"model": metadata["content_sha256"], "data": data_hash}
         run = {**wildcards, "seed": str(seed)}
         for family, chosen in families.items():
+            say(f"{family} of seed {seed}")
             measured, said = measure_family(
                 model, dataset, int(seed), device, family=family, settings=chosen, **spec
             )

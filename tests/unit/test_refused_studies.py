@@ -120,6 +120,8 @@ sharpness: {view: [sharp]}
   sharpness.view[0]: unknown name 'sharp'; valid: clean
 sharpness: {hessian: {trace_products: 10}}
   sharpness.hessian.trace_products: 10 is not a multiple of 3
+sharpness: {hessian: {trace_products: 3}}
+  sharpness.hessian.trace_products: 3 on small are too few; use 6 or more
 sharpness: {interpolation: {}}
   sharpness.interpolation: has neither lines nor planes; add one
 sharpness: {interpolation: {lines: [[initial, base]]}}

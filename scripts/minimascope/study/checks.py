@@ -57,6 +57,12 @@ def _check_measures(study: Study) -> None:
             "analysis.minimum_train_accuracy: training accuracy is of the family forward; set"
             " sharpness.forward to {}"
         )
+    for dataset, families in study.sharpness.items():
+        if "hessian" in study.families and families["hessian"]["trace_products"] == 3:
+            raise InputError(
+                f"sharpness.hessian.trace_products: 3 on {dataset} are too few; use 6 or more, or 0"
+                " for no trace"
+            )
 
 
 def _check_features(study: Study) -> None:
