@@ -55,12 +55,16 @@ def modules_in(*folders: str) -> list[Path]:
     return [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
 
 
+# Benchmarks compare with these where somebody has installed them.
+OPTIONAL = {"pyhessian", "hessian_eigenthings"}
+
+
 def imported(files: list[Path]) -> set[str]:
-    """Return the packages that modules import and that Python does not bring along."""
+    """Return the packages that modules import, which Python does not bring along."""
     own = {file.stem for file in modules_in(*OURS)} | {"minimascope"}
     modules = {module for file in files for module in _modules(file)}
     packages = packages_distributions()
-    foreign = modules - own - sys.stdlib_module_names
+    foreign = modules - own - OPTIONAL - sys.stdlib_module_names
     return {normal(packages[module][0]) for module in foreign}
 
 
