@@ -68,7 +68,7 @@ def gauss_newton(
         return model(in_dtype_of(model, batch[0]))
 
     chosen = list(selected_parameters(model, parameters).values())
-    return GaussNewton(chosen, over_batches, batch_logits, len(split), weight_decay)
+    return GaussNewton(chosen, over_batches, batch_logits, weight_decay, len(split))
 
 
 MATRICES = {"hessian": loss_hessian, "gauss_newton": gauss_newton}

@@ -26,6 +26,7 @@ class Curvature(PyTorchLinearOperator):
         parameters: θ; those that count.
         over_batches: returns what a function of the batches gives, as `batches.in_batches` does,
             which calls it anew where memory runs out.
+        of_batch: returns the tensor of a batch that products differentiate, with its graph.
         weight_decay: λ.
     """
 
@@ -35,12 +36,14 @@ class Curvature(PyTorchLinearOperator):
         self,
         parameters: Sequence[nn.Parameter],
         over_batches: OverBatches,
+        of_batch: Callable[[Any], torch.Tensor],
         weight_decay: float = 0.0,
     ):
         shapes = [tuple(p.shape) for p in parameters]
         super().__init__(shapes, shapes)
         self._parameters = list(parameters)
         self._over_batches = over_batches
+        self._of_batch = of_batch
         self._weight_decay = weight_decay
         self.products = 0
         self._held: Any = None
@@ -96,26 +99,12 @@ class LossHessian(Curvature):
     1994). curvlinops' own Hessian is forward over reverse, which gives wrong numbers for
     LayerNorm's weights with torch 2.14 and is slower (docs/benchmarks.md).
 
-    Args:
-        parameters: see `Curvature`.
-        over_batches: see `Curvature`.
-        batch_loss: returns a batch's share of the loss as a scalar with its graph.
-        weight_decay: λ.
+    ``of_batch`` returns a batch's share of the loss, a scalar.
     """
-
-    def __init__(
-        self,
-        parameters: Sequence[nn.Parameter],
-        over_batches: OverBatches,
-        batch_loss: Callable[[Any], torch.Tensor],
-        weight_decay: float = 0.0,
-    ):
-        super().__init__(parameters, over_batches, weight_decay)
-        self._batch_loss = batch_loss
 
     def _linearised(self, batch: Any) -> Parts:
         with FoldedBatchNorm():
-            loss = self._batch_loss(batch)
+            loss = self._of_batch(batch)
         return torch.autograd.grad(
             loss, self._parameters, create_graph=True, materialize_grads=True
         )
@@ -133,29 +122,30 @@ class GaussNewton(Curvature):
     9.2), and has no negative eigenvalue. J v is the derivative along u of Jᵀu, which is linear in
     u (reverse over reverse, as the Hessian's products).
 
+    ``of_batch`` returns a batch's logits [b, C].
+
     Args:
         parameters: see `Curvature`.
         over_batches: see `Curvature`.
-        batch_logits: returns a batch's logits [b, C] with their graph.
-        samples: n.
+        of_batch: see `Curvature`.
         weight_decay: λ.
+        samples: n.
     """
 
     def __init__(
         self,
         parameters: Sequence[nn.Parameter],
         over_batches: OverBatches,
-        batch_logits: Callable[[Any], torch.Tensor],
+        of_batch: Callable[[Any], torch.Tensor],
+        weight_decay: float,
         samples: int,
-        weight_decay: float = 0.0,
     ):
-        super().__init__(parameters, over_batches, weight_decay)
-        self._batch_logits = batch_logits
+        super().__init__(parameters, over_batches, of_batch, weight_decay)
         self._samples = samples
 
     def _linearised(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Parts]:
         with FoldedBatchNorm():
-            logits = self._batch_logits(batch)
+            logits = self._of_batch(batch)
         weights = torch.zeros_like(logits, requires_grad=True)
         rows = torch.autograd.grad(
             logits, self._parameters, weights, create_graph=True, materialize_grads=True
