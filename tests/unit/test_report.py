@@ -1,5 +1,6 @@
 import base64
 import re
+from inspect import getdoc
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from jinja2 import UndefinedError
 
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
+from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
-from minimascope.report.contents import Part, Section, sections
+from minimascope.report.contents import OWN, Part, Section, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
 from minimascope.report.provenance import jobs_table, provenance_tables
 
@@ -43,9 +45,14 @@ def test_a_section_without_results_is_left_out():
     assert sections(LIST, []) == []
 
 
-def test_a_result_that_no_section_names_is_refused():
-    with pytest.raises(InputError, match=r"figures/x/d is in no section; name figures/d"):
-        sections(LIST, ["figures/x/d"])
+def test_what_no_section_names_comes_last_with_its_name_and_docstring():
+    names = ["figures/x/d/reliability", "tables/main", "figures/c"]
+    listed, own = sections(LIST, names)
+    assert (listed.title, own.title) == ("Second", OWN)
+    figure, table = own.parts
+    assert (figure.title, table.title) == ("Reliability: d on x", "Main")
+    assert figure.caption == " ".join(getdoc(reliability.plot).partition("\n\n")[0].split())
+    assert table.caption.startswith("Return the main_table of all networks in one, with columns")
 
 
 def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_caption():

@@ -1,14 +1,19 @@
 """What the report shows: results that lie in folders, in the order and with the captions of a list.
 
 The list (report/contents.yaml) names sections and, in each, tables and figures with a title and a
-caption. A figure of that name may exist for every network, for every data set or once.
+caption. A figure of that name may exist for every network, for every data set or once. What the
+list does not name, such as a figure of your own, is described by its name and its docstring.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from ..errors import InputError
+from ..registry import ALL_FIGURES, TABLES
+
+# Where what the list does not name is shown.
+OWN = "Your own"
 
 
 class Part(NamedTuple):
@@ -41,29 +46,44 @@ class Section(NamedTuple):
 def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[Section]:
     """Return the sections that a study has anything for, in the order of the list.
 
+    Results of a kind that the list does not name come last, under `OWN`.
+
     Args:
         contents: of each section ``title`` and ``parts``, which maps a kind of result (`kind_of`)
             to its ``title`` and ``caption``.
         names: results relative to the study's folder.
-
-    Raises:
-        InputError: a result is in no section.
     """
     by_kind: dict[str, list[str]] = {}
     for name in names:
         by_kind.setdefault(kind_of(name), []).append(name)
+    listed = {kind for section in contents for kind in section["parts"]}
+    own = {kind: described(kind) for kind in by_kind if kind not in listed}
     found = []
-    for number, section in enumerate(contents, 1):
+    for number, section in enumerate([*contents, {"title": OWN, "parts": own}], 1):
         parts = [
             Part(name, _title(texts["title"], name), texts["caption"])
             for kind, texts in section["parts"].items()
-            for name in by_kind.pop(kind, [])
+            for name in by_kind.get(kind, [])
         ]
         if parts:
             found.append(Section(section["title"], f"section-{number}", parts))
-    for kind, (name, *_) in by_kind.items():
-        raise InputError(f"report: {name} is in no section; name {kind} in report/contents.yaml")
     return found
+
+
+def described(kind: str) -> dict[str, str]:
+    """Return a title, made of the name, and a caption: its function's docstring up to a blank line.
+
+    Args:
+        kind: that of a registered table or figure; see `kind_of`.
+    """
+    folder, _, name = kind.partition("/")
+    component = TABLES[name] if folder == "tables" else ALL_FIGURES[name]
+    caption = (getdoc(component.load()) or "").partition("\n\n")[0]
+    title = name.replace("_", " ")
+    return {
+        "title": title[0].upper() + title[1:],
+        "caption": " ".join(caption.replace("`", "").split()),
+    }
 
 
 def kind_of(name: str) -> str:
