@@ -28,7 +28,7 @@ run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a clu
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	@# Made before the first study, since two studies that make it at the same time lock each other out.
-	@test -d results/print || $(SHOWN) $(WHERE) -- print
+	@test -d results/print || ! $(TOOL)/check_study.py --compared $(STUDY) > /dev/null || $(SHOWN) $(WHERE) -- print
 	@$(SHOWN) $(WHERE)
 
 report: check ## make the report, and what it still needs

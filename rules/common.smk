@@ -1,5 +1,4 @@
 # What all stages share: the checked study, where files go, and what a job depends on.
-import csv
 import fcntl
 import math
 import os
@@ -227,7 +226,9 @@ def records(prefix: str) -> list[str]:
         for path in filled(getattr(rules, name).benchmark, cases)
     ]
     # Not by their rules, which another module may have in place of this one.
-    found += [in_print(f"benchmarks/{name}/all.tsv") for name in ("print_tables", "print_figures")]
+    if PRINTED_WANTED:
+        made = ("print_tables", "print_figures")
+        found += [in_print(f"benchmarks/{name}/all.tsv") for name in made]
     return sorted({prefix + path.removeprefix(prefix) for path in found})
 
 

@@ -33,6 +33,8 @@ for subject, figures in FIGURES_OF.items():
 FIGURES_IN_PRINT = [in_print(f"figures/{name}.svg") for name in registry.PRINTED_FIGURES]
 # All that no study decides, which another module may make in place of this one.
 PRINTED_FILES = [*table_outputs(PRINTED_TABLES, in_print).values(), *FIGURES_IN_PRINT]
+# Those that this study wants: all or none, so that studies agree about them.
+PRINTED_WANTED = PRINTED_FILES if STUDY.compared else []
 
 if not PRINT_MADE_ELSEWHERE:
 

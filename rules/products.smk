@@ -1,23 +1,7 @@
 # What tables, figures and the report are made of, and where they lie.
-with open(IN_PRINT / "deep_models.csv", encoding="utf-8") as stream:
-    PRINTED_NETWORKS = {
-        (row["dataset"], row["architecture"], row["pretrained"]) for row in csv.DictReader(stream)
-    }
-
-
-def is_printed(dataset: str, network: str) -> bool:
-    """Whether printed tables hold values of a network on a data set."""
-    architecture = STUDY.network_spec(network)["architecture"]
-    return (
-        STUDY.printed_dataset(dataset),
-        architecture.removeprefix(registry.PRETRAINED),
-        str(architecture.startswith(registry.PRETRAINED)).lower(),
-    ) in PRINTED_NETWORKS
-
-
 def figures_of(dataset: str, network: str) -> list[str]:
-    """The figures of a network; the one that needs printed values only if it is in print."""
-    unwanted = () if is_printed(dataset, network) else ("agreement",)
+    """The figures of a network; the one that needs published values only if it has any."""
+    unwanted = () if (dataset, network) in STUDY.compared_pairs else ("agreement",)
     return [name for name in STUDY.figures if name not in unwanted]
 
 
@@ -29,20 +13,11 @@ FIGURES_OF = {
     (): STUDY.study_figures,
 }
 FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
-# The tables of the study, those of ours beside print if a network is in print; those that no study
-# decides, which are made whatever it is about; and what a reader sees of both.
-STUDY_TABLES = {
-    name: table
-    for name, table in STUDY.tables.items()
-    if not table.of_print_alone
-    and (name != "agreement" or any(is_printed(*pair) for pair in STUDY.pairs))
-}
+# The tables of the study; all those of published results alone, which no study decides; and what a
+# reader sees of both.
+STUDY_TABLES = {name: table for name, table in STUDY.tables.items() if not table.of_print_alone}
 PRINTED_TABLES = {name: table for name, table in registry.TABLES.items() if table.of_print_alone}
-READABLE = {
-    name: table
-    for name, table in STUDY.tables.items()
-    if table.text and (table.of_print_alone or name in STUDY_TABLES)
-}
+READABLE = {name: table for name, table in STUDY.tables.items() if table.text}
 PRINTED_FIGURE_FILES = [in_print(f"figures/{name}.svg") for name in STUDY.printed_figures]
 
 

@@ -51,6 +51,8 @@ STUDY = {
     "evaluation": {
         "corruptions": {"names": ["gaussian_noise", "brightness"], "severities": [1], "samples": 10}
     },
+    "compare_with_published": True,
+    "toy_functions": True,
 }
 
 

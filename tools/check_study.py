@@ -1,4 +1,7 @@
-"""Check a study before Snakemake reads it, and print the name under which its results are kept."""
+"""Check a study before Snakemake reads it, and print the name under which its results are kept.
+
+With --compared the exit status says whether published results are shown beside it.
+"""
 
 import argparse
 import sys
@@ -14,11 +17,15 @@ SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="the study's YAML file")
-    path = parser.parse_args().study
+    parser.add_argument("--compared", action="store_true")
+    arguments = parser.parse_args()
     try:
-        print(load_study(read_study_file(path), SCHEMA).name)
+        study = load_study(read_study_file(arguments.study), SCHEMA)
     except InputError as error:
         sys.exit(f"error in the configuration: {error}")
+    print(study.name)
+    if arguments.compared and not study.compared:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

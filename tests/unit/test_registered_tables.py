@@ -2,21 +2,23 @@
 
 import inspect
 
+import pandas as pd
 import pytest
-from study_cases import BASE, SCHEMA, study
+from study_cases import BASE, ROOT, SCHEMA, study
 
 from minimascope.registry import (
     ALL_FIGURES,
     DATASET_FIGURES,
     FIGURES,
     GATHERED,
+    PRETRAINED,
     PRINTED_FIGURES,
     STUDY_FIGURES,
     TABLES,
     load,
 )
 from minimascope.study.loading import load_study
-from minimascope.study.study import MODEL_TABLES
+from minimascope.study.study import MODEL_TABLES, PRINTED_NETWORKS
 
 FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}
@@ -52,17 +54,44 @@ def test_every_figure_is_drawn_from_tables_that_some_study_has():
         assert set(figure.needs) <= FIRST | GIVEN, name
 
 
-def test_what_is_in_print_is_shown_beside_data_of_its_kind():
-    def shown(source: str, network: str, toys: bool = False) -> set[str]:
-        own = {"datasets": {"data": {"source": source}}, "toy_functions": toys}
-        own |= {"networks": {"own": {"architecture": network}}}
-        found = load_study(BASE | own, SCHEMA).tables
-        return {name for name, table in found.items() if table.of_print_alone}
+def shown(source: str, network: str, **own) -> set[str]:
+    """Return the tables of published results that a study is shown beside."""
+    own |= {
+        "datasets": {"data": {"source": source}},
+        "networks": {"own": {"architecture": network}},
+    }
+    found = load_study(BASE | own, SCHEMA).tables
+    return {name for name, table in found.items() if table.printed}
 
-    assert shown("digits", "resnet18", toys=True) == {"claims_in_print", "toy_geometry"}
-    assert shown("digits", "resnet18") == {"claims_in_print"}
-    assert shown("circles", "mlp") == set()
-    assert shown("synthetic_scenes", "cnn10") == {"asc_reanalysis"}
+
+def test_published_results_are_shown_where_they_are_of_the_same_networks_or_recordings():
+    assert shown("digits", "resnet18") == set()
+    assert shown("synthetic_scenes", "cnn10") == set()
+    assert shown("cifar10", "mlp") == set()
+    assert shown("cifar10", "resnet18") == {"claims_in_print", "agreement"}
+    assert shown("tiny_imagenet", "resnet18") == set()
+    assert shown("tiny_imagenet", "pretrained_resnet18") == {"claims_in_print", "agreement"}
+    assert shown("dcase2020", "cnn10") == {"asc_reanalysis"}
+
+
+def test_published_results_of_the_same_kind_of_data_are_shown_where_asked_for_and_only_then():
+    asked = {"compare_with_published": True}
+    assert shown("digits", "resnet18", **asked) == {"claims_in_print"}
+    assert shown("circles", "mlp", **asked) == set()
+    assert shown("synthetic_scenes", "cnn10", **asked) == {"asc_reanalysis"}
+    unwanted = {"compare_with_published": False}
+    assert shown("cifar10", "resnet18", **unwanted) == set()
+    assert shown("dcase2020", "cnn10", **unwanted) == set()
+    toys = {"toy_functions": True}
+    assert shown("digits", "resnet18", **toys) == {"toy_geometry"}
+    assert shown("cifar10", "resnet18", **unwanted, **toys) == {"toy_geometry"}
+
+
+def test_the_networks_that_count_as_published_are_those_of_the_published_table():
+    rows = pd.read_csv(ROOT / "resources" / "print" / "deep_models.csv")
+    names = rows["pretrained"].map({True: PRETRAINED, False: ""}) + rows["architecture"]
+    found = names.groupby(rows["dataset"]).unique().map(set).to_dict()
+    assert found == {dataset: set(names) for dataset, names in PRINTED_NETWORKS.items()}
 
 
 def test_a_single_seed_has_no_ensembles_and_one_pair_of_directions_no_stability():

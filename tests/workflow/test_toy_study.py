@@ -13,6 +13,7 @@ pytestmark = pytest.mark.workflow
 TOYS = {
     "study": "toys",
     "seeds": [1, 0],
+    "toy_functions": True,
     "toy_fits": {
         "functions": ["sphere", "booth"],
         "points": 20,

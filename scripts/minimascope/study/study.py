@@ -55,7 +55,14 @@ FEW_PASSES = 100
 BASELINE = "baseline"
 # The job in which all toy functions are learnt, where that is one.
 ALL_FUNCTIONS = "all"
-PRINTED_DATASETS = ("cifar10", "cifar100", "tiny_imagenet")
+# The networks that published tables have values of, by data set (resources/print/deep_models.csv).
+PRINTED_NETWORKS = {
+    "cifar10": ("resnet18", "vgg19", "vit"),
+    "cifar100": ("resnet18", "vgg19", "vit"),
+    "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
+}
+# The recordings of the published table of models (resources/print/asc_models.csv).
+PRINTED_RECORDINGS = "dcase2020"
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Study:
 
     @property
     def tables(self) -> dict[str, Table]:
-        """Tables that are made of others; whether any network is in print is not known here."""
+        """Tables that are made of others or of published ones."""
         there, found = {*self._first_tables}, {}
         # Round by round, since a table may need one that is registered after it.
         while more := {
@@ -168,7 +175,9 @@ class Study:
     def _wants(self, table: Table, there: set[str]) -> bool:
         """Whether a table belongs to the study, and what it needs is there."""
         if table.of_print_alone:
-            return table.about in self.subjects
+            return table.about in self.compared
+        if table.printed and not self.compared_pairs:
+            return False
         # What needs no table describes trained networks.
         return there.issuperset(table.needs) and bool(table.needs or self.pairs)
 
@@ -186,7 +195,7 @@ class Study:
 
     @property
     def figures(self) -> list[str]:
-        """Figures of each network; whether anything is in print is not known here."""
+        """Figures of each network, that of published values of some only among them."""
         sharpness = self.config["sharpness"]
         unwanted = set() if self.config["sweeps"] else {"sweep"}
         unwanted |= {"minima"} if sharpness["forward"] is None else set()
@@ -207,7 +216,7 @@ class Study:
 
     @property
     def printed_figures(self) -> list[str]:
-        """Figures of what is in print about the things that the study is about."""
+        """Figures of published results that the study is compared with."""
         return self._drawn(PRINTED_FIGURES)
 
     @property
@@ -270,10 +279,26 @@ class Study:
         return kind_of(self.config["datasets"][dataset]["source"])
 
     @property
-    def subjects(self) -> set[str]:
-        """What the study is about: kinds of data, and analytic functions."""
+    def compared(self) -> set[str]:
+        """What published results are shown of: kinds of data, and analytic functions.
+
+        Unless the study says otherwise: of its data, where these or their networks are published.
+        """
         kinds = {self.kind(dataset) for dataset in self.config["datasets"]}
+        if self.config["compare_with_published"] is None:
+            sources = {spec["source"] for spec in self.config["datasets"].values()}
+            kinds = {IMAGES} if self.compared_pairs else set()
+            kinds |= {RECORDINGS} if PRINTED_RECORDINGS in sources else set()
+        elif not self.config["compare_with_published"]:
+            kinds = set()
         return kinds | ({TOYS} if self.config["toy_functions"] else set())
+
+    @property
+    def compared_pairs(self) -> list[tuple[str, str]]:
+        """All (data set, network) that are set beside published values of the same."""
+        if self.config["compare_with_published"] is False:
+            return []
+        return [pair for pair in self.pairs if self.is_printed(*pair)]
 
     def has_recordings(self, dataset: str) -> bool:
         """Whether a data set is made of recordings."""
@@ -353,6 +378,11 @@ class Study:
         return self.config["toy_fits"]["functions"] if part == ALL_FUNCTIONS else [part]
 
     def printed_dataset(self, dataset: str) -> str | None:
-        """Data set of the printed tables that a data set is compared with, or None."""
+        """Data set of the published tables that a data set is compared with, or None."""
         spec = self.config["datasets"][dataset]
-        return spec["printed"] or (spec["source"] if spec["source"] in PRINTED_DATASETS else None)
+        return spec["printed"] or (spec["source"] if spec["source"] in PRINTED_NETWORKS else None)
+
+    def is_printed(self, dataset: str, network: str) -> bool:
+        """Whether published tables have values of a network on a data set."""
+        architecture = self.network_spec(network)["architecture"]
+        return architecture in PRINTED_NETWORKS.get(self.printed_dataset(dataset), ())
