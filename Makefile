@@ -27,8 +27,10 @@ NAME = $(shell $(TOOL)/check_study.py $(STUDY))
 run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
-	@# Made before the first study, since two studies that make it at the same time lock each other out.
-	@test -d results/print || ! $(TOOL)/check_study.py --compared $(STUDY) > /dev/null || $(SHOWN) $(WHERE) -- print
+	@# Made before the first study, since two studies that make it at the same time lock each other out:
+	@# where there is flock, the second one waits.
+	@exec 9< Makefile; ! command -v flock > /dev/null || flock 9; \
+	test -d results/print || ! $(TOOL)/check_study.py --compared $(STUDY) > /dev/null || $(SHOWN) $(WHERE) -- print
 	@$(SHOWN) $(WHERE)
 
 report: check ## make the report, and what it still needs

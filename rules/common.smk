@@ -7,6 +7,7 @@ import site
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -23,6 +24,7 @@ from minimascope.canonical import canonical_json
 from minimascope.data.corruptions.severities import KINDS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file
+from minimascope.data.raw_files import folder_state, picture_stamps, recording_stamps
 from minimascope.disk import check_folder
 from minimascope.errors import InputError
 from minimascope.jobs.code_version import code_version

@@ -15,8 +15,20 @@ def raw_data(wildcards) -> list[str]:
     source = STUDY.source_spec(wildcards.dataset)
     named_files = filter(None, (source.get(key) for key in ("table", "path")))
     own = [Path(DATA_DIR, path) for path in named_files]
-    # The job names missing files, with a remedy. A folder's own date says little.
+    # The job names missing files, with a remedy. Of folders see `folder_of`.
     return official_files(source["source"]) + [local(str(path)) for path in own if path.is_file()]
+
+
+@cache
+def folder_of(dataset: str) -> dict[str, Any] | None:
+    """What is in the folder of pictures or recordings that a data set is read from, if it is one."""
+    source = STUDY.source_spec(dataset)
+    table, path = (source.get(key) and Path(DATA_DIR, source[key]) for key in ("table", "path"))
+    folder = path or (table and table.parent)
+    if not folder or not folder.is_dir():
+        return None
+    stamps = recording_stamps(table, folder) if table else picture_stamps(folder)
+    return folder_state(folder, stamps)
 
 
 def source_params(script: str) -> dict[str, Callable]:
@@ -25,15 +37,22 @@ def source_params(script: str) -> dict[str, Callable]:
     def source(wildcards) -> dict:
         return STUDY.source_spec(wildcards.dataset)
 
-    return named(
-        code=code(
-            script, lambda wildcards: [registry.SOURCES[source(wildcards)["source"]].location]
+    def place(wildcards) -> str:
+        without = source(wildcards)["source"] in registry.WITHOUT_FILES
+        found = {"data_dir": None if without else DATA_DIR}
+        # One text, so that the jobs of other sources have the params that they always had.
+        folder = folder_of(wildcards.dataset)
+        return canonical_json(found | ({"folder": folder} if folder else {}))
+
+    return {
+        **named(
+            code=code(
+                script, lambda wildcards: [registry.SOURCES[source(wildcards)["source"]].location]
+            ),
+            source=source,
         ),
-        source=source,
-        data_dir=lambda wildcards: (
-            None if source(wildcards)["source"] in registry.WITHOUT_FILES else DATA_DIR
-        ),
-    )
+        "place": place,
+    }
 
 
 def scenes(wildcards) -> list[str]:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
-from .pictures import Picture, dataset_of, files_of, is_picture
+from .pictures import Picture, dataset_of, files_of
 from .prepared import Dataset
-
-SPLITS = ("train", "test")
+from .raw_files import is_picture, split_and_class
 
 
 def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset:
@@ -35,7 +34,5 @@ def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset
 
 def _pictures(root: Path) -> Iterator[Picture]:
     for name, content in files_of(root, is_picture):
-        start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
-        if len(name.parts) >= start + 3:
-            split, label = name.parts[start : start + 2]
-            yield Picture(split, label, str(name), content)
+        if place := split_and_class(name):
+            yield Picture(*place, str(name), content)

@@ -14,10 +14,10 @@ from ..jobs.progress import progress
 from ..study.names import fault_of_name
 from .archives import archive_files, is_archive
 from .prepared import Dataset, Split
+from .raw_files import visible_files
 
 # What Pillow may take a file for: not for PostScript, which it would give to another program.
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
-SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,9 @@ def files_of(
     if is_archive(path):
         yield from archive_files(path, chosen)
         return
-    for file in sorted(path.rglob("*")):
-        name = PurePosixPath(file.relative_to(path))
-        if file.is_file() and chosen(name):
-            yield name, file.read_bytes()
-
-
-def is_picture(name: PurePosixPath) -> bool:
-    """Return whether a file has the name of a picture."""
-    return name.suffix.lower() in SUFFIXES
+    for name in sorted(name for name, _ in visible_files(path)):
+        if wanted(name):
+            yield name, (path / name).read_bytes()
 
 
 def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None) -> Dataset:

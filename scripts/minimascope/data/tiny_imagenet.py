@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ..errors import InputError
 from .official import TINY_IMAGENET
-from .pictures import Picture, dataset_of, files_of, is_picture
+from .pictures import Picture, dataset_of, files_of
 from .prepared import Dataset
+from .raw_files import is_picture
 from .recordings import rows_of
 
 ANNOTATIONS = "val_annotations.txt"

@@ -151,6 +151,7 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     )
     if before.pop("code", None) != now.pop("code", None):
         yield "its code changed"
+    yield from _change_of_folder(before.pop("folder", None), now.pop("folder", None))
     if changes := list(differences(before, now)):
         yield f"its settings changed: {_listed(changes)}"
     new = set(map(str, job.input))
@@ -160,6 +161,18 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     counts = {"more": len(new - old), "fewer": len(old - new)}
     if any(counts.values()):
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+
+
+def _change_of_folder(before: dict | None, now: dict | None) -> Iterator[str]:
+    """Yield what happened to a folder of raw data (`data.raw_files.folder_state`)."""
+    if before == now or now is None:
+        return
+    if before is None:
+        yield f"the folder {now['path']} is read"
+    elif before["files"] == now["files"]:
+        yield f"files in {now['path']} have other names, sizes or times"
+    else:
+        yield f"{now['path']} has {now['files']} files, before {before['files']}"
 
 
 def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:

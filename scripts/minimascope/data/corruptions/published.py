@@ -10,8 +10,9 @@ import torch
 
 from ...errors import InputError
 from ...jobs.progress import progress
-from ..pictures import Picture, decoded_picture, files_of, is_picture
+from ..pictures import Picture, decoded_picture, files_of
 from ..prepared import Dataset
+from ..raw_files import is_picture
 from .copies import CorruptedImages, CorruptionRequest
 from .severities import SEVERITIES
 

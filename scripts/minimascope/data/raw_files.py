@@ -1,0 +1,102 @@
+"""What lies in folders of raw data, and how a change there is noticed.
+
+Snakemake knows files, not what is in folders. No torch is imported here: rules are read whenever
+Snakemake plans.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import InputError
+from .recordings import rows_of
+
+SPLITS = ("train", "test")
+PICTURES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+# A file by its name and, if it is there, its size in bytes and its time in seconds.
+Stamp = tuple[str, int | None, int | None]
+
+
+def visible_files(folder: Path) -> Iterator[tuple[PurePosixPath, os.DirEntry]]:
+    """Yield each file below a folder, by its path in it; links are followed.
+
+    What is hidden, or in a hidden folder, is left out: macOS, Jupyter and others put copies there.
+    """
+    yield from _visible(str(folder), PurePosixPath(), frozenset())
+
+
+def _visible(
+    folder: str, inside: PurePosixPath, above: frozenset[str]
+) -> Iterator[tuple[PurePosixPath, os.DirEntry]]:
+    place = os.path.realpath(folder)
+    # A link to a folder that it is in would have no end.
+    if place in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _visible(entry.path, inside / entry.name, above | {place})
+            elif entry.is_file():
+                yield inside / entry.name, entry
+
+
+def is_picture(name: PurePosixPath) -> bool:
+    """Return whether a file has the name of a picture."""
+    return name.suffix.lower() in PICTURES
+
+
+def split_and_class(name: PurePosixPath) -> tuple[str, str] | None:
+    """Return the split and the class of a picture in ``…/train/<class>/…``; None for others."""
+    start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
+    return name.parts[start : start + 2] if len(name.parts) >= start + 3 else None
+
+
+def picture_stamps(folder: Path) -> Iterator[Stamp]:
+    """Yield the stamp of each picture of a folder with ``train/<class>/`` and ``test/<class>/``."""
+    for name, entry in visible_files(folder):
+        if is_picture(name) and split_and_class(name):
+            yield _stamp(str(name), entry.stat())
+
+
+def recording_stamps(table: Path, folder: Path) -> Iterator[Stamp]:
+    """Yield the stamp of each recording that a table names; none if it names no files.
+
+    What is wrong with the table is told by the job that reads it.
+    """
+    try:
+        (_, header), *rows = rows_of(table.read_bytes(), table)
+        column = header.index("filename")
+    except (InputError, OSError, ValueError):
+        return
+    # Rows that are too short, or whose name is empty, are refused by the job.
+    for name in filter(None, (cells[column] for _, cells in rows if column < len(cells))):
+        try:
+            yield _stamp(name, os.stat(folder / name))
+        except (OSError, ValueError):
+            yield name, None, None
+
+
+def _stamp(name: str, status: os.stat_result) -> Stamp:
+    # Whole seconds: archives and many disks keep no more, so that a copy is not taken for new.
+    return name, status.st_size, int(status.st_mtime)
+
+
+def folder_state(folder: Path, stamps: Iterable[Stamp]) -> dict[str, Any]:
+    """Return what changes as soon as a file is added to a folder, changed or removed.
+
+    A file counts by its name, size and time. It is not read, so that a change that keeps all three
+    is not noticed.
+
+    Returns:
+        ``path`` of the folder, number of ``files`` that are there, and a ``digest`` of them all.
+    """
+    stamps = sorted(stamps, key=lambda stamp: stamp[0])
+    there = sum(size is not None for _, size, _ in stamps)
+    text = "".join(f"{name}\0{size}\0{time}\n" for name, size, time in stamps)
+    # What a disk holds can be a name without being text.
+    digest = sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
+    return {"path": str(folder), "files": there, "digest": digest}

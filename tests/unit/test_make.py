@@ -1,0 +1,32 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# It takes its time over what no study decides, and needs that, whole, for a study.
+SNAKEMAKE = """#!/bin/sh
+case "$*" in
+    *" -- print") mkdir -p results && mkdir results/print && sleep 0.5 && touch results/print/whole;;
+    *) test -f results/print/whole;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
+def test_of_two_studies_that_start_at_once_the_second_waits_for_what_they_share(tmp_path: Path):
+    for name in ("Makefile", "requirements.txt", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name, text in {"snakemake": SNAKEMAKE, "python": "#!/bin/sh\n"}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "run", f"BIN={tmp_path}", "READY="]
+    runs = [
+        subprocess.Popen(command, cwd=tmp_path, env=outside, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for run in runs:
+        assert run.wait() == 0, run.stderr.read()
