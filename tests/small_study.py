@@ -47,7 +47,7 @@ STUDY = {
         "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
     },
     "conditions": {"baseline": {}, "baseline_sam": {"sam": {"rho": 0.05}}},
-    "sharpness": {"perturbation": {"samples": 3, "published_samples": 2}},
+    "sharpness": {"forward": {}, "perturbation": {"samples": 3, "published_samples": 2}},
     "evaluation": {
         "corruptions": {"names": ["gaussian_noise", "brightness"], "severities": [1], "samples": 10}
     },

@@ -32,6 +32,7 @@ TINY = study_with(
         "training.batch_size": 20,
         "conditions": {"baseline": {}},
         "sharpness": {
+            "forward": {},
             "perturbation": {"samples": 10},
             # Of more passes over the training data than what shares a job.
             "landscape": {"points": 10, "line_points": 5, "direction_seeds": [42]},

@@ -76,10 +76,10 @@ def test_severities_that_are_left_out_change_no_other():
     assert not torch.equal(cells[3], cells[5])
 
 
-def test_more_samples_than_there_are_images_are_refused():
-    assert len(generate(request(samples=60), noisy()).labels) == 60
-    with refused("samples: 61 is more than the 60 test images"):
-        generate(request(samples=61), noisy())
+def test_all_images_are_corrupted_where_as_many_or_more_are_wanted():
+    every, more, fewer = (generate(request(samples=n), noisy()) for n in (60, 61, 59))
+    assert torch.equal(more.images, every.images)
+    assert (len(every.labels), len(fewer.labels)) == (60, 59)
 
 
 def test_features_are_no_images_to_corrupt():

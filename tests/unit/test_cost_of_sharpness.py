@@ -51,6 +51,6 @@ def test_families_with_few_passes_share_a_job_and_each_of_the_others_has_its_own
 
 def test_what_is_dear_on_one_data_set_has_a_job_of_its_own_on_all():
     large = {"source": "cifar10", "sharpness": {"perturbation": {"samples": 1000}}}
-    few = {"perturbation": {"samples": 20}}
+    few = {"forward": {}, "perturbation": {"samples": 20}}
     jobs = study(sharpness=few, datasets={"large": large}).sharpness_jobs
     assert jobs == {"sharpness": ["forward"], "perturbation": ["perturbation"]}

@@ -31,6 +31,21 @@ def test_every_study_can_be_loaded_under_both_protocols(name, protocol):
     assert set(loaded.controls.values()) <= set(loaded.config["conditions"])
 
 
+@pytest.mark.parametrize("name", ["image_folder", "audio_folder"])
+def test_studies_of_own_data_are_small_and_about_nothing_in_print(name):
+    loaded = published_study(name)
+    assert runs(loaded) == 9
+    assert all(spec["width"] <= 0.125 for spec in loaded.config["networks"].values())
+    (dataset,) = loaded.config["datasets"]
+    assert all(most <= 1000 for most in loaded.part_spec(dataset).values())
+    # All families are measured in one job for each condition.
+    assert loaded.sharpness_jobs == {"sharpness": ["forward", "perturbation"]}
+    assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
+    assert loaded.toy_parts == []
+    assert loaded.compared == set()
+    assert len(loaded.corruption_names(dataset)) <= 4
+
+
 @pytest.mark.parametrize("name", ["function_centric", "geometric_reappraisal"])
 def test_the_function_centric_runs_are_those_of_the_papers(name):
     loaded = published_study(name)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from study_cases import ROOT, SCHEMA, study
@@ -87,13 +88,29 @@ def test_conditions_of_a_data_set_count_for_sweeps_but_not_over_what_is_swept():
 
 def test_sharpness_settings_of_a_data_set_override_the_study_s_on_it_alone():
     loaded = study(
-        sharpness={"perturbation": {"samples": 7}},
+        sharpness={"forward": {}, "perturbation": {"samples": 7}},
         datasets={"large": {"sharpness": {"perturbation": {"published_share": 0.5}}}},
     )
     small, large = (loaded.sharpness[name]["perturbation"] for name in ("small", "large"))
     assert (large["published_share"], large["samples"], large["radius"]) == (0.5, 7, 0.005)
     assert (small["published_share"], small["samples"]) == (1.0, 7)
     assert loaded.sharpness["large"]["forward"] == loaded.sharpness["small"]["forward"]
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "families"),
+    [
+        ({}, ["forward", "perturbation"]),
+        ({"on": ["final", "initial"]}, ["forward", "perturbation"]),
+        ({"interpolation": {"lines": [["initial", "sam"]]}}, ["forward", "perturbation"]),
+        ({"perturbation": None}, ["forward"]),
+        ({"forward": {}}, ["forward"]),
+        ({"hessian": {"eigenvalues": 1}}, ["hessian"]),
+        ({"landscape": {}, "perturbation": {}, "forward": None}, ["perturbation", "landscape"]),
+    ],
+)
+def test_families_are_those_that_a_study_names_and_two_where_it_names_none(sharpness, families):
+    assert study(sharpness=sharpness).families == families
 
 
 def test_the_published_protocol_merges_its_section_and_renames_the_study():

@@ -29,6 +29,8 @@ STUDY = {
     },
     "conditions": {"baseline": {}, "sam": {"sam": {"rho": 0.05}}},
     "sharpness": {
+        "forward": {},
+        "perturbation": {},
         "hessian": {},
         "landscape": {},
         "interpolation": {"lines": [["baseline", "sam"]]},

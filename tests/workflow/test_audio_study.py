@@ -40,7 +40,6 @@ SCENES = study_with(
         },
         "sharpness": {
             "forward": {},
-            "perturbation": None,
             "landscape": {"points": 3, "line_points": 0},
         },
         "evaluation": {},
@@ -60,7 +59,7 @@ def recordings(**changes: Any) -> dict[str, Any]:
             "networks": NETWORK,
             "conditions": {"baseline": {}},
             "training.batch_size": 3,
-            "sharpness": {"forward": {}, "perturbation": None},
+            "sharpness": {"forward": {}},
             "evaluation": {},
             "toy_functions": False,
         }

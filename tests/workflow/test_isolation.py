@@ -32,6 +32,8 @@ HOSTILE = {
     "sharpness": {
         "on": ["final", "initial"],
         "view": ["clean", "augmented"],
+        "forward": {},
+        "perturbation": {},
         "hessian": {},
         "landscape": {},
         "interpolation": {"lines": [["initial", "seed0"]]},

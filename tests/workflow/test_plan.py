@@ -69,8 +69,7 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     assert planned["train"] == planned["evaluate"] * len(study["seeds"])
     # Views of the data and initial weights are measured, too.
     assert planned["sharpness"] >= planned["evaluate"]
-    wanted = {"forward": {}, "perturbation": {}} | study.get("sharpness", {})
-    families = {name for name in SHARPNESS if wanted.get(name) is not None}
+    families = SHARPNESS.keys() & study.get("sharpness", {}) or {"forward", "perturbation"}
     documents = [Path(file) for file in made if re.match(r"measures/.*/seed\d+/.*json", file)]
     assert {path.stem.partition("-")[0] for path in documents} == families | {"evaluation"}
     for name in SHARPNESS.keys() & planned.keys():

@@ -13,7 +13,7 @@ STUDY = study_with(
         "seeds": [0],
         "conditions": {"baseline": {}},
         "training.epochs": 1,
-        "sharpness": {"landscape": {"points": 3}},
+        "sharpness": {"forward": {}, "perturbation": {}, "landscape": {"points": 3}},
         "evaluation.corruptions": None,
         "toy_functions": False,
     }

@@ -22,6 +22,7 @@ SUITE = study_with(
         "sharpness": {
             "on": ["final", "initial"],
             "view": ["clean", "augmented"],
+            "forward": {},
             "perturbation": {"samples": 4, "adaptive": {"samples": 4, "steps": 2}},
             "hessian": {
                 "eigenvalues": 2,

@@ -10,13 +10,13 @@ from .prepared import Dataset, Split
 
 
 def part_of(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
-    """Return a data set with so many training and test samples, None meaning all.
+    """Return a data set with at most so many training and test samples, None meaning all.
 
     They are drawn without replacement, by a generator that is always the same, and keep their
     order. Classes keep their shares up to rounding.
 
     Raises:
-        InputError: there are fewer samples than wanted, or fewer wanted than classes.
+        InputError: fewer samples are wanted than there are classes.
     """
     classes = len(dataset.classes)
     return replace(
@@ -27,12 +27,11 @@ def part_of(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
 
 
 def _part(split: Split, samples: int | None, name: str, classes: int) -> Split:
-    if samples is None:
+    if samples is None or samples >= len(split):
         return split
-    if not classes <= samples <= len(split):
+    if samples < classes:
         raise InputError(
-            f"{name}_samples: {samples} is not between the {classes} classes and the {len(split)}"
-            f" samples of the {name} split; choose another number"
+            f"{name}_samples: {samples} is less than the number of classes, {classes}; raise it"
         )
     # Ranked by how far into its own class a sample is, the first k hold every class's share.
     draws = generator("part", name)

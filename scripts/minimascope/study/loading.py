@@ -36,6 +36,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     missing = [key for key in OF_NETWORKS if key not in config]
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
+    config = _with_families(config, schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
     controls, swept = _conditions(config)
     training = {
@@ -77,6 +78,14 @@ def _of_protocol(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mappin
     published = deep_merge(config, config.get("published", {}))
     check(published, schema)
     return published if config.get("protocol") == "published" else config
+
+
+def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the default families of measures, if it names none itself."""
+    sharpness = config.get("sharpness", {})
+    named = any(sharpness.get(family) is not None for family in SHARPNESS)
+    default = {} if named else schema["properties"]["sharpness"]["default"]
+    return {**config, "sharpness": default | sharpness}
 
 
 def _conditions(config: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:

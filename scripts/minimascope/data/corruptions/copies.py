@@ -19,8 +19,8 @@ class CorruptionRequest:
     Attributes:
         corruption: a name in `severities.CORRUPTIONS`.
         severities: of 1 … 5.
-        samples: number of test images, drawn without replacement; None for all. Drawn, because
-            images of a folder are sorted by class.
+        samples: largest number of test images, drawn without replacement where there are more;
+            None for all. Drawn, because images of a folder are sorted by class.
         stream: names the generators (the data set's name). Each corruption at each severity has
             one of its own, so that leaving one out changes no other.
     """
@@ -31,15 +31,7 @@ class CorruptionRequest:
     stream: str
 
     def rows(self, n: int) -> torch.Tensor:
-        """Return which of n images are wanted, ascending, the same for every corruption.
-
-        Raises:
-            InputError: there are fewer than ``samples``.
-        """
-        if self.samples is not None and self.samples > n:
-            raise InputError(
-                f"evaluation.corruptions.samples: {self.samples} is more than the {n} test images"
-            )
+        """Return which of n images are wanted, ascending, the same for every corruption."""
         drawn = torch.randperm(n, generator=generator(self.stream, "corrupted samples"))
         return drawn[: self.samples].sort().values
 
