@@ -43,7 +43,7 @@ def test_studies_of_own_data_are_small_and_about_nothing_in_print(name):
     assert loaded.sharpness_jobs == {"sharpness": ["forward", "perturbation"]}
     assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
     assert loaded.toy_parts == []
-    assert TOYS not in loaded.subjects
+    assert loaded.compared == set()
     assert len(loaded.corruption_names(dataset)) <= 4
 
 

@@ -18,7 +18,8 @@ from jsonschema.validators import extend
 
 from ..data.corruptions.severities import CORRUPTIONS
 from ..errors import InputError, nearest
-from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
+from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, RECORDINGS, SOURCES, TOY_FUNCTIONS, Component
+from .signatures import declared_options
 
 NAMES = {
     "networks": NETWORKS,
@@ -27,6 +28,13 @@ NAMES = {
     "averages": AVERAGES,
     "corruptions": CORRUPTIONS,
     "toy_functions": TOY_FUNCTIONS,
+}
+# Parameters of components that are no options of theirs: other keys of the study, and the data.
+GIVEN = {
+    "networks": {"channels", "input_size", "classes", "width", "dropout"},
+    "sources": {"data_dir"},
+    "optimizers": {"model", "lr", "weight_decay"},
+    "averages": {"model"},
 }
 LIMITS = {
     "minimum": "at least",
@@ -38,12 +46,39 @@ LIMITS = {
 
 @cache
 def load_schema(path: Path) -> dict[str, Any]:
-    """Read a schema, with the names of the registries and the two copies of ``$defs.training``."""
+    """Read a schema, with the names of the registries and the two copies of ``$defs.training``.
+
+    Options of registered components that have no entry are those that their functions declare.
+    """
     schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+    _fill_options(schema)
     _fill_names(schema)
     base = _without("required", schema["$defs"]["training"])
     schema["$defs"] |= {"base": base, "override": _without("default", base)}
     return schema
+
+
+def _fill_options(node: Any) -> None:
+    if not isinstance(node, dict):
+        return
+    for child in node.values():
+        _fill_options(child)
+    for key, components in node.get("options", {}).items():
+        kind = node["properties"][key]["names"]
+        for name, component in NAMES[kind].items():
+            if name not in components:
+                components[name] = _declared(kind, component)
+
+
+def _declared(kind: str, component: Component) -> dict[str, Any]:
+    options = declared_options(component.location, GIVEN[kind])
+    if RECORDINGS in component.gives:
+        options["features"] = {
+            "$ref": "#/$defs/features",
+            "default": {},
+            "description": "Log-mel features of the recordings.",
+        }
+    return options
 
 
 def _fill_names(node: Any) -> None:
