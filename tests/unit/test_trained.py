@@ -150,6 +150,7 @@ def test_a_table_shows_who_did_not_train_how_it_ended_and_what_was_asked():
     assert table.loc["slow", "Seeds"] == "2 of 3"
     assert table.loc["slow", "Training accuracy"] == "0.100–0.300"
     assert table.loc["slow", "Training loss (nats)"] == "2.00–2.25"
+    assert table.loc["slow", "Missed"] == "train_accuracy, train_loss"
     caption = table.attrs["caption"]
     assert caption.startswith("Networks that did not train: 2 of 5.")
     assert "accuracy of at least 0.5" in caption

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .collect import RUN
 from .numbers import format_estimate
-from .render import Text, captioned
+from .render import Text, captioned, joined
 from .tables import NETWORK, at_minima
 
 # Of the family forward.
@@ -149,6 +149,7 @@ def text(found: pd.DataFrame) -> Text:
             "Network": " on ".join(names[1::-1]),
             "Seeds": f"{len(group)} of {seeds[names]}",
             **{label: _range(group[column]) for label, column in SHOWN.items()},
+            "Missed": joined(group["failed"]),
         }
         for names, group in failing.groupby(keys, sort=False)
     ]
