@@ -41,7 +41,7 @@ def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
     analysis = STUDY.config["analysis"]
     arguments = {
         "conditions": {"rows": condition_rows(STUDY)},
-        "correlations": {"minimum_train_accuracy": analysis["minimum_train_accuracy"]},
+        "trained": {"thresholds": analysis["trained"]},
         "stability": {"threshold": analysis["stability_threshold"]},
     }
     arguments = {name: value for name, value in arguments.items() if name in tables}

@@ -25,7 +25,7 @@ rule collect:
         mem_mb=2000,
         runtime=10,
     params:
-        **named(code=code("collect")),
+        **named(code=code("collect"), trained=STUDY.config["analysis"]["trained"]),
     message:
         "Collecting all measures in one table"
     script:

@@ -3,14 +3,17 @@
 import pandas as pd
 
 from minimascope.analysis.collect import provenance, tidy
+from minimascope.analysis.trained import with_trained
 from minimascope.files import read_json, write_text
 from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 
 with job(snakemake):
     paths = progress(snakemake.input.documents, "collecting", "document")
     documents = {path: read_json(path) for path in paths}
     measures = tidy(documents, pd.read_csv(snakemake.input.calibration))
+    measures = with_trained(measures, settings(snakemake.params)["trained"])
     write_text(snakemake.output.measures, measures.to_csv(index=False))
     write_text(snakemake.output.provenance, provenance(documents).to_csv(index=False))
     histories = pd.concat(map(pd.read_csv, snakemake.input.histories))

@@ -48,6 +48,8 @@ STUDY = {
     },
     "conditions": {"baseline": {}, "baseline_sam": {"sam": {"rho": 0.05}}},
     "sharpness": {"forward": {}, "perturbation": {"samples": 3, "published_samples": 2}},
+    # Four steps train no network; what is tested is made of all of them nevertheless.
+    "analysis": {"trained": {"train_accuracy": None, "train_loss": None, "gradient_norm": None}},
     "evaluation": {
         "corruptions": {"names": ["gaussian_noise", "brightness"], "severities": [1], "samples": 10}
     },

@@ -150,13 +150,16 @@ def _landscape_passes(settings: Mapping[str, Any]) -> int:
 SHARPNESS = {
     "forward": Family(
         "sharpness.forward:measure",
-        passes=lambda settings: 1 + settings["published"],
+        # The gradient norm counts as three.
+        passes=lambda settings: 4 + settings["published"],
         gives=(
             "fisher_rao_norm",
             "relative_flatness",
             "squared_weight_norm",
             "train_loss",
             "train_accuracy",
+            "train_label_entropy",
+            "train_gradient_norm",
             "fisher_rao_norm_l5",
             "relative_flatness_published",
             "relative_flatness_published_loss",
@@ -251,6 +254,12 @@ TABLES = {
     ),
     "models": _table(
         "analysis.model_table:model_table", needs="measures conditions", gives="models"
+    ),
+    "trained": _table(
+        "analysis.trained:trained_table",
+        needs="measures",
+        gives="trained",
+        text="analysis.trained:text",
     ),
     "main": _table(
         "analysis.tables:main_tables",

@@ -49,7 +49,7 @@ RADII = (0.0025, 0.005, 0.025, 0.05, 0.25, 0.5)
 def measures_frame(conditions=CONDITIONS, seeds=SEEDS, measures=tuple(MEASURES)):
     random = np.random.default_rng(1)
     common = {"n": 10_000, "standard_error": np.nan, "noise_floor": np.nan}
-    common |= {"view": "clean", "converged": True, "seconds": 1.0}
+    common |= {"view": "clean", "converged": True, "trained": True, "seconds": 1.0}
     frame = pd.DataFrame(
         {
             **RUN,
@@ -71,7 +71,7 @@ def measures_frame(conditions=CONDITIONS, seeds=SEEDS, measures=tuple(MEASURES))
 def summary_frame(conditions, seeds=SEEDS):
     keys = [*RUN, "condition", "view", "measure", "unit", "family"]
     values = measures_frame(conditions, seeds).groupby(keys, sort=False)["value"]
-    return values.agg(mean="mean", sem="sem", n_seeds="count").reset_index()
+    return values.agg(mean="mean", sem="sem", n_seeds="count").reset_index().assign(n_untrained=0)
 
 
 def disagreement_frame(conditions=CONDITIONS, seeds=SEEDS):

@@ -24,7 +24,7 @@ def measure_rows(values, **columns):
     row |= {"protocol": "corrected", "standard_error": np.nan, "noise_floor": np.nan}
     rows = [
         {"condition": condition, "measure": measure, "seed": seed, "value": value}
-        | {"family": FAMILIES.get(measure, "evaluation"), "converged": True}
+        | {"family": FAMILIES.get(measure, "evaluation"), "converged": True, "trained": True}
         for (condition, measure), numbers in values.items()
         for seed, value in enumerate(numbers)
     ]

@@ -58,7 +58,7 @@ FULL = {
     "study": "full",
     "seeds": [0],
     "toy_fits": {},
-    "analysis": {},
+    "analysis": {"trained": {}},
     "datasets": {"data": DATASET},
     "networks": {"network": {"architecture": "vit"}},
     "training": TRAINING,
@@ -230,7 +230,9 @@ def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_ag
     settings = DEFINITIONS["sharpness"]["properties"][name]["properties"]
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()
-    assert parameters.keys() - settings.keys() <= {"subject", "generator", "batch_size"}
+    # What a study always wants, a program that calls the library may not.
+    own = {"subject", "generator", "batch_size", "gradient"}
+    assert parameters.keys() - settings.keys() <= own
     for key, setting in settings.items():
         agree(parameters[key], resolved(setting, ROOT))
 

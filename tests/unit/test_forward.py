@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import flatness_by_autodiff, images, network
+from sharpness_cases import flatness_by_autodiff, gradient, images, network, plain_loss
 from torch import nn
 
 from minimascope.data.prepared import Split
@@ -130,6 +130,54 @@ def test_measure_counts_layers_and_all_parameters(architecture, layers):
     assert found["fisher_rao_norm_l5"] == pytest.approx(6 / (layers + 1) * expected, rel=1e-12)
     norm = sum(float((p.detach().numpy() ** 2).sum()) for p in model.parameters())
     assert found["squared_weight_norm"] == pytest.approx(norm, rel=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "vgg19", "vit"])
+def test_the_gradient_norm_is_that_of_the_loss_of_the_whole_data_at_once(architecture):
+    model, split = network(architecture), images(architecture, 23)
+    expected = gradient(model, split).norm().item()
+    for batch_size in (23, 5):
+        measured = forward.measure(Subject(model, split), generator(0), batch_size=batch_size)
+        [found] = [m for m in measured.measurements if m.measure == "train_gradient_norm"]
+        assert found.value == pytest.approx(expected, rel=1e-10)
+        assert (found.unit, found.n) == ("nats per unit of parameter", 23)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_the_gradient_norm_is_the_steepest_slope_found_by_moving_each_parameter():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 3)).double()
+    split, step, slopes = Split(draws(11, 4), labels_for(11, 3)), 1e-5, []
+    for parameter in model.parameters():
+        flat = parameter.data.view(-1)
+        for i in range(len(flat)):
+            origin, ends = flat[i].item(), []
+            for moved in (origin + step, origin - step):
+                flat[i] = moved
+                ends.append(plain_loss(model, split))
+            flat[i] = origin
+            slopes.append((ends[0] - ends[1]) / (2 * step))
+    expected = sum(slope**2 for slope in slopes) ** 0.5
+    assert values(Subject(model, split))["train_gradient_norm"] == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_gradient_changes_no_other_value_and_frozen_parameters_have_none():
+    model, split = network("vit").float(), images("vit", 20)
+    without = forward.measure(Subject(model, split), generator(0), gradient=False)
+    found = values(Subject(model, split))
+    norm = found.pop("train_gradient_norm")
+    assert found == {m.measure: m.value for m in without.measurements}
+    for parameter in list(model.parameters())[:-2]:
+        parameter.requires_grad_(False)
+    assert 0 < values(Subject(model, split))["train_gradient_norm"] < norm
+
+
+@pytest.mark.parametrize("counts", [[5, 5], [1, 2, 7], [8]])
+def test_the_entropy_of_labels_is_the_loss_of_the_best_constant_guess(counts):
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    logits = torch.tensor(counts, dtype=F64).log().expand(len(labels), -1)
+    expected = nn.functional.cross_entropy(logits, labels).item()
+    assert forward.label_entropy(labels) == pytest.approx(expected, abs=1e-12)
 
 
 def test_no_samples_and_shapes_that_do_not_belong_together_are_refused():

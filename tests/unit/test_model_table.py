@@ -6,7 +6,6 @@ from table_frames import measure_rows
 
 from minimascope.analysis.model_table import (
     accuracies_of,
-    converged,
     factors,
     model_table,
 )
@@ -36,14 +35,20 @@ def models_with(**columns):
 def test_a_model_has_one_row_with_its_settings_and_measures():
     values = {("adam", "test_accuracy"): [0.5, 0.6], ("adam", "asc_sharpness"): [80.0]}
     table = model_table(rows(values | {("sgd", "test_accuracy"): [0.7]}), CONDITIONS)
-    settings = ["control", "optimizer", "learning_rate", "batch_size"]
+    settings = ["control", "optimizer", "learning_rate", "batch_size", "trained"]
     run = ["dataset", "network", "condition", "seed"]
     assert list(table.columns) == [*run, *settings, "test_accuracy", "asc_sharpness"]
     by_run = table.set_index(["condition", "seed"])
     accuracies = {("adam", 0): 0.5, ("adam", 1): 0.6, ("sgd", 0): 0.7}
     assert by_run["test_accuracy"].to_dict() == accuracies
     assert by_run["asc_sharpness"].dropna().to_dict() == {("adam", 0): 80}
-    assert by_run.loc[("sgd", 0), settings].tolist() == ["baseline", "sgd", 0.1, 16]
+    assert by_run.loc[("sgd", 0), settings].tolist() == ["baseline", "sgd", 0.1, 16, True]
+
+
+def test_a_model_that_did_not_train_says_so():
+    values = {("adam", "test_accuracy"): [0.5, 0.6], ("adam", "asc_sharpness"): [80.0, 90.0]}
+    table = model_table(rows(values).assign(trained=[True, False] * 2), CONDITIONS)
+    assert table["trained"].tolist() == [True, False]
 
 
 def test_initial_weights_and_other_views_are_left_out():
@@ -59,6 +64,7 @@ def test_initial_weights_and_other_views_are_left_out():
         (pd.concat([ONE, ONE]), CONDITIONS, "two values of test_accuracy for seed 0 of adam"),
         (ONE.assign(condition="rmsprop"), CONDITIONS, "no condition 'rmsprop'"),
         (ONE, CONDITIONS[["dataset"]], "conditions: no column 'network'"),
+        (ONE.drop(columns="trained"), CONDITIONS, "measures: no column 'trained'"),
         (ONE[["dataset"]], CONDITIONS, "measures: no column 'network'"),
     ],
 )
@@ -79,15 +85,6 @@ def test_a_control_counts_only_where_it_is_more_than_a_name_of_the_other_setting
     assert factors(named) == ["optimizer"]
     sam = models_with(optimizer=["sgd", "adam", "sgd"], control=["baseline", "baseline", "sam"])
     assert factors(sam) == ["optimizer", "control"]
-
-
-def test_models_below_the_minimum_training_accuracy_have_not_converged():
-    models = models_with(train_accuracy=[0.9, 0.5, 0.49, float("nan")])
-    assert converged(models, 0.5).index.tolist() == [0, 1]
-    assert len(converged(models)) == 4
-    assert len(converged(models.drop(columns="train_accuracy"))) == 4
-    with pytest.raises(InputError, match="measure the family forward"):
-        converged(models.drop(columns="train_accuracy"), 0.5)
 
 
 def test_accuracies_are_found():

@@ -110,8 +110,12 @@ evaluation: {corruptions: {names: [fogg]}}
   evaluation.corruptions.names[0]: unknown name 'fogg'; did you mean 'fog'?
 sharpness: {forward: null, perturbation: null}
   sharpness: every family is null; measure at least one
-{analysis: {minimum_train_accuracy: 0.5}, sharpness: {forward: null}}
-  analysis.minimum_train_accuracy: training accuracy is of the family forward; set sharpness.
+analysis: {minimum_train_accuracy: 0.5}
+  analysis.minimum_train_accuracy: is analysis.trained.train_accuracy now; write it there
+analysis: {trained: {train_accuracy: 50}}
+  analysis.trained.train_accuracy: must be at most 1, got 50
+analysis: {trained: {train_loss: 0}}
+  analysis.trained.train_loss: must be greater than 0, got 0
 analysis: {baseline: basline}
   analysis.baseline: no condition 'basline'; did you mean 'baseline'?
 sharpness: {on: [initial]}

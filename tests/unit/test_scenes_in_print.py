@@ -154,13 +154,13 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
 
 
 def test_tables_to_read_show_notes_and_who_was_left_out(models, shares):
-    short = models.assign(train_accuracy=[1.0] * 2 + [0.1] * 36)
+    short = models.assign(trained=[True] * 2 + [False] * 36)
     accuracies = accuracies_of(models)
-    few = correlations(short, ["asc_sharpness"], accuracies, minimum_train_accuracy=0.5)
+    few = correlations(short, ["asc_sharpness"], accuracies)
     shown, _ = relations.text(few, shares)
     assert set(shown["Pearson's r"]) == {"—"}
     assert set(shown["Note"]) == {"fewer than 3 models"}
-    assert shown.attrs["caption"].endswith("training accuracy is below the minimum: 36.")
+    assert shown.attrs["caption"].endswith("Left out, since they did not train: 36.")
     nothing = correlations(models.iloc[:0], ["asc_sharpness"], accuracies)
     assert relations.text(nothing, shares.iloc[:0]) == []
 

@@ -24,13 +24,13 @@ def design(*drop, seeds=2):
         batch_size=16,
         asc_sharpness=np.exp(effect + noise),
         test_accuracy=0.5 + 0.05 * effect + 0.02 * random.normal(size=len(models)),
-        train_accuracy=1.0,
+        trained=True,
     )
     return models.drop(index=list(drop))
 
 
-def shares(models, response="asc_sharpness", **options):
-    table = variance_shares(models, ["asc_sharpness"], **options)
+def shares(models, response="asc_sharpness"):
+    table = variance_shares(models, ["asc_sharpness"])
     assert list(table.columns) == COLUMNS
     return table[table["response"] == response].set_index(["kind", "factor"])
 
@@ -176,10 +176,10 @@ def test_values_without_a_logarithm_are_left_out():
     pd.testing.assert_frame_equal(found, shares(models.drop(index=[0, 1])))
 
 
-def test_models_that_did_not_converge_are_counted():
+def test_models_that_did_not_train_are_left_out_and_counted():
     models = design()
-    models.loc[:4, "train_accuracy"] = 0.2
-    found = shares(models, minimum_train_accuracy=0.5)
+    models.loc[:4, "trained"] = False
+    found = shares(models)
     assert set(found["n"]) == {19}
     assert set(found["left_out"]) == {5}
 

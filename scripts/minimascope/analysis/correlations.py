@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .model_table import converged, require
+from .model_table import require
 from .numbers import MISSING, format_estimate, format_interval
 
 COLUMNS = [
@@ -33,7 +33,6 @@ def correlations(
     sharpness: Sequence[str],
     evaluations: Sequence[str],
     *,
-    minimum_train_accuracy: float = 0.0,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:
     """Return Spearman's, Pearson's and Kendall's (τ-b) correlation with sharpness.
@@ -45,19 +44,18 @@ def correlations(
     all, has no value, and ``note`` says why.
 
     Args:
-        models: one row each.
+        models: one row each; ``left_out`` counts those that did not train.
         sharpness: columns of it.
         evaluations: likewise.
-        minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
         resamples: of the bootstrap.
 
     Raises:
-        InputError: a column is missing, also that of the training accuracy with a minimum of it.
+        InputError: a column is missing.
     """
-    require(models, ["dataset", "network", *sharpness, *evaluations], "models")
+    require(models, ["dataset", "network", "trained", *sharpness, *evaluations], "models")
     rows = []
     for (dataset, network), group in groups(models):
-        kept = converged(group, minimum_train_accuracy)
+        kept = group[group["trained"]]
         origin = {"dataset": dataset, "network": network, "left_out": len(group) - len(kept)}
         for measure, evaluation in product(sharpness, evaluations):
             names = {"sharpness": measure, "evaluation": evaluation}

@@ -232,6 +232,19 @@ MEASURES = {
         unit="fraction",
         direction=HIGHER,
     ),
+    "train_gradient_norm": _training(
+        "Gradient norm",
+        "Euclidean norm of the gradient of the training loss over all parameters; zero at a "
+        "minimum.",
+        unit="nats per unit of parameter",
+        log_axis=True,
+    ),
+    "train_label_entropy": _diagnostic(
+        "Entropy of the training labels",
+        "Cross-entropy of the best guess without any look at the inputs: the loss of a network "
+        "that has learnt how frequent each class is, and nothing else.",
+        unit="nats",
+    ),
 }
 
 

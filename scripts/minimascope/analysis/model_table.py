@@ -31,14 +31,15 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
     """Return one row per trained model, without the initial weights.
 
     Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``control``, ``optimizer``,
-    ``learning_rate``, ``batch_size`` and one per measure, NaN where a model lacks it. Of several
-    views of the data a measure is on the one that `tables.at_minima` chooses.
+    ``learning_rate``, ``batch_size``, ``trained`` (see `trained.with_trained`) and one per measure,
+    NaN where a model lacks it. Of several views of the data a measure is on the one that
+    `tables.at_minima` chooses.
 
     Raises:
         InputError: a column is missing, a model has two values of one measure, or a condition is
             not in the table of conditions.
     """
-    require(measures, [*RUN, "view", "measure", "value"], "measures")
+    require(measures, [*RUN, "view", "measure", "value", "trained"], "measures")
     require(conditions, [*CONDITION, *SETTINGS.values()], "conditions")
     rows = at_minima(measures)
     twice = rows[rows.duplicated([*RUN, "measure"])]
@@ -50,13 +51,15 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
         )
     values = rows.set_index([*RUN, "measure"])["value"].unstack()
     values = values[rows["measure"].unique()].rename_axis(columns=None).reset_index()
+    values = values.merge(rows[[*RUN, "trained"]].drop_duplicates(), on=RUN, validate="one_to_one")
     names = {name: column for column, name in SETTINGS.items()}
     settings = conditions[[*CONDITION, *SETTINGS.values()]].rename(columns=names)
     models = settings.merge(values, on=CONDITION, how="right", validate="one_to_many")
     unknown = models.loc[models["control"].isna(), "condition"]
     if len(unknown):
         raise InputError(f"conditions: no condition '{unknown.iloc[0]}'; write the table again")
-    return models[[*RUN, *SETTINGS, *values.columns.drop(RUN)]]
+    first = [*RUN, *SETTINGS, "trained"]
+    return models[[*first, *models.columns.drop(first)]]
 
 
 def factors(models: pd.DataFrame) -> list[str]:
@@ -75,24 +78,6 @@ def factors(models: pd.DataFrame) -> list[str]:
 def accuracies_of(models: pd.DataFrame) -> list[str]:
     """Return those of `ACCURACIES` that a table of models holds."""
     return [name for name in ACCURACIES if name in models]
-
-
-def converged(models: pd.DataFrame, minimum_train_accuracy: float = 0.0) -> pd.DataFrame:
-    """Return the models whose training accuracy, a fraction, is at least the minimum.
-
-    A minimum of 0 keeps all; any other leaves out models without a training accuracy.
-
-    Raises:
-        InputError: the table has no training accuracy, and the minimum is above 0.
-    """
-    if minimum_train_accuracy == 0:
-        return models
-    if "train_accuracy" not in models:
-        raise InputError(
-            "minimum_train_accuracy: no model has a train_accuracy; measure the family forward,"
-            " or set it to 0"
-        )
-    return models[models["train_accuracy"] >= minimum_train_accuracy]
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:

@@ -31,20 +31,14 @@ SHARES_CAPTION = (
 )
 
 
-def relations(
-    measures: pd.DataFrame, models: pd.DataFrame, *, minimum_train_accuracy: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the `correlations` and the `variance_shares` of the measures of a study.
-
-    For ``minimum_train_accuracy`` see `model_table.converged`.
-    """
+def relations(measures: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the `correlations` and the `variance_shares` of the measures of a study."""
     minima = at_minima(measures)
     sharpness, evaluations = (
         list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
     )
-    minimum = {"minimum_train_accuracy": minimum_train_accuracy}
-    found = correlations(models, sharpness, evaluations, **minimum)
-    return found, variance_shares(models, sharpness, **minimum)
+    found = correlations(models, sharpness, evaluations)
+    return found, variance_shares(models, sharpness)
 
 
 def text(found: pd.DataFrame, shares: pd.DataFrame) -> Text:
@@ -90,4 +84,4 @@ def _left_out(rows: pd.DataFrame) -> str:
     most = rows["left_out"].max()
     if not most:
         return ""
-    return f" Left out, since their training accuracy is below the minimum: {most}."
+    return f" Left out, since they did not train: {most}."

@@ -28,6 +28,7 @@ _LATEX_SPECIAL = str.maketrans(
         "ρ": r"$\rho$",
         "†": r"$\dagger$",
         "‡": r"$\ddagger$",
+        "§": r"\S{}",
     }
 )
 _PAGE = """<!doctype html>

@@ -5,7 +5,7 @@ Its mean is over the pairs of seeds of a condition, its error a jackknife over m
 that share a model are not independent, and its values are the jackknife's pseudo-values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ PAIR_MEASURES = {
 }
 SUMMARY_COLUMNS = [
     *("dataset", "network", "condition", "view", "family", "measure", "mean", "sem", "n_seeds"),
-    *("noise_floor", "converged", "unit", "protocol"),
+    *("n_untrained", "noise_floor", "converged", "unit", "protocol"),
 ]
-VALUE_COLUMNS = [*RUN, "family", "measure", "value", "unit", "protocol"]
+VALUE_COLUMNS = [*RUN, "trained", "family", "measure", "value", "unit", "protocol"]
 
 
 def summary_tables(
@@ -40,13 +40,14 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     """Return mean and standard error over seeds, one row per condition and measure.
 
     The standard error is the sample standard deviation (n - 1) over √n, NaN for a single seed.
+    ``n_untrained`` says of how many of these seeds the network did not train.
     The noise floor is the mean over seeds of the larger of each value's own standard error and
     noise floor.
 
     Args:
         measures: one row per number, with columns ``dataset``, ``network``, ``condition``,
             ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``,
-            ``standard_error``, ``noise_floor`` and ``converged``.
+            ``standard_error``, ``noise_floor``, ``converged`` and ``trained``.
         disagreement: one row per unordered pair of models, with columns ``dataset``,
             ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b``, ``view`` (of
             the first model's test data) and the measures of pairs.
@@ -65,11 +66,15 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
             f"of {twice.iloc[0]['condition']}; collect each measurement file once"
         )
     floors = measures[["standard_error", "noise_floor"]].astype(float).max(axis=1)
-    grouped = measures.assign(noise_floor=floors).groupby(keys, sort=False)
+    parts = measures.assign(noise_floor=floors, n_untrained=~measures["trained"])
+    grouped = parts.groupby(keys, sort=False)
     seeds = grouped["value"].agg(mean="mean", sem="sem", n_seeds="count")
-    seeds = seeds.join([grouped["noise_floor"].mean(), grouped["converged"].all()]).reset_index()
+    untrained, floor = grouped["n_untrained"].sum(), grouped["noise_floor"].mean()
+    seeds = seeds.join([untrained, floor, grouped["converged"].all()]).reset_index()
     of_pairs = [
-        own | dict(zip(("mean", "sem"), mean_over_pairs(matrix), strict=True))
+        own
+        | dict(zip(("mean", "sem"), mean_over_pairs(matrix), strict=True))
+        | {"n_untrained": int((~_trained(measures, own, matrix)).sum())}
         for own, matrix in _matrices(disagreement)
     ]
     pairs = pd.DataFrame(of_pairs, columns=SUMMARY_COLUMNS)
@@ -92,7 +97,8 @@ def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFr
     parts = [at_minima(measures)[VALUE_COLUMNS]]
     for own, matrix in _matrices(disagreement):
         models = matrix.index.to_frame(index=False)
-        parts.append(models.assign(**own, value=pseudo_values(matrix))[VALUE_COLUMNS])
+        own |= {"value": pseudo_values(matrix), "trained": _trained(measures, own, matrix)}
+        parts.append(models.assign(**own)[VALUE_COLUMNS])
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
@@ -151,6 +157,14 @@ def _leave_one_out(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     if models < 3:
         return mean, np.full(models, np.nan)
     return mean, (total - values.sum(axis=1)) / ((models - 1) * (models - 2) / 2)
+
+
+def _trained(measures: pd.DataFrame, own: Mapping[str, Any], matrix: pd.DataFrame) -> np.ndarray:
+    """Return whether each model of a `pair_matrix` trained, [m]."""
+    untrained = pd.MultiIndex.from_frame(measures.loc[~measures["trained"], RUN])
+    models = matrix.index.to_frame(index=False)
+    models = models.assign(dataset=own["dataset"], network=own["network"])
+    return ~pd.MultiIndex.from_frame(models[RUN]).isin(untrained)
 
 
 def _matrices(disagreement: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

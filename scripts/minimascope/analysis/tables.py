@@ -24,7 +24,7 @@ PUBLISHED_MEASURES = (
 )
 # A value this many times its noise floor or less is marked.
 FLOORS = 2
-BELOW_FLOOR, NOT_CONVERGED = "†", "‡"
+BELOW_FLOOR, NOT_CONVERGED, UNTRAINED = "†", "‡", "§"
 MARKS = {
     BELOW_FLOOR: f"less than {FLOORS} times its noise floor, which is its own standard error,"
     " rounding, or the null of the published procedure.",
@@ -70,7 +70,8 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
     sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too.
     A dagger marks a mean of less than twice its noise floor, a double one a solver that stopped
-    early. Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
+    early, and § a condition of which a network did not train; such a condition is not in ``**``.
+    Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
 
     Args:
         rows: of a `summary.summarise`, those of the network.
@@ -86,7 +87,7 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
         parts.append("Prediction disagreement: over pairs of seeds, jackknife standard error.")
     largest = f"; of {', '.join(sharpness)} the largest, that is the sharpest" if sharpness else ""
     parts.append(f"Bold: the best value of each evaluation{largest}.")
-    return _captioned(table, parts)
+    return _captioned(table, [*parts, *_untrained(minima)])
 
 
 def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +110,7 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
         "Published: as the papers' code computed it. SAM-sharpness, null, is the published"
         " procedure without any perturbation. Bold: the sharpest."
     )
-    return _captioned(table, [_over_seeds(rows, rows), published])
+    return _captioned(table, [_over_seeds(rows, rows), published, *_untrained(rows)])
 
 
 def _of_networks(
@@ -121,6 +122,21 @@ def _of_networks(
 def _over_seeds(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
     dataset, network = rows[NETWORK].iloc[0]
     return f"{network} on {dataset}: mean ± standard error over {count_seeds(shown['n_seeds'])}."
+
+
+def _untrained(rows: pd.DataFrame) -> list[str]:
+    """Return what § means, and in how many seeds of which conditions, if it marks any."""
+    most = rows.groupby("condition", sort=False)[["n_untrained", "n_seeds"]].max()
+    found = [
+        f"{condition} in {row.n_untrained} of {count_seeds(pd.Series([row.n_seeds]))}"
+        for condition, row in most[most["n_untrained"] > 0].iterrows()
+    ]
+    if not found:
+        return []
+    return [
+        f"{UNTRAINED}: the network did not train ({', '.join(found)}; tables/trained says why);"
+        " never in bold."
+    ]
 
 
 def _captioned(table: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
@@ -150,7 +166,8 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
     """Return the cells of one measure by condition, the extreme and the doubtful ones marked."""
     means, errors = rows["mean"], rows["sem"]
     cells = pd.Series(map(format_estimate, means, errors), index=rows.index, dtype=object)
-    ranked = means[means.index.isin(compared)]
+    untrained = rows["n_untrained"] > 0
+    ranked = means[means.index.isin(compared) & ~untrained]
     if ranked.count() > 1 and name.category != "diagnostic":
         extreme = ranked.idxmin() if name.direction == "lower is better" else ranked.idxmax()
         printed = ranked.map(lambda mean: format_estimate(mean, errors[extreme]))
@@ -158,4 +175,5 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
         cells[best] = "**" + cells[best] + "**"
     cells[means.abs() < FLOORS * rows["noise_floor"]] += f" {BELOW_FLOOR}"
     cells[~rows["converged"]] += f" {NOT_CONVERGED}"
+    cells[untrained] += f" {UNTRAINED}"
     return cells

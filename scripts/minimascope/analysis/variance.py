@@ -10,7 +10,7 @@ from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 from .correlations import MODELS
-from .model_table import accuracies_of, converged, factors, require
+from .model_table import accuracies_of, factors, require
 
 COLUMNS = [
     *("dataset", "response", "scale", "factor", "kind", "value", "f_value", "p_value"),
@@ -22,9 +22,7 @@ MODEL, RESIDUAL = "model", "residual"
 SATURATED = "as many settings as models: no residual to test against"
 
 
-def variance_shares(
-    models: pd.DataFrame, sharpness: Sequence[str], *, minimum_train_accuracy: float = 0.0
-) -> pd.DataFrame:
+def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFrame:
     """Return the shares of variance of sharpness and accuracies that training settings explain.
 
     Of the logarithm of each measure of sharpness (``scale`` "ln") and of each accuracy ("1"), by
@@ -40,18 +38,17 @@ def variance_shares(
     A share that the design cannot tell is NaN, and ``note`` says why.
 
     Args:
-        models: one row each.
+        models: one row each; ``left_out`` counts those that did not train.
         sharpness: columns of it.
-        minimum_train_accuracy: see `model_table.converged`; ``left_out`` counts the others.
 
     Raises:
-        InputError: a column is missing, also that of the training accuracy with a minimum of it.
+        InputError: a column is missing.
     """
-    require(models, ["dataset", *sharpness], "models")
+    require(models, ["dataset", "trained", *sharpness], "models")
     scales = dict.fromkeys(sharpness, "ln") | dict.fromkeys(accuracies_of(models), "1")
     rows = []
     for dataset, group in models.groupby("dataset", sort=False):
-        kept = converged(group, minimum_train_accuracy)
+        kept = group[group["trained"]]
         origin = {"dataset": dataset, "left_out": len(group) - len(kept)}
         for response, scale in scales.items():
             found = shares(kept, response, scale)

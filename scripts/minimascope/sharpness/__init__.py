@@ -96,7 +96,8 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
     published = any(name.endswith(("_published", "_null", "_l5")) for name in names)
     match family:
         case "forward":
-            return {"published": published or "relative_flatness_published_loss" in names}
+            published |= "relative_flatness_published_loss" in names
+            return {"published": published, "gradient": "train_gradient_norm" in names}
         case "perturbation":
             adaptive = any(name.startswith("adaptive") for name in names)
             return {"published": published, "adaptive": {} if adaptive else None}

@@ -13,13 +13,12 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..batches import Batches, in_batches
 from ..data.prepared import Split
 from ..errors import InputError
 from ..jobs.progress import progress
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .losses import BATCH_SIZE, cross_entropy, mean_loss
+from .losses import BATCH_SIZE, loss_and_gradient, mean_loss
 
 Norm = Literal["l2", "linf"]
 
@@ -144,7 +143,8 @@ def _largest_gain(
     moves = torch.zeros_like(origin)
     losses = []
     for step in range(ascent.steps):
-        loss, gradient = _loss_and_gradient(model, parameters, group, batch_size)
+        loss, parts = loss_and_gradient(model, group.inputs, group.labels, batch_size)
+        gradient = parameters.pack(parts)
         losses.append(loss)
         # The steps shrink to nothing and add up to twice the radius: enough to cross the ball.
         length = 4 * ascent.radius / ascent.steps * (1 - step / ascent.steps)
@@ -166,20 +166,3 @@ def _project(moves: torch.Tensor, ascent: Ascent) -> torch.Tensor:
     if ascent.norm == "linf":
         return moves.clamp(-ascent.radius, ascent.radius)
     return moves * (ascent.radius / moves.norm()).clamp(max=1)
-
-
-def _loss_and_gradient(
-    model: nn.Module, parameters: FlatTensors, group: Split, batch_size: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    trained = [p for p in model.parameters() if p.requires_grad]
-
-    def total(batches: Batches) -> tuple[torch.Tensor, torch.Tensor]:
-        loss = torch.zeros((), dtype=torch.float64, device=group.labels.device)
-        gradient = torch.zeros_like(parameters.vector)
-        for inputs, labels in batches:
-            part = cross_entropy(model, inputs, labels) / len(group)
-            gradient += parameters.pack(torch.autograd.grad(part, trained, materialize_grads=True))
-            loss += part.detach()
-        return loss, gradient
-
-    return in_batches(total, (group.inputs, group.labels), batch_size)

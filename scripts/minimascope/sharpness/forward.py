@@ -11,11 +11,12 @@ from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..networks import count_weight_layers, features_and_head
 from ..seeding import child
-from .losses import in_dtype_of
+from .losses import in_dtype_of, loss_and_gradient
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
 from .published import PUBLISHED_LAYERS, rescaled_copy
 from .subject import Subject, check, check_labels
 
+GRADIENT_UNIT = "nats per unit of parameter"
 # A feature that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-12
 
@@ -96,6 +97,26 @@ def squared_weight_norm(model: nn.Module) -> float:
     return sum(p.detach().double().square().sum().item() for p in model.parameters())
 
 
+def gradient_norm(
+    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int
+) -> float:
+    """Return ‖∂L/∂θ‖, the Euclidean norm of the gradient of the mean loss, in nats per unit of θ.
+
+    Over all parameters that require a gradient, without any penalty; see `losses`.
+    """
+    _, gradient = loss_and_gradient(model, inputs, labels, batch_size)
+    return sum(part.double().square().sum().item() for part in gradient) ** 0.5
+
+
+def label_entropy(labels: torch.Tensor) -> float:
+    """Return −Σ_c q_c ln q_c in nats, q_c being the share of labels that are c.
+
+    That is the cross-entropy of the best guess without any look at the inputs.
+    """
+    shares = labels.bincount().double() / len(labels)
+    return -torch.xlogy(shares, shares).sum().item()
+
+
 @torch.no_grad()
 def measure(
     subject: Subject,
@@ -104,8 +125,12 @@ def measure(
     batch_size: int = 1024,
     published: bool = True,
     published_share: float = 1.0,
+    gradient: bool = True,
 ) -> Measured:
-    """Return Fisher–Rao norm, relative flatness, squared weight norm, training loss and accuracy.
+    """Return Fisher–Rao norm, relative flatness, and how the training ended.
+
+    That is: squared weight norm, training loss and accuracy, the norm of the loss's gradient and
+    the entropy of the labels.
 
     Args:
         subject: a classifier with a linear last layer and its training data.
@@ -113,6 +138,7 @@ def measure(
         batch_size: how many inputs are computed at once.
         published: whether to follow the published procedures too.
         published_share: of the data, for the published relative flatness.
+        gradient: whether to take the norm of the gradient, which costs as much as three passes.
     """
     model, split = subject.model, subject.split
     check(model, split.inputs, split.labels)
@@ -125,9 +151,13 @@ def measure(
         Measurement("fisher_rao_norm", norm, "1", n),
         Measurement("relative_flatness", flatness, "1", n),
         Measurement("squared_weight_norm", squared_weight_norm(model), "1", n),
-        Measurement("train_loss", loss, "nats", len(split)),
+        Measurement("train_loss", loss, "nats", n),
         Measurement("train_accuracy", accuracy, "fraction", n),
+        Measurement("train_label_entropy", label_entropy(split.labels), "nats", n),
     ]
+    if gradient:
+        slope = gradient_norm(model, split.inputs, split.labels, batch_size)
+        measurements.append(Measurement("train_gradient_norm", slope, GRADIENT_UNIT, n))
     if published:
         norm *= (PUBLISHED_LAYERS + 1) / (layers + 1)
         measurements.append(Measurement("fisher_rao_norm_l5", norm, "1", n, "published"))

@@ -52,11 +52,6 @@ def _check_measures(study: Study) -> None:
     """Refuse a study without measures, or without those that its analysis needs."""
     if not study.families:
         raise InputError("sharpness: every family is null; measure at least one")
-    if study.config["analysis"]["minimum_train_accuracy"] and "forward" not in study.families:
-        raise InputError(
-            "analysis.minimum_train_accuracy: training accuracy is of the family forward; set"
-            " sharpness.forward to {}"
-        )
     for dataset, families in study.sharpness.items():
         if "hessian" in study.families and families["hessian"]["trace_products"] == 3:
             raise InputError(

@@ -237,6 +237,8 @@ def _one_line(error: ValidationError, where: str) -> str:
             valid = error.schema["properties"]
             unknown = min(set(map(str, value)) - set(valid))
             inside = f"{path}.{unknown}" if path != "configuration" else unknown
+            if new := error.schema.get("moved", {}).get(unknown):
+                return f"{inside}: is {path}.{new} now; write it there"
             return f"{inside}: unknown key; {nearest(unknown, valid)}"
         case "required":
             missing = next(name for name in rule if name not in value)
