@@ -142,7 +142,7 @@ CONFIGS = {
     "small": (BASE, None),
     "full": (unshared(FULL), None),
     "some": (BASE | {"sharpness": {"perturbation": {}, "interpolation": PLANES}}, None),
-    "others": (BASE | {"sharpness": {"forward": {}}, "evaluation": {}}, None),
+    "others": (BASE | {"sharpness": {"forward": {}}, "evaluation": {}, "analysis": {}}, None),
 } | {
     " ".join(component): (chosen(*component), own)
     for component in COMPONENTS

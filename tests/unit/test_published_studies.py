@@ -9,7 +9,6 @@ from study_cases import RESOURCES, ROOT, published_study, study
 
 from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, runs_in_print
 from minimascope.analysis.summary import SUMMARY_COLUMNS
-from minimascope.registry import TOYS
 from minimascope.study.conditions import condition_rows
 from minimascope.study.study import Study
 
