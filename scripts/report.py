@@ -24,5 +24,6 @@ with job(snakemake):
         snakemake.params.records,
         config,
         results=Path(snakemake.output.page).parents[1],
+        checkout=folder.parent,
     )
     write_text(snakemake.output.page, page)

@@ -1,5 +1,6 @@
 """The library installs like any Python project: a wheel that works anywhere."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,9 +26,34 @@ print(minimascope.__file__, minimascope.__version__)
 """
 
 
-def test_the_version_is_that_of_the_citation():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert minimascope.__version__ == citation["version"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_there_is_one_version_and_one_date():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, date = re.search(r"^## (\d\S*) – (\S+)$", changes, re.MULTILINE).groups()
+    assert version == minimascope.__version__ == CITATION["version"]
+    assert date == str(CITATION["date-released"])
+    assert "version" in PROJECT["dynamic"]
+    assert "version" not in PROJECT
+
+
+def test_the_citation_has_what_its_format_requires():
+    # Required by Citation File Format 1.2.0, and what is left for a citation to be complete.
+    assert CITATION["cff-version"] == "1.2.0"
+    assert CITATION["type"] == "software"
+    assert CITATION["license"] == PROJECT["license"]
+    assert {"message", "title", "abstract", "keywords"} <= CITATION.keys()
+    assert len(set(CITATION["keywords"])) == len(CITATION["keywords"])
+    for cited in (CITATION, *CITATION["references"]):
+        assert cited["title"]
+        for author in cited["authors"]:
+            assert author.keys() in ({"name"}, {"family-names", "given-names"})
+    for reference in CITATION["references"]:
+        assert reference["type"] == "article"
+        assert isinstance(reference["year"], int)
+        for identifier in reference.get("identifiers", []):
+            assert identifier["type"] in ("doi", "url", "swh", "other")
 
 
 def test_the_package_depends_on_what_its_modules_import_and_nothing_unpinned():

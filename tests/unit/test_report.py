@@ -1,5 +1,7 @@
 import base64
 import re
+import shutil
+import subprocess
 from inspect import getdoc
 from pathlib import Path
 
@@ -9,13 +11,14 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
+import minimascope
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
-from minimascope.report.provenance import jobs_table, provenance_tables
+from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 
 REPORT = Path(__file__).parents[2] / "report"
 CONTENTS = yaml.safe_load((REPORT / "contents.yaml").read_text(encoding="utf-8"))
@@ -151,7 +154,7 @@ def test_a_template_that_asks_for_more_than_it_gets_is_refused():
 
 
 def record(seconds: float, memory: str | float) -> pd.DataFrame:
-    return pd.DataFrame({"s": [seconds], "max_rss": [memory]})
+    return pd.DataFrame({"s": [seconds], "max_rss": [memory], "cpu_time": [2 * seconds]})
 
 
 def test_jobs_are_added_up_by_rule_the_longest_first():
@@ -162,8 +165,8 @@ def test_jobs_are_added_up_by_rule_the_longest_first():
     }
     table = jobs_table(records)
     assert list(table.index) == ["train", "plot"]
-    assert table.loc["train"].to_list() == [2, 6.5, 4, 700.2]
-    assert table.loc["plot"].to_list()[:3] == [1, 1, 1]
+    assert table.loc["train"].to_list() == [2, 6.5, 13, 4, 700.2]
+    assert table.loc["plot"].to_list()[:4] == [1, 1, 2, 1]
     assert pd.isna(table.loc["plot", "Memory (MB)"])
     assert jobs_table({}).empty
 
@@ -171,6 +174,33 @@ def test_jobs_are_added_up_by_rule_the_longest_first():
 def test_a_record_without_seconds_is_refused_by_name():
     with pytest.raises(InputError, match=r"benchmarks/plot/a\.tsv: no record of a job"):
         jobs_table({"plot/a.tsv": pd.DataFrame({"x": [1]})})
+
+
+def test_the_report_says_what_made_it(tmp_path: Path):
+    jobs = jobs_table({"train/a.tsv": record(4, 1), "plot/a.tsv": record(1.4, "-")})
+    made = made_with(tmp_path, jobs)[""]
+    assert made["minimascope"] == minimascope.__version__
+    assert made["Commit"] == "unknown (no git repository)"
+    assert (made["Time of all jobs"], made["Processor time of all jobs"]) == ("5 s", "11 s")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_commit_is_told_with_whether_the_checkout_was_changed(tmp_path: Path):
+    def git(*arguments: str) -> str:
+        author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        command = ["git", "-C", str(tmp_path), *author, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init")
+    assert commit(tmp_path) is None, "no commit yet"
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "--message", "First")
+    (tmp_path / "results").mkdir()
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "a").write_text("2")
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + ", with changes"
+    assert commit(tmp_path / "results") is None, "a folder in another repository"
 
 
 def test_devices_and_data_are_told_from_the_documents():

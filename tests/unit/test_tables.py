@@ -13,11 +13,13 @@ from minimascope.analysis.render import html, latex, markdown
 from minimascope.analysis.summary import summarise
 from minimascope.analysis.tables import (
     MAIN_MEASURES,
+    NOTES,
     at_minima,
     main_table,
     main_tables,
     main_text,
     sharpness_table,
+    sharpness_tables,
 )
 
 VALUES = {
@@ -149,10 +151,29 @@ def test_each_network_has_its_table():
     summary = summarise(frame, NO_PAIRS)
     first, second = main_text(summary)
     assert first.equals(second)
-    names = dict(iter(main_tables(summary).groupby(["dataset", "network"], sort=False)))
-    assert list(names) == [("digits", "vit"), ("digits", "vgg19")]
-    for rows in names.values():
-        assert rows.set_index("Condition")[first.columns].equals(first)
+    numbers = main_tables(summary)
+    assert numbers["network"].unique().tolist() == ["vit", "vgg19"]
+
+
+def test_the_numbers_of_a_table_are_a_row_each_and_say_in_words_what_is_marked():
+    frame = sharpness_frame()
+    frame.loc[4, "converged"] = False
+    summary = summarise(frame, NO_PAIRS)
+    numbers = sharpness_tables(summary)
+    keys = ["dataset", "network", "condition", "view", "measure"]
+    assert not numbers.duplicated(keys).any()
+    both = numbers.merge(summary, on=keys)
+    assert len(both) == len(numbers)
+    assert (both["mean_x"] == both["mean_y"]).all()
+    assert both["standard_error"].equals(both["sem"])
+    text = sharpness_table(summary).stack()
+    assert (numbers["extreme"] == "sharpest").sum() == text.str.contains("**", regex=False).sum()
+    assert set(numbers["extreme"]) == {"", "sharpest"}
+    for mark, note in NOTES.items():
+        assert numbers["notes"].str.contains(note).sum() == text.str.contains(mark).sum() > 0
+    assert numbers.select_dtypes("number").columns.tolist() == [
+        *("mean", "standard_error", "n_seeds", "noise_floor")
+    ]
 
 
 def test_values_under_twice_their_floor_are_marked_and_the_mark_is_explained():

@@ -1,6 +1,6 @@
 """The papers' tables of a summary over seeds, as text."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -31,6 +31,16 @@ MARKS = {
     NOT_CONVERGED: "in at least one seed the solver stopped before all that it was asked for had"
     " converged, so that the outermost eigenvalue may be missing.",
 }
+# The same in a table of numbers.
+NOTES = {
+    BELOW_FLOOR: f"below {FLOORS} noise floors",
+    NOT_CONVERGED: "solver not converged",
+    UNTRAINED: "networks that did not train",
+}
+NUMBER_COLUMNS = [
+    *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),
+    *("n_untrained", "noise_floor", "unit", "protocol", "extreme", "notes"),
+]
 
 
 def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
@@ -45,8 +55,8 @@ def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_tables(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the `main_table` of all networks in one, with columns ``dataset`` and ``network``."""
-    return pd.concat(_of_networks(main_table, summary), names=NETWORK).reset_index()
+    """Return what the `main_table` of each network shows, as numbers; see `_numbers`."""
+    return _in_one(summary, _of_main)
 
 
 def main_text(summary: pd.DataFrame) -> Text:
@@ -55,8 +65,8 @@ def main_text(summary: pd.DataFrame) -> Text:
 
 
 def sharpness_tables(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the `sharpness_table` of all networks as `main_tables` does."""
-    return pd.concat(_of_networks(sharpness_table, summary), names=NETWORK).reset_index()
+    """Return what the `sharpness_table` of each network shows, as `main_tables` does."""
+    return _in_one(summary, _of_sharpness)
 
 
 def sharpness_text(summary: pd.DataFrame) -> Text:
@@ -76,10 +86,7 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     Args:
         rows: of a `summary.summarise`, those of the network.
     """
-    minima = at_minima(rows)
-    conditions = minima["condition"].unique()
-    minima = minima[minima["measure"].isin(MAIN_MEASURES)]
-    names = {m: MEASURES[m] for m in MAIN_MEASURES if m in set(minima["measure"])}
+    minima, names, conditions = _of_main(rows)
     table = _table(minima, names, conditions).reindex(conditions)
     sharpness = [name.label for name in names.values() if name.category == "sharpness"]
     parts = [_over_seeds(minima, rows)]
@@ -95,6 +102,28 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
 
     Rows are conditions, augmented views of their data and the initial weights; see `main_table`.
     """
+    rows, names, compared = _of_sharpness(rows)
+    table = _table(rows, names, compared).reindex(rows["condition"].unique())
+    published = (
+        "Published: as the papers' code computed it. SAM-sharpness, null, is the published"
+        " procedure without any perturbation. Bold: the sharpest."
+    )
+    return _captioned(table, [_over_seeds(rows, rows), published, *_untrained(rows)])
+
+
+# The rows of a network that a table shows, its measures, and the conditions that are compared.
+Shown = tuple[pd.DataFrame, Mapping[str, MeasureName], Sequence[str]]
+
+
+def _of_main(rows: pd.DataFrame) -> Shown:
+    minima = at_minima(rows)
+    conditions = minima["condition"].unique()
+    minima = minima[minima["measure"].isin(MAIN_MEASURES)]
+    names = {m: MEASURES[m] for m in MAIN_MEASURES if m in set(minima["measure"])}
+    return minima, names, conditions
+
+
+def _of_sharpness(rows: pd.DataFrame) -> Shown:
     compared = at_minima(rows)["condition"].unique()
     rows = rows[rows["family"].isin(SHARPNESS)]
     labels = [
@@ -104,13 +133,31 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(condition=labels)
     names = measures_of(rows, "sharpness")
     names |= {m: MEASURES[m] for m in PUBLISHED_MEASURES if m in set(rows["measure"])}
-    rows = rows[rows["measure"].isin(names)]
-    table = _table(rows, names, compared).reindex(rows["condition"].unique())
-    published = (
-        "Published: as the papers' code computed it. SAM-sharpness, null, is the published"
-        " procedure without any perturbation. Bold: the sharpest."
-    )
-    return _captioned(table, [_over_seeds(rows, rows), published, *_untrained(rows)])
+    return rows[rows["measure"].isin(names)], names, compared
+
+
+def _in_one(summary: pd.DataFrame, shown: Callable[[pd.DataFrame], Shown]) -> pd.DataFrame:
+    """Return one row per network, condition and measure that a table shows.
+
+    Columns are `NUMBER_COLUMNS`: of a summary, ``standard_error`` its ``sem``; ``extreme`` is
+    ``best`` or ``sharpest`` where a table has bold, and ``notes`` says in words what it marks.
+    """
+    found = []
+    for _, rows in summary.groupby(NETWORK, sort=False):
+        # Tables name the view of the data together with the condition.
+        rows, names, compared = shown(rows.assign(plain=rows["condition"]))
+        for measure, name in names.items():
+            own = rows[rows["measure"] == measure].set_index("condition", drop=False)
+            best = "sharpest" if name.category == "sharpness" else "best"
+            extreme = own.index.isin(_extremes(own, name, compared))
+            found.append(
+                own.rename(columns={"sem": "standard_error"}).assign(
+                    condition=own["plain"],
+                    extreme=[best if marked else "" for marked in extreme],
+                    notes=["; ".join(NOTES[mark] for mark in marks) for marks in _marks(own)],
+                )
+            )
+    return pd.concat(found, ignore_index=True)[NUMBER_COLUMNS]
 
 
 def _of_networks(
@@ -164,16 +211,29 @@ def _table(
 
 def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Series:
     """Return the cells of one measure by condition, the extreme and the doubtful ones marked."""
-    means, errors = rows["mean"], rows["sem"]
-    cells = pd.Series(map(format_estimate, means, errors), index=rows.index, dtype=object)
-    untrained = rows["n_untrained"] > 0
-    ranked = means[means.index.isin(compared) & ~untrained]
-    if ranked.count() > 1 and name.category != "diagnostic":
-        extreme = ranked.idxmin() if name.direction == "lower is better" else ranked.idxmax()
-        printed = ranked.map(lambda mean: format_estimate(mean, errors[extreme]))
-        best = ranked.index[printed == printed[extreme]]
-        cells[best] = "**" + cells[best] + "**"
-    cells[means.abs() < FLOORS * rows["noise_floor"]] += f" {BELOW_FLOOR}"
-    cells[~rows["converged"]] += f" {NOT_CONVERGED}"
-    cells[untrained] += f" {UNTRAINED}"
-    return cells
+    cells = pd.Series(
+        map(format_estimate, rows["mean"], rows["sem"]), index=rows.index, dtype=object
+    )
+    best = _extremes(rows, name, compared)
+    cells[best] = "**" + cells[best] + "**"
+    return cells + ["".join(f" {mark}" for mark in marks) for marks in _marks(rows)]
+
+
+def _extremes(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Index:
+    """Return the conditions with the best or sharpest mean, or with one that is printed alike."""
+    means = rows["mean"][rows.index.isin(compared) & (rows["n_untrained"] == 0)]
+    if means.count() < 2 or name.category == "diagnostic":
+        return means.index[:0]
+    extreme = means.idxmin() if name.direction == "lower is better" else means.idxmax()
+    printed = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
+    return means.index[printed == printed[extreme]]
+
+
+def _marks(rows: pd.DataFrame) -> list[list[str]]:
+    """Return the marks of each row of a summary."""
+    marked = {
+        BELOW_FLOOR: rows["mean"].abs() < FLOORS * rows["noise_floor"],
+        NOT_CONVERGED: ~rows["converged"],
+        UNTRAINED: rows["n_untrained"] > 0,
+    }
+    return [[mark for mark in marked if marked[mark].iloc[i]] for i in range(len(rows))]

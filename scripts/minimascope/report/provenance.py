@@ -1,17 +1,64 @@
 """Where the numbers of a study come from: jobs with their seconds and devices, data, packages."""
 
+import os
+import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
-from platform import platform, python_version
+from pathlib import Path
+from platform import machine, platform, python_version
 
 import pandas as pd
 
+from .. import __version__
 from ..errors import InputError
 
 PACKAGES = (
     *("snakemake", "torch", "torchvision", "torchaudio"),
     *("numpy", "scipy", "statsmodels"),
 )
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def made_with(checkout: Path, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return what made a report: version, commit, date, processor and the time of all jobs.
+
+    Args:
+        checkout: the folder of the workflow.
+        jobs: of `jobs_table`.
+    """
+    found = {
+        "minimascope": __version__,
+        "Commit": commit(checkout) or "unknown (no git repository)",
+        "Report made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "Processor": f"{processor()}, {os.cpu_count()} cores",
+        "Time of all jobs": f"{jobs['Seconds'].sum():.0f} s",
+        "Processor time of all jobs": f"{jobs['Processor (s)'].sum():.0f} s",
+    }
+    return pd.Series(found).rename_axis("This report").to_frame("")
+
+
+def commit(checkout: Path) -> str | None:
+    """Return the commit of a checkout, and whether files of it were changed; None without git."""
+    if not (checkout / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(checkout), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + (", with changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else machine()
 
 
 def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -19,8 +66,8 @@ def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Args:
         records: what Snakemake recorded of each job (columns ``s``, seconds from start to end,
-            and ``max_rss``, megabytes, or ``-`` where the job was too short to be looked at), by
-            ``<rule>/<wildcards>.tsv``.
+            ``max_rss``, megabytes, and ``cpu_time``, seconds of processors, both ``-`` where the
+            job was too short to be looked at), by ``<rule>/<wildcards>.tsv``.
 
     Raises:
         InputError: a record has no seconds; names it.
@@ -30,12 +77,15 @@ def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         if "s" not in record or record.empty:
             raise InputError(f"benchmarks/{name}: no record of a job; delete it, nothing needs it")
         last = record.iloc[-1]
-        rows.append((name.partition("/")[0], float(last["s"]), last.get("max_rss")))
-    jobs = pd.DataFrame(rows, columns=["Rule", "seconds", "memory"])
-    jobs["memory"] = pd.to_numeric(jobs["memory"], errors="coerce")
+        counts = (last.get("cpu_time"), last.get("max_rss"))
+        rows.append((name.partition("/")[0], float(last["s"]), *counts))
+    jobs = pd.DataFrame(rows, columns=["Rule", "seconds", "processor", "memory"])
+    for column in ("processor", "memory"):
+        jobs[column] = pd.to_numeric(jobs[column], errors="coerce")
     totals = {
         "Jobs": ("seconds", "size"),
         "Seconds": ("seconds", "sum"),
+        "Processor (s)": ("processor", "sum"),
         "Longest (s)": ("seconds", "max"),
         "Memory (MB)": ("memory", "max"),
     }

@@ -13,7 +13,7 @@ from ..analysis.render import html
 from ..registry import TABLES
 from .contents import sections
 from .page import Files, render
-from .provenance import jobs_table, provenance_tables
+from .provenance import jobs_table, made_with, provenance_tables
 
 MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
 
@@ -27,6 +27,7 @@ def study_report(
     records: Iterable[str],
     config: Mapping[str, Any],
     results: Path,
+    checkout: Path,
 ) -> str:
     """Return the report of a study as one HTML page.
 
@@ -39,6 +40,7 @@ def study_report(
         records: files with Snakemake's records of jobs; those that are gone are left out.
         config: the study.
         results: folder in which all studies have theirs.
+        checkout: folder of the workflow.
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
@@ -51,18 +53,20 @@ def study_report(
         downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
     )
     measures = _read(paths, "measures", MEASURES_COLUMNS)
-    jobs = {
+    found = {
         Path(*Path(path).relative_to(results).parts[2:]).as_posix(): pd.read_csv(path, sep="\t")
         for path in records
         if Path(path).exists()
     }
-    provenance = provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
+    jobs = jobs_table(found)
+    provenance = {"Made with": made_with(checkout, jobs), "Jobs": jobs}
+    provenance |= provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
     return render(
         template,
         sections(contents, [*files.tables, *drawn]),
         files,
         measures,
-        {"Jobs": jobs_table(jobs), **provenance},
+        provenance,
         config=config,
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
