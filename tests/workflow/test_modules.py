@@ -26,9 +26,9 @@ BEFORE_MEASURES = {
 }
 
 
-def written_in_the_readme() -> str:
-    """Return the Snakefile that README.md shows, with the path of this checkout."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8")
+def written_in_the_tutorial() -> str:
+    """Return the Snakefile that docs/tutorial.md shows, with the path of this checkout."""
+    section = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     section = section.split("## Inside another workflow")[1].split("\n## ")[0]
     lines = re.findall(r"^(?: {4}.*)?$", section, flags=re.MULTILINE)
     text = "\n".join(line.removeprefix("    ") for line in lines)
@@ -71,13 +71,13 @@ def prefixed(jobs: dict[str, int], prefix: str) -> dict[str, int]:
 
 
 def test_the_snakefile_of_the_readme_needs_the_jobs_before_its_table(tmp_path: Path):
-    printed = run(tmp_path, written_in_the_readme(), STUDY, "--dry-run")
+    printed = run(tmp_path, written_in_the_tutorial(), STUDY, "--dry-run")
     assert planned(printed) == prefixed(BEFORE_MEASURES, "ms_") | {"rows": 1}
     assert not (tmp_path / "results").exists()
 
 
 def test_a_finished_study_runs_nothing_again_inside_another_workflow(copied: Project):
-    printed = run(copied.folder, written_in_the_readme(), STUDY)
+    printed = run(copied.folder, written_in_the_tutorial(), STUDY)
     # The profile of this workflow is not that of the other one; its triggers are.
     assert "1 of 1 steps (100%) done" in printed
     table = copied.results("tables/measures.csv").read_text(encoding="utf-8")
