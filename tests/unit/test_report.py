@@ -55,7 +55,7 @@ def test_what_no_section_names_comes_last_with_its_name_and_docstring():
     figure, table = own.parts
     assert (figure.title, table.title) == ("Reliability: d on x", "Main")
     assert figure.caption == " ".join(getdoc(reliability.plot).partition("\n\n")[0].split())
-    assert table.caption.startswith("Return the main_table of all networks in one, with columns")
+    assert table.caption.startswith("Return what the main_table of each network shows, as numbers")
 
 
 def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_caption():
