@@ -24,5 +24,6 @@ with job(snakemake):
         snakemake.params.records,
         config,
         results=Path(snakemake.output.page).parents[1],
+        papers=yaml.safe_load((folder.parent / "resources" / "papers.yaml").read_text("utf-8")),
     )
     write_text(snakemake.output.page, page)

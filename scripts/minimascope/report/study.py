@@ -27,6 +27,7 @@ def study_report(
     records: Iterable[str],
     config: Mapping[str, Any],
     results: Path,
+    papers: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return the report of a study as one HTML page.
 
@@ -39,6 +40,7 @@ def study_report(
         records: files with Snakemake's records of jobs; those that are gone are left out.
         config: the study.
         results: folder in which all studies have theirs.
+        papers: resources/papers.yaml.
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
@@ -64,6 +66,7 @@ def study_report(
         measures,
         {"Jobs": jobs_table(jobs), **provenance},
         config=config,
+        papers=papers,
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
         configuration=yaml.safe_dump(config, allow_unicode=True),
