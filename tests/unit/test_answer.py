@@ -91,7 +91,10 @@ def test_a_sure_link_is_said_with_its_direction_and_what_that_means(
 ):
     found = said(one(values, evaluation))
     name = {"test_accuracy": "test accuracy", "test_ece": "test ECE"}[evaluation]
-    assert found["answer"] == f"In vit, sharper minima were surely {outcome} on {name}."
+    assert (
+        found["answer"]
+        == f"In vit, sharper minima were surely {outcome} by Fisher–Rao norm on {name}."
+    )
     assert f"the {more} the {name}" in found["evidence"]
     assert "Open" not in found["limits"]
 
@@ -136,8 +139,23 @@ def test_measures_of_sharpness_that_disagree_are_both_told():
             }
         )
     )
-    assert "surely better by one measure of sharpness and worse by another" in found["answer"]
+    assert (
+        "surely better by one measure of sharpness and surely worse by another" in found["answer"]
+    )
     assert "sure by 1 of 3 measures of sharpness, surely the other way by 1" in found["evidence"]
+
+
+@pytest.mark.parametrize(("second", "share"), [(UP, "every measure"), (OPEN, "some measures")])
+def test_the_answer_says_whether_every_measure_of_sharpness_makes_it_sure(second, share):
+    found = said(
+        correlations(
+            {
+                ("all", "fisher_rao_norm", "test_accuracy"): UP,
+                ("all", "sam_sharpness", "test_accuracy"): second,
+            }
+        )
+    )
+    assert f"surely better by {share} of sharpness on test accuracy" in found["answer"]
 
 
 def test_networks_that_look_alike_share_a_sentence_and_others_have_their_own():
@@ -154,9 +172,9 @@ def test_networks_that_look_alike_share_a_sentence_and_others_have_their_own():
         claims(networks=("a", "b", "c")),
     )
     assert found["answer"] == (
-        "In a and c, sharper minima were surely worse on test ECE and surely better on test"
-        " accuracy. In b, sharper minima were surely worse on test accuracy and surely better on"
-        " test ECE."
+        "In a and c, sharper minima were surely better by Fisher–Rao norm on test accuracy; surely"
+        " worse by Fisher–Rao norm on test ECE. In b, sharper minima were surely worse by"
+        " Fisher–Rao norm on test accuracy; surely better by Fisher–Rao norm on test ECE."
     )
 
 
@@ -266,13 +284,15 @@ def test_the_papers_measures_are_meant_where_there_are_any_and_all_others_where_
     assert "stays open" in said(correlations(values))["answer"]
     own = {("all", "hessian_trace", "own_score"): UP, ("all", "hessian_trace", "test_nll"): UP}
     found = said(correlations(own))
-    assert found["answer"] == "In vit, sharper minima were surely worse on test NLL."
+    assert (
+        found["answer"] == "In vit, sharper minima were surely worse by Hessian trace on test NLL."
+    )
     assert "the higher the own_score (ρ with Hessian trace" in found["evidence"]
 
 
 def test_audio_evaluations_read_as_names():
     found = said(one(DOWN, "accuracy_out_of_domain"))
-    assert found["answer"].endswith("surely worse on out-of-domain accuracy.")
+    assert found["answer"].endswith("surely worse by Fisher–Rao norm on out-of-domain accuracy.")
 
 
 def test_data_sets_are_told_apart():
@@ -285,8 +305,14 @@ def test_data_sets_are_told_apart():
     )
     tables = [pd.concat(frames) for frames in given]
     shown = markdown(text(answers(*tables, trends()), tables[-1]))
-    assert "**digits: In vit, sharper minima were surely better on test accuracy.**" in shown
-    assert "**scenes: In vit, sharper minima were surely worse on test accuracy.**" in shown
+    assert (
+        "**digits: In vit, sharper minima were surely better by Fisher–Rao norm on test accuracy.**"
+        in shown
+    )
+    assert (
+        "**scenes: In vit, sharper minima were surely worse by Fisher–Rao norm on test accuracy.**"
+        in shown
+    )
 
 
 def test_every_number_of_the_sentences_is_computed_from_the_tables():

@@ -37,7 +37,7 @@ OF_SAM_VERDICTS = {
 }
 # Conditions whose networks did not train that a sentence names.
 MOST_PLACES = 4
-BETTER, WORSE = "better", "worse"
+BETTER, WORSE, BOTH = "better", "worse", "both"
 CORRELATIONS_CAPTION = (
     "Spearman's rank correlation of each evaluation with each measure of sharpness over the"
     f" conditions' means, with its {100 * LEVEL:.0f} % interval. Above zero: the sharper a"
@@ -107,7 +107,7 @@ class Network:
         """What sharper minima are on an evaluation: better, worse, both, or empty where open."""
         direction = {HIGHER: 1, LOWER: -1}.get(describe(evaluation).direction, 0)
         signs = {link.sign * direction for link in self.sure(evaluation)} - {0}
-        return {(1,): BETTER, (-1,): WORSE, (-1, 1): "both"}.get(tuple(sorted(signs)), "")
+        return {(1,): BETTER, (-1,): WORSE, (-1, 1): BOTH}.get(tuple(sorted(signs)), "")
 
 
 def answers(
@@ -204,21 +204,11 @@ def _outcome(network: Network) -> str:
         return "sharpness and evaluations were not measured together"
     if not network.known:
         return f"sharper and flatter minima cannot be compared ({_why(network)})"
-    by_outcome = {
-        outcome: [name for name in judged if network.outcome(name) == outcome]
-        for outcome in (WORSE, BETTER, "both")
-    }
-    certain = [
-        f"surely {outcome} on {all_in_words(names)}"
-        for outcome, names in by_outcome.items()
-        if names and outcome != "both"
-    ]
-    if by_outcome["both"]:
-        certain.append(
-            "surely better by one measure of sharpness and worse by another on"
-            f" {all_in_words(by_outcome['both'])}"
-        )
-    rest = len(judged) - sum(map(len, by_outcome.values()))
+    certain: dict[str, list[str]] = {}
+    for evaluation in judged:
+        if outcome := network.outcome(evaluation):
+            certain.setdefault(_by_measures(network, evaluation, outcome), []).append(evaluation)
+    rest = len(judged) - sum(map(len, certain.values()))
     if not judged:
         return "no evaluation was taken of which one side is better"
     if not certain:
@@ -226,7 +216,19 @@ def _outcome(network: Network) -> str:
         question = "it stays open whether sharper minima are better or worse"
         return f"{question} (no sure link with {links})"
     others = f"; {counted(rest, 'other evaluation')} stay{'s' * (rest == 1)} open" if rest else ""
-    return f"sharper minima were {listed(certain)}{others}"
+    told = [f"{outcome} on {all_in_words(names)}" for outcome, names in certain.items()]
+    return f"sharper minima were {'; '.join(told)}{others}"
+
+
+def _by_measures(network: Network, evaluation: str, outcome: str) -> str:
+    """Return an outcome with the share of the measures of sharpness that make it sure."""
+    if outcome == BOTH:
+        return "surely better by one measure of sharpness and surely worse by another"
+    measures = {link.sharpness for link in network.known if link.evaluation == evaluation}
+    if len(measures) == 1:
+        return f"surely {outcome} by {in_words(measures.pop(), 'sharpness')}"
+    every = len(network.sure(evaluation)) == len(measures)
+    return f"surely {outcome} by {'every measure' if every else 'some measures'} of sharpness"
 
 
 def evidence(networks: Sequence[Network]) -> Iterator[str]:
