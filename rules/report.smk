@@ -24,8 +24,12 @@ rule report:
             tables=list(READABLE),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={
-                name: digest((BASE / "report" / name).read_bytes())
-                for name in ("contents.yaml", "page.html.j2")
+                name: digest((BASE / name).read_bytes())
+                for name in (
+                    "report/contents.yaml",
+                    "report/page.html.j2",
+                    "resources/papers.yaml",
+                )
             },
             # Each section of the study; `published` is merged into these where it counts.
             **{

@@ -25,5 +25,6 @@ with job(snakemake):
         config,
         results=Path(snakemake.output.page).parents[1],
         checkout=folder.parent,
+        papers=yaml.safe_load((folder.parent / "resources" / "papers.yaml").read_text("utf-8")),
     )
     write_text(snakemake.output.page, page)

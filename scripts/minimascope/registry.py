@@ -301,6 +301,13 @@ TABLES = {
         gives="correlations variance_shares",
         text="analysis.relations:text",
     ),
+    "answer": _table(
+        "analysis.answer:answers",
+        needs="summary conditions claims correlations trends",
+        gives="answer",
+        text="analysis.answer:text",
+        shows="answer correlations",
+    ),
     "ensembles": _table(
         "analysis.ensemble_gain:gain_correlations",
         needs="ensembles summary",

@@ -202,7 +202,8 @@ def test_sweeps_are_matched_by_rho(all_printed):
     without = compare(summary, runs[runs["rho"] == 0.05], printed).set_index("rho")
     assert without["verdict"].to_dict() == {0.05: "agrees", 0.25: "not run"}
     order = order_of_controls(cells.reset_index())
-    assert "baseline_sam, ρ = 0.25" in markdown(text_of(without.reset_index(), order))
+    assert "baseline_sam, ρ = 0.25" in markdown(text_of(cells.reset_index(), order))
+    assert "baseline_sam, ρ = 0.25" not in markdown(text_of(without.reset_index(), order))
 
 
 def test_order_is_kendalls_tau_over_the_controls_that_both_have():
@@ -317,6 +318,15 @@ def test_text_shows_every_cell_with_notes_and_captions():
     cells["table"] = ["3", "", "4"]
     stored = read_again(cells)
     assert markdown(text_of(stored, order)) == markdown(text_of(cells, order))
+
+
+def test_values_that_the_study_has_not_run_are_counted_and_have_no_row():
+    cells = ordered_cells(("0.700", "0.750", "0.800"), (0.7, 0.9, 0.81))
+    order = order_of_controls(cells)
+    cells.loc[0, "verdict"] = "not run"
+    counts, *_, rows = (part for part in text_of(cells, order) if isinstance(part, pd.DataFrame))
+    assert counts["not run"].to_list() == [1]
+    assert list(rows["Condition"]) == [f"our_{control}" for control in CONTROL_NAMES[1:3]]
 
 
 def test_a_study_without_printed_networks_says_so():

@@ -10,7 +10,7 @@ import pytest
 from agreement_cases import read_printed
 from scipy import stats
 
-from minimascope.analysis.claims import claims, text, verdict_counts
+from minimascope.analysis.claims import claims, text
 from minimascope.analysis.comparable import in_print
 from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
 from minimascope.analysis.render import html, markdown
@@ -135,9 +135,7 @@ def test_the_order_of_printed_rows_changes_no_verdict(printed, found):
 
 
 def test_tables_to_read_name_sources_and_what_print_lacks(found):
-    counts = verdict_counts(found)
-    assert counts.to_numpy().sum() == len(found) == 16 * 4 + 6
-    assert counts.loc["1. The baseline is the flattest on every measure.", CONTRADICTED] == 1
+    assert len(found) == 16 * 4 + 6
     shown = markdown(text(found))
     for page in (shown, html(text(found))):
         assert OLD in page

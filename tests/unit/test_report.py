@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 from inspect import getdoc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from minimascope.report.contents import OWN, Part, Section, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 
-REPORT = Path(__file__).parents[2] / "report"
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "report"
+PAPERS = yaml.safe_load((ROOT / "resources" / "papers.yaml").read_text(encoding="utf-8"))
 CONTENTS = yaml.safe_load((REPORT / "contents.yaml").read_text(encoding="utf-8"))
 TEMPLATE = (REPORT / "page.html.j2").read_text(encoding="utf-8")
 LIST = [
@@ -66,7 +69,21 @@ def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_ca
     for kind, texts in kinds.items():
         sentences = re.findall(r"[.!?](?=\s|$)", texts["caption"])
         assert len(sentences) >= 2 or kind.startswith("tables/"), kind
-        assert texts.keys() == {"title", "caption"}
+        assert texts.keys() - {"papers"} == {"title", "caption"}
+        assert set(texts.get("papers", ())) <= PAPERS.keys()
+
+
+def test_papers_are_named_as_where_their_numbers_come_from():
+    rows = (ROOT / "resources" / "print" / "README.md").read_text(encoding="utf-8").splitlines()
+    for name, paper in PAPERS.items():
+        (row,) = (row for row in rows if row.startswith(f"| `{name}` |"))
+        assert paper["title"] in row
+        assert paper["authors"].replace(" and ", ", ") in row
+        assert f"arXiv:{paper['arxiv']}" in row if "arxiv" in paper else "arXiv" not in row
+        assert str(paper["year"]) in name
+    claims = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    for name in ("function_centric_2026", "geometric_reappraisal_2025"):
+        assert PAPERS[name]["title"] in claims
 
 
 FILES = Files(
@@ -110,13 +127,15 @@ def test_a_surface_cannot_end_the_script_it_is_in():
     assert '{"title": "<\\/script><b>"}' in html
 
 
-def rendered(**config) -> str:
+def rendered(part=None, files=FILES, **config) -> str:
     settings = {"study": "s", "networks": {}, "datasets": {}, "conditions": {}, "sweeps": {}}
     settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
     measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
-    shown = [Section("One & two", "section-1", [Part("figures/b", "B<", "What b is.")])]
+    part = part or Part("figures/b", "B<", "What b is.")
+    shown = [Section("One & two", "section-1", [part])]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
-    return render(TEMPLATE, shown, FILES, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
+    texts |= {"papers": PAPERS}
+    return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
 
 def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
@@ -130,6 +149,28 @@ def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert sources
     assert all(source.startswith(("#", "data:")) for source in sources)
+
+
+def test_papers_stand_where_their_claims_do():
+    html = rendered(Part("tables/a", "A", "What a is.", ["function_centric_2026"]))
+    assert html.count("arXiv:2510.12451") == 1
+    assert "arXiv:" not in rendered()
+
+
+def test_a_figure_that_has_nothing_to_draw_is_one_line():
+    files = FILES._replace(
+        figures={"figures/b": "<svg><dc:description>no pairs &amp; no</dc:description></svg>"}
+    )
+    html = rendered(files=files)
+    assert "B&lt;: no pairs &amp; no." in html
+    assert "What b is." not in html
+    assert "<img src" not in html
+
+
+def test_headings_come_in_order():
+    levels = [int(level) for level in re.findall(r"<h([1-6])", rendered())]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_every_link_within_the_page_has_a_target():

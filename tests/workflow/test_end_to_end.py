@@ -135,10 +135,11 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
             *("conditions", "measures", "provenance", "history", "summary", "seed_values"),
             *("main", "sharpness", "ensembles", "ensemble_gain"),
             *("models", "correlations", "variance_shares", "statistics", "claims"),
-            *("trends", "trend_points", "rank_agreement"),
+            *("trends", "trend_points", "rank_agreement", "answer"),
         )
     }
     readable = ("main", "sharpness", "correlations", "statistics", "trends", "claims", "ensembles")
+    readable += ("answer",)
     tables |= {f"tables/{name}.md" for name in readable} | {"tables/main.tex"}
     expected = figures | tables | {"report.html"}
     printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}

@@ -71,7 +71,9 @@ def test_the_page_opens_without_a_complaint_and_asks_for_no_other_file(opened: O
 
 
 def test_every_figure_is_loaded_and_every_link_leads_somewhere(opened: Opened):
-    images = opened.page.evaluate("[...document.images].map((i) => i.complete && i.naturalWidth)")
+    images = opened.page.evaluate(
+        "[...document.querySelectorAll('figure img')].map((i) => i.complete && i.naturalWidth)"
+    )
     assert len(images) >= 10
     assert all(images)
     links = opened.page.evaluate("[...document.links].map((a) => a.getAttribute('href'))")
@@ -93,9 +95,15 @@ def test_nothing_but_tables_and_figures_is_wider_than_the_screen(opened: Opened)
     assert min(sizes) >= 12
 
 
-def test_figures_keep_the_size_of_their_letters_on_a_narrow_screen(opened: Opened):
-    scales = opened.page.evaluate("[...document.images].map((i) => i.width / i.naturalWidth)")
-    assert min(scales) > 0.95
+def test_figures_fit_the_screen_and_open_at_full_size_by_a_click(opened: Opened):
+    width = opened.page.viewport_size["width"]
+    figures = opened.page.locator("button.figure img")
+    assert figures.evaluate_all("(found) => Math.max(...found.map((i) => i.width))") <= width
+    opened.page.locator("button.figure").first.click()
+    shown = opened.page.locator("dialog[open] img")
+    assert shown.evaluate("(image) => image.width / image.naturalWidth") == 1
+    opened.page.keyboard.press("Escape")
+    assert opened.page.locator("dialog[open]").count() == 0
 
 
 def test_a_surface_is_drawn_when_it_is_looked_at(opened: Opened):

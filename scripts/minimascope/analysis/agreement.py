@@ -272,7 +272,7 @@ def control_label(control: str, rho: float) -> str:
 
 def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
     """Return counts of verdicts, the `order_of_controls`, all cells of `compare`, their notes."""
-    notes = [f"Note {number}: {note}." for note, number in _note_numbers(cells).items()]
+    notes = [f"Note {number}: {note}." for note, number in _note_numbers(_run(cells)).items()]
     return [*_tables(cells, order), *notes] or [NOTHING]
 
 
@@ -287,9 +287,14 @@ def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
     tables = [
         captioned(verdict_counts(cells).rename(columns=names), COUNTS_CAPTION),
         captioned(ranks.rename(columns=names), ORDER_CAPTION),
-        captioned(_cells_text(cells), CELLS_CAPTION),
+        captioned(_cells_text(_run(cells)), CELLS_CAPTION),
     ]
     return [table for table in tables if len(table)]
+
+
+def _run(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of which the study has a value; the others are counted alone."""
+    return cells[cells["verdict"] != NOT_RUN]
 
 
 def _cells_text(cells: pd.DataFrame) -> pd.DataFrame:

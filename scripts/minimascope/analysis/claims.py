@@ -15,7 +15,6 @@ from .evidence import (
     INCONCLUSIVE,
     SIGNIFICANT,
     SUPPORTED,
-    VERDICTS,
     Evidence,
     all_of,
     any_of,
@@ -28,6 +27,7 @@ from .render import Fold, Text
 from .statistics import smallest_p
 from .tables import MAIN_MEASURES
 from .trends import trends
+from .verdict_matrix import verdict_matrix
 
 CLAIMS = {
     1: "The baseline is the flattest on every measure.",
@@ -276,7 +276,7 @@ def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
 
 
 def text(found: pd.DataFrame) -> Text:
-    """Return how often each claim has which verdict, then all verdicts in words.
+    """Return the verdicts as a `verdict_matrix`, then in words.
 
     Args:
         found: rows of `claims`; texts that are empty may be missing, as in a file.
@@ -289,15 +289,7 @@ def text(found: pd.DataFrame) -> Text:
     ]
     methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
     caption = " ".join([CAPTION, *methods]) + _few_seeds(found["seeds_max"].max())
-    return [verdict_counts(found), *folds, caption]
-
-
-def verdict_counts(found: pd.DataFrame) -> pd.DataFrame:
-    """Return how many networks each claim is supported, contradicted and inconclusive for."""
-    counts = pd.crosstab(found["claim"], found["verdict"])
-    counts = counts.reindex(index=list(CLAIMS), columns=list(VERDICTS), fill_value=0)
-    names = [f"{number}. {CLAIMS[number]}" for number in counts.index]
-    return counts.set_axis(names).rename_axis(index="Claim", columns=None)
+    return [verdict_matrix(found, CLAIMS), *folds, caption]
 
 
 def _few_seeds(most: int) -> str:

@@ -10,8 +10,6 @@ from html import escape
 
 import pandas as pd
 
-# Of a fold with more statements only the title is seen at first.
-MOST_UNFOLDED = 6
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _LATEX_SPECIAL = str.maketrans(
@@ -31,6 +29,8 @@ _LATEX_SPECIAL = str.maketrans(
         "§": r"\S{}",
     }
 )
+# A table that is too wide scrolls in itself, with the keyboard, too.
+_SCROLLED = '<div class="wide" role="region" aria-label="Table" tabindex="0">{}</div>'
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <style>
@@ -55,7 +55,9 @@ class Fold:
     statements: Sequence[str]
 
 
-# Tables of text, each with its ``attrs["caption"]`` below it, folds and paragraphs, in their order.
+# Tables of text, folds and paragraphs, in their order. The ``attrs`` of a table may hold its
+# ``caption``, which stands below it, ``labels``, if each cell is a label, and ``blocks``: lists of
+# columns that HTML shows below each other, since all would be too wide.
 Text = Sequence[pd.DataFrame | Fold | str]
 
 
@@ -105,7 +107,8 @@ def page(body: str) -> str:
 
 def table_html(table: pd.DataFrame) -> str:
     """Return a table of text in HTML, without its caption."""
-    cells = table.astype(object).where(table.notna(), "").map(_html_text)
+    cells = table.astype(object).where(table.notna(), "")
+    cells = cells.map(_html_label if table.attrs.get("labels") else _html_text)
     cells = cells.rename(index=_escaped, columns=_escaped)
     # The name of the index in the row of the columns' names, and not in one of its own.
     name = table.index.name and _escaped(table.index.name)
@@ -125,23 +128,34 @@ def _markdown(part: pd.DataFrame | Fold | str) -> str:
 
 def _html(part: pd.DataFrame | Fold | str) -> str:
     if isinstance(part, str):
-        return f"<p>{_escaped(part)}</p>"
+        return f"<p>{_html_text(part)}</p>"
     if isinstance(part, Fold):
         items = "\n".join(f"<li>{_html_statement(item)}</li>" for item in part.statements)
-        unfolded = " open" if len(part.statements) <= MOST_UNFOLDED else ""
         summary = f"<summary>{_escaped(part.title)}</summary>"
-        return f'<details class="claim"{unfolded}>{summary}\n<ul>\n{items}\n</ul>\n</details>'
-    caption = part.attrs.get("caption")
-    return "\n".join([table_html(part), *([_html(caption)] if caption else [])])
+        return f'<details class="claim">{summary}\n<ul>\n{items}\n</ul>\n</details>'
+    blocks = part.attrs.get("blocks", [list(part.columns)])
+    tables = [_SCROLLED.format(table_html(part[columns])) for columns in blocks]
+    if caption := part.attrs.get("caption"):
+        tables.append(f'<p class="note">{_html_text(caption)}</p>')
+    return "\n".join(tables)
 
 
 def _html_text(text: object) -> str:
     return _BOLD.sub(r"<b>\1</b>", _escaped(text))
 
 
+def _html_label(text: str) -> str:
+    """Return a text as a label, of which it is the class, too."""
+    return f'<span class="label {_class(text)}">{_escaped(text)}</span>' if text else ""
+
+
+def _class(text: str) -> str:
+    return text.lower().replace(" ", "-")
+
+
 def _html_statement(text: str) -> str:
     def bold(found: re.Match) -> str:
-        return f'<b class="{found[1].lower()}">{found[1]}</b>'
+        return f'<b class="label {_class(found[1])}">{found[1]}</b>'
 
     return _BOLD.sub(bold, _escaped(text), count=1)
 

@@ -60,8 +60,13 @@ def main_tables(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_text(summary: pd.DataFrame) -> Text:
-    """Return the `main_table` of each network."""
-    return [*_of_networks(main_table, summary).values()]
+    """Return the `main_table` of each network, with a block for each kind of measures."""
+    tables = [*_of_networks(main_table, summary).values()]
+    for table in tables:
+        kinds = {name.column_label: name.category for name in MEASURES.values()}
+        blocks = [[c for c in table if kinds[c] == kind] for kind in ("evaluation", "sharpness")]
+        table.attrs["blocks"] = [columns for columns in blocks if columns]
+    return tables
 
 
 def sharpness_tables(summary: pd.DataFrame) -> pd.DataFrame:

@@ -23,11 +23,13 @@ class Part(NamedTuple):
         name: where it lies in the study's results, such as ``figures/digits/vit/controls``.
         title: heading; with the network and the data set where it is of these.
         caption: what it is and how to read it.
+        papers: those that it is about, by their ids.
     """
 
     name: str
     title: str
     caption: str
+    papers: Sequence[str] = ()
 
     @property
     def anchor(self) -> str:
@@ -50,7 +52,7 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
 
     Args:
         contents: of each section ``title`` and ``parts``, which maps a kind of result (`kind_of`)
-            to its ``title`` and ``caption``.
+            to its ``title`` and ``caption``, and to the ids of its ``papers`` if it has any.
         names: results relative to the study's folder.
     """
     by_kind: dict[str, list[str]] = {}
@@ -61,7 +63,7 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
     found = []
     for number, section in enumerate([*contents, {"title": OWN, "parts": own}], 1):
         parts = [
-            Part(name, _title(texts["title"], name), texts["caption"])
+            Part(name, _title(texts["title"], name), texts["caption"], texts.get("papers", ()))
             for kind, texts in section["parts"].items()
             for name in by_kind.get(kind, [])
         ]

@@ -9,7 +9,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ..analysis.measure_names import measures_of
-from ..analysis.render import table_html
+from ..analysis.render import html
+from ..plots.notices import notice_of
 from .contents import Part, Section
 
 # Larger tables are for programs, which read them where they lie.
@@ -56,10 +57,11 @@ def render(
         jinja2.UndefinedError: the template asks for something that is not there.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"raw": Markup, "table": lambda table: Markup(table_html(table))}
+    environment.filters |= {"raw": Markup, "table": lambda table: Markup(html([table]))}
     return environment.from_string(template).render(
         sections=sections,
         content=lambda part: content(part, files),
+        notice=lambda part: notice_of(files.figures.get(part.name, "")),
         measures=[*measures_of(measures, "evaluation", "sharpness", "training").values()],
         provenance=provenance,
         **texts,
@@ -76,10 +78,9 @@ def content(part: Part, files: Files) -> Markup:
     if part.name in files.figures:
         source = _data_uri("image/svg+xml", files.figures[part.name])
         image = Markup('<img src="{}" alt="{}">').format(source, part.title)
-        return Markup('<div class="wide">{}</div>').format(image)
-    body = Markup(files.tables[part.name])
-    table = Markup('<div class="wide">{}</div>').format(body)
-    if (rows := body.count("<tr")) > MOST_ROWS:
+        return Markup('<button type="button" class="figure">{}</button>').format(image)
+    table = Markup(files.tables[part.name])
+    if (rows := table.count("<tr")) > MOST_ROWS:
         fold = Markup("<details><summary>Show all {} rows</summary>{}</details>")
         table = fold.format(rows, table)
     return table + _download(part, files)

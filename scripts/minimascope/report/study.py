@@ -28,6 +28,7 @@ def study_report(
     config: Mapping[str, Any],
     results: Path,
     checkout: Path,
+    papers: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return the report of a study as one HTML page.
 
@@ -41,6 +42,7 @@ def study_report(
         config: the study.
         results: folder in which all studies have theirs.
         checkout: folder of the workflow.
+        papers: resources/papers.yaml.
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
@@ -68,6 +70,7 @@ def study_report(
         measures,
         provenance,
         config=config,
+        papers=papers,
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
         configuration=yaml.safe_dump(config, allow_unicode=True),

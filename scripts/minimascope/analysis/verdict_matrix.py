@@ -1,0 +1,45 @@
+"""Claims × networks, with a verdict in each cell."""
+
+import pandas as pd
+
+from .correlations import ALL_NETWORKS
+
+# More networks than this are rows, and the claims columns: a page has room for five claims.
+MOST_COLUMNS = 4
+
+
+def verdict_matrix(found: pd.DataFrame, claims: dict[int, str]) -> pd.DataFrame:
+    """Return the verdicts with claims as rows and networks as columns; many networks are rows.
+
+    What is said of all networks together has a column of its own, unless there is only one.
+
+    Args:
+        found: rows of `claims.claims`; texts that are empty may be missing.
+        claims: their statements by number.
+
+    Returns:
+        Data frame of text, in which each cell is a verdict or empty.
+    """
+    places = [_place(row, found) for row in found.itertuples()]
+    cells = found.assign(place=places).pivot(index="claim", columns="place", values="verdict")
+    cells = cells.reindex(index=list(claims), columns=list(dict.fromkeys(places))).fillna("")
+    cells.index = [f"{number}. {claims[number]}" for number in cells.index]
+    matrix = cells.rename_axis(index="Claim", columns=None)
+    if len(matrix.columns) > MOST_COLUMNS:
+        matrix = matrix.T.rename_axis(index="Network")
+    matrix.attrs["labels"] = True
+    return matrix
+
+
+def _place(row: tuple, found: pd.DataFrame) -> str:
+    """Return the network of a row, with what else tells it from the others."""
+    here = (found["dataset"] == row.dataset) & (found["source"] == row.source)
+    names = found.loc[here & (found["network"] != ALL_NETWORKS), "network"].unique()
+    network = row.network
+    if network == ALL_NETWORKS:
+        network = names[0] if len(names) == 1 else "all networks"
+    dataset = f" on {row.dataset}" if found["dataset"].nunique() > 1 else ""
+    source = f"{row.source}: " if found["source"].nunique() > 1 else ""
+    baselines = found.loc[found["network"] != ALL_NETWORKS, "baseline"].nunique()
+    baseline = f" ({row.baseline})" if baselines > 1 else ""
+    return f"{source}{network}{dataset}{baseline}"
