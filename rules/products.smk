@@ -36,6 +36,11 @@ def table_outputs(tables: dict[str, registry.Table], place: Callable) -> dict[st
     return {key: place(path) for key, path in files.items()}
 
 
+def hash_of_rows(rows: list[dict]) -> str:
+    """A hash of rows in any order."""
+    return digest(canonical_json(sorted(rows, key=canonical_json)).encode())
+
+
 def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
     """What tables depend on besides other tables."""
     analysis = STUDY.config["analysis"]
@@ -55,10 +60,10 @@ def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
                 name: {key: getattr(table, key) for key in ("needs", "gives", "shows")}
                 for name, table in tables.items()
             },
-            # The hash of rows, since Snakemake prints what has changed.
+            # The hash of rows, since Snakemake prints what has changed; their order changes nothing.
             settings={
                 name: {
-                    key: digest(canonical_json(value).encode()) if key == "rows" else value
+                    key: hash_of_rows(value) if key == "rows" else value
                     for key, value in own.items()
                 }
                 for name, own in arguments.items()

@@ -343,8 +343,8 @@ TABLES = {
     "asc_reanalysis": _table(
         "analysis.scenes_in_print:reanalysis",
         printed="asc_models asc_expected",
-        gives="asc_reanalysis asc_models asc_correlations asc_trends asc_trend_points"
-        " asc_variance_shares asc_stability asc_stability_order asc_domains",
+        gives="asc_reanalysis asc_models asc_conditions asc_correlations asc_trends"
+        " asc_trend_points asc_variance_shares asc_stability asc_stability_order asc_domains",
         text="analysis.scenes_in_print:text",
         shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
         about=RECORDINGS,
@@ -360,31 +360,39 @@ TABLES = {
 # A figure is drawn where the study has all tables that it needs.
 # Of each network on each data set:
 FIGURES = {
-    "controls": _component("plots.controls:plot", "measures", "disagreement"),
-    "effects": _component("plots.effects:plot", "statistics"),
-    "sharpness_evaluation": _component("plots.sharpness_evaluation:plot", "measures"),
+    "controls": _component("plots.controls:plot", "measures", "disagreement", "conditions"),
+    "effects": _component("plots.effects:plot", "statistics", "conditions"),
+    "sharpness_evaluation": _component(
+        "plots.sharpness_evaluation:plot", "measures", "correlations", "conditions"
+    ),
     "minima": _component("plots.minima:plot", "measures", "conditions"),
     "sweep": _component("plots.sweep:plot", "summary", "conditions"),
-    "agreement": _component("plots.agreement:plot", "agreement", "agreement_order"),
+    "agreement": _component("plots.agreement:plot", "agreement", "agreement_order", "conditions"),
     "rank_agreement": _component("plots.rank_agreement:plot", "rank_agreement"),
-    "training_curves": _component("plots.training_curves:plot", "history"),
-    "reliability": _component("plots.reliability:plot", "reliability"),
+    "training_curves": _component("plots.training_curves:plot", "history", "conditions"),
+    "reliability": _component("plots.reliability:plot", "reliability", "conditions"),
     "disagreement": _component("plots.disagreement:plot", "disagreement"),
-    "spectrum": _component("plots.spectrum:plot", "hessian"),
+    "spectrum": _component("plots.spectrum:plot", "hessian", "conditions"),
     "landscape_contours": _component("plots.landscape:contours", "landscape"),
     "landscape_surfaces": _component("plots.landscape:surfaces", "landscape"),
-    "landscape_lines": _component("plots.landscape:lines", "landscape"),
+    "landscape_lines": _component("plots.landscape:lines", "landscape", "conditions"),
     "interpolation": _component("plots.interpolation:plot", "interpolation"),
 }
 # Of all networks of a data set together:
 DATASET_FIGURES = {
-    "sharpness_accuracy": _component("plots.sharpness_accuracy:plot", "models", "correlations"),
-    "trends": _component("plots.trends:plot", "trends", "trend_points"),
-    "hyperparameters": _component("plots.hyperparameters:plot", "models", "variance_shares"),
+    "sharpness_accuracy": _component(
+        "plots.sharpness_accuracy:plot", "models", "correlations", "conditions"
+    ),
+    "trends": _component("plots.trends:plot", "trends", "trend_points", "conditions"),
+    "hyperparameters": _component(
+        "plots.hyperparameters:plot", "models", "variance_shares", "conditions"
+    ),
     "variance_shares": _component("plots.variance_shares:plot", "variance_shares"),
     "domains": _component("plots.domains:plot", "domains"),
     "stability": _component("plots.stability:plot", "stability", "stability_order"),
-    "ensembles": _component("plots.ensembles:plot", "ensembles", "summary", "ensemble_gain"),
+    "ensembles": _component(
+        "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"
+    ),
 }
 # Of a study:
 STUDY_FIGURES = {

@@ -142,6 +142,18 @@ def radius_cells():
         yield name, "baseline_sam", plain | {"sam.rho": rho}
 
 
+def plain_conditions(conditions=CONDITIONS, network="resnet18"):
+    """Conditions that no sweep varies, in the order of a study."""
+    conditions = list(conditions)
+    return pd.DataFrame({**RUN, "network": network, "condition": conditions, "control": conditions})
+
+
+def conditions_of(models, factor="optimizer"):
+    """Conditions of models, of which the levels of a factor are the base."""
+    rows = models[["dataset", "network", "condition", factor]].drop_duplicates()
+    return rows.rename(columns={factor: "control"})
+
+
 def conditions_frame(cells):
     """Conditions of (name, control, settings)."""
     common = RUN | {"epochs": 100, "optimizer.name": "sgd", "pretrained": False}
@@ -204,6 +216,7 @@ def models_frame(
     frame = pd.DataFrame(grid, columns=columns).assign(dataset=SCENES)
     settings = frame[["optimizer", "learning_rate", "batch_size", "control"]].astype(str)
     frame["condition"] = settings.agg("-".join, axis=1)
+    frame["trained"] = True
     for name in sharpness:
         frame[name] = np.exp(random.normal(4, 1, len(frame)))
     for name in ("test_accuracy", *accuracies):
@@ -211,10 +224,21 @@ def models_frame(
     return frame
 
 
+def correlations_of_network(network="resnet18", dataset="cifar10", **values):
+    """Spearman's correlation over six conditions for every pair of measures."""
+    sharpness = [name for name in MEASURES if MEASURES[name][4] in ("forward", "perturbation")]
+    evaluations = [name for name in MEASURES if MEASURES[name][4] == "evaluation"]
+    row = {"dataset": dataset, "network": network, "statistic": "spearman", "note": ""}
+    row |= {"value": -0.53, "lower": -0.92, "upper": 0.48, "n": 6, "left_out": 0} | values
+    pairs = product(sharpness, evaluations)
+    return pd.DataFrame([row | {"sharpness": y, "evaluation": x} for y, x in pairs])
+
+
 def correlations_frame(models, sharpness=("asc_sharpness",), accuracies=DOMAIN_ACCURACIES):
     """Values that say which pair they belong to: 0.11, 0.12 … for all networks together."""
     pairs = list(product(sharpness, ("test_accuracy", *accuracies)))
     common = {"dataset": SCENES, "lower": -0.21, "upper": 0.87, "n": len(models), "left_out": 0}
+    common |= {"note": ""}
     return pd.DataFrame(
         {
             **common,
@@ -291,11 +315,12 @@ def read_again(frame):
     return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
-def model_tables(models, **settings):
+def model_tables(models, base="optimizer", **settings):
     """Tables of models, of the measures and factors that the settings name."""
     factors = {"factors": settings.pop("factors")} if "factors" in settings else {}
     made = {
         "models": models,
+        "conditions": conditions_of(models, base),
         "correlations": correlations_frame(models, **settings),
         "variance_shares": variance_shares_frame(models, **factors, **settings),
         "domains": domains_frame(models),
@@ -328,7 +353,8 @@ def figure_of(name, tables, **of):
     """A figure by its name, as the workflow draws it from some of the tables."""
     plot = ALL_FIGURES[name].load()
     parameters = signature(plot).parameters
-    given = tables | (RUN if "network" in parameters else {"dataset": SCENES}) | of
+    given = {"conditions": plain_conditions()} | tables
+    given |= (RUN if "network" in parameters else {"dataset": SCENES}) | of
     with styled():
         return plot(**{key: given[key] for key in parameters})
 
@@ -367,10 +393,12 @@ def points_of(axes):
     found = {}
     for line in axes.lines:
         if line.get_linestyle() == "None":
-            hollow = line.get_markerfacecolor() == "none"
+            hollow = line.get_markerfacecolor() == "none" or line.get_fillstyle() == "none"
             colour = line.get_markeredgecolor() if hollow else line.get_markerfacecolor()
-            found[to_hex(colour).upper(), line.get_marker(), hollow] = line.get_xydata()
-    return found
+            found.setdefault((to_hex(colour).upper(), line.get_marker(), hollow), []).append(line)
+    return {
+        look: np.concatenate([line.get_xydata() for line in lines]) for look, lines in found.items()
+    }
 
 
 def boxes_of(axes):

@@ -14,6 +14,7 @@ from figure_cases import (
     RUN,
     SEEDS,
     colour_of,
+    correlations_of_network,
     disagreement_frame,
     figure_of,
     history_frame,
@@ -21,6 +22,8 @@ from figure_cases import (
     measures_frame,
     names,
     panel,
+    plain_conditions,
+    points_of,
     printed_cells,
     read_again,
     reliability_frame,
@@ -28,10 +31,9 @@ from figure_cases import (
 )
 
 from minimascope.analysis.agreement import order_of_controls
-from minimascope.analysis.statistics import statistics as compared
-from minimascope.analysis.summary import seed_values
 from minimascope.analysis.trends import rank_agreement
 from minimascope.errors import InputError
+from minimascope.plots.style import GREY
 
 
 def drawn(axes, condition):
@@ -47,6 +49,11 @@ def values_of(measures, measure, condition):
 
 def controls(measures):
     return figure_of("controls", {"measures": measures, "disagreement": disagreement_frame()})
+
+
+def against_evaluations(measures, **values):
+    tables = {"measures": measures, "correlations": correlations_of_network(**values)}
+    return figure_of("sharpness_evaluation", tables)
 
 
 def test_controls_show_every_seed_of_every_condition():
@@ -80,11 +87,10 @@ def test_controls_show_mean_and_standard_error():
 
 def test_controls_join_the_same_seed_in_all_conditions():
     measures = measures_frame().sample(frac=1, random_state=0)  # rows in any order
-    order = list(measures["condition"].unique())
     axes = panel(controls(measures), "Generalisation gap (pp)")
     joined = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 6]
     rows = measures[measures["measure"] == "generalisation_gap"]
-    expected = rows.pivot(index="seed", columns="condition", values="value")[order]
+    expected = rows.pivot(index="seed", columns="condition", values="value")[list(CONDITIONS)]
     assert [list(values) for values in expected.to_numpy()] == joined[: len(SEEDS)]
 
 
@@ -120,36 +126,68 @@ def test_controls_have_a_panel_for_a_measure_that_nobody_described():
     assert list(drawn(axes, "baseline")[1]) == expected
 
 
-def test_scatter_plots_show_every_model_and_spearmans_correlation():
+def test_scatter_plots_show_every_model_and_the_correlation_of_the_table():
     measures = measures_frame()
-    figure = figure_of("sharpness_evaluation", {"measures": measures})
-    assert len(figure.axes) == 3 * 6
+    figure = against_evaluations(measures)
+    # Of evaluations those of the main table.
+    assert len(figure.axes) == 3 * 4
     models = measures.pivot(index=["condition", "seed"], columns="measure", values="value")
-    axes = figure.axes[0]  # the first measure of sharpness against the first evaluation
+    axes = figure.axes[1]
     shown = {point for name in CONDITIONS for point in zip(*drawn(axes, name), strict=True)}
     assert shown == set(zip(models["test_accuracy"], models["fisher_rao_norm"], strict=True))
-    ranks = models.rank()
-    rho = np.corrcoef(ranks["test_accuracy"], ranks["fisher_rao_norm"])[0, 1]
-    assert axes.get_title("right") == f"ρ = {rho:.2f}, n = 18"
-    assert labels(figure.axes[::6], "ylabel") == [
+    assert axes.get_title() == "ρ = −0.53 [−0.92, 0.48]\nn = 6"
+    assert labels(figure.axes[::4], "ylabel") == [
         *("Fisher–Rao norm (–)", "SAM-sharpness (–)", "Relative flatness (–)")
     ]
-    assert labels(figure.axes[-6:], "xlabel")[0] == "Test accuracy (fraction)"
+    assert labels(figure.axes[-4:], "xlabel")[1] == "Test accuracy (fraction)"
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
 
 
-@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [1.0, 2.0, np.nan]])
-def test_no_correlation_of_a_constant_or_of_two_models(values):
-    frame = measures_frame(CONDITIONS[:1], measures=["sam_sharpness", "test_nll"])
-    frame.loc[frame["measure"] == "sam_sharpness", "value"] = values
-    [axes] = figure_of("sharpness_evaluation", {"measures": frame}).axes
-    assert axes.get_title("right") == f"ρ = n.a., n = {np.isfinite(values).sum()}"
+def test_a_correlation_that_is_not_known_says_why():
+    lost = {"value": np.nan, "lower": np.nan, "note": "fewer than 3 conditions"}
+    [first, *_] = against_evaluations(measures_frame(), **lost).axes
+    assert first.get_title().replace("\n", " ") == "no ρ: fewer than 3 conditions"
+
+
+def test_a_network_alone_on_its_data_has_the_correlations_of_all():
+    figure = against_evaluations(measures_frame(), network="all")
+    assert figure.axes[0].get_title().startswith("ρ = −0.53")
 
 
 def test_scatter_plots_need_sharpness_and_evaluation():
-    frame = measures_frame().query("family == 'evaluation'")
     with pytest.raises(InputError, match="a measure of sharpness and an evaluation"):
-        figure_of("sharpness_evaluation", {"measures": frame})
+        against_evaluations(measures_frame().query("family == 'evaluation'"))
+
+
+def untrained(measures, condition="augmentation", seed=1):
+    """The measures, where one model did not train."""
+    lost = (measures["condition"] == condition) & (measures["seed"] == seed)
+    return measures.assign(trained=~lost)
+
+
+@pytest.mark.parametrize("name", ["controls", "sharpness_evaluation", "minima"])
+def test_models_that_did_not_train_are_hollow_and_grey(name):
+    measures = untrained(measures_frame())
+    tables = {"measures": measures, "correlations": correlations_of_network()}
+    figure = figure_of(name, tables | {"disagreement": disagreement_frame()})
+    value = measures.query("condition == 'augmentation' & seed == 1 & measure == 'sam_sharpness'")
+    axes = panel(figure, "SAM-sharpness (–)")
+    [[(_, shown)]] = [p for look, p in points_of(axes).items() if look == (GREY, "o", True)]
+    assert shown == value["value"].item()
+    assert "did not train" in written(figure)
+    assert "did not train" not in written(
+        figure_of(
+            name, tables | {"measures": measures_frame(), "disagreement": disagreement_frame()}
+        )
+    )
+
+
+def test_the_mean_of_a_condition_leaves_out_what_did_not_train():
+    measures = untrained(measures_frame())
+    [bars] = panel(controls(measures), "Test NLL (nats)").containers
+    kept = measures[measures["trained"] & (measures["condition"] == "augmentation")]
+    expected = statistics.fmean(kept.loc[kept["measure"] == "test_nll", "value"])
+    assert bars.lines[0].get_ydata()[CONDITIONS.index("augmentation")] == pytest.approx(expected)
 
 
 def test_training_curves_show_mean_and_range_over_seeds():
@@ -181,9 +219,11 @@ def test_reliability_diagrams_pool_seeds_by_counts():
     diagram, histogram = figure.axes[:2]
     rows = frame[frame["condition"] == "baseline"]
     expected = []
-    for lower in sorted(rows["bin_lower"].unique())[1:]:  # the first bin is empty
+    for lower in sorted(rows["bin_lower"].unique()):
         group = rows[rows["bin_lower"] == lower]
         total = group["count"].sum()
+        if total < 20:
+            continue
         expected.append(
             [100 * sum(group[c] * group["count"]) / total for c in ("confidence", "accuracy")]
         )
@@ -227,36 +267,73 @@ def test_models_that_agree_everywhere_are_drawn():
 
 
 def effects(**changes):
-    """The figure of effects, and its table."""
-    baselines = [None, *["baseline"] * (len(CONDITIONS) - 1)]
-    conditions = pd.DataFrame({**RUN, "condition": CONDITIONS, "baseline": baselines})
-    values = seed_values(measures_frame(), disagreement_frame())
-    table = read_again(compared(values, conditions)).assign(**changes)
+    """The figure of effects, and its table: 5 % matter, verdicts follow from the intervals."""
+    rows = measures_frame().groupby(["measure", "unit", "condition"], sort=False)["value"]
+    means = rows.mean().unstack("condition")
+    table = pd.DataFrame(
+        {
+            **RUN,
+            "measure": measure,
+            "unit": unit,
+            "condition": condition,
+            "baseline_mean": values["baseline"],
+            "mean": values[condition],
+            "difference": values[condition] - values["baseline"],
+        }
+        for (measure, unit), values in means.iterrows()
+        for condition in CONDITIONS[1:]
+    )
+    table["smallest_difference"] = 0.05 * table["baseline_mean"].abs()
+    half = 0.4 * table["difference"].abs()
+    table["lower"], table["upper"] = table["difference"] - half, table["difference"] + half
+    verdicts = {"baseline_sam": "open", "augmentation": "no difference"}
+    table["verdict"] = table["condition"].map(verdicts).fillna("larger")
+    table = read_again(table.assign(n=3)).assign(**changes)
     figure = figure_of("effects", {"statistics": table})
     return {axes.get_title(): axes for axes in figure.axes}, figure, table
 
 
-def test_a_dot_is_the_difference_in_percent_of_the_baseline_hollow_where_it_may_be_none():
+def test_a_dot_is_filled_where_the_test_is_sure_hollow_where_it_is_open_and_a_bar_where_equal():
     panels, _, table = effects()
-    for measure, title in {
-        "test_accuracy": "Test accuracy",
-        "prediction_disagreement": "Prediction disagreement",
-    }.items():
+    for measure, title in {"test_accuracy": "Test accuracy", "test_nll": "Test NLL"}.items():
         rows, axes = table[table["measure"] == measure], panels[title]
         dots = [container.lines[0] for container in axes.containers]
-        shares = 100 * rows["difference"] / rows["baseline_mean"]
-        np.testing.assert_allclose([dot.get_xdata()[0] for dot in dots], shares)
-        hollow = [dot.get_markerfacecolor() == "none" for dot in dots]
-        assert hollow == list(rows["lower"] * rows["upper"] <= 0)
-    assert any(hollow)
+        np.testing.assert_allclose([dot.get_xdata()[0] for dot in dots], rows["difference"])
+        assert [dot.get_markerfacecolor() == "white" for dot in dots] == [True, *[False] * 4]
+        assert [dot.get_marker() == "|" for dot in dots] == [False, True, *[False] * 3]
+        assert axes.get_xscale() == "linear"
     ticks = panels["Test accuracy"].get_yticklabels()
-    assert [name.replace("\n", "") for name in names(ticks)] == list(rows["condition"])
-    assert panels["Fisher–Rao norm"].get_xscale() == "symlog"
-    assert panels["Test accuracy"].get_xscale() == "linear"
+    assert [name.replace("\n", "") for name in names(ticks)] == list(CONDITIONS[1:])
+
+
+def test_sharpness_is_shown_as_a_multiple_of_the_baseline():
+    panels, _, table = effects()
+    axes, rows = panels["Fisher–Rao norm"], table[table["measure"] == "fisher_rao_norm"]
+    shown = [container.lines[0].get_xdata()[0] for container in axes.containers]
+    np.testing.assert_allclose(shown, rows["mean"] / rows["baseline_mean"])
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "Times the baseline")
+
+
+def test_an_interval_that_reaches_zero_runs_off_the_logarithmic_axis():
+    _, figure, table = effects()
+    table["lower"] = -2 * table["baseline_mean"]
+    figure = figure_of("effects", {"statistics": table})
+    [axes] = [axes for axes in figure.axes if axes.get_title() == "Fisher–Rao norm"]
+    [segment] = axes.containers[0].lines[2][0].get_segments()
+    assert 0 < segment[0][0] < axes.get_xlim()[0]
+
+
+def test_the_band_is_the_smallest_difference_that_matters():
+    panels, _, table = effects()
+    row = table[table["measure"] == "test_nll"].iloc[0]
+    band = panels["Test NLL"].collections[0].get_paths()[0].vertices[:, 0]
+    assert (band.min(), band.max()) == pytest.approx(
+        (-row.smallest_difference, row.smallest_difference)
+    )
 
 
 def test_one_seed_has_dots_without_intervals():
-    panels, figure, _ = effects(n=1, lower=np.nan, upper=np.nan, standard_error=np.nan)
+    panels, figure, _ = effects(n=1, lower=np.nan, upper=np.nan, verdict="too few")
     assert all(len(bars.lines[2]) == 0 for bars in panels["Test accuracy"].containers)
     assert figure.get_suptitle().endswith("difference from the baseline, 1 seed")
     figure.draw_without_rendering()
@@ -272,7 +349,10 @@ def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
 
 
 def agreement(cells):
-    return figure_of("agreement", {"agreement": cells, "agreement_order": order_of_controls(cells)})
+    tables = {"agreement": cells, "agreement_order": order_of_controls(cells)}
+    return figure_of(
+        "agreement", tables | {"conditions": plain_conditions(cells["condition"].unique())}
+    )
 
 
 def test_agreement_has_a_panel_per_source_and_metric_with_values():
@@ -313,7 +393,7 @@ def test_agreement_of_a_single_seed_and_of_a_single_control():
     agreement(cells).draw_without_rendering()
     one = cells[(cells["control"] == "baseline") & (cells["metric"] == "test_accuracy")]
     figure = agreement(one)
-    assert figure.axes[0].get_title().endswith("τ = n.a.")
+    assert figure.axes[0].get_title().endswith("τ = —")
     figure.draw_without_rendering()
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
 Category = Literal["sharpness", "evaluation", "training", "diagnostic"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
 Direction = Literal["higher is better", "lower is better", "none"]
 HIGHER, LOWER = "higher is better", "lower is better"
 # How units of the data are printed; the others are printed as they are.
@@ -252,13 +253,15 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
     """Return how to present a measure.
 
     One that `MEASURES` does not hold goes by its own name and the unit of its data; it is an
-    evaluation or a number about training if its family says so, and sharpness otherwise.
+    evaluation or a number about training if its family says so, and sharpness otherwise, whose
+    values usually differ by factors.
     """
     if measure in MEASURES:
         return MEASURES[measure]
     category = family if family in ("evaluation", "training") else "sharpness"
     symbol = UNIT_SYMBOLS.get(unit, unit)
-    return MeasureName(measure, f"{measure}, not described.", category, symbol)
+    text = f"{measure}, not described."
+    return MeasureName(measure, text, category, symbol, log_axis=category == "sharpness")
 
 
 def measures_of(frame: pd.DataFrame, *categories: Category) -> dict[str, MeasureName]:

@@ -27,12 +27,24 @@ def format_estimate(mean: float, error: float = np.nan) -> str:
         return _plus_minus(mean, error)
     scaled = _plus_minus(mean / 10.0**exponent, error / 10.0**exponent)
     body = scaled if np.isnan(error) else f"({scaled})"
-    return f"{body} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{body} × {power_of_ten(exponent)}"
 
 
 def format_number(value: float, form: str) -> str:
-    """Return a number in a format of Python's with a proper minus; a dash for NaN."""
-    return MISSING if pd.isna(value) else f"{value:{form}}".replace("-", "−")
+    """Return a number in a format of Python's with a proper minus; a dash for NaN.
+
+    What rounds to zero has no sign, and an exponent is written as a power of ten.
+    """
+    if pd.isna(value):
+        return MISSING
+    digits, _, exponent = f"{value:{form}}".partition("e")
+    text = _with_minus(digits)
+    return f"{text} × {power_of_ten(int(exponent))}" if exponent else text
+
+
+def power_of_ten(exponent: int) -> str:
+    """Return 10 with an exponent, for example ``10⁻⁵``."""
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def format_percent(share: float, form: str) -> str:
@@ -68,5 +80,10 @@ def _plus_minus(mean: float, error: float) -> str:
     largest = max(abs(mean), 0 if np.isnan(error) else error)
     for_error = 1 - _exponent(error, 2) if error > 0 else 0
     places = max(2 - _exponent(largest), for_error, 0)
-    text = f"{mean:.{places}f}" if np.isnan(error) else f"{mean:.{places}f} ± {error:.{places}f}"
-    return text.replace("-", "−")
+    text = _with_minus(f"{mean:.{places}f}")
+    return text if np.isnan(error) else f"{text} ± {error:.{places}f}"
+
+
+def _with_minus(digits: str) -> str:
+    """Return a number with a proper minus, or without a sign if all its digits are zero."""
+    return digits.replace("-", "−") if digits.strip("+-0.,") else digits.lstrip("+-")

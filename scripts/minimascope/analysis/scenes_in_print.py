@@ -70,8 +70,9 @@ def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFr
         expected: statistics, likewise.
 
     Returns:
-        Our statistics beside the expected ones, models, correlations, trends and their points,
-        shares of variance, stability of models and of their order, accuracies by domain.
+        Our statistics beside the expected ones, models, conditions (of which optimisers are the
+        base), correlations, trends and their points, shares of variance, stability of models and
+        of their order, accuracies by domain.
     """
     printed, expected = (
         numeric(table, table.columns.difference(NAMED, sort=False), "printed scenes")
@@ -84,6 +85,7 @@ def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFr
     return (
         compare_with_expected(as_expected(found, shares), expected),
         models,
+        models[[*CONDITION, "control"]].drop_duplicates(),
         found,
         trends(means, [MEASURE], accuracies),
         means,
@@ -121,9 +123,9 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     models = models.assign(
         dataset=PRINTED_SCENES,
         condition=[f"{name}_lr{rate:g}_batch{size}" for name, rate, size in recipe],
-        control="baseline",
         # The paper prints the models that converged.
         trained=True,
+        control=models["optimizer"],
         accuracy_in_domain=inside,
         accuracy_out_of_domain=outside,
         domain_gap=100 * (inside - outside),

@@ -1,4 +1,4 @@
-"""Figure: our means against those in print."""
+"""Figure: our means against published ones."""
 
 import math
 import textwrap
@@ -12,91 +12,89 @@ from matplotlib.lines import Line2D
 
 from ..analysis.agreement import NOT_RUN, UNCERTAIN, control_label
 from ..analysis.measure_names import MEASURES
-from .style import (
-    GREY,
-    ConditionStyle,
-    condition_handles,
-    condition_styles,
-    notice,
-    number,
-    panel_grid,
-    scale_axis,
-    select,
-)
+from ..analysis.numbers import format_number
+from .looks import Look, study_looks
+from .scales import is_logarithmic, scale_axis, with_power
+from .style import GREY, notice, panel_grid, select
 
-COLUMNS = 4
-PANEL = (1.9, 2.0)  # inches
-TICKS = 4  # on a logarithmic axis, for which panels are narrow
+COLUMNS = 3
+PANEL = (1.9, 2.1)  # inches
 MARGIN = 0.08  # around the values, as a share of their range
 
 
 def plot(
-    agreement: pd.DataFrame, agreement_order: pd.DataFrame, dataset: str, network: str
+    agreement: pd.DataFrame,
+    agreement_order: pd.DataFrame,
+    conditions: pd.DataFrame,
+    dataset: str,
+    network: str,
 ) -> Figure:
-    """Return a figure with a panel for each metric in print that the study has values of.
+    """Return a figure with a panel for each published metric that the study has values of.
 
-    A marker is a control, our mean over the printed one with both standard errors; it is hollow
-    where the printed value is uncertain. On the dashed line the two are equal. Titles give
-    Kendall's τ between the two, "n.a." for fewer than three controls, and the source
-    where there are several. Axes are logarithmic where values span more than two decades, or
-    one if that is usual for the metric. Without any value the figure says so.
+    A marker is a condition, our mean over the published one with both standard errors; it is
+    hollow where the published value is in doubt. On the dashed line the two are equal. Titles give
+    Kendall's τ between the two, a dash for fewer than three conditions, and the source where there
+    are several. Axes are logarithmic where that is usual for the metric, or its values on the data
+    set span more than two decades. Without any value the figure says so.
 
     Args:
         agreement: result of `analysis.agreement.compare`.
         agreement_order: result of `analysis.agreement.order_of_controls`.
+        conditions: of the whole study.
     """
-    cells = select(agreement, dataset, network, required=False)
-    cells = cells[cells["verdict"] != NOT_RUN]
+    of_all = select(agreement, dataset, required=False)
+    of_all = of_all[of_all["verdict"] != NOT_RUN]
+    cells = of_all[of_all["network"] == network]
     title = f"{network} on {dataset}"
     if cells.empty:
-        return notice(title, "no values to compare with print")
+        return notice(title, "no published values to compare with")
     cells = cells.assign(label=list(map(control_label, cells["control"], cells["rho"])))
-    styles = condition_styles(cells["label"].unique())
+    looks = study_looks(conditions).of
     panels = dict(list(cells.groupby(["source", "metric"], sort=False)))
     order = select(agreement_order, dataset, network, required=False)
     taus = order.set_index(["source", "metric"])["tau"].to_dict()
-    handles = [*condition_handles(styles, lines=False), *_key(cells)]
+    named = cells.drop_duplicates("label")
+    named = zip(named["label"], named["condition"], strict=True)
+    handles = [Line2D([], [], **looks[condition].dots, label=label) for label, condition in named]
+    handles += _key(cells)
     figure, grid = panel_grid(title, len(panels), COLUMNS, PANEL, handles, margins=(0.3, 0.8))
     several = cells["source"].nunique() > 1
     for axes, ((source, metric), values) in zip(grid, panels.items(), strict=True):
-        _draw(axes, values, styles)
+        everywhere = of_all.loc[of_all["metric"] == metric, ["printed", "ours"]].to_numpy().ravel()
+        # A metric's measure as published is called a diagnostic, and these have no usual scale.
+        logarithmic = is_logarithmic(everywhere, MEASURES[metric].log_axis)
+        _draw(axes, values, looks, logarithmic)
         name = textwrap.fill(MEASURES[values["measure"].iloc[0]].column_label, 26)
-        tau = number(taus.get((source, metric), math.nan))
+        tau = format_number(taus.get((source, metric), math.nan), ".2f")
         axes.set_title("\n".join([name, *[source] * several, f"τ = {tau}"]))
-    for axes in grid[-COLUMNS:]:
-        axes.set_xlabel("In print")
-    for axes in grid[::COLUMNS]:
-        axes.set_ylabel("Ours")
     return figure
 
 
 def _key(cells: pd.DataFrame) -> list[Line2D]:
-    """Return the legend's entries besides the controls."""
+    """Return the legend's entries besides the conditions."""
     equal = Line2D([], [], color=GREY, linestyle="--", linewidth=0.8, label="equal")
     look = {"color": GREY, "marker": "o", "linestyle": "none", "markerfacecolor": "none"}
-    hollow = Line2D([], [], **look, label="uncertain print")
+    hollow = Line2D([], [], **look, label="published value in doubt")
     return [equal, hollow] if (cells["verdict"] == UNCERTAIN).any() else [equal]
 
 
-def _draw(axes: Axes, cells: pd.DataFrame, styles: Mapping[str, ConditionStyle]) -> None:
+def _draw(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], logarithmic: bool) -> None:
     for cell in cells.itertuples():
-        style = styles[cell.label]
+        look = looks[cell.condition]
         axes.errorbar(
             cell.printed,
             cell.ours,
             xerr=cell.printed_sem,
             yerr=None if math.isnan(cell.ours_sem) else cell.ours_sem,
-            **style.dots,
+            **look.dots,
             markersize=4.5,
-            markerfacecolor="none" if cell.verdict == UNCERTAIN else style.colour,
+            markerfacecolor="none" if cell.verdict == UNCERTAIN else look.colour,
             elinewidth=0.8,
         )
     both = np.concatenate([cells["printed"], cells["ours"]])
-    # A metric's measure as published is called a diagnostic, and these have no usual scale.
-    usually_log = MEASURES[cells["metric"].iloc[0]].log_axis
-    for axis in (axes.xaxis, axes.yaxis):
-        scale_axis(axis, both, usually_log, TICKS)
-    limits = _limits(cells, logarithmic=axes.get_xscale() == "log")
+    for axis, label in ((axes.xaxis, "Published"), (axes.yaxis, "Ours")):
+        axis.set_label_text(with_power(label, scale_axis(axis, both, logarithmic)))
+    limits = _limits(cells, logarithmic)
     axes.plot(limits, limits, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
     axes.set(xlim=limits, ylim=limits, box_aspect=1)
 

@@ -1,7 +1,7 @@
 """Figure: every measure for each condition, with the seeds as dots."""
 
 import math
-import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,73 +9,87 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.measure_names import MeasureName, measures_of
+from ..analysis.measure_names import measures_of
 from ..analysis.numbers import count_seeds
 from ..analysis.summary import pair_matrix, summarise
 from ..analysis.tables import at_minima
-from .style import (
-    GREY,
-    HALF_PAGE,
-    condition_styles,
-    label_height,
-    new_figure,
-    rotate_labels,
-    scale_axis,
-    select,
-)
+from .looks import Looks, draw_untrained, study_looks, untrained_handles
+from .scales import draw_axis, log_measures
+from .style import GREY, HALF_PAGE, label_height, new_figure, rotate_labels, select
 
-COLUMNS = 4
+COLUMNS = 3
 MEAN_OFFSET = 0.4  # of the mean beside its dots, in distances between conditions
 
 
-def plot(measures: pd.DataFrame, disagreement: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(
+    measures: pd.DataFrame,
+    disagreement: pd.DataFrame,
+    conditions: pd.DataFrame,
+    dataset: str,
+    network: str,
+) -> Figure:
     """Return a figure with a panel for each evaluation and each measure of sharpness.
 
-    Dots are seeds; grey lines join the same seed (same initial weights and data order) in
-    different conditions. The black bar is the mean over seeds with its standard error
-    (`summary.summarise`). A dot of the prediction disagreement is a seed's mean over the other
-    seeds of its condition. The axis is logarithmic where values span more than two decades, or
-    one if that is usual for the measure.
+    Dots are seeds, hollow and grey where the network did not train; grey lines join the same seed
+    (same initial weights and data order) in different conditions. The black bar is the mean over
+    the seeds that trained, with its standard error (`summary.summarise`). A dot of the prediction
+    disagreement is a seed's mean over the other seeds of its condition.
     """
-    measures = at_minima(select(measures, dataset, network))
-    conditions = list(measures["condition"].unique())
+    of_all = at_minima(select(measures, dataset))
+    rows = of_all[of_all["network"] == network]
     pairs = select(disagreement, dataset, network, required=False)
-    values = pd.concat([measures, _disagreement_of_seeds(pairs)], ignore_index=True)
-    summary = summarise(measures, pairs).set_index(["measure", "condition"])
-    panels = measures_of(values, "evaluation", "sharpness")
-
-    rows = math.ceil(len(panels) / COLUMNS)
-    width = max(HALF_PAGE, COLUMNS * (0.75 + 0.18 * len(conditions)))
-    spare = COLUMNS * rows - len(panels)
-    title = f"{network} on {dataset}, {count_seeds(summary['n_seeds'])} per condition"
-    height = 0.7 + 1.35 * rows + label_height(conditions)
-    figure = new_figure(title, width, height, [] if spare else _key())
-    cells = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
-    # In the first row, so that every column ends with a panel that names the conditions.
-    for axes in cells[COLUMNS - spare : COLUMNS]:
-        axes.set_axis_off()
-    if spare:
-        cells[COLUMNS - spare].legend(handles=_key(), loc="center right")
-    cells = [axes for axes in cells if axes.axison]
+    values = pd.concat([rows, _disagreement_of_seeds(pairs, rows)], ignore_index=True)
+    looks = study_looks(conditions)
+    shown = [name for name in looks.of if name in set(rows["condition"])]
+    summary = summarise(rows[rows["trained"]], pairs).set_index(["measure", "condition"])
+    panels, logarithmic = measures_of(values, "evaluation", "sharpness"), log_measures(of_all)
+    key = [*_key(), *untrained_handles(rows)]
+    figure, cells = _cells(len(panels), shown, key)
+    seeds = count_seeds(rows.groupby("condition")["seed"].nunique())
+    figure.suptitle(f"{network} on {dataset}, {seeds} per condition")
     for axes, (measure, name) in zip(cells, panels.items(), strict=True):
-        seeds = values[values["measure"] == measure].pivot(
-            index="seed", columns="condition", values="value"
-        )
-        _draw(axes, seeds.reindex(columns=conditions), summary.loc[measure], name)
+        of_measure = values[values["measure"] == measure]
+        _draw(axes, of_measure, summary.loc[measure].reindex(shown), looks)
+        draw_axis(axes.yaxis, name.axis_label, of_measure["value"], measure in logarithmic)
         is_last = axes.get_subplotspec().is_last_row()
-        rotate_labels(axes, conditions if is_last else [""] * len(conditions))
+        rotate_labels(axes, shown if is_last else [""] * len(shown))
     figure.align_ylabels(cells)
     return figure
 
 
+def _cells(
+    count: int, conditions: Sequence[str], key: Sequence[Line2D]
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many panels, the last of each column in the last row, and a key.
+
+    The last row names the conditions. The key stands in an empty cell of the first, if there is
+    one.
+    """
+    rows = math.ceil(count / COLUMNS)
+    width = max(HALF_PAGE, COLUMNS * (0.9 + 0.18 * len(conditions)))
+    spare = COLUMNS * rows - count
+    height = 0.7 + 1.35 * rows + label_height(conditions)
+    figure = new_figure(" ", width, height, [] if spare else key)
+    cells = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+    for axes in cells[COLUMNS - spare : COLUMNS]:
+        axes.set_axis_off()
+    if spare:
+        legend = cells[COLUMNS - spare].legend(handles=key, loc="center left")
+        legend.set_in_layout(False)  # or it would widen its column
+    return figure, [axes for axes in cells if axes.axison]
+
+
 def _key() -> list[Line2D]:
     seed = {"color": GREY, "linewidth": 0.5, "marker": "o", "markersize": 3.5, "label": "one seed"}
-    mean = {"color": "black", "linestyle": "none", "marker": "_", "label": "mean ± SEM"}
+    mean = {"color": "black", "linestyle": "none", "marker": "_", "label": "mean ± standard error"}
     return [Line2D([], [], **seed), Line2D([], [], **mean)]
 
 
-def _disagreement_of_seeds(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return each seed's mean disagreement with the other seeds of its condition."""
+def _disagreement_of_seeds(pairs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each seed's mean disagreement with the other seeds of its condition.
+
+    Whether a seed has trained is taken from the rows of its measures.
+    """
     measure = "prediction_disagreement"
     same = pairs[pairs["condition_a"] == pairs["condition_b"]]
     means = [
@@ -83,15 +97,22 @@ def _disagreement_of_seeds(pairs: pd.DataFrame) -> pd.DataFrame:
         for _, rows in same.groupby("condition_a", sort=False)
     ]
     frame = pd.concat(means) if means else pd.DataFrame(columns=["condition", "seed", "value"])
+    trained = rows[["condition", "seed", "trained"]].drop_duplicates()
+    frame = frame.merge(trained, on=["condition", "seed"], how="left")
     return frame.assign(measure=measure, family="evaluation", unit="fraction")
 
 
-def _draw(axes: Axes, seeds: pd.DataFrame, summary: pd.DataFrame, name: MeasureName) -> None:
-    axes.plot(range(seeds.shape[1]), seeds.T, color=GREY, linewidth=0.5, zorder=1)
-    for place, (condition, style) in enumerate(condition_styles(seeds.columns).items()):
-        places = np.full(len(seeds), place)
-        axes.plot(places, seeds[condition], **style.dots, markersize=3, label=condition)
-    summary = summary.reindex(seeds.columns)
+def _draw(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, looks: Looks) -> None:
+    """Draw one measure: its values, and the summary of each condition from left to right."""
+    seeds = rows.pivot(index="seed", columns="condition", values="value")
+    axes.plot(range(len(summary)), seeds.reindex(columns=summary.index).T, color=GREY, lw=0.5)
+    for place, condition in enumerate(summary.index):
+        own = rows[rows["condition"] == condition]
+        trained = own.loc[own["trained"], "value"]
+        lost = own.loc[~own["trained"], "value"]
+        look = looks.of[condition].dots
+        axes.plot(np.full(len(trained), place), trained, **look, markersize=3, label=condition)
+        draw_untrained(axes, np.full(len(lost), place), lost)
     axes.errorbar(
         np.arange(len(summary)) + MEAN_OFFSET,
         summary["mean"],
@@ -103,5 +124,3 @@ def _draw(axes: Axes, seeds: pd.DataFrame, summary: pd.DataFrame, name: MeasureN
         capsize=1.5,
         zorder=3,
     )
-    scale_axis(axes.yaxis, seeds.to_numpy().ravel(), name.log_axis)
-    axes.set_ylabel(textwrap.fill(name.axis_label, 22))

@@ -6,15 +6,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.numbers import format_number
 from .models import count_models, draw_boxes, spread
 from .style import (
-    COLOURS,
     HALF_PAGE,
-    MARKERS,
+    NEUTRAL,
     label_height,
     new_figure,
     notice,
-    number,
     rotate_labels,
     select,
 )
@@ -23,9 +22,8 @@ NAME = 0.28  # inches for each domain
 MARGIN = 0.6  # inches beside a panel
 HEIGHT = 2.0  # inches of a panel without the names below it
 LABELS = {"domain": "Domain", "city": "City"}
-# By whether the training data has the domain: its label, and the place of its colour and marker.
-PARTS = {True: ("in-domain", 0), False: ("out-of-domain", 1)}
-CITY = 2
+# By whether the training data has the domain.
+PARTS = {True: "in-domain", False: "out-of-domain"}
 SHADE = "#EEEEEE"
 
 
@@ -74,20 +72,20 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     draw_boxes(axes, rows["accuracy"], positions)
     rotate_labels(axes, names)
     if rows["seen"].isna().all():
-        _draw_points(axes, positions, rows["accuracy"], CITY)
+        _draw_points(axes, positions, rows["accuracy"])
         return
-    for seen, (label, style) in PARTS.items():
+    for seen, label in PARTS.items():
         part = rows["seen"].eq(seen)
         if part.any():
             places, accuracy = positions[part], rows.loc[part, "accuracy"]
-            _draw_points(axes, places, accuracy, style)
+            _draw_points(axes, places, accuracy)
             ends = places.min() - 0.5, places.max() + 0.5
             if not seen:
                 axes.axvspan(*ends, color=SHADE, linewidth=0, zorder=0)
             mean = accuracy.groupby(places).mean().mean()
-            axes.plot(ends, [mean, mean], color=COLOURS[style], linestyle="--", linewidth=1)
+            axes.plot(ends, [mean, mean], color="black", linestyle="--", linewidth=1)
             axes.annotate(
-                f"{label}\nmean {number(mean)}",
+                f"{label}\nmean {format_number(mean, '.2f')}",
                 (sum(ends) / 2, 1),
                 xycoords=axes.get_xaxis_transform(),
                 xytext=(0, 2),
@@ -97,15 +95,15 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
             )
 
 
-def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series, style: int) -> None:
+def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series) -> None:
     axes.plot(
         spread(accuracy, positions),
         accuracy,
         linestyle="none",
-        marker=MARKERS[style],
+        marker="o",
         markersize=2.5,
         markeredgewidth=0,
-        color=COLOURS[style],
+        color=NEUTRAL,
         alpha=0.6,
         zorder=3,
     )

@@ -2,96 +2,135 @@
 
 import math
 import textwrap
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from ..analysis.measure_names import measures_of
+from ..analysis.measure_names import MeasureName, measures_of
 from ..analysis.numbers import count_seeds
-from .style import (
-    GREY,
-    ConditionStyle,
-    condition_styles,
-    notice,
-    panel_grid,
-    select,
-    wrap_name,
-)
+from .looks import Look, study_looks
+from .scales import draw_axis, is_logarithmic
+from .style import GREY, notice, panel_grid, select, wrap_name
 
-COLUMNS = 4
+COLUMNS = 3
 PANEL_WIDTH = 1.9  # inches
-ROW_HEIGHT = 0.24  # of a condition
-# Above this share of the baseline a panel has a logarithmic axis from its linear middle on.
-LARGE = 3.0
+ROW_HEIGHT = 0.26  # of a condition
+DIFFERENT, SAME = ("larger", "smaller"), "no difference"
+EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
+BAND = {"color": "#DDDDDD", "linewidth": 0}
+# What a logarithmic axis shows at least, as factors, and its margin.
+ENDS, MARGIN = (0.5, 2.0), 1.15
 
 
-def plot(statistics: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(statistics: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a figure with a panel for each evaluation and measure of sharpness.
 
-    A dot is the mean difference between a condition and its baseline over matched seeds, in
-    percent of the baseline's mean, with its bootstrap interval; it is hollow where the interval
-    holds zero. Where some differences are above 300 %, the axis is linear up to 100 % and
-    logarithmic beyond. Without anything to compare the figure says so.
+    A dot is the mean difference between a condition and its baseline over matched seeds, with its
+    interval, and the grey band the smallest difference that matters. The dot is filled where the
+    test finds the condition larger or smaller, an equals sign where it finds no difference, and
+    hollow where neither is sure. Measures of sharpness are the mean over that of the baseline, on
+    a logarithmic axis, unless a mean on the data set is not positive; an interval that reaches
+    zero runs off it. Without anything to compare the figure says so.
 
     Args:
         statistics: rows of `analysis.statistics.statistics`.
+        conditions: of the whole study.
     """
-    rows = select(statistics, dataset, network, required=False)
     title = f"{network} on {dataset}"
-    rows = rows[rows["difference"].notna() & (rows["baseline_mean"] != 0)]
+    of_all = select(statistics, dataset, required=False)
+    of_all = of_all[of_all["difference"].notna()]
+    rows = of_all[of_all["network"] == network]
     if rows.empty:
         return notice(title, "no conditions are compared with a baseline")
     panels = measures_of(rows.assign(family="evaluation"), "evaluation", "sharpness")
-    conditions = list(rows["condition"].unique())
-    styles = condition_styles([*rows["baseline"].unique(), *conditions])
+    looks = study_looks(conditions).of
+    shown = [name for name in looks if name in set(rows["condition"])]
     title = f"{title}: difference from the baseline, {count_seeds(rows['n'])}"
-    size = PANEL_WIDTH, 0.65 + ROW_HEIGHT * len(conditions)
+    size = PANEL_WIDTH, 0.75 + ROW_HEIGHT * len(shown)
     figure, grid = panel_grid(title, len(panels), COLUMNS, size, _key(), margins=(1.2, 0.73))
     for i, (axes, (measure, name)) in enumerate(zip(grid, panels.items(), strict=True)):
-        of_measure = rows[rows["measure"] == measure].set_index("condition").reindex(conditions)
-        _draw(axes, of_measure, styles)
-        axes.set_title(textwrap.fill(name.label, 24))
-        named = conditions if i % COLUMNS == 0 else [""] * len(conditions)
-        axes.set_yticks(range(len(conditions)), list(map(wrap_name, named)), parse_math=False)
-    for axes in grid[-COLUMNS:]:
-        axes.set_xlabel("Of the baseline (%)")
+        everywhere = of_all[of_all["measure"] == measure]
+        means = everywhere[["baseline_mean", "mean"]].to_numpy().ravel()
+        as_ratio = is_logarithmic(means, name.log_axis)
+        own = rows[rows["measure"] == measure].set_index("condition").reindex(shown)
+        (_draw_ratios if as_ratio else _draw_differences)(axes, own, name, looks)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_title(textwrap.fill(name.label, 28))
+        named = shown if i % COLUMNS == 0 else [""] * len(shown)
+        axes.set_yticks(range(len(shown)), list(map(wrap_name, named)), parse_math=False)
     return figure
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, styles: dict[str, ConditionStyle]) -> None:
-    """Draw one panel; rows are conditions from top to bottom."""
-    scale = 100 / rows["baseline_mean"].abs()
-    shares = rows[["difference", "lower", "upper"]].mul(scale, axis=0)
-    axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    for place, (condition, share) in enumerate(shares.iterrows()):
-        if math.isnan(share["difference"]):
+def _draw_differences(
+    axes: Axes, rows: pd.DataFrame, name: MeasureName, looks: Mapping[str, Look]
+) -> None:
+    """Draw differences in the unit of the measure; rows are conditions from top to bottom."""
+    half = rows["smallest_difference"]
+    _draw(axes, rows.assign(value=rows["difference"], below=-half, above=half), looks)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=0.5)
+    axes.margins(x=0.08)
+    ends = rows[["difference", "lower", "upper"]].to_numpy().ravel()
+    draw_axis(axes.xaxis, f"Difference ({name.unit})", ends, logarithmic=False)
+
+
+def _draw_ratios(
+    axes: Axes, rows: pd.DataFrame, _name: MeasureName, looks: Mapping[str, Look]
+) -> None:
+    """Draw means over that of the baseline on a logarithmic axis."""
+    shares = rows[["difference", "lower", "upper", "smallest_difference"]]
+    shares = shares.div(rows["baseline_mean"], axis=0)
+    ratios = shares[["difference", "lower", "upper"]] + 1
+    low, high = ratios.where(ratios > 0).min(axis=None), ratios.max(axis=None)
+    low, high = min(low, ENDS[0]) / MARGIN, max(high, ENDS[1]) * MARGIN
+    points = pd.DataFrame(
+        {
+            "value": ratios["difference"],
+            # What is not positive runs off the axis.
+            "lower": ratios["lower"].mask(ratios["lower"] <= 0, low / 2),
+            "upper": ratios["upper"],
+            "below": (1 - shares["smallest_difference"]).clip(lower=low / 2),
+            "above": 1 + shares["smallest_difference"],
+            "verdict": rows["verdict"],
+        }
+    )
+    axes.set_xscale("log")
+    _draw(axes, points, looks)
+    axes.axvline(1, color=GREY, linewidth=0.8, zorder=0.5)
+    draw_axis(axes.xaxis, "Times the baseline", [low, high], logarithmic=True)
+    axes.set_xlim(low, high)
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Draw a dot with its interval for each row, on the band of the smallest difference.
+
+    The band reaches from ``below`` to ``above``.
+    """
+    for place, (condition, row) in enumerate(rows.iterrows()):
+        if math.isnan(row["value"]):
             continue
-        style = styles[condition]
-        certain = share["lower"] * share["upper"] > 0
-        ends = [[share["difference"] - share["lower"]], [share["upper"] - share["difference"]]]
+        ends = row["below"], row["above"]
+        axes.fill_betweenx([place - 0.5, place + 0.5], *ends, zorder=0, **BAND)
+        look, same = looks[condition], row["verdict"] == SAME
+        reach = [[row["value"] - row["lower"]], [row["upper"] - row["value"]]]
         axes.errorbar(
-            share["difference"],
+            row["value"],
             place,
-            xerr=None if math.isnan(share["lower"]) else np.maximum(ends, 0),
-            **style.dots,
-            markersize=4,
-            markerfacecolor=style.colour if certain else "none",
+            xerr=None if math.isnan(row["lower"]) else reach,
+            **look.dots | (EQUAL if same else {"markersize": 4}),
+            markerfacecolor=look.colour if row["verdict"] in (*DIFFERENT, SAME) else "white",
             elinewidth=0.9,
         )
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.margins(x=0.1)
-    if shares.abs().max(axis=None) > 100 * LARGE:
-        axes.set_xscale("symlog", linthresh=100, linscale=0.8)
-    else:
-        axes.locator_params(axis="x", nbins=4)
 
 
-def _key() -> list[Line2D]:
-    look = {"color": "black", "marker": "o", "linestyle": "none"}
+def _key() -> list[Line2D | Patch]:
+    look = {"color": "black", "linestyle": "none"}
     return [
-        Line2D([], [], **look, label="95 % bootstrap interval without zero"),
-        Line2D([], [], **look, markerfacecolor="none", label="with zero, or none"),
+        Line2D([], [], **look, marker="o", label="surely different"),
+        Line2D([], [], **look | EQUAL, label="surely no difference that matters"),
+        Line2D([], [], **look, marker="o", markerfacecolor="white", label="open"),
+        Patch(**BAND, label="smallest difference that matters"),
     ]

@@ -1,34 +1,34 @@
 """Figure: sharpness and accuracy of all models, by each hyper-parameter that varies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from ..analysis.numbers import format_number
+from .looks import study_looks
 from .models import (
     FACTORS,
-    ModelLooks,
+    axis_label,
     count_models,
     draw_boxes,
     draw_models,
     legend_handles,
-    measure_label,
-    model_looks,
     shown_measures,
     spread,
 )
+from .scales import draw_axis
 from .style import (
     HALF_PAGE,
     align_labels,
     label_height,
     new_figure,
     notice,
-    number,
     rotate_labels,
     select,
-    set_log,
 )
 
 ROW = 1.5  # inches
@@ -36,7 +36,9 @@ LEVEL = 0.36  # inches
 MARGIN = 0.75  # inches beside the first column
 
 
-def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> Figure:
+def plot(
+    models: pd.DataFrame, variance_shares: pd.DataFrame, conditions: pd.DataFrame, dataset: str
+) -> Figure:
     """Return box plots of sharpness and accuracy (rows) by hyper-parameter (columns).
 
     A box holds the middle half of the models of a level and their median; whiskers reach to the
@@ -52,18 +54,19 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
     shares = shares[shares["kind"] == "one-way"].set_index(["response", "factor"])
     found = set(shares.index.get_level_values("factor"))
     factors = {factor: _levels(models[factor]) for factor in FACTORS if factor in found}
+    if "control" in factors:  # in the order of the study
+        factors["control"] = {name: name for name in conditions["control"].unique()}
     sharpness, accuracies = shown_measures(shares.index[shares["n"] > 0].get_level_values(0))
     responses = [*sharpness, *accuracies]
     if not (factors and responses):
         return notice(title, "no hyper-parameter varies")
-    looks = model_looks(models)
-    figure, grid = _panels(title, len(responses), factors, looks)
+    looks = study_looks(conditions)
+    figure, grid = _panels(title, len(responses), factors, legend_handles(models, looks))
     for row, response in zip(grid, responses, strict=True):
         values = models[response].where(np.isfinite(models[response]))
         if response in sharpness:
             values = values.where(values > 0)
-            set_log(row[0].yaxis, values)
-        row[0].set_ylabel(measure_label(response, 20))
+        draw_axis(row[0].yaxis, axis_label(response), values, response in sharpness, 20)
         for axes, (factor, levels) in zip(row, factors.items(), strict=True):
             positions = models[factor].map({level: i for i, level in enumerate(levels)})
             draw_boxes(axes, values, positions)
@@ -77,13 +80,13 @@ def plot(models: pd.DataFrame, variance_shares: pd.DataFrame, dataset: str) -> F
 
 
 def _panels(
-    title: str, responses: int, factors: Mapping[str, Mapping[Any, str]], looks: ModelLooks
+    title: str, responses: int, factors: Mapping[str, Mapping[Any, str]], handles: Sequence[Artist]
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure with a row of panels per response and a column per factor, and a legend."""
     widths = [max(len(levels), 3) for levels in factors.values()]
     width = max(HALF_PAGE, MARGIN + LEVEL * sum(widths) + 0.15 * len(widths))
     names = label_height([label for levels in factors.values() for label in levels.values()])
-    figure = new_figure(title, width, ROW * responses + names + 0.6, legend_handles(looks))
+    figure = new_figure(title, width, ROW * responses + names + 0.6, handles)
     shared = {"sharex": "col", "sharey": "row", "width_ratios": widths}
     return figure, figure.subplots(responses, len(factors), squeeze=False, **shared)
 
@@ -99,4 +102,4 @@ def _levels(settings: pd.Series) -> dict[Any, str]:
 def _statistics(row: pd.Series, models: int) -> str:
     """Return the share of variance, and of how many models it is unless it is of all."""
     count = f", n = {row['n']:.0f}" if row["n"] < models else ""
-    return f"η² = {number(row['value'])}{count}"
+    return f"η² = {format_number(row['value'], '.2f')}{count}"

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
-from .landscape import draw_contours, loss_norm
-from .style import COLOURS, GREY, HALF_PAGE, new_figure, scale_axis, select
+from .landscape import draw_contours, label_bar, loss_norm
+from .scales import draw_axis, is_logarithmic
+from .style import GREY, HALF_PAGE, new_figure, select
 
 COLUMNS = 3
 LINE, PLANE = (2.1, 2.1), (3.4, 2.8)  # inches, of a panel
@@ -70,15 +71,14 @@ def _cap(points: pd.DataFrame) -> float:
 def _draw_line(axes: Axes, points: pd.DataFrame) -> None:
     losses = points.pivot(index="x", columns="seed", values="loss")
     axes.plot(losses.index, losses, color=GREY, linewidth=0.5)
-    axes.plot(losses.index, losses.mean(axis=1), color=COLOURS[0])
+    axes.plot(losses.index, losses.mean(axis=1), color="black")
     ends = points[points["model"].notna()].groupby("x")["loss"].mean()
     axes.plot(ends.index, ends, linestyle="none", marker="o", color="black", markersize=3)
     names = points.dropna(subset="model").drop_duplicates("x").set_index("x")["model"]
     axes.set_xticks(list(names.index), list(names), rotation=20, ha="right")
     between = losses.loc[0:1].to_numpy().ravel()
-    scale_axis(axes.yaxis, between, usually_log=True)
+    draw_axis(axes.yaxis, "Training loss (nats)", between, is_logarithmic(between, usually=True))
     axes.set_ylim(top=3 * between.max())
-    axes.set_ylabel("Training loss (nats)")
 
 
 def _draw_plane(axes: Axes, points: pd.DataFrame) -> None:
@@ -93,6 +93,5 @@ def _draw_plane(axes: Axes, points: pd.DataFrame) -> None:
         place = {"textcoords": "offset points", "ha": "center", "va": "bottom", "bbox": box}
         axes.annotate(row.model, (row.x, row.y), (0, 6), **place)
     axes.set(aspect="equal", xlabel="Distance", ylabel="Distance")
-    axes.figure.colorbar(
-        ScalarMappable(norm, COLOUR_MAP), ax=axes, label="Training loss (nats)", extend="max"
-    )
+    bar = axes.figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=axes, extend="max")
+    label_bar(bar, norm)

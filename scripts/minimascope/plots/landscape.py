@@ -1,29 +1,23 @@
 """Figures: the training loss around each network, as contours, surfaces and lines."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from ..analysis.measure_names import MEASURES
 from ..analysis.tables import at_minima
 from ..errors import InputError
-from .style import (
-    HALF_PAGE,
-    condition_handles,
-    condition_styles,
-    draw_range,
-    panel_grid,
-    scale_axis,
-    select,
-    wrap_name,
-)
+from .looks import study_looks
+from .scales import draw_axis, is_logarithmic
+from .style import HALF_PAGE, draw_range, panel_grid, select, wrap_name
 
 COLUMNS = 3
 LEVELS = 13
@@ -36,7 +30,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return contours of the loss on one plane through each condition's network.
 
     The network of the smallest seed and its first pair of directions are shown, on one scale of
-    colours, logarithmic where losses span more than a decade. The cross is the network, the
+    colours, logarithmic unless a loss is not positive. The cross is the network, the
     dashed circle the disc of ASC sharpness.
 
     Args:
@@ -80,20 +74,21 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     return figure
 
 
-def lines(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
+def lines(landscape: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the loss along random directions: mean over seeds and directions, and their range."""
-    rows = at_minima(select(_as_measures(landscape), dataset, network))
-    rows = rows[rows["y"].isna()]
+    of_all = at_minima(select(_as_measures(landscape), dataset))
+    rows = select(of_all, dataset, network)
+    of_all, rows = (part[part["y"].isna()] for part in (of_all, rows))
     if rows.empty:
         raise InputError(f"figures: no lines of {network} on {dataset}; set line_points above 0")
-    styles = condition_styles(rows["condition"].unique())
-    styles = {condition: replace(style, marker="") for condition, style in styles.items()}
-    handles = condition_handles(styles, lines=True)
-    figure, [axes] = panel_grid(f"{network} on {dataset}", 1, 1, (HALF_PAGE, 1.9), handles)
-    for condition, style in styles.items():
-        draw_range(axes, rows[rows["condition"] == condition].groupby("x")["loss"], style)
-    scale_axis(axes.yaxis, rows["loss"], usually_log=True)
-    axes.set(xlabel="Distance along a random direction", ylabel="Training loss (nats)")
+    looks = study_looks(conditions)
+    size, handles = (1.3 * HALF_PAGE, 2.2), looks.handles(lines=True)
+    figure, [axes] = panel_grid(f"{network} on {dataset}", 1, 1, size, handles)
+    for condition, losses in rows.groupby("condition", sort=False):
+        draw_range(axes, losses.groupby("x")["loss"], looks.of[condition].line)
+    logarithmic = is_logarithmic(of_all["loss"], usually=True)
+    draw_axis(axes.yaxis, "Training loss (nats)", rows["loss"], logarithmic)
+    axes.set_xlabel("Distance along a random direction")
     return figure
 
 
@@ -116,10 +111,10 @@ def first_surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> dict[
 
 
 def loss_norm(surfaces: Mapping[str, pd.DataFrame]) -> Normalize:
-    """Return one scale of colours for all surfaces, logarithmic above a decade."""
+    """Return one scale of colours for all surfaces, logarithmic unless a loss is not positive."""
     losses = np.concatenate([surface.to_numpy().ravel() for surface in surfaces.values()])
     low, high = losses.min(), losses.max()
-    return LogNorm(low, high) if low > 0 and high > 10 * low else Normalize(low, high)
+    return LogNorm(low, high) if 0 < low < high else Normalize(low, high)
 
 
 def draw_contours(axes: Axes, surface: pd.DataFrame, norm: Normalize) -> None:
@@ -137,6 +132,12 @@ def _as_measures(landscape: pd.DataFrame) -> pd.DataFrame:
 
 
 def _colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:
-    figure.colorbar(
-        ScalarMappable(norm, COLOURS), ax=panels, label="Training loss (nats)", aspect=30
-    )
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, aspect=30)
+    label_bar(bar, norm)
+
+
+def label_bar(bar: Colorbar, norm: Normalize) -> None:
+    """Put numbers and a label at the colours of training losses."""
+    logarithmic = isinstance(norm, LogNorm)
+    label = MEASURES["train_loss"].axis_label
+    draw_axis(bar.ax.yaxis, label, [norm.vmin, norm.vmax], logarithmic, 40)

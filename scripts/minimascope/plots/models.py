@@ -1,19 +1,18 @@
-"""What the figures of all models of a data set share: which measures, colours and markers."""
+"""What the figures of all models of a data set share: which measures, points, boxes and counts."""
 
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cbook import boxplot_stats
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from ..analysis.measure_names import describe
-from .style import COLOURS, GREY, MARKERS, number
+from ..analysis.numbers import format_interval, format_number
+from .looks import Looks, draw_untrained, untrained_handles
+from .style import GREY
 
 SHARPNESS = "asc_sharpness"  # the measure of the audio study
 BY_DOMAIN = ("accuracy_in_domain", "accuracy_out_of_domain")
@@ -23,28 +22,12 @@ FACTORS = {
     "learning_rate": "Learning rate",
     "batch_size": "Batch size",
     "network": "Network",
-    "control": "Control",
+    "control": "Condition",
 }
-NEUTRAL = "#555555"
 BOX = 0.7  # width, in distances between positions
 SPREAD = 0.5  # of points beside each other
 GOLDEN = (5**0.5 - 1) / 2
 EDGES = ("med", "q1", "q3", "whislo", "whishi")
-
-
-@dataclass(frozen=True)
-class ModelLooks:
-    """How models look: the colour is a level of one factor, the marker the network.
-
-    Attributes:
-        factor: column of the models whose level is the colour.
-        colours: colour of each level, and whether markers are filled.
-        markers: of each network.
-    """
-
-    factor: str
-    colours: dict[str, tuple[str, bool]]
-    markers: dict[str, str]
 
 
 def shown_measures(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -59,11 +42,14 @@ def shown_measures(names: Iterable[str]) -> tuple[list[str], list[str]]:
     return ([SHARPNESS] if SHARPNESS in sharpness else sharpness), accuracies
 
 
-def correlation(row: pd.Series) -> str:
-    """Return Spearman's correlation with its interval and number of models, for a title."""
-    bounds = f" [{number(row['lower'])}, {number(row['upper'])}]"
-    interval = "" if pd.isna(row["lower"]) else bounds
-    return f"ρ = {number(row['value'])}{interval}, n = {row['n']:.0f}"
+def correlation(row: pd.Series, width: int = 24) -> str:
+    """Return Spearman's correlation with its interval and number of conditions, for a title."""
+    if pd.isna(row["value"]):
+        return textwrap.fill(f"no ρ: {row['note']}", width)
+    count = f"n = {row['n']:.0f}"
+    if pd.isna(row["lower"]):
+        return f"ρ = {format_number(row['value'], '.2f')}, {count}\n(too few for an interval)"
+    return f"ρ = {format_interval(row['value'], row['lower'], row['upper'], '.2f')}\n{count}"
 
 
 def count_models(count: int) -> str:
@@ -71,59 +57,35 @@ def count_models(count: int) -> str:
     return f"{count} model{'s' if count != 1 else ''}"
 
 
-def measure_label(name: str, width: int = 24) -> str:
-    """Return the label of an axis, in lines of about so many letters."""
-    return textwrap.fill(describe(name, "sharpness", "1").axis_label, width)
+def axis_label(name: str) -> str:
+    """Return the label of an axis for a measure of sharpness or another."""
+    return describe(name, "sharpness", "1").axis_label
 
 
-def model_looks(models: pd.DataFrame) -> ModelLooks:
-    """Return how models look; colours are optimisers, or controls where all have the same.
+def draw_models(axes: Axes, x: pd.Series, y: pd.Series, models: pd.DataFrame, looks: Looks) -> None:
+    """Draw a point for each model; ``x`` and ``y`` have the index of the models.
 
-    There are eight colours; from the ninth level on they come again, with hollow markers.
+    Those that did not train are hollow and grey.
     """
-    factor = "optimizer" if models["optimizer"].nunique() > 1 else "control"
-    return ModelLooks(
-        factor,
-        {
-            level: (COLOURS[i % len(COLOURS)], i < len(COLOURS))
-            for i, level in enumerate(models[factor].unique())
-        },
-        {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(models["network"].unique())},
-    )
-
-
-def draw_models(
-    axes: Axes, x: pd.Series, y: pd.Series, models: pd.DataFrame, looks: ModelLooks
-) -> None:
-    """Draw a point for each model; ``x`` and ``y`` have the index of the models."""
-    for (level, network), rows in models.groupby([looks.factor, "network"], sort=False):
-        colour, filled = looks.colours[level]
+    trained = models[models["trained"]]
+    for (condition, network), rows in trained.groupby(["condition", "network"], sort=False):
         axes.plot(
             x[rows.index],
             y[rows.index],
-            linestyle="none",
-            marker=looks.markers[network],
-            markersize=3.8,
+            **looks.dots(condition, network),
+            markersize=4.2,
             markeredgewidth=0.6,
-            markeredgecolor="white" if filled else colour,
-            markerfacecolor=colour if filled else "none",
             alpha=0.85,
             zorder=3,
-            label=f"{level}, {network}",
+            label=f"{condition}, {network}",
         )
+    lost = models.index[~models["trained"]]
+    draw_untrained(axes, x[lost], y[lost])
 
 
-def legend_handles(looks: ModelLooks) -> list[Artist]:
-    """Return the legend's entries: colours first, then markers."""
-    patches = [
-        Patch(facecolor=colour if filled else "none", edgecolor=colour, label=str(level))
-        for level, (colour, filled) in looks.colours.items()
-    ]
-    markers = [
-        Line2D([], [], color=NEUTRAL, marker=marker, linestyle="none", label=str(network))
-        for network, marker in looks.markers.items()
-    ]
-    return [*patches, *markers]
+def legend_handles(models: pd.DataFrame, looks: Looks) -> list[Line2D]:
+    """Return the legend's entries: conditions first, then networks, then what did not train."""
+    return [*looks.handles(), *looks.network_handles(), *untrained_handles(models)]
 
 
 def spread(values: pd.Series, positions: pd.Series) -> pd.Series:

@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.measure_names import MeasureName, describe
+from ..analysis.numbers import format_number
 from ..analysis.tables import MAIN_MEASURES
-from .style import label_height, new_figure, notice, number, rotate_labels, select
+from .style import label_height, new_figure, notice, rotate_labels, select
 
 CELL = 0.32  # inches
 
@@ -50,7 +51,13 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     axes.tick_params(length=0)
     for line in axes.axhline, axes.axvline:
         line(len(sharpness) - 0.5, color="black", linewidth=0.8)
-    figure.colorbar(image, ax=axes, location="bottom", label="Kendall's τ", aspect=30)
+    bar = {
+        "location": "bottom",
+        "label": "Kendall's τ",
+        "aspect": 30,
+        "ticks": [-1, -0.5, 0, 0.5, 1],
+    }
+    figure.colorbar(image, ax=axes, **bar)
     return figure
 
 
@@ -67,4 +74,4 @@ def _write_numbers(axes: Axes, matrix: np.ndarray) -> None:
     for row, column in np.argwhere(~np.isnan(matrix)):
         tau = matrix[row, column]
         colour = "white" if abs(tau) > 0.6 else "black"
-        axes.text(column, row, number(tau, 1), ha="center", va="center", color=colour)
+        axes.text(column, row, format_number(tau, ".1f"), ha="center", va="center", color=colour)

@@ -4,32 +4,35 @@ from itertools import product
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..analysis.correlations import ALL_NETWORKS
+from .looks import study_looks
 from .models import (
+    axis_label,
     correlation,
     count_models,
     draw_models,
     legend_handles,
-    measure_label,
-    model_looks,
     shown_measures,
 )
-from .style import notice, panel_grid, select, set_log_where_positive
+from .scales import draw_axis, is_logarithmic
+from .style import notice, panel_grid, select
 
-PANEL = (2.6, 2.2)  # inches
+PANEL = (2.1, 2.1)  # inches
 COLUMNS = 3  # where there is one accuracy
 
 
-def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figure:
+def plot(
+    models: pd.DataFrame, correlations: pd.DataFrame, conditions: pd.DataFrame, dataset: str
+) -> Figure:
     """Return scatter plots of sharpness against accuracy of all models.
 
     That is ASC sharpness, or every measure of sharpness where ASC sharpness was not measured,
     against accuracy in-domain and out-of-domain, or overall where the data have no domains. Colours
-    are optimisers (controls where all have the same) and markers networks. Above a panel stand
-    Spearman's correlation over all networks with its interval, and how many models it is of.
-    Axes of sharpness are logarithmic unless a value is not positive.
+    and markers are conditions, their filling the network; models that did not train are hollow and
+    grey. Above a panel stand Spearman's correlation over the means of all networks' conditions with
+    its interval, and how many these are. Axes of sharpness are logarithmic unless a value is not
+    positive.
     """
     models = select(models, dataset)
     rows = select(correlations, dataset, required=False)
@@ -41,17 +44,16 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
         return notice(title, "no sharpness to compare with accuracy")
     rows = rows[(rows["network"] == ALL_NETWORKS) & (rows["statistic"] == "spearman")]
     rows = rows.set_index(["sharpness", "evaluation"])
-    looks = model_looks(models)
+    looks, trained = study_looks(conditions), models[models["trained"]]
     pairs = list(product(sharpness, accuracies))
     columns = len(accuracies) if len(accuracies) > 1 else COLUMNS
-    figure, panels = panel_grid(title, len(pairs), columns, PANEL, legend_handles(looks))
+    figure, panels = panel_grid(title, len(pairs), columns, PANEL, legend_handles(models, looks))
     for axes, (y, x) in zip(panels, pairs, strict=True):
         draw_models(axes, models[x], models[y], models, looks)
         axes.set_title(_statistics(rows.loc[(y, x)]))
-        set_log_where_positive(axes.yaxis, models[y])
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.set_xlabel(measure_label(x, 36))
-        axes.set_ylabel(measure_label(y))
+        draw_axis(axes.xaxis, axis_label(x), models[x], False, 36)
+        logarithmic = is_logarithmic(trained[y], usually=True)
+        draw_axis(axes.yaxis, axis_label(y), models[y], logarithmic, 24)
     figure.align_ylabels()
     return figure
 

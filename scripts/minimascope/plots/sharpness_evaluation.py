@@ -1,84 +1,85 @@
 """Figure: each measure of sharpness against each evaluation."""
 
-import textwrap
-from collections.abc import Mapping
 from itertools import product
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.measure_names import measures_of
-from ..analysis.tables import at_minima
+from ..analysis.tables import MAIN_MEASURES, at_minima
 from ..errors import InputError
-from .style import (
-    ConditionStyle,
-    align_labels,
-    condition_handles,
-    condition_styles,
-    number,
-    panel_grid,
-    scale_axis,
-    select,
-)
+from .looks import draw_untrained, study_looks, untrained_handles
+from .models import correlation
+from .scales import draw_axis, log_measures
+from .style import align_labels, panel_grid, select
 
-PANEL = (1.35, 1.35)  # inches
+PANEL = (1.55, 1.5)  # inches
 
 
-def plot(measures: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(
+    measures: pd.DataFrame,
+    correlations: pd.DataFrame,
+    conditions: pd.DataFrame,
+    dataset: str,
+    network: str,
+) -> Figure:
     """Return a grid of scatter plots: rows are measures of sharpness, columns evaluations.
 
-    A dot is a model, its colour and marker the condition. Above each panel stand Spearman's
-    rank correlation over all its models and their number; the correlation is "n.a." for fewer
-    than three models or if one of the two is constant. Axes are logarithmic where values span
-    more than two decades, or one if that is usual for the measure.
+    A dot is a model, its colour and marker the condition; models that did not train are hollow
+    and grey. Above each panel stands Spearman's rank correlation over the means of conditions.
+    Evaluations are those of the main table, or all where that has none.
+
+    Args:
+        measures: of the whole study.
+        correlations: rows of `analysis.correlations.correlations`.
+        conditions: of the whole study.
 
     Raises:
         InputError: if the data set and network have no sharpness or no evaluation.
     """
-    measures = at_minima(select(measures, dataset, network))
-    sharpness = measures_of(measures, "sharpness")
-    evaluations = measures_of(measures, "evaluation")
+    of_all = at_minima(select(measures, dataset))
+    rows = select(of_all, dataset, network)
+    sharpness, evaluations = (measures_of(rows, kind) for kind in ("sharpness", "evaluation"))
     if not sharpness or not evaluations:
         raise InputError(
             f"figures: {network} on {dataset} needs a measure of sharpness and an evaluation; "
             "turn one of each on"
         )
-    models = measures.pivot(index=["condition", "seed"], columns="measure", values="value")
-    styles = condition_styles(measures["condition"].unique())
-    pairs = list(product(sharpness.items(), evaluations.items()))
+    main = {measure: evaluations[measure] for measure in MAIN_MEASURES if measure in evaluations}
+    pairs = list(product(sharpness.items(), (main or evaluations).items()))
+    models = rows.pivot(
+        index=["condition", "seed", "trained"], columns="measure", values="value"
+    ).reset_index()
+    found = _correlations(correlations, dataset, network)
+    looks, logarithmic = study_looks(conditions), log_measures(of_all[of_all["trained"]])
     figure, grid = panel_grid(
         f"{network} on {dataset}",
         len(pairs),
-        len(evaluations),
+        len(main or evaluations),
         PANEL,
-        condition_handles(styles, lines=False),
+        [*looks.handles(), *untrained_handles(models)],
         margins=(0.6, 0.8),
         sharex="col",
         sharey="row",
     )
     for axes, ((y, y_name), (x, x_name)) in zip(grid, pairs, strict=True):
-        _draw(axes, models[[x, y]].dropna(), styles)
-        scale_axis(axes.xaxis, models[x], x_name.log_axis)
-        scale_axis(axes.yaxis, models[y], y_name.log_axis)
-        axes.set_xlabel(textwrap.fill(x_name.axis_label, 20))
-        axes.set_ylabel(textwrap.fill(y_name.axis_label, 20))
+        for condition, own in models[models["trained"]].groupby("condition", sort=False):
+            axes.plot(own[x], own[y], **looks.of[condition].dots, markersize=3.5, label=condition)
+        lost = models[~models["trained"]]
+        draw_untrained(axes, lost[x], lost[y])
+        axes.set_title(correlation(found.loc[(y, x)]), pad=3)
+        draw_axis(axes.xaxis, x_name.axis_label, models[x], x in logarithmic, 20)
+        draw_axis(axes.yaxis, y_name.axis_label, models[y], y in logarithmic, 20)
         axes.label_outer()
     align_labels(figure)
     return figure
 
 
-def _draw(axes: Axes, models: pd.DataFrame, styles: Mapping[str, ConditionStyle]) -> None:
-    """Draw one panel; the frame's columns are x and y, its index (condition, seed)."""
-    for condition, rows in models.groupby(level="condition", sort=False):
-        axes.plot(*rows.to_numpy().T, **styles[condition].dots, markersize=3.5, label=condition)
-    axes.set_title(f"ρ = {_correlation(models)}, n = {len(models)}", loc="right", pad=2)
-
-
-def _correlation(models: pd.DataFrame) -> str:
-    x, y = models.to_numpy().T
-    if len(models) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return "n.a."
-    # Spearman's; SciPy's takes longer to load than the figure to draw.
-    return number(models.rank().corr().iloc[0, 1])
+def _correlations(correlations: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+    """Return Spearman's correlations of a network, by measure of sharpness and evaluation."""
+    rows = select(correlations, dataset)
+    # A network that is alone on its data set has no rows of its own beside those of all.
+    name = network if (rows["network"] == network).any() else ALL_NETWORKS
+    rows = rows[(rows["network"] == name) & (rows["statistic"] == "spearman")]
+    return rows.set_index(["sharpness", "evaluation"])

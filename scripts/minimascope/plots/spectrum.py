@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.tables import at_minima
-from .style import condition_styles, panel_grid, select, wrap_name
+from .looks import study_looks
+from .style import panel_grid, select, wrap_name
 
 POINTS = 801
 WIDTH = 0.005  # standard deviation of a smoothed eigenvalue, as a share of the spectrum's extent
@@ -15,7 +16,7 @@ COLUMNS = 3
 PANEL = (1.9, 1.5)  # inches
 
 
-def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(hessian: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the density of the Hessian's spectrum for each condition, with extreme eigenvalues.
 
     The line is the mean over seeds and probes of the quadrature's nodes, each a narrow Gaussian;
@@ -26,19 +27,24 @@ def plot(hessian: pd.DataFrame, dataset: str, network: str) -> Figure:
         hessian: a row for each eigenvalue (``quantity`` is ``eigenvalue``) and for each node of
             the density (``node``), with columns ``condition``, ``seed``, ``view``, ``probe``,
             ``value``, ``weight`` and ``converged`` (of eigenvalues).
+        conditions: of the whole study.
     """
     rows = at_minima(select(hessian.assign(measure="spectrum"), dataset, network))
-    styles = condition_styles(rows["condition"].unique())
+    looks = {
+        name: look
+        for name, look in study_looks(conditions).of.items()
+        if name in set(rows["condition"])
+    }
     title, margins = f"{network} on {dataset}", (0, 0.6)
     figure, grid = panel_grid(
-        title, len(styles), COLUMNS, PANEL, margins=margins, sharex=True, sharey=True
+        title, len(looks), COLUMNS, PANEL, margins=margins, sharex=True, sharey=True
     )
     values = rows["value"]
     deviation = WIDTH * (values.max() - values.min()) or 1.0
     eigenvalues = np.linspace(values.min() - 5 * deviation, values.max() + 5 * deviation, POINTS)
-    for axes, (condition, style) in zip(grid, styles.items(), strict=True):
+    for axes, (condition, look) in zip(grid, looks.items(), strict=True):
         chosen = rows[rows["condition"] == condition]
-        _draw_density(axes, chosen, eigenvalues, deviation, style.colour)
+        _draw_density(axes, chosen, eigenvalues, deviation, look.colour)
         _draw_eigenvalues(axes, chosen[chosen["quantity"] == "eigenvalue"])
         axes.set_title(wrap_name(condition))
     figure.supxlabel("Eigenvalue of the Hessian", fontsize="medium")

@@ -1,6 +1,7 @@
 """Figure: how far ASC sharpness depends on the random directions it was measured along."""
 
 import textwrap
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -11,21 +12,17 @@ from matplotlib.ticker import MaxNLocator
 
 from ..analysis.numbers import span
 from ..analysis.stability import FIRST, SPLIT_HALF
-from .models import NEUTRAL, count_models
-from .style import (
-    COLOURS,
-    ConditionStyle,
-    condition_handles,
-    condition_styles,
-    notice,
-    panel_grid,
-    select,
-    set_log,
-)
+from .models import count_models
+from .scales import draw_axis
+from .style import GREY, NEUTRAL, notice, panel_grid, select
 
 PANEL = (2.4, 2.2)  # inches
 # Of the order of models, by kind.
 KINDS = {FIRST: "first pairs against all", SPLIT_HALF: "two separate sets of pairs"}
+LINES = {
+    FIRST: {"color": "black", "marker": "o", "linestyle": "-"},
+    SPLIT_HALF: {"color": NEUTRAL, "marker": "s", "linestyle": "-."},
+}
 
 
 def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -> Figure:
@@ -45,12 +42,11 @@ def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -
         return notice(dataset, "no variation over pairs of directions")
     order = select(stability_order, dataset, required=False)
     ordered = order.dropna(subset="tau")
-    styles = condition_styles(KINDS.values())
-    styles = {KINDS[kind]: styles[KINDS[kind]] for kind in KINDS if (ordered["kind"] == kind).any()}
+    kinds = [kind for kind in KINDS if (ordered["kind"] == kind).any()]
     dashed = Line2D([], [], linestyle="--", color=NEUTRAL, label="pairs that were measured")
     pairs = f"{span(models['pairs'])} pair{'s' if models['pairs'].max() > 1 else ''}"
     title = f"{dataset}, {count_models(len(models))}, {pairs} of directions each"
-    handles = [dashed, *condition_handles(styles, lines=True)]
+    handles = [dashed, *(Line2D([], [], **LINES[kind], label=KINDS[kind]) for kind in kinds)]
     figure, (variation, needed, similarity) = panel_grid(
         title, 3, 3, PANEL, handles, margins=(0, 0.33)
     )
@@ -65,7 +61,7 @@ def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -
         place = {"ha": "center", "va": "center", "transform": similarity.transAxes}
         similarity.text(0.5, 0.5, reason, **place)
     else:
-        _draw_order(similarity, ordered, styles)
+        _draw_order(similarity, ordered, kinds)
     return figure
 
 
@@ -73,7 +69,7 @@ def _draw_variation(axes: Axes, models: pd.DataFrame) -> None:
     models = models.sort_values("cv", ignore_index=True)
     rank = models.index + 1
     enough = 100 * models["threshold"] * np.sqrt(models["pairs"])
-    axes.plot(rank, 100 * models["cv"], "o", markersize=3, color=COLOURS[2])
+    axes.plot(rank, 100 * models["cv"], "o", markersize=3, color="black")
     axes.plot(rank, enough, "--", color=NEUTRAL)
     axes.set(xlabel="Models in order", ylabel="Coefficient of variation (%)")
     axes.set(xlim=(0, len(models) + 1), ylim=(0, None))
@@ -82,21 +78,18 @@ def _draw_variation(axes: Axes, models: pd.DataFrame) -> None:
 
 def _draw_needed(axes: Axes, models: pd.DataFrame) -> None:
     needed, measured = models["pairs_needed"].astype(float), models["pairs"].max()
-    axes.ecdf(needed, color=COLOURS[2])
+    axes.ecdf(needed, color="black")
     axes.axvline(measured, linestyle="--", color=NEUTRAL)
-    set_log(axes.xaxis, [*needed, measured])
-    axes.set(xlabel="Pairs of directions", ylabel="Models (fraction)", ylim=(0, 1))
+    draw_axis(axes.xaxis, "Pairs of directions", [*needed, measured], logarithmic=True)
+    axes.set(ylabel="Models (fraction)", ylim=(0, 1))
 
 
-def _draw_order(axes: Axes, order: pd.DataFrame, styles: dict[str, ConditionStyle]) -> None:
-    for kind, label in KINDS.items():
+def _draw_order(axes: Axes, order: pd.DataFrame, kinds: Iterable[str]) -> None:
+    for kind in kinds:
         rows = order[order["kind"] == kind].sort_values("pairs")
-        if rows.empty:
-            continue
-        style = styles[label]
-        axes.plot(rows["pairs"], rows["tau"], **style.line, markersize=3)
+        axes.plot(rows["pairs"], rows["tau"], **LINES[kind], markersize=3)
         band = rows["pairs"], rows["tau_low"], rows["tau_high"]
-        axes.fill_between(*band, color=style.colour, alpha=0.2, linewidth=0)
+        axes.fill_between(*band, color=GREY, alpha=0.3, linewidth=0)
     axes.set(xlabel="Pairs of directions", ylabel="Kendall's τ")
     axes.set(xlim=(0.5, order["pairs"].max() + 0.5), ylim=(None, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))

@@ -1,4 +1,4 @@
-"""What all figures share: colours, markers, fonts, selection of data and saving.
+"""What all figures share: colours, fonts, sizes, selection of data and saving.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
 colour vision can tell apart; markers and line styles repeat what they say.
@@ -10,20 +10,14 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import matplotlib.style
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 from pandas.api.typing import SeriesGroupBy
 
@@ -36,10 +30,9 @@ COLOURS = (
     *("#E69F00", "#56B4E9", "#000000", "#F0E442"),
 )
 GREY = "#999999"
+NEUTRAL = "#555555"
 MARKERS_PER_LINE = 5
-# Decades of a logarithmic axis on which no two round numbers need lie.
-SHORT = 0.4
-# 8 colours, 9 markers and 5 lines have no common factor: 72 conditions look different.
+# 8 colours and 9 markers have no common factor: 72 conditions look different.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
@@ -65,40 +58,9 @@ _SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class ConditionStyle:
-    """How a condition looks in every figure."""
-
-    colour: str
-    marker: str
-    line_style: str | tuple
-
-    @property
-    def dots(self) -> dict[str, Any]:
-        """What matplotlib draws its markers with."""
-        return {"color": self.colour, "marker": self.marker, "linestyle": "none"}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """What matplotlib draws its line with."""
-        return self.dots | {"linestyle": self.line_style}
-
-
 def styled() -> AbstractContextManager:
     """Return the settings of all figures, as a context or decorator; nothing stays changed."""
     return matplotlib.style.context(["default", _SETTINGS])
-
-
-def condition_styles(conditions: Iterable[str]) -> dict[str, ConditionStyle]:
-    """Return a style for each condition, in the given order."""
-    looks = zip(conditions, cycle(COLOURS), cycle(MARKERS), cycle(LINE_STYLES), strict=False)
-    return {condition: ConditionStyle(*look) for condition, *look in looks}
-
-
-def condition_handles(styles: Mapping[str, ConditionStyle], lines: bool) -> list[Line2D]:
-    """Return the legend's entries for conditions, with or without their lines."""
-    looks = {name: style.line if lines else style.dots for name, style in styles.items()}
-    return [Line2D([], [], **look, label=condition) for condition, look in looks.items()]
 
 
 def new_figure(title: str, width: float, height: float, handles: Sequence[Artist] = ()) -> Figure:
@@ -144,14 +106,13 @@ def panel_grid(
     return figure, grid[:count]
 
 
-def draw_range(axes: Axes, seeds: SeriesGroupBy, style: ConditionStyle, **options: Any) -> None:
+def draw_range(axes: Axes, seeds: SeriesGroupBy, line: Mapping[str, Any], **options: Any) -> None:
     """Draw the mean over seeds as a line and their range as a band, over what groups them."""
     curve = seeds.agg(["mean", "min", "max"])
     marks = {"markersize": 3, "markevery": max(1, len(curve) // MARKERS_PER_LINE)}
-    axes.plot(curve.index, curve["mean"], **style.line, **marks, **options)
-    axes.fill_between(
-        curve.index, curve["min"], curve["max"], color=style.colour, alpha=0.2, linewidth=0
-    )
+    axes.plot(curve.index, curve["mean"], **line, **marks, **options)
+    band = {"color": line["color"], "alpha": 0.2, "linewidth": 0}
+    axes.fill_between(curve.index, curve["min"], curve["max"], **band)
 
 
 def select(
@@ -172,65 +133,16 @@ def select(
 
 
 def notice(title: str, sentence: str) -> Figure:
-    """Return a figure without panels that says why there is nothing to draw."""
+    """Return a figure without panels that says why there is nothing to draw.
+
+    The sentence is its label, and the description of its SVG, which others do not have
+    (`notices.notice_of`).
+    """
     figure = Figure(figsize=(HALF_PAGE, 0.8))
     figure.suptitle(title)
     figure.text(0.5, 0.4, sentence, ha="center", va="center")
+    figure.set_label(sentence)
     return figure
-
-
-def scale_axis(axis: Axis, values: Iterable[float], usually_log: bool, ticks: int = 6) -> None:
-    """Make an axis logarithmic if all values are positive and span over two decades.
-
-    One decade is enough where that is usual for the quantity.
-    """
-    if _decades(values) > (1 if usually_log else 2):
-        set_log(axis, values, ticks)
-
-
-def set_log(axis: Axis, values: Iterable[float], ticks: int = 6) -> None:
-    """Make an axis of positive values logarithmic, with plain numbers where they are short."""
-    decades = _decades(values)
-    # Side by side there is room for half as many numbers as one above the other.
-    crowded = 2 * decades if axis.axis_name == "x" else decades
-    subdivisions = (1, 2, 3, 5) if crowded < 1 else (1, 3) if crowded < 2 else (1,)
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    if decades < SHORT:
-        axis.set_major_locator(MaxNLocator(3))
-    else:
-        axis.set_major_locator(LogLocator(subs=subdivisions, numticks=ticks))
-    axis.set_major_formatter(FuncFormatter(_tick_label))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def set_log_where_positive(axis: Axis, values: Iterable[float]) -> None:
-    """Make an axis logarithmic, unless a value is zero or negative; NaN values are left out."""
-    values = np.asarray(list(values), dtype=float)
-    if (values > 0).any() and not (values <= 0).any():
-        set_log(axis, values)
-
-
-def number(value: float, places: int = 2) -> str:
-    """Return a number as text with a proper minus sign, "n.a." for NaN."""
-    return "n.a." if math.isnan(value) else f"{value:.{places}f}".replace("-", "−")
-
-
-def _decades(values: Iterable[float]) -> float:
-    """Return log10(max / min), or 0 if that is not defined; NaN values are left out."""
-    values = np.asarray(list(values), dtype=float)
-    values = values[~np.isnan(values)]
-    return math.log10(values.max() / values.min()) if len(values) and values.min() > 0 else 0.0
-
-
-def _tick_label(value: float, _position: int | None) -> str:
-    if value <= 0:
-        return ""  # no place on a logarithmic axis, though some locators name it
-    if 1e-3 <= value < 1e4:
-        return f"{value:g}"
-    exponent = math.floor(math.log10(value) + 1e-9)
-    factor = f"{value / 10.0**exponent:.3g}"
-    times = "" if factor == "1" else rf"{factor} \times "
-    return f"${times}10^{{{exponent}}}$"
 
 
 def wrap_name(name: str, width: int = 18) -> str:
@@ -265,7 +177,8 @@ def save_svg(figure: Figure) -> bytes:
     with styled():  # ticks are made while a figure is drawn, in the settings of that moment
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
             _settle(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        described = {"Description": figure.get_label()} if figure.get_label() else {}
+        figure.savefig(buffer, format="svg", metadata={"Date": None} | described)
     return buffer.getvalue()
 
 

@@ -1,30 +1,23 @@
 """Figure: every measure along a swept training setting."""
 
 import math
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ..analysis.measure_names import measures_of
 from ..analysis.tables import at_minima
-from .style import (
-    LINE_STYLES,
-    ConditionStyle,
-    condition_handles,
-    condition_styles,
-    notice,
-    panel_grid,
-    scale_axis,
-    select,
-)
+from .looks import Look, study_looks
+from .scales import draw_axis, is_logarithmic, log_measures
+from .style import LINE_STYLES, notice, panel_grid, select
 
-PANEL = (1.8, 1.6)  # inches
-COLUMNS = 4
+PANEL = (1.9, 1.7)  # inches
+COLUMNS = 3
 AXIS_WIDTH = 1.0  # inches, about
 DIGIT_WIDTH = 0.07  # inches
 SYMBOLS = {
@@ -46,10 +39,9 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     Conditions without the setting are level lines in a band of their standard error. Where no
     number is swept, the figure says so.
     """
-    rows = at_minima(select(summary, dataset, network))
+    of_all = at_minima(select(summary, dataset))
+    rows = select(of_all, dataset, network)
     settings = select(conditions, dataset, network).set_index("condition")
-    # In the order of the measures, as in all figures.
-    settings = settings.loc[rows["condition"].unique()]
     names = measures_of(rows, "evaluation", "sharpness")
     varied = _varied(settings)
     if not varied or not names:
@@ -57,18 +49,18 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     setting, *others = varied
     label = SYMBOLS.get(setting, setting)
     places = _places(settings, setting, others)
-    styles = _styles(places)
-    handles = condition_handles(styles, lines=True)
+    looks, logarithmic = _looks(places, study_looks(conditions).of), log_measures(of_all, "mean")
+    handles = [Line2D([], [], **look.line, label=line) for line, look in looks.items()]
     title = f"{network} on {dataset}: sweep of {label}"
     figure, panels = panel_grid(title, len(names), COLUMNS, PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         points = rows[rows["measure"] == measure].join(places, on="condition", how="inner")
         for line, part in points.groupby("line", sort=False):
-            _draw(axes, part, styles[line])
-        scale_axis(axes.xaxis, places["x"], usually_log=True)
-        scale_axis(axes.yaxis, points["mean"], name.log_axis)
+            _draw(axes, part, looks[line])
+        draw_axis(axes.yaxis, name.axis_label, points["mean"], measure in logarithmic, 21)
+        if is_logarithmic(places["x"], usually=places["x"].max() > 10 * places["x"].min()):
+            axes.set_xscale("log")
         _set_ticks(axes, places["x"])
-        axes.set_ylabel(textwrap.fill(name.axis_label, 21))
         axes.set_xlabel(label)
     figure.align_ylabels()
     return figure
@@ -112,14 +104,13 @@ def _places(settings: pd.DataFrame, setting: str, others: list[str]) -> pd.DataF
     return places[swept | absent]
 
 
-def _styles(places: pd.DataFrame) -> dict[str, ConditionStyle]:
-    """Return a style for each line: colour and marker say its control, the line what else."""
-    controls = condition_styles(places["control"].unique())
+def _looks(places: pd.DataFrame, conditions: Mapping[str, Look]) -> dict[str, Look]:
+    """Return a look for each line: colour and marker say its control, the line what else."""
     lines = places.drop_duplicates("line")
     extras = list(lines.sort_values("x", na_position="last", key=pd.isna)["extra"].unique())
     return {
         row.line: replace(
-            controls[row.control],
+            conditions[row.control],
             line_style=LINE_STYLES[extras.index(row.extra) % len(LINE_STYLES)],
             **({"marker": ""} if math.isnan(row.x) else {}),
         )
@@ -127,16 +118,16 @@ def _styles(places: pd.DataFrame) -> dict[str, ConditionStyle]:
     }
 
 
-def _draw(axes: Axes, points: pd.DataFrame, style: ConditionStyle) -> None:
+def _draw(axes: Axes, points: pd.DataFrame, look: Look) -> None:
     """Draw the points of one line, or a level line if they have no place on the axis."""
     if points["x"].isna().all():
         [mean], [sem] = points["mean"], points["sem"].fillna(0)
-        axes.axhline(mean, color=style.colour, linestyle=style.line_style)
-        axes.axhspan(mean - sem, mean + sem, color=style.colour, alpha=0.2, linewidth=0)
+        axes.axhline(mean, color=look.colour, linestyle=look.line_style)
+        axes.axhspan(mean - sem, mean + sem, color=look.colour, alpha=0.2, linewidth=0)
         return
     points = points.sort_values("x")
     error = points["sem"].fillna(0)
-    axes.errorbar(points["x"], points["mean"], error, **style.line, markersize=3.5, capsize=2)
+    axes.errorbar(points["x"], points["mean"], error, **look.line, markersize=3.5, capsize=2)
 
 
 def _set_ticks(axes: Axes, values: Iterable[float]) -> None:

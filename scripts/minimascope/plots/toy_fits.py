@@ -4,23 +4,25 @@ Each is of the rows of `analysis.toy_fits.fits_table`. Lines are means over seed
 the lowest to the highest seed.
 """
 
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..analysis.numbers import count_seeds
 from ..toy.functions import toy_function
-from .style import (
-    condition_handles,
-    condition_styles,
-    draw_range,
-    notice,
-    panel_grid,
-    set_log,
-    set_log_where_positive,
-)
+from .looks import list_looks
+from .scales import draw_axis, is_logarithmic
+from .style import LINE_STYLES, NEUTRAL, draw_range, notice, panel_grid
 
 PANEL = (1.9, 1.7)  # inches
-PANELS_PER_ROW = 4
+PANELS_PER_ROW = 3
 LOSSES = {"train_loss": "training", "test_loss": "test"}
 EPOCH, LOSS, SHARPNESS = "Epoch", "Mean squared error", "SAM-sharpness"
 
@@ -31,13 +33,19 @@ def losses(toy_fits: pd.DataFrame) -> Figure:
     rows = rows.rename(columns=LOSSES).melt(
         ["function", "seed", "value"], LOSSES.values(), "line", LOSS
     )
-    return _figure(rows.assign(panel=_labels(rows)), EPOCH, LOSS)
+    lines = {"training": {"color": "black"}, "test": {"color": NEUTRAL, "linestyle": "--"}}
+    return _figure(rows.assign(panel=_labels(rows)), EPOCH, LOSS, lines)
 
 
 def sharpness(toy_fits: pd.DataFrame) -> Figure:
     """Return SAM-sharpness over epochs at every radius, a panel for each function."""
     rows = _kept_at(toy_fits, "epoch")
-    return _figure(rows.assign(panel=_labels(rows), line=_radii(rows)), EPOCH, SHARPNESS)
+    rows = rows.assign(panel=_labels(rows), line=_radii(rows))
+    radii = rows["line"].unique()
+    shades = colormaps["Greys"](np.linspace(0.4, 1, len(radii)))
+    looks = zip(radii, shades, cycle(LINE_STYLES), strict=False)
+    lines = {radius: {"color": to_hex(shade), "linestyle": style} for radius, shade, style in looks}
+    return _figure(rows, EPOCH, SHARPNESS, lines)
 
 
 def equal_loss(toy_fits: pd.DataFrame) -> Figure:
@@ -50,7 +58,9 @@ def equal_loss(toy_fits: pd.DataFrame) -> Figure:
     if rows.empty:
         return notice("Sharpness at equal training loss", "no network reached any of the losses")
     rows = rows.assign(panel=_radii(rows), line=_labels(rows))
-    figure = _figure(rows, "Training loss reached", SHARPNESS)
+    looks = list_looks(_labels(toy_fits).unique())
+    lines = {name: look.line for name, look in looks.items() if name in set(rows["line"])}
+    figure = _figure(rows, "Training loss reached", SHARPNESS, lines)
     for axes in figure.axes:
         # From left to right as networks learn.
         axes.xaxis.set_inverted(True)
@@ -72,21 +82,19 @@ def _radii(rows: pd.DataFrame) -> pd.Series:
     return rows["radius"].map("ρ = {:g}".format)
 
 
-def _figure(rows: pd.DataFrame, below: str, left: str) -> Figure:
+def _figure(
+    rows: pd.DataFrame, below: str, left: str, lines: Mapping[str, Mapping[str, Any]]
+) -> Figure:
     """Return the column ``left`` over ``value``, a line for each ``line`` of each ``panel``."""
-    panels, styles = rows["panel"].unique(), condition_styles(rows["line"].unique())
+    panels = rows["panel"].unique()
     title = f"Mean and range over {count_seeds(rows.groupby('function')['seed'].nunique())}"
-    handles = condition_handles(styles, lines=True)
+    handles = [Line2D([], [], **look, label=name) for name, look in lines.items()]
     figure, grid = panel_grid(title, len(panels), PANELS_PER_ROW, PANEL, handles)
     for axes, panel in zip(grid, panels, strict=True):
         own = rows[rows["panel"] == panel]
-        for line, style in styles.items():
-            draw_range(axes, own[own["line"] == line].groupby("value")[left], style)
-        set_log(axes.xaxis, own["value"])
-        set_log_where_positive(axes.yaxis, own[left])
+        for line, look in lines.items():
+            draw_range(axes, own[own["line"] == line].groupby("value")[left], look)
+        draw_axis(axes.xaxis, below, own["value"], logarithmic=True)
+        draw_axis(axes.yaxis, left, own[left], is_logarithmic(rows[left], usually=True))
         axes.set_title(panel)
-    # The lowest of each column; a label of the figure would lie in the legend.
-    for axes in grid[-PANELS_PER_ROW:]:
-        axes.set_xlabel(below)
-    figure.supylabel(left, fontsize="medium")
     return figure

@@ -1,6 +1,5 @@
 """Figure: evaluations along sharpness, within each network and over all (Simpson's paradox)."""
 
-from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -12,34 +11,30 @@ from matplotlib.lines import Line2D
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.tables import MAIN_MEASURES
 from ..analysis.trends import LOG
-from .models import measure_label
-from .style import (
-    ConditionStyle,
-    align_labels,
-    condition_handles,
-    condition_styles,
-    notice,
-    panel_grid,
-    select,
-    set_log,
-)
+from .looks import Looks, study_looks
+from .models import axis_label
+from .scales import draw_axis
+from .style import NEUTRAL, align_labels, notice, panel_grid, select
 
 PANEL = (1.75, 1.6)  # inches
-POOLED = {"color": "black", "linestyle": "-", "linewidth": 1.6, "alpha": 0.6}
+POOLED = {"color": "black", "linestyle": "-", "linewidth": 3.0, "alpha": 0.25}
 
 
-def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figure:
+def plot(
+    trends: pd.DataFrame, trend_points: pd.DataFrame, conditions: pd.DataFrame, dataset: str
+) -> Figure:
     """Return a grid of scatter plots: rows are evaluations, columns measures of sharpness.
 
-    A dot is the mean of a condition over its seeds, its colour and marker the network. Lines are
-    those of least squares: of each network in its colour, of all together black. "flips" stands
-    above a panel where a network's slope has the other sign than that of all together, "reversal"
-    where every network's has; with an exclamation mark no interval of these slopes holds zero.
-    Evaluations are those of the main table.
+    A dot is the mean of a condition over its seeds: colour and marker are the condition, its
+    filling the network. Lines are those of least squares: thin of each network, thick and pale of
+    all together. "reversal" stands above a panel where every network's slope has the other sign
+    than that of all together and no interval of these slopes holds zero. Measures are those of
+    the main table.
 
     Args:
         trends: rows of `analysis.trends.trends`.
         trend_points: rows of `analysis.trends.condition_means`.
+        conditions: of the whole study.
     """
     points = select(trend_points, dataset)
     rows = select(trends, dataset, required=False)
@@ -47,9 +42,10 @@ def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figu
     if rows.empty:
         return notice(dataset, "too few conditions for a trend")
     sharpness, evaluations = (list(rows[name].unique()) for name in ("sharpness", "evaluation"))
-    styles = condition_styles(points["network"].unique())
-    handles = condition_handles(styles, lines=True)
-    if len(styles) > 1:
+    sharpness = [name for name in sharpness if name in MAIN_MEASURES] or sharpness
+    looks = study_looks(conditions)
+    handles = [*looks.handles(), *looks.network_handles(lines=True)]
+    if len(looks.networks) > 1:
         handles.append(Line2D([], [], **POOLED, label="all networks"))
     figure, grid = panel_grid(
         f"{dataset}: means of conditions",
@@ -63,43 +59,35 @@ def plot(trends: pd.DataFrame, trend_points: pd.DataFrame, dataset: str) -> Figu
     )
     for axes, (evaluation, measure) in zip(grid, product(evaluations, sharpness), strict=True):
         here = (rows["sharpness"] == measure) & (rows["evaluation"] == evaluation)
-        _draw(axes, points, rows[here], (measure, evaluation), styles)
-        axes.set(xlabel=measure_label(measure, 26), ylabel=measure_label(evaluation, 22))
+        _draw(axes, points, rows[here], (measure, evaluation), looks)
+        # Lines of least squares over logarithms are straight on a logarithmic axis alone.
+        logarithmic = rows.loc[rows["sharpness"] == measure, "scale"].iloc[0] == LOG
+        draw_axis(axes.xaxis, axis_label(measure), points[measure], logarithmic, 26)
+        draw_axis(axes.yaxis, axis_label(evaluation), points[evaluation], False, 22)
         axes.label_outer()
     align_labels(figure)
     return figure
 
 
 def _draw(
-    axes: Axes,
-    points: pd.DataFrame,
-    rows: pd.DataFrame,
-    names: tuple[str, str],
-    styles: Mapping[str, ConditionStyle],
+    axes: Axes, points: pd.DataFrame, rows: pd.DataFrame, names: tuple[str, str], looks: Looks
 ) -> None:
     """Draw one panel: the points of all networks, and a line for each slope."""
-    points = points[["network", *names]].dropna().set_axis(["network", "x", "y"], axis=1)
+    points = points[["network", "condition", *names]].dropna()
+    points = points.set_axis(["network", "condition", "x", "y"], axis=1)
     logarithmic = len(rows) > 0 and rows["scale"].iloc[0] == LOG
-    for network, own in points.groupby("network", sort=False):
-        axes.plot(own["x"], own["y"], **styles[network].dots, markersize=3.5)
+    for row in points.itertuples():
+        axes.plot(row.x, row.y, **looks.dots(row.condition, row.network), markersize=4.5)
     for row in rows.itertuples():
         pooled = row.network == ALL_NETWORKS
         own = points if pooled else points[points["network"] == row.network]
-        look = POOLED if pooled else styles[row.network].line | {"marker": "None", "linewidth": 1.0}
+        line = {"color": NEUTRAL, "linewidth": 1.0}
+        look = POOLED if pooled else line | {"linestyle": looks.networks[row.network][1]}
         x = np.log10(own["x"]) if logarithmic else own["x"]
         ends = np.array([x.min(), x.max()])
         # A line of least squares leads through the mean.
         heights = own["y"].mean() + row.slope * (ends - x.mean())
         axes.plot(10**ends if logarithmic else ends, heights, **look, zorder=1)
-    if logarithmic:
-        set_log(axes.xaxis, points["x"], ticks=4)
-    axes.set_title(_flag(rows), loc="right", pad=2)
-
-
-def _flag(rows: pd.DataFrame) -> str:
-    """Return whether the slopes of networks and that of all together have different signs."""
-    flipped = rows[rows["flips"].eq(True)]
-    if flipped.empty:
-        return ""
-    word = "reversal" if (flipped["network"] == ALL_NETWORKS).any() else "flips"
-    return word + ("!" if flipped["certain"].eq(True).any() else "")
+    of_all = rows[rows["network"] == ALL_NETWORKS]
+    if (of_all["flips"].eq(True) & of_all["certain"].eq(True)).any():
+        axes.set_title("reversal", loc="right", pad=2)

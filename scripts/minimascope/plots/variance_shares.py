@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..analysis.measure_names import describe
-from .models import FACTORS, NEUTRAL, shown_measures
-from .style import COLOURS, GREY, notice, number, panel_grid, select
+from ..analysis.numbers import format_number
+from .models import FACTORS, shown_measures
+from .style import GREY, NEUTRAL, notice, panel_grid, select
 
 COLUMNS = 3
 PANEL = 2.0  # inches wide
@@ -18,8 +19,8 @@ ROW = 0.36  # inches for each factor
 BAR = 0.36  # of the distance between factors
 # Of each kind of share: its name, colour, and place above (-) or below the factor's middle.
 KINDS = {
-    "one-way": ("factor alone (one-way)", COLOURS[0], -BAR / 2),
-    "joint": ("in the joint model", COLOURS[4], BAR / 2),
+    "one-way": ("factor alone (one-way)", NEUTRAL, -BAR / 2),
+    "joint": ("in the joint model", "#BBBBBB", BAR / 2),
 }
 TOTALS = {"model": "All factors", "residual": "Residual"}
 
@@ -63,7 +64,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:
             axes.annotate(reason, (0, y), **place, color=NEUTRAL)
         else:
             axes.barh(y, row.value, BAR, color=colour)
-            axes.annotate(number(row.value), (max(row.value, 0), y), **place, color="black")
+            axes.annotate(
+                format_number(row.value, ".2f"), (max(row.value, 0), y), **place, color="black"
+            )
     first = rows.iloc[0]
     label = describe(first["response"], "sharpness", "1").label
     logarithm = "ln " if first["scale"] == "ln" else ""

@@ -9,7 +9,7 @@ from .study import Study
 
 
 def condition_rows(study: Study) -> list[dict[str, Any]]:
-    """Return a row for each data set, network and condition, in alphabetical order.
+    """Return a row for each data set, network and condition, in the study's order.
 
     Besides these three: ``control`` (the condition that a cell of a sweep varies, or the condition
     itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that differs in
@@ -19,10 +19,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     setting by its path, such as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
     """
     rows = []
-    for dataset, network in sorted(study.pairs):
+    for dataset, network in study.pairs:
         architecture = study.network_spec(network)["architecture"]
         plain = _without_sam(study, dataset)
-        for condition, control in sorted(study.controls.items()):
+        for condition, control in study.controls.items():
             row = {
                 "dataset": dataset,
                 "network": network,
