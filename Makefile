@@ -53,6 +53,9 @@ dry-run: checked ## count the jobs of each rule that a run would start
 explain: checked ## say in one screen why each job of a run would start
 	@$(TOOL)/explain.py $(FILE)
 
+status: checked ## say how far a run has come: networks trained and in training, jobs done, time left
+	@$(TOOL)/status.py $(FILE) --cores $(CORES)
+
 compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits B=results/digits-published)
 	@$(TOOL)/compare.py $(A) $(B)
 
