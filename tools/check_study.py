@@ -25,11 +25,16 @@ def summary(study: Study) -> str:
         "condition": len(study.conditions),
         "seed": len(study.seeds),
     }
-    parts = ", ".join(f"{n} {word}{'s' * (n != 1)}" for word, n in counts.items() if n)
+    parts = ", ".join(counted(n, word) for word, n in counts.items() if n)
     learnt = sum(map(len, map(study.toy_functions_of, study.toy_parts)))
-    toys = [f"{learnt} toy functions to learn"] if learnt else []
-    trained = [f"{networks} networks to train ({parts})"] if networks else []
+    toys = [f"{counted(learnt, 'toy function')} to learn"] if learnt else []
+    trained = [f"{counted(networks, 'network')} to train ({parts})"] if networks else []
     return "; ".join([*trained, *toys])
+
+
+def counted(n: int, word: str) -> str:
+    """Return a number of things in words."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def faults(study: Study) -> Iterator[str]:
