@@ -11,20 +11,22 @@ GPUS ?= $(words $(wildcard /dev/nvidia[0-9]*))
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 TOOL := PYTHONPATH=scripts $(BIN)/python tools
-SNAKEMAKE := $(BIN)/snakemake --configfile $(STUDY)
+# For the shell, whatever characters the path has.
+FILE := '$(subst ','\'',$(STUDY))'
+SNAKEMAKE := $(BIN)/snakemake --configfile $(FILE)
 # With a screen of the workflow's own (scripts/minimascope/jobs/screen.py) instead of Snakemake's.
-SHOWN := MINIMASCOPE_SCREEN=1 $(SNAKEMAKE)
+SHOWN := MINIMASCOPE_SCREEN=1 $(BIN)/python tools/run_study.py --configfile $(FILE)
 LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 # On a cluster these would limit all jobs together; the profile has limits of its own.
 WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
 # Declines (75) as long as a run in this folder lives, and holds up new ones.
 UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE) --quiet all --unlock
 # Of a study that is checked: other names could be anything that a shell runs.
-NAME = $(shell $(TOOL)/check_study.py $(STUDY))
+NAME = $(shell $(TOOL)/check_study.py $(FILE) --name)
 
-.PHONY: run report compare unlock check test trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run report compare unlock check checked status test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
-run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
+run: checked ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	@# Made before the first study, since two studies that make it at the same time lock each other out:
@@ -33,21 +35,28 @@ run: check ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a clu
 	test -d results/print || ! $(TOOL)/check_study.py --compared $(STUDY) > /dev/null || $(SHOWN) $(WHERE) -- print
 	@$(SHOWN) $(WHERE)
 
-report: check ## make the report, and what it still needs
+report: checked ## make the report, and what it still needs
 	@$(SHOWN) $(WHERE) -- results/$(NAME)/report.html
 
 unlock: check ## remove the locks that killed runs have left in this folder
 	@mkdir -p .snakemake
 	@$(UNLOCK) || { echo "error: nothing was unlocked; a run in this folder may still be going on"; exit 1; }
 
-check: $(READY) ## check the study, before Snakemake reads it
-	@$(TOOL)/check_study.py $(STUDY) > /dev/null
+check: $(READY) ## check the study, and whether its data are there
+	@$(TOOL)/check_study.py $(FILE)
 
-dry-run: check ## count the jobs of each rule that a run would start
+# Before Snakemake reads the study.
+checked: $(READY)
+	@$(TOOL)/check_study.py $(FILE) --name > /dev/null
+
+dry-run: checked ## count the jobs of each rule that a run would start
 	@$(SHOWN) $(WHERE) --dry-run --quiet rules progress
 
-explain: check ## say in one screen why each job of a run would start
-	@$(TOOL)/explain.py $(STUDY)
+explain: checked ## say in one screen why each job of a run would start
+	@$(TOOL)/explain.py $(FILE)
+
+status: checked ## say how far a run has come: networks trained and in training, jobs done, time left
+	@$(TOOL)/status.py $(FILE) --cores $(CORES)
 
 compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits B=results/digits-published)
 	@$(TOOL)/compare.py $(A) $(B)
@@ -55,7 +64,7 @@ compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/gpu.py
 
-dag: check ## draw the graph of rules as results/<study>/rule_graph.svg
+dag: checked ## draw the graph of rules as results/<study>/rule_graph.svg
 	@$(SNAKEMAKE) --quiet all --forceall --rulegraph | $(TOOL)/rule_graph.py results/$(NAME)/rule_graph.svg
 	@echo "Rule graph: results/$(NAME)/rule_graph.svg"
 
@@ -82,7 +91,7 @@ bench: $(READY) ## measure speed and print it as a table of ratios
 docs: $(READY) ## make docs/configuration.md from the schema
 	$(TOOL)/configuration_reference.py > docs/configuration.md
 
-clean: check ## remove the results of the study
+clean: checked ## remove the results of the study
 	rm -rf results/$(NAME)
 
 help: ## show this list

@@ -3,11 +3,12 @@ import fcntl
 import math
 import os
 import re
+import shlex
 import site
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -28,6 +29,7 @@ from minimascope.data.raw_files import folder_state, picture_stamps, recording_s
 from minimascope.disk import check_folder
 from minimascope.errors import InputError
 from minimascope.jobs.code_version import code_version
+from minimascope.jobs.estimate import forecast
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
@@ -35,6 +37,7 @@ from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
+from minimascope.study.raw_data import official_paths
 from minimascope.study.study import SHARED
 
 # The wildcards of each of several jobs.
@@ -66,6 +69,9 @@ if set("{}") & set(str(BASE)):
         f"error: checkout: {BASE} has braces, which Snakemake takes for a wildcard; use a folder"
         " without"
     )
+# Snakemake puts the path of Python into the commands of jobs as it is.
+if os.path.exists(sys.executable):
+    sys.executable = shlex.quote(sys.executable)
 for folder in (*site.getsitepackages(), site.getusersitepackages()):
     # Snakemake puts the scripts' own folder behind these.
     if folder in sys.path and Path(folder, "minimascope").is_dir():
@@ -106,7 +112,8 @@ if workflow.modifier.is_main_snakefile():
     # Where the Makefile calls Snakemake; whoever calls it sees what Snakemake shows.
     if "MINIMASCOPE_SCREEN" in os.environ and workflow.is_main_process:
         main_tables = [results(f"tables/{name}.md") for name in ("main", "toy_fits")]
-        show(workflow, Shown(STUDY.name, results("logs"), main_tables, results("report.html")))
+        time = partial(forecast, STUDY)
+        show(workflow, Shown(STUDY.name, main_tables, results("report.html"), time))
     logger.addHandler(KilledJobs())
 
 

@@ -3,11 +3,7 @@
 
 def official_files(name: str) -> list[str]:
     """The official archives of a name, or the folder they unpack to; none for other names."""
-    files = OFFICIAL.get(name, ())
-    unpacked = {Path(DATA_DIR, file.folder) for file in files}
-    if all(folder.is_dir() for folder in unpacked):
-        return [local(str(folder)) for folder in unpacked]
-    return [local(str(Path(DATA_DIR, file.name))) for file in files]
+    return [local(str(path)) for path in official_paths(name, Path(DATA_DIR))]
 
 
 def raw_data(wildcards) -> list[str]:

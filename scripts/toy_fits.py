@@ -1,5 +1,9 @@
 """Train the networks of one or all toy functions, continuing where a killed job stopped."""
 
+# First, since it decides what an interruption does while torch is imported.
+import minimascope  # noqa: F401
+
+# isort: split
 import torch
 
 from minimascope.canonical import canonical_json

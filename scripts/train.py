@@ -3,6 +3,10 @@
 import os
 from dataclasses import replace
 
+# First, since it decides what an interruption does while torch is imported.
+import minimascope  # noqa: F401
+
+# isort: split
 import torch
 
 from minimascope.canonical import canonical_json

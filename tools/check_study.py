@@ -1,31 +1,80 @@
-"""Check a study before Snakemake reads it, and print the name under which its results are kept.
-
-With --compared the exit status says whether published results are shown beside it.
-"""
+"""Check a study and whether its data are there, before Snakemake reads it."""
 
 import argparse
+import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from minimascope.errors import InputError
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
+from minimascope.study.raw_data import data_lines, reads_files
+from minimascope.study.study import Study
 
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
+
+
+def summary(study: Study) -> str:
+    """Return what a study consists of, as the rest of a sentence."""
+    networks = len(study.pairs) * len(study.conditions) * len(study.seeds)
+    counts = {
+        "data set": len(study.config["datasets"]),
+        "network": len(study.config["networks"]),
+        "condition": len(study.conditions),
+        "seed": len(study.seeds),
+    }
+    parts = ", ".join(counted(n, word) for word, n in counts.items() if n)
+    learnt = sum(map(len, map(study.toy_functions_of, study.toy_parts)))
+    toys = [f"{counted(learnt, 'toy function')} to learn"] if learnt else []
+    trained = [f"{counted(networks, 'network')} to train ({parts})"] if networks else []
+    return "; ".join([*trained, *toys])
+
+
+def counted(n: int, word: str) -> str:
+    """Return a number of things in words."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def faults(study: Study) -> Iterator[str]:
+    """Yield what this machine lacks for a study."""
+    compiler = os.environ.get("CXX", "g++")
+    if any(spec["compile"] for spec in study.training.values()) and not shutil.which(compiler):
+        yield (
+            f"training.compile: needs a C++ compiler, and there is no {compiler}; install one (such"
+            " as the package g++), or set compile to false"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="the study's YAML file")
-    parser.add_argument("--compared", action="store_true")
+    parser.add_argument(
+        "--name", action="store_true", help="print just the folder of its results in results/"
+    )
+    parser.add_argument(
+        "--compared",
+        action="store_true",
+        help="print nothing; fail if no published results are shown beside the study's",
+    )
     arguments = parser.parse_args()
     try:
         study = load_study(read_study_file(arguments.study), SCHEMA)
     except InputError as error:
         sys.exit(f"error in the configuration: {error}")
-    print(study.name)
-    if arguments.compared and not study.compared:
-        sys.exit(1)
+    if arguments.compared:
+        sys.exit(not study.compared)
+    if arguments.name:
+        print(study.name)
+        return
+    missing, said = data_lines(study)
+    if missing := [*faults(study), *missing]:
+        sys.exit("\n".join(f"error: {line}" for line in missing))
+    found = "data found" if reads_files(study) and not said else ""
+    print(", ".join(filter(None, [f"{arguments.study} is a study: {summary(study)}", found])))
+    for line in said:
+        print(line)
 
 
 if __name__ == "__main__":

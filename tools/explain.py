@@ -10,7 +10,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from minimascope.jobs.planning import Plan, PlannedJob, plan
+from minimascope.study.file import read_study_file
+from minimascope.study.loading import load_study
+from minimascope.study.raw_data import data_lines
 
+SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 WIDTH = 100
 
 
@@ -46,6 +50,10 @@ def main() -> None:
     study = parser.parse_args().study
     try:
         print(screen(plan(study, Path())))
+        # By now the study is known to be one.
+        missing, said = data_lines(load_study(read_study_file(study), SCHEMA))
+        for line in [*(f"data missing: {line}" for line in missing), *said]:
+            print(line)
     except (WorkflowError, OSError, UnicodeError) as error:
         sys.exit(f"error: {study}: {' '.join(str(error).split())}")
 

@@ -87,8 +87,25 @@ def test_a_study_with_references_and_merges_is_read_as_meant(tmp_path, mark):
     assert load_study(read, SCHEMA).conditions == ["baseline", "c"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("conditions: {baseline: }", "sharpness:\n  hessian:", "evaluation:\n  corruptions:"),
+        *("sweeps:", "analysis:\n  baseline: # none"),
+    ],
+)
+def test_a_key_without_a_value_is_refused_with_what_to_write(tmp_path, line):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"{line}\n")
+    told = refusal(path)
+    assert told.endswith("has no value; write {} for what is there by default, or null for none")
+    for value in ("null", "~", "{}"):
+        path.write_text(f"{STUDY}\nsharpness: {{hessian: {value}}}\n")
+        assert read_study_file(path)["sharpness"]["hessian"] in (None, {})
+
+
 def checked(path: Path) -> subprocess.CompletedProcess:
-    return run_tool("check_study", path)
+    return run_tool("check_study", path, "--name")
 
 
 def test_the_script_prints_the_name_of_the_results_or_one_line(tmp_path):

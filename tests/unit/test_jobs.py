@@ -3,6 +3,9 @@
 import errno
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,8 @@ from minimascope.errors import InputError
 from minimascope.files import atomic
 from minimascope.jobs.job import job
 from minimascope.tensors import save_tensors
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @dataclass
@@ -119,3 +124,48 @@ def test_a_log_whose_folder_vanishes_is_written_in_the_end(task):
         print("working")
         shutil.rmtree(Path(task.log[0]).parent)
     assert log_of(task).startswith("working\nfinished in")
+
+
+def test_where_the_screen_of_make_shows_logs_a_job_leaves_its_words_to_it(
+    task, capsys, monkeypatch
+):
+    monkeypatch.setenv("MINIMASCOPE_SCREEN", "1")
+    with pytest.raises(SystemExit) as ended, job(task):
+        mistake(Path(task.output))
+    assert ended.value.code == 1
+    with pytest.raises(SystemExit), job(task):
+        _ = 1 / 0
+    assert capsys.readouterr().err == ""
+    assert "error: lr: too large; lower it\n" in log_of(task)
+    assert "ZeroDivisionError" in log_of(task)
+    log = Path(task.log[0])
+    log.unlink()
+    log.symlink_to("/dev/full")
+    with pytest.raises(SystemExit), job(task):
+        mistake(log)
+    assert capsys.readouterr().err == "error: lr: too large; lower it\n"
+
+
+def test_an_interrupted_job_ends_without_a_traceback(task, capsys):
+    with pytest.raises(SystemExit) as ended, job(task):
+        raise KeyboardInterrupt
+    # As shells say that a command ended by Ctrl-C.
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == ""
+    assert log_of(task) == "\nstopped by the user\n"
+
+
+@pytest.mark.parametrize("script", ["train", "toy_fits", "evaluate"])
+def test_a_job_that_is_interrupted_while_it_imports_torch_says_nothing(script, tmp_path):
+    # As Snakemake starts a script: what it tells the job lies in the main module.
+    body = (SCRIPTS / f"{script}.py").read_text(encoding="utf-8").partition("with job(")[0]
+    fake = tmp_path / "torch.py"
+    fake.write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    result = subprocess.run(
+        [sys.executable, "-c", f"snakemake = None\n{body}"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{SCRIPTS}"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == -signal.SIGINT
+    assert result.stderr == ""

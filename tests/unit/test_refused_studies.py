@@ -21,7 +21,13 @@ FAULTS = """
 seed: [0]
   seed: unknown key; did you mean 'seeds'?
 seeds: "0"
-  seeds: expected array, got the text '0' (in YAML write 0.0)
+  seeds: expected array, got the text '0' (in YAML write [0])
+seeds: 3
+  seeds: expected array, got 3; write [3]
+datasets: {small: {train_size: '1e3'}}
+  datasets.small.train_size: expected integer, got the text '1e3' (in YAML write 1000)
+training: {epochs: 3.0}
+  training.epochs: expected integer, got 3.0; write 3
 training: {optimizer: {lr: 1e-8}}
   training.optimizer.lr: expected number, got the text '1e-8' (in YAML write 1.0e-08)
 seeds: [1, 1]
@@ -35,7 +41,7 @@ seeds: []
 sweeps: {s: {axes: {}}}
   sweeps.s.axes: is empty; give at least 1
 networks: null
-  networks: expected object, got nothing
+  networks: expected object, got nothing; write {}
 networks: {vgg: {}, other: {width: 1}}
   networks.other: 'architecture' is missing; add it
 networks: {vgg: {architecture: resnet}}

@@ -12,13 +12,15 @@ import pytest
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from minimascope.jobs.estimate import Forecast
 from minimascope.jobs.narrow import narrow
 from minimascope.jobs.pace import Pace, duration, earlier_seconds
 from minimascope.jobs.screen import Screen, Shown
 
 MAIN = "results/small/tables/main.md"
 PAGE = "results/small/report.html"
-SHOWN = Shown("small", "results/small/logs", [MAIN, "results/small/tables/toy_fits.md"], PAGE)
+LOG = "results/small/logs/train/digits/mlp/baseline/seed0.log"
+WARNING = "2 networks of full width are to be trained on a CPU"
 TABLE = """\
 | Condition | Test accuracy | Corruption accuracy, generated (%) | SAM-sharpness |
 |:----------|--------------:|-----------------------------------:|--------------:|
@@ -30,7 +32,8 @@ Over seeds. Bold: the best value.
 
 
 def job(rule: str, *output: str, benchmark: str | None = None) -> SimpleNamespace:
-    return SimpleNamespace(rule=SimpleNamespace(name=rule), output=output, benchmark=benchmark)
+    of = SimpleNamespace(name=rule)
+    return SimpleNamespace(rule=of, output=output, benchmark=benchmark, log=[LOG])
 
 
 TRAINED = [job("train", "a.safetensors"), job("train", "b.safetensors")]
@@ -40,11 +43,15 @@ JOBS = [job("prepare", "data"), *TRAINED, job("report", PAGE, MAIN), job("all")]
 class Run:
     """A screen, and Snakemake's messages to it."""
 
-    def __init__(self, done: int = 0, dryrun: bool = False) -> None:
+    def __init__(self, done: int = 0, dryrun: bool = False, warning: str = "") -> None:
         dag = SimpleNamespace(jobs=JOBS, needrun=lambda job: job in JOBS[done:])
         self.stream = io.StringIO()
-        workflow = SimpleNamespace(dag=dag, dryrun=dryrun)
-        self.screen = Screen(workflow, SHOWN, self.stream)
+        machine = {"cores": 2, "global_resources": {}, "remote_exec": False}
+        workflow = SimpleNamespace(dag=dag, dryrun=dryrun, **machine)
+        expected = Forecast({}, "about 3 min", warning)
+        tables = [MAIN, "results/small/tables/toy_fits.md"]
+        shown = Shown("small", tables, PAGE, lambda machine, jobs, needed: expected)
+        self.screen = Screen(workflow, shown, self.stream)
 
     def say(self, text: str | None = None, level: int = logging.INFO, **extra: object) -> list[str]:
         """Send a message and return the lines that it added to the screen."""
@@ -81,11 +88,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_a_run_is_told_from_its_jobs_to_its_report(clock, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "100")
     Path(MAIN).parent.mkdir(parents=True)
     Path(MAIN).write_text(TABLE, encoding="utf-8")
     run = Run(done=1)
-    assert run.begin() == ["Study small: 3 of 4 jobs to do; logs in results/small/logs"]
+    assert run.begin() == [
+        "Study small: 3 of 4 jobs to do, about 3 min; logs in results/small/logs"
+    ]
     (line,) = run.start(1, "Training mlp on digits: baseline, seed 0")
     assert re.fullmatch(r"\d\d:\d\d  0 of 3    0%  Training mlp on digits: baseline, seed 0", line)
     clock.seconds += 30
@@ -102,13 +111,11 @@ def test_a_run_is_told_from_its_jobs_to_its_report(clock, tmp_path, monkeypatch,
     assert run.start(4, "all") == []
     assert run.finish(4) == []
     printed = capsys.readouterr().out
-    assert printed == f"\n{narrow(TABLE, 60)}\n\nReport: {PAGE}\n"
+    assert printed == f"\n{narrow(TABLE, 100)}\n\nReport: {PAGE}\n"
     assert "\r" not in run.stream.getvalue()
 
 
-def test_a_failed_job_is_one_line_and_the_end_of_its_log_and_is_told_again_at_the_end(
-    clock, tmp_path
-):
+def test_a_failed_job_is_one_line_and_its_own_words_are_the_last_on_the_screen(clock, tmp_path):
     log = tmp_path / "train.log"
     log.write_text("".join(f"line {n}\n" for n in range(100)) + "error: no more\n")
     run = Run()
@@ -120,10 +127,8 @@ def test_a_failed_job_is_one_line_and_the_end_of_its_log_and_is_told_again_at_th
     # How Snakemake tells that the command of a job failed: KilledJobs and the next message say so.
     command = "Command 'set -euo pipefail;  python train.py' returned non-zero exit status 1."
     assert run.say(f"CalledProcessError in file x:\n{command}", logging.ERROR) == []
-    line, *tail = run.fail(1, log)
-    assert line == f"error: Training: failed [{log}]: external_jobid 7"
-    assert tail[-2] == "error: no more"
-    assert (len(tail), "line 99" in tail, "line 0" in tail) == (40, True, False)
+    (line,) = run.fail(1, log)
+    assert line.endswith(f"25%  Failed: Training [{log}]: external_jobid 7")
     # Jobs that need the failed one will not run, so nobody knows what is left.
     assert run.start(2, "Training more")[0].endswith("1 of 4   25%  Training more")
     clock.seconds += 1
@@ -138,17 +143,30 @@ def test_a_failed_job_is_one_line_and_the_end_of_its_log_and_is_told_again_at_th
         logging.getLogger("snakemake.logging").removeHandler(file)
         file.close()
     assert end == [
-        "2 of 4 jobs done, 1 failed:",
-        f"Training: failed [{log}]",
+        "2 of 4 jobs done, 1 failed",
         f"Snakemake's log: {os.path.relpath(tmp_path / 'snakemake.log')}",
+        f"Training [{log}]",
+        "error: no more",
     ]
+
+
+def test_a_job_that_does_not_say_why_it_failed_ends_with_the_end_of_its_log(clock, tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("".join(f"line {n}\n" for n in range(100)))
+    run = Run()
+    run.begin()
+    run.start(0, "Preparing")
+    run.fail(0, log)
+    end = run.say("WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
+    assert end[:2] == ["0 of 4 jobs done, 1 failed", f"Preparing [{log}]"]
+    assert (end[-1], len(end)) == ("line 99", 42)
 
 
 def test_a_job_that_is_tried_again_with_success_has_not_failed(clock, tmp_path):
     run = Run()
     run.begin()
     run.start(0, "Preparing")
-    assert len(run.fail(0, tmp_path / "none.log")) == 2
+    assert len(run.fail(0, tmp_path / "none.log")) == 1
     assert run.say("Trying to restart job 0.") == ["Trying to restart job 0."]
     run.start(0, "Preparing")
     clock.seconds += 10
@@ -185,10 +203,44 @@ def test_a_finished_run_told_again_is_one_line_and_the_report(capsys):
     assert capsys.readouterr().out == f"Report: {PAGE}\n"
 
 
+def test_progress_is_cut_to_the_width_of_the_terminal_but_for_the_time_left(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    run = Run()
+    run.begin()
+    run.start(0, "Preparing")
+    clock.seconds += 10
+    run.finish(0)
+    (line,) = run.start(1, "Training a network with a name of some length on digits")
+    assert len(line) == 60
+    assert "Training a network" in line
+    clock.seconds += 10
+    run.finish(1)
+    (line,) = run.start(2, "Training a network with a name of some length on digits")
+    assert len(line) == 60
+    assert re.search(r"Training.*… \(about .* left\)$", line)
+    monkeypatch.delenv("COLUMNS")
+    assert run.start(3, "x" * 300)[0].count("x") == 300
+
+
+def test_a_warning_comes_before_everything_else():
+    warning, head = Run(warning=WARNING).begin()
+    assert warning == f"warning: {WARNING}"
+    assert head.startswith("Study small: ")
+
+
+def test_what_belongs_to_no_study_is_told_apart(monkeypatch):
+    printed = [job("print_tables", "results/print/a.csv")]
+    printed[0].log = ["results/print/logs/print_tables/all.log"]
+    monkeypatch.setattr("test_screen.JOBS", printed)
+    run = Run()
+    head = "Published results: 1 of 1 jobs to do, about 3 min; logs in results/print/logs"
+    assert run.begin() == [head]
+
+
 def test_a_dry_run_counts_the_jobs_of_each_rule():
     run = Run(done=1, dryrun=True)
     assert run.begin() == [
-        "Study small: 3 of 4 jobs would run; `make explain` says why",
+        "Study small: 3 of 4 jobs would run, about 3 min; `make explain` says why",
         "      2  train",
         "      1  report",
     ]

@@ -42,8 +42,9 @@ def space_for_downloads(files: Sequence[RemoteFile], folder: Path) -> str:
             f"data_dir: {folder} has {free / 1e9:.1f} GB of free space, and {size / 1e9:.1f} GB"
             f" ({len(files)} files) are to be downloaded to it; name a folder on a larger disk"
         )
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
     return (
-        f"{size / 1e9:.1f} GB ({len(files)} files) are to be downloaded to {folder}, which has"
+        f"{size / 1e9:.1f} GB ({count}) are to be downloaded to {folder}, which has"
         f" {free / 1e9:.1f} GB of free space"
     )
 

@@ -3,6 +3,7 @@
 import errno
 import faulthandler
 import os
+import signal
 import sys
 import time
 import traceback
@@ -23,6 +24,12 @@ REMEDIES = {
 }
 
 
+# Set where `screen.Screen` shows a run.
+SCREEN = "MINIMASCOPE_SCREEN"
+# How shells say that Ctrl-C ended a command.
+INTERRUPTED = 128 + signal.SIGINT
+
+
 class Task(Protocol):
     """What Snakemake tells a script about its job."""
 
@@ -39,22 +46,29 @@ def job(task: Task) -> Iterator[None]:
     A job can be started twice: requeued and submitted again by a cluster, or by two Snakemakes.
     Both then compute the same bytes, and whatever they write appears as a whole.
     """
-    log, screen = Path(task.log[0]), sys.stderr
+    log, screen, told = Path(task.log[0]), sys.stderr, []
+    # From here on the log says that a job was interrupted.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with _logged(log):
+        with _logged(log, told):
             yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except Exception as error:
         line = _one_line(error, log)
-        if line is None:
-            raise
-        print(f"error: {line}", file=screen)
+        # That screen shows the end of the log.
+        if not (told and SCREEN in os.environ):
+            if line is None:
+                raise
+            print(f"error: {line}", file=screen)
         sys.exit(1)
 
 
 @contextmanager
-def _logged(log: Path) -> Iterator[None]:
-    """Send what is printed to a log, and how it ended."""
+def _logged(log: Path, told: list[BaseException]) -> Iterator[None]:
+    """Send what is printed to a log, and how it ended; add to ``told`` the error that it has."""
     start = time.perf_counter()
     # Snakemake removes an older log. One that is here belongs to a second copy of this job.
     file = open(log, "a+", buffering=1, encoding="utf-8")  # noqa: SIM115
@@ -70,10 +84,12 @@ def _logged(log: Path) -> Iterator[None]:
             if line := _one_line(error, log):
                 # On a line of its own, also behind a progress bar that was cut off.
                 print(f"\nerror: {line}", file=file)
+            elif isinstance(error, KeyboardInterrupt):
+                print("\nstopped by the user", file=file)
             else:
-                # Snakemake shows it on the screen; the log is where it is looked for later.
                 traceback.print_exc(file=file)
             _keep(file, log)
+            told.append(error)
         with suppress(OSError):
             file.close()
         raise

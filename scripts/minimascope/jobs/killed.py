@@ -5,6 +5,7 @@ between them what else is going on.
 """
 
 import logging
+import os
 import re
 import signal
 import sys
@@ -12,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from .job import SCREEN
 
 # How Python words the end of a command, and that of a shell whose command was killed.
 BY_SIGNAL = re.compile(r"(?:died with <Signals\.(\w+): \d+>|exit status (1[2-9]\d))\.\s*$")
@@ -59,12 +62,16 @@ def _tell(rule: str, name: str, log: Path) -> None:
     wildcards = WILDCARDS.search(log.as_posix())
     job = f"{rule} {wildcards[1]}" if wildcards and wildcards[1] != "all" else rule
     line = f"error: {job}: killed by {name}, {_advice(name, log)} [{log}]"
-    print(line, file=sys.stderr, flush=True)
+    told = False
     # The disk can be what killed the job.
     with suppress(OSError):
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             print(line, file=file)
+        told = SCREEN in os.environ
+    # That screen shows the end of the log.
+    if not told:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _advice(name: str, log: Path) -> str:

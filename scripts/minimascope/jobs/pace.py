@@ -66,7 +66,7 @@ class Pace:
 
 def duration(seconds: float) -> str:
     """Return a duration in the largest unit of which there are two."""
-    for unit, size in (("h", 3600), ("min", 60)):
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"

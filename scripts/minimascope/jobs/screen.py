@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,13 +21,16 @@ from snakemake.jobs import Job
 from snakemake.logging import logger, show_logs
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from .estimate import Forecast, Machine
 from .narrow import narrow
-from .pace import Pace, duration, earlier_seconds
+from .pace import Pace, duration
 
 # Characters, where no terminal has a width.
 WIDTH = 100
 # A job that takes longer, in seconds, has a line when it ends, too.
 LONG = 60
+# Parts of the path of a study's logs.
+FOLDER = 3
 # So many lines of a failed job's log are shown.
 TAIL = 40
 # What Snakemake says in every run, and what is said of failed jobs in words of this screen.
@@ -44,12 +47,15 @@ UNFINISHED = "At least one job did not complete successfully."
 
 @dataclass(frozen=True)
 class Shown:
-    """What is shown of a study: its name, the folder of its logs, its main tables, its report."""
+    """What is shown of a study: its name, its main tables, its report, and how long a run takes.
+
+    ``forecast`` is told the machine, all jobs and those that have to run.
+    """
 
     study: str
-    logs: str
     tables: Sequence[str]
     report: str
+    forecast: Callable[[Machine, Sequence[Job], Sequence[Job]], Forecast]
 
 
 def show(workflow: Any, shown: Shown) -> None:
@@ -94,17 +100,31 @@ class Screen(logging.Handler):
         # Those without output, `all`, only ask for others.
         return [job for job in self._workflow.dag.jobs if job.output]
 
+    def _outputs(self) -> set[str]:
+        return {str(path) for job in self._jobs() for path in job.output}
+
     def _begin(self, record: logging.LogRecord) -> Iterator[str]:
         jobs = self._jobs()
-        needed = Counter(job.rule.name for job in jobs if self._workflow.dag.needrun(job))
-        self._total = needed.total()
-        count = f"Study {self._shown.study}: {self._total} of {len(jobs)} jobs"
+        needed = [job for job in jobs if self._workflow.dag.needrun(job)]
+        rules = Counter(job.rule.name for job in needed)
+        self._total = len(needed)
+        expected = self._shown.forecast(_machine(self._workflow), jobs, needed)
+        self._pace = Pace(rules, expected.seconds)
+        if expected.warning:
+            yield f"warning: {expected.warning}"
+        logs = _folders(needed)
+        # What `make run` makes first belongs to no study.
+        of = (
+            f"Study {self._shown.study}"
+            if self._shown.report in self._outputs()
+            else "Published results"
+        )
+        count = f"{of}: {self._total} of {len(jobs)} jobs"
         if self._workflow.dryrun:
-            yield f"{count} would run; `make explain` says why"
-            yield from (f"{needed[rule]:>7}  {rule}" for rule in record.stats if needed[rule])
+            yield f"{count} would run, {expected.time}; `make explain` says why"
+            yield from (f"{rules[rule]:>7}  {rule}" for rule in record.stats if rules[rule])
         else:
-            self._pace = Pace(needed, earlier_seconds(jobs))
-            yield f"{count} to do; logs in {self._shown.logs}"
+            yield f"{count} to do, {expected.time}; logs in {logs}"
 
     def _job_begins(self, record: logging.LogRecord) -> Iterator[str]:
         if not record.output or self._workflow.dryrun:
@@ -130,7 +150,7 @@ class Screen(logging.Handler):
         count = f"{done:>{len(str(self._total))}} of {self._total}  {done / self._total:>4.0%}"
         # Where a job has failed, others will not run.
         left = "" if self._failed else self._pace.time_left(time.monotonic())
-        return f"{time.strftime('%H:%M')}  {count}  {text}{left and f' ({left})'}"
+        return _cut(f"{time.strftime('%H:%M')}  {count}  {text}", left and f" ({left})")
 
     def _job_fails(self, record: logging.LogRecord) -> Iterator[str]:
         self._pace.running.pop(record.jobid, None)
@@ -139,8 +159,8 @@ class Screen(logging.Handler):
         self._failed[record.jobid] = record.log
         self._messages.setdefault(record.jobid, record.rule_name)
         said = [*filter(None, [record.rule_msg]), *(f"{k} {v}" for k, v in record.aux.items())]
-        yield ": ".join([f"error: {self._failure(record.jobid)}", *said])
-        yield from _tails(record.log)
+        # Its own words follow at the end of the run, where they are the last on the screen.
+        yield self._line(": ".join([f"Failed: {self._failure(record.jobid)}", *said]))
 
     def _group_fails(self, record: logging.LogRecord) -> Iterator[str]:
         # What a cluster runs as one job; Snakemake tells of each of its members next.
@@ -148,7 +168,7 @@ class Screen(logging.Handler):
         yield from _tails(record.aux_logs)
 
     def _failure(self, job: int) -> str:
-        return f"{self._messages[job]}: failed [{', '.join(self._failed[job])}]"
+        return f"{self._messages[job]} [{', '.join(self._failed[job])}]"
 
     def _others(self, record: logging.LogRecord) -> Iterator[str]:
         text = str(record.msg or "")
@@ -168,23 +188,57 @@ class Screen(logging.Handler):
 
     def _unfinished(self) -> Iterator[str]:
         done = self._total - self._pace.left.total()
-        failed = f", {len(self._failed)} failed:" if self._failed else ""
+        failed = f", {len(self._failed)} failed" if self._failed else ""
         again = "; run again to go on" if self._stopped else ""
         yield f"{done} of {self._total} jobs done{failed or again}"
-        yield from map(self._failure, self._failed)
         for handler in logger.handlers:
             if isinstance(handler, logging.FileHandler):
                 yield f"Snakemake's log: {os.path.relpath(handler.baseFilename)}"
+        for job, logs in self._failed.items():
+            yield self._failure(job)
+            yield from _own_words(logs)
 
     def _print_results(self, tables: Sequence[str]) -> None:
         """Print the tables and the path of the report, if this run was to make them."""
         width = shutil.get_terminal_size((WIDTH, 0)).columns
-        made = {str(path) for job in self._jobs() for path in job.output}
+        made = self._outputs()
         for path in filter(made.__contains__, tables):
             text = Path(path).read_text(encoding="utf-8")
             print(f"\n{narrow(text, width, sys.stdout.isatty())}\n", flush=True)
         if self._shown.report in made:
             print(f"Report: {self._shown.report}", flush=True)
+
+
+def _machine(workflow: Any) -> Machine:
+    gpus = workflow.global_resources.get("gpu")
+    return Machine(workflow.cores or 1, gpus.value if gpus else 0, workflow.remote_exec)
+
+
+def _folders(jobs: Iterable[Job]) -> str:
+    """Return where the logs of jobs are: results/<study>/logs."""
+    folders = {"/".join(Path(log).parts[:-1][:FOLDER]) for job in jobs for log in job.log}
+    return " and ".join(sorted(folders))
+
+
+def _cut(text: str, end: str) -> str:
+    """Return a line no longer than the terminal is wide, if there is one; its end stays."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    longest = width - len(end)
+    return (f"{text[: longest - 1]}…" if 0 < longest < len(text) else text) + end
+
+
+def _own_words(logs: Sequence[str]) -> Iterator[str]:
+    """Yield how a failed job says why, or the end of its log where it does not."""
+    for log in logs:
+        lines = _lines(Path(log))
+        reasons = [line for line in lines if line.startswith("error: ")]
+        yield from reasons[-1:] or lines[-TAIL:]
+
+
+def _lines(log: Path) -> list[str]:
+    if not log.exists():
+        return [f"{log}: no such log"]
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _tails(logs: Sequence[str]) -> Iterator[str]:

@@ -21,6 +21,8 @@ MOST_VALUES = 20_000
 MOST_LEVELS = 20
 # Every whole number up to here is exact as a float, too.
 LARGEST_NUMBER = 2**53
+# What YAML takes an empty value for.
+EMPTY = "tag:yaml.org,2002:null"
 TEMPLATE_KEY = "__use_yte__"
 
 
@@ -95,7 +97,12 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
     seen = set()
     # A reader keeps one of yes and on, or of 1 and 0x1, since they are the same value.
     value_of = yaml.SafeLoader("").construct_object
-    for key, _ in node.value:
+    for key, child in node.value:
+        if isinstance(child, yaml.ScalarNode) and child.tag == EMPTY and not child.value:
+            raise InputError(
+                f"{path}, {_line(key)}: {key.value} has no value; write {{}} for what is there by"
+                " default, or null for none"
+            )
         if key.value == TEMPLATE_KEY:
             raise InputError(
                 f"{path}, {_line(key)}: {TEMPLATE_KEY} makes Snakemake run code in the file; write"

@@ -247,7 +247,7 @@ def _one_line(error: ValidationError, where: str) -> str:
             return f"{path}: unknown name {value!r}; {nearest(value, rule)}"
         case "type":
             kinds = " or ".join([rule] if isinstance(rule, str) else rule)
-            return f"{path}: expected {kinds}, got {_shown(value)}"
+            return f"{path}: expected {kinds}, got {_shown(value, kinds)}"
         case "minItems" | "minProperties":
             had = f"has only {len(value)}" if value else "is empty"
             return f"{path}: {had}; give at least {rule}"
@@ -260,13 +260,23 @@ def _one_line(error: ValidationError, where: str) -> str:
     return f"{path}: {' '.join(error.message.split())}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, kinds: str) -> str:
+    """Return what a value is, and how to write one of these kinds that is meant by it."""
     if isinstance(value, str):
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        hint = f" (in YAML write {in_yaml(number)})" if math.isfinite(number) else ""
-        return f"the text {value!r}{hint}"
-    names = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return names.get(type(value), str(value))
+        if not math.isfinite(number) or not {"integer", "number", "array"} & {*kinds.split()}:
+            return f"the text {value!r}"
+        whole = number.is_integer() and "number" not in kinds
+        meant = int(number) if whole else number
+        written = in_yaml([meant] if "array" in kinds else meant)
+        return f"the text {value!r} (in YAML write {written})"
+    if value is None:
+        return "nothing; write {}" if "object" in kinds else "nothing"
+    if "array" in kinds and not isinstance(value, dict | list):
+        return f"{value}; write [{value}]"
+    if kinds == "integer" and isinstance(value, float) and value.is_integer():
+        return f"{value}; write {int(value)}"
+    return {dict: "a mapping", list: "a list"}.get(type(value), str(value))

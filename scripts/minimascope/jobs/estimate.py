@@ -1,0 +1,213 @@
+"""How long a run will take, before any of its jobs has finished.
+
+By the records of earlier runs of the study, and, for what these have not, by the work of each job:
+a batch of each network is trained to see how fast this machine is. In the default study that is
+within a factor of two. No torch is imported here.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from snakemake.jobs import Job
+
+from ..registry import INITIAL, SHARPNESS
+from ..study.sizes import Size, counted_size
+from ..study.study import SHARED, Study
+from .pace import duration, earlier_seconds
+
+LIBRARY = Path(__file__).parents[2]
+# Seconds that the timing may take; a run that has to wait longer begins without.
+LONGEST = 60
+# Seconds that a job takes which computes little.
+LIGHT = 2.0
+# Seconds from which on a run on a CPU is warned of.
+LONG = 12 * 60 * 60
+# Data set, network and optimiser.
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What this machine takes, in seconds.
+
+    Attributes:
+        start: of a process with torch.
+        per_sample: by data set, network and optimiser, for an input: in an epoch of training
+            without SAM, and in a prediction.
+        sizes: of the data sets, in samples.
+    """
+
+    start: float
+    per_sample: Mapping[Key, tuple[float, float]]
+    sizes: Mapping[str, Size]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What jobs run on: cores and GPUs for so many at once, here or on a cluster's machines."""
+
+    cores: int
+    gpus: int
+    remote: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is said of a run before it begins.
+
+    Attributes:
+        seconds: mean duration of each rule's jobs, empty where that is not known.
+        time: of the whole run, as part of a sentence.
+        warning: a sentence about what will take very long; empty if nothing will.
+    """
+
+    seconds: Mapping[str, float]
+    time: str
+    warning: str
+
+
+def timed(study: Study) -> Speed | None:
+    """Return how fast this machine is with the networks of a study.
+
+    None where the size of some data set is not known before it is read, or torch cannot train one
+    of the networks; the job that trains it will say why.
+    """
+    cases: dict[Key, dict[str, Any]] = {}
+    sizes = {dataset: counted_size(study, dataset) for dataset in study.config["datasets"]}
+    for (dataset, network), condition in product(study.pairs, study.conditions):
+        size = sizes[dataset]
+        if None in (size.train, size.classes, size.shape):
+            return None
+        training = study.training_spec(dataset, condition)
+        case = {"network": study.network_spec(network), "training": training, **vars(size)}
+        cases.setdefault((dataset, network, training["optimizer"]["name"]), case)
+    path = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
+    try:
+        result = subprocess.run(
+            [*shlex.split(sys.executable), "-m", f"{__package__}.timing"],
+            input=json.dumps(list(cases.values())),
+            env={**os.environ, "PYTHONPATH": path, "TQDM_DISABLE": "1"},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=LONGEST,
+        )
+    except subprocess.SubprocessError:
+        return None
+    found = json.loads(result.stdout)
+    return Speed(found["start"], dict(zip(cases, found["seconds"], strict=True)), sizes)
+
+
+def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str]) -> float:
+    """Return about how long a job takes, in seconds."""
+    if rule not in _working(study):
+        return speed.start
+    dataset, network = wildcards["dataset"], wildcards["network"]
+    size = speed.sizes[dataset]
+    condition = wildcards.get("condition", INITIAL)
+    spec = study.training_spec(dataset, study.conditions[0] if condition == INITIAL else condition)
+    training, prediction = speed.per_sample[dataset, network, spec["optimizer"]["name"]]
+    if rule == "train":
+        passes = spec["epochs"] * (2 if spec["sam"] else 1)
+        return speed.start + passes * size.train * training
+    return speed.start + _inputs(study, rule, dataset, size) * prediction
+
+
+def _inputs(study: Study, rule: str, dataset: str, size: Size) -> int:
+    """Return how many inputs a job of measures passes through its networks, gradients as more."""
+    if rule == "evaluate":
+        corruptions = study.config["evaluation"]["corruptions"] or {}
+        test = size.test or 0
+        copies = len(study.corruption_names(dataset)) * len(corruptions.get("severities", ()))
+        return len(study.seeds) * (test + copies * (corruptions.get("samples") or test))
+    if rule == "interpolate":
+        wanted = study.interpolation
+        points = wanted["points"]
+        return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
+    settings = study.sharpness[dataset]
+    families = study.sharpness_jobs[rule]
+    passes = sum(SHARPNESS[family].passes(settings[family]) for family in families)
+    return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
+
+
+def _working(study: Study) -> set[str]:
+    """Return the rules whose jobs take as long as what they compute."""
+    return {"train", "evaluate", "interpolate", "toy_fits", "toy_sharpness", *study.sharpness_jobs}
+
+
+def job_seconds(study: Study, jobs: Iterable[Job], remote: bool) -> dict[str, float] | None:
+    """Return the mean duration of each rule's jobs, or None where that is not known yet.
+
+    Args:
+        study: of the jobs.
+        jobs: all that the study consists of.
+        remote: whether they run on other machines than this one.
+    """
+    jobs = list(jobs)
+    rules, earlier = {job.rule.name for job in jobs}, earlier_seconds(jobs)
+    unknown = rules - earlier.keys()
+    if not unknown & _working(study):
+        return dict.fromkeys(unknown, LIGHT) | earlier
+    if remote or unknown & {"toy_fits", "toy_sharpness"} or (speed := timed(study)) is None:
+        return None
+    seconds: dict[str, list[float]] = {}
+    for job in jobs:
+        name, wildcards = job.rule.name, job.wildcards_dict
+        if name in unknown:
+            seconds.setdefault(name, []).append(work_of(study, speed, name, wildcards))
+    return {rule: mean(times) for rule, times in seconds.items()} | earlier
+
+
+def run_seconds(jobs: Iterable[Job], seconds: Mapping[str, float], machine: Machine) -> float:
+    """Return how long jobs take on a machine, as many at once as it has cores, or GPUs for some."""
+    of_all = of_gpus = 0.0
+    for job in jobs:
+        of_all += seconds[job.rule.name]
+        of_gpus += seconds[job.rule.name] if "gpu" in job.rule.resources else 0.0
+    return max(of_all / machine.cores, of_gpus / machine.gpus if machine.gpus else 0.0)
+
+
+def forecast(
+    study: Study, machine: Machine, jobs: Sequence[Job], needed: Sequence[Job]
+) -> Forecast:
+    """Return how long a run will take.
+
+    Args:
+        study: of the jobs.
+        machine: that they run on.
+        jobs: all that the study consists of.
+        needed: those that have to run.
+    """
+    seconds = job_seconds(study, jobs, machine.remote)
+    if seconds is None:
+        return Forecast({}, "how long is not known yet", _warning(study, machine, needed, None))
+    total = run_seconds(needed, seconds, machine)
+    if machine.remote:
+        return Forecast(seconds, f"about {duration(total * machine.cores)} of computing", "")
+    warning = _warning(study, machine, needed, total)
+    return Forecast(seconds, f"about {duration(total)}", warning)
+
+
+def _warning(study: Study, machine: Machine, needed: Sequence[Job], total: float | None) -> str:
+    """Return what is to be said where large networks are trained on a CPU."""
+    names = [job.wildcards_dict["network"] for job in needed if job.rule.name == "train"]
+    specs = map(study.network_spec, names)
+    # That of an MLP is small.
+    full = sum(spec["width"] >= 1 and spec["architecture"] != "mlp" for spec in specs)
+    if machine.gpus or machine.remote or not full or (total is not None and total < LONG):
+        return ""
+    time = "" if total is None else f", about {duration(total)}"
+    return (
+        f"{full} {'network' if full == 1 else 'networks'} of full width"
+        f" {'is' if full == 1 else 'are'} to be trained on a CPU{time}; set their width below"
+        " 1 (config.yaml has 0.125), train fewer seeds or epochs, or use a GPU (docs/cluster.md)"
+    )

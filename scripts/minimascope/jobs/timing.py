@@ -1,0 +1,80 @@
+"""How long a network takes on this machine, from a batch or two: JSON in, JSON out.
+
+It runs in a process of its own, so that Snakemake's needs no torch.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.prepared import Dataset, Split
+from ..devices import default_device
+from ..evaluation.predict import predict
+from ..networks import NetworkSpec, initialise
+from ..training import TrainingSpec, train
+
+# Inputs of a short training, and seconds that one may take to be followed by another: the first
+# also warms up.
+FEW = 2
+PATIENCE = 1.0
+# Batches of the longest training.
+BATCHES = 2
+
+
+def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what an input takes: in an epoch of training without SAM, and in a prediction.
+
+    Args:
+        case: ``network`` (architecture, width and options), ``training`` (resolved settings),
+            ``shape`` of an input, ``classes`` and ``train``, the number of training samples.
+    """
+    spec = TrainingSpec.from_config(
+        {key: value for key, value in case["training"].items() if key != "label_noise"}
+        | {"sam": None, "epochs": 1, "averaging": None, "compile": False}
+    )
+    few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * spec.batch_size))
+    model = _network(case).to(default_device())
+    found = _train(model, case, spec, few)
+    for samples in (few, many, many):
+        if found[0] * samples < PATIENCE:
+            again = _train(model, case, spec, samples)
+            found = again if samples == few else tuple(map(min, found, again))
+    return found
+
+
+def _network(case: Mapping[str, Any]) -> nn.Module:
+    channels, *size = case["shape"]
+    options = {key: value for key, value in case["network"].items() if key != "weights"}
+    name, width = options.pop("architecture"), options.pop("width")
+    spec = NetworkSpec(name, channels, tuple(size), case["classes"], width, options=options)
+    return initialise(spec, 0)
+
+
+def _train(
+    model: nn.Module, case: Mapping[str, Any], spec: TrainingSpec, samples: int
+) -> tuple[float, float]:
+    labels = torch.arange(samples) % case["classes"]
+    split = Split(torch.rand(samples, *case["shape"]), labels)
+    dataset = Dataset(split, split, tuple(map(str, range(case["classes"]))))
+    (row,) = train(model, dataset, spec, seed=0)
+    inputs = split.inputs.to(next(model.parameters()).device)
+    start = time.perf_counter()
+    predict(model, inputs)
+    return row["seconds"] / samples, (time.perf_counter() - start) / samples
+
+
+def main() -> None:
+    """Read cases from standard input; write seconds per sample of each, and those of starting."""
+    start = time.process_time()
+    torch.set_num_threads(1)
+    cases = json.load(sys.stdin)
+    print(json.dumps({"start": start, "seconds": [seconds_per_sample(case) for case in cases]}))
+
+
+if __name__ == "__main__":
+    main()

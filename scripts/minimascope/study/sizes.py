@@ -1,0 +1,112 @@
+"""How large data sets are, as far as a study's file says it. No torch is imported here."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .study import Study
+
+DIGITS = 1797
+# Training samples, test samples, classes and shape of the published data sets. Recordings of
+# DCASE2020 last ten seconds.
+PUBLISHED = {
+    "cifar10": (50_000, 10_000, 10, (3, 32, 32)),
+    "cifar100": (50_000, 10_000, 100, (3, 32, 32)),
+    "tiny_imagenet": (100_000, 10_000, 200, (3, 64, 64)),
+    "dcase2020": (13_962, 2_968, 10, None),
+}
+DCASE_SECONDS = 10.0
+# Of generated scenes: their number, and the devices that share the clips of the test fold.
+SCENES, DEVICES = 10, 9
+
+
+@dataclass(frozen=True)
+class Size:
+    """Size of a data set; None where only its files tell.
+
+    Attributes:
+        train: number of training samples.
+        test: number of test samples.
+        classes: number of classes.
+        shape: channels, height and width of an input: pixels, or mel bands and frames.
+    """
+
+    train: int | None = None
+    test: int | None = None
+    classes: int | None = None
+    shape: tuple[int, int, int] | None = None
+
+
+def known_size(study: Study, dataset: str) -> Size:
+    """Return what a study's file says of the size of a data set, the part that is used."""
+    spec = study.config["datasets"][dataset]
+    size = _whole(spec)
+    part = {split: spec[f"{split}_samples"] or getattr(size, split) for split in ("train", "test")}
+    return replace(size, **part)
+
+
+def _whole(spec: Mapping[str, Any]) -> Size:
+    match spec["source"]:
+        case "digits":
+            side, train = spec["image_size"], spec["train_size"]
+            return Size(train, DIGITS - train, 10, (1, side, side))
+        case "circles":
+            return Size(spec["train_points"], spec["test_points"], 2, (2, 1, 1))
+        case "synthetic_scenes":
+            clips = spec["clips"]
+            test = SCENES * DEVICES * (clips // DEVICES)
+            return Size(SCENES * clips, test, SCENES, _log_mels(spec, spec["seconds"]))
+        case "dcase2020":
+            return replace(Size(*PUBLISHED["dcase2020"]), shape=_log_mels(spec, DCASE_SECONDS))
+        case "audio_folder":
+            return Size(shape=_log_mels(spec, None))
+        case "image_folder":
+            side = spec["image_size"]
+            return Size(shape=(3, side, side) if side else None)
+    return Size(*PUBLISHED[spec["source"]])
+
+
+def _log_mels(spec: Mapping[str, Any], seconds: float | None) -> tuple[int, int, int] | None:
+    """Return the shape of log-mels of recordings of a length, unless the study cuts them."""
+    features = spec["features"]
+    seconds = features["seconds"] or seconds
+    if seconds is None:
+        return None
+    samples = round(seconds * features["sample_rate"])
+    return 1, features["mels"], 1 + samples // features["hop_length"]
+
+
+def counted_size(study: Study, dataset: str) -> Size:
+    """Return the same, completed by a look at the study's own files: about, and in little time."""
+    size = known_size(study, dataset)
+    spec = study.config["datasets"][dataset]
+    folder = Path(study.config["data_dir"])
+    if spec["source"] == "image_folder" and (folder / spec["path"] / "train").is_dir():
+        counted = _pictures(folder / spec["path"])
+    elif spec["source"] == "audio_folder" and (folder / spec["table"]).is_file():
+        counted = _rows(folder / spec["table"])
+    else:
+        return size
+    given = {key: value for key, value in vars(size).items() if value is not None}
+    return replace(counted, **given)
+
+
+def _pictures(folder: Path) -> Size:
+    """Count pictures and classes of a folder."""
+    counts = {
+        split: sum(path.is_file() for path in (folder / split).glob("*/*"))
+        for split in ("train", "test")
+    }
+    classes = sum(path.is_dir() for path in (folder / "train").iterdir())
+    return Size(counts["train"], counts["test"], classes)
+
+
+def _rows(table: Path) -> Size:
+    """Count recordings and classes of a table."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    counts = Counter(row.get("split") for row in rows)
+    return Size(counts["train"], counts["test"], len({row.get("label") for row in rows}))

@@ -1,0 +1,144 @@
+"""How long a run will take, before any of its jobs has finished."""
+
+from types import SimpleNamespace
+
+import pytest
+from study_cases import study
+
+from minimascope.jobs import estimate
+from minimascope.jobs.estimate import Machine, Speed, forecast, timed
+from minimascope.study.loading import deep_merge
+from minimascope.study.sizes import Size, counted_size, known_size
+
+SMALL = {
+    "datasets": {"small": {"train_size": 100}, "large": {"source": "digits"}},
+    "networks": {"resnet": {"architecture": "vit"}, "vgg": {"architecture": "vit"}},
+    "sharpness": {"perturbation": {"samples": 50, "published": False}},
+}
+
+
+def job(rule: str, seconds: float | None = None, folder=None, **wildcards: str) -> SimpleNamespace:
+    benchmark = None
+    if seconds is not None:
+        benchmark = folder / f"{rule}.tsv"
+        benchmark.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=rule, resources={"gpu": 1} if rule == "train" else {}),
+        benchmark=benchmark,
+        wildcards_dict=wildcards,
+    )
+
+
+TRAIN = {"dataset": "small", "network": "resnet"}
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> Speed:
+    """A machine that starts a process in 2 s, trains an input in 1 ms and predicts it in 0.1 ms."""
+    small = study(**SMALL)
+    found = Speed(
+        2.0,
+        {(d, n, "sgd"): (1e-3, 1e-4) for d, n in small.pairs},
+        {dataset: known_size(small, dataset) for dataset in ("small", "large")},
+    )
+    monkeypatch.setattr(estimate, "timed", lambda study: found)
+    return found
+
+
+def seconds(rule: str, **wildcards: str) -> float:
+    found = forecast(study(**SMALL), Machine(1, 0), [job(rule, **wildcards)], [])
+    return found.seconds[rule]
+
+
+def test_a_training_takes_its_epochs_times_its_samples_and_twice_that_with_sam(speed):
+    assert seconds("train", **TRAIN, condition="baseline") == pytest.approx(2 + 5 * 100 * 1e-3)
+    assert seconds("train", **TRAIN, condition="sam") == pytest.approx(2 + 2 * 5 * 100 * 1e-3)
+
+
+def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies(speed):
+    # 50 perturbations, and one pass forward with one more for its published twin.
+    assert seconds("sharpness", **TRAIN, condition="sam") == pytest.approx(2 + 52 * 100 * 1e-4)
+    config = study(**SMALL).config["evaluation"]["corruptions"]
+    samples = 1797 - 100
+    samples += len(config["names"]) * len(config["severities"]) * (config["samples"] or samples)
+    assert seconds("evaluate", **TRAIN, condition="sam") == pytest.approx(2 + samples * 1e-4)
+    assert seconds("collect") == 2
+
+
+def test_records_of_earlier_runs_come_first_and_need_no_timing(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "timed", lambda study: pytest.fail("timed for nothing"))
+    jobs = [job("train", 40, tmp_path, **TRAIN, condition="baseline") for _ in range(3)]
+    jobs.append(job("collect"))
+    # Three of 40 s and one that computes little, two at once.
+    found = forecast(study(**SMALL), Machine(2, 0), jobs, jobs)
+    assert found.time == "about 61 s"
+    found = forecast(study(**SMALL), Machine(2, 1), jobs, jobs[:3])
+    # One GPU, so one training at a time.
+    assert found.time == "about 2 min"
+    found = forecast(study(**SMALL), Machine(2, 0, remote=True), jobs, jobs[:3])
+    assert found.time == "about 2 min of computing"
+
+
+def test_what_is_not_known_is_said(monkeypatch):
+    monkeypatch.setattr(estimate, "timed", lambda study: None)
+    jobs = [job("train", **TRAIN, condition="baseline")]
+    found = forecast(study(**SMALL), Machine(2, 0), jobs, jobs)
+    assert found.time == "how long is not known yet"
+    assert found.warning.startswith("1 network of full width is to be trained on a CPU; set")
+    assert forecast(study(**SMALL), Machine(2, 0), [job("toy_fits")], []).seconds == {}
+
+
+def test_networks_of_full_width_on_a_cpu_are_warned_of_where_that_takes_long(speed):
+    slow = {"training": {"epochs": 1_000_000}}
+    names = [{"dataset": "small", "network": name} for name in ("resnet", "resnet", "vgg")]
+    jobs = [job("train", **name, condition="baseline") for name in names]
+    changed = study(**SMALL | slow)
+    # 3 · 10⁶ · 100 · 1 ms = 83 h, by two at once.
+    assert forecast(changed, Machine(2, 0), jobs, jobs).warning.startswith(
+        "3 networks of full width are to be trained on a CPU, about 42 h; set their width below 1"
+    )
+    assert forecast(study(**SMALL), Machine(2, 0), jobs, jobs).warning == ""
+    assert forecast(changed, Machine(2, 1), jobs, jobs).warning == ""
+    assert forecast(changed, Machine(2, 0, remote=True), jobs, jobs).warning == ""
+    width = {name: {"width": 0.5} for name in SMALL["networks"]}
+    narrow = study(**deep_merge(SMALL, {"networks": width}) | slow)
+    assert forecast(narrow, Machine(2, 0), jobs, jobs).warning == ""
+
+
+def test_this_machine_is_timed_with_each_network():
+    found = timed(study(**SMALL))
+    assert set(found.per_sample) == {(d, n, "sgd") for d, n in study(**SMALL).pairs}
+    assert 0 < found.start < 60
+    assert all(0 < both < training < 1 for training, both in found.per_sample.values())
+
+
+def test_what_torch_cannot_train_is_left_for_its_job_to_say():
+    # Images of 8 × 8 pixels are too small for it.
+    assert timed(study(datasets={"large": {"source": "digits"}})) is None
+
+
+def test_sizes_are_those_of_the_part_that_is_used():
+    changed = study(datasets={"small": {"train_size": 500, "test_samples": 50}})
+    assert known_size(changed, "small") == Size(500, 50, 10, (1, 8, 8))
+    assert known_size(changed, "large") == Size(50_000, 10_000, 10, (3, 32, 32))
+
+
+def test_own_pictures_and_recordings_are_counted(tmp_path):
+    for path in ("train/a/1.png", "train/a/2.png", "train/b/1.png", "test/a/3.png"):
+        (tmp_path / "mine" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / path).touch()
+    (tmp_path / "mine.csv").write_text("label,split\nx,train\ny,train\nz,test\n")
+    changed = study(
+        data_dir=str(tmp_path),
+        datasets={
+            "pictures": {"source": "image_folder", "path": "mine", "image_size": 16},
+            "sounds": {
+                "source": "audio_folder",
+                "table": "mine.csv",
+                "features": {"seconds": 0.5},
+                "networks": ["resnet"],
+            },
+        },
+    )
+    assert counted_size(changed, "pictures") == Size(3, 1, 2, (3, 16, 16))
+    assert counted_size(changed, "sounds") == Size(2, 1, 3, (1, 64, 51))

@@ -1,0 +1,120 @@
+"""What a newcomer meets first: odd paths, and a check that looks for the data, too."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from small_study import ROOT, STUDY, Project, copy_workflow, study_with
+from tools import run_tool
+
+pytestmark = pytest.mark.workflow
+
+
+def make(target: str, study: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", target, f"BIN={Path(sys.executable).parent}", "READY=", f"STUDY={study}"],
+        cwd=folder,
+        env=outside,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["my study.yaml", "it's (mine) & $HOME.yaml"])
+def test_the_name_of_a_study_file_may_have_any_characters(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump(STUDY))
+    # As make itself reads a dollar.
+    result = make("check", str(path).replace("$", "$$"))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{path} is a study: 4 networks to train (1 data set, ")
+
+
+def test_python_may_lie_in_a_folder_with_a_space(tmp_path: Path):
+    place = tmp_path / "My Drive"
+    place.mkdir()
+    python = place / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    project = Project(copy_workflow(place / "checkout"), place / "run")
+    project.folder.mkdir()
+    target = "results/small/data/digits/prepared.safetensors"
+    # A link has the packages of what it leads to only where that is named.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [str(python), *project.command(STUDY, "--", target)[1:]]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert (project.folder / target).exists()
+
+
+def check(study: dict, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return run_tool("check_study", "study.yaml", cwd=folder)
+
+
+PICTURES = {"datasets": {"mine": {"source": "image_folder", "path": "mine", "image_size": 32}}}
+SOUNDS = {
+    "datasets": {"mine": {"source": "audio_folder", "table": "mine.csv"}},
+    "evaluation": {"corruptions": None},
+}
+
+
+def test_a_study_whose_data_are_there_is_one_line(tmp_path: Path):
+    for split in ("train", "test"):
+        (tmp_path / "data" / "mine" / split / "cat").mkdir(parents=True)
+    result = check(study_with(PICTURES), tmp_path)
+    assert result.stdout == (
+        "study.yaml is a study: 4 networks to train (1 data set, 1 network, 2 conditions, 2 seeds),"
+        " data found\n"
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+MISSING = {
+    "pictures": (PICTURES, "datasets.mine.path: data/mine does not exist; put the pictures there"),
+    "a table": (SOUNDS, "datasets.mine.table: data/mine.csv does not exist; write a table with"),
+    "weights": (
+        {"networks.resnet18": {"architecture": "pretrained_cnn10", "weights": "w.pth"}},
+        "networks.resnet18.weights: data/w.pth does not exist; put the file there, or name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "line"), MISSING.values(), ids=MISSING)
+def test_missing_data_are_one_line_with_the_remedy(tmp_path: Path, changes: dict, line: str):
+    result = check(study_with(changes), tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {line}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_without_splits_is_named(tmp_path: Path):
+    (tmp_path / "data" / "mine" / "cat").mkdir(parents=True)
+    lines = check(study_with(PICTURES), tmp_path).stderr.splitlines()
+    assert lines == [
+        f"error: datasets.mine.path: data/mine has no folder '{split}'; sort the pictures into"
+        " train/<class>/ and test/<class>/"
+        for split in ("train", "test")
+    ]
+
+
+def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
+    study = study_with({"datasets": {"large": {"source": "cifar10"}}})
+    _, line = check(study, tmp_path).stdout.splitlines()
+    assert line.startswith("0.2 GB (1 file) are to be downloaded to data, which has ")
+    (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
+    assert check(study, tmp_path).stdout.endswith(", data found\n")
+
+
+def test_a_compiled_training_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    result = check(study_with({"training.compile": True}), tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: training.compile: needs a C++ compiler, and there is no no-such-compiler; install"
+        " one (such as the package g++), or set compile to false\n"
+    )
