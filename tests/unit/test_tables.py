@@ -158,6 +158,7 @@ def test_each_network_has_its_table():
 def test_the_numbers_of_a_table_are_a_row_each_and_say_in_words_what_is_marked():
     frame = sharpness_frame()
     frame.loc[4, "converged"] = False
+    frame.loc[frame["measure"] == "fisher_rao_norm", "trained"] = False
     summary = summarise(frame, NO_PAIRS)
     numbers = sharpness_tables(summary)
     keys = ["dataset", "network", "condition", "view", "measure"]
@@ -172,7 +173,7 @@ def test_the_numbers_of_a_table_are_a_row_each_and_say_in_words_what_is_marked()
     for mark, note in NOTES.items():
         assert numbers["notes"].str.contains(note).sum() == text.str.contains(mark).sum() > 0
     assert numbers.select_dtypes("number").columns.tolist() == [
-        *("mean", "standard_error", "n_seeds", "noise_floor")
+        *("mean", "standard_error", "n_seeds", "n_untrained", "noise_floor")
     ]
 
 
