@@ -231,7 +231,7 @@ def effects(**changes):
     baselines = [None, *["baseline"] * (len(CONDITIONS) - 1)]
     conditions = pd.DataFrame({**RUN, "condition": CONDITIONS, "baseline": baselines})
     values = seed_values(measures_frame(), disagreement_frame())
-    table = read_again(compared(values, conditions)).assign(**changes)
+    table = read_again(compared(values, conditions, smallest_differences={})).assign(**changes)
     figure = figure_of("effects", {"statistics": table})
     return {axes.get_title(): axes for axes in figure.axes}, figure, table
 

@@ -141,7 +141,7 @@ def _html_text(text: object) -> str:
 
 def _html_statement(text: str) -> str:
     def bold(found: re.Match) -> str:
-        return f'<b class="{found[1].lower()}">{found[1]}</b>'
+        return f'<b class="{found[1].lower().replace(" ", "-")}">{found[1]}</b>'
 
     return _BOLD.sub(bold, _escaped(text), count=1)
 

@@ -32,7 +32,7 @@ def plot(statistics: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a figure with a panel for each evaluation and measure of sharpness.
 
     A dot is the mean difference between a condition and its baseline over matched seeds, in
-    percent of the baseline's mean, with its bootstrap interval; it is hollow where the interval
+    percent of the baseline's mean, with its 95 % interval; it is hollow where the interval
     holds zero. Where some differences are above 300 %, the axis is linear up to 100 % and
     logarithmic beyond. Without anything to compare the figure says so.
 
@@ -92,6 +92,6 @@ def _draw(axes: Axes, rows: pd.DataFrame, styles: dict[str, ConditionStyle]) -> 
 def _key() -> list[Line2D]:
     look = {"color": "black", "marker": "o", "linestyle": "none"}
     return [
-        Line2D([], [], **look, label="95 % bootstrap interval without zero"),
+        Line2D([], [], **look, label="95 % interval without zero"),
         Line2D([], [], **look, markerfacecolor="none", label="with zero, or none"),
     ]
