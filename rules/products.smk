@@ -48,6 +48,10 @@ def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
         "conditions": {"rows": condition_rows(STUDY)},
         "trained": {"thresholds": analysis["trained"]},
         "stability": {"threshold": analysis["stability_threshold"]},
+        **dict.fromkeys(
+            ("statistics", "claims"),
+            {"smallest_differences": analysis["smallest_differences"]},
+        ),
     }
     arguments = {name: value for name, value in arguments.items() if name in tables}
     places = [place for table in tables.values() for place in (table.location, table.text) if place]

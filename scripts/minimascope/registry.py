@@ -286,7 +286,7 @@ TABLES = {
         "analysis.claims:claims_measured",
         needs="seed_values conditions",
         gives="claims",
-        text="analysis.claims:text",
+        text="analysis.claims_text:text",
     ),
     "trends": _table(
         "analysis.trends:trend_tables",
@@ -337,7 +337,7 @@ TABLES = {
         "analysis.claims:claims_in_print",
         printed="deep_models",
         gives="claims_in_print",
-        text="analysis.claims:text",
+        text="analysis.claims_text:text",
         about=IMAGES,
     ),
     "asc_reanalysis": _table(

@@ -3,17 +3,24 @@
 import pandas as pd
 from table_frames import condition_rows, measure_rows
 
-from minimascope.analysis.comparable import Comparable, p_above_zero
+from minimascope.analysis.comparable import Comparable
+from minimascope.analysis.differences import Difference, Estimate
+from minimascope.analysis.measure_names import describe
 
 SHARPNESS = ("fisher_rao_norm", "sam_sharpness")
 EVALUATIONS = ("test_accuracy", "test_ece")
 
 
-def made_up(means, error=0.1, df=9, baseline="baseline", network="vit"):
+def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", smallest=0.0):
     """A network whose every difference has the same standard error.
 
     Args:
         means: of each condition, by measure.
+        error: of differences and means.
+        df: degrees of freedom.
+        baseline: its condition.
+        network: its name.
+        smallest: difference that matters, of all measures.
     """
     table = pd.DataFrame(means).T
     plain = {name: name.removesuffix("_sam") for name in means if name.endswith("_sam")}
@@ -26,14 +33,15 @@ def made_up(means, error=0.1, df=9, baseline="baseline", network="vit"):
         table,
         table * 0 + error,
         {
-            (measure, first, second): p_above_zero(
-                table.at[first, measure] - table.at[second, measure], error, df
+            (measure, first, second): Difference(
+                Estimate(table.at[first, measure] - table.at[second, measure], error, df), smallest
             )
             for measure in table
             for first in means
             for second in means
             if first != second and table.loc[[first, second], measure].notna().all()
         },
+        {measure: describe(measure) for measure in table},
         (df + 1, df + 1),
         "paired t over seeds",
     )

@@ -10,9 +10,16 @@ import pytest
 from agreement_cases import read_printed
 from scipy import stats
 
-from minimascope.analysis.claims import claims, text
+from minimascope.analysis.claims import claims
+from minimascope.analysis.claims_text import text
 from minimascope.analysis.comparable import in_print
-from minimascope.analysis.evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+from minimascope.analysis.evidence import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    NOT_APPLICABLE,
+    SUPPORTED,
+    VERDICTS,
+)
 from minimascope.analysis.render import html, markdown
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
@@ -36,14 +43,15 @@ CONTROLS = ("baseline", "augmentation", "weight_decay")
 #   baseline's Fisher–Rao norm (0.103 ± 0.005, 0.101 ± 0.035); the sharpest, augmentation (6.056),
 #   has 0.578.
 # tiny_imagenet, resnet18: the Fisher–Rao norm of baseline_sam, 0.427 ± 0.004, is below the
-#   baseline's 0.479 ± 0.002.
+#   baseline's 0.479 ± 0.002, and its accuracy, 0.537 ± 0.001, within a percentage point of the
+#   best, 0.539 ± 0.001: it counts as the best, too.
 BY_HAND = {
     (OLD, "cifar10", "vgg19"): (INCONCLUSIVE, SUPPORTED, SUPPORTED, INCONCLUSIVE),
     (OLD, "cifar10", "vit"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, INCONCLUSIVE),
     (OLD, "cifar100", "resnet18"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, SUPPORTED),
     (OLD, "cifar100", "vit"): (INCONCLUSIVE, SUPPORTED, SUPPORTED, INCONCLUSIVE),
     (OLD, "tiny_imagenet", "vgg19_bn"): (INCONCLUSIVE, INCONCLUSIVE, SUPPORTED, SUPPORTED),
-    (NEW, "tiny_imagenet", "resnet18"): (CONTRADICTED, INCONCLUSIVE, SUPPORTED, SUPPORTED),
+    (NEW, "tiny_imagenet", "resnet18"): (CONTRADICTED, CONTRADICTED, SUPPORTED, SUPPORTED),
 }
 
 
@@ -69,12 +77,18 @@ def test_verdicts_on_whole_tables_are_those_verified_by_hand(found, network):
     assert tuple(rows["verdict"]) == BY_HAND[network]
 
 
-def p_above(cells, metric, first, second):
-    """Welch's one-sided test of the printed numbers, whose errors are of σ with n, not n - 1."""
+def p_beyond(cells, metric, first, second, side):
+    """Welch's one-sided test of a difference of more than 5 % of the second mean.
+
+    Of the published numbers, whose errors are of σ with n, not n - 1.
+    """
     (a, b), (c, d) = (cells.loc[(metric, name), ["mean", "sem"]] for name in (first, second))
     scale = math.sqrt(10) * math.sqrt(10 / 9)
-    found = stats.ttest_ind_from_stats(a, b * scale, 10, c, d * scale, 10, False, "greater")
-    return found.pvalue
+    alternative = "greater" if side > 0 else "less"
+    limit = c + side * 0.05 * abs(c)
+    return stats.ttest_ind_from_stats(
+        a, b * scale, 10, limit, d * scale, 10, False, alternative
+    ).pvalue
 
 
 @pytest.mark.parametrize("network", BY_HAND)
@@ -85,13 +99,16 @@ def test_counts_of_sharper_conditions_are_those_of_welchs_test(printed, found, n
     pairs = {1: [(other, "baseline") for other in others]}
     pairs[3] = [(f"{name}_sam", name) for name in CONTROLS]
     for claim, compared in pairs.items():
-        ps = [p_above(cells, m, *pair) for m, pair in product(measures, compared)]
+        ps = {
+            side: [p_beyond(cells, m, *pair, side) for m, pair in product(measures, compared)]
+            for side in (1, -1)
+        }
         numbers = rows_of(found, *network).set_index("claim").loc[claim, "numbers"]
         sharper, total, flatter = map(
             int, re.search(r"(\d+) of (\d+) comparisons, flatter in (\d+)", numbers).groups()
         )
-        expected = sum(p <= 0.025 for p in ps), len(ps), sum(p >= 0.975 for p in ps)
-        assert (sharper, total, flatter) == expected
+        counts = {side: sum(p <= 0.025 for p in found) for side, found in ps.items()}
+        assert (sharper, total, flatter) == (counts[1], len(ps[1]), counts[-1])
 
 
 def test_tables_that_are_whole_have_every_comparison(printed):
@@ -104,9 +121,9 @@ def test_tables_that_are_whole_have_every_comparison(printed):
 
 def test_a_table_that_repeats_another_one_says_nothing(found):
     rows = rows_of(found, OLD, "tiny_imagenet", "resnet18")
-    assert set(rows["verdict"]) == {INCONCLUSIVE}
+    assert set(rows["verdict"]) == {NOT_APPLICABLE}
     assert set(rows["left_out"]) == {30}
-    assert rows["sentence"].str.contains("30 printed values in doubt are left out").all()
+    assert rows["sentence"].str.contains("left out: 30 published values in doubt").all()
 
 
 def test_what_is_not_at_hand_decides_nothing(found):
@@ -139,7 +156,7 @@ def test_tables_to_read_name_sources_and_what_print_lacks(found):
     shown = markdown(text(found))
     for page in (shown, html(text(found))):
         assert OLD in page
-        assert "Print holds no values of single seeds" in page
+        assert "The papers give no values of single seeds" in page
         assert "seeds are few" not in page
     assert f"- {NEW}: **Contradicted** for resnet18 on tiny_imagenet" in shown
 
@@ -148,3 +165,15 @@ def test_tables_to_read_name_sources_and_what_print_lacks(found):
 def test_print_does_not_decide_whether_pooling_reverses_trends(found, dataset):
     row = rows_of(found, OLD, dataset, "all").iloc[0]
     assert (row["claim"], row["verdict"]) == (5, INCONCLUSIVE)
+
+
+def test_the_docs_count_the_verdicts_on_published_tables(found):
+    counts = pd.crosstab(found["claim"], found["verdict"]).reindex(
+        columns=list(VERDICTS), fill_value=0
+    )
+    rows = [
+        f"| {number} | {' | '.join(map(str, row))} |"
+        for number, row in enumerate(counts.to_numpy(), start=1)
+    ]
+    document = (PUBLISHED.parents[1] / "docs/claims.md").read_text(encoding="utf-8")
+    assert "\n".join(rows) in document

@@ -1,15 +1,10 @@
-"""What is known of statements, of those made of others, and of differences."""
+"""What is known of statements, and of those made of others."""
 
 import math
 
-import numpy as np
-import pytest
-from claim_cases import values_and_conditions
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from minimascope.analysis.comparable import measured, p_above_zero, welch
 from minimascope.analysis.evidence import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -24,9 +19,6 @@ from minimascope.analysis.evidence import (
 P_VALUES = st.floats(0, 1)
 # A study of single tests: p, 1 - p.
 STATEMENTS = st.lists(P_VALUES.map(lambda p: Evidence(p, 1 - p)), min_size=1, max_size=5)
-
-
-# What is known of statements that are made of others
 
 
 @given(STATEMENTS)
@@ -68,31 +60,4 @@ def test_what_is_not_known_neither_supports_nor_contradicts():
     known = Evidence(0.001, 0.999)
     assert all_of([known, unknown("nothing")]).verdict == INCONCLUSIVE
     assert any_of([known, unknown("nothing")]).verdict == SUPPORTED
-    assert all_of([known, unknown("nothing")]).decisive == "nothing"
-
-
-# Differences
-
-
-def test_a_paired_difference_has_the_p_value_of_students_t():
-    values, conditions = values_and_conditions(np.random.default_rng(0), effect=0.5)
-    [network] = measured(values, conditions)
-    rows = values[values["measure"] == "sam_sharpness"]
-    seeds = rows.pivot(index="seed", columns="condition", values="value")
-    expected = stats.ttest_rel(seeds["noise"], seeds["baseline"], alternative="greater").pvalue
-    found = network.p_larger
-    assert found["sam_sharpness", "noise", "baseline"] == pytest.approx(expected)
-    assert found["sam_sharpness", "baseline", "noise"] == pytest.approx(1 - expected)
-
-
-def test_a_difference_of_printed_means_has_the_p_value_of_welchs_t():
-    found = p_above_zero(*welch((0.8, 0.03, 9), (0.7, 0.01, 4)))
-    expected = stats.ttest_ind_from_stats(
-        0.8, 0.03 * math.sqrt(10), 10, 0.7, 0.01 * math.sqrt(5), 5, False, "greater"
-    )
-    assert found == pytest.approx(expected.pvalue)
-
-
-@pytest.mark.parametrize("error", [0.0, 1e-17, math.nan])
-def test_a_difference_without_an_error_is_evidence_of_nothing(error):
-    assert p_above_zero(1.0, error, 2) == p_above_zero(-1.0, error, 2) == 1
+    assert all_of([known, unknown("nothing")]).decisive_for == "nothing"

@@ -18,6 +18,16 @@ POINTS = yaml.safe_load(
 
 # What a study changes, as YAML, and how the line begins that it is refused with.
 FAULTS = """
+analysis: {smallest_differences: {fisher_rao: 5 %}}
+  analysis.smallest_differences: no measure 'fisher_rao'; did you mean 'fisher_rao_norm'?
+analysis: {smallest_differences: {fisher_rao_norm: 5 percent}}
+  analysis.smallest_differences.fisher_rao_norm: '5 percent' is no share; write one as 5 %
+analysis: {smallest_differences: {fisher_rao_norm: 0 %}}
+  analysis.smallest_differences.fisher_rao_norm: must be greater than 0, got 0 %
+analysis: {smallest_differences: {test_accuracy: 0}}
+  analysis.smallest_differences.test_accuracy: must be greater than 0, got 0
+analysis: {smallest_differences: {test_accuracy: [0.01]}}
+  analysis.smallest_differences.test_accuracy: expected number or string, got a list
 seed: [0]
   seed: unknown key; did you mean 'seeds'?
 seeds: "0"

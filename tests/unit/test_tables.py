@@ -128,9 +128,16 @@ def test_best_is_the_highest_accuracy_the_lowest_error_and_the_sharpest_is_marke
     assert marked["Test ECE"].to_dict() == {"weight_decay": False, "baseline": True}
     assert marked["SAM-sharpness"].to_dict() == {"weight_decay": False, "baseline": True}
     assert table.attrs["caption"] == (
-        "vit on digits: mean ± standard error over 3 seeds. Bold: the best value of each"
-        " evaluation; of SAM-sharpness the largest, that is the sharpest."
+        "vit on digits: mean ± standard error over 3 seeds. Bold: the highest Test accuracy; the"
+        " lowest Test ECE; the largest (the sharpest) SAM-sharpness."
     )
+
+
+def test_no_gap_is_the_best():
+    gaps = {"a": [-8.0, -8.1], "b": [0.1, 0.2], "c": [9.0, 9.1]}
+    table = table_of({(name, "generalisation_gap"): pair for name, pair in gaps.items()})
+    assert not table["Generalisation gap (pp)"].str.contains("*", regex=False).any()
+    assert "Generalisation gap: none is best" in table.attrs["caption"]
 
 
 @pytest.mark.parametrize("scale", [1e-9, 0.1, 1e5, 1e6, 1e12])

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from scipy.special import softmax
 from small_study import ROOT, STUDY, Project
 
-from minimascope.analysis.claims import text as claims_text
+from minimascope.analysis.claims_text import text as claims_text
 from minimascope.analysis.render import html
 from minimascope.files import read_json as read_document
 from minimascope.npz import read_npz

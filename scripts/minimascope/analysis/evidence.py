@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 # One side of a 95 % interval that excludes zero.
 SIGNIFICANT = 0.025
-VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE = ("supported", "contradicted", "inconclusive")
+VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_APPLICABLE = (
+    *("supported", "contradicted", "inconclusive", "not applicable"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,10 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """One of `VERDICTS`. At most one of the p-values is below one half."""
+        """Supported, contradicted or inconclusive. At most one p-value is below one half."""
         if self.p_for <= SIGNIFICANT:
             return SUPPORTED
         return CONTRADICTED if self.p_against <= SIGNIFICANT else INCONCLUSIVE
-
-    @property
-    def decisive(self) -> str:
-        """The comparison that decides, or that is closest to it."""
-        return self.decisive_for if self.p_for <= self.p_against else self.decisive_against
 
     def __invert__(self) -> "Evidence":
         return Evidence(self.p_against, self.p_for, self.decisive_against, self.decisive_for)

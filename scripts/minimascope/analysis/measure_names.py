@@ -1,15 +1,25 @@
 """What each measure is called in tables and figures, and what kind of number it is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
 import pandas as pd
 
+from .smallest_difference import SmallestDifference
+
 Category = Literal["sharpness", "evaluation", "training", "diagnostic"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 Direction = Literal["higher is better", "lower is better", "none"]
 HIGHER, LOWER = "higher is better", "lower is better"
+# Of measures whose values differ by factors, such as losses: what is less than that of the
+# reference is below what repeating a training with other seeds changes.
+FIVE_PERCENT = SmallestDifference(0.05, relative=True)
+# Of shares of samples and of probabilities, where a share of the mean makes no sense: 5 % of an
+# accuracy of 0.96 would be more than all its errors. One in a hundred, in fractions and in percent.
+ONE_IN_A_HUNDRED = SmallestDifference(0.01)
+ONE_POINT = SmallestDifference(1.0)
 # How units of the data are printed; the others are printed as they are.
 UNIT_SYMBOLS = {"1": "–", "percent": "%", "percentage points": "pp"}
 
@@ -24,8 +34,10 @@ class MeasureName:
         category: what it is about; figures set evaluations against sharpness, and leave out what
             is kept to check another measure (``diagnostic``).
         unit: as it is printed; ``–`` for a number without unit.
-        direction: which values are better; ``none`` for sharpness, where that is the question.
+        direction: which values are better; ``none`` for sharpness, where that is the question, and
+            for gaps, which are near zero also where a network learnt nothing.
         log_axis: whether values of different conditions usually differ by factors.
+        smallest_difference: how large a difference has to be to matter.
     """
 
     label: str
@@ -34,6 +46,13 @@ class MeasureName:
     unit: str = "–"
     direction: Direction = "none"
     log_axis: bool = False
+    smallest_difference: SmallestDifference = FIVE_PERCENT
+
+    @property
+    def has_extreme(self) -> bool:
+        """Whether one value is the best, or the sharpest."""
+        ranked = self.direction != "none" and self.category != "diagnostic"
+        return self.category == "sharpness" or ranked
 
     @property
     def axis_label(self) -> str:
@@ -49,8 +68,17 @@ class MeasureName:
 _sharpness = partial(MeasureName, category="sharpness", log_axis=True)
 _diagnostic = partial(MeasureName, category="diagnostic")
 _training = partial(MeasureName, category="training")
-_accuracy = partial(MeasureName, category="evaluation", unit="fraction", direction=HIGHER)
-_error = partial(MeasureName, category="evaluation", unit="fraction", direction=LOWER)
+_accuracy = partial(
+    MeasureName,
+    category="evaluation",
+    unit="fraction",
+    direction=HIGHER,
+    smallest_difference=ONE_IN_A_HUNDRED,
+)
+_gap = partial(MeasureName, category="evaluation", unit="pp", smallest_difference=ONE_POINT)
+# Of shares, and of losses and distances.
+_error = partial(_accuracy, direction=LOWER)
+_loss = partial(MeasureName, category="evaluation", direction=LOWER)
 
 
 MEASURES = {
@@ -67,13 +95,10 @@ MEASURES = {
         "Accuracy on the test samples of domains (recording devices) that training never saw, "
         "mean over these domains.",
     ),
-    "domain_gap": _error(
-        "Domain gap", "In-domain accuracy minus out-of-domain accuracy.", unit="pp"
-    ),
-    "generalisation_gap": _error(
+    "domain_gap": _gap("Domain gap", "In-domain accuracy minus out-of-domain accuracy."),
+    "generalisation_gap": _gap(
         "Generalisation gap",
         "Accuracy on the training data minus accuracy on the test data, both without augmentation.",
-        unit="pp",
     ),
     "test_ece": _error(
         "Test ECE",
@@ -85,44 +110,45 @@ MEASURES = {
         "Expected calibration error as published, with a bin of its own for confidence 1.",
         unit="fraction",
         direction=LOWER,
+        smallest_difference=ONE_IN_A_HUNDRED,
     ),
-    "test_nll": _error(
+    "test_nll": _loss(
         "Test NLL",
         "Mean negative log-likelihood (cross-entropy) of the test labels.",
         unit="nats",
     ),
-    "test_brier": _error(
+    "test_brier": _loss(
         "Test Brier score",
         "Mean squared distance between the predicted probabilities and the one-hot test labels.",
-        unit="–",
     ),
     "corruption_accuracy": _accuracy(
         "Corruption accuracy",
         "Accuracy on the published corrupted set, mean over corruptions and severities.",
         unit="%",
+        smallest_difference=ONE_POINT,
     ),
     "corruption_accuracy_generated": _accuracy(
         "Corruption accuracy, generated",
         "Accuracy on corruptions of the test data that were generated here, mean over corruptions "
         "and severities; not that on a published set.",
         unit="%",
+        smallest_difference=ONE_POINT,
     ),
     "prediction_disagreement": _error(
         "Prediction disagreement",
         "Share of test samples on which the most probable classes of two models of the same "
         "condition differ, mean over pairs of seeds.",
     ),
-    "jensen_shannon_divergence": _error(
+    "jensen_shannon_divergence": _loss(
         "Jensen–Shannon divergence",
         "Divergence between the predicted probabilities of two models of the same condition, "
         "mean over test samples and pairs of seeds.",
         unit="nats",
     ),
-    "l2_distance": _error(
+    "l2_distance": _loss(
         "L2 distance",
         "Euclidean distance between the outputs of two models of the same condition, mean over "
         "test samples and pairs of seeds.",
-        unit="–",
     ),
     "fisher_rao_norm": _sharpness(
         "Fisher–Rao norm",
@@ -232,6 +258,7 @@ MEASURES = {
         "Share of training samples whose most probable class is their label.",
         unit="fraction",
         direction=HIGHER,
+        smallest_difference=ONE_IN_A_HUNDRED,
     ),
     "train_gradient_norm": _training(
         "Gradient norm",
@@ -282,4 +309,29 @@ def measures_of(frame: pd.DataFrame, *categories: Category) -> dict[str, Measure
         for category in categories
         for measure, name in ordered.items()
         if name.category == category
+    }
+
+
+def names_in(
+    frame: pd.DataFrame, smallest_differences: Mapping[str, float | str]
+) -> dict[str, MeasureName]:
+    """Return how to present each measure in a frame, in order of appearance.
+
+    Args:
+        frame: columns ``measure``, ``family`` and ``unit``.
+        smallest_differences: those of a study (``analysis.smallest_differences``), by measure.
+
+    Raises:
+        InputError: one of them is neither a number nor a share.
+    """
+    rows = frame[["measure", "family", "unit"]].drop_duplicates("measure")
+    names = {row.measure: describe(*row) for row in rows.itertuples(index=False)}
+    own = {
+        measure: SmallestDifference.parse(given, f"analysis.smallest_differences.{measure}")
+        for measure, given in smallest_differences.items()
+        if measure in names
+    }
+    return names | {
+        measure: replace(names[measure], smallest_difference=found)
+        for measure, found in own.items()
     }

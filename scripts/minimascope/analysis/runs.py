@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .differences import mean_over_seeds, paired_differences
 from .measure_names import describe, measures_of
 from .numbers import format_estimate
 from .render import Text, captioned
-from .statistics import paired_differences, standard_error
 from .summary import seed_values
 
 KEYS = ["dataset", "network", "measure", "condition"]
@@ -57,11 +57,9 @@ def compare_runs(
 def _row(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     values = [rows.set_index("seed")["value"].dropna().sort_index() for rows in (first, second)]
     paired = values[0].index.equals(values[1].index)
-    errors = [standard_error(series.to_numpy()) for series in values]
+    errors = [float(mean_over_seeds(series.to_numpy()).error) for series in values]
     if paired:
-        differences = paired_differences(values[1], values[0])
-        difference = differences.mean() if len(differences) else np.nan
-        error = standard_error(differences)
+        difference, error, _ = mean_over_seeds(paired_differences(values[1], values[0]))
     else:
         difference, error = values[1].mean() - values[0].mean(), float(np.hypot(*errors))
     row = {"family": first["family"].iloc[0], "unit": first["unit"].iloc[0]}

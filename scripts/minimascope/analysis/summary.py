@@ -5,6 +5,7 @@ Its mean is over the pairs of seeds of a condition, its error a jackknife over m
 that share a model are not independent, and its values are the jackknife's pseudo-values.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ SUMMARY_COLUMNS = [
     *("dataset", "network", "condition", "view", "family", "measure", "mean", "sem", "n_seeds"),
     *("n_untrained", "noise_floor", "converged", "unit", "protocol"),
 ]
-VALUE_COLUMNS = [*RUN, "trained", "family", "measure", "value", "unit", "protocol"]
+VALUE_COLUMNS = [*RUN, "trained", "family", "measure", "value", "unit", "protocol", "noise_floor"]
 
 
 def summary_tables(
@@ -65,7 +66,7 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
             f"measures: two values of {twice.iloc[0]['measure']} for seed {twice.iloc[0]['seed']} "
             f"of {twice.iloc[0]['condition']}; collect each measurement file once"
         )
-    floors = measures[["standard_error", "noise_floor"]].astype(float).max(axis=1)
+    floors = _floors(measures)
     parts = measures.assign(noise_floor=floors, n_untrained=~measures["trained"])
     grouped = parts.groupby(keys, sort=False)
     seeds = grouped["value"].agg(mean="mean", sem="sem", n_seeds="count")
@@ -85,6 +86,9 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
 def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:
     """Return one value per trained model and measure, `pseudo_values` of measures of pairs.
 
+    Those are of the pairs of networks that trained, and NaN of the others.
+
+    The noise floor is the larger of a value's own standard error and noise floor; NaN for neither.
     Of several views of the data a measure is on the one that `tables.at_minima` chooses.
 
     Returns:
@@ -93,13 +97,20 @@ def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFr
     Raises:
         InputError: a column is missing.
     """
-    require(measures, VALUE_COLUMNS, "measures")
-    parts = [at_minima(measures)[VALUE_COLUMNS]]
+    require(measures, [*VALUE_COLUMNS, "standard_error"], "measures")
+    minima = at_minima(measures)
+    parts = [minima.assign(noise_floor=_floors(minima))[VALUE_COLUMNS]]
     for own, matrix in _matrices(disagreement):
         models = matrix.index.to_frame(index=False)
-        own |= {"value": pseudo_values(matrix), "trained": _trained(measures, own, matrix)}
+        trained, values = _trained(measures, own, matrix), np.full(len(matrix), np.nan)
+        values[trained] = pseudo_values(matrix.loc[trained, trained].to_numpy())
+        own |= {"value": values, "trained": trained, "noise_floor": np.nan}
         parts.append(models.assign(**own)[VALUE_COLUMNS])
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def _floors(measures: pd.DataFrame) -> pd.Series:
+    return measures[["standard_error", "noise_floor"]].astype(float).max(axis=1)
 
 
 def pair_matrix(disagreement: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -151,6 +162,8 @@ def pseudo_values(matrix: np.ndarray) -> np.ndarray:
 def _leave_one_out(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the mean over pairs of models and that without each model, [m], NaN for two."""
     models = len(matrix)
+    if models < 2:
+        return math.nan, np.full(models, np.nan)
     values = np.where(np.eye(models, dtype=bool), 0, matrix)
     total = values.sum() / 2
     mean = total / (models * (models - 1) / 2)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from ..registry import INITIAL, SHARPNESS
-from .measure_names import MEASURES, MeasureName, measures_of
+from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
 from .numbers import MISSING, count_seeds, format_estimate
 from .render import Text
 
@@ -83,7 +83,8 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the papers' table of one network: a row per condition, a column per measure.
 
     Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
-    sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too.
+    sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too. A
+    gap has no best value: it is near zero also where a network learnt nothing.
     A dagger marks a mean of less than twice its noise floor, a double one a solver that stopped
     early, and § a condition of which a network did not train; such a condition is not in ``**``.
     Measures without any value have no column. ``table.attrs["caption"]`` explains the marks.
@@ -93,13 +94,10 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     minima, names, conditions = _of_main(rows)
     table = _table(minima, names, conditions).reindex(conditions)
-    sharpness = [name.label for name in names.values() if name.category == "sharpness"]
     parts = [_over_seeds(minima, rows)]
     if "prediction_disagreement" in names:
         parts.append("Prediction disagreement: over pairs of seeds, jackknife standard error.")
-    largest = f"; of {', '.join(sharpness)} the largest, that is the sharpest" if sharpness else ""
-    parts.append(f"Bold: the best value of each evaluation{largest}.")
-    return _captioned(table, [*parts, *_untrained(minima)])
+    return _captioned(table, [*parts, _bold([*names.values()]), *_untrained(minima)])
 
 
 def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -191,6 +189,20 @@ def _untrained(rows: pd.DataFrame) -> list[str]:
     ]
 
 
+def _bold(names: Sequence[MeasureName]) -> str:
+    """Return which value of each measure is in bold, in words."""
+    extremes = {
+        "the highest": [n.label for n in names if n.direction == HIGHER],
+        "the lowest": [n.label for n in names if n.direction == LOWER],
+        "the largest (the sharpest)": [n.label for n in names if n.category == "sharpness"],
+    }
+    which = [f"{extreme} {', '.join(labels)}" for extreme, labels in extremes.items() if labels]
+    without = [n.label for n in names if not n.has_extreme]
+    none = f" {', '.join(without)}: none is best, see docs/claims.md." if without else ""
+    bold = f"Bold: {'; '.join(which)}." if which else ""
+    return f"{bold}{none}".strip()
+
+
 def _captioned(table: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
     """Add a caption that ends with what the marks in the table mean."""
     cells = "".join(table.astype(str).to_numpy().ravel())
@@ -227,9 +239,9 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
 def _extremes(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Index:
     """Return the conditions with the best or sharpest mean, or with one that is printed alike."""
     means = rows["mean"][rows.index.isin(compared) & (rows["n_untrained"] == 0)]
-    if means.count() < 2 or name.category == "diagnostic":
+    if means.count() < 2 or not name.has_extreme:
         return means.index[:0]
-    extreme = means.idxmin() if name.direction == "lower is better" else means.idxmax()
+    extreme = means.idxmin() if name.direction == LOWER else means.idxmax()
     printed = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
     return means.index[printed == printed[extreme]]
 

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable
 
+from ..analysis.measure_names import MEASURES
+from ..analysis.smallest_difference import SmallestDifference
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import IMAGES, INITIAL, RECORDINGS, TUNED
+from ..registry import IMAGES, INITIAL, RECORDINGS, SHARPNESS, TUNED
 from .names import fault_of_name
 from .study import Study
 
@@ -38,14 +40,24 @@ def check_study(study: Study) -> None:
     _check_corrupted_sets(study)
     _check_initial(study)
     _check_interpolation(study)
-    if (baseline := study.config["analysis"]["baseline"]) is not None:
-        known("condition", [baseline], study.conditions, "analysis.baseline")
+    _check_analysis(study)
 
 
 def known(kind: str, names: Iterable[str], valid: Iterable[str], where: str) -> None:
     """Refuse names of things that do not exist, with a hint at the one that comes closest."""
     if unknown := sorted(set(names) - set(valid)):
         raise InputError(f"{where}: no {kind} {unknown[0]!r}; {nearest(unknown[0], valid)}")
+
+
+def _check_analysis(study: Study) -> None:
+    analysis = study.config["analysis"]
+    if (baseline := analysis["baseline"]) is not None:
+        known("condition", [baseline], study.conditions, "analysis.baseline")
+    of_families = (measure for family in SHARPNESS.values() for measure in family.gives)
+    where, given = "analysis.smallest_differences", analysis["smallest_differences"]
+    known("measure", given, {*MEASURES, *of_families}, where)
+    for measure, value in given.items():
+        SmallestDifference.parse(value, f"{where}.{measure}")
 
 
 def _check_measures(study: Study) -> None:

@@ -1,0 +1,79 @@
+"""Verdicts on claims as readers see them: counted, in words, and with what they rest on."""
+
+import pandas as pd
+
+from .claims import CLAIMS
+from .differences import LEVEL
+from .evidence import NOT_APPLICABLE
+from .numbers import count_seeds
+from .render import Fold, Text
+from .verdict_matrix import verdict_matrix
+
+CAPTION = (
+    "Five claims of the papers, on what was measured of each network on each data set. Supported,"
+    f" contradicted: at {100 * LEVEL:.0f} % confidence, for all comparisons behind a verdict"
+    " together; inconclusive: neither; not applicable: the study cannot say. Larger, sharper and"
+    " better mean by more than the smallest difference that matters, by default 5 % of what is"
+    " compared with, or one percentage point. By itself: before many comparisons are joined. p for:"
+    " the p-value of the data if the claim is false; p against: if it is true. Numbers are means ±"
+    " standard errors over seeds. The rules are in"
+    " docs/claims.md."
+)
+METHODS = {
+    "paired t over seeds": (
+        "Differences are paired by seed, their intervals those of Student's t."
+    ),
+    "Welch's t of published means and standard errors": (
+        "The papers give no values of single seeds, so differences are of independent means"
+        " (Welch's t), with the published standard errors and their rounding, brought from the"
+        " deviation with n to that with n − 1. Values in doubt, and tables that repeat another"
+        " table's numbers, are left out; of function_centric_2026 only a part of the tables was at"
+        " hand, and what is not known decides nothing."
+    ),
+}
+# With fewer seeds nobody can see whether differences are normal.
+FEW_SEEDS = 6
+
+
+def text(found: pd.DataFrame) -> Text:
+    """Return the verdicts as a `verdict_matrix`, then in words.
+
+    Args:
+        found: rows of `claims`; texts that are empty may be missing, as in a file.
+    """
+    found = found.astype({"source": object, "baseline": object})
+    found = found.fillna({"source": "", "baseline": ""})
+    folds = [
+        Fold(f"{number}. {CLAIMS[number]}", [_statement(row) for row in rows.itertuples()])
+        for number, rows in found.groupby("claim")
+    ]
+    methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
+    caption = " ".join([CAPTION, *methods]) + _few_seeds(found["seeds_max"].max())
+    return [verdict_matrix(found, CLAIMS), *folds, caption]
+
+
+def _few_seeds(most: int) -> str:
+    """Return a sentence about how many seeds the claims rest on, if these are few."""
+    if most >= FEW_SEEDS or most == 0:
+        return ""
+    if most == 1:
+        return " One seed says nothing of how much another would differ."
+    return (
+        f" {most} seeds are few: most comparisons are open for that reason alone. Student's t holds"
+        " its 95 % with any number of seeds if differences between seeds are normal, but so few"
+        " cannot show whether they are; docs/claims.md says what it holds where they are not."
+    )
+
+
+def _statement(row: tuple) -> str:
+    """Return where and what the verdict is, with its p-values, seeds and baseline."""
+    source = f"{row.source}: " if row.source else ""
+    verdict = row.verdict.capitalize()
+    sentence = row.sentence.removeprefix(verdict).strip()
+    # Each cell of a sweep may have one of its own.
+    named = f"; baseline {row.baseline}" if row.baseline not in ("", "baseline") else ""
+    if row.verdict == NOT_APPLICABLE:
+        return f"{source}**{verdict}** {sentence}"
+    numbers = f"p for {row.p_for:.2g}, against {row.p_against:.2g}"
+    seeds = count_seeds(pd.Series([row.seeds_min, row.seeds_max]))
+    return f"{source}**{verdict}** {sentence} ({numbers}; {seeds}{named})"
