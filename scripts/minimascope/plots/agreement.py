@@ -12,13 +12,13 @@ from matplotlib.lines import Line2D
 
 from ..analysis.agreement import NOT_RUN, UNCERTAIN, control_label
 from ..analysis.measure_names import MEASURES
+from .models import correlation
 from .style import (
     GREY,
     ConditionStyle,
     condition_handles,
     condition_styles,
     notice,
-    number,
     panel_grid,
     scale_axis,
     select,
@@ -37,8 +37,8 @@ def plot(
 
     A marker is a control, our mean over the printed one with both standard errors; it is hollow
     where the printed value is uncertain. On the dashed line the two are equal. Titles give
-    Kendall's τ between the two, "n.a." for fewer than three controls, and the source
-    where there are several. Axes are logarithmic where values span more than two decades, or
+    Spearman's ρ between the two with its interval, "n.a." for fewer than three controls, and the
+    source where there are several. Axes are logarithmic where values span more than two decades, or
     one if that is usual for the metric. Without any value the figure says so.
 
     Args:
@@ -54,15 +54,15 @@ def plot(
     styles = condition_styles(cells["label"].unique())
     panels = dict(list(cells.groupby(["source", "metric"], sort=False)))
     order = select(agreement_order, dataset, network, required=False)
-    taus = order.set_index(["source", "metric"])["tau"].to_dict()
+    orders = {(row["source"], row["metric"]): correlation(row) for _, row in order.iterrows()}
     handles = [*condition_handles(styles, lines=False), *_key(cells)]
     figure, grid = panel_grid(title, len(panels), COLUMNS, PANEL, handles, margins=(0.3, 0.8))
     several = cells["source"].nunique() > 1
     for axes, ((source, metric), values) in zip(grid, panels.items(), strict=True):
         _draw(axes, values, styles)
         name = textwrap.fill(MEASURES[values["measure"].iloc[0]].column_label, 26)
-        tau = number(taus.get((source, metric), math.nan))
-        axes.set_title("\n".join([name, *[source] * several, f"τ = {tau}"]))
+        order_of_both = orders.get((source, metric), "ρ = n.a.")
+        axes.set_title("\n".join([name, *[source] * several, order_of_both]))
     for axes in grid[-COLUMNS:]:
         axes.set_xlabel("In print")
     for axes in grid[::COLUMNS]:

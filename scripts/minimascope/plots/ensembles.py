@@ -19,7 +19,6 @@ from .style import (
     ConditionStyle,
     condition_handles,
     condition_styles,
-    number,
     panel_grid,
     select,
     set_log_where_positive,
@@ -40,7 +39,7 @@ def plot(
     Predictors are the disagreement of members and every measure of sharpness. Bars are standard
     errors: of the predictor over members, of the gain over test samples. Above the dotted line
     the ensemble is better than its members are on average. Colours and markers are networks;
-    above a panel stands Spearman's correlation over all networks and within each of several.
+    above a panel stand Spearman's correlations over all networks and within each of several.
     """
     ensembles = select(ensembles, dataset)
     summary = select(summary, dataset)
@@ -97,10 +96,10 @@ def _draw(
 
 
 def _correlations(rows: pd.DataFrame) -> str:
-    """Return the correlation over all networks with its interval, then those within each."""
+    """Return the correlation over all networks, then those within each of several."""
     by_network = rows.set_index("network")
-    text = correlation(by_network.loc[ALL_NETWORKS])
-    within = by_network["value"].drop(ALL_NETWORKS)
-    if within.empty:
-        return text
-    return f"{text}\nwithin: " + ", ".join(number(value) for value in within)
+    within = by_network.drop(ALL_NETWORKS)
+    shown = [correlation(by_network.loc[ALL_NETWORKS])]
+    if len(within) > 1:
+        shown += [f"{network}: {correlation(row)}" for network, row in within.iterrows()]
+    return "\n".join(shown)

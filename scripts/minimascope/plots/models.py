@@ -60,9 +60,10 @@ def shown_measures(names: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def correlation(row: pd.Series) -> str:
-    """Return Spearman's correlation with its interval and number of models, for a title."""
-    bounds = f" [{number(row['lower'])}, {number(row['upper'])}]"
-    interval = "" if pd.isna(row["lower"]) else bounds
+    """Return Spearman's correlation with its interval, or "too few", and n, for a title."""
+    interval = f" [{number(row['lower'])}, {number(row['upper'])}]"
+    if pd.isna(row["lower"]):
+        interval = "" if pd.isna(row["value"]) else " (too few)"
     return f"ρ = {number(row['value'])}{interval}, n = {row['n']:.0f}"
 
 

@@ -28,7 +28,7 @@ def plot(models: pd.DataFrame, correlations: pd.DataFrame, dataset: str) -> Figu
     That is ASC sharpness, or every measure of sharpness where ASC sharpness was not measured,
     against accuracy in-domain and out-of-domain, or overall where the data have no domains. Colours
     are optimisers (controls where all have the same) and markers networks. Above a panel stand
-    Spearman's correlation over all networks with its interval, and how many models it is of.
+    Spearman's correlation over the conditions of all networks, with its interval and their number.
     Axes of sharpness are logarithmic unless a value is not positive.
     """
     models = select(models, dataset)
