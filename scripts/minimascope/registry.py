@@ -290,14 +290,14 @@ TABLES = {
     ),
     "trends": _table(
         "analysis.trends:trend_tables",
-        needs="summary models",
+        needs="summary seed_values",
         gives="trends trend_points rank_agreement",
         text="analysis.trends:text",
         shows="trends rank_agreement",
     ),
     "correlations": _table(
         "analysis.relations:relations",
-        needs="measures models",
+        needs="summary trend_points models",
         gives="correlations variance_shares",
         text="analysis.relations:text",
     ),

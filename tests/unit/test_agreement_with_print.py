@@ -21,7 +21,7 @@ from agreement_cases import (
     run_rows,
     summary_rows,
 )
-from scipy.stats import kendalltau
+from scipy.stats import spearmanr
 from table_frames import read_again
 
 from minimascope.analysis.agreement import (
@@ -206,29 +206,31 @@ def test_sweeps_are_matched_by_rho(all_printed):
     assert "baseline_sam, ρ = 0.25" not in markdown(text_of(without.reset_index(), order))
 
 
-def test_order_is_kendalls_tau_over_the_controls_that_both_have():
+def test_order_is_a_rank_correlation_over_the_controls_that_both_have():
     cells = ordered_cells(("0.70", "0.75", "0.80", "0.80", "0.72"), (0.7, 0.8, 0.75, 0.9))
     [order] = order_of_controls(cells).to_dict("records")
-    # Pairs of the four: 4 concordant, 1 discordant, 1 tied in print: 3 / √(5 · 6).
-    assert order["tau"] == pytest.approx(3 / math.sqrt(30))
-    assert order["p"] == kendalltau([0.7, 0.75, 0.8, 0.8], [0.7, 0.8, 0.75, 0.9]).pvalue
-    assert (order["controls"], order["source"], order["network"]) == (4, NEW, "our_resnet")
+    expected = spearmanr([0.7, 0.75, 0.8, 0.8], [0.7, 0.8, 0.75, 0.9]).statistic
+    assert order["value"] == pytest.approx(expected)
+    assert (order["n"], order["source"], order["network"]) == (4, NEW, "our_resnet")
+    assert order["note"].startswith("too few")
+    assert math.isnan(order["p_value"])
 
 
 @pytest.mark.parametrize(
-    ("changes", "controls", "tau"),
-    [({}, 4, 0), ({"uncertain": [False, False, False, True]}, 3, 1)],
+    ("changes", "controls", "rho"),
+    [({}, 4, -0.2), ({"uncertain": [False, False, False, True]}, 3, 1)],
 )
-def test_order_leaves_out_uncertain_print(changes, controls, tau):
+def test_order_leaves_out_uncertain_print(changes, controls, rho):
     cells = ordered_cells(("0.70", "0.75", "0.80", "0.60"), (0.7, 0.75, 0.8, 0.9), **changes)
-    assert order_of_controls(cells)[["controls", "tau"]].to_numpy().tolist() == [[controls, tau]]
+    [order] = order_of_controls(cells).to_dict("records")
+    assert (order["n"], order["value"]) == (controls, pytest.approx(rho))
 
 
 def test_order_leaves_out_sweeps_and_needs_three_controls():
     sure = ordered_cells(("0.70", "0.75", "0.80", "0.60"), (0.7, 0.8, 0.75, 0.9))
     swept = sure.assign(rho=[math.nan, 0.05, math.nan, 0.25])
-    order = order_of_controls(swept)[["controls", "tau"]].to_numpy().tolist()
-    assert order == [[3, pytest.approx(1 / 3)]]
+    [order] = order_of_controls(swept).to_dict("records")
+    assert (order["n"], order["value"]) == (3, pytest.approx(0.5))
     assert order_of_controls(swept[1:]).empty
 
 
@@ -251,7 +253,7 @@ def test_print_agrees_with_itself_in_every_cell_and_order(all_printed, source):
     expected = np.where(printed["uncertain"], "print uncertain", "agrees")
     assert sorted(cells["verdict"]) == sorted(expected)
     order = order_of_controls(cells)
-    assert order["tau"].to_numpy() == pytest.approx(1)
+    assert order["value"].to_numpy() == pytest.approx(1)
     assert len(order) >= 19
     # Far off, hardly any cell agrees.
     wrong = compare(summary.assign(mean=summary["mean"] * 1.5, sem=0.0), runs, printed)

@@ -360,13 +360,13 @@ def test_agreement_has_a_panel_per_source_and_metric_with_values():
     axes = agreement(cells).axes
     titles = [each.get_title() for each in axes]
     assert len(titles) == 4
-    assert all(title.endswith("τ = 1.00") for title in titles)
+    assert all("\nρ = 1.00 [" in title and title.endswith(", n = 5") for title in titles)
     assert sum(OLD in title for title in titles) == 2
     scales = {title.split("\n")[0]: a.get_xscale() for title, a in zip(titles, axes, strict=True)}
     assert scales == {"Test accuracy": "linear", "SAM-sharpness, published": "log"}
     assert [each.get_yscale() for each in axes] == [each.get_xscale() for each in axes]
     [first, _] = agreement(cells[cells["source"] == NEW]).axes
-    assert first.get_title() == "Test accuracy\nτ = 1.00"
+    assert first.get_title() == "Test accuracy\nρ = 1.00 [0.31, 1.00], n = 5"
 
 
 def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertain_print():
@@ -402,30 +402,35 @@ def test_agreement_of_a_single_seed_and_of_a_single_control():
 MEASURES = ["fisher_rao_norm", "own_measure", "test_accuracy", "test_nll"]
 
 
-def test_orders_of_conditions_are_below_the_diagonal_and_of_models_above():
-    values = np.random.default_rng(0).normal(size=(6, len(MEASURES)))
-    models = pd.DataFrame(values, columns=MEASURES).assign(**RUN)
-    table = rank_agreement(models[:4], models, MEASURES)
-    tau = table.set_index(["first", "second", "over"])["tau"]
+def test_orders_of_conditions_are_below_the_diagonal_and_what_is_sure_above():
+    values = np.random.default_rng(0).normal(size=(8, len(MEASURES)))
+    means = pd.DataFrame(values, columns=MEASURES).assign(**RUN)
+    means["own_measure"] = -means["fisher_rao_norm"] + 0.1 * values[:, 1]
+    table = rank_agreement(means, MEASURES)
+    found = table.set_index(["first", "second"])
     axes = figure_of("rank_agreement", {"rank_agreement": table}).axes[0]
     # Of evaluations those of the main table.
     assert names(axes.get_yticklabels()) == ["Fisher–Rao norm", "own_measure", "Test accuracy"]
     matrix = axes.images[0].get_array().filled(np.nan)
     texts = {text.get_position(): text.get_text() for text in axes.texts}
-    assert len(texts) == 6
     for column in range(3):
         assert np.isnan(matrix[column, column])
         for row in range(column + 1, 3):
-            pair = MEASURES[column], MEASURES[row]
-            assert matrix[row, column] == tau[(*pair, "conditions")]
-            assert matrix[column, row] == tau[(*pair, "models")]
-            assert texts[row, column] == f"{tau[(*pair, 'models')]:.1f}".replace("-", "−")
+            order = found.loc[(MEASURES[column], MEASURES[row])]
+            assert matrix[row, column] == order["value"]
+            assert texts[column, row] == f"{order['value']:.1f}".replace("-", "−")
+    sure = found.loc[("fisher_rao_norm", "own_measure")]
+    assert sure["upper"] < 0
+    assert matrix[0, 1] == sure["upper"]
+    # The intervals of the others hold zero.
+    assert np.isnan(matrix[:2, 2]).all()
+    assert len(texts) == 4
     # Between the measures of sharpness and the evaluation.
     assert axes.lines[0].get_ydata()[0] == 1.5
 
 
-def test_one_condition_and_model_have_no_order():
+def test_one_condition_has_no_order():
     one = pd.DataFrame([{**RUN, "fisher_rao_norm": 1.0, "test_accuracy": 0.5}])
-    table = rank_agreement(one, one, ["fisher_rao_norm", "test_accuracy"])
+    table = rank_agreement(one, ["fisher_rao_norm", "test_accuracy"])
     figure = figure_of("rank_agreement", {"rank_agreement": table})
-    assert "too few conditions and models for an order" in written(figure)
+    assert "too few conditions for an order" in written(figure)

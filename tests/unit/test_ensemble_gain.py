@@ -47,6 +47,7 @@ def frames(
         view="clean",
         sem=0.02,
         n_seeds=3,
+        n_untrained=0,
         unit="1",
         family=lambda rows: rows["measure"].map(PREDICTORS),
         mean=lambda rows: random.uniform(0.1, 1, len(rows)),
@@ -71,24 +72,22 @@ def test_gains_stand_beside_the_predictors_of_their_condition():
 
 def test_correlations_are_scipys_over_conditions_within_networks_and_over_all():
     ensembles, summary = frames()
-    found = gain_correlations(ensembles, summary, resamples=50)
+    found = gain_correlations(ensembles, summary)
     assert list(found.columns) == COLUMNS
-    # of 2 networks and both together, 3 predictors, 3 gains, 3 statistics
-    assert len(found) == 3 * 3 * 3 * 3
+    # of 2 networks and both together, 3 predictors, 3 gains
+    assert len(found) == 3 * 3 * 3
     table = gains_table(ensembles, summary)
     for network in ("resnet18", "vit", "all"):
         rows = table if network == "all" else table[table["network"] == network]
-        for statistic, function in (("spearman", stats.spearmanr), ("kendall", stats.kendalltau)):
-            expected = function(rows["fisher_rao_norm"], rows["gain_test_ece"]).statistic
-            row = found[
-                (found["network"] == network)
-                & (found["predictor"] == "fisher_rao_norm")
-                & (found["gain_of"] == "test_ece")
-                & (found["statistic"] == statistic)
-            ].iloc[0]
-            assert row["value"] == pytest.approx(expected)
-            assert row["n"] == len(rows)
-            assert row["lower"] <= row["value"] <= row["upper"]
+        expected = stats.spearmanr(rows["fisher_rao_norm"], rows["gain_test_ece"]).statistic
+        row = found[
+            (found["network"] == network)
+            & (found["predictor"] == "fisher_rao_norm")
+            & (found["gain_of"] == "test_ece")
+        ].iloc[0]
+        assert row["value"] == pytest.approx(expected)
+        assert row["n"] == len(rows)
+        assert row["lower"] <= row["value"] <= row["upper"]
     kinds = found.drop_duplicates("predictor").set_index("predictor")["kind"].to_dict()
     assert kinds.pop("prediction_disagreement") == "diversity"
     assert set(kinds.values()) == {"sharpness"}
@@ -99,16 +98,30 @@ def test_disagreements_that_are_equal_up_to_rounding_are_ties():
     rows = summary["measure"] == "prediction_disagreement"
     noise = 1e-16 * np.arange(rows.sum())
     summary.loc[rows, "mean"] = 0.1 + noise
-    found = gain_correlations(ensembles, summary, resamples=10)
+    found = gain_correlations(ensembles, summary)
     of_diversity = found[found["predictor"] == "prediction_disagreement"]
     assert of_diversity["value"].isna().all()
-    assert set(of_diversity["note"]) == {"prediction_disagreement is the same for all models"}
+    assert set(of_diversity["note"]) == {"prediction_disagreement is the same for all conditions"}
 
 
 def test_two_conditions_have_no_correlation_and_say_so():
-    found = gain_correlations(*frames(("vit",), conditions=2), resamples=10)
+    found = gain_correlations(*frames(("vit",), conditions=2))
     assert found["value"].isna().all()
-    assert set(found["note"]) == {"fewer than 3 models"}
+    assert set(found["note"]) == {"fewer than 3 conditions"}
+
+
+def test_ensembles_with_a_member_that_did_not_train_are_left_out_and_counted():
+    ensembles, summary = frames()
+    bad = (summary["network"] == "vit") & (summary["condition"] == "condition1")
+    summary.loc[bad, "n_untrained"] = 1
+    found = gain_correlations(ensembles, summary)
+    assert found.groupby("network")["n"].first().to_dict() == {"all": 9, "resnet18": 5, "vit": 4}
+    assert set(found.loc[found["network"] == "vit", "note"].str[:7]) == {"too few"}
+    *_, gains = text(ensembles, summary, found)
+    assert gains.attrs["caption"].endswith(
+        "Left out: ensembles with a member that did not train, 1."
+    )
+    assert "Left out" not in text(*frames(), found)[-1].attrs["caption"]
 
 
 def test_a_table_without_gains_is_refused():
@@ -120,7 +133,7 @@ def test_a_table_without_gains_is_refused():
 def test_tables_to_read_have_a_row_per_condition_and_gains_in_percentage_points():
     ensembles, summary = frames()
     ensembles.loc[0, ["gain", "gain_error"]] = 0.0123, 0.0045
-    found = gain_correlations(ensembles, summary, resamples=10)
+    found = gain_correlations(ensembles, summary)
     *tables, gains = text(ensembles, summary, found)
     assert [len(table) for table in tables] == [5, 5]
     assert tables[0].loc["condition0", "Gain, accuracy (pp)"] == "1.23 ± 0.45"
@@ -139,7 +152,7 @@ def texts(figure) -> str:
 @pytest.mark.parametrize("networks", [("resnet18", "vit"), ("vit",)], ids=["two", "one"])
 def test_the_figure_sets_every_gain_against_disagreement_and_each_sharpness(networks):
     ensembles, summary = frames(networks)
-    found = gain_correlations(ensembles, summary, resamples=50)
+    found = gain_correlations(ensembles, summary)
     figure = plot(ensembles, summary, found, "digits")
     assert len(figure.axes) == 3 * 3
     assert figure.axes[0].get_ylabel() == "Gain, accuracy (pp)"
@@ -148,7 +161,7 @@ def test_the_figure_sets_every_gain_against_disagreement_and_each_sharpness(netw
     own = table[table["network"] == networks[0]]
     assert any(np.allclose(line.get_xdata(), own["prediction_disagreement"]) for line in drawn)
     assert any(np.allclose(line.get_ydata(), 100 * own["gain_test_accuracy"]) for line in drawn)
-    assert texts(figure).count("within") == (9 if len(networks) > 1 else 0)
+    assert texts(figure).count("vit: ρ = ") == (9 if len(networks) > 1 else 0)
     ElementTree.fromstring(save_svg(figure))
 
 
@@ -156,7 +169,7 @@ def test_the_figure_can_be_drawn_where_nothing_can_be_correlated():
     ensembles, summary = frames(("vit",), conditions=1)
     ensembles.loc[:, "gain_error"] = math.nan
     summary.loc[summary["measure"] == "sam_sharpness", "mean"] = -1e-9
-    found = gain_correlations(ensembles, summary, resamples=10)
+    found = gain_correlations(ensembles, summary)
     figure = plot(ensembles, summary, found, "digits")
     assert "ρ = n.a., n = 1" in texts(figure)
     save_svg(figure)

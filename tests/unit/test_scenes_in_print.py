@@ -15,6 +15,7 @@ from minimascope.analysis.scenes_in_print import (
     as_expected,
     compare_with_expected,
     printed_domains,
+    printed_means,
     printed_models,
     printed_pair_values,
     text,
@@ -43,7 +44,7 @@ def models(printed):
 
 @pytest.fixture(scope="module")
 def found(models):
-    return correlations(models, ["asc_sharpness"], accuracies_of(models))
+    return correlations(printed_means(models), ["asc_sharpness"], accuracies_of(models))
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,8 @@ def shares(models):
     return variance_shares(models, ["asc_sharpness"])
 
 
-def test_all_expected_statistics_agree(found, shares, expected):
-    table = compare_with_expected(as_expected(found, shares), expected)
+def test_all_expected_statistics_agree(models, expected):
+    table = compare_with_expected(as_expected(models), expected)
     assert len(table) == 13
     assert table["agrees"].all()
     assert table["p_agrees"].all()
@@ -62,8 +63,8 @@ def test_all_expected_statistics_agree(found, shares, expected):
     assert (table["computed_n"] == table["expected_n"]).all()
 
 
-def test_a_statistic_that_differs_or_is_missing_does_not_agree(found, shares, expected):
-    computed = as_expected(found, shares)
+def test_a_statistic_that_differs_or_is_missing_does_not_agree(models, expected):
+    computed = as_expected(models)
     wrong = computed.assign(value=computed["value"] + 0.0021)
     assert not compare_with_expected(wrong, expected)["agrees"].any()
     close = computed.assign(value=computed["value"] + 0.0019)
@@ -131,7 +132,7 @@ def test_a_column_that_print_lacks_is_named(printed):
 
 
 def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, shares, expected):
-    compared = compare_with_expected(as_expected(found, shares), expected)
+    compared = compare_with_expected(as_expected(models), expected)
     spread = stability(printed_pair_values(models))
     parts = text(compared, found, shares, spread)
     comparison, correlated, variance, sentence = parts
@@ -139,13 +140,15 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
     wrong = text(compared.assign(p_agrees=False), found, shares, spread)[0]
     assert wrong.attrs["caption"].endswith("0 of 13 agree.")
     out_of_domain = correlated.loc["all"].set_index("Evaluation").iloc[2]
-    assert out_of_domain["Spearman's ρ"].startswith("0.59 [0.")
-    assert out_of_domain["Spearman's ρ"].endswith("p = 8.86 × 10⁻⁵")
-    assert out_of_domain["n"] == 38
+    assert out_of_domain["Spearman's ρ"] == "0.64 [0.25, 0.90], p = 0.0035"
+    assert out_of_domain["n"] == 19
     assert "Note" not in correlated
     sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
     assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
     assert sharpness.loc["all together", "Joint"] == "81.8 %"
+    # Two seeds of each condition are no independent draws.
+    assert list(variance) == ["Setting", "One-way", "Joint", "n"]
+    assert "There is no p-value" in variance.attrs["caption"]
     assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")
     for page in (markdown(parts), html(parts)):
         assert comparison.attrs["caption"] in page
@@ -153,21 +156,26 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
         assert "60.5 %" in page
 
 
-def test_tables_to_read_show_notes_and_who_was_left_out(models, shares):
-    short = models.assign(trained=[True] * 2 + [False] * 36)
-    accuracies = accuracies_of(models)
-    few = correlations(short, ["asc_sharpness"], accuracies)
-    shown, _ = relations.text(few, shares)
-    assert set(shown["Pearson's r"]) == {"—"}
-    assert set(shown["Note"]) == {"fewer than 3 models"}
-    assert shown.attrs["caption"].endswith("Left out, since they did not train: 36.")
-    nothing = correlations(models.iloc[:0], ["asc_sharpness"], accuracies)
-    assert relations.text(nothing, shares.iloc[:0]) == []
+def test_tables_to_read_show_notes_p_values_and_who_was_left_out(models):
+    means, accuracies = printed_means(models), accuracies_of(models)
+    untrained = means.assign(n_untrained=[0] * 2 + [2] * 17)
+    untrained.loc[2:, accuracies] = np.nan
+    few = correlations(untrained, ["asc_sharpness"], accuracies)
+    single = models.drop_duplicates(["network", "condition"])
+    shown, variance = relations.text(few, variance_shares(single, ["asc_sharpness"]))
+    assert set(shown["Spearman's ρ"]) == {"—"}
+    assert set(shown["Note"]) == {"fewer than 3 conditions"}
+    assert shown.attrs["caption"].endswith("Left out, since they did not train: 34.")
+    assert variance.loc["ln ASC sharpness", "p, one-way"].iloc[0] != "—"
+    assert "F test" in variance.attrs["caption"]
+    nothing = correlations(means.iloc[:0], ["asc_sharpness"], accuracies)
+    assert relations.text(nothing, variance_shares(models.iloc[:0], ["asc_sharpness"])) == []
 
 
 def test_notes_that_are_read_from_a_file_are_the_same(models, shares):
-    one = models["network"] == models["network"].iloc[0]
-    same = models.assign(asc_sharpness=models["asc_sharpness"].mask(one, 1.0))
+    means = printed_means(models)
+    one = means["network"] == means["network"].iloc[0]
+    same = means.assign(asc_sharpness=means["asc_sharpness"].mask(one, 1.0))
     found = correlations(same, ["asc_sharpness"], accuracies_of(models))
     stored = read_again(found)
     assert stored["note"].isna().any()

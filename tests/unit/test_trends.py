@@ -7,8 +7,10 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from table_frames import measure_rows, pair_rows
 
 from minimascope.analysis.render import html, markdown
+from minimascope.analysis.summary import summary_tables
 from minimascope.analysis.trends import (
     COLUMNS,
     ORDER_COLUMNS,
@@ -59,10 +61,10 @@ def test_a_slope_is_that_of_least_squares_with_its_interval():
 @pytest.mark.parametrize(
     ("x", "y", "note"),
     [
-        ([1.0, 2.0], [1.0, 2.0], "fewer than 3 points"),
-        ([1.0, 2.0, np.nan, 3.0], [1.0, 2.0, 3.0, np.inf], "fewer than 3 points"),
-        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "the same for all points"),
-        ([1.0, 2.0, 3.0], [0.3, 0.1 + 0.2, 0.3], "the same for all points"),
+        ([1.0, 2.0], [1.0, 2.0], "fewer than 3 conditions"),
+        ([1.0, 2.0, np.nan, 3.0], [1.0, 2.0, 3.0, np.inf], "fewer than 3 conditions"),
+        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "sharpness is the same for all conditions"),
+        ([1.0, 2.0, 3.0], [0.3, 0.1 + 0.2, 0.3], "evaluation is the same for all conditions"),
     ],
 )
 def test_what_has_no_slope_has_a_note(x, y, note):
@@ -89,9 +91,9 @@ def test_slopes_are_those_of_polyfit(sharpness, scale, x_of):
 @pytest.mark.parametrize(
     ("offset", "turned", "flips", "certain"),
     [
-        (-3.0, 1, [True, True, True], [True, True, True]),  # Simpson's paradox
-        (3.0, 1, [False, False, False], [False, False, False]),
-        (-3.0, -1, [False, False, True], [False, False, True]),  # one that flips is no reversal
+        (-3.0, 1, [True, True, True], [True, None, None]),  # Simpson's paradox
+        (3.0, 1, [False, False, False], [False, None, None]),
+        (-3.0, -1, [False, False, True], [False, None, None]),  # one that flips is no reversal
     ],
 )
 def test_slopes_of_the_other_sign_are_flagged(offset, turned, flips, certain):
@@ -110,7 +112,22 @@ def test_slopes_of_the_other_sign_are_flagged(offset, turned, flips, certain):
 def test_a_flip_whose_interval_holds_zero_is_not_certain():
     frame = means_frame(-0.3)
     frame["test_accuracy"] += 0.5 * np.tile([1.0, -1.0], 6)
-    assert not by_network(frame)["certain"].any()
+    assert by_network(frame)["certain"].tolist() == [False, None, None]
+
+
+def test_a_reversal_is_certain_by_the_test_of_claim_5_over_all_pairs():
+    frame = means_frame(conditions=5)
+    frame["test_accuracy"] += 0.02 * np.tile([1.0, -1.0, 0.0, 1.0, -1.0], 2)
+    largest = by_network(frame)["p_value"].max()
+    pairs = int(0.025 / largest)
+    assert pairs > 0
+    for number, certain in ((pairs, True), (pairs + 1, False)):
+        names = [f"accuracy{i}" for i in range(number)]
+        wide = frame.assign(**dict.fromkeys(names, frame["test_accuracy"]))
+        found = trends(wide, ["fisher_rao_norm"], names)
+        pooled = found[found["network"] == "all"]
+        assert pooled["flips"].all()
+        assert set(pooled["certain"]) == {certain}
 
 
 @settings(deadline=None, max_examples=30)
@@ -134,57 +151,62 @@ def test_a_missing_column_is_named():
         trends(means_frame(), ["sam_sharpness"], ["test_accuracy"])
 
 
-def test_means_are_those_of_the_summary_at_minima():
-    summary = pd.DataFrame(
-        [
-            ("digits", "vit", "a", "clean", "test_accuracy", 0.9),
-            ("digits", "vit", "a", "augmented", "test_accuracy", 0.8),
-            ("digits", "vit", "initial", "clean", "test_accuracy", 0.1),
-        ],
-        columns=["dataset", "network", "condition", "view", "measure", "mean"],
-    )
-    found = condition_means(summary)
-    assert found.to_dict("records") == [
-        {"dataset": "digits", "network": "vit", "condition": "a", "test_accuracy": 0.9}
-    ]
+def test_means_are_over_the_seeds_that_trained_at_minima():
+    values = {
+        ("a", "test_accuracy"): [0.9, 0.8, 0.4],
+        ("b", "test_accuracy"): [0.1 + 0.2, 0.3, 0.3],
+        ("initial", "test_accuracy"): [0.1, 0.1, 0.1],
+    }
+    measures = measure_rows(values)
+    measures["trained"] = (measures["condition"] != "a") | (measures["seed"] != 2)
+    pairs = {(0, 1): 0.1, (0, 2): 0.4, (1, 2): 0.4}
+    disagreement = pd.concat([pair_rows(pairs, name) for name in ("a", "b")])
+    summary, seeds = summary_tables(measures, disagreement)
+    found = condition_means(summary, seeds).set_index("condition")
+    assert list(found.index) == ["a", "b"]
+    assert found["n_untrained"].tolist() == [1, 0]
+    assert found["test_accuracy"].tolist() == [pytest.approx(0.85), 0.3]
+    # A measure of pairs needs all of them.
+    assert np.isnan(found.loc["a", "prediction_disagreement"])
+    assert found.loc["b", "prediction_disagreement"] == pytest.approx(0.3)
 
 
-def test_the_order_of_measures_is_kendalls_tau():
+def test_the_order_of_measures_is_their_rank_correlation_over_conditions():
     means = means_frame()
-    models = pd.concat([means, means.assign(hessian_trace=-means["hessian_trace"])])
     names = ["fisher_rao_norm", "hessian_trace", "test_accuracy"]
-    table = rank_agreement(means, models.drop(columns="test_accuracy"), names)
+    table = rank_agreement(means, names)
     assert list(table.columns) == ORDER_COLUMNS
-    over = table[(table["over"] == "conditions") & (table["network"] == "vit")]
-    assert over[["first", "second"]].to_numpy().tolist() == [
+    of_vit = table[table["network"] == "vit"]
+    assert of_vit[["first", "second"]].to_numpy().tolist() == [
         ["fisher_rao_norm", "hessian_trace"],
         ["fisher_rao_norm", "test_accuracy"],
         ["hessian_trace", "test_accuracy"],
     ]
     part = means[means["network"] == "vit"]
-    expected = stats.kendalltau(part["fisher_rao_norm"], part["test_accuracy"])
-    assert over[["tau", "p_value"]].iloc[1].tolist() == pytest.approx([*expected])
-    single = table[table["over"] == "models"]
-    assert single["tau"].tolist() == pytest.approx([0, 0], abs=1e-12)
-    assert set(single["n"]) == {12}
+    expected = stats.spearmanr(part["fisher_rao_norm"], part["test_accuracy"]).statistic
+    assert of_vit["value"].iloc[1] == pytest.approx(expected)
+    assert (of_vit["lower"] <= of_vit["value"]).all()
+    assert set(of_vit["n"]) == {6}
 
 
-def test_orders_of_two_conditions_have_a_note():
-    means = means_frame(conditions=2)
-    table = rank_agreement(means, means, ["fisher_rao_norm", "test_accuracy"])
-    assert table["tau"].isna().all()
-    assert set(table["note"]) == {"fewer than 3 points"}
+def test_orders_of_few_conditions_have_a_note():
+    for conditions, note in ((2, "fewer than 3 conditions"), (4, "too few: no order of 4")):
+        table = rank_agreement(
+            means_frame(conditions=conditions), ["fisher_rao_norm", "hessian_trace"]
+        )
+        assert table["p_value"].isna().all()
+        assert all(text.startswith(note) for text in table["note"])
 
 
 def test_tables_to_read_name_the_networks_that_flip():
     means = means_frame()
     found = trends(means, ["fisher_rao_norm", "hessian_trace"], ["test_accuracy"])
-    order = rank_agreement(means, means, ["fisher_rao_norm", "hessian_trace"])
+    order = rank_agreement(means, ["fisher_rao_norm", "hessian_trace"])
     shown, page = (render(text(found, order)) for render in (markdown, html))
-    assert "every one: **vit**, **resnet18**" in shown
-    assert "every one: <b>vit</b>, <b>resnet18</b>" in page
+    assert "**every one: vit, resnet18**" in shown
+    assert "<b>every one: vit, resnet18</b>" in page
     assert "Hessian trace (not its logarithm)" in shown
-    assert "1 (6)" in shown
+    assert "1.00 [0.67, 1.00], p = 0.0028" in shown
 
 
 # The figure
@@ -200,7 +222,7 @@ def test_the_figure_says_where_pooling_reverses_or_flips():
     assert titles(means_frame(3.0)) == [""]
     frame = means_frame(-3.0)
     frame.loc[frame["network"] == "vit", "test_accuracy"] *= -1
-    assert titles(frame) == ["flips!"]
+    assert titles(frame) == ["flips"]
 
 
 def test_the_figure_draws_the_lines_of_least_squares():

@@ -11,7 +11,10 @@ from minimascope.analysis.variance import COLUMNS, variance_shares
 
 
 def design(*drop, seeds=2):
-    """All combinations of two optimisers, three rates and two networks, less some rows."""
+    """All combinations of two optimisers, three rates and two networks, less some rows.
+
+    Each model counts as a condition of its own.
+    """
     levels = product(("sgd", "adam"), (1e-3, 1e-4, 1e-5), ("cnn10", "cnn14"), range(seeds))
     models = pd.DataFrame(levels, columns=["optimizer", "learning_rate", "network", "seed"])
     random = np.random.default_rng(0)
@@ -20,11 +23,12 @@ def design(*drop, seeds=2):
     noise = random.normal(scale=0.3, size=len(models))
     models = models.assign(
         dataset="scenes",
+        condition=[f"condition{i}" for i in range(len(models))],
         control="baseline",
+        trained=True,
         batch_size=16,
         asc_sharpness=np.exp(effect + noise),
         test_accuracy=0.5 + 0.05 * effect + 0.02 * random.normal(size=len(models)),
-        trained=True,
     )
     return models.drop(index=list(drop))
 
@@ -174,6 +178,19 @@ def test_values_without_a_logarithm_are_left_out():
     found = shares(models)
     assert set(found["n"]) == {22}
     pd.testing.assert_frame_equal(found, shares(models.drop(index=[0, 1])))
+
+
+def test_several_seeds_of_a_condition_have_shares_and_no_test():
+    single = design()
+    several = single.assign(condition=np.repeat([f"c{i}" for i in range(12)], 2))
+    tested, found = shares(single), shares(several)
+    pd.testing.assert_frame_equal(
+        found.drop(columns=["f_value", "p_value"]), tested.drop(columns=["f_value", "p_value"])
+    )
+    assert found[["f_value", "p_value"]].isna().all(axis=None)
+    # One of them trained: no condition has several any more.
+    alone = shares(several.assign(trained=several["seed"] == 0))
+    assert alone.loc[("joint", "optimizer"), "p_value"] < 0.05
 
 
 def test_models_that_did_not_train_are_left_out_and_counted():

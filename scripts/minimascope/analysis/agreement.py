@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
 from ..errors import InputError, nearest
+from .correlations import cells as correlation_cells
 from .measure_names import MEASURES
 from .model_table import require
 from .numbers import format_estimate, format_number
 from .printed import PRINTED_COLUMNS, printed_errors, printed_values
+from .rank_correlation import POINTS, rank_correlation
 from .render import Text, captioned
 
 OLDER_SOURCE = "geometric_reappraisal_2025"
@@ -24,8 +25,6 @@ USUAL_RHO = 0.05
 # A difference of this many standard errors or less is agreement.
 SIGMAS = 2
 VERDICTS = AGREES, DIFFERS, UNCERTAIN, NOT_RUN = ("agrees", "differs", "print uncertain", "not run")
-# Fewer controls have no order to speak of.
-CONTROLS = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ OF_PRINT = ["source", "table", "dataset", "network", "printed_dataset", "archite
 ESTIMATES = ["printed", "printed_sem", "ours", "ours_sem", "n_seeds_printed", "n_seeds"]
 COLUMNS = [*OF_PRINT, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
 COLUMNS += ["error_from", "difference", "z", "verdict", "note"]
+ORDER_COLUMNS = ["value", "lower", "upper", "p_value", "n", "note"]
+MEANS = "the published mean", "our mean"
 COUNTS_CAPTION = (
     "Printed values of the networks of this study, and how many of ours agree. z is our mean minus"
     " the printed one over the standard error of that difference. Agrees: at most 2 standard errors"
@@ -73,10 +74,10 @@ COUNTS_CAPTION = (
     " the same measurements, which are not evidence twice."
 )
 ORDER_CAPTION = (
-    "Whether the controls come in the printed order: Kendall's τ-b between printed means and ours"
-    " (1: the same order, −1: the reverse) over the controls that have both, without uncertain"
-    " print and sweeps of ρ, and its two-sided p-value, which is at least 1/3 for three controls"
-    " and 1/12 for four."
+    "Whether the conditions come in the published order: Spearman's ρ between published means and"
+    " ours (1: the same order, −1: the reverse) with its 95 % interval and two-sided p-value, over"
+    " the n conditions that have both means, without values in doubt and sweeps of SAM's radius."
+    " Interval and p-value take conditions as independent draws."
 )
 CELLS_CAPTION = (
     "Mean ± standard error; z as above. Printed errors are brought from the deviation with n to"
@@ -153,20 +154,19 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) ->
 def order_of_controls(cells: pd.DataFrame) -> pd.DataFrame:
     """Return how far our means order the controls as the printed ones do.
 
-    Uncertain print and sweeps of ρ in the ``cells`` of `compare` are left out. Columns are
-    ``source``, ``dataset``, ``network``, ``metric``, ``controls`` (how many have both means),
-    ``tau`` (Kendall's τ-b, NaN where all means are equal) and ``p``; fewer than three controls
-    have no row.
+    Uncertain print and sweeps of SAM's radius in the ``cells`` of `compare` are left out. Columns
+    are ``source``, ``dataset``, ``network``, ``metric`` and those of
+    `rank_correlation.rank_correlation`; fewer than three controls have no row.
     """
     usual = cells["rho"].isna() | (cells["rho"] == USUAL_RHO)
     used = cells[usual & cells["verdict"].isin([AGREES, DIFFERS])]
     keys = [*NETWORK, "metric"]
     rows = [
-        (*key, len(group), *kendalltau(group["printed"], group["ours"]))
+        dict(zip(keys, key, strict=True)) | rank_correlation(group["printed"], group["ours"], MEANS)
         for key, group in used.groupby(keys, sort=False)
-        if len(group) >= CONTROLS
+        if len(group) >= POINTS
     ]
-    return pd.DataFrame(rows, columns=[*keys, "controls", "tau", "p"])
+    return pd.DataFrame(rows, columns=[*keys, *ORDER_COLUMNS])
 
 
 def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
@@ -278,15 +278,16 @@ def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
 
 def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the tables as text, those without rows left out."""
-    ranks = order.assign(
-        metric=[MEASURES[metric].label for metric in order["metric"]],
-        tau=[format_number(tau, ".2f") for tau in order["tau"]],
-        p=[format_number(p, ".3f") for p in order["p"]],
-    ).rename(columns={"metric": "Metric", "controls": "Controls", "tau": "τ"})
+    ranks = [
+        {name: getattr(row, name) for name in NETWORK}
+        | {"Metric": MEASURES[row.metric].label}
+        | correlation_cells(row)
+        for row in order.itertuples()
+    ]
     names = {"source": "Source", "dataset": "Data set", "network": "Network"}
     tables = [
         captioned(verdict_counts(cells).rename(columns=names), COUNTS_CAPTION),
-        captioned(ranks.rename(columns=names), ORDER_CAPTION),
+        *([captioned(pd.DataFrame(ranks).rename(columns=names), ORDER_CAPTION)] if ranks else []),
         captioned(_cells_text(_run(cells)), CELLS_CAPTION),
     ]
     return [table for table in tables if len(table)]

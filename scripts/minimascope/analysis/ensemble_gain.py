@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from .correlations import DECIMALS, LABELS, LEVEL, RESAMPLES, correlate, groups, with_p_value
+from .correlations import DECIMALS, cells, correlate, groups, to_read
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
 from .numbers import MISSING, format_estimate
-from .render import Text, captioned, joined
+from .rank_correlation import LEVEL
+from .render import Text, captioned
 from .summary import PAIR_MEASURES
 from .tables import at_minima
 
@@ -24,12 +25,15 @@ GAIN_CAPTION = (
     " cannot be negative, nor can that of the NLL."
 )
 CORRELATION_CAPTION = (
-    "Does diversity or flatness of the members go with the gain of their ensemble? Correlation over"
-    f" conditions: value, {100 * LEVEL:.0f} % bootstrap interval (percentile, {RESAMPLES:,}"
-    " resamples of conditions) and two-sided p-value, not adjusted for the number of correlations;"
-    " n: ensembles. Over all networks, a difference between networks looks like a correlation."
-    " Diversity and gain are measured on the same test samples, and so share some of their noise."
+    "Does diversity or flatness of the members go with the gain of their ensemble? Spearman's rank"
+    f" correlation over conditions: value, {100 * LEVEL:.0f} % interval and two-sided p-value, not"
+    " adjusted for the number of correlations; n: ensembles, one of each condition. Both take"
+    " conditions as independent, which those with the same seeds are not quite. Over all networks,"
+    " a difference between networks looks like a correlation, and interval and p-value say nothing"
+    " about other networks. Diversity and gain are measured on the same test samples, and so share"
+    " some of their noise."
 )
+LEFT_OUT = " Left out: ensembles with a member that did not train, {}."
 
 
 def predictors_of(summary: pd.DataFrame) -> dict[str, str]:
@@ -46,31 +50,34 @@ def gains_table(ensembles: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     Measures of pairs are means over pairs of members, those of sharpness over members.
 
     Returns:
-        Columns ``dataset``, ``network`` and ``condition``; for each measure that an ensemble has
-        ``gain_<measure>``, and for each predictor one of its name; both with ``…_error``, NaN
-        where there is none.
+        Columns ``dataset``, ``network``, ``condition`` and ``n_untrained`` (members that did not
+        train); for each measure that an ensemble has ``gain_<measure>``, and for each predictor one
+        of its name; both with ``…_error``, NaN where there is none.
 
     Raises:
         InputError: a column is missing.
     """
     require(ensembles, [*CONDITION, "measure", "gain", "gain_error"], "ensembles")
-    require(summary, [*CONDITION, "view", "family", "measure", "mean", "sem"], "summary")
+    columns = [*CONDITION, "view", "family", "measure", "mean", "sem", "n_untrained"]
+    require(summary, columns, "summary")
     rows = at_minima(summary)
+    untrained = rows.groupby(CONDITION)["n_untrained"].max()
     rows = rows[rows["measure"].isin(predictors_of(summary))]
     gains = ensembles.assign(measure="gain_" + ensembles["measure"])
     wide = _wide(gains, "gain", "gain_error").join(_wide(rows, "mean", "sem"))
+    wide.insert(0, "n_untrained", untrained)
     return wide.reset_index()
 
 
-def gain_correlations(
-    ensembles: pd.DataFrame, summary: pd.DataFrame, resamples: int = RESAMPLES
-) -> pd.DataFrame:
+def gain_correlations(ensembles: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Return correlations of predictors with gains over the conditions of each network, and all.
 
     See `correlations.correlate`. Of a condition there is one ensemble, so that n is the number of
-    conditions, times networks where these are taken together.
+    conditions, times networks where these are taken together. Ensembles with a member that did not
+    train are left out.
     """
     table = gains_table(ensembles, summary)
+    table = table[table["n_untrained"] == 0]
     kinds = predictors_of(summary)
     rows = []
     for (dataset, network), group in groups(table):
@@ -80,10 +87,9 @@ def gain_correlations(
                 # Means of the same shares in another order differ by less, which breaks ties.
                 values = values.round(DECIMALS) if kind == DIVERSITY else values
                 names = (predictor, "gain")
-                found = correlate(values, group[f"gain_{gain_of}"], resamples, names)
+                found = correlate(values, group[f"gain_{gain_of}"], names)
                 origin = {"dataset": dataset, "network": network, "kind": kind}
-                origin |= {"predictor": predictor, "gain_of": gain_of}
-                rows += [origin | row for row in found]
+                rows.append(origin | {"predictor": predictor, "gain_of": gain_of} | found)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -103,10 +109,9 @@ def text(ensembles: pd.DataFrame, summary: pd.DataFrame, found: pd.DataFrame) ->
         _ensemble_table(rows, *names, disagreement)
         for names, rows in ensembles.groupby(["dataset", "network"], sort=False)
     ]
-    return [
-        *tables,
-        *(_gain_table(rows, name) for name, rows in found.groupby("dataset", sort=False)),
-    ]
+    lost = (gains["n_untrained"] > 0).groupby(level="dataset").sum()
+    by_dataset = found.groupby("dataset", sort=False)
+    return [*tables, *(_gain_table(rows, name, lost[name]) for name, rows in by_dataset)]
 
 
 def _ensemble_table(
@@ -144,17 +149,20 @@ def _scale(row: tuple) -> int:
     return 100 if row.unit == "fraction" else 1
 
 
-def _gain_table(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    rows = []
-    keys = ["network", "kind", "predictor", "gain_of"]
-    for (network, kind, predictor, gain_of), group in found.groupby(keys, sort=False):
-        cells = {row.statistic: with_p_value(row) for row in group.itertuples()}
-        names = {
-            "Network": network,
-            "Gain of": describe(gain_of).label,
-            "Predictor": describe(predictor, kind if kind == SHARPNESS else "evaluation").label,
-            "Kind": kind,
+def _gain_table(found: pd.DataFrame, dataset: str, lost: int) -> pd.DataFrame:
+    rows = [
+        {
+            "Network": row.network,
+            "Gain of": describe(row.gain_of).label,
+            "Predictor": describe(row.predictor, _family(row.kind)).label,
+            "Kind": row.kind,
+            **cells(row),
         }
-        values = {LABELS[name]: cells[name] for name in ("spearman", "kendall")}
-        rows.append(names | values | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
-    return captioned(rows, f"{dataset}: {CORRELATION_CAPTION}")
+        for row in to_read(found).itertuples()
+    ]
+    left_out = LEFT_OUT.format(lost) if lost else ""
+    return captioned(rows, f"{dataset}: {CORRELATION_CAPTION}{left_out}")
+
+
+def _family(kind: str) -> str:
+    return kind if kind == SHARPNESS else "evaluation"

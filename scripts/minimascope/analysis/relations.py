@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from .correlations import LABELS, LEVEL, RESAMPLES, correlations, with_p_value
+from .correlations import cells, correlations, to_read
 from .measure_names import describe, measures_of
 from .numbers import format_estimate, format_percent
+from .rank_correlation import LEVEL
 from .render import Text, captioned, joined
 from .tables import at_minima
 from .variance import JOINT, ONE_WAY, variance_shares
@@ -16,29 +17,39 @@ FACTORS = {
     "model": "all together",
 }
 CORRELATIONS_CAPTION = (
-    f"Correlation of sharpness with evaluations over trained models: value, {100 * LEVEL:.0f} %"
-    f" bootstrap interval (percentile, {RESAMPLES:,} resamples of models) and two-sided p-value,"
-    " which is not adjusted for the number of correlations; n: models. Both take models as"
-    " independent draws, which those of one condition are not. Over all networks, a difference"
-    " between networks looks like a correlation; the rows of single networks are free of it."
+    "Spearman's rank correlation of sharpness with evaluations: value,"
+    f" {100 * LEVEL:.0f} % interval and two-sided p-value, not adjusted for the number of"
+    " correlations. A point is the mean of a condition over its seeds, and n counts the conditions."
+    " Interval and p-value take conditions as independent draws. Over all networks, points are"
+    " clustered by network, and a difference between networks looks like a correlation: there,"
+    " interval and p-value say nothing about other networks. Rows of single networks are free of"
+    " that."
 )
 SHARES_CAPTION = (
-    "Share of variance over trained models that goes with each setting, as categories, and the"
-    " p-value of its F test. One-way: between groups, over the total (η²); in a design that is not"
-    " balanced these shares overlap. Joint: what a linear model of all of them loses without this"
-    " one (type II), over the total; what settings explain together counts for none of them."
-    " ln: of the natural logarithm."
+    "Share of variance over trained models that goes with each setting, as categories. One-way:"
+    " between groups, over the total (η²); in a design that is not balanced these shares overlap."
+    " Joint: what a linear model of all of them loses without this one (type II), over the total;"
+    " what settings explain together counts for none of them. ln: of the natural logarithm."
 )
+TESTED = " p: of the F test, two-sided, which takes models as independent draws."
+NOT_TESTED = " There is no p-value: a condition has several seeds, which are no independent draws."
 
 
-def relations(measures: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the `correlations` and the `variance_shares` of the measures of a study."""
-    minima = at_minima(measures)
+def relations(
+    summary: pd.DataFrame, means: pd.DataFrame, models: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the `correlations` and the `variance_shares` of the measures of a study.
+
+    Args:
+        summary: of `summary.summarise`, for the names of measures.
+        means: of conditions, see `trends.condition_means`.
+        models: single ones, see `model_table.model_table`.
+    """
+    minima = at_minima(summary)
     sharpness, evaluations = (
         list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
     )
-    found = correlations(models, sharpness, evaluations)
-    return found, variance_shares(models, sharpness)
+    return correlations(means, sharpness, evaluations), variance_shares(models, sharpness)
 
 
 def text(found: pd.DataFrame, shares: pd.DataFrame) -> Text:
@@ -49,21 +60,20 @@ def text(found: pd.DataFrame, shares: pd.DataFrame) -> Text:
 
 
 def _correlations(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    keys = ["network", "sharpness", "evaluation"]
-    rows = []
-    for (network, sharpness, evaluation), group in found.groupby(keys, sort=False):
-        names = {
-            "Network": network,
-            "Sharpness": describe(sharpness, "sharpness").label,
-            "Evaluation": describe(evaluation).label,
+    rows = [
+        {
+            "Network": row.network,
+            "Sharpness": describe(row.sharpness, "sharpness").label,
+            "Evaluation": describe(row.evaluation).label,
+            **cells(row),
         }
-        values = {LABELS[row.statistic]: with_p_value(row) for row in group.itertuples()}
-        rows.append(names | values | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
+        for row in to_read(found).itertuples()
+    ]
     return captioned(rows, f"{dataset}: {CORRELATIONS_CAPTION}{_left_out(found)}")
 
 
 def _shares(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    rows = []
+    rows, tested = [], shares["p_value"].notna().any()
     for (response, factor), group in shares.groupby(["response", "factor"], sort=False):
         by_kind = {row.kind: row for row in group.itertuples()}
         logarithm = group["scale"].iloc[0] == "ln"
@@ -75,9 +85,11 @@ def _shares(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
         for kind, name in ((ONE_WAY, "One-way"), (JOINT, "Joint")):
             found = by_kind.get(kind)
             row[name] = format_percent(found.value, ".1f") if found else ""
-            row[f"p, {name.lower()}"] = format_estimate(found.p_value) if found else ""
+            if tested:
+                row[f"p, {name.lower()}"] = format_estimate(found.p_value) if found else ""
         rows.append(row | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
-    return captioned(rows, f"{dataset}: {SHARES_CAPTION}{_left_out(shares)}")
+    caption = f"{SHARES_CAPTION}{TESTED if tested else NOT_TESTED}{_left_out(shares)}"
+    return captioned(rows, f"{dataset}: {caption}")
 
 
 def _left_out(rows: pd.DataFrame) -> str:

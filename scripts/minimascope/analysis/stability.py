@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from .collect import RUN, Documents, rows_of
-from .correlations import MODELS
+from .rank_correlation import POINTS
 from .tables import at_minima
 
 MEASURE = "asc_sharpness"
@@ -143,7 +143,7 @@ def _random_halves(matrix: np.ndarray, splits: int) -> Iterator[dict[str, Any]]:
 
 
 def _tau(first: np.ndarray, second: np.ndarray) -> float:
-    if len(first) < MODELS:
+    if len(first) < POINTS:
         return np.nan
     return kendalltau(first.mean(axis=1), second.mean(axis=1)).statistic
 
@@ -151,8 +151,8 @@ def _tau(first: np.ndarray, second: np.ndarray) -> float:
 def _note(shared: np.ndarray, pairs: int) -> str:
     """Return what is wrong with values models × shared pairs, of so many pairs in all."""
     models, kept = shared.shape
-    if models < MODELS:
-        return f"fewer than {MODELS} models"
+    if models < POINTS:
+        return f"fewer than {POINTS} models"
     if kept < pairs:
         return f"{kept} of {pairs} pairs of directions are there for all models"
     constant = (np.ptp(shared, axis=0) == 0).any()

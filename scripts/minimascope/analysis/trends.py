@@ -11,55 +11,85 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .correlations import ALL_NETWORKS, DECIMALS, finite_pairs
+from .correlations import ALL_NETWORKS, DECIMALS, with_p_value
+from .evidence import SIGNIFICANT
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
-from .numbers import MISSING, format_interval, format_number
+from .numbers import format_interval, span
+from .rank_correlation import finite_pairs, rank_correlation, why_missing
 from .render import Text, captioned
+from .summary import PAIR_MEASURES
 from .tables import at_minima
 
 LEVEL = 0.95
-# Fewer points have a line, or an order, that says nothing.
-POINTS = 3
 LOG, LINEAR = "log10", "1"
 COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "scale", "slope", "lower", "upper"),
     *("level", "p_value", "n", "flips", "certain", "note"),
 ]
-ORDER_COLUMNS = ["dataset", "network", "first", "second", "over", "tau", "p_value", "n", "note"]
+ORDER_COLUMNS = [
+    *("dataset", "network", "first", "second", "value", "lower", "upper", "p_value", "n", "note"),
+]
 TRENDS_CAPTION = (
     "slope of each evaluation along each measure of sharpness over the conditions' means, with its"
     f" {100 * LEVEL:.0f} % interval (Student's t), in the evaluation's unit per tenfold sharpness,"
-    " or per unit of sharpness where that is not positive throughout. All: over the conditions of"
-    " all networks together, where differences between networks make a slope, too. Flips: networks"
-    " whose slope has the other sign than that (Simpson's paradox, where it is every one); bold:"
-    " neither interval holds zero."
+    " or per unit of sharpness where that is not positive throughout. The interval takes conditions"
+    " as independent draws. All: over the conditions of all networks together, where differences"
+    " between networks make a slope, too. Flips: networks whose slope has the other sign than that,"
+    " which can be chance (Simpson's paradox, where it is every one). Bold: these are surely of"
+    " opposite signs, at 95 % for all rows together."
 )
 ORDER_CAPTION = (
-    "how far two measures of sharpness put the conditions' means, and the single models, in the"
-    " same order: Kendall's τ-b, 1 for the same order and −1 for the reverse, and how many they"
-    " are. tables/rank_agreement.csv has the evaluations, too, and p-values."
+    "whether two measures of sharpness put the conditions' means in the same order: Spearman's ρ"
+    f" with its {100 * LEVEL:.0f} % interval and p-value, 1 for the same order and −1 for the"
+    " reverse. tables/rank_agreement.csv has the evaluations, too."
 )
 
 
 def trend_tables(
-    summary: pd.DataFrame, models: pd.DataFrame
+    summary: pd.DataFrame, values: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`."""
-    means, minima = condition_means(summary), at_minima(summary)
+    """Return the `trends` of a study, their points (`condition_means`) and its `rank_agreement`.
+
+    Args:
+        summary: of `summary.summarise`.
+        values: of `summary.seed_values`.
+    """
+    means, minima = condition_means(summary, values), at_minima(summary)
     sharpness, evaluations = (
         list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
     )
-    order = rank_agreement(means, models, [*sharpness, *evaluations])
+    order = rank_agreement(means, [*sharpness, *evaluations])
     return trends(means, sharpness, evaluations), means, order
 
 
-def condition_means(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each condition of a network, with the mean of every measure at minima."""
-    require(summary, [*CONDITION, "view", "measure", "mean"], "summary")
+def condition_means(summary: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each condition of a network, with the mean of every measure at minima.
+
+    Means are over the seeds that trained. A measure of pairs of models has none where a seed did
+    not train, since its pairs hold that model. Evaluations are rounded to 12 decimals: means of
+    the same numbers in another order differ by less, which would break ties.
+
+    Args:
+        summary: of `summary.summarise`, for the measures of pairs.
+        values: of `summary.seed_values`, for all others.
+
+    Returns:
+        Columns ``dataset``, ``network``, ``condition``, ``n_untrained`` (seeds that did not train)
+        and one for each measure.
+    """
+    require(summary, [*CONDITION, "view", "measure", "mean", "n_untrained"], "summary")
+    require(values, [*CONDITION, "measure", "value", "trained"], "seed_values")
     rows = at_minima(summary)
-    table = rows.pivot(index=CONDITION, columns="measure", values="mean")
-    return table[rows["measure"].unique()].rename_axis(columns=None).reset_index()
+    pairs = rows[rows["measure"].isin(PAIR_MEASURES) & (rows["n_untrained"] == 0)]
+    single = values[values["trained"] & ~values["measure"].isin(PAIR_MEASURES)]
+    keys = [*CONDITION, "measure"]
+    means = [single.groupby(keys)["value"].mean(), pairs.set_index(keys)["mean"]]
+    table = pd.concat([part for part in means if len(part)]).unstack()
+    table = table.reindex(columns=rows["measure"].unique())
+    table = table.round(dict.fromkeys(measures_of(rows, "evaluation"), DECIMALS))
+    untrained = rows.groupby(CONDITION, sort=False)["n_untrained"].max()
+    return untrained.to_frame().join(table).reset_index()
 
 
 def trends(
@@ -67,15 +97,17 @@ def trends(
 ) -> pd.DataFrame:
     """Return the slope of each evaluation along each measure of sharpness, over conditions.
 
-    A point is the mean of a condition over its seeds, since seeds of one condition are no
-    independent draws of a trend. Slopes are of least squares, with the 95 % interval and two-sided
-    p-value of Student's t. Sharpness counts by its decimal logarithm (``scale`` "log10"), unless a
-    value of the data set is not positive ("1").
+    A point is the mean of a condition over the seeds that trained, since seeds of one condition
+    are no independent draws of a trend. Slopes are of least squares, with the 95 % interval and
+    two-sided p-value of Student's t. Sharpness counts by its decimal logarithm (``scale`` "log10"),
+    unless a value of the data set is not positive ("1").
 
     Over all networks of a data set (``network`` "all") differences between networks make a slope,
     too, which can be the reverse of every network's own (Simpson's paradox). Where there are
     several, ``flips`` says of a network that its slope has the other sign than that over all, and
-    of all that every network's has; ``certain`` that all these slopes have intervals without zero.
+    of all that every network's has, which can be chance. ``certain`` says of the latter that it is
+    none, by the test of claim 5 with no smallest slope that matters: the largest p-value of these
+    slopes, times the number of pairs of a measure and an evaluation, is at most 0.025.
 
     Args:
         means: rows of `condition_means`.
@@ -86,13 +118,13 @@ def trends(
         InputError: a column is missing.
     """
     require(means, ["dataset", "network", *sharpness, *evaluations], "means")
-    rows = []
+    rows, pairs = [], len(sharpness) * len(evaluations)
     for dataset, group in means.reset_index(drop=True).groupby("dataset", sort=False):
         for measure in sharpness:
             scale = LOG if (group[measure].dropna() > 0).all() else LINEAR
             x = np.log10(group[measure]) if scale == LOG else group[measure]
             for evaluation in evaluations:
-                found = _by_network(x, group[evaluation], group["network"])
+                found = _by_network(x, group[evaluation], group["network"], pairs)
                 origin = {"dataset": dataset, "sharpness": measure, "evaluation": evaluation}
                 rows += [origin | {"scale": scale, "level": LEVEL} | row for row in found]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"flips": object, "certain": object})
@@ -105,7 +137,7 @@ def slope(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
     equal only up to rounding. Fewer than three points, or equal ones, have no slope (NaN).
     """
     x, y = finite_pairs(x, np.asarray(y, dtype=float).round(DECIMALS))
-    if note := _why_missing(x, y):
+    if note := why_missing(x, y, ("sharpness", "evaluation")):
         nothing = dict.fromkeys(("slope", "lower", "upper", "p_value"), np.nan)
         return nothing | {"n": len(x), "note": note}
     found = stats.linregress(x, y)
@@ -114,34 +146,40 @@ def slope(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
     return {"slope": found.slope, **ends, "p_value": found.pvalue, "n": len(x), "note": ""}
 
 
-def rank_agreement(
-    means: pd.DataFrame, models: pd.DataFrame, measures: Sequence[str]
-) -> pd.DataFrame:
-    """Return how far two measures put conditions, and models, of a network in the same order.
+def rank_agreement(means: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """Return how far two measures put the conditions of a network in the same order.
 
-    Kendall's τ-b with SciPy's two-sided p-value, of each two measures: 1 for the same order, -1
-    for the reverse. ``over`` says of what: the means of "conditions", or single "models", whose
-    p-value takes them as independent, which those of one condition are not.
+    That is the `rank_correlation.rank_correlation` of each two measures, with its interval and
+    p-value.
 
     Args:
         means: rows of `condition_means`.
-        models: single ones.
-        measures: those compared; a table that lacks one leaves it out.
+        measures: those compared.
+
+    Raises:
+        InputError: a column is missing.
     """
+    require(means, ["dataset", "network", *measures], "means")
     rows = []
-    for over, table in (("conditions", means), ("models", models)):
-        require(table, ["dataset", "network"], over)
-        present = [measure for measure in measures if measure in table]
-        for (dataset, network), group in table.groupby(["dataset", "network"], sort=False):
-            for first, second in combinations(present, 2):
-                origin = {"dataset": dataset, "network": network, "first": first}
-                found = _order(group[first], group[second])
-                rows.append(origin | {"second": second, "over": over} | found)
+    for (dataset, network), group in means.groupby(["dataset", "network"], sort=False):
+        for pair in combinations(measures, 2):
+            origin = {"dataset": dataset, "network": network}
+            origin |= dict(zip(("first", "second"), pair, strict=True))
+            rows.append(origin | rank_correlation(*(group[name] for name in pair), pair))
     return pd.DataFrame(rows, columns=ORDER_COLUMNS)
 
 
-def _by_network(x: pd.Series, y: pd.Series, networks: pd.Series) -> Iterator[dict[str, Any]]:
-    """Yield the slope over all networks, and of each if there are several, with their flags."""
+def _by_network(
+    x: pd.Series, y: pd.Series, networks: pd.Series, pairs: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the slope over all networks, and of each if there are several, with their flags.
+
+    Args:
+        x: sharpness.
+        y: evaluation.
+        networks: of which network each point is.
+        pairs: how many pairs of a measure and an evaluation are looked at.
+    """
     pooled = slope(x, y)
     if networks.nunique() == 1:
         yield pooled | {"network": networks.iloc[0], "flips": None, "certain": None}
@@ -151,35 +189,17 @@ def _by_network(x: pd.Series, y: pd.Series, networks: pd.Series) -> Iterator[dic
         for network, rows in networks.groupby(networks, sort=False)
     }
     flips = {network: _opposite(pooled, found) for network, found in own.items()}
-    every = list(own.values())
     reversal = all(flips.values())
-    certain = reversal and all(map(_without_zero, [pooled, *every]))
+    # Of two sides, since the claim is of a reversal in either direction.
+    least_sure = max(found["p_value"] for found in (pooled, *own.values()))
+    certain = reversal and bool(pairs * least_sure <= SIGNIFICANT)
     yield pooled | {"network": ALL_NETWORKS, "flips": reversal, "certain": certain}
     for network, found in own.items():
-        certain = flips[network] and _without_zero(found) and _without_zero(pooled)
-        yield found | {"network": network, "flips": flips[network], "certain": certain}
+        yield found | {"network": network, "flips": flips[network], "certain": None}
 
 
 def _opposite(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return bool(first["slope"] * second["slope"] < 0)
-
-
-def _without_zero(found: dict[str, Any]) -> bool:
-    return bool(found["lower"] * found["upper"] > 0)
-
-
-def _order(first: pd.Series, second: pd.Series) -> dict[str, Any]:
-    x, y = finite_pairs(first, second)
-    note = _why_missing(x, y)
-    tau, p_value = (np.nan, np.nan) if note else stats.kendalltau(x, y)
-    return {"tau": tau, "p_value": p_value, "n": len(x), "note": note}
-
-
-def _why_missing(x: np.ndarray, y: np.ndarray) -> str:
-    if len(x) < POINTS:
-        return f"fewer than {POINTS} points"
-    constant = np.ptp(x) == 0 or np.ptp(y) == 0
-    return "the same for all points" if constant else ""
 
 
 def text(found: pd.DataFrame, order: pd.DataFrame) -> Text:
@@ -212,18 +232,16 @@ def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame:
     for (first, second), group in order.groupby(["first", "second"], sort=False):
         names = (describe(name, "sharpness").column_label for name in (first, second))
         row = dict(zip(("Measure", "And"), names, strict=True))
-        for found in group.itertuples():
-            tau = (
-                MISSING if pd.isna(found.tau) else f"{format_number(found.tau, '.3g')} ({found.n})"
-            )
-            row[f"{found.network}, {found.over}"] = tau
-        rows.append(row)
+        row |= {found.network: with_p_value(found) for found in group.itertuples()}
+        rows.append(row | {"Conditions": span(group["n"])})
     return captioned(rows, f"{dataset}: {ORDER_CAPTION}")
 
 
 def _flips(group: pd.DataFrame) -> str:
     """Return which networks' slopes have the other sign than that over all."""
-    own = group[group["network"] != ALL_NETWORKS]
-    flipped = own[own["flips"].eq(True)]
-    names = [f"**{row.network}**" if row.certain else row.network for row in flipped.itertuples()]
-    return "every one: " + ", ".join(names) if len(names) == len(own) else ", ".join(names)
+    pooled = group["network"] == ALL_NETWORKS
+    names = ", ".join(group.loc[~pooled & group["flips"].eq(True), "network"])
+    if not group.loc[pooled, "flips"].eq(True).any():
+        return names
+    text = f"every one: {names}"
+    return f"**{text}**" if group.loc[pooled, "certain"].eq(True).any() else text

@@ -9,8 +9,8 @@ import pandas as pd
 from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
-from .correlations import MODELS
-from .model_table import accuracies_of, factors, require
+from .model_table import CONDITION, accuracies_of, factors, require
+from .rank_correlation import POINTS
 
 COLUMNS = [
     *("dataset", "response", "scale", "factor", "kind", "value", "f_value", "p_value"),
@@ -35,7 +35,8 @@ def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFr
       1 - R² ("residual"). What factors explain together counts for none of them, so that shares
       need not add up to R².
 
-    A share that the design cannot tell is NaN, and ``note`` says why.
+    A share that the design cannot tell is NaN, and ``note`` says why. F tests take models as
+    independent draws, so that a data set with several seeds of a condition has none (NaN).
 
     Args:
         models: one row each; ``left_out`` counts those that did not train.
@@ -44,15 +45,18 @@ def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFr
     Raises:
         InputError: a column is missing.
     """
-    require(models, ["dataset", "trained", *sharpness], "models")
+    require(models, [*CONDITION, "trained", *sharpness], "models")
     scales = dict.fromkeys(sharpness, "ln") | dict.fromkeys(accuracies_of(models), "1")
     rows = []
     for dataset, group in models.groupby("dataset", sort=False):
         kept = group[group["trained"]]
+        replicated = kept.duplicated(CONDITION).any()
+        untested = dict.fromkeys(("f_value", "p_value"), np.nan) if replicated else {}
         origin = {"dataset": dataset, "left_out": len(group) - len(kept)}
         for response, scale in scales.items():
             found = shares(kept, response, scale)
-            rows += [origin | {"response": response, "scale": scale} | row for row in found]
+            names = {"response": response, "scale": scale}
+            rows += [origin | names | row | untested for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -64,7 +68,7 @@ def shares(models: pd.DataFrame, response: str, scale: str) -> list[dict[str, An
     values = models[response].astype(float)
     usable = np.isfinite(values) & ((values > 0) | (scale != "ln"))
     values = np.log(values[usable]) if scale == "ln" else values[usable]
-    note = f"fewer than {MODELS} models" if len(values) < MODELS else ""
+    note = f"fewer than {POINTS} models" if len(values) < POINTS else ""
     if not note and np.ptp(values) == 0:
         note = "is the same for all models"
     if note:

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 
 from ..analysis.agreement import NOT_RUN, UNCERTAIN, control_label
 from ..analysis.measure_names import MEASURES
-from ..analysis.numbers import format_number
 from .looks import Look, study_looks
+from .models import correlation
 from .scales import is_logarithmic, scale_axis, with_power
 from .style import GREY, notice, panel_grid, select
 
@@ -33,7 +33,7 @@ def plot(
 
     A marker is a condition, our mean over the published one with both standard errors; it is
     hollow where the published value is in doubt. On the dashed line the two are equal. Titles give
-    Kendall's τ between the two, a dash for fewer than three conditions, and the source where there
+    Spearman's ρ between the two with its interval, and the source where there
     are several. Axes are logarithmic where that is usual for the metric, or its values on the data
     set span more than two decades. Without any value the figure says so.
 
@@ -52,7 +52,7 @@ def plot(
     looks = study_looks(conditions).of
     panels = dict(list(cells.groupby(["source", "metric"], sort=False)))
     order = select(agreement_order, dataset, network, required=False)
-    taus = order.set_index(["source", "metric"])["tau"].to_dict()
+    orders = {(row["source"], row["metric"]): correlation(row) for _, row in order.iterrows()}
     named = cells.drop_duplicates("label")
     named = zip(named["label"], named["condition"], strict=True)
     handles = [Line2D([], [], **looks[condition].dots, label=label) for label, condition in named]
@@ -65,8 +65,8 @@ def plot(
         logarithmic = is_logarithmic(everywhere, MEASURES[metric].log_axis)
         _draw(axes, values, looks, logarithmic)
         name = textwrap.fill(MEASURES[values["measure"].iloc[0]].column_label, 26)
-        tau = format_number(taus.get((source, metric), math.nan), ".2f")
-        axes.set_title("\n".join([name, *[source] * several, f"τ = {tau}"]))
+        of_both = orders.get((source, metric), "")
+        axes.set_title("\n".join(filter(None, [name, *[source] * several, of_both])))
     return figure
 
 

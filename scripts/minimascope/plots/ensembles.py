@@ -1,6 +1,5 @@
 """Figure: how much an ensemble gains, against diversity and sharpness of its members."""
 
-import textwrap
 from itertools import product
 
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.ensemble_gain import SHARPNESS, gains_table, predictors_of
 from ..analysis.measure_names import describe
-from ..analysis.numbers import count_seeds, format_number
+from ..analysis.numbers import count_seeds
 from .looks import Looks, study_looks
 from .models import axis_label, correlation
 from .scales import draw_axis, is_logarithmic
@@ -87,13 +86,10 @@ def _draw(axes: Axes, points: pd.DataFrame, predictor: str, gain: str, looks: Lo
 
 
 def _correlations(rows: pd.DataFrame) -> str:
-    """Return the correlation over all networks with its interval, then those within each."""
+    """Return the correlation over all networks, then those within each of several."""
     by_network = rows.set_index("network")
-    text = correlation(by_network.loc[ALL_NETWORKS])
-    within = by_network["value"].drop(ALL_NETWORKS)
-    if within.isna().all():
-        return text
-    each = ", ".join(
-        f"{network} {format_number(value, '.2f')}" for network, value in within.items()
-    )
-    return f"{text}\n{textwrap.fill(each, 32)}"
+    within = by_network.drop(ALL_NETWORKS)
+    shown = [correlation(by_network.loc[ALL_NETWORKS])]
+    if len(within) > 1:
+        shown += [f"{network}: {correlation(row)}" for network, row in within.iterrows()]
+    return "\n".join(shown)

@@ -1,4 +1,4 @@
-"""Figure: how far two measures put conditions, and models, in the same order."""
+"""Figure: how far two measures put conditions in the same order."""
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,12 @@ EVALUATIONS = [name for name in MAIN_MEASURES if _described(name).category == "e
 
 
 def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
-    """Return the matrix of Kendall's τ between any two measures of one network.
+    """Return the matrix of Spearman's ρ between any two measures of one network.
 
-    Below the diagonal τ is over the conditions' means, above it over single models; lines separate
-    measures of sharpness from evaluations, which are those of the main table. Where there are too
-    few for an order the cell is empty.
+    It is over the conditions' means. Above the diagonal stands what ρ is at least, the end of its
+    95 % interval that is nearer zero; the cell is empty where the interval holds zero or there are
+    too few conditions for one. Lines separate measures of sharpness from evaluations, which are
+    those of the main table.
 
     Args:
         rank_agreement: rows of `analysis.trends.rank_agreement`.
@@ -34,10 +35,10 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     present = pd.unique(rows[["first", "second"]].to_numpy().ravel())
     sharpness = [name for name in present if _described(name).category == "sharpness"]
     names = [*sharpness, *(name for name in EVALUATIONS if name in present)]
-    rows = rows[rows["first"].isin(names) & rows["second"].isin(names) & rows["tau"].notna()]
+    rows = rows[rows["first"].isin(names) & rows["second"].isin(names) & rows["value"].notna()]
     title = f"{network} on {dataset}"
     if rows.empty:
-        return notice(title, "too few conditions and models for an order")
+        return notice(title, "too few conditions for an order")
     labels = [_described(name).label for name in names]
     side = CELL * len(names) + label_height(labels)
     figure = new_figure(title, side + 0.3, side + 1.1)
@@ -47,13 +48,15 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     _write_numbers(axes, matrix)
     rotate_labels(axes, labels)
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set(xlim=(-0.5, len(names) - 0.5), xlabel="over models", ylabel="over conditions")
+    axes.set(
+        xlim=(-0.5, len(names) - 0.5), xlabel="above: at least", ylabel="below: over conditions"
+    )
     axes.tick_params(length=0)
     for line in axes.axhline, axes.axvline:
         line(len(sharpness) - 0.5, color="black", linewidth=0.8)
     bar = {
         "location": "bottom",
-        "label": "Kendall's τ",
+        "label": "Spearman's ρ",
         "aspect": 30,
         "ticks": [-1, -0.5, 0, 0.5, 1],
     }
@@ -62,16 +65,18 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
 
 
 def _matrix(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
-    """Return τ over conditions below the diagonal and over models above it, NaN elsewhere."""
+    """Return ρ below the diagonal and what it is at least above it, NaN elsewhere."""
     matrix = np.full((len(names), len(names)), np.nan)
     for row in rows.itertuples():
         high, low = sorted((names.index(row.first), names.index(row.second)))
-        matrix[(low, high) if row.over == "conditions" else (high, low)] = row.tau
+        matrix[low, high] = row.value
+        if row.lower * row.upper > 0:
+            matrix[high, low] = min(row.lower, row.upper, key=abs)
     return matrix
 
 
 def _write_numbers(axes: Axes, matrix: np.ndarray) -> None:
     for row, column in np.argwhere(~np.isnan(matrix)):
-        tau = matrix[row, column]
-        colour = "white" if abs(tau) > 0.6 else "black"
-        axes.text(column, row, format_number(tau, ".1f"), ha="center", va="center", color=colour)
+        value = matrix[row, column]
+        colour = "white" if abs(value) > 0.6 else "black"
+        axes.text(column, row, format_number(value, ".1f"), ha="center", va="center", color=colour)
