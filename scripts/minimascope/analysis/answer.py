@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .correlations import ALL_NETWORKS, LEVEL
-from .evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED
+from .correlations import ALL_NETWORKS
+from .evidence import CONTRADICTED, INCONCLUSIVE, LEVEL, SUPPORTED
 from .measure_names import HIGHER, LOWER, describe
 from .numbers import MISSING, format_interval, format_number, span
 from .render import Text, captioned

@@ -8,8 +8,7 @@ import pandas as pd
 
 from .comparable import Comparable, in_print, measured
 from .correlations import ALL_NETWORKS
-from .differences import LEVEL
-from .evidence import unknown
+from .evidence import LEVEL, unknown
 from .findings import (
     Finding,
     baseline_is_flattest,

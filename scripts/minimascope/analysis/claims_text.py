@@ -3,8 +3,7 @@
 import pandas as pd
 
 from .claims import CLAIMS
-from .differences import LEVEL
-from .evidence import NOT_APPLICABLE
+from .evidence import LEVEL, NOT_APPLICABLE
 from .numbers import count_seeds
 from .render import Fold, Text
 from .verdict_matrix import verdict_matrix

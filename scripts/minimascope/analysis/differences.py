@@ -14,8 +14,6 @@ from .evidence import SIGNIFICANT, Evidence, unknown
 from .numbers import ROUNDING
 from .smallest_difference import SmallestDifference
 
-# Of intervals: outside of them lies what a test on either side rejects.
-LEVEL = 1 - 2 * SIGNIFICANT
 VERDICTS = LARGER, SMALLER, EQUIVALENT, OPEN, TOO_FEW = (
     *("larger", "smaller", "no difference", "open", "too few"),
 )

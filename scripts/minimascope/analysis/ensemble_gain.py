@@ -3,10 +3,10 @@
 import pandas as pd
 
 from .correlations import DECIMALS, cells, correlate, groups, to_read
+from .evidence import LEVEL
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
 from .numbers import MISSING, format_estimate
-from .rank_correlation import LEVEL
 from .render import Text, captioned
 from .summary import PAIR_MEASURES
 from .tables import at_minima

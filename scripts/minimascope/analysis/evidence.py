@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 # One side of a 95 % interval that excludes zero.
 SIGNIFICANT = 0.025
+# Of intervals: outside of them lies what a test on either side rejects.
+LEVEL = 1 - 2 * SIGNIFICANT
 VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_APPLICABLE = (
     *("supported", "contradicted", "inconclusive", "not applicable"),
 )

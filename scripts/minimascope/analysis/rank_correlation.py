@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-LEVEL = 0.95
+from .evidence import LEVEL
+
 # Fewer points have no order to speak of.
 POINTS = 3
 # Of fewer points no order has a p-value of 0.05 or less.

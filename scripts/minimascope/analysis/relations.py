@@ -3,9 +3,9 @@
 import pandas as pd
 
 from .correlations import cells, correlations, to_read
+from .evidence import LEVEL
 from .measure_names import describe, measures_of
 from .numbers import format_estimate, format_percent
-from .rank_correlation import LEVEL
 from .render import Text, captioned, joined
 from .tables import at_minima
 from .variance import JOINT, ONE_WAY, variance_shares

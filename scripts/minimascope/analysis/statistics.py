@@ -9,13 +9,13 @@ from statsmodels.stats.multitest import multipletests
 from .differences import (
     EQUIVALENT,
     LARGER,
-    LEVEL,
     OPEN,
     SMALLER,
     TOO_FEW,
     Difference,
     differences_from,
 )
+from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
 from .numbers import MISSING, format_estimate, format_percent

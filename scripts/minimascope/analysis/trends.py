@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from .correlations import ALL_NETWORKS, DECIMALS, with_p_value
-from .evidence import SIGNIFICANT
+from .evidence import LEVEL, SIGNIFICANT
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
 from .numbers import format_interval, span
@@ -21,7 +21,6 @@ from .render import Text, captioned
 from .summary import PAIR_MEASURES
 from .tables import at_minima
 
-LEVEL = 0.95
 LOG, LINEAR = "log10", "1"
 COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "scale", "slope", "lower", "upper"),
