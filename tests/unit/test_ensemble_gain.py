@@ -149,18 +149,22 @@ def texts(figure) -> str:
     return " ".join(axes.get_title() for axes in figure.axes)
 
 
+def conditions_of(summary):
+    rows = summary[["dataset", "network", "condition"]].drop_duplicates()
+    return rows.assign(control=rows["condition"])
+
+
 @pytest.mark.parametrize("networks", [("resnet18", "vit"), ("vit",)], ids=["two", "one"])
 def test_the_figure_sets_every_gain_against_disagreement_and_each_sharpness(networks):
     ensembles, summary = frames(networks)
     found = gain_correlations(ensembles, summary)
-    figure = plot(ensembles, summary, found, "digits")
+    figure = plot(ensembles, summary, found, conditions_of(summary), "digits")
     assert len(figure.axes) == 3 * 3
     assert figure.axes[0].get_ylabel() == "Gain, accuracy (pp)"
     table = gains_table(ensembles, summary)
-    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 5]
-    own = table[table["network"] == networks[0]]
-    assert any(np.allclose(line.get_xdata(), own["prediction_disagreement"]) for line in drawn)
-    assert any(np.allclose(line.get_ydata(), 100 * own["gain_test_accuracy"]) for line in drawn)
+    dots = [bars.lines[0].get_xydata()[0] for bars in figure.axes[0].containers]
+    expected = table[["prediction_disagreement", "gain_test_accuracy"]] * [1, 100]
+    np.testing.assert_allclose(dots, expected)
     assert texts(figure).count("vit: ρ = ") == (9 if len(networks) > 1 else 0)
     ElementTree.fromstring(save_svg(figure))
 
@@ -170,8 +174,8 @@ def test_the_figure_can_be_drawn_where_nothing_can_be_correlated():
     ensembles.loc[:, "gain_error"] = math.nan
     summary.loc[summary["measure"] == "sam_sharpness", "mean"] = -1e-9
     found = gain_correlations(ensembles, summary)
-    figure = plot(ensembles, summary, found, "digits")
-    assert "ρ = n.a., n = 1" in texts(figure)
+    figure = plot(ensembles, summary, found, conditions_of(summary), "digits")
+    assert "no ρ: " in texts(figure)
     save_svg(figure)
     with pytest.raises(InputError, match="no data on other"):
-        plot(ensembles, summary, found, "other")
+        plot(ensembles, summary, found, conditions_of(summary), "other")

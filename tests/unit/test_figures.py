@@ -16,6 +16,7 @@ from figure_cases import (
     CONDITIONS,
     FEW,
     conditions_frame,
+    correlations_of_network,
     disagreement_frame,
     figure_of,
     grid_cells,
@@ -26,6 +27,7 @@ from figure_cases import (
     measures_frame,
     model_tables,
     models_frame,
+    plain_conditions,
     printed_cells,
     radius_cells,
     reliability_frame,
@@ -39,7 +41,10 @@ from matplotlib.text import Text
 from minimascope.analysis.agreement import order_of_controls
 from minimascope.errors import InputError
 from minimascope.plots import style
-from minimascope.plots.style import COLOURS, condition_styles, save_svg, styled
+from minimascope.plots.looks import study_looks
+from minimascope.plots.notices import notice_of
+from minimascope.plots.scales import draw_axis, with_power
+from minimascope.plots.style import COLOURS, panel_grid, save_svg, styled
 
 
 def sweep_tables(cells, measures=tuple(FEW)):
@@ -58,6 +63,8 @@ def condition_tables(conditions=CONDITIONS[:3], seeds=(0, 1, 2)):
     return {
         "measures": measures_frame(conditions, seeds, FEW),
         "disagreement": disagreement_frame(conditions, seeds),
+        "correlations": correlations_of_network(),
+        "conditions": plain_conditions(),
         "history": history_frame(conditions, seeds),
         "reliability": reliability_frame(conditions, seeds),
         "landscape": landscape_frame(conditions, seeds),
@@ -73,7 +80,12 @@ def few_models(optimizers=("sgd", "adam")):
 
 def agreement_tables():
     cells = printed_cells()
-    return {"agreement": cells, "agreement_order": order_of_controls(cells)}
+    conditions = plain_conditions(cells["condition"].unique())
+    return {
+        "agreement": cells,
+        "agreement_order": order_of_controls(cells),
+        "conditions": conditions,
+    }
 
 
 OF_CONDITIONS = ("controls", "sharpness_evaluation", "training_curves", "reliability")
@@ -107,6 +119,9 @@ def test_equal_rows_give_equal_svg_and_other_rows_are_left_out(case):
     others = [{"dataset": "other"}, {"network": "vit"}][: 1 if name in OF_MODELS else 2]
     mixed = {}
     for key, frame in alone.items():
+        if key == "conditions":
+            mixed[key] = frame
+            continue
         doubled = frame.assign(**(2 * frame.select_dtypes("float")))
         parts = [doubled.assign(**other) for other in others]
         mixed[key] = pd.concat([parts[0], frame, *parts[1:]], ignore_index=True)
@@ -170,12 +185,14 @@ def test_an_unknown_data_set_is_refused_where_models_are_drawn(name):
         ("stability", "no variation over pairs of directions"),
         ("variance_shares", "no hyper-parameter varies"),
         ("disagreement", "no pairs of models to compare"),
-        ("agreement", "no values to compare with print"),
+        ("agreement", "no published values to compare with"),
     ],
 )
 def test_a_figure_without_rows_says_so(name, sentence):
     tables = CASES[name][1]()
-    empty = {key: frame.iloc[:0] for key, frame in tables.items() if key != "models"}
+    empty = {
+        key: frame.iloc[:0] for key, frame in tables.items() if key not in ("models", "conditions")
+    }
     figure = figure_of(name, tables | empty)
     assert sentence in written(figure)
     assert not figure.axes
@@ -199,7 +216,89 @@ def test_figures_do_without_pyplot():
 
 
 def test_conditions_differ_without_colour():
-    styles = condition_styles(map(str, range(45)))
-    assert len({(style.marker, style.line_style) for style in styles.values()}) == 45
-    first = [style.colour for style in list(styles.values())[: len(COLOURS)]]
-    assert first == list(COLOURS)
+    looks = study_looks(plain_conditions(map(str, range(72)))).of.values()
+    assert len({(look.marker, look.colour) for look in looks}) == 72
+    assert [look.colour for look in looks][: len(COLOURS)] == list(COLOURS)
+
+
+def test_looks_follow_the_study_whatever_a_table_shows_first():
+    conditions = plain_conditions()
+    looks = study_looks(conditions).of
+    assert list(looks) == list(CONDITIONS)
+    backwards = measures_frame(CONDITIONS[::-1])
+    figure = figure_of("controls", condition_tables(CONDITIONS) | {"measures": backwards})
+    for axes in figure.axes:
+        for line in axes.lines:
+            if line.get_label() in looks:
+                assert line.get_color() == looks[line.get_label()].colour
+
+
+def test_a_condition_has_one_colour_in_all_figures():
+    tables = condition_tables()
+    looks = study_looks(plain_conditions()).of
+    for name in ("controls", "sharpness_evaluation", "training_curves"):
+        found = {}
+        for axes in figure_of(name, tables).axes:
+            for line in axes.lines:
+                found.setdefault(line.get_label(), set()).add((line.get_color(), line.get_marker()))
+        for condition in CONDITIONS[:3]:
+            assert found[condition] == {(looks[condition].colour, looks[condition].marker)}
+
+
+def test_cells_of_a_sweep_are_shades_of_what_they_vary_and_look_like_it_where_they_are_many():
+    few = study_looks(conditions_frame(radius_cells()))
+    cells = [look for name, look in few.of.items() if "rho" in name]
+    assert {look.marker for look in cells} == {few.of["baseline_sam"].marker}
+    assert len({look.colour for look in cells}) == len(cells)
+    many = study_looks(conditions_frame(grid_cells()))
+    assert list(many.names.values()) == ["baseline", "baseline_sam", "weight_decay"]
+
+
+SPANS = [(1.0, 1.2), (0.2, 0.5), (3.1e-5, 9e-5), (2e-6, 4e-4), (0.003, 7), (1e-9, 3.0), (1, 9e6)]
+LINEAR = [(0.9617, 0.9683), (-8.03, 2.2), (0, 7.81e-6), (86.4, 92.5), (0.0, 1.0), (12e4, 13e4)]
+
+
+@pytest.mark.parametrize("axis", ["xaxis", "yaxis"])
+@pytest.mark.parametrize(
+    ("span", "logarithmic"), [*((s, True) for s in SPANS), *((s, False) for s in LINEAR)]
+)
+def test_every_axis_has_three_numbers_or_more_that_do_not_overlap(axis, span, logarithmic):
+    with styled():
+        figure, [axes] = panel_grid("", 1, 1, (1.6, 1.5))
+        axes.plot(span, span)
+        draw_axis(getattr(axes, axis), "Loss (nats)", span, logarithmic)
+        figure.draw_without_rendering()
+        low, high = sorted(getattr(axes, axis).get_view_interval())
+        ticks = [
+            tick.label1
+            for tick in getattr(axes, axis).get_major_ticks()
+            if low <= tick.get_loc() <= high and tick.label1.get_text()
+        ]
+        boxes = [tick.get_window_extent() for tick in ticks]
+    side = ("x0", "x1") if axis == "xaxis" else ("y0", "y1")
+    ends = sorted((getattr(box, side[0]), getattr(box, side[1])) for box in boxes)
+    assert len(ends) >= 3
+    assert all(left[1] < right[0] for left, right in pairwise(ends))
+    assert len({tick.get_text() for tick in ticks}) == len(ticks)
+
+
+def test_the_power_of_ten_of_an_axis_stands_in_its_label():
+    assert with_power("Training loss (nats)", "10⁻³") == "Training loss (10⁻³ nats)"
+    assert with_power("Hessian trace (–)", "10⁴") == "Hessian trace (10⁴)"
+    assert with_power("Epoch", "") == "Epoch"
+
+
+def test_an_axis_is_logarithmic_in_the_figures_of_all_networks_or_of_none():
+    rows = measures_frame(measures=FEW)
+    zero = rows.assign(network="vit", value=0.0)
+    for other, scale in ((rows.assign(network="vit"), "log"), (zero, "linear")):
+        tables = condition_tables() | {"measures": pd.concat([rows, other])}
+        figure = figure_of("controls", tables)
+        [axes] = [axes for axes in figure.axes if axes.get_ylabel().startswith("SAM")]
+        assert axes.get_yscale() == scale
+
+
+def test_the_file_of_a_figure_without_anything_says_why_and_others_do_not():
+    notice = style.notice("vit on digits", "no values < 3 & none")
+    assert notice_of(save_svg(notice).decode()) == "no values < 3 & none"
+    assert notice_of(drawn("controls")[1].decode()) is None

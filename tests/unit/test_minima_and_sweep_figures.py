@@ -55,7 +55,7 @@ def test_each_measure_of_sharpness_and_the_gap_have_a_panel_over_the_training_lo
         "Generalisation gap (pp)",
     ]
     assert set(labels(figure.axes, "xlabel")) == {"Training loss (nats)"}
-    assert figure.get_suptitle() == "resnet18 on cifar10: 36 minima"
+    assert figure.get_suptitle() == "resnet18 on cifar10, 36 models"
 
 
 def test_a_dot_is_a_model_in_the_colour_of_its_control():

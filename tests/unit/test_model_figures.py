@@ -10,6 +10,7 @@ from figure_cases import (
     DOMAIN_ACCURACIES,
     OPTIMIZERS,
     boxes_of,
+    conditions_of,
     correlations_frame,
     domains_frame,
     figure_of,
@@ -27,7 +28,7 @@ from figure_cases import (
 )
 from matplotlib.colors import to_hex
 
-from minimascope.plots.style import COLOURS, MARKERS
+from minimascope.plots.style import COLOURS, GREY, MARKERS
 
 SEVERAL = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
 
@@ -36,9 +37,9 @@ def draw(name, tables=None):
     return figure_of(name, tables or model_tables(models_frame()))
 
 
-def without_domains(sharpness=SEVERAL, **settings):
+def without_domains(sharpness=SEVERAL, base="optimizer", **settings):
     models = models_frame(sharpness=sharpness, accuracies=(), **settings)
-    return model_tables(models, sharpness=sharpness, accuracies=())
+    return model_tables(models, base, sharpness=sharpness, accuracies=())
 
 
 def points(axes):
@@ -50,19 +51,20 @@ def points(axes):
 # Scatter plots
 
 
-def test_a_point_is_a_model_its_colour_the_optimiser_and_its_marker_the_network():
+def test_a_point_is_a_model_its_look_the_condition_and_its_filling_the_network():
     models = models_frame()
     figure = draw("sharpness_accuracy", model_tables(models))
     for axes, accuracy in zip(figure.axes, DOMAIN_ACCURACIES, strict=True):
         found = points_of(axes)
         assert len(found) == 4 * 2
+        # Colour and marker are the condition, the filling is the network.
         for (i, optimizer), (j, network) in product(
             enumerate(OPTIMIZERS), enumerate(("cnn10", "cnn14"))
         ):
             own = models[(models["optimizer"] == optimizer) & (models["network"] == network)]
             expected = own[[accuracy, "asc_sharpness"]].to_numpy()
             assert len(expected) == 8
-            assert found[COLOURS[i], MARKERS[j], False] == pytest.approx(expected)
+            assert found[COLOURS[i], MARKERS[i], bool(j)] == pytest.approx(expected)
     assert list(legend_of(figure)) == [*OPTIMIZERS, "cnn10", "cnn14"]
     assert figure.get_suptitle() == "scenes, 64 models"
     assert labels(figure.axes, "yscale") == ["log", "log"]
@@ -71,15 +73,17 @@ def test_a_point_is_a_model_its_colour_the_optimiser_and_its_marker_the_network(
 def test_titles_give_spearman_over_all_networks_with_interval_and_number():
     tables = model_tables(models_frame())
     assert labels(draw("sharpness_accuracy", tables).axes, "title") == [
-        "ρ = 0.12 [−0.21, 0.87], n = 64",
-        "ρ = 0.13 [−0.21, 0.87], n = 64",
+        "ρ = 0.12 [−0.21, 0.87] n = 64",
+        "ρ = 0.13 [−0.21, 0.87] n = 64",
     ]
     rows = tables["correlations"]
-    rows.loc[rows["evaluation"] == "accuracy_in_domain", ["value", "lower", "upper"]] = np.nan
+    lost = rows["evaluation"] == "accuracy_in_domain"
+    rows.loc[lost, ["value", "lower", "upper"]] = np.nan
+    rows["note"] = np.where(lost, "fewer than 3 conditions", "")
     rows.loc[rows["evaluation"] == "accuracy_out_of_domain", ["n", "left_out"]] = [60, 4]
     assert labels(draw("sharpness_accuracy", tables).axes, "title") == [
-        "ρ = n.a., n = 64",
-        "ρ = 0.13 [−0.21, 0.87], n = 60 (4 left out)",
+        "no ρ: fewer than 3 conditions",
+        "ρ = 0.13 [−0.21, 0.87] n = 60 (4 left out)",
     ]
 
 
@@ -111,7 +115,7 @@ def test_accuracy_by_domain_that_only_another_data_set_has_is_no_panel():
     rows.loc[rows["evaluation"] != "test_accuracy", ["n", "value"]] = [0, np.nan]
     shares = variance_shares_frame(models)
     shares.loc[shares["response"].isin(DOMAIN_ACCURACIES), ["n", "value"]] = [0, np.nan]
-    tables = {"models": models, "correlations": rows, "variance_shares": shares}
+    tables |= {"models": models, "correlations": rows, "variance_shares": shares}
     assert len(draw("sharpness_accuracy", tables).axes) == 1
     assert len(draw("hyperparameters", tables).axes) == 2 * 4
     assert len(draw("variance_shares", tables).axes) == 2
@@ -126,21 +130,36 @@ def test_sharpness_that_is_not_positive_leaves_the_axis_linear():
 def test_twelve_controls_of_one_optimiser_all_look_different():
     controls = [f"control_{i}" for i in range(12)]
     settings = {"optimizers": ("sgd",), "rates": (1e-3,), "networks": ("resnet18",)}
-    figure = draw("sharpness_accuracy", without_domains(**settings, controls=controls))
+    figure = draw(
+        "sharpness_accuracy", without_domains(base="control", **settings, controls=controls)
+    )
     found = points_of(figure.axes[0])
     assert len(found) == 12
-    assert sum(hollow for _, _, hollow in found) == 4
-    assert list(legend_of(figure)) == [*controls, "resnet18"]
+    assert list(legend_of(figure)) == controls
 
 
 def test_a_single_model_is_drawn():
     models = models_frame(networks=("cnn10",), optimizers=("sgd",), rates=(1e-3,)).iloc[:1]
     rows = correlations_frame(models).assign(n=1, value=np.nan, lower=np.nan, upper=np.nan)
-    figure = draw("sharpness_accuracy", {"models": models, "correlations": rows})
-    assert labels(figure.axes, "title") == ["ρ = n.a., n = 1"] * 2
+    rows["note"] = "fewer than 3 conditions"
+    figure = draw(
+        "sharpness_accuracy",
+        {"models": models, "correlations": rows, "conditions": conditions_of(models)},
+    )
+    assert labels(figure.axes, "title") == ["no ρ: fewer than 3 conditions"] * 2
     assert figure.get_suptitle() == "scenes, 1 model"
     assert [len(points(axes)) for axes in figure.axes] == [1, 1]
     figure.draw_without_rendering()
+
+
+def test_models_that_did_not_train_are_hollow_and_grey():
+    tables = model_tables(models_frame())
+    tables["models"]["trained"] = tables["models"].index != 7
+    figure = draw("sharpness_accuracy", tables)
+    [point] = points_of(figure.axes[0])[GREY, "o", True]
+    lost = tables["models"].loc[7, ["accuracy_in_domain", "asc_sharpness"]]
+    assert list(point) == pytest.approx(list(lost))
+    assert list(legend_of(figure))[-1] == "did not train"
 
 
 # Box plots
@@ -199,10 +218,11 @@ def test_models_without_positive_sharpness_are_left_out_of_boxes_and_counted():
 
 def test_a_setting_that_does_not_vary_has_no_boxes():
     models = models_frame(optimizers=("sgd",), networks=("cnn10",), controls=("a", "b"))
-    tables = model_tables(models, factors=["learning_rate", "batch_size", "control"])
+    tables = model_tables(models, "control", factors=["learning_rate", "batch_size", "control"])
     figure = draw("hyperparameters", tables)
-    assert labels(figure.axes[-3:], "xlabel") == ["Learning rate", "Batch size", "Control"]
-    assert list(legend_of(figure)) == ["a", "b", "cnn10"]
+    assert labels(figure.axes[-3:], "xlabel") == ["Learning rate", "Batch size", "Condition"]
+    # Few cells of a sweep are named one by one.
+    assert list(legend_of(figure)) == list(models["condition"].unique())
 
 
 # Shares of variance
@@ -231,7 +251,7 @@ def test_bars_are_the_shares_alone_and_in_the_joint_model_with_its_residual():
     ]
     for axes, response in zip(figure.axes, ("asc_sharpness", *DOMAIN_ACCURACIES), strict=True):
         rows = table[table["response"] == response].groupby("kind")["value"].apply(list)
-        assert bars_of(axes) == {COLOURS[0]: rows["one-way"], COLOURS[4]: rows["joint"]}
+        assert list(bars_of(axes).values()) == [rows["one-way"], rows["joint"]]
         shares = {f"{share:.2f}" for kind in rows for share in kind}
         assert set(names(axes.texts)) == shares
     assert list(legend_of(figure)) == ["factor alone (one-way)", "in the joint model"]

@@ -36,7 +36,7 @@ def plot(
     disagreement is a seed's mean over the other seeds of its condition.
     """
     of_all = at_minima(select(measures, dataset))
-    rows = of_all[of_all["network"] == network]
+    rows = select(of_all, dataset, network)
     pairs = select(disagreement, dataset, network, required=False)
     values = pd.concat([rows, _disagreement_of_seeds(pairs, rows)], ignore_index=True)
     looks = study_looks(conditions)

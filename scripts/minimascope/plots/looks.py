@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .style import COLOURS, GREY, LINE_STYLES, MARKERS, NEUTRAL
 
 # With more conditions than these, the cells of a sweep look like the condition that they vary.
-MOST = 12
+MOST = 8
 FILLS = ("full", "none", "left", "bottom", "right", "top")
 UNTRAINED = {
     "color": GREY,
@@ -99,7 +99,7 @@ def study_looks(conditions: pd.DataFrame) -> Looks:
     """Return how the conditions and networks of a study look, in its order.
 
     Colour and marker belong to the base condition (``control``), whose line is solid. The cells of
-    a sweep differ from it by shade and line; with more than 12 conditions they look like it.
+    a sweep differ from it by shade and line; with more than 8 conditions they look like it.
 
     Args:
         conditions: columns ``network``, ``condition`` and ``control``, of the whole study.

@@ -120,12 +120,13 @@ class _Numbers(Formatter):
         self.exponent, self.logarithmic = exponent, logarithmic
 
     def __call__(self, value: float, _position: int | None = None) -> str:
-        return self.text(value, self.locs)
+        return format_number(value / 10.0**self.exponent, ".3g")
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        return [self.text(value, values) for value in values]
 
     def text(self, value: float, ticks: Sequence[float]) -> str:
         """Return a number as text, given all numbers of the axis."""
-        if not len(ticks):  # where one is asked for alone
-            return format_number(value / 10.0**self.exponent, ".3g")
         if self.logarithmic and not self.exponent and _need_powers(ticks):
             return power_of_ten(round(math.log10(value)))
         value, steps = (np.divide(x, 10.0**self.exponent) for x in (value, np.diff(ticks)))

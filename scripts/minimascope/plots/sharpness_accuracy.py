@@ -18,7 +18,7 @@ from .models import (
 from .scales import draw_axis, is_logarithmic
 from .style import notice, panel_grid, select
 
-PANEL = (2.1, 2.1)  # inches
+PANEL = (2.3, 2.2)  # inches
 COLUMNS = 3  # where there is one accuracy
 
 
