@@ -255,7 +255,15 @@ def test_cells_of_a_sweep_are_shades_of_what_they_vary_and_look_like_it_where_th
 
 
 SPANS = [(1.0, 1.2), (0.2, 0.5), (3.1e-5, 9e-5), (2e-6, 4e-4), (0.003, 7), (1e-9, 3.0), (1, 9e6)]
-LINEAR = [(0.9617, 0.9683), (-8.03, 2.2), (0, 7.81e-6), (86.4, 92.5), (0.0, 1.0), (12e4, 13e4)]
+LINEAR = [
+    (0.9617, 0.9683),
+    (-8.03, 2.2),
+    (0, 7.81e-6),
+    (86.4, 92.5),
+    (0.0, 1.0),
+    (12e4, 13e4),
+    (4.8, 28.5),
+]
 
 
 @pytest.mark.parametrize("axis", ["xaxis", "yaxis"])

@@ -118,7 +118,9 @@ def study_looks(conditions: pd.DataFrame) -> Looks:
     names = {}
     for name, look in of.items():
         names.setdefault(look, controls[name] if many else name)
-    networks = zip(conditions["network"].unique(), cycle(FILLS), cycle(LINE_STYLES), strict=False)
+    networks = zip(
+        sorted(conditions["network"].unique()), cycle(FILLS), cycle(LINE_STYLES), strict=False
+    )
     return Looks(of, names, {name: (fill, line) for name, fill, line in networks})
 
 
@@ -126,7 +128,7 @@ def _shades(colour: str, count: int) -> list[str]:
     """Return lighter and darker shades of a colour, from light to dark."""
     rgb = np.array(to_rgb(colour))
     half = (count + 1) // 2
-    light = [rgb + share * (1 - rgb) for share in np.linspace(0.7, 0.35, half)]
+    light = [rgb + share * (1 - rgb) for share in np.linspace(0.6, 0.3, half)]
     dark = [rgb * share for share in np.linspace(0.7, 0.35, count - half)]
     return list(map(to_hex, [*light, *dark]))
 

@@ -168,7 +168,7 @@ class _Ticks(Locator):
         if self.logarithmic:
             decades = math.log10(high / low)
             yield from self._logarithmic(low, high, decades)
-        for count in (4, 3, 5, 2):
+        for count in (4, 3, 5, 6, 8, 2):
             for steps in ([1, 2, 5, 10], [1, 2, 2.5, 3, 4, 5, 10]):
                 ticks = MaxNLocator(count, steps=steps).tick_values(low, high)
                 yield _inside(ticks, low, high)
@@ -196,7 +196,7 @@ class _Ticks(Locator):
 
 
 def _inside(ticks: np.ndarray, low: float, high: float) -> np.ndarray:
-    margin = 1e-9 * (high - low)
+    margin = 1e-9 * min(high - low, abs(low) or 1.0)
     return ticks[(ticks >= low - margin) & (ticks <= high + margin)]
 
 

@@ -51,7 +51,7 @@ def plot(
     for axes, (y, x) in zip(panels, pairs, strict=True):
         draw_models(axes, models[x], models[y], models, looks)
         axes.set_title(_statistics(rows.loc[(y, x)]))
-        draw_axis(axes.xaxis, axis_label(x), models[x], False, 36)
+        draw_axis(axes.xaxis, axis_label(x), models[x], False, 24)
         logarithmic = is_logarithmic(trained[y], usually=True)
         draw_axis(axes.yaxis, axis_label(y), models[y], logarithmic, 24)
     figure.align_ylabels()
