@@ -18,9 +18,20 @@ from jsonschema.validators import extend
 
 from ..data.corruptions.severities import CORRUPTIONS
 from ..errors import InputError, nearest
-from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, RECORDINGS, SOURCES, TOY_FUNCTIONS, Component
+from ..registry import (
+    AVERAGES,
+    NETWORKS,
+    OPTIMIZERS,
+    RECORDINGS,
+    SHARPNESS,
+    SOURCES,
+    TOY_FUNCTIONS,
+    Component,
+)
 from .signatures import declared_options
 
+# The schema where the library is installed without its checkout.
+PACKAGED = Path(__file__).with_name("config.schema.yaml")
 NAMES = {
     "networks": NETWORKS,
     "sources": SOURCES,
@@ -168,6 +179,17 @@ def check(value: Any, schema: Mapping[str, Any], where: str = "") -> None:
     )
     if errors:
         raise InputError(_one_line(errors[0], where))
+
+
+def check_families(settings: Any, schema: Mapping[str, Any], where: str) -> None:
+    """Raise InputError for the first fault of settings of families of sharpness measures, by name.
+
+    Unlike a study, they leave no family out.
+    """
+    families = schema["$defs"]["sharpness"]["properties"]
+    chosen = {name: families[name] | {"type": "object"} for name in SHARPNESS}
+    known = {"type": "object", "additionalProperties": False, "properties": chosen}
+    check(settings, known | {"$defs": schema["$defs"]}, where)
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
