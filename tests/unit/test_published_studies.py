@@ -170,7 +170,7 @@ def test_conditions_are_told_apart_by_control_and_settings():
     unlike = {"sam-rho0.3-batch_size20", "sam-batch_size20"}
     assert set(of.index[~of["like_control"]]) == unlike
     assert of["sam.rho"].dropna().to_dict()["sam-rho0.3-batch_size20"] == 0.3
-    assert list(of.index[of["sam.rho"].isna()]) == ["augmentation", "baseline"]
+    assert list(of.index[of["sam.rho"].isna()]) == ["baseline", "augmentation"]
     assert list(of.index[of["augmented"]]) == ["augmentation"]
     assert of.loc["augmentation", "augment.crop_padding"] == 2
     assert set(of["optimizer.lr"]) == {0.1}

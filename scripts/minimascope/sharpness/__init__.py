@@ -122,7 +122,8 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
 
 def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     # Jobs import this package, too, and need no schema.
-    from ..study.schema import PACKAGED, check_families, load_schema
+    from ..study.schema import PACKAGED, load_schema
+    from ..study.validation import check_families
 
     plain = _plain(settings)
     check_families(plain, load_schema(PACKAGED), "settings")
