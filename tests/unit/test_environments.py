@@ -26,7 +26,7 @@ INDIRECT = {
     "snakefmt",
 }
 # Run outside the jobs.
-PLANNING = ("killed", "pace", "planning", "screen")
+PLANNING = ("estimate", "killed", "pace", "planning", "screen", "status")
 OF_PLANNING = {ROOT / f"scripts/minimascope/jobs/{name}.py" for name in PLANNING}
 OF_THE_WORKFLOW = {"snakemake", "snakemake-executor-plugin-slurm"}
 

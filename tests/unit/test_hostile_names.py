@@ -9,7 +9,7 @@ from audio_cases import COLUMNS, ROWS, audio_folder
 from figure_cases import domains_frame, figure_of, models_frame
 from study_cases import component
 
-from minimascope.analysis.render import Fold, html, latex, page
+from minimascope.analysis.render import Fold, latex, page
 from minimascope.errors import InputError
 from minimascope.plots.style import save_svg
 from minimascope.study.names import fault_of_name
@@ -83,7 +83,7 @@ INJECTIONS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "&l
 @pytest.mark.parametrize("name", INJECTIONS)
 def test_names_stay_text_in_pages(name):
     table = pd.DataFrame({name: [name, "**bold**"]}, index=pd.Index([name, "b"], name=name))
-    found = Page(page(html([table, name, Fold(name, [name])])))
+    found = Page(page([table, name, Fold(name, [name])]))
     cells = {"table", "thead", "tbody", "tr", "th", "td"}
     folds = {"details", "summary", "ul", "li"}
     assert found.tags <= {"meta", "style", "body", "div", "b", "p", *cells, *folds}
