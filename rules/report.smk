@@ -4,7 +4,7 @@
 rule report:
     input:
         tables=lambda wildcards: tables_of_report(),
-        figures=lambda wildcards: [*outputs_of(PLOTS), *PRINTED_FIGURE_FILES],
+        figures=lambda wildcards: figures_of_report(),
     output:
         page=results("report.html"),
     log:

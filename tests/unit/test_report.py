@@ -20,7 +20,7 @@ from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, sections
-from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
+from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def test_papers_are_named_as_where_their_numbers_come_from():
 
 FILES = Files(
     tables={"tables/a": "<table></table>\n<p>a &amp; b</p>"},
-    figures={"figures/b": "<svg>ä</svg>"},
+    figures={"figures/b": Figure("<svg>ä</svg>", "../print/figures/b")},
     downloads={"tables/a": "x,y\n1,ü\n"},
     surfaces={"figures/d/n/landscape": '{"title": "</script><b>"}'},
 )
@@ -109,6 +109,14 @@ def test_a_figure_is_embedded_byte_for_byte_and_its_title_escaped():
     (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
     assert base64.b64decode(source).decode() == "<svg>ä</svg>"
     assert 'alt="B &#34;&lt;i&gt;&#34;"' in html
+
+
+def test_beside_a_figure_are_links_to_its_files():
+    html = content(Part("figures/b", "B", "?"), FILES)
+    assert re.findall(r'href="([^"]*)">(\w+)</a>', html) == [
+        ("../print/figures/b.svg", "SVG"),
+        ("../print/figures/b.pdf", "PDF"),
+    ]
 
 
 def test_a_table_comes_with_its_csv_unless_that_is_large():
@@ -156,9 +164,10 @@ def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
     assert "a: &lt;b&gt;" in html
     assert MEASURES["test_ece"].description in html
     assert MEASURES["test_nll"].description not in html
-    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
-    assert sources
-    assert all(source.startswith(("#", "data:")) for source in sources)
+    sources = set(re.findall(r'(?:src|href)="([^"]*)"', html))
+    offered = {"../print/figures/b.svg", "../print/figures/b.pdf"}
+    assert offered < sources
+    assert all(source.startswith(("#", "data:")) for source in sources - offered)
 
 
 def test_papers_stand_where_their_claims_do():
@@ -168,9 +177,8 @@ def test_papers_stand_where_their_claims_do():
 
 
 def test_a_figure_that_has_nothing_to_draw_is_one_line():
-    files = FILES._replace(
-        figures={"figures/b": "<svg><dc:description>no pairs &amp; no</dc:description></svg>"}
-    )
+    nothing = "<svg><dc:description>no pairs &amp; no</dc:description></svg>"
+    files = FILES._replace(figures={"figures/b": Figure(nothing, "figures/b")})
     html = rendered(files=files)
     assert "B&lt;: no pairs &amp; no." in html
     assert "What b is." not in html

@@ -106,10 +106,17 @@ def read_latex(path: Path) -> None:
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
 
 
+def read_pdf(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert content.rstrip().endswith(b"%%EOF")
+
+
 READERS = {
     ".csv": read_csv,
     ".json": read_json,
     ".svg": read_svg,
+    ".pdf": read_pdf,
     ".safetensors": read_safetensors,
     ".npz": read_arrays,
     ".html": read_html,
@@ -127,8 +134,8 @@ def test_every_file_that_was_promised_can_be_read(finished: Project, files: pd.D
 
 def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     of_all = ("sharpness_accuracy", "trends", "ensembles")
-    figures = {f"figures/digits/{name}.svg" for name in of_all} | {
-        f"figures/digits/resnet18/{name}.svg"
+    figures = {f"figures/digits/{name}" for name in of_all} | {
+        f"figures/digits/resnet18/{name}"
         for name, figure in FIGURES.items()
         if not set(figure.needs) & {"hessian", "landscape", "interpolation", "agreement"}
         and name != "sweep"
@@ -146,10 +153,11 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     readable += ("answer",)
     tables |= {f"tables/{name}.{end}" for name in readable for end in ("md", "html")}
     tables |= {"tables/main.tex"}
+    figures = {f"{name}.{end}" for name in figures for end in ("svg", "pdf")}
     expected = figures | tables | {"report.html"}
     printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}
     printed = {f"{name}.{end}" for name in printed for end in ("csv", "md", "html")}
-    printed |= {"figures/toy_geometry.svg"}
+    printed |= {"figures/toy_geometry.svg", "figures/toy_geometry.pdf"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
     assert {f"results/print/{name}" for name in printed} <= set(files.index)
 

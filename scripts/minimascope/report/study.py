@@ -1,5 +1,6 @@
 """The report of a study, from the files of its tables, figures and records."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ..analysis.registered import shown
 from ..analysis.render import html
 from ..registry import TABLES
 from .contents import sections
-from .page import Files, render
+from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
 
 MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
@@ -46,10 +47,16 @@ def study_report(
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
+    # Those of published results lie beside the study's folder.
+    home = results / config["study"]
     turned = [name for name, path in drawn.items() if path.endswith(".html")]
     files = Files(
         tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
-        figures={name: _text(path) for name, path in drawn.items() if path.endswith(".svg")},
+        figures={
+            name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
+            for name, path in drawn.items()
+            if path.endswith(".svg")
+        },
         surfaces=_surfaces(turned, paths),
         # Not of all: that of landscapes can have millions of rows.
         downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
