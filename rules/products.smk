@@ -193,3 +193,9 @@ def figures_of_report() -> list[str]:
     """The figures that the report shows; of the PDFs beside them it has links alone."""
     shown = [path for path in outputs_of(PLOTS) if not path.endswith(".pdf")]
     return [*shown, *PRINTED_FIGURE_FILES]
+
+
+def tables_made() -> set[str]:
+    """The names of all tables in the study's own folder."""
+    of_models = {"measures"} if STUDY.pairs else set()
+    return of_models | {name for table in STUDY_TABLES.values() for name in table.gives}

@@ -22,6 +22,7 @@ rule report:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
             tables=list(READABLE),
+            made=sorted(tables_made()),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={
                 name: digest((BASE / name).read_bytes())

@@ -22,6 +22,7 @@ from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
+from minimascope.report.tidy import tidy_tables
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"
@@ -152,6 +153,7 @@ def rendered(part=None, files=FILES, **config) -> str:
     part = part or Part("figures/b", "B<", "What b is.")
     shown = [Section("One & two", "section-1", [part])]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
+    texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
     texts |= {"papers": PAPERS}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
@@ -166,6 +168,7 @@ def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
     assert MEASURES["test_nll"].description not in html
     sources = set(re.findall(r'(?:src|href)="([^"]*)"', html))
     offered = {"../print/figures/b.svg", "../print/figures/b.pdf"}
+    offered |= {"tables/measures.csv", "tables/models.csv"}
     assert offered < sources
     assert all(source.startswith(("#", "data:")) for source in sources - offered)
 
@@ -177,8 +180,13 @@ def test_papers_stand_where_their_claims_do():
 
 
 def test_a_figure_that_has_nothing_to_draw_is_one_line():
-    nothing = "<svg><dc:description>no pairs &amp; no</dc:description></svg>"
-    files = FILES._replace(figures={"figures/b": Figure(nothing, "figures/b")})
+    files = FILES._replace(
+        figures={
+            "figures/b": Figure(
+                "<svg><dc:description>no pairs &amp; no</dc:description></svg>", "b"
+            )
+        }
+    )
     html = rendered(files=files)
     assert "B&lt;: no pairs &amp; no." in html
     assert "What b is." not in html
@@ -194,7 +202,7 @@ def test_headings_come_in_order():
 def test_every_link_within_the_page_has_a_target():
     html = rendered()
     anchors = set(re.findall(r'href="#([^"]*)"', html))
-    assert anchors == {"section-1", "measures", "provenance"}
+    assert anchors == {"section-1", "measures", "tables", "provenance"}
     assert anchors <= set(re.findall(r'id="([^"]*)"', html))
 
 

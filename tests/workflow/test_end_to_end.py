@@ -28,6 +28,7 @@ from minimascope.files import read_json as read_document
 from minimascope.npz import read_npz
 from minimascope.registry import FIGURES
 from minimascope.report.contents import kind_of
+from minimascope.report.tidy import TIDY
 
 pytestmark = pytest.mark.workflow
 
@@ -305,3 +306,18 @@ def test_a_second_run_finds_nothing_to_do(copied: Project):
     assert result.returncode == 0, result.stdout
     assert "Nothing to be done" in result.stdout
     assert times() == before
+
+
+def test_the_documented_columns_are_those_of_the_tidy_tables_that_the_report_links_to(
+    finished: Project,
+):
+    page = finished.results("report.html").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)\.csv` \| (.*) \|$", text, flags=re.MULTILINE))
+    assert documented.keys() == TIDY.keys()
+    for name, cell in documented.items():
+        assert f'<a href="tables/{name}.csv">' in page
+        columns = re.findall(r"`([\w.]+)`", cell)
+        found = list(pd.read_csv(finished.results(f"tables/{name}.csv"), nrows=1))
+        # Some have columns of the study's own after these.
+        assert columns == (found[: len(columns)] if "and one for each" in cell else found), name

@@ -15,6 +15,7 @@ from ..registry import TABLES
 from .contents import sections
 from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
+from .tidy import tidy_tables
 
 MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
 
@@ -27,6 +28,7 @@ def study_report(
     figures: Iterable[str],
     records: Iterable[str],
     config: Mapping[str, Any],
+    made: Iterable[str],
     results: Path,
     checkout: Path,
     papers: Mapping[str, Mapping[str, Any]],
@@ -41,6 +43,7 @@ def study_report(
         figures: files of figures, SVG and HTML, of the study and beside it.
         records: files with Snakemake's records of jobs; those that are gone are left out.
         config: the study.
+        made: names of all tables of the study.
         results: folder in which all studies have theirs.
         checkout: folder of the workflow.
         papers: resources/papers.yaml.
@@ -78,6 +81,7 @@ def study_report(
         provenance,
         config=config,
         papers=papers,
+        tidy=tidy_tables(made),
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
         configuration=yaml.safe_dump(config, allow_unicode=True),
