@@ -30,9 +30,12 @@ for subject, figures in FIGURES_OF.items():
             "../scripts/plot.py"
 
 
-FIGURES_IN_PRINT = [in_print(f"figures/{name}.svg") for name in registry.PRINTED_FIGURES]
+FIGURES_IN_PRINT = drawn(in_print(f"figures/{name}") for name in registry.PRINTED_FIGURES)
 # All that no study decides, which another module may make in place of this one.
-PRINTED_FILES = [*table_outputs(PRINTED_TABLES, in_print).values(), *FIGURES_IN_PRINT]
+PRINTED_FILES = [
+    *table_outputs(PRINTED_TABLES, in_print).values(),
+    *map(str, sum(FIGURES_IN_PRINT.values(), [])),
+]
 # Those that this study wants: all or none, so that studies agree about them.
 PRINTED_WANTED = PRINTED_FILES if STUDY.compared else []
 
@@ -45,7 +48,7 @@ if not PRINT_MADE_ELSEWHERE:
                 for table in needed_by(registry.PRINTED_FIGURES)
             },
         output:
-            figures=[reported(path) for path in FIGURES_IN_PRINT],
+            **FIGURES_IN_PRINT,
         log:
             in_print("logs/print_figures/all.log"),
         benchmark:

@@ -142,9 +142,17 @@ def figure_inputs(subject: Subject) -> dict[str, str]:
 def figure_outputs(subject: Subject) -> dict[str, Any]:
     """The files of the figures of a subject."""
     folder = results(str(Path("figures", *subject)))
-    figures = [reported(f"{folder}/{name}.svg") for name in FIGURES_OF[subject]]
     page = {"page": reported(f"{folder}/landscape.html")} if has_page(subject) else {}
-    return {"figures": figures, **page}
+    return {**drawn(f"{folder}/{name}" for name in FIGURES_OF[subject]), **page}
+
+
+def drawn(places: Iterable[str]) -> dict[str, list[str]]:
+    """The files of figures in each format, from their paths without an ending."""
+    places = [*places]
+    return {
+        "figures": [reported(f"{place}.svg") for place in places],
+        "pdfs": [f"{place}.pdf" for place in places],
+    }
 
 
 def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
@@ -179,3 +187,15 @@ def tables_of_report() -> list[str]:
         place = in_print if table.of_print_alone else results
         paths += [place(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
     return list(dict.fromkeys(paths))
+
+
+def figures_of_report() -> list[str]:
+    """The figures that the report shows; of the PDFs beside them it has links alone."""
+    shown = [path for path in outputs_of(PLOTS) if not path.endswith(".pdf")]
+    return [*shown, *PRINTED_FIGURE_FILES]
+
+
+def tables_made() -> set[str]:
+    """The names of all tables in the study's own folder."""
+    of_models = {"measures"} if STUDY.pairs else set()
+    return of_models | {name for table in STUDY_TABLES.values() for name in table.gives}

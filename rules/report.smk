@@ -4,7 +4,7 @@
 rule report:
     input:
         tables=lambda wildcards: tables_of_report(),
-        figures=lambda wildcards: [*outputs_of(PLOTS), *PRINTED_FIGURE_FILES],
+        figures=lambda wildcards: figures_of_report(),
     output:
         page=results("report.html"),
     log:
@@ -22,6 +22,7 @@ rule report:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
             tables=list(READABLE),
+            made=sorted(tables_made()),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={
                 name: digest((BASE / name).read_bytes())

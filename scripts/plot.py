@@ -2,23 +2,24 @@
 
 import pandas as pd
 
-from minimascope.files import write_text
+from minimascope.files import write_bytes, write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
-from minimascope.plots.style import save_svg, styled
+from minimascope.plots.style import save_pdf, save_svg, styled
 from minimascope.registry import ALL_FIGURES, PAGE
 
 with job(snakemake):
     figures = settings(snakemake.params)["figures"]
     frames = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
-    wanted = list(zip(figures, snakemake.output.figures, strict=True))
-    for (name, of), path in progress(wanted, "figures", "figure"):
+    wanted = list(zip(figures, snakemake.output.figures, snakemake.output.pdfs, strict=True))
+    for (name, of), svg, pdf in progress(wanted, "figures", "figure"):
         figure = ALL_FIGURES[name]
         # Printed models' tables have the names that a study's have, with something before.
         needed = {table.removeprefix("asc_"): frames[table] for table in figure.needs}
         with styled():
             drawn = figure.load()(**needed, **of)
-        write_text(path, save_svg(drawn).decode())
+        write_bytes(svg, save_svg(drawn))
+        write_bytes(pdf, save_pdf(drawn))
     if page := snakemake.output.get("page"):
         write_text(page, PAGE.load()(frames["landscape"], **of))

@@ -11,7 +11,7 @@ from minimascope.report.study import study_report
 
 with job(snakemake):
     config = settings(snakemake.params)
-    names = config.pop("tables")
+    names, made = config.pop("tables"), config.pop("made")
     del config["code"], config["texts"]
     # No input files: their paths would change with the checkout and rerun the job.
     folder = Path(snakemake.scriptdir).parent / "report"
@@ -23,6 +23,7 @@ with job(snakemake):
         snakemake.input.figures,
         snakemake.params.records,
         config,
+        made,
         results=Path(snakemake.output.page).parents[1],
         checkout=folder.parent,
         papers=yaml.safe_load((folder.parent / "resources" / "papers.yaml").read_text("utf-8")),

@@ -8,7 +8,7 @@ from pathlib import Path
 import networkx as nx
 from matplotlib.figure import Figure
 
-from minimascope.files import write_text
+from minimascope.files import write_bytes
 from minimascope.plots.style import COLOURS, save_svg, styled
 
 STYLE = {"node_color": "none", "node_size": 600, "edge_color": "grey", "font_size": 8}
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="the SVG file to write")
     arguments = parser.parse_args()
-    write_text(arguments.output, save_svg(drawing(sys.stdin.read())).decode())
+    write_bytes(arguments.output, save_svg(drawing(sys.stdin.read())))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Write bytes atomically."""
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
 def write_json(path: str | os.PathLike, document: Mapping[str, Any]) -> None:
     """Write a JSON document with a hash of its content, atomically.
 

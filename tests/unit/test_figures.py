@@ -44,7 +44,7 @@ from minimascope.plots import style
 from minimascope.plots.looks import study_looks
 from minimascope.plots.notices import notice_of
 from minimascope.plots.scales import draw_axis, with_power
-from minimascope.plots.style import COLOURS, panel_grid, save_svg, styled
+from minimascope.plots.style import COLOURS, panel_grid, save_pdf, save_svg, styled
 
 
 def sweep_tables(cells, measures=tuple(FEW)):
@@ -131,6 +131,18 @@ def test_equal_rows_give_equal_svg_and_other_rows_are_left_out(case):
     assert b"<text" not in svg  # letters are outlines: no font is needed to see them
     assert b"<dc:date>" not in svg
     assert dict(rcParams) == before
+
+
+@pytest.mark.parametrize("case", ["controls", "sharpness_evaluation", "spectrum"])
+def test_a_pdf_has_equal_bytes_each_time_fonts_that_journals_take_and_leaves_the_svg(case):
+    figure, svg = drawn(case)
+    pdf = save_pdf(figure)
+    name, tables = CASES[case]
+    assert pdf == save_pdf(figure) == save_pdf(figure_of(name, tables()))
+    assert pdf.startswith(b"%PDF")
+    assert b"/CreationDate" not in pdf
+    assert b"/Subtype /Type3" not in pdf
+    assert save_svg(figure) == svg
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -20,8 +20,9 @@ from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, sections
-from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
+from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
+from minimascope.report.tidy import tidy_tables
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"
@@ -98,7 +99,7 @@ def test_papers_are_named_as_where_their_numbers_come_from():
 
 FILES = Files(
     tables={"tables/a": "<table></table>\n<p>a &amp; b</p>"},
-    figures={"figures/b": "<svg>ä</svg>"},
+    figures={"figures/b": Figure("<svg>ä</svg>", "../print/figures/b")},
     downloads={"tables/a": "x,y\n1,ü\n"},
     surfaces={"figures/d/n/landscape": '{"title": "</script><b>"}'},
 )
@@ -109,6 +110,14 @@ def test_a_figure_is_embedded_byte_for_byte_and_its_title_escaped():
     (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', html)
     assert base64.b64decode(source).decode() == "<svg>ä</svg>"
     assert 'alt="B &#34;&lt;i&gt;&#34;"' in html
+
+
+def test_beside_a_figure_are_links_to_its_files():
+    html = content(Part("figures/b", "B", "?"), FILES)
+    assert re.findall(r'href="([^"]*)">(\w+)</a>', html) == [
+        ("../print/figures/b.svg", "SVG"),
+        ("../print/figures/b.pdf", "PDF"),
+    ]
 
 
 def test_a_table_comes_with_its_csv_unless_that_is_large():
@@ -144,6 +153,7 @@ def rendered(part=None, files=FILES, **config) -> str:
     part = part or Part("figures/b", "B<", "What b is.")
     shown = [Section("One & two", "section-1", [part])]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
+    texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
     texts |= {"papers": PAPERS}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
@@ -156,9 +166,11 @@ def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
     assert "a: &lt;b&gt;" in html
     assert MEASURES["test_ece"].description in html
     assert MEASURES["test_nll"].description not in html
-    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
-    assert sources
-    assert all(source.startswith(("#", "data:")) for source in sources)
+    sources = set(re.findall(r'(?:src|href)="([^"]*)"', html))
+    offered = {"../print/figures/b.svg", "../print/figures/b.pdf"}
+    offered |= {"tables/measures.csv", "tables/models.csv"}
+    assert offered < sources
+    assert all(source.startswith(("#", "data:")) for source in sources - offered)
 
 
 def test_papers_stand_where_their_claims_do():
@@ -169,7 +181,11 @@ def test_papers_stand_where_their_claims_do():
 
 def test_a_figure_that_has_nothing_to_draw_is_one_line():
     files = FILES._replace(
-        figures={"figures/b": "<svg><dc:description>no pairs &amp; no</dc:description></svg>"}
+        figures={
+            "figures/b": Figure(
+                "<svg><dc:description>no pairs &amp; no</dc:description></svg>", "b"
+            )
+        }
     )
     html = rendered(files=files)
     assert "B&lt;: no pairs &amp; no." in html
@@ -186,7 +202,7 @@ def test_headings_come_in_order():
 def test_every_link_within_the_page_has_a_target():
     html = rendered()
     anchors = set(re.findall(r'href="#([^"]*)"', html))
-    assert anchors == {"section-1", "measures", "provenance"}
+    assert anchors == {"section-1", "measures", "tables", "provenance"}
     assert anchors <= set(re.findall(r'id="([^"]*)"', html))
 
 

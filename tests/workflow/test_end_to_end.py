@@ -28,6 +28,7 @@ from minimascope.files import read_json as read_document
 from minimascope.npz import read_npz
 from minimascope.registry import FIGURES
 from minimascope.report.contents import kind_of
+from minimascope.report.tidy import TIDY
 
 pytestmark = pytest.mark.workflow
 
@@ -106,10 +107,17 @@ def read_latex(path: Path) -> None:
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
 
 
+def read_pdf(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert content.rstrip().endswith(b"%%EOF")
+
+
 READERS = {
     ".csv": read_csv,
     ".json": read_json,
     ".svg": read_svg,
+    ".pdf": read_pdf,
     ".safetensors": read_safetensors,
     ".npz": read_arrays,
     ".html": read_html,
@@ -127,8 +135,8 @@ def test_every_file_that_was_promised_can_be_read(finished: Project, files: pd.D
 
 def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     of_all = ("sharpness_accuracy", "trends", "ensembles")
-    figures = {f"figures/digits/{name}.svg" for name in of_all} | {
-        f"figures/digits/resnet18/{name}.svg"
+    figures = {f"figures/digits/{name}" for name in of_all} | {
+        f"figures/digits/resnet18/{name}"
         for name, figure in FIGURES.items()
         if not set(figure.needs) & {"hessian", "landscape", "interpolation", "agreement"}
         and name != "sweep"
@@ -146,10 +154,11 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     readable += ("answer",)
     tables |= {f"tables/{name}.{end}" for name in readable for end in ("md", "html")}
     tables |= {"tables/main.tex"}
+    figures = {f"{name}.{end}" for name in figures for end in ("svg", "pdf")}
     expected = figures | tables | {"report.html"}
     printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}
     printed = {f"{name}.{end}" for name in printed for end in ("csv", "md", "html")}
-    printed |= {"figures/toy_geometry.svg"}
+    printed |= {"figures/toy_geometry.svg", "figures/toy_geometry.pdf"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
     assert {f"results/print/{name}" for name in printed} <= set(files.index)
 
@@ -297,3 +306,18 @@ def test_a_second_run_finds_nothing_to_do(copied: Project):
     assert result.returncode == 0, result.stdout
     assert "Nothing to be done" in result.stdout
     assert times() == before
+
+
+def test_the_documented_columns_are_those_of_the_tidy_tables_that_the_report_links_to(
+    finished: Project,
+):
+    page = finished.results("report.html").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)\.csv` \| (.*) \|$", text, flags=re.MULTILINE))
+    assert documented.keys() == TIDY.keys()
+    for name, cell in documented.items():
+        assert f'<a href="tables/{name}.csv">' in page
+        columns = re.findall(r"`([\w.]+)`", cell)
+        found = list(pd.read_csv(finished.results(f"tables/{name}.csv"), nrows=1))
+        # Some have columns of the study's own after these.
+        assert columns == (found[: len(columns)] if "and one for each" in cell else found), name

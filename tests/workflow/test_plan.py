@@ -146,7 +146,8 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     # Nothing of it is in print, or swept.
     drawn = {Path(file).name for file in made if file.startswith("figures/digits/resnet18/")}
     wanted = {*FIGURES} - {"agreement", "sweep"}
-    assert drawn == {f"{name}.svg" for name in wanted} | {"landscape.html"}
+    wanted = {f"{name}.{end}" for name in wanted for end in ("svg", "pdf")}
+    assert drawn == wanted | {"landscape.html"}
 
 
 @pytest.mark.parametrize("at_hand", ["cifar-10-python.tar.gz", "cifar-10-batches-py/x", None])

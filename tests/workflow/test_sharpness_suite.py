@@ -128,7 +128,8 @@ def test_figures_and_the_interactive_page_are_drawn(suite: Project):
     drawn = {path.name for path in suite.results("figures/digits/resnet18").iterdir()}
     # Nothing of it is in print, or swept.
     wanted = {*FIGURES} - {"agreement", "sweep"}
-    assert drawn == {f"{name}.svg" for name in wanted} | {"landscape.html"}
+    wanted = {f"{name}.{end}" for name in wanted for end in ("svg", "pdf")}
+    assert drawn == wanted | {"landscape.html"}
 
 
 def test_a_damaged_surface_is_refused_by_name(suite: Project, tmp_path: Path):

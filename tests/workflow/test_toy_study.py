@@ -58,11 +58,15 @@ def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys
         *(f"models/toy_fits/{name}.safetensors" for name in ("sphere", "booth")),
         *(f"measures/toy_fits/{name}.json" for name in ("sphere", "booth")),
         *(f"tables/toy_fits{end}" for end in (".csv", "_summary.csv", ".md", ".html")),
-        *(f"figures/toy_fits-{name}.svg" for name in ("losses", "sharpness", "equal_loss")),
+        *(
+            f"figures/toy_fits-{name}.{end}"
+            for name in ("losses", "sharpness", "equal_loss")
+            for end in ("svg", "pdf")
+        ),
         "report.html",
     }
     geometry = (toys.folder / "results" / "print").glob("*/toy_geometry.*")
-    assert {path.suffix for path in geometry} == {".csv", ".md", ".html", ".svg"}
+    assert {path.suffix for path in geometry} == {".csv", ".md", ".html", ".svg", ".pdf"}
 
 
 def _files(project: Project) -> list[Path]:

@@ -54,6 +54,7 @@ _SETTINGS = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "svg.fonttype": "path",  # the same on every machine, whatever fonts it has
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3, and text can be edited
     "svg.hashsalt": "minimascope",
 }
 
@@ -173,12 +174,21 @@ def label_height(labels: Iterable[str]) -> float:
 
 def save_svg(figure: Figure) -> bytes:
     """Return a figure as SVG; equal figures give equal bytes."""
+    described = {"Description": figure.get_label()} if figure.get_label() else {}
+    return _saved(figure, "svg", {"Date": None} | described)
+
+
+def save_pdf(figure: Figure) -> bytes:
+    """Return a figure as PDF; equal figures give equal bytes."""
+    return _saved(figure, "pdf", {"CreationDate": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: Mapping[str, str | None]) -> bytes:
     buffer = io.BytesIO()
     with styled():  # ticks are made while a figure is drawn, in the settings of that moment
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
             _settle(figure)
-        described = {"Description": figure.get_label()} if figure.get_label() else {}
-        figure.savefig(buffer, format="svg", metadata={"Date": None} | described)
+        figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 

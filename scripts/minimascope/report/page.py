@@ -19,18 +19,28 @@ LARGEST_DOWNLOAD = 300_000  # bytes
 MOST_ROWS = 40
 
 
+class Figure(NamedTuple):
+    """A figure as SVG, and the path of its files from the page, without their endings."""
+
+    svg: str
+    place: str
+
+
+NO_FIGURE = Figure("", "")
+
+
 class Files(NamedTuple):
     """What parts are made of, by the names of their results.
 
     Attributes:
         tables: as HTML.
-        figures: as SVG.
+        figures: what is drawn.
         surfaces: interactive figures as plotly's JSON.
         downloads: tables as CSV.
     """
 
     tables: Mapping[str, str]
-    figures: Mapping[str, str]
+    figures: Mapping[str, Figure]
     surfaces: Mapping[str, str]
     downloads: Mapping[str, str]
 
@@ -61,7 +71,7 @@ def render(
     return environment.from_string(template).render(
         sections=sections,
         content=lambda part: content(part, files),
-        notice=lambda part: notice_of(files.figures.get(part.name, "")),
+        notice=lambda part: notice_of(files.figures.get(part.name, NO_FIGURE).svg),
         measures=[*measures_of(measures, "evaluation", "sharpness", "training").values()],
         provenance=provenance,
         **texts,
@@ -76,9 +86,12 @@ def content(part: Part, files: Files) -> Markup:
         script = Markup('<script type="application/json">{}</script>').format(figure)
         return Markup('<div class="surface">{}</div>').format(script)
     if part.name in files.figures:
-        source = _data_uri("image/svg+xml", files.figures[part.name])
-        image = Markup('<img src="{}" alt="{}">').format(source, part.title)
-        return Markup('<button type="button" class="figure">{}</button>').format(image)
+        figure = files.figures[part.name]
+        image = Markup('<img src="{}" alt="{}">')
+        image = image.format(_data_uri("image/svg+xml", figure.svg), part.title)
+        links = Markup('<a href="{0}.svg">SVG</a> · <a href="{0}.pdf">PDF</a>').format(figure.place)
+        shown = Markup('<button type="button" class="figure">{}</button>\n<p class="files">{}</p>')
+        return shown.format(image, links)
     table = Markup(files.tables[part.name])
     if (rows := table.count("<tr")) > MOST_ROWS:
         fold = Markup("<details><summary>Show all {} rows</summary>{}</details>")

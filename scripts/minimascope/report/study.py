@@ -1,5 +1,6 @@
 """The report of a study, from the files of its tables, figures and records."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from ..analysis.registered import shown
 from ..analysis.render import html
 from ..registry import TABLES
 from .contents import sections
-from .page import Files, render
+from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
+from .tidy import tidy_tables
 
 MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
 
@@ -26,6 +28,7 @@ def study_report(
     figures: Iterable[str],
     records: Iterable[str],
     config: Mapping[str, Any],
+    made: Iterable[str],
     results: Path,
     checkout: Path,
     papers: Mapping[str, Mapping[str, Any]],
@@ -40,16 +43,23 @@ def study_report(
         figures: files of figures, SVG and HTML, of the study and beside it.
         records: files with Snakemake's records of jobs; those that are gone are left out.
         config: the study.
+        made: names of all tables of the study.
         results: folder in which all studies have theirs.
         checkout: folder of the workflow.
         papers: resources/papers.yaml.
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
+    # Those of published results lie beside the study's folder.
+    home = results / config["study"]
     turned = [name for name, path in drawn.items() if path.endswith(".html")]
     files = Files(
         tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
-        figures={name: _text(path) for name, path in drawn.items() if path.endswith(".svg")},
+        figures={
+            name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
+            for name, path in drawn.items()
+            if path.endswith(".svg")
+        },
         surfaces=_surfaces(turned, paths),
         # Not of all: that of landscapes can have millions of rows.
         downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
@@ -71,6 +81,7 @@ def study_report(
         provenance,
         config=config,
         papers=papers,
+        tidy=tidy_tables(made),
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
         configuration=yaml.safe_dump(config, allow_unicode=True),

@@ -1,0 +1,22 @@
+"""The tidy tables of a study, for programs: what a row of each is about."""
+
+from collections.abc import Iterable
+
+# In the order in which a reader may want them; docs/tables.md has their columns.
+TIDY = {
+    "measures": "every measured value: a row for each model, view of the data and measure",
+    "summary": "mean, standard error and number of seeds of each measure, for each condition",
+    "seed_values": "the values behind the summary, a row for each seed",
+    "models": "a row for each trained network, its settings and measures in columns",
+    "conditions": "what each condition sets",
+    "statistics": "differences from the baseline, paired by seed, with their tests",
+    "correlations": "sharpness against evaluation, a row for each pair of measures",
+    "trends": "slopes of evaluations along sharpness, within networks and over all",
+    "claims": "the papers' claims with verdicts and the numbers behind them",
+}
+
+
+def tidy_tables(names: Iterable[str]) -> dict[str, str]:
+    """Return what the tidy tables among these tables hold, by their names."""
+    names = set(names)
+    return {name: text for name, text in TIDY.items() if name in names}
