@@ -157,7 +157,7 @@ def test_the_middle_is_kept_or_the_sound_put_into_the_middle(folder, length, wan
 def test_other_durations_are_refused_unless_one_is_set(folder):
     write_sound(folder / "cat-2.wav", noise(0, 0.75))
     recordings = listed(folder, "table.csv")
-    with refused("mine/cat-2.wav: 0.75 s where", "mine/dog-1.wav has 0.5 s; set 'seconds'"):
+    with refused("mine/cat-2.wav: 0.75 s where", "mine/dog-1.wav has 0.5 s; set features.seconds"):
         extract(recordings, SPEC)
     assert extract(recordings, SPEC, seconds=0.6).test.inputs.shape[-1] == 61
 
