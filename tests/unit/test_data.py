@@ -85,7 +85,7 @@ def test_pictures_of_several_sizes_need_an_image_size(folder):
 
 def test_a_class_in_one_split_only_is_named(folder):
     picture(folder / "test" / "owl" / "1.png")
-    with pytest.raises(InputError, match="class 'owl' has pictures in train and none in test; add"):
+    with pytest.raises(InputError, match="class 'owl' has pictures in test and none in train; add"):
         pictures(folder, ".")
 
 

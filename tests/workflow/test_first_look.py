@@ -51,6 +51,16 @@ def test_python_may_lie_in_a_folder_with_a_space(tmp_path: Path):
     assert (project.folder / target).exists()
 
 
+def test_snakemakes_own_options_change_lists_and_numbers_in_mappings(project: Project):
+    given = "--config", "seeds=[5]", "training={epochs: 1, optimizer: {lr: 0.01}}"
+    result = project.run(STUDY, *given, "--dry-run", "--printshellcmds")
+    assert result.returncode == 0, result.stdout
+    assert "seed 5" in result.stdout
+    assert "seed 0" not in result.stdout
+    result = project.run(STUDY, "--config", "training={epochs: two}", "--dry-run")
+    assert "training.epochs: expected a whole number, got the text 'two'" in result.stdout
+
+
 def check(study: dict, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     return run_tool("check_study", "study.yaml", cwd=folder)
