@@ -118,6 +118,12 @@ def test_a_truncated_picture_is_named(folder):
         pictures(folder, ".")
 
 
+def test_a_text_file_with_the_name_of_a_picture_is_named(folder):
+    (folder / "test" / "cat" / "1.png").write_text("These are my pictures.")
+    with pytest.raises(InputError, match=r"1\.png: not a readable picture, whatever its name says"):
+        pictures(folder, ".")
+
+
 def small_dataset(domains=None) -> Dataset:
     images = torch.arange(2 * 3 * 16, dtype=torch.uint8).reshape(2, 3, 4, 4)
     labels = torch.tensor([0, 1])

@@ -245,6 +245,7 @@ def test_ogg_flac_and_wide_wav_files_are_decoded_and_channels_averaged(tmp_path)
         (lambda path: path.write_bytes(b""), "cannot be decoded"),
         (lambda path: write_sound(path, np.zeros(0)), "holds no samples"),
         (lambda path: write_sound(path, np.zeros(99)), "is silent"),
+        (lambda path: write_sound(path, np.array([[0.5, -0.5]] * 9)), "channels cancel each other"),
         (lambda path: write_sound(path, np.array([0.1, np.nan]), subtype="FLOAT"), "not finite"),
         (lambda path: write_sound(path, np.array([0.1, np.inf]), subtype="FLOAT"), "not finite"),
     ],
