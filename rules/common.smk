@@ -37,7 +37,7 @@ from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
 from minimascope.report.contents import Section, as_rst, sections
 from minimascope.study.conditions import condition_rows
-from minimascope.study.file import read_study_file
+from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
 from minimascope.study.raw_data import official_paths
@@ -63,9 +63,10 @@ with told_in_one_line():
     check_folder(".")
 with told_in_one_line("error in the configuration"):
     # Jobs read what the run has checked, and what uses this as a module has files of its own.
-    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
-        for path in workflow.configfiles:
+    if workflow.modifier.is_main_snakefile():
+        for path in workflow.configfiles if workflow.is_main_process else ():
             read_study_file(path)
+        config = with_values_of(config, workflow.config_settings.config or {})
     STUDY = load_study(config, BASE / "resources" / "config.schema.yaml")
 if set("{}") & set(str(BASE)):
     raise SystemExit(

@@ -1,13 +1,13 @@
 """Check a study and whether its data are there, before Snakemake reads it."""
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from minimascope.errors import InputError
+from minimascope.jobs.job import NO_COMPILER, compiler
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.raw_data import data_lines, reads_files
@@ -39,12 +39,9 @@ def counted(n: int, word: str) -> str:
 
 def faults(study: Study) -> Iterator[str]:
     """Yield what this machine lacks for a study."""
-    compiler = os.environ.get("CXX", "g++")
-    if any(spec["compile"] for spec in study.training.values()) and not shutil.which(compiler):
-        yield (
-            f"training.compile: needs a C++ compiler, and there is no {compiler}; install one (such"
-            " as the package g++), or set compile to false"
-        )
+    compiled = any(spec["compile"] for spec in study.training.values())
+    if compiled and not shutil.which(compiler()):
+        yield NO_COMPILER.format(compiler())
 
 
 def main() -> None:

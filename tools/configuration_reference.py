@@ -30,6 +30,10 @@ run: a key that stands twice, references that multiply, tags of a programming la
 templates (`__use_yte__: true`, with which Snakemake runs Python that stands in the file). Whoever
 calls `snakemake --configfile` with a stranger's study should run `make check STUDY=…` first.
 
+With plain Snakemake, `--config 'seeds=[0]' 'training={epochs: 2}'` changes these keys and leaves
+the others of a mapping as they are. Of several files behind `--configfile` Snakemake makes one
+study: each is laid over those before it, mapping by mapping. `make` takes one file.
+
 Options of a source, an architecture, an optimiser or an average stand under it: `noise of circles`
 is a key of a data set whose source is circles. Keys without a default have to be given,
 except sections that a study may leave out. A default that is written out changes nothing.

@@ -85,7 +85,7 @@ def test_pictures_of_several_sizes_need_an_image_size(folder):
 
 def test_a_class_in_one_split_only_is_named(folder):
     picture(folder / "test" / "owl" / "1.png")
-    with pytest.raises(InputError, match="class 'owl' is in only one of train and test"):
+    with pytest.raises(InputError, match="class 'owl' has pictures in test and none in train; add"):
         pictures(folder, ".")
 
 
@@ -115,6 +115,12 @@ def test_a_truncated_picture_is_named(folder):
     path = folder / "test" / "cat" / "1.png"
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match=r"cat/1\.png: not a readable picture"):
+        pictures(folder, ".")
+
+
+def test_a_text_file_with_the_name_of_a_picture_is_named(folder):
+    (folder / "test" / "cat" / "1.png").write_text("These are my pictures.")
+    with pytest.raises(InputError, match=r"1\.png: not a readable picture, whatever its name says"):
         pictures(folder, ".")
 
 

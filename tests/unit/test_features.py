@@ -157,7 +157,7 @@ def test_the_middle_is_kept_or_the_sound_put_into_the_middle(folder, length, wan
 def test_other_durations_are_refused_unless_one_is_set(folder):
     write_sound(folder / "cat-2.wav", noise(0, 0.75))
     recordings = listed(folder, "table.csv")
-    with refused("mine/cat-2.wav: 0.75 s where", "mine/dog-1.wav has 0.5 s; set 'seconds'"):
+    with refused("mine/cat-2.wav: 0.75 s where", "mine/dog-1.wav has 0.5 s; set features.seconds"):
         extract(recordings, SPEC)
     assert extract(recordings, SPEC, seconds=0.6).test.inputs.shape[-1] == 61
 
@@ -245,6 +245,7 @@ def test_ogg_flac_and_wide_wav_files_are_decoded_and_channels_averaged(tmp_path)
         (lambda path: path.write_bytes(b""), "cannot be decoded"),
         (lambda path: write_sound(path, np.zeros(0)), "holds no samples"),
         (lambda path: write_sound(path, np.zeros(99)), "is silent"),
+        (lambda path: write_sound(path, np.array([[0.5, -0.5]] * 9)), "channels cancel each other"),
         (lambda path: write_sound(path, np.array([0.1, np.nan]), subtype="FLOAT"), "not finite"),
         (lambda path: write_sound(path, np.array([0.1, np.inf]), subtype="FLOAT"), "not finite"),
     ],

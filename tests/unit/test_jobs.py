@@ -87,6 +87,32 @@ def test_a_fault_that_the_user_can_mend_is_one_line_in_log_and_on_screen(
     assert {path.name for path in task.folder.rglob("*")} == {"logs", "train.log"}
 
 
+COMPILED = """
+import sys, torch
+from types import SimpleNamespace
+from minimascope.jobs.job import job
+
+with job(SimpleNamespace(log=sys.argv[1:])):
+    torch.compile(lambda inputs: inputs.sin().cos())(torch.ones(3))
+"""
+
+
+def test_a_compiler_that_is_missing_is_one_line(tmp_path):
+    absent = {"PYTHONPATH": str(SCRIPTS), "CXX": "no-such-compiler"}
+    absent["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path / "cache")
+    result = subprocess.run(
+        [sys.executable, "-c", COMPILED, tmp_path / "train.log"],
+        env={**os.environ, **absent},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: training.compile: needs a C++ compiler, and there is no no-such-compiler; install"
+        " one (such as the package g++), or set compile to false\n"
+    )
+
+
 def test_a_log_on_a_full_disk_still_leaves_the_line_on_the_screen(task, capsys):
     log = Path(task.log[0])
     log.parent.mkdir()

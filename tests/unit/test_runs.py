@@ -84,6 +84,21 @@ def test_the_table_says_what_is_equal_and_marks_what_is_apart(second, text):
     assert table.attrs["caption"].startswith("vit on digits.")
 
 
+def test_values_in_doubt_are_counted_and_marked():
+    measures, pairs = run(FIRST)
+    doubtful = measures.assign(trained=[True, False, False], converged=[True, True, False])
+    found = compare_runs(run(SECOND), (doubtful, pairs))
+    (row,) = found.itertuples()
+    assert (row.first_untrained, row.first_unconverged) == (0, 0)
+    assert (row.second_untrained, row.second_unconverged) == (2, 1)
+    (table,) = run_tables(found, ("a", "b"))
+    assert table["b"].item().endswith(" § ‡")
+    assert "§" not in table["a"].item()
+    assert "§: the network of at least one seed did not train" in table.attrs["caption"]
+    (plain,) = run_tables(compare_runs(run(SECOND), run(FIRST)), ("a", "b"))
+    assert "§" not in plain.attrs["caption"]
+
+
 def compare(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return run_tool("compare", *arguments, cwd=folder)
 

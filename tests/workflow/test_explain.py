@@ -15,6 +15,9 @@ from minimascope.jobs.planning import differences
 pytestmark = pytest.mark.workflow
 
 
+ADAM = {"name": "adam", "lr": 0.01}
+
+
 def explained(project: Project, changes: dict) -> dict[str, list[str]]:
     """Return the lines about each rule on the screen, without the rule."""
     head, _, *lines = screen(project.plan(study_with(changes))).splitlines()
@@ -102,6 +105,17 @@ def test_changed_code_is_told_from_changed_settings(finished: Project, tmp_path:
     assert rules["probabilities"] == ["1 job its code changed; its settings changed: bins 15 → 10"]
 
 
+def test_what_is_chosen_anew_is_not_called_changed_code(finished: Project):
+    rules = explained(
+        finished, {"sharpness.perturbation.samples": 200, "conditions.baseline.optimizer": ADAM}
+    )
+    chosen = "its settings, and with them its code, changed: "
+    assert any(reason.startswith(f"2 jobs {chosen}training.optimizer") for reason in rules["train"])
+    (reason, *_) = rules["sharpness"]
+    assert f"{chosen}families.perturbation is gone" in reason
+    assert "its code changed" not in str(rules)
+
+
 def test_snakemake_itself_prints_the_changed_param_alone(finished: Project):
     printed = finished.run(study_with({"evaluation.ece_bins": 10}), "--dry-run").stdout
     assert """before: '{"bins":15}' now: '{"bins":10}'""" in printed
@@ -159,6 +173,7 @@ def test_a_broken_study_ends_with_one_line(tmp_path: Path, content, message: str
         ({"a": 1}, {"a": 1}, []),
         ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}, ["a.b 1 → 3"]),
         ({"a": None}, {}, ["a null → nothing"]),
+        ({"a": {"b": 1}}, {"c": {"b": 1}}, ["a is gone", "c is new"]),
         ({"a": [1, 2]}, {"a": [1, 3]}, ["a[1] 2 → 3"]),
         ({"a": [1]}, {"a": [1, 3]}, ["a [1] → [1, 3]"]),
         ({"a": "x" * 99}, {"a": "x" * 98}, ["a"]),

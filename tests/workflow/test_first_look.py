@@ -51,6 +51,16 @@ def test_python_may_lie_in_a_folder_with_a_space(tmp_path: Path):
     assert (project.folder / target).exists()
 
 
+def test_snakemakes_own_options_change_lists_and_numbers_in_mappings(project: Project):
+    given = "--config", "seeds=[5]", "training={epochs: 1, optimizer: {lr: 0.01}}"
+    result = project.run(STUDY, *given, "--dry-run", "--printshellcmds")
+    assert result.returncode == 0, result.stdout
+    assert "seed 5" in result.stdout
+    assert "seed 0" not in result.stdout
+    result = project.run(STUDY, "--config", "training={epochs: two}", "--dry-run")
+    assert "training.epochs: expected a whole number, got the text 'two'" in result.stdout
+
+
 def check(study: dict, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     return run_tool("check_study", "study.yaml", cwd=folder)
@@ -63,9 +73,15 @@ SOUNDS = {
 }
 
 
+def pictures(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / "data" / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
 def test_a_study_whose_data_are_there_is_one_line(tmp_path: Path):
-    for split in ("train", "test"):
-        (tmp_path / "data" / "mine" / split / "cat").mkdir(parents=True)
+    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/readme.txt")
     result = check(study_with(PICTURES), tmp_path)
     assert result.stdout == (
         "study.yaml is a study: 4 networks to train (1 data set, 1 network, 2 conditions, 2 seeds),"
@@ -93,13 +109,55 @@ def test_missing_data_are_one_line_with_the_remedy(tmp_path: Path, changes: dict
 
 
 def test_a_folder_without_splits_is_named(tmp_path: Path):
-    (tmp_path / "data" / "mine" / "cat").mkdir(parents=True)
+    pictures(tmp_path, "cat/1.png")
     lines = check(study_with(PICTURES), tmp_path).stderr.splitlines()
     assert lines == [
-        f"error: datasets.mine.path: data/mine has no folder '{split}'; sort the pictures into"
+        f"error: datasets.mine.path: data/mine has no pictures in {split}/<class>/; sort them into"
         " train/<class>/ and test/<class>/"
         for split in ("train", "test")
     ]
+
+
+def test_classes_of_one_split_are_named(tmp_path: Path):
+    pictures(tmp_path, "train/cat/1.png", "train/dog/2.png", "test/cat/3.png", "test/owl/4.png")
+    (tmp_path / "data" / "mine" / "test" / "dog").mkdir()
+    result = check(study_with(PICTURES), tmp_path)
+    assert result.stderr.splitlines() == [
+        "error: datasets.mine.path: class 'dog' has pictures in train and none in test; add some to"
+        " data/mine/test/dog, or remove it from train",
+        "error: datasets.mine.path: class 'owl' has pictures in test and none in train; add some to"
+        " data/mine/train/owl, or remove it from test",
+    ]
+
+
+HEADER = "filename,label,domain,split,seen"
+# What a newcomer's table says, and what stands in the line that is said of it.
+TABLES = {
+    "another column": (
+        "file,label,domain,split,seen\n",
+        "no column 'filename' (did you mean 'file",
+    ),
+    "no domains": ("filename,label,split\n", "no column 'domain' (valid: filename, label, split)"),
+    "semicolons": (HEADER.replace(",", ";"), "with commas between them"),
+    "another split": (f"{HEADER}\n1.wav,dog,a,training,true\n", "it must be train or test"),
+    "sounds elsewhere": (
+        f"{HEADER}\n1.wav,dog,a,train,true\n3.wav,dog,a,test,true\n",
+        "no file 3.wav, which data/mine.csv names (missing: 1 of 2); set 'path'",
+    ),
+    "no test": (f"{HEADER}\n1.wav,dog,a,train,true\n", "no recording has the split test"),
+}
+
+
+@pytest.mark.parametrize(("table", "line"), TABLES.values(), ids=TABLES)
+def test_a_faulty_table_is_found_before_any_job(tmp_path: Path, table: str, line: str):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.csv").write_text(table)
+    (tmp_path / "data" / "1.wav").touch()
+    result = check(study_with(SOUNDS), tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: datasets.mine: data")
+    assert line in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):

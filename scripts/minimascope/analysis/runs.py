@@ -11,6 +11,7 @@ from .measure_names import describe, measures_of
 from .numbers import format_estimate
 from .render import Text, captioned
 from .summary import seed_values
+from .tables import NOT_CONVERGED, UNTRAINED, at_minima
 
 KEYS = ["dataset", "network", "measure", "condition"]
 # Differences of so many standard errors or more are marked.
@@ -21,6 +22,11 @@ CAPTION = (
     " independent means. Equal: the same values to twelve digits. Bold: at least"
     f" {MARKED} standard errors apart, which about one in twenty is by chance, more with few seeds."
 )
+MARKS = {
+    UNTRAINED: "the network of at least one seed did not train (tables/trained of its study).",
+    NOT_CONVERGED: "in at least one seed the solver stopped before all had converged, so that the"
+    " outermost eigenvalue may be missing.",
+}
 
 
 def compare_runs(
@@ -35,13 +41,15 @@ def compare_runs(
 
     Returns:
         Data frame with `KEYS`, ``family``, ``unit``, and for the runs ``first`` and ``second``
-        mean, standard error (``…_error``) and number of seeds (``…_seeds``), then ``difference``
-        (second - first), its ``standard_error`` and ``pairing``: ``by seed`` or ``none``.
+        mean, standard error (``…_error``), number of seeds (``…_seeds``), of networks that did not
+        train (``…_untrained``) and of values whose solver did not converge (``…_unconverged``),
+        then ``difference`` (second - first), its ``standard_error`` and ``pairing``: ``by seed`` or
+        ``none``.
 
     Raises:
         InputError: a column is missing, or the runs have no measure in common.
     """
-    groups = [dict(iter(seed_values(*run).groupby(KEYS, sort=False))) for run in (first, second)]
+    groups = [dict(iter(_values(*run).groupby(KEYS, sort=False))) for run in (first, second)]
     common = [key for key in groups[0] if key in groups[1]]
     if not common:
         raise InputError(
@@ -54,6 +62,14 @@ def compare_runs(
     return pd.DataFrame(rows)
 
 
+def _values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:
+    """Return the `seed_values` of a run, and whether each converged."""
+    values = seed_values(measures, disagreement)
+    keys = [*KEYS, "seed"]
+    stopped = pd.MultiIndex.from_frame(at_minima(measures).query("not converged")[keys])
+    return values.assign(converged=~pd.MultiIndex.from_frame(values[keys]).isin(stopped))
+
+
 def _row(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     values = [rows.set_index("seed")["value"].dropna().sort_index() for rows in (first, second)]
     paired = values[0].index.equals(values[1].index)
@@ -63,8 +79,12 @@ def _row(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     else:
         difference, error = values[1].mean() - values[0].mean(), float(np.hypot(*errors))
     row = {"family": first["family"].iloc[0], "unit": first["unit"].iloc[0]}
-    for name, series, own in zip(("first", "second"), values, errors, strict=True):
+    for name, rows, series, own in zip(
+        ("first", "second"), (first, second), values, errors, strict=True
+    ):
         row |= {name: series.mean(), f"{name}_error": own, f"{name}_seeds": len(series)}
+        row[f"{name}_untrained"] = int((~rows["trained"]).sum())
+        row[f"{name}_unconverged"] = int((~rows["converged"]).sum())
     row |= {"difference": difference, "standard_error": error}
     return row | {"pairing": "by seed" if paired else "none"}
 
@@ -81,8 +101,11 @@ def run_tables(found: pd.DataFrame, names: tuple[str, str]) -> Text:
         by_measure = dict(iter(rows.groupby("measure", sort=False)))
         shown = measures_of(rows, "evaluation", "sharpness", "training")
         ordered = (row for measure in shown for row in by_measure[measure].itertuples())
-        caption = f"{network} on {dataset}. {CAPTION}"
-        tables.append(captioned([_text(row, names) for row in ordered], caption))
+        texts = [_text(row, names) for row in ordered]
+        shown = "".join(text[name] for text in texts for name in names)
+        marks = [f"{mark}: {meaning}" for mark, meaning in MARKS.items() if mark in shown]
+        caption = " ".join([f"{network} on {dataset}. {CAPTION}", *marks])
+        tables.append(captioned(texts, caption))
     return tables
 
 
@@ -95,8 +118,15 @@ def _text(row: tuple, names: tuple[str, str]) -> dict[str, str]:
     return {
         "Measure": describe(row.measure, row.family, row.unit).column_label,
         "Condition": row.condition,
-        names[0]: format_estimate(row.first, row.first_error),
-        names[1]: format_estimate(row.second, row.second_error),
+        names[0]: _marked(row, "first"),
+        names[1]: _marked(row, "second"),
         "Difference": difference,
         "Seeds": ", ".join(dict.fromkeys([str(row.first_seeds), str(row.second_seeds)])),
     }
+
+
+def _marked(row: tuple, run: str) -> str:
+    """Return the estimate of a run with its marks."""
+    estimate = format_estimate(getattr(row, run), getattr(row, f"{run}_error"))
+    doubts = {UNTRAINED: f"{run}_untrained", NOT_CONVERGED: f"{run}_unconverged"}
+    return " ".join([estimate, *(mark for mark, name in doubts.items() if getattr(row, name))])

@@ -37,14 +37,17 @@ def load(
         )
     recordings = read_table(table_path, str(root), domain_column)
     located = _in_archive(recordings, root) if is_archive(root) else _in_folder(recordings, root)
-    found = []
-    for recording, filename in zip(recordings, located, strict=True):
-        if filename is None:
-            raise InputError(
-                f"{root}: no file {recording.filename}, which {table_path} names; add the file or"
-                " remove the row"
-            )
-        found.append(replace(recording, filename=filename))
+    if None in located:
+        first = recordings[located.index(None)].filename
+        raise InputError(
+            f"{root}: no file {first}, which {table_path} names (missing: {located.count(None)} of"
+            f" {len(located)}); set 'path' to the folder or archive that holds them, or correct the"
+            " column filename"
+        )
+    found = [
+        replace(recording, filename=filename)
+        for recording, filename in zip(recordings, located, strict=True)
+    ]
     return check(found, table_path)
 
 

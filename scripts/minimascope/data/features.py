@@ -131,13 +131,15 @@ def _checked(
         if sound.rate != first.rate and not mixed_rates:
             raise InputError(
                 f"{sound.origin}: {sound.rate} Hz where {first.origin} has {first.rate} Hz;"
-                " resample it, or set mixed_rates: true if rates do not tell classes or domains"
+                " resample it, or set features.mixed_rates to true if rates do not tell classes or"
+                " domains"
             )
         # Durations are the same if they are to within less than a sample.
         if one_duration and abs(len(sound.samples) - duration * sound.rate) >= 1:
             raise InputError(
                 f"{sound.origin}: {len(sound.samples) / sound.rate:.6g} s where {first.origin} has"
-                f" {float(duration):.6g} s; set 'seconds' to cut and pad all to one duration"
+                f" {float(duration):.6g} s; set features.seconds to cut and pad all to one"
+                " duration"
             )
         yield sound
 
@@ -152,7 +154,7 @@ def _cut(sound: _Sound, samples: int) -> _Sound:
     if not middle.any():
         raise InputError(
             f"{sound.origin}: the middle {samples / sound.rate:.4g} s are silent; cut the recording"
-            " to where it sounds, or raise 'seconds'"
+            " to where it sounds, or raise features.seconds"
         )
     return replace(sound, samples=middle)
 

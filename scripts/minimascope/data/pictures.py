@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 from ..jobs.progress import progress
@@ -83,7 +83,11 @@ def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None
         rows.sort(key=lambda row: row[:2])
     classes, others = ({label for label, _, _ in rows} for rows in decoded.values())
     if unmatched := classes ^ others:
-        raise InputError(f"{origin}: class {min(unmatched)!r} is in only one of train and test")
+        there, lacking = ("train", "test") if min(unmatched) in classes else ("test", "train")
+        raise InputError(
+            f"{origin}: class {min(unmatched)!r} has pictures in {there} and none in {lacking}; add"
+            " some there, or remove its folder"
+        )
     names = tuple(sorted(classes))
     for name in names:
         if fault := fault_of_name(name):
@@ -111,6 +115,11 @@ def decoded_picture(picture: Picture, origin: Path, image_size: int | None = Non
     try:
         with Image.open(io.BytesIO(picture.content), formats=FORMATS) as file:
             image = file.convert("RGB")
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{origin / picture.name}: not a readable picture, whatever its name says; replace or"
+            " remove it"
+        ) from None
     except Exception as error:  # whatever a decoder makes of arbitrary bytes
         raise InputError(
             f"{origin / picture.name}: not a readable picture ({error}); replace or remove it"

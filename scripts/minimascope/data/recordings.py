@@ -80,9 +80,10 @@ def read_table(
     needed += ["place"] if place is None else []
     for column in needed:
         if column not in header:
+            other = ", or set domain_column" if column == domain_column else ""
             raise InputError(
                 f"{path}: no column '{column}' ({nearest(column, header)}); its first line must"
-                f" name the columns {', '.join(needed)}, with commas between them"
+                f" name the columns {', '.join(needed)}, with commas between them{other}"
             )
     recordings = []
     for line, cells in rows:

@@ -79,6 +79,8 @@ def read_sound(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
             " remove it"
         ) from error
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(1)
+    if not mono.any() and samples.any():
+        raise InputError(f"{name}: its channels cancel each other; keep one of them")
     if fault := _fault(mono):
         raise InputError(f"{name}: {fault}; replace or remove it")
     return mono, rate

@@ -23,6 +23,17 @@ REMEDIES = {
     errno.EACCES: "permit yourself to read and write it, and run again",
     errno.EPERM: "permit yourself to read and write it, and run again",
 }
+# What torch.compile needs on a CPU, and what torch says of it, whatever that is wrapped in.
+NO_COMPILER = (
+    "training.compile: needs a C++ compiler, and there is no {}; install one (such as the package"
+    " g++), or set compile to false"
+)
+NO_COMPILER_OF_TORCH = "No working C++ compiler found"
+
+
+def compiler() -> str:
+    """Return the name of the C++ compiler that torch takes."""
+    return os.environ.get("CXX", "g++")
 
 
 # Set where `screen.Screen` shows a run.
@@ -125,6 +136,8 @@ def _one_line(error: BaseException, log: Path) -> str | None:
     if type(error).__name__ == "OutOfMemoryError":
         reason = str(error).partition(". ")[0]
         return f"{log}: {reason}; use a GPU with more memory, or a smaller network or data set"
+    if NO_COMPILER_OF_TORCH in str(error):
+        return NO_COMPILER.format(compiler())
     if isinstance(error, OSError) and error.errno in REMEDIES:
         # Errors of opening name the file, and those of writing an output do (`files.atomic`).
         place, reason = error.filename or log, os.strerror(error.errno)

@@ -32,6 +32,8 @@ NEW = "not made yet"
 PARTLY_NEW = "some of it not made yet"
 LONGEST_VALUE = 40
 ABSENT = object()
+# Keys whose values are names of networks, optimisers, averages and sources.
+CHOOSING = {"architecture", "name", "source"}
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,14 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     before, now = (
         settings(map(ast.literal_eval, params)) for params in (change.only_old, change.only_new)
     )
-    if before.pop("code", None) != now.pop("code", None):
-        yield "its code changed"
+    other_code = before.pop("code", None) != now.pop("code", None)
     yield from _change_of_folder(before.pop("folder", None), now.pop("folder", None))
+    chosen_anew = _choices(before) != _choices(now)
+    if other_code and not chosen_anew:
+        yield "its code changed"
     if changes := list(differences(before, now)):
-        yield f"its settings changed: {_listed(changes)}"
+        what = "settings, and with them its code," if other_code and chosen_anew else "settings"
+        yield f"its {what} changed: {_listed(changes)}"
     new = set(map(str, job.input))
     # None where nothing is recorded.
     recorded = records.input(output)
@@ -161,6 +166,14 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     counts = {"more": len(new - old), "fewer": len(old - new)}
     if any(counts.values()):
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+
+
+def _choices(settings: Any, key: str = "") -> set[tuple[str, str]]:
+    """Return what settings choose by name: another choice is other code, which nobody changed."""
+    if not isinstance(settings, dict):
+        return {(key, str(settings))} if key in CHOOSING else set()
+    families = {("families", name) for name in settings if key == "families"}
+    return families.union(*(_choices(child, name) for name, child in settings.items()))
 
 
 def _change_of_folder(before: dict | None, now: dict | None) -> Iterator[str]:
@@ -184,6 +197,8 @@ def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for index, (old, new) in enumerate(zip(before, now, strict=True)):
             yield from differences(old, new, f"{path}[{index}]")
+    elif ABSENT in (before, now) and isinstance(before, dict) | isinstance(now, dict):
+        yield f"{path} {'is new' if before is ABSENT else 'is gone'}"
     elif before != now:
         old, new = _short(before), _short(now)
         yield path if old == new else f"{path} {old} → {new}"

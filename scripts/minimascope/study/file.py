@@ -134,6 +134,27 @@ def _cause(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}: {problem}" if mark else problem
 
 
+def with_values_of(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration in which what ``snakemake --config`` was given has its types again.
+
+    Snakemake reads numbers inside lists and mappings as text there.
+
+    Args:
+        config: the whole configuration.
+        given: the part that was given in that way, as Snakemake read it.
+    """
+    return {**config, **{key: _read_again(config[key], given[key]) for key in given}}
+
+
+def _read_again(value: Any, given: Any, inside: bool = False) -> Any:
+    if isinstance(given, Mapping) and isinstance(value, Mapping):
+        again = {key: _read_again(value[key], given[key], True) for key in given}
+        return {**value, **again}
+    if isinstance(given, list):
+        return [_read_again(item, item, True) for item in given]
+    return yaml.safe_load(given) if inside and isinstance(given, str) else value
+
+
 def with_text_keys(value: Any) -> Any:
     """Return a copy of a value in which every key is text.
 

@@ -1,10 +1,15 @@
 """Whether the files are there that a study reads. No torch is imported here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from ..data import audio_folder
+from ..data.archives import is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
+from ..data.raw_files import is_picture, split_and_class, visible_files
+from ..data.recordings import read_table
 from ..errors import InputError
 from .study import Study
 
@@ -24,7 +29,10 @@ def data_lines(study: Study) -> tuple[list[str], list[str]]:
 
 
 def missing_files(study: Study) -> list[str]:
-    """Return a line for each of the study's own files that is not there: key, path and remedy."""
+    """Return a line for each fault of the study's own files: key, path and remedy.
+
+    What they hold is left to the jobs, and archives are not opened.
+    """
     folder = Path(study.config["data_dir"])
     lines = []
     for dataset, spec in study.config["datasets"].items():
@@ -32,17 +40,7 @@ def missing_files(study: Study) -> list[str]:
         if spec["source"] == "image_folder":
             lines += _pictures(folder / spec["path"], f"{where}.path")
         elif spec["source"] == "audio_folder":
-            table, path = folder / spec["table"], folder / (spec["path"] or "")
-            if not table.is_file():
-                lines.append(
-                    f"{where}.table: {table} does not exist; write a table with the columns"
-                    f" {COLUMNS} there, or name another one"
-                )
-            if spec["path"] and not path.exists():
-                lines.append(
-                    f"{where}.path: {path} does not exist; put the recordings there, or name"
-                    " another folder or archive"
-                )
+            lines += _recordings(folder, spec, where)
     for network, spec in study.config["networks"].items():
         weights = spec.get("weights")
         if weights and not (folder / weights).is_file():
@@ -53,6 +51,29 @@ def missing_files(study: Study) -> list[str]:
     return lines
 
 
+def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[str]:
+    table, place = folder / spec["table"], folder / (spec["path"] or "")
+    if not table.is_file():
+        yield (
+            f"{where}.table: {table} does not exist; write a table with the columns {COLUMNS}"
+            " there, or name another one"
+        )
+    if spec["path"] and not place.exists():
+        yield (
+            f"{where}.path: {place} does not exist; put the recordings there, or name another"
+            " folder or archive"
+        )
+    elif table.is_file():
+        column = spec["domain_column"]
+        try:
+            if is_archive(place):
+                read_table(table, str(place), column)
+            else:
+                audio_folder.load(folder, spec["table"], path=spec["path"], domain_column=column)
+        except InputError as error:
+            yield f"{where}: {error}"
+
+
 def _pictures(path: Path, where: str) -> Iterator[str]:
     layout = "train/<class>/ and test/<class>/"
     if not path.exists():
@@ -61,9 +82,21 @@ def _pictures(path: Path, where: str) -> Iterator[str]:
             " folder or archive"
         )
     elif path.is_dir():
-        for split in SPLITS:
-            if not (path / split).is_dir() and next(path.rglob(split), None) is None:
-                yield f"{where}: {path} has no folder '{split}'; sort the pictures into {layout}"
+        files = (name for name, _ in visible_files(path) if is_picture(name))
+        places = set(filter(None, map(split_and_class, files)))
+        classes = {split: {label for part, label in places if part == split} for split in SPLITS}
+        if lacking := [split for split in SPLITS if not classes[split]]:
+            for split in lacking:
+                yield (
+                    f"{where}: {path} has no pictures in {split}/<class>/; sort them into {layout}"
+                )
+            return
+        for split, other in (SPLITS, SPLITS[::-1]):
+            for label in sorted(classes[split] - classes[other]):
+                yield (
+                    f"{where}: class {label!r} has pictures in {split} and none in {other}; add"
+                    f" some to {path / other / label}, or remove it from {split}"
+                )
 
 
 def official_paths(name: str, folder: Path) -> list[Path]:
