@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal, get_args
 
 from .smallest_difference import SmallestDifference
+
+if TYPE_CHECKING:  # Checks of studies read the names, and must not take as long as pandas.
+    import pandas as pd
 
 Category = Literal["sharpness", "evaluation", "training", "diagnostic"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
@@ -291,7 +292,7 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
     return MeasureName(measure, text, category, symbol, log_axis=category == "sharpness")
 
 
-def measures_of(frame: pd.DataFrame, *categories: Category) -> dict[str, MeasureName]:
+def measures_of(frame: "pd.DataFrame", *categories: Category) -> dict[str, MeasureName]:
     """Return the measures in a frame that belong to one of the categories, by name.
 
     Categories come in the given order; within one, measures come in the order of `MEASURES`,
@@ -313,7 +314,7 @@ def measures_of(frame: pd.DataFrame, *categories: Category) -> dict[str, Measure
 
 
 def names_in(
-    frame: pd.DataFrame, smallest_differences: Mapping[str, float | str]
+    frame: "pd.DataFrame", smallest_differences: Mapping[str, float | str]
 ) -> dict[str, MeasureName]:
     """Return how to present each measure in a frame, in order of appearance.
 
