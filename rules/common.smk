@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
 from snakemake.logging import logger
 
 # Not the folder of the Snakefile that was started, which may be one that uses this as a module.
@@ -28,11 +29,13 @@ from minimascope.data.official import OFFICIAL, official_file
 from minimascope.data.raw_files import folder_state, picture_stamps, recording_stamps
 from minimascope.disk import check_folder
 from minimascope.errors import InputError
+from minimascope.files import write_text
 from minimascope.jobs.code_version import code_version
 from minimascope.jobs.estimate import forecast
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
+from minimascope.report.contents import Section, as_rst, sections
 from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study

@@ -45,7 +45,7 @@ if not PRINT_MADE_ELSEWHERE:
                 for table in needed_by(registry.PRINTED_FIGURES)
             },
         output:
-            figures=FIGURES_IN_PRINT,
+            figures=[reported(path) for path in FIGURES_IN_PRINT],
         log:
             in_print("logs/print_figures/all.log"),
         benchmark:

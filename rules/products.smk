@@ -21,6 +21,36 @@ READABLE = {name: table for name, table in STUDY.tables.items() if table.text}
 PRINTED_FIGURE_FILES = [in_print(f"figures/{name}.svg") for name in STUDY.printed_figures]
 
 
+@cache
+def contents_of_report() -> list[dict]:
+    """The sections of the report, with the titles and captions of what they show."""
+    return yaml.safe_load((BASE / "report" / "contents.yaml").read_text(encoding="utf-8"))
+
+
+def reported(path: str) -> str:
+    """An output that Snakemake's own report shows, too: section, title and caption are the same."""
+    name = str(Path(*Path(path).parts[2:]).with_suffix(""))
+    # Of the run, since the checkout may be read-only.
+    caption = Path(".snakemake", "captions", f"{name.replace('/', '-')}.rst").absolute()
+
+    def section(wildcards: Any) -> Section:
+        [found] = sections(contents_of_report(), [name])
+        return found
+
+    def labels(wildcards: Any) -> dict[str, str]:
+        # Snakemake takes captions from files, and asks for labels before, where it makes a report.
+        [part] = section(wildcards).parts
+        write_text(caption, as_rst(part.caption))
+        return {"Title": part.title}
+
+    return report(
+        path,
+        caption=str(caption),
+        category=lambda wildcards: section(wildcards).title,
+        labels=labels,
+    )
+
+
 def needed_by(parts: dict[str, registry.Component]) -> list[str]:
     """The tables that tables or figures are made of, without those that they give themselves."""
     given = {name for part in parts.values() for name in part.gives}
@@ -39,6 +69,11 @@ def table_outputs(tables: dict[str, registry.Table], place: Callable) -> dict[st
 def hash_of_rows(rows: list[dict]) -> str:
     """A hash of rows in any order."""
     return digest(canonical_json(sorted(rows, key=canonical_json)).encode())
+
+
+def reported_tables(files: dict[str, str]) -> dict[str, str]:
+    """The files of tables, those marked that Snakemake's own report can show."""
+    return {key: reported(path) if path.endswith(".html") else path for key, path in files.items()}
 
 
 def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
@@ -107,8 +142,8 @@ def figure_inputs(subject: Subject) -> dict[str, str]:
 def figure_outputs(subject: Subject) -> dict[str, Any]:
     """The files of the figures of a subject."""
     folder = results(str(Path("figures", *subject)))
-    figures = [f"{folder}/{name}.svg" for name in FIGURES_OF[subject]]
-    page = {"page": f"{folder}/landscape.html"} if has_page(subject) else {}
+    figures = [reported(f"{folder}/{name}.svg") for name in FIGURES_OF[subject]]
+    page = {"page": reported(f"{folder}/landscape.html")} if has_page(subject) else {}
     return {"figures": figures, **page}
 
 

@@ -90,7 +90,7 @@ rule tables:
     input:
         **{name: results(f"tables/{name}.csv") for name in needed_by(STUDY_TABLES)},
     output:
-        **table_outputs(STUDY_TABLES, results),
+        **reported_tables(table_outputs(STUDY_TABLES, results)),
     log:
         log_of("tables"),
     benchmark:
@@ -123,7 +123,7 @@ if not PRINT_MADE_ELSEWHERE:
         input:
             [],
         output:
-            **table_outputs(PRINTED_TABLES, in_print),
+            **reported_tables(table_outputs(PRINTED_TABLES, in_print)),
         log:
             in_print("logs/print_tables/all.log"),
         benchmark:

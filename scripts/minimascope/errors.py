@@ -24,5 +24,8 @@ class InputError(ValueError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a hint at the valid name that comes closest, or at all of them."""
     names = list(map(str, names))
-    close = difflib.get_close_matches(str(name), names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(names) or 'none'}"
+    in_lower_case = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(str(name).casefold(), in_lower_case, n=1)
+    if close:
+        return f"did you mean '{in_lower_case[close[0]]}'?"
+    return f"valid: {', '.join(names) or 'none'}"

@@ -231,7 +231,7 @@ class Table(Component):
 
 def _table(location: str, *, about: str = "", text: str = "", **names: str) -> Table:
     lists = {key: tuple(value.split()) for key, value in names.items()}
-    readable = {"shows": lists["gives"], "formats": ("md",)} if text else {}
+    readable = {"shows": lists["gives"], "formats": ("md", "html")} if text else {}
     return Table(location, about=about, text=text, **readable | lists)
 
 
@@ -267,7 +267,7 @@ TABLES = {
         gives="main",
         text="analysis.tables:main_text",
         shows="summary",
-        formats="md tex",
+        formats="md html tex",
     ),
     "sharpness": _table(
         "analysis.tables:sharpness_tables",

@@ -230,7 +230,7 @@ def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_ag
     settings = DEFINITIONS["sharpness"]["properties"][name]["properties"]
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()
-    # What a study always wants, a program that calls the library may not.
+    # What a study never changes.
     own = {"subject", "generator", "batch_size", "gradient"}
     assert parameters.keys() - settings.keys() <= own
     for key, setting in settings.items():

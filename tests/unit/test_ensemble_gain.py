@@ -165,7 +165,7 @@ def test_the_figure_sets_every_gain_against_disagreement_and_each_sharpness(netw
     dots = [bars.lines[0].get_xydata()[0] for bars in figure.axes[0].containers]
     expected = table[["prediction_disagreement", "gain_test_accuracy"]] * [1, 100]
     np.testing.assert_allclose(dots, expected)
-    assert texts(figure).count("vit: ρ = ") == (9 if len(networks) > 1 else 0)
+    assert texts(figure).count("vit (5): ") == (9 if len(networks) > 1 else 0)
     ElementTree.fromstring(save_svg(figure))
 
 

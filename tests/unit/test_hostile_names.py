@@ -86,7 +86,7 @@ def test_names_stay_text_in_pages(name):
     found = Page(page(html([table, name, Fold(name, [name])])))
     cells = {"table", "thead", "tbody", "tr", "th", "td"}
     folds = {"details", "summary", "ul", "li"}
-    assert found.tags <= {"meta", "style", "body", "b", "p", *cells, *folds}
+    assert found.tags <= {"meta", "style", "body", "div", "b", "p", *cells, *folds}
     # Two headers, a row, a cell, the paragraph, a title and a statement.
     assert found.texts.count(name) == 7
     assert "b" in found.tags

@@ -127,7 +127,7 @@ for _ in range(9):
     WIDE = [WIDE] * 9
 FOUND = {
     "a name that ends a line": ({"datasets": {"d\n": {"source": "digits"}}}, "datasets: 'd\\n'"),
-    "a study's name that ends a line": ({"study": "x\n"}, "study: 'x\\n' does not match"),
+    "a study's name that ends a line": ({"study": "x\n"}, "study: 'x\\n' is no name"),
     "a key that clears the screen": ({"\x1b[2J": 1}, "\\x1b[2J: unknown key"),
     "a name longer than a folder's": ({"study": "x" * 300}, "is longer than 64 characters"),
     "a name that Snakemake takes for a loop": (

@@ -21,7 +21,14 @@ PROGRAM = """
 import sys
 import minimascope.study.loading, minimascope.registry
 assert "torch" not in sys.modules
+import torch
 from minimascope.sharpness import measure
+from minimascope.errors import InputError
+settings = {"forward": {"published": "yes"}}
+try:
+    measure(torch.nn.Linear(2, 2), torch.ones(2, 2), torch.arange(2), settings=settings)
+except InputError as error:
+    assert "settings.forward.published" in str(error), error
 print(minimascope.__file__, minimascope.__version__)
 """
 

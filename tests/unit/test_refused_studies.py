@@ -31,15 +31,15 @@ analysis: {smallest_differences: {test_accuracy: [0.01]}}
 seed: [0]
   seed: unknown key; did you mean 'seeds'?
 seeds: "0"
-  seeds: expected array, got the text '0' (in YAML write [0])
+  seeds: expected a list, got the text '0'; write [0]
 seeds: 3
-  seeds: expected array, got 3; write [3]
+  seeds: expected a list, got 3; write [3]
 datasets: {small: {train_size: '1e3'}}
-  datasets.small.train_size: expected integer, got the text '1e3' (in YAML write 1000)
+  datasets.small.train_size: expected a whole number, got the text '1e3'; write 1000
 training: {epochs: 3.0}
-  training.epochs: expected integer, got 3.0; write 3
+  training.epochs: expected a whole number, got 3.0; write 3
 training: {optimizer: {lr: 1e-8}}
-  training.optimizer.lr: expected number, got the text '1e-8' (in YAML write 1.0e-08)
+  training.optimizer.lr: expected a number, got the text '1e-8'; write 1.0e-08
 seeds: [1, 1]
   seeds: lists a value twice; give each once
 seeds: [-1]
@@ -51,7 +51,7 @@ seeds: []
 sweeps: {s: {axes: {}}}
   sweeps.s.axes: is empty; give at least 1
 networks: null
-  networks: expected object, got nothing; write {}
+  networks: expected a mapping, got nothing; write {}
 networks: {vgg: {}, other: {width: 1}}
   networks.other: 'architecture' is missing; add it
 networks: {vgg: {architecture: resnet}}
@@ -67,13 +67,13 @@ conditions: {true: {}, "on": {}}
 datasets: {small: {1: 1, "1": 2}}
   datasets.small.1: 1 and '1' are one name; rename one
 conditions: {a b: {}}
-  conditions: 'a b' does not match ^[A-Za-z][A-Za-z0-9_]*\\Z
+  conditions: 'a b' is no name; begin with a letter
 conditions: {SAM: {}}
   conditions.SAM: differs from sam in its capitals alone; rename one
 conditions: {initial: {}}
   conditions.initial: this is the name of the weights before training; rename it
 study: ../x
-  study: '../x' does not match ^[A-Za-z][A-Za-z0-9_-]*\\Z
+  study: '../x' is no name; begin with a letter
 study: Compared
   study: results/Compared is for comparisons of studies; rename it
 study: Print
@@ -157,7 +157,7 @@ datasets: {large: {sharpness: {forward: {share: 1}}}}
 datasets: {large: {sharpness: {forward: {published_share: 2}}}}
   datasets.large.sharpness.forward.published_share: must be at most 1, got 2
 datasets: {large: {sharpness: {forward: 1}}}
-  datasets.large.sharpness.forward: expected object or null, got 1
+  datasets.large.sharpness.forward: expected a mapping or null, got 1
 toy_fits: {functions: [boot]}
   toy_fits.functions[0]: unknown name 'boot'; did you mean 'booth'?
 toy_fits: {epochs: [0]}
@@ -169,7 +169,76 @@ toy_fits: {perturbations: 1}
 toy_fits: {seeds: [1]}
   toy_fits.seeds: unknown key
 """
+# What newcomers write, and a line that leads out.
+FIRST_TRIES = """
+seeds: 0.0
+  seeds: expected a list, got 0.0; write [0]
+seeds: 0, 1, 2
+  seeds: expected a list, got the text '0, 1, 2'; write [0, 1, 2]
+seeds: [0.0]
+  seeds[0]: expected a whole number, got 0.0; write 0
+seeds: ["0"]
+  seeds[0]: expected a whole number, got the text '0'; write 0
+study: 2024
+  study: expected text, got 2024; write a name; begin with a letter, and use only letters
+study: my images
+  study: 'my images' is no name; begin with a letter, and use only letters, digits, - and _
+conditions: [baseline, sam]
+  conditions: expected a mapping, got a list; write {baseline: {}, sam: {}}
+conditions: [baseline: {}, sam: {}]
+  conditions: expected a mapping, got a list; write its entries without dashes
+conditions: {sam: {sam: 0.05}}
+  conditions.sam.sam: expected a mapping or null, got 0.05; write {rho: 0.05}
+conditions: {sam: {sam: true}}
+  conditions.sam.sam: expected a mapping or null, got true; its keys: rho
+conditions: {sam: {rho: 0.05}}
+  conditions.sam.rho: unknown key; it is a key of conditions.sam.sam; write it there
+conditions: {sam: {augment: [horizontal_flip]}}
+  conditions.sam.augment: expected a mapping or null, got a list; its keys: crop_padding, crop_fill,
+training: {optimizer: sgd}
+  training.optimizer: expected a mapping, got the text 'sgd'; write {name: sgd}
+training: {optimizer: {name: SGD}}
+  training.optimizer.name: unknown name 'SGD'; did you mean 'sgd'?
+training: {lr: 0.1}
+  training.lr: unknown key; it is a key of training.optimizer; write it there
+training: {schedule: cosine}
+  training.schedule: expected a mapping, got the text 'cosine'; write {name: cosine}
+networks: {vgg: vgg19}
+  networks.vgg: expected a mapping, got the text 'vgg19'; write {architecture: vgg19}
+datasets: {small: {train_samples: "1,000"}}
+  datasets.small.train_samples: expected a whole number or null, got the text '1,000'; write 1000
+datasets: {small: {train_size: 100 pictures}}
+  datasets.small.train_size: expected a whole number, got the text '100 pictures'; write the number
+datasets: {small: {image_size: [8, 8]}}
+  datasets.small.image_size: expected a whole number, got a list; write 8
+datasets: {mine: {source: image_folder, folder: mine}}
+  datasets.mine.folder: not a setting of image_folder; 'path' is missing
+datasets: {mine: {source: image_folder, path: [mine]}}
+  datasets.mine.path: expected text, got a list; write mine
+epochs: 3
+  epochs: unknown key; it is a key of training; write it there
+evaluation: {corruptions: {names: [noise]}}
+  evaluation.corruptions.names[0]: noise is a kind of corruptions; write gaussian_noise, shot_noise,
+evaluation: {corruptions: {names: fog}}
+  evaluation.corruptions.names: expected a list, got the text 'fog'; write [fog]
+evaluation: {names: [fog]}
+  evaluation.names: unknown key; it is a key of evaluation.corruptions; write it there
+sharpness: {forward: true}
+  sharpness.forward: expected a mapping or null, got true; its keys: published, published_share
+sharpness: {samples: 10}
+  sharpness.samples: unknown key; it is a key of sharpness.perturbation; write it there
+sharpness: {sam_sharpness: {}}
+  sharpness.sam_sharpness: unknown key; it is a measure of the family perturbation; write perturb
+sharpness: {perturbation: {published: false, published_samples: 9}}
+  sharpness.perturbation.published_samples: does nothing with published: false; leave one of them
+datasets: {small: {sharpness: {forward: {published: false, published_share: 0.5}}}}
+  sharpness.forward.published_share: does nothing with published: false; leave one of them out
+"""
 OF_SOUNDS = """
+datasets: {sounds: {seconds: 1.0}}
+  datasets.sounds.seconds: not a setting of audio_folder; it is a key of datasets.sounds.features;
+datasets: {sounds: {features: {seconds: 1 s}}}
+  datasets.sounds.features.seconds: expected a number or null, got the text '1 s'; write the number
 conditions: {sam: {augment: {crop_padding: 2}}}
   conditions.sam.augment.crop_padding: augments images, which sounds has none of; leave it out
 conditions: {sam: {augment: {time_masks: 2}}}
@@ -177,7 +246,7 @@ conditions: {sam: {augment: {time_masks: 2}}}
 training: {sampling: domain_balanced}
   conditions.baseline.sampling: small has no domains to balance; set it to shuffled
 datasets: {sounds: {table: null}}
-  datasets.sounds.table: expected string, got nothing
+  datasets.sounds.table: expected text, got nothing
 datasets: {sounds: {corrupted: generated}}
   datasets.sounds.corrupted: corruptions are made for images, not for recordings; leave it out
 datasets: {sounds: {features: {mel: 40}}}
@@ -210,7 +279,12 @@ def cases(text: str, base: dict[str, Any]) -> Iterator:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [*cases(FAULTS, {}), *cases(OF_SOUNDS, SOUNDS), *cases(OF_POINTS, POINTS)],
+    [
+        *cases(FAULTS, {}),
+        *cases(FIRST_TRIES, {}),
+        *cases(OF_SOUNDS, SOUNDS),
+        *cases(OF_POINTS, POINTS),
+    ],
 )
 def test_a_fault_is_told_in_one_line_with_its_path(changes, message):
     assert refusal(**changes).startswith(message)
@@ -224,7 +298,7 @@ def test_a_fault_is_told_in_one_line_with_its_path(changes, message):
         ({"nonsense": 1}, "nonsense: unknown key; valid:"),
         ({"datasets": {"large": {"corrupted": "c"}}}, "datasets.large.corrupted: unknown name"),
         ({"seeds": [1, 1]}, "seeds: lists a value twice"),
-        ([1], "published: expected object, got a list"),
+        ([1], "published: expected a mapping, got a list"),
     ],
 )
 def test_a_fault_inside_the_published_section_is_told(section, message, protocol):

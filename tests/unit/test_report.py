@@ -2,6 +2,7 @@ import base64
 import re
 import shutil
 import subprocess
+from html import unescape
 from inspect import getdoc
 from itertools import pairwise
 from pathlib import Path
@@ -10,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from jinja2 import UndefinedError
+from docutils.core import publish_parts
+from jinja2 import Template, UndefinedError
 
 import minimascope
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
-from minimascope.report.contents import OWN, Part, Section, sections
+from minimascope.report.contents import OWN, Part, Section, as_rst, sections
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 
@@ -58,7 +60,15 @@ def test_what_no_section_names_comes_last_with_its_name_and_docstring():
     figure, table = own.parts
     assert (figure.title, table.title) == ("Reliability: d on x", "Main")
     assert figure.caption == " ".join(getdoc(reliability.plot).partition("\n\n")[0].split())
-    assert table.caption.startswith("Return what the main_table of each network shows, as numbers")
+    assert table.caption.startswith("Return what the main_table of each network shows")
+
+
+def test_a_caption_comes_through_jinja_and_restructuredtext_as_it_is():
+    caption = (
+        r"1. |ρ| *not* `x`_ ``y`` {{ z }} {% if %} {# # #} a_b_ [1]_ \n :sub:`2` https://x.y – ×"
+    )
+    rendered = publish_parts(Template(as_rst(caption)).render(), writer="html")["body"]
+    assert unescape(rendered) == f"<p>{caption}</p>\n"
 
 
 def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_caption():

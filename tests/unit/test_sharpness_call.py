@@ -4,6 +4,7 @@ import copy
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sharpness_cases import FEW
@@ -70,7 +71,6 @@ def test_values_are_those_of_the_families_and_the_model_stays_as_it_was():
     ("change", "message"),
     [
         ({"measures": ["sam_sharpnes"]}, "unknown name 'sam_sharpnes'; did you mean 'sam_sharp"),
-        ({"settings": {"forward": {"batchsize": 3}}}, "settings.forward: unknown key 'batchsize'"),
         ({"labels": torch.full((20,), 3)}, "labels run from 3 to 3, but the network has 3 logits"),
         ({"labels": torch.full((20,), -1)}, "labels run from -1 to -1"),
         ({"inputs": torch.zeros(0, 1, 8, 8), "labels": torch.zeros(0).long()}, "0 inputs"),
@@ -84,6 +84,48 @@ def test_bad_arguments_are_told_in_one_line(change, message):
         measure(model, **arguments)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples": 3}, "settings.samples: unknown key"),
+        ({"hesian": {}}, "settings.hesian: unknown key; did you mean 'hessian'?"),
+        ({"forward": {"publishd": True}}, "settings.forward.publishd: unknown key; did you mean"),
+        ({"perturbation": {"samples": 1}}, "settings.perturbation.samples: must be at least 2"),
+        ({"perturbation": {"samples": 3.5}}, "settings.perturbation.samples: expected"),
+        ({"perturbation": {"radius": "small"}}, "settings.perturbation.radius: expected"),
+        ({"perturbation": {"adaptive": {"norm": "l3"}}}, "adaptive.norm: unknown name 'l3'"),
+        ({"hessian": {"dtype": torch.float64}}, "settings.hessian.dtype: unknown name"),
+        ({"hessian": None}, "settings.hessian: expected"),
+        ({"landscape": {"normalisation": "filters"}}, "did you mean 'filter'?"),
+    ],
+)
+def test_settings_have_the_names_types_and_ranges_of_a_study(settings, message):
+    with pytest.raises(InputError) as caught:
+        measure(*problem(), "train_loss", settings=settings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_may_be_tuples_and_numbers_of_numpy():
+    plain = {"points": 3, "direction_seeds": [42, 43], "radius": 0.5}
+    other = {"points": np.int64(3), "direction_seeds": (42, 43), "radius": np.float32(0.5)}
+    first, second = (
+        measure(*problem(), "asc_sharpness", settings={"landscape": chosen})
+        for chosen in (plain, other)
+    )
+    assert first == second
+
+
+def test_progress_is_shown_where_it_is_asked_for_and_nowhere_else(capfd):
+    few = {"perturbation": {"samples": 3}}
+    for shown in (False, True, False):
+        measure(*problem(), "sam_sharpness", settings=few, progress=shown)
+        printed = capfd.readouterr()
+        assert ("perturbations: 100%" in printed.err) is shown
+        assert printed.out == ""
+        assert shown or printed.err == ""
 
 
 def test_a_network_that_diverged_and_one_without_a_linear_end_are_refused():

@@ -90,7 +90,7 @@ def test_a_study_gives_them_as_any_other_options():
     assert networks(hidden_layers=3).network_spec("own")["hidden_layers"] == 3
     for options, message in (
         ({}, "networks.own: 'hidden_layers' is missing; add it"),
-        ({"hidden_layers": 0.5}, "networks.own.hidden_layers: expected integer, got 0.5"),
+        ({"hidden_layers": 0.5}, "networks.own.hidden_layers: expected a whole number, got 0.5"),
         (
             {"hidden_layers": 2, "layers": 2},
             "networks.own.layers: not a setting of own; did you",

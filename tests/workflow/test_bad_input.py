@@ -9,24 +9,27 @@ from small_study import STUDY, Project, study_with
 pytestmark = pytest.mark.workflow
 
 CONFIGURATION = {
-    "wrong type": ({"training.epochs": "many"}, "training.epochs: expected integer, got the text"),
+    "wrong type": (
+        {"training.epochs": "many"},
+        "training.epochs: expected a whole number, got the text",
+    ),
     "a number that YAML reads as text": (
         {"training.optimizer.lr": "1e-3"},
-        "training.optimizer.lr: expected number, got the text '1e-3' (in YAML write 0.001)",
+        "training.optimizer.lr: expected a number, got the text '1e-3'; write 0.001",
     ),
     "negative radius": (
         {"conditions.baseline_sam.sam.rho": -0.05},
         "conditions.baseline_sam.sam.rho: must be greater than 0, got -0.05",
     ),
     "no seeds": ({"seeds": []}, "seeds: is empty; give at least 1"),
-    "a seed that is no number": ({"seeds": [0, "a"]}, "seeds[1]: expected integer"),
+    "a seed that is no number": ({"seeds": [0, "a"]}, "seeds[1]: expected a whole number"),
     "a whole number with a point": (
         {"training.epochs": 2.0},
-        "training.epochs: expected integer, got 2.0",
+        "training.epochs: expected a whole number, got 2.0",
     ),
     "not a number": (
         {"training.optimizer.lr": float("nan")},
-        "training.optimizer.lr: expected number, got nan",
+        "training.optimizer.lr: expected a number, got nan",
     ),
     "unknown network": (
         {"networks.resnet18.architecture": "resnet81"},

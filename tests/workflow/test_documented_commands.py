@@ -72,6 +72,9 @@ def shortened(program: str, arguments: list[str]) -> list[str | Path]:
         return [sys.executable, arguments[0], "--help"]
     if program == "snakemake":
         cores = [] if "--cores" in arguments or "--profile" in arguments else ["--cores", "1"]
+        if "--report" in arguments:  # of a finished study; made in test_snakemake_report.py
+            place = arguments.index("--report")
+            arguments = arguments[:place] + arguments[place + 2 :]
         return [BIN / "snakemake", *arguments, *cores, "--dry-run", "--quiet", "all"]
     target, *variables = arguments
     # The environment that the tests run in, in place of one of the copy's own.

@@ -81,6 +81,10 @@ def read_html(path: Path) -> None:
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, _: opened.update([tag])
     parser.feed(path.read_text(encoding="utf-8"))
+    if path.parent.name == "tables":
+        # A sentence, where there is no network to show.
+        assert opened["p"] if path.stem == "trained" else opened["tr"] + opened["li"] > 2
+        return
     assert opened["tr"] > opened["table"] >= 8
     assert opened["li"] >= opened["details"] >= 5
 
@@ -141,10 +145,11 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     }
     readable = ("main", "sharpness", "correlations", "statistics", "trends", "claims", "ensembles")
     readable += ("answer",)
-    tables |= {f"tables/{name}.md" for name in readable} | {"tables/main.tex"}
+    tables |= {f"tables/{name}.{end}" for name in readable for end in ("md", "html")}
+    tables |= {"tables/main.tex"}
     expected = figures | tables | {"report.html"}
     printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}
-    printed = {f"{name}.{end}" for name in printed for end in ("csv", "md")}
+    printed = {f"{name}.{end}" for name in printed for end in ("csv", "md", "html")}
     printed |= {"figures/toy_geometry.svg"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
     assert {f"results/print/{name}" for name in printed} <= set(files.index)

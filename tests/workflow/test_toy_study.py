@@ -57,12 +57,12 @@ def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys
     assert made == {
         *(f"models/toy_fits/{name}.safetensors" for name in ("sphere", "booth")),
         *(f"measures/toy_fits/{name}.json" for name in ("sphere", "booth")),
-        *(f"tables/toy_fits{end}" for end in (".csv", "_summary.csv", ".md")),
+        *(f"tables/toy_fits{end}" for end in (".csv", "_summary.csv", ".md", ".html")),
         *(f"figures/toy_fits-{name}.svg" for name in ("losses", "sharpness", "equal_loss")),
         "report.html",
     }
     geometry = (toys.folder / "results" / "print").glob("*/toy_geometry.*")
-    assert {path.suffix for path in geometry} == {".csv", ".md", ".svg"}
+    assert {path.suffix for path in geometry} == {".csv", ".md", ".html", ".svg"}
 
 
 def _files(project: Project) -> list[Path]:

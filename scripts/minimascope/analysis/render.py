@@ -40,6 +40,7 @@ th, td {{ padding: 3px 10px; text-align: right; white-space: nowrap }}
 thead th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
 tbody th {{ text-align: left; font-weight: normal }}
 tbody tr:nth-child(even) {{ background: #f4f4f4 }}
+p, li {{ max-width: 95ch }}
 </style>
 <body>
 {body}
@@ -97,12 +98,12 @@ def latex(text: Text) -> str:
     return "\n".join(_latex_table(part) for part in text if isinstance(part, pd.DataFrame))
 
 
-RENDERERS = {"md": markdown, "tex": latex}
+def page(text: Text) -> str:
+    """Return a text as an HTML page of its own."""
+    return _PAGE.format(body=html(text))
 
 
-def page(body: str) -> str:
-    """Return an HTML page of its own."""
-    return _PAGE.format(body=body)
+RENDERERS = {"md": markdown, "html": page, "tex": latex}
 
 
 def table_html(table: pd.DataFrame) -> str:

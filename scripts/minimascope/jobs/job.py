@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError
+from .progress import progress_shown
 
 # What helps against errors of the operating system that are the user's to mend.
 REMEDIES = {
@@ -73,7 +74,7 @@ def _logged(log: Path, told: list[BaseException]) -> Iterator[None]:
     # Snakemake removes an older log. One that is here belongs to a second copy of this job.
     file = open(log, "a+", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
-        with redirect_stdout(file), redirect_stderr(file), _faults_told(file):
+        with redirect_stdout(file), redirect_stderr(file), _faults_told(file), progress_shown():
             yield
         print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
         _keep(file, log)

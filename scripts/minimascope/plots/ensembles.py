@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.ensemble_gain import SHARPNESS, gains_table, predictors_of
 from ..analysis.measure_names import describe
-from ..analysis.numbers import count_seeds
+from ..analysis.numbers import count_seeds, format_interval, format_number
 from .looks import Looks, study_looks
 from .models import axis_label, correlation
 from .scales import draw_axis, is_logarithmic
@@ -88,8 +88,15 @@ def _draw(axes: Axes, points: pd.DataFrame, predictor: str, gain: str, looks: Lo
 def _correlations(rows: pd.DataFrame) -> str:
     """Return the correlation over all networks, then those within each of several."""
     by_network = rows.set_index("network")
-    within = by_network.drop(ALL_NETWORKS)
-    shown = [correlation(by_network.loc[ALL_NETWORKS])]
-    if len(within) > 1:
-        shown += [f"{network}: {correlation(row)}" for network, row in within.iterrows()]
-    return "\n".join(shown)
+    whole, within = by_network.loc[ALL_NETWORKS], by_network.drop(ALL_NETWORKS)
+    if len(within) < 2 or pd.isna(whole["value"]):
+        return correlation(whole)
+    each = (f"{network} {_interval(row)}" for network, row in within.iterrows())
+    return "\n".join([f"ρ, all {_interval(whole)}", *each])
+
+
+def _interval(row: pd.Series) -> str:
+    """Return the number of conditions, their correlation and, if there is one, its interval."""
+    if pd.isna(row["lower"]):
+        return f"({row['n']}): {format_number(row['value'], '.2f')}, too few"
+    return f"({row['n']}): " + format_interval(row["value"], row["lower"], row["upper"], ".2f")

@@ -5,6 +5,7 @@ caption. A figure of that name may exist for every network, for every data set o
 list does not name, such as a figure of your own, is described by its name and its docstring.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import getdoc
 from pathlib import PurePosixPath
@@ -86,6 +87,15 @@ def described(kind: str) -> dict[str, str]:
         "title": title[0].upper() + title[1:],
         "caption": " ".join(caption.replace("`", "").split()),
     }
+
+
+def as_rst(text: str) -> str:
+    r"""Return plain text as reStructuredText that is a template of Jinja2 besides.
+
+    >>> print(as_rst("5 * {{ x }}"))
+    5 \* \{\{ x \}\}
+    """
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text)
 
 
 def kind_of(name: str) -> str:

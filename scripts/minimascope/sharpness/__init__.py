@@ -4,10 +4,10 @@
 """
 
 import copy
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +15,7 @@ from ..data.augment import Augmentation
 from ..data.prepared import Split
 from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
+from ..jobs.progress import progress_shown
 from ..measurement import Measurement
 from ..registry import SHARPNESS
 from ..seeding import generator
@@ -31,6 +32,7 @@ def measure(
     augmentation: Augmentation | None = None,
     weight_decay: float = 0.0,
     seed: int = 0,
+    progress: bool = False,
 ) -> dict[str, Measurement]:
     """Return measures of sharpness of any classifier that ends in a linear layer.
 
@@ -44,35 +46,37 @@ def measure(
             training data.
         labels: int64 [n], between 0 and C - 1.
         measures: names of measures, or of families for all of theirs.
-        settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. The keys are
-            those of docs/configuration.md. Published twins are left out unless they are named.
+        settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. Keys and values
+            are those of docs/configuration.md. Published twins are left out unless they are named.
         augmentation: with which the network was trained; for the published procedure.
         weight_decay: with which it was trained; for the Hessian with ``l2``.
         seed: names the random streams.
+        progress: whether progress bars are shown, on standard error.
 
     Returns:
         By name, in the order asked for: value, unit, number of samples, standard error and noise
         floor where there is one.
 
     Raises:
-        InputError: an unknown measure or setting, no linear last layer, labels outside the
-            classes, parameters that are not finite, or no data.
+        InputError: an unknown measure or setting, a setting of the wrong type or out of range, no
+            linear last layer, labels outside the classes, parameters that are not finite, or no
+            data.
     """
     wanted = _names(measures)
+    given = _checked(settings or {})
     model = copy.deepcopy(model).eval()
     split = Split(inputs, labels)
     found: dict[str, Measurement] = {}
-    with precision("fp32", inputs.device), contiguous_convolutions(inputs.device):
+    device = inputs.device
+    with precision("fp32", device), contiguous_convolutions(device), progress_shown(progress):
         check(model, inputs, labels)
         subject = Subject(model, split, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
-                function = component.load()
-                chosen = _enough_for(names, family) | dict((settings or {}).get(family, {}))
-                _check_settings(function, chosen, family)
-                draws = generator(seed, family, device=inputs.device)
-                measured = function(subject, draws, **chosen)
+                chosen = _enough_for(names, family) | given.get(family, {})
+                draws = generator(seed, family, device=device)
+                measured = component.load()(subject, draws, **chosen)
                 found |= {m.measure: m for m in measured.measurements}
     return {name: found[name] for name in wanted if name in found}
 
@@ -116,8 +120,20 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
     return {}
 
 
-def _check_settings(function: Callable, chosen: Mapping[str, Any], family: str) -> None:
-    known = set(inspect.signature(function).parameters) - {"subject", "generator"}
-    for name in chosen:
-        if name not in known:
-            raise InputError(f"settings.{family}: unknown key {name!r}; {nearest(name, known)}")
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    # Jobs import this package, too, and need no schema.
+    from ..study.schema import PACKAGED, load_schema
+    from ..study.validation import check_families
+
+    plain = _plain(settings)
+    check_families(plain, load_schema(PACKAGED), "settings")
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Return settings as a YAML file would give them: lists for tuples, and Python's numbers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(child) for child in value]
+    return value.item() if isinstance(value, np.generic) else value

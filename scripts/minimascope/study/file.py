@@ -45,7 +45,9 @@ def read_study_file(path: str | PathLike) -> dict[str, Any]:
     except InputError:
         raise
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({_cause(error)}); correct it") from error
+        raise InputError(
+            f"{path}: not YAML ({_cause(error)}); correct the indentation, quotes or brackets there"
+        ) from error
     except RecursionError:
         raise InputError(f"{path}: nested too deeply for a study; take levels out") from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
@@ -99,10 +101,11 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
     value_of = yaml.SafeLoader("").construct_object
     for key, child in node.value:
         if isinstance(child, yaml.ScalarNode) and child.tag == EMPTY and not child.value:
-            raise InputError(
-                f"{path}, {_line(key)}: {key.value} has no value; write {{}} for what is there by"
-                " default, or null for none"
-            )
+            remedy = "write {} for what is there by default, or null for none"
+            # No colon, either.
+            if node.flow_style and child.start_mark.index == key.end_mark.index:
+                remedy = "write [0, 1] for a list, and {key: value} for a mapping"
+            raise InputError(f"{path}, {_line(key)}: {key.value} has no value; {remedy}")
         if key.value == TEMPLATE_KEY:
             raise InputError(
                 f"{path}, {_line(key)}: {TEMPLATE_KEY} makes Snakemake run code in the file; write"
@@ -126,6 +129,8 @@ def _line(node: yaml.Node) -> str:
 def _cause(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    if "'\\t'" in problem:
+        problem = "a tab, where YAML wants spaces"
     return f"line {mark.line + 1}: {problem}" if mark else problem
 
 

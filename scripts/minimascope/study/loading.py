@@ -16,8 +16,9 @@ from ..errors import InputError
 from ..registry import SHARPNESS
 from .checks import check_study, known
 from .file import with_text_keys
-from .schema import check, complete, definition, load_schema
+from .schema import complete, definition, load_schema
 from .study import Study
+from .validation import check
 
 # Sections that a study has all of, or none.
 OF_NETWORKS = ("datasets", "networks", "training", "conditions")
@@ -33,6 +34,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     """
     schema = load_schema(schema_path)
     config = _of_protocol(with_text_keys(config), schema)
+    _check_published(config)
     missing = [key for key in OF_NETWORKS if key not in config]
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
@@ -78,6 +80,21 @@ def _of_protocol(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mappin
     published = deep_merge(config, config.get("published", {}))
     check(published, schema)
     return published if config.get("protocol") == "published" else config
+
+
+def _check_published(config: Mapping[str, Any]) -> None:
+    """Refuse settings of published procedures that are switched off."""
+    overrides = (spec.get("sharpness", {}) for spec in config.get("datasets", {}).values())
+    for override in [{}, *overrides]:
+        for family, settings in deep_merge(config.get("sharpness", {}), override).items():
+            if not isinstance(settings, Mapping) or settings.get("published") is not False:
+                continue
+            for key in settings:
+                if key.startswith("published_"):
+                    raise InputError(
+                        f"sharpness.{family}.{key}: does nothing with published: false; leave one"
+                        " of them out"
+                    )
 
 
 def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,26 +1,31 @@
-"""What a study may say: its schema, the check of a section by it, and the defaults.
+"""What a study may say: its schema, and the defaults.
 
 Read whenever Snakemake plans, so no torch is imported here.
 """
 
 import copy
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from ..data.corruptions.severities import CORRUPTIONS
-from ..errors import InputError, nearest
-from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, RECORDINGS, SOURCES, TOY_FUNCTIONS, Component
+from ..registry import (
+    AVERAGES,
+    NETWORKS,
+    OPTIMIZERS,
+    RECORDINGS,
+    SOURCES,
+    TOY_FUNCTIONS,
+    Component,
+)
 from .signatures import declared_options
 
+# The schema where the library is installed without its checkout.
+PACKAGED = Path(__file__).with_name("config.schema.yaml")
 NAMES = {
     "networks": NETWORKS,
     "sources": SOURCES,
@@ -35,12 +40,6 @@ GIVEN = {
     "sources": {"data_dir"},
     "optimizers": {"model", "lr", "weight_decay"},
     "averages": {"model"},
-}
-LIMITS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "greater than",
-    "exclusiveMaximum": "less than",
 }
 
 
@@ -157,65 +156,6 @@ def complete(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> 
     }
 
 
-def check(value: Any, schema: Mapping[str, Any], where: str = "") -> None:
-    """Raise InputError for the first fault of a value, naming its path and the remedy.
-
-    ``where`` is the path of the value itself within the configuration.
-    """
-    errors = sorted(
-        _Validator(schema).iter_errors(value),
-        key=lambda error: [str(part) for part in error.absolute_path],
-    )
-    if errors:
-        raise InputError(_one_line(errors[0], where))
-
-
-def _is_integer(_checker: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(_checker: Any, value: Any) -> bool:
-    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _whole_pattern(
-    _validator: Any, pattern: str, value: Any, _schema: Any
-) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not re.fullmatch(pattern, value):
-        yield ValidationError(f"{value!r} does not match {pattern}")
-
-
-def _own_options(
-    validator: Any, _options: Any, value: Any, schema: Mapping[str, Any]
-) -> Iterator[ValidationError]:
-    """Find settings that are none of the chosen component, and those of its own that it lacks."""
-    if not isinstance(value, Mapping):
-        return
-    component = component_of(value, schema)
-    own = options_of(component, schema)
-    yield from validator.descend(value, {"properties": own})
-    valid = schema["properties"] | own
-    why = "unknown key" if component is None else f"not a setting of {component}"
-    for name in set(value) - set(valid):
-        hint = nearest(name, sorted(set(valid) - set(schema["options"])))
-        yield ValidationError(f"{why}; {hint}", path=[name])
-    # Where no component has to be named, what lies below may have the rest.
-    if component is not None and "required" in schema:
-        for name in (key for key in own if key not in value and "default" not in own[key]):
-            yield ValidationError(f"'{name}' is missing; add it")
-
-
-# JSON Schema takes 2.0 for an integer and NaN for a number; neither is one for a study. Its
-# patterns may end before a line break; a name must not.
-_Validator = extend(
-    Draft202012Validator,
-    validators={"pattern": _whole_pattern, "options": _own_options},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": _is_integer, "number": _is_number}
-    ),
-)
-
-
 def in_yaml(value: Any) -> str:
     """Return a value as a study writes it, in one line."""
     return yaml.safe_dump(value, default_flow_style=True, width=math.inf).split("\n")[0]
@@ -227,56 +167,3 @@ def path_text(parts: Iterable[Any]) -> str:
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
-
-
-def _one_line(error: ValidationError, where: str) -> str:
-    path = path_text([*filter(None, [where]), *error.absolute_path]) or "configuration"
-    value, rule = error.instance, error.validator_value
-    match error.validator:
-        case "additionalProperties":
-            valid = error.schema["properties"]
-            unknown = min(set(map(str, value)) - set(valid))
-            inside = f"{path}.{unknown}" if path != "configuration" else unknown
-            if new := error.schema.get("moved", {}).get(unknown):
-                return f"{inside}: is {path}.{new} now; write it there"
-            return f"{inside}: unknown key; {nearest(unknown, valid)}"
-        case "required":
-            missing = next(name for name in rule if name not in value)
-            return f"{path}: '{missing}' is missing; add it"
-        case "enum":
-            return f"{path}: unknown name {value!r}; {nearest(value, rule)}"
-        case "type":
-            kinds = " or ".join([rule] if isinstance(rule, str) else rule)
-            return f"{path}: expected {kinds}, got {_shown(value, kinds)}"
-        case "minItems" | "minProperties":
-            had = f"has only {len(value)}" if value else "is empty"
-            return f"{path}: {had}; give at least {rule}"
-        case "maxLength":
-            return f"{path}: {value[:20]!r}… is longer than {rule} characters; shorten it"
-        case limit if limit in LIMITS:
-            return f"{path}: must be {LIMITS[limit]} {rule}, got {value}"
-        case "uniqueItems":
-            return f"{path}: lists a value twice; give each once"
-    return f"{path}: {' '.join(error.message.split())}"
-
-
-def _shown(value: Any, kinds: str) -> str:
-    """Return what a value is, and how to write one of these kinds that is meant by it."""
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or not {"integer", "number", "array"} & {*kinds.split()}:
-            return f"the text {value!r}"
-        whole = number.is_integer() and "number" not in kinds
-        meant = int(number) if whole else number
-        written = in_yaml([meant] if "array" in kinds else meant)
-        return f"the text {value!r} (in YAML write {written})"
-    if value is None:
-        return "nothing; write {}" if "object" in kinds else "nothing"
-    if "array" in kinds and not isinstance(value, dict | list):
-        return f"{value}; write [{value}]"
-    if kinds == "integer" and isinstance(value, float) and value.is_integer():
-        return f"{value}; write {int(value)}"
-    return {dict: "a mapping", list: "a list"}.get(type(value), str(value))

@@ -1,0 +1,253 @@
+"""Whether a section of a study is what its schema allows, and what is said if it is not."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from ..data.corruptions.severities import KINDS
+from ..errors import InputError, nearest
+from ..registry import SHARPNESS
+from .schema import component_of, in_yaml, options_of, path_text, resolved
+
+Schema = Mapping[str, Any]
+IN_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "a mapping",
+    "boolean": "true or false",
+}
+LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "greater than",
+    "exclusiveMaximum": "less than",
+}
+# How far below a key is looked for that stands in the wrong place.
+MOST_LEVELS = 3
+
+
+def check(value: Any, schema: Schema, where: str = "") -> None:
+    """Raise InputError for the first fault of a value, naming its path and the remedy.
+
+    ``where`` is the path of the value itself within the configuration.
+    """
+    errors = sorted(
+        _Validator(schema).iter_errors(value),
+        key=lambda error: [str(part) for part in error.absolute_path],
+    )
+    if errors:
+        raise InputError(_one_line(errors[0], where, schema))
+
+
+def check_families(settings: Any, schema: Schema, where: str) -> None:
+    """Raise InputError for the first fault of settings of families of sharpness measures, by name.
+
+    Unlike a study, they leave no family out.
+    """
+    families = schema["$defs"]["sharpness"]["properties"]
+    chosen = {name: families[name] | {"type": "object"} for name in SHARPNESS}
+    known = {"type": "object", "additionalProperties": False, "properties": chosen}
+    check(settings, known | {"$defs": schema["$defs"]}, where)
+
+
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_checker: Any, value: Any) -> bool:
+    return _is_integer(_checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _whole_pattern(
+    _validator: Any, pattern: str, value: Any, schema: Schema
+) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(f"{value!r} is no {schema['pattern_in_words']}")
+
+
+def _own_options(
+    validator: Any, _options: Any, value: Any, schema: Schema
+) -> Iterator[ValidationError]:
+    """Find settings that are none of the chosen component, and those of its own that it lacks."""
+    if not isinstance(value, Mapping):
+        return
+    component = component_of(value, schema)
+    own = options_of(component, schema)
+    yield from validator.descend(value, {"properties": own})
+    valid = schema["properties"] | own
+    unknown = sorted(set(value) - set(valid))
+    # Where no component has to be named, what lies below may have the rest.
+    named = component is not None and "required" in schema
+    missing = [key for key in own if key not in value and "default" not in own[key]] * named
+    why = "unknown key" if component is None else f"not a setting of {component}"
+    if missing and not unknown:
+        yield ValidationError(f"'{missing[0]}' is missing; add it")
+    for name in unknown:
+        if missing:
+            yield ValidationError(f"{why}; '{missing[0]}' is missing", path=[name])
+            continue
+        names = {key: valid[key] for key in sorted(set(valid) - set(schema["options"]))}
+        fault = {"validator": "unknown", "validator_value": why, "schema": {"properties": names}}
+        yield ValidationError(name, path=[name], **fault)
+
+
+# JSON Schema takes 2.0 for an integer and NaN for a number; neither is one for a study. Its
+# patterns may end before a line break; a name must not.
+_Validator = extend(
+    Draft202012Validator,
+    validators={"pattern": _whole_pattern, "options": _own_options},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+def _one_line(error: ValidationError, where: str, root: Schema) -> str:
+    path = path_text([*filter(None, [where]), *error.absolute_path])
+    value, rule = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            unknown = min(set(map(str, value)) - set(error.schema["properties"]))
+            return _unknown(f"{path}.{unknown}".strip("."), "unknown key", error.schema, root)
+        case "unknown":
+            return _unknown(path, rule, error.schema, root)
+    path = path or "configuration"
+    match error.validator:
+        case "required":
+            missing = next(name for name in rule if name not in value)
+            return f"{path}: '{missing}' is missing; add it"
+        case "enum" if isinstance(value, str) and {*KINDS.get(value, ("",))} <= {*rule}:
+            return f"{path}: {value} is a kind of corruptions; write {', '.join(KINDS[value])}"
+        case "enum":
+            return f"{path}: unknown name {value!r}; {nearest(value, rule)}"
+        case "type":
+            kinds = [rule] if isinstance(rule, str) else rule
+            wanted = " or ".join(IN_WORDS.get(kind, kind) for kind in kinds)
+            hint = _hint(value, kinds, resolved(error.schema, root), root)
+            return f"{path}: expected {wanted}, got {_shown(value)}{hint and f'; {hint}'}"
+        case "minItems" | "minProperties":
+            had = f"has only {len(value)}" if value else "is empty"
+            return f"{path}: {had}; give at least {rule}"
+        case "maxLength":
+            return f"{path}: {value[:20]!r}… is longer than {rule} characters; shorten it"
+        case limit if limit in LIMITS:
+            return f"{path}: must be {LIMITS[limit]} {rule}, got {value}"
+        case "uniqueItems":
+            return f"{path}: lists a value twice; give each once"
+    return f"{path}: {' '.join(error.message.split())}"
+
+
+def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
+    """Return what is said of a key that its mapping has not: where it belongs, or what is valid."""
+    above, _, name = path.rpartition(".")
+    inside = f"{above}." if above else ""
+    if new := schema.get("moved", {}).get(name):
+        return f"{path}: is {inside}{new} now; write it there"
+    hint = nearest(name, schema["properties"])
+    if hint.startswith("valid"):
+        family = next((key for key in SHARPNESS if name in SHARPNESS[key].gives), None)
+        if family in schema["properties"]:
+            hint = f"it is a measure of the family {family}; write {family}: {{}}"
+        elif home := _home(name, schema, root):
+            hint = f"it is a key of {inside}{home}; write it there"
+    return f"{path}: {why}; {hint}"
+
+
+def _home(name: str, schema: Schema, root: Schema) -> str | None:
+    """Return the path of the highest mapping below a schema that has a key of this name."""
+    level = {"": schema}
+    for _ in range(MOST_LEVELS):
+        below = {
+            f"{path}.{key}".strip("."): resolved(child, root)
+            for path, part in level.items()
+            for key, child in _keys_below(part).items()
+        }
+        for path, part in below.items():
+            if name in _keys_below(part):
+                return path
+        level = below
+    return None
+
+
+def _keys_below(schema: Schema) -> dict[str, Schema]:
+    own = options_of(None, schema) if "options" in schema else {}
+    others = schema.get("additionalProperties") or {}
+    return dict(schema.get("properties", {})) | own | ({"<name>": others} if others else {})
+
+
+def _shown(value: Any) -> str:
+    """Return what a value is, in a few words."""
+    match value:
+        case str():
+            return f"the text {value!r}"
+        case None:
+            return "nothing"
+        case dict() | list():
+            return "a mapping" if isinstance(value, dict) else "a list"
+        case bool():
+            return str(value).lower()
+    return str(value)
+
+
+def _hint(value: Any, kinds: list[str], schema: Schema, root: Schema) -> str:
+    """Return how to write a value of these kinds that is meant by another; empty if none is."""
+    if "object" in kinds:
+        return _mapping_hint(value, schema)
+    if "array" in kinds:
+        return _list_hint(value, resolved(schema.get("items", {}), root))
+    if isinstance(value, list) and value and all(item == value[0] for item in value):
+        return f"write {in_yaml(value[0])}"
+    if "number" in kinds or "integer" in kinds:
+        meant = _number(value, "number" not in kinds)
+        if meant is not None:
+            return f"write {in_yaml(meant)}"
+        if isinstance(value, str) and re.match(r"\d", value):
+            return "write the number alone"
+    if "string" in kinds and isinstance(value, int | float) and not isinstance(value, bool):
+        pattern = schema.get("pattern_in_words")
+        return f"write a {pattern}" if pattern else f"write {in_yaml(str(value))}"
+    return ""
+
+
+def _number(value: Any, whole: bool) -> int | float | None:
+    """Return the number that a text or number stands for; None if that is none of the kind."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        # As in 1,000; a comma before other digits is no separator.
+        number = float(re.sub(r",(?=\d{3}\b)", "", value) if isinstance(value, str) else value)
+    except ValueError:
+        return None
+    if not math.isfinite(number) or (whole and not number.is_integer()):
+        return None
+    return int(number) if whole else number
+
+
+def _list_hint(value: Any, item: Schema) -> str:
+    if value is None or isinstance(value, dict):
+        return ""
+    parts = re.split(r"[,\s]+", value.strip(", ")) if isinstance(value, str) else [value]
+    if (kind := item.get("type")) in ("integer", "number"):
+        parts = [_number(part, kind == "integer") for part in parts]
+    return "" if None in parts else f"write {in_yaml(parts)}"
+
+
+def _mapping_hint(value: Any, schema: Schema) -> str:
+    keys = schema.get("properties", {})
+    if value is None:
+        return "write {}"
+    if isinstance(value, list) and not keys and all(isinstance(item, str) for item in value):
+        return f"write {in_yaml({name: {} for name in value})}"
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return "write its entries without dashes"
+    naming = [key for key in keys if value in keys[key].get("enum", ())]
+    if naming or (len(keys) == 1 and not isinstance(value, bool)):
+        return f"write {in_yaml({(naming or [*keys])[0]: value})}"
+    return f"its keys: {', '.join(keys)}" if keys else "give each of its entries a name"
