@@ -29,12 +29,12 @@ def contents_of_report() -> list[dict]:
 
 def reported(path: str) -> str:
     """An output that Snakemake's own report shows, too: section, title and caption are the same."""
-    name = str(Path(*Path(path).parts[2:]).with_suffix(""))
+    name = Path(*Path(path).parts[2:]).with_suffix("")
     # Of the run, since the checkout may be read-only.
-    caption = Path(".snakemake", "captions", f"{name.replace('/', '-')}.rst").absolute()
+    caption = Path(".snakemake", "captions", f"{'-'.join(name.parts)}.rst").absolute()
 
     def section(wildcards: Any) -> Section:
-        [found] = sections(contents_of_report(), [name])
+        [found] = sections(contents_of_report(), [str(name)])
         return found
 
     def labels(wildcards: Any) -> dict[str, str]:

@@ -168,7 +168,7 @@ def test_scenes_that_are_gone_are_made_again_however_finished_the_study_is(scene
 
 
 def test_an_option_of_the_analysis_reruns_the_analysis_alone(scenes):
-    threshold = scenes.planned({**SCENES, "analysis": {"stability_threshold": 0.1}})
+    threshold = scenes.planned(study_with({"analysis.stability_threshold": 0.1}, SCENES))
     figures = {"plot_scenes": 1, "plot_scenes-cnn10": 1}
     assert threshold == {"tables": 1, **figures, "report": 1}
 

@@ -136,7 +136,7 @@ def test_every_printed_cell_of_the_network_has_a_verdict(printed: Project):
     assert set(cells[cells.rho == 0.25].condition) == {"baseline_sam-rho0.25"}
     augmented = cells[(cells.control == "augmentation") & (cells.metric == "fisher_rao_norm")]
     assert set(augmented.view) == {"augmented"}
-    assert "Kendall" in printed.results("tables/agreement.md").read_text(encoding="utf-8")
+    assert "Spearman" in printed.results("tables/agreement.md").read_text(encoding="utf-8")
     for figure in ("agreement", "sweep"):
         assert printed.results(f"figures/cifar10/resnet18/{figure}.svg").exists()
 

@@ -304,7 +304,7 @@ CODE = {
     "a network that is not in the study": ("networks/vit.py", ADDED_CODE, set()),
     "another network under the name of one": (
         "registry.py",
-        '\n\nNETWORKS["resnet18"] = _component("networks.resnet:resnet34")\n',
+        '\n\nNETWORKS["resnet18"] = _component("networks.vgg:vgg19")\n',
         {"initialise"},
     ),
     "weights that no network has": ("networks/torchvision_pretrained.py", ADDED_CODE, set()),

@@ -21,7 +21,7 @@ UNTRAINED = {
         "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
     },
     "conditions": {"baseline": {}, "sam": {"sam": {"rho": 0.05}}, "halted": HALTED},
-    "sharpness": {"perturbation": {"samples": 3, "published": False}},
+    "sharpness": {"forward": {}, "perturbation": {"samples": 3, "published": False}},
     "toy_functions": False,
 }
 RESULTS = Path("results/untrained")
