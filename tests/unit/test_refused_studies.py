@@ -27,7 +27,7 @@ analysis: {smallest_differences: {fisher_rao_norm: 0 %}}
 analysis: {smallest_differences: {test_accuracy: 0}}
   analysis.smallest_differences.test_accuracy: must be greater than 0, got 0
 analysis: {smallest_differences: {test_accuracy: [0.01]}}
-  analysis.smallest_differences.test_accuracy: expected number or string, got a list
+  analysis.smallest_differences.test_accuracy: expected a number or text, got a list; write 0.01
 seed: [0]
   seed: unknown key; did you mean 'seeds'?
 seeds: "0"
