@@ -67,9 +67,9 @@ def test_all_that_a_job_writes_is_its_own_and_in_the_folder_of_the_study(
 
 
 NAMES = {
-    "a study in another's folder": ({"study": "small/tables"}, "study: 'small/tables' does not"),
-    "a study above the results": ({"study": ".."}, "study: '..' does not match"),
-    "a study that ends its line": ({"study": "small\n"}, "study: 'small\\n' does not match"),
+    "a study in another's folder": ({"study": "small/tables"}, "study: 'small/tables' is no name"),
+    "a study above the results": ({"study": ".."}, "study: '..' is no name"),
+    "a study that ends its line": ({"study": "small\n"}, "study: 'small\\n' is no name"),
     "a study that is another one's other protocol": (
         {"study": "small-published"},
         "study: results/small-published is for small under protocol published; rename it",
@@ -84,7 +84,7 @@ NAMES = {
     ),
     "a data set with a path for a name": (
         {"datasets": {"a/b": {"source": "digits"}}},
-        "datasets: 'a/b' does not match",
+        "datasets: 'a/b' is no name",
     ),
     "a condition with the name of the initial weights": (
         {"conditions.initial": {}},
