@@ -88,8 +88,9 @@ format: $(READY) ## format Python and Snakemake files
 bench: $(READY) ## measure speed and print it as a table of ratios
 	PYTHONPATH=scripts TQDM_DISABLE=1 $(BIN)/python benchmarks/bench.py
 
-docs: $(READY) ## make docs/configuration.md from the schema
+docs: $(READY) ## make docs/configuration.md from the schema, and what pages say from the tables in docs/results
 	$(TOOL)/configuration_reference.py > docs/configuration.md
+	$(TOOL)/findings.py
 
 clean: checked ## remove the results of the study
 	rm -rf results/$(NAME)

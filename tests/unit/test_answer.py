@@ -17,7 +17,12 @@ NONE = (np.nan, np.nan, np.nan)
 
 
 def correlations(found, n=12, note="", dataset="digits"):
-    """Rows of {(network, sharpness, evaluation): (value, lower, upper)}."""
+    """Rows of {(network, sharpness, evaluation): (value, lower, upper)}.
+
+    Those over all networks are those of a single one, too, if no other is given.
+    """
+    if {network for network, *_ in found} == {"all"}:
+        found = found | {("vit", *names): values for (_, *names), values in found.items()}
     rows = [
         {"network": network, "sharpness": sharpness, "evaluation": evaluation}
         | dict(zip(("value", "lower", "upper"), values, strict=True))
@@ -340,3 +345,13 @@ def test_the_table_has_a_row_for_each_network_and_evaluation_and_marks_what_is_s
     alone = correlation_table(one(UP))
     assert list(alone.columns) == ["Fisher–Rao norm", "Conditions"]
     assert "Over all networks" not in alone.attrs["caption"]
+
+
+def test_a_single_network_is_counted_once():
+    values = {
+        ("all", "fisher_rao_norm", "test_accuracy"): UP,
+        ("all", "sam_sharpness", "test_accuracy"): OPEN,
+        ("all", "relative_flatness", "test_accuracy"): OPEN,
+    }
+    assert "sure by 1 of 3 measures" in said(correlations(values))["evidence"]
+    assert "of 3 such intervals" in said(correlations(values))["evidence"]

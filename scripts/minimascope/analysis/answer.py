@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .correlations import ALL_NETWORKS
+from .correlations import ALL_NETWORKS, to_read
 from .evidence import CONTRADICTED, INCONCLUSIVE, LEVEL, SUPPORTED
 from .measure_names import HIGHER, LOWER, describe
 from .numbers import MISSING, format_interval, format_number, span
@@ -165,13 +165,8 @@ def text(answer: pd.DataFrame, correlations: pd.DataFrame) -> Text:
 
 
 def networks_of(correlations: pd.DataFrame, names: Sequence[str]) -> list[Network]:
-    """Return the networks of a data set with their links to the main measures of sharpness.
-
-    Where there is one network the table has it as all of them.
-    """
+    """Return the networks of a data set with their links to the main measures of sharpness."""
     rows = main_rows(correlations)
-    if len(names) == 1:
-        rows = rows.assign(network=rows["network"].replace(ALL_NETWORKS, names[0]))
     links = [Link(*row) for row in rows[LINK].itertuples(index=False)]
     return [Network(name, [link for link in links if link.network == name]) for name in names]
 
@@ -384,7 +379,7 @@ def limits(networks: Sequence[Network], minima: pd.DataFrame) -> Iterator[str]:
 
 def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
     """Return the main correlations of a data set to read, a row per network and evaluation."""
-    found = main_rows(correlations)
+    found = main_rows(to_read(correlations))
     # All networks together come last.
     found = found.sort_values("network", key=lambda names: names == ALL_NETWORKS, kind="stable")
     order = {name: number for number, name in enumerate(found["network"].unique())}
