@@ -88,13 +88,13 @@ MEASURES = {
     ),
     "accuracy_in_domain": _accuracy(
         "In-domain accuracy",
-        "Accuracy on the test samples of domains (recording devices) that training has, mean over "
-        "these domains.",
+        "Accuracy on the test samples of domains (such as devices or speakers) that training has, "
+        "mean over these domains.",
     ),
     "accuracy_out_of_domain": _accuracy(
         "Out-of-domain accuracy",
-        "Accuracy on the test samples of domains (recording devices) that training never saw, "
-        "mean over these domains.",
+        "Accuracy on the test samples of domains (such as devices or speakers) that training never "
+        "saw, mean over these domains.",
     ),
     "domain_gap": _gap("Domain gap", "In-domain accuracy minus out-of-domain accuracy."),
     "generalisation_gap": _gap(
