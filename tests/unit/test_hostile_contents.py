@@ -33,7 +33,7 @@ POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
 """
 PICTURES = {
     "fifty thousand pixels square": (png(50_000, 50_000), "decompression bomb"),
-    "a program": (POSTSCRIPT, "cannot identify image file"),
+    "a program": (POSTSCRIPT, "not a readable picture"),
 }
 
 

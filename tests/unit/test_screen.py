@@ -115,8 +115,12 @@ def test_a_run_is_told_from_its_jobs_to_its_report(clock, tmp_path, monkeypatch,
     assert "\r" not in run.stream.getvalue()
 
 
-def test_a_failed_job_is_one_line_and_its_own_words_are_the_last_on_the_screen(clock, tmp_path):
-    log = tmp_path / "train.log"
+def test_a_failed_job_is_one_line_and_its_own_words_are_the_last_on_the_screen(
+    clock, tmp_path, monkeypatch
+):
+    # A short path, since the line is cut at the terminal's width.
+    monkeypatch.chdir(tmp_path)
+    log = Path("train.log")
     log.write_text("".join(f"line {n}\n" for n in range(100)) + "error: no more\n")
     run = Run()
     run.begin()
