@@ -39,6 +39,8 @@ def _component(location: str, *needs: str, gives: Iterable[str] = ()) -> Compone
 
 # The weights that all conditions of a seed start from, where a condition is expected.
 INITIAL = "initial"
+# All networks of a data set together, where a network is expected.
+ALL_NETWORKS = "all"
 # How names of networks start that begin with published weights, of ImageNet or AudioSet.
 PRETRAINED = "pretrained_"
 NETWORKS = {
@@ -303,7 +305,7 @@ TABLES = {
     ),
     "answer": _table(
         "analysis.answer:answers",
-        needs="summary conditions claims correlations trends",
+        needs="summary conditions claims correlations trends trend_points",
         gives="answer",
         text="analysis.answer:text",
         shows="answer correlations",

@@ -16,7 +16,7 @@ UP, DOWN, OPEN = (0.9, 0.5, 0.98), (-0.8, -0.97, -0.3), (0.4, -0.3, 0.8)
 NONE = (np.nan, np.nan, np.nan)
 
 
-def correlations(found, n=12, note="", dataset="digits"):
+def correlations(found, n=12, note="", dataset="digits", p_value=1e-6):
     """Rows of {(network, sharpness, evaluation): (value, lower, upper)}.
 
     Those over all networks are those of a single one, too, if no other is given.
@@ -28,9 +28,19 @@ def correlations(found, n=12, note="", dataset="digits"):
         | dict(zip(("value", "lower", "upper"), values, strict=True))
         for (network, sharpness, evaluation), values in found.items()
     ]
-    own = {"dataset": dataset, "statistic": "spearman", "p_value": 0.5, "n": n, "left_out": 0}
+    own = {"dataset": dataset, "statistic": "spearman", "n": n, "left_out": 0}
     columns = ["network", "sharpness", "evaluation", "value", "lower", "upper"]
-    return pd.DataFrame(rows, columns=columns).assign(**own, note=note)
+    table = pd.DataFrame(rows, columns=columns).assign(**own, note=note)
+    excludes_zero = (table["lower"] > 0) | (table["upper"] < 0)
+    p_values = np.where(excludes_zero, p_value, 0.5)
+    return table.assign(p_value=np.where(table["lower"].isna(), np.nan, p_values))
+
+
+def means_of(about):
+    """The means of a summary as points of trends: of networks that trained."""
+    keys = ["dataset", "network", "condition"]
+    table = about[about["n_untrained"] == 0].pivot(index=keys, columns="measure", values="mean")
+    return table.rename_axis(columns=None).reset_index()
 
 
 def summary(means=None, networks=("vit",), dataset="digits", n_seeds=10, **untrained):
@@ -66,12 +76,14 @@ def trends(*rows):
 
 def said(found, about=None, sam=None, verdict=None, slopes=None) -> dict[str, str]:
     """Return the sentences by topic, from tables as they are read from files."""
+    about = summary() if about is None else about
     given = (
-        summary() if about is None else about,
+        about,
         conditions() if sam is None else sam,
         claims() if verdict is None else verdict,
         found,
         trends() if slopes is None else slopes,
+        means_of(about),
     )
     table = answers(*map(read_again, given))
     return table.groupby("topic")["sentence"].agg(" ".join).to_dict()
@@ -207,8 +219,26 @@ def test_too_few_conditions_are_named_as_the_reason():
 def test_a_correlation_without_an_interval_is_not_sure():
     found = said(one((1.0, np.nan, np.nan), n=3, note="too few for an interval"))
     assert "it stays open" in found["answer"]
-    assert "ρ = 1.00, without an interval" in found["evidence"]
-    assert "Sure means" not in found["evidence"]
+    assert found["evidence"] == (
+        "Over the 3 conditions of vit no correlation can be sure: it takes 5 conditions or more."
+    )
+
+
+@pytest.mark.parametrize(("p_value", "sure"), [(0.016, True), (0.02, False)])
+def test_a_link_is_sure_where_it_is_so_for_all_links_of_the_network_together(p_value, sure):
+    measures = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
+    values = {("all", measure, "test_accuracy"): OPEN for measure in measures}
+    values[("all", measures[0], "test_accuracy")] = UP
+    found = said(correlations(values, p_value=p_value))
+    assert ("surely" in found["answer"]) == sure
+    assert ("stays open" in found["answer"]) != sure
+
+
+def test_the_largest_of_equal_correlations_is_not_called_the_largest():
+    measures = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
+    values = {("all", measure, "test_accuracy"): OPEN for measure in measures}
+    found = said(correlations(values))["evidence"]
+    assert "one of the 3 largest is that of test accuracy with Fisher–Rao norm" in found
 
 
 def test_a_study_without_sharpness_says_so():
@@ -234,7 +264,8 @@ def test_what_sam_does_is_what_claim_3_says_with_its_factors(verdict, sentence):
     found = said(one(OPEN), summary(means), verdict=claims(verdict))["sam"]
     assert sentence in found
     assert found.endswith(
-        "SAM multiplied Fisher–Rao norm by 1.50 and SAM-sharpness by 0.25 (1 pair of conditions)."
+        "With SAM the means are 1.50 times as large by Fisher–Rao norm and 0.25 by SAM-sharpness"
+        " (1 pair of conditions)."
     )
 
 
@@ -309,7 +340,7 @@ def test_data_sets_are_told_apart():
         [one(UP), one(DOWN, dataset="scenes")],
     )
     tables = [pd.concat(frames) for frames in given]
-    shown = markdown(text(answers(*tables, trends()), tables[-1]))
+    shown = markdown(text(answers(*tables, trends(), means_of(tables[0])), tables[-1]))
     assert (
         "**digits: In vit, sharper minima were surely better by Fisher–Rao norm on test accuracy.**"
         in shown
@@ -323,9 +354,9 @@ def test_data_sets_are_told_apart():
 def test_every_number_of_the_sentences_is_computed_from_the_tables():
     found = said(one(UP, n=12), summary(n_seeds=4))
     numbers = set(re.findall(r"\d+(?:\.\d+)?", " ".join(found.values())))
-    # The level of intervals, a correlation and its ends, 0.05 of one interval, the numbers of
-    # measures, conditions and seeds, the factor of Student's t with 3 degrees of freedom.
-    assert numbers == {"95", "0.90", "0.50", "0.98", "0.05", "1", "12", "4", "3.2"}
+    # The level of intervals, a correlation and its ends, the numbers of measures, conditions and
+    # seeds, the factor of Student's t with 3 degrees of freedom.
+    assert numbers == {"95", "0.90", "0.50", "0.98", "1", "12", "4", "3.2"}
 
 
 def test_the_table_has_a_row_for_each_network_and_evaluation_and_marks_what_is_sure():
@@ -354,4 +385,9 @@ def test_a_single_network_is_counted_once():
         ("all", "relative_flatness", "test_accuracy"): OPEN,
     }
     assert "sure by 1 of 3 measures" in said(correlations(values))["evidence"]
-    assert "of 3 such intervals" in said(correlations(values))["evidence"]
+
+
+def test_what_sam_does_is_not_said_of_networks_that_did_not_train():
+    means = {("baseline", "fisher_rao_norm"): 1.0, ("sam", "fisher_rao_norm"): 2.0}
+    assert "2.00 times as large" in said(one(OPEN), summary(means))["sam"]
+    assert "sam" not in said(one(OPEN), summary(means, sam=1))

@@ -345,7 +345,7 @@ def test_an_open_claim_says_which_parts_keep_it_open():
     found = finding(1, made_up(rows))
     assert found.unsure == (
         "2 of 4 comparisons not certain, least of all: Fisher–Rao norm of noise is 1.02 ± 0.10, of"
-        " baseline 1.00 ± 0.10 (a difference of 0.00 or less does not matter)"
+        " baseline 1.00 ± 0.10; their difference 0.020 ± 0.100, 0.00 or less does not matter"
     )
     best = finding(2, named([row(1.0), row(2.0, 0.51, 0.01)], 0.02))
     assert best.unsure.startswith(

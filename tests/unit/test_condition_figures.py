@@ -263,6 +263,13 @@ def test_models_that_agree_everywhere_are_drawn():
     figure.draw_without_rendering()
 
 
+def test_controls_of_a_network_that_never_trained_are_hollow_and_have_no_means():
+    frame = measures_frame().assign(trained=False)
+    figure = figure_of("controls", {"measures": frame, "disagreement": disagreement_frame()})
+    assert "did not train" in written(figure)
+    figure.draw_without_rendering()
+
+
 # Effects
 
 

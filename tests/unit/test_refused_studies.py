@@ -70,6 +70,8 @@ conditions: {a b: {}}
   conditions: 'a b' is no name; begin with a letter
 conditions: {SAM: {}}
   conditions.SAM: differs from sam in its capitals alone; rename one
+networks: {all: {architecture: mlp}}
+  networks.all: tables call all networks together by this name; rename it
 conditions: {initial: {}}
   conditions.initial: this is the name of the weights before training; rename it
 study: ../x

@@ -284,3 +284,8 @@ def test_measures_of_a_category_come_in_the_registrys_order_then_in_the_datas():
         *("fisher_rao_norm", "relative_flatness", "zeta", "alpha")
     ]
     assert list(measures_of(frame, "evaluation", "training")) == ["test_ece", "train_loss"]
+
+
+def test_no_value_is_marked_where_all_are_alike():
+    table = table_of({(c, "test_accuracy"): [0.5, 0.6] for c in "ab"})
+    assert table["Test accuracy"].to_dict() == dict.fromkeys("ab", "0.550 ± 0.050")

@@ -171,6 +171,16 @@ def test_means_are_over_the_seeds_that_trained_at_minima():
     assert found.loc["b", "prediction_disagreement"] == pytest.approx(0.3)
 
 
+def test_conditions_without_any_network_that_trained_have_no_means():
+    values = {(name, "test_accuracy"): [0.1, 0.1] for name in ("a", "b", "c")}
+    measures = measure_rows(values).assign(trained=False)
+    summary, seeds = summary_tables(measures, pair_rows({(0, 1): 0.1}, "a"))
+    found = condition_means(summary, seeds)
+    assert found["condition"].tolist() == ["a", "b", "c"]
+    assert found["n_untrained"].tolist() == [2, 2, 2]
+    assert found["test_accuracy"].isna().all()
+
+
 def test_the_order_of_measures_is_their_rank_correlation_over_conditions():
     means = means_frame()
     names = ["fisher_rao_norm", "hessian_trace", "test_accuracy"]

@@ -2,8 +2,8 @@
 
 Of each network: which evaluations go with sharpness over its conditions, how surely, what SAM does,
 which networks did not train, and what all this does not show. Three properties keep the sentences
-honest: a direction is only said where an interval excludes zero, networks that look alike share a
-sentence, and what the tables lack is left out or named as missing.
+honest: a direction is only said where it is sure for all correlations of a network together,
+networks that look alike share a sentence, and what the tables lack is left out or named as missing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +13,19 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from .correlations import ALL_NETWORKS, to_read
 from .evidence import CONTRADICTED, INCONCLUSIVE, LEVEL, SUPPORTED
 from .measure_names import HIGHER, LOWER, describe
 from .numbers import MISSING, format_interval, format_number, span
+from .rank_correlation import FEWEST
 from .render import Text, captioned
 from .tables import MAIN_MEASURES, at_minima
 from .wording import all_in_words, counted, in_words, listed
 
 COLUMNS = ["dataset", "topic", "sentence"]
-LINK = ["network", "sharpness", "evaluation", "value", "lower", "upper", "n", "note"]
+LINK = ["network", "sharpness", "evaluation", "value", "lower", "upper", "n", "note", "p_holm"]
 STATISTIC = "spearman"
 # With more seeds the factor of Student's t is close to that of a normal distribution.
 FEW_SEEDS = 5
@@ -41,7 +43,8 @@ BETTER, WORSE, BOTH = "better", "worse", "both"
 CORRELATIONS_CAPTION = (
     "Spearman's rank correlation of each evaluation with each measure of sharpness over the"
     f" conditions' means, with its {100 * LEVEL:.0f} % interval. Above zero: the sharper a"
-    " condition's minima, the larger the evaluation. Bold: the interval excludes zero."
+    " condition's minima, the larger the evaluation. Bold: sure for all correlations of these"
+    " conditions together (Holm's correction)."
 )
 POOLED_CAPTION = (
     " Over all networks together, differences between networks look like a correlation, too."
@@ -58,6 +61,7 @@ class Link:
         upper: the other end.
         n: number of conditions.
         note: why there is no correlation or no interval.
+        p_holm: p-value, corrected for all links of the network; NaN for none.
     """
 
     network: str
@@ -68,11 +72,12 @@ class Link:
     upper: float
     n: int
     note: str
+    p_holm: float
 
     @property
     def sign(self) -> int:
-        """1 or −1 where the interval excludes zero, 0 otherwise."""
-        return int(self.lower > 0) - int(self.upper < 0)
+        """1 or −1 where the link is sure, 0 otherwise."""
+        return int(np.sign(self.value)) if self.p_holm <= 1 - LEVEL else 0
 
     @property
     def text(self) -> str:
@@ -100,7 +105,7 @@ class Network:
         return list(dict.fromkeys(link.evaluation for link in self.known))
 
     def sure(self, evaluation: str) -> list[Link]:
-        """Links of an evaluation whose interval excludes zero."""
+        """Links of an evaluation that are sure."""
         return [link for link in self.known if link.evaluation == evaluation and link.sign]
 
     def outcome(self, evaluation: str) -> str:
@@ -116,6 +121,7 @@ def answers(
     claims: pd.DataFrame,
     correlations: pd.DataFrame,
     trends: pd.DataFrame,
+    trend_points: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return the sentences about each data set, in their order.
 
@@ -125,19 +131,20 @@ def answers(
         claims: rows of `claims.claims`.
         correlations: rows of `correlations.correlations`.
         trends: rows of `trends.trends`.
+        trend_points: rows of `trends.condition_means`.
 
     Returns:
         Data frame with the columns ``dataset``, ``topic`` and ``sentence``.
     """
     rows = []
     for dataset, minima in at_minima(summary).groupby("dataset", sort=False):
-        of = {"conditions": conditions, "claims": claims, "trends": trends}
+        of = {"conditions": conditions, "claims": claims, "trends": trends, "means": trend_points}
         own = {name: table[table["dataset"] == dataset] for name, table in of.items()}
         found = correlations[correlations["dataset"] == dataset]
         networks = networks_of(found, list(minima["network"].unique()))
         said = [
             *(("answer", text) for text in outcomes(networks)),
-            *(("sam", text) for text in about_sam(minima, own["conditions"], own["claims"])),
+            *(("sam", text) for text in about_sam(own["means"], own["conditions"], own["claims"])),
             *(("untrained", text) for text in untrained(minima)),
             *(("evidence", text) for text in evidence(networks)),
             *(("pooled", text) for text in reversals(own["trends"])),
@@ -172,7 +179,10 @@ def networks_of(correlations: pd.DataFrame, names: Sequence[str]) -> list[Networ
 
 
 def main_rows(correlations: pd.DataFrame) -> pd.DataFrame:
-    """Return the rank correlations of the papers' measures, or of all where a study has none."""
+    """Return the rank correlations of the papers' measures, or of all where a study has none.
+
+    With a column ``p_holm``: p-values corrected for all of these of one network (Holm 1979).
+    """
     rows = correlations[correlations["statistic"] == STATISTIC]
     rows = rows.assign(note=rows["note"].astype(object).fillna(""))
     for column in ("sharpness", "evaluation"):
@@ -181,7 +191,13 @@ def main_rows(correlations: pd.DataFrame) -> pd.DataFrame:
         rows = rows[rows[column].isin(main)].sort_values(
             column, key=lambda names, main=main: names.map(main.index), kind="stable"
         )
-    return rows
+    return rows.assign(p_holm=rows.groupby("network")["p_value"].transform(_holm))
+
+
+def _holm(p_values: pd.Series) -> pd.Series:
+    tested = p_values.dropna()
+    corrected = multipletests(tested, method="holm")[1] if len(tested) else []
+    return pd.Series(corrected, tested.index, dtype=float).reindex(p_values.index)
 
 
 def outcomes(networks: Sequence[Network]) -> Iterator[str]:
@@ -207,7 +223,7 @@ def _outcome(network: Network) -> str:
     if not judged:
         return "no evaluation was taken of which one side is better"
     if not certain:
-        links = f"any of {rest} evaluations" if rest > 1 else all_in_words(judged)
+        links = f"any of {all_in_words(judged)}" if rest > 1 else all_in_words(judged)
         question = "it stays open whether sharper minima are better or worse"
         return f"{question} (no sure link with {links})"
     others = f"; {counted(rest, 'other evaluation')} stay{'s' * (rest == 1)} open" if rest else ""
@@ -239,20 +255,26 @@ def evidence(networks: Sequence[Network]) -> Iterator[str]:
         if parts:
             yield f"{over[0].upper()}{over[1:]}, the sharper the minima, {', '.join(parts)}."
         else:
-            largest = max(network.known, key=lambda link: abs(link.value))
-            yield (
-                f"{over[0].upper()}{over[1:]} no correlation is sure; the largest is that of"
-                f" {in_words(largest.evaluation)} with {in_words(largest.sharpness, 'sharpness')},"
-                f" ρ = {largest.text}."
-            )
-    intervals = sum(not np.isnan(link.lower) for network in told for link in network.known)
-    if intervals:
-        share = 1 - LEVEL
+            yield f"{over[0].upper()}{over[1:]} no correlation {_largest(network)}."
+    if any(not np.isnan(link.p_holm) for network in told for link in network.known):
         yield (
-            f"Sure means that the {100 * LEVEL:.0f} % interval of Spearman's rank correlation ρ"
-            f" excludes zero; of {intervals} such intervals, {intervals * share:.2g} would do so by"
-            " chance alone if there were no link."
+            "Sure means that Spearman's rank correlation ρ differs from zero at"
+            f" {100 * LEVEL:.0f} % for all correlations of a network together (Holm's correction)."
         )
+
+
+def _largest(network: Network) -> str:
+    """Return that no correlation is sure, and the largest, or that none can be."""
+    intervals = [link for link in network.known if not np.isnan(link.lower)]
+    if not intervals:
+        return f"can be sure: it takes {FEWEST} conditions or more"
+    largest = max(intervals, key=lambda link: abs(link.value))
+    alike = sum(np.isclose(abs(link.value), abs(largest.value)) for link in intervals)
+    which = "the largest" if alike == 1 else f"one of the {alike} largest"
+    return (
+        f"is sure; {which} is that of {in_words(largest.evaluation)} with"
+        f" {in_words(largest.sharpness, 'sharpness')}, ρ = {largest.text}"
+    )
 
 
 def _sure(network: Network, links: Sequence[Link]) -> str:
@@ -273,14 +295,12 @@ def _why(network: Network) -> str:
     return "; ".join(dict.fromkeys(link.note for link in network.links if link.note))
 
 
-def about_sam(
-    minima: pd.DataFrame, conditions: pd.DataFrame, claims: pd.DataFrame
-) -> Iterator[str]:
+def about_sam(means: pd.DataFrame, conditions: pd.DataFrame, claims: pd.DataFrame) -> Iterator[str]:
     """Yield whether SAM sharpened minima, and by which factors, of each network."""
     claims = claims[claims["claim"] == OF_SAM]
     factors: dict[str, str] = {}
     by_verdict: dict[str, list[str]] = {}
-    for network, rows in minima.groupby("network", sort=False):
+    for network, rows in means.groupby("network", sort=False):
         pairs = conditions[conditions["network"] == network].set_index("condition")["without_sam"]
         if found := _factors(rows, pairs.dropna().to_dict()):
             factors[network] = found
@@ -292,12 +312,13 @@ def about_sam(
         if verdict in OF_SAM_VERDICTS:
             yield OF_SAM_VERDICTS[verdict].format(listed(names))
     for network, found in factors.items():
-        yield f"In {network}, {found}." if len(factors) > 1 else f"{found}."
+        where = f" of {network}" if len(factors) > 1 else ""
+        yield f"With SAM the means{where} are {found}."
 
 
 def _factors(rows: pd.DataFrame, pairs: Mapping[str, str]) -> str:
     """Return by which factors the main measures of sharpness are larger with SAM than without."""
-    means = rows.pivot(index="condition", columns="measure", values="mean")
+    means = rows.set_index("condition")
     ranges, most = [], 0
     for measure in MAIN_MEASURES:
         if measure not in means or describe(measure).category != "sharpness":
@@ -308,22 +329,21 @@ def _factors(rows: pd.DataFrame, pairs: Mapping[str, str]) -> str:
         if usable.any():
             ratios = with_sam[usable] / without[usable]
             ends = dict.fromkeys(_factor(ratio) for ratio in (ratios.min(), ratios.max()))
-            ranges.append(f"{in_words(measure)} by {' to '.join(ends)}")
+            times = " times as large" * (not ranges)
+            ranges.append(f"{' to '.join(ends)}{times} by {in_words(measure)}")
             most = max(most, int(usable.sum()))
     if not ranges:
         return ""
     compared = counted(most, "pair of conditions", "pairs of conditions")
-    return f"SAM multiplied {listed(ranges)} ({compared})"
+    return f"{listed(ranges)} ({compared})"
 
 
 def _factor(ratio: float) -> str:
-    return f"{ratio:.2f}" if 0.1 <= ratio < 10 else f"{ratio:.2g}"
+    return f"{ratio:.0f}" if ratio >= 10 else format_number(ratio, ".2f" if ratio >= 0.1 else ".2g")
 
 
 def untrained(minima: pd.DataFrame) -> Iterator[str]:
     """Yield how many networks did not train, and of which conditions."""
-    if "n_untrained" not in minima:
-        return
     keys = ["network", "condition"]
     counts = minima.groupby(keys, sort=False)[["n_seeds", "n_untrained"]].max().astype(int)
     bad = counts[counts["n_untrained"] > 0]
@@ -366,8 +386,8 @@ def limits(networks: Sequence[Network], minima: pd.DataFrame) -> Iterator[str]:
             " its standard error to be sure."
         )
     counts = {link.n for network in networks for link in network.known}
-    if counts and min(counts) < FEW_CONDITIONS:
-        yield f"{span(counts)} conditions are few: only strong links can be sure."
+    if counts and FEWEST <= min(counts) < FEW_CONDITIONS:
+        yield f"{span(counts)} conditions are few: only the strongest links can be sure."
     if any(not network.sure(name) for network in networks for name in network.evaluations):
         yield "Open does not mean that there is no link."
     if counts:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..registry import ALL_NETWORKS
 from .model_table import require
 from .numbers import MISSING, format_interval, format_number
 from .rank_correlation import rank_correlation
@@ -15,7 +16,6 @@ COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "statistic", "value", "lower", "upper"),
     *("p_value", "n", "left_out", "note"),
 ]
-ALL_NETWORKS = "all"
 STATISTIC, LABEL = "spearman", "Spearman's ρ"
 # Means of accuracies that are equal differ by less; as they are, they would break ties.
 DECIMALS = 12

@@ -254,11 +254,13 @@ def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
 def _in_words(difference: Difference) -> str:
     """Return what follows two values: whether they differ by more than what matters."""
     smallest = format_estimate(difference.smallest)
-    return {
-        LARGER: f", by itself surely apart by more than {smallest}",
-        SMALLER: f", by itself surely apart by more than {smallest}",
-        EQUIVALENT: f", by itself surely no difference larger than {smallest}",
-    }.get(difference.verdict, f" (a difference of {smallest} or less does not matter)")
+    told = {
+        LARGER: f"by itself surely larger by more than {smallest}",
+        SMALLER: f"by itself surely smaller by more than {smallest}",
+        EQUIVALENT: f"by itself surely no difference larger than {smallest}",
+    }.get(difference.verdict, f"{smallest} or less does not matter")
+    # That of matched seeds need not be that of the means of all seeds.
+    return f"; their difference {format_estimate(*difference.estimate[:2])}, {told}"
 
 
 def _judged(

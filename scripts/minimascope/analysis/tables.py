@@ -243,7 +243,9 @@ def _extremes(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) ->
         return means.index[:0]
     extreme = means.idxmin() if name.direction == LOWER else means.idxmax()
     printed = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
-    return means.index[printed == printed[extreme]]
+    best = means.index[printed == printed[extreme]]
+    # Where all are alike none is the best.
+    return best if len(best) < means.count() else best[:0]
 
 
 def _marks(rows: pd.DataFrame) -> list[list[str]]:

@@ -84,7 +84,7 @@ def condition_means(summary: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame
     single = values[values["trained"] & ~values["measure"].isin(PAIR_MEASURES)]
     keys = [*CONDITION, "measure"]
     means = [single.groupby(keys)["value"].mean(), pairs.set_index(keys)["mean"]]
-    table = pd.concat([part for part in means if len(part)]).unstack()
+    table = pd.concat([part for part in means if len(part)] or means).unstack()
     table = table.reindex(columns=rows["measure"].unique())
     table = table.round(dict.fromkeys(measures_of(rows, "evaluation"), DECIMALS))
     untrained = rows.groupby(CONDITION, sort=False)["n_untrained"].max()

@@ -41,7 +41,7 @@ def plot(
     values = pd.concat([rows, _disagreement_of_seeds(pairs, rows)], ignore_index=True)
     looks = study_looks(conditions)
     shown = [name for name in looks.of if name in set(rows["condition"])]
-    summary = summarise(rows[rows["trained"]], pairs).set_index(["measure", "condition"])
+    summary = summarise(rows[rows["trained"]], pairs)
     panels, logarithmic = measures_of(values, "evaluation", "sharpness"), log_measures(of_all)
     key = [*_key(), *untrained_handles(rows)]
     figure, cells = _cells(len(panels), shown, key)
@@ -49,7 +49,8 @@ def plot(
     figure.suptitle(f"{network} on {dataset}, {seeds} per condition")
     for axes, (measure, name) in zip(cells, panels.items(), strict=True):
         of_measure = values[values["measure"] == measure]
-        _draw(axes, of_measure, summary.loc[measure].reindex(shown), looks)
+        means = summary[summary["measure"] == measure].set_index("condition").reindex(shown)
+        _draw(axes, of_measure, means, looks)
         draw_axis(axes.yaxis, name.axis_label, of_measure["value"], measure in logarithmic)
         is_last = axes.get_subplotspec().is_last_row()
         rotate_labels(axes, shown if is_last else [""] * len(shown))

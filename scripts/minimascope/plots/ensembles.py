@@ -13,7 +13,7 @@ from ..analysis.numbers import count_seeds, format_interval, format_number
 from .looks import Looks, study_looks
 from .models import axis_label, correlation
 from .scales import draw_axis, is_logarithmic
-from .style import GREY, panel_grid, select
+from .style import GREY, notice, panel_grid, select
 
 PANEL = (2.1, 2.0)  # inches
 # Of the measures of diversity the one that needs no explanation.
@@ -42,7 +42,9 @@ def plot(
     kinds = predictors_of(summary)
     predictors = [name for name, kind in kinds.items() if kind == SHARPNESS or name == DIVERSITY]
     gains = [name for name in GAINS if f"gain_{name}" in points]
-    found = select(ensemble_gain, dataset)
+    found = select(ensemble_gain, dataset, required=False)
+    if found.empty:
+        return notice(dataset, "no condition of which all networks trained")
     found = found[found["statistic"] == "spearman"]
     looks = study_looks(conditions)
     handles = [*looks.handles(), *looks.network_handles()]

@@ -50,27 +50,9 @@ def study_report(
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
-    # Those of published results lie beside the study's folder.
-    home = results / config["study"]
-    turned = [name for name, path in drawn.items() if path.endswith(".html")]
-    files = Files(
-        tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
-        figures={
-            name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
-            for name, path in drawn.items()
-            if path.endswith(".svg")
-        },
-        surfaces=_surfaces(turned, paths),
-        # Not of all: that of landscapes can have millions of rows.
-        downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
-    )
+    files = _files(names, paths, drawn, results / config["study"])
     measures = _read(paths, "measures", MEASURES_COLUMNS)
-    found = {
-        Path(*Path(path).relative_to(results).parts[2:]).as_posix(): pd.read_csv(path, sep="\t")
-        for path in records
-        if Path(path).exists()
-    }
-    jobs = jobs_table(found)
+    jobs = jobs_table(_records(records, results))
     provenance = {"Made with": made_with(checkout, jobs), "Jobs": jobs}
     provenance |= provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
     return render(
@@ -87,6 +69,40 @@ def study_report(
         configuration=yaml.safe_dump(config, allow_unicode=True),
         plotly=_plotly() if files.surfaces else "",
     )
+
+
+def _files(
+    names: Sequence[str], paths: Mapping[str, str], drawn: Mapping[str, str], home: Path
+) -> Files:
+    """Return what the parts of a report are made of.
+
+    Args:
+        names: of the tables that readers see.
+        paths: files of tables, by name.
+        drawn: files of figures, likewise.
+        home: folder of the report; figures of published results lie beside it.
+    """
+    turned = [name for name, path in drawn.items() if path.endswith(".html")]
+    return Files(
+        tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
+        figures={
+            name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
+            for name, path in drawn.items()
+            if path.endswith(".svg")
+        },
+        surfaces=_surfaces(turned, paths),
+        # Not of all: that of landscapes can have millions of rows.
+        downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
+    )
+
+
+def _records(records: Iterable[str], results: Path) -> dict[str, pd.DataFrame]:
+    """Return Snakemake's records of jobs that are there, by their names."""
+    return {
+        Path(*Path(path).relative_to(results).parts[2:]).as_posix(): pd.read_csv(path, sep="\t")
+        for path in records
+        if Path(path).exists()
+    }
 
 
 def _name(figure: Path, results: Path) -> str:

@@ -7,7 +7,7 @@ from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import IMAGES, INITIAL, RECORDINGS, SHARPNESS, TUNED
+from ..registry import ALL_NETWORKS, IMAGES, INITIAL, RECORDINGS, SHARPNESS, TUNED
 from .names import fault_of_name
 from .study import Study
 
@@ -118,6 +118,10 @@ def _check_names(study: Study) -> None:
                 raise InputError(
                     f"{section}.{name}: differs from {other} in its capitals alone; rename one"
                 )
+    if ALL_NETWORKS in study.config["networks"]:
+        raise InputError(
+            f"networks.{ALL_NETWORKS}: tables call all networks together by this name; rename it"
+        )
     if INITIAL in study.conditions:
         raise InputError(
             f"conditions.{INITIAL}: this is the name of the weights before training; rename it"
