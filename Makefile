@@ -32,7 +32,7 @@ run: checked ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a c
 	@# Made before the first study, since two studies that make it at the same time lock each other out:
 	@# where there is flock, the second one waits.
 	@exec 9< Makefile; ! command -v flock > /dev/null || flock 9; \
-	test -d results/print || ! $(TOOL)/check_study.py $(FILE) --compared || $(SHOWN) $(WHERE) -- print
+	test -d results/published || ! $(TOOL)/check_study.py $(FILE) --compared || $(SHOWN) $(WHERE) -- published
 	@$(SHOWN) $(WHERE)
 
 report: checked ## make the report, and what it still needs

@@ -59,14 +59,14 @@ onstart:
 rule all:
     input:
         rules.report.output,
-        PRINTED_WANTED,
+        PUBLISHED_WANTED,
         # Snakemake forgets what a failed job was to make, unless someone asks for it.
         outputs_of(JOBS),
     localrule: True
 
 
 # What no study decides: made before by `make run`, so that two studies can run at the same time.
-rule print:
+rule published:
     input:
-        PRINTED_FILES,
+        PUBLISHED_FILES,
     localrule: True

@@ -83,7 +83,7 @@ for folder in (*site.getsitepackages(), site.getusersitepackages()):
             f"error: {folder}: jobs would import the minimascope that is installed there, instead of"
             " this checkout's; use an environment without it"
         )
-IN_PRINT = BASE / "resources" / "print"
+PUBLISHED = BASE / "resources" / "published"
 DATA_DIR = str(Path(STUDY.config["data_dir"]))
 CONDITION = "{dataset}/{network}/{condition}"
 RUN = f"{CONDITION}/seed{{seed}}"
@@ -96,9 +96,9 @@ def results(path: str) -> str:
     return f"results/{STUDY.name}/{path}"
 
 
-def in_print(path: str) -> str:
+def published(path: str) -> str:
     """A path among the results that no study decides."""
-    return f"results/print/{path}"
+    return f"results/published/{path}"
 
 
 def log_of(rule: str, wildcards: str = "all") -> str:
@@ -239,9 +239,9 @@ def records(prefix: str) -> list[str]:
         for path in filled(getattr(rules, name).benchmark, cases)
     ]
     # Not by their rules, which another module may have in place of this one.
-    if PRINTED_WANTED:
-        made = ("print_tables", "print_figures")
-        found += [in_print(f"benchmarks/{name}/all.tsv") for name in made]
+    if PUBLISHED_WANTED:
+        made = ("published_tables", "published_figures")
+        found += [published(f"benchmarks/{name}/all.tsv") for name in made]
     return sorted({prefix + path.removeprefix(prefix) for path in found})
 
 

@@ -1,5 +1,5 @@
 # Figures of scripts/minimascope/registry.py, drawn from the tables alone: those of a network on a data
-# set in one job, those of all networks of a data set, those of the study, and those of what is in print.
+# set in one job, those of all networks of a data set, those of the study, and those of published results.
 
 
 for subject, figures in FIGURES_OF.items():
@@ -30,29 +30,29 @@ for subject, figures in FIGURES_OF.items():
             "../scripts/plot.py"
 
 
-FIGURES_IN_PRINT = drawn(in_print(f"figures/{name}") for name in registry.PRINTED_FIGURES)
+PUBLISHED_FIGURES_OF = drawn(published(f"figures/{name}") for name in registry.PUBLISHED_FIGURES)
 # All that no study decides, which another module may make in place of this one.
-PRINTED_FILES = [
-    *table_outputs(PRINTED_TABLES, in_print).values(),
-    *map(str, sum(FIGURES_IN_PRINT.values(), [])),
+PUBLISHED_FILES = [
+    *table_outputs(PUBLISHED_TABLES, published).values(),
+    *map(str, sum(PUBLISHED_FIGURES_OF.values(), [])),
 ]
 # Those that this study wants: all or none, so that studies agree about them.
-PRINTED_WANTED = PRINTED_FILES if STUDY.compared else []
+PUBLISHED_WANTED = PUBLISHED_FILES if STUDY.compared else []
 
-if not PRINT_MADE_ELSEWHERE:
+if not PUBLISHED_MADE_ELSEWHERE:
 
-    rule print_figures:
+    rule published_figures:
         input:
             **{
-                table: in_print(f"tables/{table}.csv")
-                for table in needed_by(registry.PRINTED_FIGURES)
+                table: published(f"tables/{table}.csv")
+                for table in needed_by(registry.PUBLISHED_FIGURES)
             },
         output:
-            **FIGURES_IN_PRINT,
+            **PUBLISHED_FIGURES_OF,
         log:
-            in_print("logs/print_figures/all.log"),
+            published("logs/published_figures/all.log"),
         benchmark:
-            in_print("benchmarks/print_figures/all.tsv")
+            published("benchmarks/published_figures/all.tsv")
         localrule: True
         conda:
             "../envs/cpu.yaml"
@@ -61,8 +61,8 @@ if not PRINT_MADE_ELSEWHERE:
             mem_mb=2000,
             runtime=30,
         params:
-            **figure_params(registry.PRINTED_FIGURES, of_print),
+            **figure_params(registry.PUBLISHED_FIGURES, of_published),
         message:
-            "Figures of what is in print"
+            "Figures of published results"
         script:
             "../scripts/plot.py"

@@ -15,10 +15,12 @@ FIGURES_OF = {
 FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
 # The tables of the study; all those of published results alone, which no study decides; and what a
 # reader sees of both.
-STUDY_TABLES = {name: table for name, table in STUDY.tables.items() if not table.of_print_alone}
-PRINTED_TABLES = {name: table for name, table in registry.TABLES.items() if table.of_print_alone}
+STUDY_TABLES = {name: table for name, table in STUDY.tables.items() if not table.of_published_alone}
+PUBLISHED_TABLES = {
+    name: table for name, table in registry.TABLES.items() if table.of_published_alone
+}
 READABLE = {name: table for name, table in STUDY.tables.items() if table.text}
-PRINTED_FIGURE_FILES = [in_print(f"figures/{name}.svg") for name in STUDY.printed_figures]
+PUBLISHED_FIGURE_FILES = [published(f"figures/{name}.svg") for name in STUDY.published_figures]
 
 
 @cache
@@ -107,10 +109,10 @@ def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
                 }
                 for name, own in arguments.items()
             },
-            printed={
-                name: digest((IN_PRINT / f"{name}.csv").read_bytes())
+            published={
+                name: digest((PUBLISHED / f"{name}.csv").read_bytes())
                 for table in tables.values()
-                for name in table.printed
+                for name in table.published
             },
         ),
         # Derived from the output: Snakemake neither keeps nor compares such params.
@@ -171,9 +173,9 @@ def of_subject(subject: Subject) -> Callable[[str], dict]:
     return lambda figure: dict(zip(("dataset", "network"), subject))
 
 
-def of_print(figure: str) -> dict:
-    """Figures of printed models are told which data set these are."""
-    return {"dataset": registry.PRINTED_SCENES} if figure.startswith("published-") else {}
+def of_published(figure: str) -> dict:
+    """Figures of published models are told which data set these are."""
+    return {"dataset": registry.PUBLISHED_SCENES} if figure.startswith("published-") else {}
 
 
 def tables_of_report() -> list[str]:
@@ -184,7 +186,7 @@ def tables_of_report() -> list[str]:
     for name, table in READABLE.items():
         # What is shown, and the table that can be taken from the page.
         own = [name] if name in (*table.needs, *table.gives) else []
-        place = in_print if table.of_print_alone else results
+        place = published if table.of_published_alone else results
         paths += [place(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
     return list(dict.fromkeys(paths))
 
@@ -192,7 +194,7 @@ def tables_of_report() -> list[str]:
 def figures_of_report() -> list[str]:
     """The figures that the report shows; of the PDFs beside them it has links alone."""
     shown = [path for path in outputs_of(PLOTS) if not path.endswith(".pdf")]
-    return [*shown, *PRINTED_FIGURE_FILES]
+    return [*shown, *PUBLISHED_FIGURE_FILES]
 
 
 def tables_made() -> set[str]:

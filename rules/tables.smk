@@ -111,25 +111,25 @@ rule tables:
 
 
 # Where this workflow is a module beside another of it, which then makes what no study decides.
-PRINT_MADE_ELSEWHERE = any(
-    workflow.modifier.path_modifier.modify(in_print("tables/toy_geometry.csv"))
+PUBLISHED_MADE_ELSEWHERE = any(
+    workflow.modifier.path_modifier.modify(published("tables/toy_geometry.csv"))
     in map(str, rule.output)
     for rule in workflow.rules
 )
 
-if not PRINT_MADE_ELSEWHERE:
+if not PUBLISHED_MADE_ELSEWHERE:
 
-    use rule tables as print_tables with:
+    use rule tables as published_tables with:
         input:
             [],
         output:
-            **reported_tables(table_outputs(PRINTED_TABLES, in_print)),
+            **reported_tables(table_outputs(PUBLISHED_TABLES, published)),
         log:
-            in_print("logs/print_tables/all.log"),
+            published("logs/published_tables/all.log"),
         benchmark:
-            in_print("benchmarks/print_tables/all.tsv")
+            published("benchmarks/published_tables/all.tsv")
         localrule: True
         params:
-            **table_params(PRINTED_TABLES),
+            **table_params(PUBLISHED_TABLES),
         message:
-            "Tables of what is in print"
+            "Tables of published results"

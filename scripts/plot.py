@@ -15,7 +15,7 @@ with job(snakemake):
     wanted = list(zip(figures, snakemake.output.figures, snakemake.output.pdfs, strict=True))
     for (name, of), svg, pdf in progress(wanted, "figures", "figure"):
         figure = ALL_FIGURES[name]
-        # Printed models' tables have the names that a study's have, with something before.
+        # Published models' tables have the names that a study's have, with something before.
         needed = {table.removeprefix("asc_"): frames[table] for table in figure.needs}
         with styled():
             drawn = figure.load()(**needed, **of)

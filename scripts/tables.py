@@ -11,8 +11,8 @@ from minimascope.registry import TABLES
 with job(snakemake):
     paths = {**snakemake.input, **snakemake.output}
     # No input files: their paths would change with the checkout and rerun the job.
-    printed = Path(snakemake.scriptdir).parent / "resources" / "print"
+    published = Path(snakemake.scriptdir).parent / "resources" / "published"
     for name in progress(settings(snakemake.params)["tables"], "tables", "table"):
         table = TABLES[name]
         own = {end: paths[f"{name}_{end}"] for end in table.formats}
-        make_table(table, paths | own, printed, snakemake.params.arguments.get(name, {}))
+        make_table(table, paths | own, published, snakemake.params.arguments.get(name, {}))

@@ -115,7 +115,7 @@ class Project:
         ]
 
     def run(self, study: Mapping[str, Any], *arguments: str) -> subprocess.CompletedProcess:
-        """Run Snakemake and return what it printed, both streams together, and its exit code."""
+        """Run Snakemake and return what it published, both streams together, and its exit code."""
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return subprocess.run(
             self.command(study, *arguments),

@@ -10,7 +10,7 @@ LONGEST_MESSAGE = 1000
 class InputError(ValueError):
     """A mistake in a configuration or a file: one line that names it and says what to do.
 
-    What the line quotes may be anything: what cannot be printed is shown as an escape.
+    What the line quotes may be anything: what cannot be published is shown as an escape.
     """
 
     def __init__(self, message: str):

@@ -209,8 +209,8 @@ class Table(Component):
     """A function of tables that returns the tables it `gives`: one, or a tuple in their order.
 
     Attributes:
-        printed: tables in print that it takes after those (resources/print/<name>.csv). What takes
-            nothing else is made once for all studies, in results/print.
+        published: published tables that it takes after those
+            (resources/published/<name>.csv). What takes nothing else is made once for all studies, in results/published.
         text: the function that turns tables into what readers see (`analysis.render.Text`); that
             lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
         shows: the tables that this function takes, in their order.
@@ -219,16 +219,16 @@ class Table(Component):
             data consist of (`IMAGES`, `RECORDINGS`) or by `TOYS`.
     """
 
-    printed: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
     text: str = ""
     shows: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     about: str = ""
 
     @property
-    def of_print_alone(self) -> bool:
+    def of_published_alone(self) -> bool:
         """Whether it is the same for all studies."""
-        return bool(self.printed) and not self.needs
+        return bool(self.published) and not self.needs
 
 
 def _table(location: str, *, about: str = "", text: str = "", **names: str) -> Table:
@@ -325,7 +325,7 @@ TABLES = {
     "agreement": _table(
         "analysis.agreement:agreement_tables",
         needs="summary conditions",
-        printed="deep_models sam_rho_sweep",
+        published="deep_models sam_rho_sweep",
         gives="agreement agreement_order",
         text="analysis.agreement:text",
     ),
@@ -335,25 +335,25 @@ TABLES = {
         gives="toy_fits_summary",
         text="analysis.toy_fits:text",
     ),
-    "claims_in_print": _table(
-        "analysis.claims:claims_in_print",
-        printed="deep_models",
-        gives="claims_in_print",
+    "published_claims": _table(
+        "analysis.claims:published_claims",
+        published="deep_models",
+        gives="published_claims",
         text="analysis.claims_text:text",
         about=IMAGES,
     ),
     "asc_reanalysis": _table(
-        "analysis.scenes_in_print:reanalysis",
-        printed="asc_models asc_expected",
+        "analysis.published_scenes:reanalysis",
+        published="asc_models asc_expected",
         gives="asc_reanalysis asc_models asc_conditions asc_correlations asc_trends"
         " asc_trend_points asc_variance_shares asc_stability asc_stability_order asc_domains",
-        text="analysis.scenes_in_print:text",
+        text="analysis.published_scenes:text",
         shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
         about=RECORDINGS,
     ),
     "toy_geometry": _table(
         "analysis.toy_geometry:compare_toy_geometry",
-        printed="toy_functions",
+        published="toy_functions",
         gives="toy_geometry",
         text="analysis.toy_fits:geometry_text",
         about=TOYS,
@@ -362,7 +362,7 @@ TABLES = {
 # A figure is drawn where the study has all tables that it needs.
 # Of each network on each data set:
 FIGURES = {
-    "controls": _component("plots.controls:plot", "measures", "disagreement", "conditions"),
+    "conditions": _component("plots.conditions:plot", "measures", "disagreement", "conditions"),
     "effects": _component("plots.effects:plot", "statistics", "conditions"),
     "sharpness_evaluation": _component(
         "plots.sharpness_evaluation:plot", "measures", "correlations", "conditions"
@@ -402,10 +402,10 @@ STUDY_FIGURES = {
     "toy_fits-sharpness": _component("plots.toy_fits:sharpness", "toy_fits"),
     "toy_fits-equal_loss": _component("plots.toy_fits:equal_loss", "toy_fits"),
 }
-# What the printed models of acoustic scenes are called as a data set.
-PRINTED_SCENES = "dcase2020 (print)"
-# Of what is in print, once for all studies:
-PRINTED_FIGURES = {
+# What the published models of acoustic scenes are called as a data set.
+PUBLISHED_SCENES = "dcase2020 (published)"
+# Of published results, once for all studies:
+PUBLISHED_FIGURES = {
     "toy_geometry": _component("plots.toy_geometry:plot", "toy_geometry"),
     **{
         f"published-{name}": Component(figure.location, tables)
@@ -417,4 +417,4 @@ PRINTED_FIGURES = {
 # A page with landscapes that a reader can turn, of each network on each data set.
 PAGE = _component("plots.interactive:page", "landscape")
 # No two kinds have figures of the same name.
-ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PRINTED_FIGURES
+ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PUBLISHED_FIGURES

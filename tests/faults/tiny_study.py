@@ -76,7 +76,7 @@ def unlock(project: Project) -> None:
 
 
 def run_to(project: Project, *paths: str, study: Mapping = TINY) -> str:
-    """Run the study to these results and return what Snakemake printed."""
+    """Run the study to these results and return what Snakemake published."""
     result = project.run(study, *targets(*paths))
     assert result.returncode == 0, result.stdout
     return result.stdout

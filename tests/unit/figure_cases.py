@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from agreement_cases import CONTROL_NAMES, NEW, OLD, printed_rows, run_rows, summary_rows
+from agreement_cases import CONDITION_NAMES, NEW, OLD, published_rows, run_rows, summary_rows
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
@@ -42,7 +42,7 @@ RUN = {"dataset": "cifar10", "network": "resnet18"}
 SCENES = "scenes"
 OPTIMIZERS = ("sgd", "adam", "kfac", "gdtuo_adam")
 DOMAIN_ACCURACIES = ("accuracy_in_domain", "accuracy_out_of_domain")
-CONTROLS = ("baseline", "baseline_sam", "weight_decay")
+CONDITIONS = ("baseline", "baseline_sam", "weight_decay")
 RADII = (0.0025, 0.005, 0.025, 0.05, 0.25, 0.5)
 
 
@@ -125,12 +125,12 @@ def reliability_frame(conditions=CONDITIONS, seeds=SEEDS, bins=15):
 
 
 def grid_cells(rates=(0.001, 0.01)):
-    """Batch size × learning rate of every control, which are the last cell themselves."""
-    for control, batch, rate in product(CONTROLS, (128, 256), rates):
+    """Batch size × learning rate of every condition, which are the last cell themselves."""
+    for condition, batch, rate in product(CONDITIONS, (128, 256), rates):
         own = (batch, rate) == (256, 0.001)
-        name = control if own else f"{control}-{batch}-{rate}"
-        sam = {"sam.rho": 0.05} if control.endswith("_sam") else {}
-        yield name, control, {"batch_size": batch, "optimizer.lr": rate, **sam}
+        name = condition if own else f"{condition}-{batch}-{rate}"
+        sam = {"sam.rho": 0.05} if condition.endswith("_sam") else {}
+        yield name, condition, {"batch_size": batch, "optimizer.lr": rate, **sam}
 
 
 def radius_cells():
@@ -145,19 +145,21 @@ def radius_cells():
 def plain_conditions(conditions=CONDITIONS, network="resnet18"):
     """Conditions that no sweep varies, in the order of a study."""
     conditions = list(conditions)
-    return pd.DataFrame({**RUN, "network": network, "condition": conditions, "control": conditions})
+    return pd.DataFrame(
+        {**RUN, "network": network, "condition": conditions, "base_condition": conditions}
+    )
 
 
 def conditions_of(models, factor="optimizer"):
     """Conditions of models, of which the levels of a factor are the base."""
     rows = models[["dataset", "network", "condition", factor]].drop_duplicates()
-    return rows.rename(columns={factor: "control"})
+    return rows.rename(columns={factor: "base_condition"})
 
 
 def conditions_frame(cells):
-    """Conditions of (name, control, settings)."""
+    """Conditions of (name, condition, settings)."""
     common = RUN | {"epochs": 100, "optimizer.name": "sgd", "pretrained": False}
-    rows = (common | {"condition": name, "control": of} | own for name, of, own in cells)
+    rows = (common | {"condition": name, "base_condition": of} | own for name, of, own in cells)
     return pd.DataFrame(rows)
 
 
@@ -205,16 +207,16 @@ def models_frame(
     networks=("cnn10", "cnn14"),
     optimizers=OPTIMIZERS,
     rates=(1e-3, 1e-4),
-    controls=("baseline",),
+    conditions=("baseline",),
     sharpness=("asc_sharpness",),
     accuracies=DOMAIN_ACCURACIES,
 ):
     """One row per model of the whole grid, two seeds each."""
     random = np.random.default_rng(4)
-    grid = list(product(networks, optimizers, rates, (16, 32), controls, (42, 43)))
-    columns = ["network", "optimizer", "learning_rate", "batch_size", "control", "seed"]
+    grid = list(product(networks, optimizers, rates, (16, 32), conditions, (42, 43)))
+    columns = ["network", "optimizer", "learning_rate", "batch_size", "base_condition", "seed"]
     frame = pd.DataFrame(grid, columns=columns).assign(dataset=SCENES)
-    settings = frame[["optimizer", "learning_rate", "batch_size", "control"]].astype(str)
+    settings = frame[["optimizer", "learning_rate", "batch_size", "base_condition"]].astype(str)
     frame["condition"] = settings.agg("-".join, axis=1)
     frame["trained"] = True
     for name in sharpness:
@@ -330,22 +332,22 @@ def model_tables(models, base="optimizer", **settings):
     return {name: read_again(frame) for name, frame in made.items()}
 
 
-def printed_cells():
-    """Three metrics in print, of which the study has two, in both sources."""
+def published_cells():
+    """Three published metrics, of which the study has two, in both sources."""
     metrics = {
         "test_accuracy": ("test_accuracy", "0.7{}0"),
         "sam_sharpness": ("sam_sharpness_published", "{}.00e-0{}"),
         "generalisation_gap": ("generalisation_gap", "{}.0"),
     }
-    printed, ours = [], []
+    published, ours = [], []
     for metric, (measure, form) in metrics.items():
-        for i, control in enumerate(CONTROL_NAMES, 1):
+        for i, condition in enumerate(CONDITION_NAMES, 1):
             mean = form.format(i, 7 - i)
-            uncertain = "true" if control == "baseline_sam" else "false"
-            printed += [(control, metric, mean, mean, s, uncertain) for s in (NEW, OLD)]
+            uncertain = "true" if condition == "baseline_sam" else "false"
+            published += [(condition, metric, mean, mean, s, uncertain) for s in (NEW, OLD)]
             if metric != "generalisation_gap":
-                ours.append((control, measure, float(mean) * 1.1, float(mean) * 0.2, 3))
-    cells = compare(summary_rows(*ours), run_rows(), printed_rows(*printed))
+                ours.append((condition, measure, float(mean) * 1.1, float(mean) * 0.2, 3))
+    cells = compare(summary_rows(*ours), run_rows(), published_rows(*published))
     return read_again(cells.assign(**RUN))
 
 

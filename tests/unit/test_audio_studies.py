@@ -63,7 +63,7 @@ def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_lear
     assert len(loaded.pairs) == len(loaded.seeds) == 2
 
 
-@pytest.mark.parametrize("name", ["acoustic_scenes_controls", "spoken_digits"])
+@pytest.mark.parametrize("name", ["acoustic_scenes_conditions", "spoken_digits"])
 def test_controls_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
     loaded = published_study(name)
     (dataset,) = loaded.config["datasets"]

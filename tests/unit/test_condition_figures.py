@@ -24,7 +24,7 @@ from figure_cases import (
     panel,
     plain_conditions,
     points_of,
-    printed_cells,
+    published_cells,
     read_again,
     reliability_frame,
     written,
@@ -47,8 +47,8 @@ def values_of(measures, measure, condition):
     return list(measures.loc[chosen, "value"])
 
 
-def controls(measures):
-    return figure_of("controls", {"measures": measures, "disagreement": disagreement_frame()})
+def conditions(measures):
+    return figure_of("conditions", {"measures": measures, "disagreement": disagreement_frame()})
 
 
 def against_evaluations(measures, **values):
@@ -58,7 +58,7 @@ def against_evaluations(measures, **values):
 
 def test_controls_show_every_seed_of_every_condition():
     measures = measures_frame()
-    figure = controls(measures)
+    figure = conditions(measures)
     axes = panel(figure, "Test accuracy (fraction)")
     for position, condition in enumerate(CONDITIONS):
         x, y = drawn(axes, condition)
@@ -75,7 +75,7 @@ def test_controls_show_every_seed_of_every_condition():
 
 def test_controls_show_mean_and_standard_error():
     measures = measures_frame()
-    axes = panel(controls(measures), "Test NLL (nats)")
+    axes = panel(conditions(measures), "Test NLL (nats)")
     [bars] = axes.containers
     segments = bars.lines[2][0].get_segments()
     for i, condition in enumerate(CONDITIONS):
@@ -87,7 +87,7 @@ def test_controls_show_mean_and_standard_error():
 
 def test_controls_join_the_same_seed_in_all_conditions():
     measures = measures_frame().sample(frac=1, random_state=0)  # rows in any order
-    axes = panel(controls(measures), "Generalisation gap (pp)")
+    axes = panel(conditions(measures), "Generalisation gap (pp)")
     joined = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 6]
     rows = measures[measures["measure"] == "generalisation_gap"]
     expected = rows.pivot(index="seed", columns="condition", values="value")[list(CONDITIONS)]
@@ -96,7 +96,7 @@ def test_controls_join_the_same_seed_in_all_conditions():
 
 def test_controls_show_each_seeds_mean_disagreement_within_its_condition():
     pairs = disagreement_frame()
-    axes = panel(controls(measures_frame()), "Prediction disagreement (fraction)")
+    axes = panel(conditions(measures_frame()), "Prediction disagreement (fraction)")
     for condition in CONDITIONS:
         expected = [
             statistics.fmean(
@@ -113,7 +113,7 @@ def test_controls_show_each_seeds_mean_disagreement_within_its_condition():
 def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
     measures = measures_frame(measures=FEW)
     lacking = (measures["condition"] == "augmentation") & (measures["measure"] == "test_nll")
-    axes = panel(controls(measures[~lacking]), "Test NLL (nats)")
+    axes = panel(conditions(measures[~lacking]), "Test NLL (nats)")
     assert np.isnan(drawn(axes, "augmentation")[1]).all()
     assert not np.isnan(drawn(axes, "baseline")[1]).any()
 
@@ -121,7 +121,7 @@ def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
 def test_controls_have_a_panel_for_a_measure_that_nobody_described():
     unknown = measures_frame(measures=["sam_sharpness"])
     unknown = unknown.assign(measure="spectral_norm", family="hessian")
-    axes = panel(controls(pd.concat([measures_frame(), unknown])), "spectral_norm (–)")
+    axes = panel(conditions(pd.concat([measures_frame(), unknown])), "spectral_norm (–)")
     expected = values_of(unknown, "spectral_norm", "baseline")
     assert list(drawn(axes, "baseline")[1]) == expected
 
@@ -165,7 +165,7 @@ def untrained(measures, condition="augmentation", seed=1):
     return measures.assign(trained=~lost)
 
 
-@pytest.mark.parametrize("name", ["controls", "sharpness_evaluation", "minima"])
+@pytest.mark.parametrize("name", ["conditions", "sharpness_evaluation", "minima"])
 def test_models_that_did_not_train_are_hollow_and_grey(name):
     measures = untrained(measures_frame())
     tables = {"measures": measures, "correlations": correlations_of_network()}
@@ -184,7 +184,7 @@ def test_models_that_did_not_train_are_hollow_and_grey(name):
 
 def test_the_mean_of_a_condition_leaves_out_what_did_not_train():
     measures = untrained(measures_frame())
-    [bars] = panel(controls(measures), "Test NLL (nats)").containers
+    [bars] = panel(conditions(measures), "Test NLL (nats)").containers
     kept = measures[measures["trained"] & (measures["condition"] == "augmentation")]
     expected = statistics.fmean(kept.loc[kept["measure"] == "test_nll", "value"])
     assert bars.lines[0].get_ydata()[CONDITIONS.index("augmentation")] == pytest.approx(expected)
@@ -265,7 +265,7 @@ def test_models_that_agree_everywhere_are_drawn():
 
 def test_controls_of_a_network_that_never_trained_are_hollow_and_have_no_means():
     frame = measures_frame().assign(trained=False)
-    figure = figure_of("controls", {"measures": frame, "disagreement": disagreement_frame()})
+    figure = figure_of("conditions", {"measures": frame, "disagreement": disagreement_frame()})
     assert "did not train" in written(figure)
     figure.draw_without_rendering()
 
@@ -352,7 +352,7 @@ def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
     assert "no conditions are compared with a baseline" in written(figure)
 
 
-# Agreement with print
+# Agreement with published numbers
 
 
 def agreement(cells):
@@ -363,7 +363,7 @@ def agreement(cells):
 
 
 def test_agreement_has_a_panel_per_source_and_metric_with_values():
-    cells = printed_cells()
+    cells = published_cells()
     axes = agreement(cells).axes
     titles = [each.get_title() for each in axes]
     assert len(titles) == 4
@@ -376,19 +376,19 @@ def test_agreement_has_a_panel_per_source_and_metric_with_values():
     assert first.get_title() == "Test accuracy\nρ = 1.00 [0.31, 1.00]\nn = 5"
 
 
-def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertain_print():
-    cells = printed_cells()
+def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertapublished():
+    cells = published_cells()
     axes = agreement(cells).axes[0]
     rows = cells[(cells["source"] == NEW) & (cells["metric"] == "test_accuracy")]
     for bars, cell in zip(axes.containers, rows.itertuples(), strict=True):
         marker, _, (across, up) = bars.lines
-        assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (cell.printed, cell.ours)
+        assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (cell.published, cell.ours)
         [(start, end)] = across.get_segments()
-        assert end[0] - start[0] == pytest.approx(2 * cell.printed_sem)
+        assert end[0] - start[0] == pytest.approx(2 * cell.published_sem)
         [(start, end)] = up.get_segments()
         assert end[1] - start[1] == pytest.approx(2 * cell.ours_sem)
         hollow = marker.get_markerfacecolor() == "none"
-        assert hollow == (cell.control == "baseline_sam")
+        assert hollow == (cell.published_condition == "baseline_sam")
     assert len({colour_of(bars.lines[0]) for bars in axes.containers}) == 6
     [identity] = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert list(identity.get_xdata()) == list(identity.get_ydata()) == list(axes.get_xlim())
@@ -396,9 +396,9 @@ def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertain_p
 
 
 def test_agreement_of_a_single_seed_and_of_a_single_control():
-    cells = printed_cells().assign(ours_sem=math.nan)
+    cells = published_cells().assign(ours_sem=math.nan)
     agreement(cells).draw_without_rendering()
-    one = cells[(cells["control"] == "baseline") & (cells["metric"] == "test_accuracy")]
+    one = cells[(cells["base_condition"] == "baseline") & (cells["metric"] == "test_accuracy")]
     figure = agreement(one)
     assert "ρ" not in figure.axes[0].get_title()
     figure.draw_without_rendering()

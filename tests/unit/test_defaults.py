@@ -132,7 +132,7 @@ def of_jobs(loaded: Study, path: tuple[str, ...] = ()) -> str:
         for spec in config["datasets"].values():
             for section in OVERRIDES:
                 spec.pop(section)
-    parts = config, loaded.controls, list(loaded.training.items()), loaded.sharpness
+    parts = config, loaded.base_conditions, list(loaded.training.items()), loaded.sharpness
     return canonical_json([*parts, condition_rows(loaded)])
 
 

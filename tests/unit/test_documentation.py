@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_configuration_reference_is_what_the_schema_says():
-    printed = run_tool("configuration_reference", check=True).stdout
+    published = run_tool("configuration_reference", check=True).stdout
     written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert written == printed, "docs/configuration.md is out of date; run `make docs`"
+    assert written == published, "docs/configuration.md is out of date; run `make docs`"
 
 
 @pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")))

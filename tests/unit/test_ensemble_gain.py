@@ -151,7 +151,7 @@ def texts(figure) -> str:
 
 def conditions_of(summary):
     rows = summary[["dataset", "network", "condition"]].drop_duplicates()
-    return rows.assign(control=rows["condition"])
+    return rows.assign(base_condition=rows["condition"])
 
 
 @pytest.mark.parametrize("networks", [("resnet18", "vit"), ("vit",)], ids=["two", "one"])

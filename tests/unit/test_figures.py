@@ -28,7 +28,7 @@ from figure_cases import (
     model_tables,
     models_frame,
     plain_conditions,
-    printed_cells,
+    published_cells,
     radius_cells,
     reliability_frame,
     summary_frame,
@@ -79,7 +79,7 @@ def few_models(optimizers=("sgd", "adam")):
 
 
 def agreement_tables():
-    cells = printed_cells()
+    cells = published_cells()
     conditions = plain_conditions(cells["condition"].unique())
     return {
         "agreement": cells,
@@ -88,7 +88,7 @@ def agreement_tables():
     }
 
 
-OF_CONDITIONS = ("controls", "sharpness_evaluation", "training_curves", "reliability")
+OF_CONDITIONS = ("conditions", "sharpness_evaluation", "training_curves", "reliability")
 OF_CONDITIONS += ("disagreement", "spectrum", "interpolation", "landscape_contours")
 OF_CONDITIONS += ("landscape_lines", "landscape_surfaces")
 OF_MODELS = ("sharpness_accuracy", "hyperparameters", "domains", "stability", "variance_shares")
@@ -133,7 +133,7 @@ def test_equal_rows_give_equal_svg_and_other_rows_are_left_out(case):
     assert dict(rcParams) == before
 
 
-@pytest.mark.parametrize("case", ["controls", "sharpness_evaluation", "spectrum"])
+@pytest.mark.parametrize("case", ["conditions", "sharpness_evaluation", "spectrum"])
 def test_a_pdf_has_equal_bytes_each_time_fonts_that_journals_take_and_leaves_the_svg(case):
     figure, svg = drawn(case)
     pdf = save_pdf(figure)
@@ -169,7 +169,7 @@ def test_numbers_below_narrow_panels_do_not_overlap(case):
         assert all(left[1] < right[0] for left, right in pairwise(boxes))
 
 
-REFUSING = ("controls", "sharpness_evaluation", "training_curves", "reliability", "minima")
+REFUSING = ("conditions", "sharpness_evaluation", "training_curves", "reliability", "minima")
 REFUSING += ("sweep", "spectrum", "interpolation", "landscape_contours", "landscape_lines")
 
 
@@ -238,7 +238,7 @@ def test_looks_follow_the_study_whatever_a_table_shows_first():
     looks = study_looks(conditions).of
     assert list(looks) == list(CONDITIONS)
     backwards = measures_frame(CONDITIONS[::-1])
-    figure = figure_of("controls", condition_tables(CONDITIONS) | {"measures": backwards})
+    figure = figure_of("conditions", condition_tables(CONDITIONS) | {"measures": backwards})
     for axes in figure.axes:
         for line in axes.lines:
             if line.get_label() in looks:
@@ -248,7 +248,7 @@ def test_looks_follow_the_study_whatever_a_table_shows_first():
 def test_a_condition_has_one_colour_in_all_figures():
     tables = condition_tables()
     looks = study_looks(plain_conditions()).of
-    for name in ("controls", "sharpness_evaluation", "training_curves"):
+    for name in ("conditions", "sharpness_evaluation", "training_curves"):
         found = {}
         for axes in figure_of(name, tables).axes:
             for line in axes.lines:
@@ -313,7 +313,7 @@ def test_an_axis_is_logarithmic_in_the_figures_of_all_networks_or_of_none():
     zero = rows.assign(network="vit", value=0.0)
     for other, scale in ((rows.assign(network="vit"), "log"), (zero, "linear")):
         tables = condition_tables() | {"measures": pd.concat([rows, other])}
-        figure = figure_of("controls", tables)
+        figure = figure_of("conditions", tables)
         [axes] = [axes for axes in figure.axes if axes.get_ylabel().startswith("SAM")]
         assert axes.get_yscale() == scale
 
@@ -321,4 +321,4 @@ def test_an_axis_is_logarithmic_in_the_figures_of_all_networks_or_of_none():
 def test_the_file_of_a_figure_without_anything_says_why_and_others_do_not():
     notice = style.notice("vit on digits", "no values < 3 & none")
     assert notice_of(save_svg(notice).decode()) == "no values < 3 & none"
-    assert notice_of(drawn("controls")[1].decode()) is None
+    assert notice_of(drawn("conditions")[1].decode()) is None

@@ -77,9 +77,9 @@ def change(path: Path, column: str, place: int, value: object) -> None:
 def verdicts(folder: Path, capsys) -> tuple[int, dict[str, list[str]]]:
     """Return the exit status, and the cells of each check after its name."""
     status = gpu_table.main(folder)
-    printed = capsys.readouterr().out
-    assert printed == (folder / "table.md").read_text()
-    lines = [line for line in printed.splitlines() if line.startswith("|")][2:]
+    published = capsys.readouterr().out
+    assert published == (folder / "table.md").read_text()
+    lines = [line for line in published.splitlines() if line.startswith("|")][2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return status, {row[0]: row[1:] for row in rows}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_cases import (
-    CONTROLS,
+    CONDITIONS,
     RADII,
     SEEDS,
     colour_of,
@@ -59,17 +59,17 @@ def test_each_measure_of_sharpness_and_the_gap_have_a_panel_over_the_training_lo
 
 
 def test_a_dot_is_a_model_in_the_colour_of_its_control():
-    figure, control = minima(), {name: of for name, of, _ in GRID}
+    figure, condition = minima(), {name: of for name, of, _ in GRID}
     measures = measures_of(GRID)
     found = points_of(panel(figure, "Relative flatness (–)"))
-    for i, name in enumerate(CONTROLS):
-        own = measures[measures["condition"].map(control) == name]
+    for i, name in enumerate(CONDITIONS):
+        own = measures[measures["condition"].map(condition) == name]
         models = own.pivot(index=["condition", "seed"], columns="measure", values="value")
         expected = set(zip(models["train_loss"], models["relative_flatness"], strict=True))
         assert set(map(tuple, found[COLOURS[i], MARKERS[i], False])) == expected
         assert len(expected) == 4 * 3
-    assert len(found) == len(CONTROLS)
-    assert list(legend_of(figure)) == list(CONTROLS)
+    assert len(found) == len(CONDITIONS)
+    assert list(legend_of(figure)) == list(CONDITIONS)
 
 
 @pytest.mark.parametrize("conditions", [2, 12])
@@ -173,7 +173,7 @@ def test_a_single_seed_has_no_error_bars_to_speak_of():
     figure.draw_without_rendering()
 
 
-def test_a_swept_control_and_itself_without_the_setting_look_different():
+def test_a_swept_condition_and_itself_without_the_setting_look_different():
     cells = [("baseline", "baseline", {"batch_size": 256})]
     cells += [(f"rho{rho}", "baseline", {"batch_size": 256, "sam.rho": rho}) for rho in RADII]
     legend = legend_of(sweep(cells))
@@ -196,11 +196,11 @@ def test_the_setting_with_the_most_values_is_the_axis_and_the_other_makes_lines(
     assert set(labels(figure.axes, "xlabel")) == {label}
     assert figure.get_suptitle() == f"resnet18 on cifar10: sweep of {label}"
     legend = legend_of(figure)
-    assert len(legend) == len(list(curves_of(figure.axes[0]))) == 2 * len(CONTROLS)
+    assert len(legend) == len(list(curves_of(figure.axes[0]))) == 2 * len(CONDITIONS)
     assert f"baseline_sam, {other}" in legend
-    # Colours say the control, line styles the other setting.
-    for i, control in enumerate(CONTROLS):
-        lines = [line for name, line in legend.items() if name.partition(", ")[0] == control]
+    # Colours say the condition, line styles the other setting.
+    for i, condition in enumerate(CONDITIONS):
+        lines = [line for name, line in legend.items() if name.partition(", ")[0] == condition]
         assert {colour_of(line) for line in lines} == {COLOURS[i]}
         assert {line.get_marker() for line in lines} == {MARKERS[i]}
         assert len({line.get_linestyle() for line in lines}) == len(lines) == 2

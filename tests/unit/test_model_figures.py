@@ -128,14 +128,15 @@ def test_sharpness_that_is_not_positive_leaves_the_axis_linear():
 
 
 def test_twelve_controls_of_one_optimiser_all_look_different():
-    controls = [f"control_{i}" for i in range(12)]
+    conditions = [f"condition_{i}" for i in range(12)]
     settings = {"optimizers": ("sgd",), "rates": (1e-3,), "networks": ("resnet18",)}
     figure = draw(
-        "sharpness_accuracy", without_domains(base="control", **settings, controls=controls)
+        "sharpness_accuracy",
+        without_domains(base="base_condition", **settings, conditions=conditions),
     )
     found = points_of(figure.axes[0])
     assert len(found) == 12
-    assert list(legend_of(figure)) == controls
+    assert list(legend_of(figure)) == conditions
 
 
 def test_a_single_model_is_drawn():
@@ -217,8 +218,10 @@ def test_models_without_positive_sharpness_are_left_out_of_boxes_and_counted():
 
 
 def test_a_setting_that_does_not_vary_has_no_boxes():
-    models = models_frame(optimizers=("sgd",), networks=("cnn10",), controls=("a", "b"))
-    tables = model_tables(models, "control", factors=["learning_rate", "batch_size", "control"])
+    models = models_frame(optimizers=("sgd",), networks=("cnn10",), conditions=("a", "b"))
+    tables = model_tables(
+        models, "base_condition", factors=["learning_rate", "batch_size", "base_condition"]
+    )
     figure = draw("hyperparameters", tables)
     assert labels(figure.axes[-3:], "xlabel") == ["Learning rate", "Batch size", "Condition"]
     # Few cells of a sweep are named one by one.

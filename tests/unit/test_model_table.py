@@ -18,7 +18,7 @@ def rows(values, view="clean"):
 
 
 def condition(name="adam", rate=0.001):
-    row = {"dataset": "scenes", "network": "cnn10", "condition": name, "control": "baseline"}
+    row = {"dataset": "scenes", "network": "cnn10", "condition": name, "base_condition": "baseline"}
     return row | {"optimizer.name": name, "optimizer.lr": rate, "batch_size": 16, "epochs": 5}
 
 
@@ -28,14 +28,14 @@ ONE = rows({("adam", "test_accuracy"): [0.5]})
 
 def models_with(**columns):
     size = max(len(values) for values in columns.values())
-    start = {"dataset": "d", "network": "n", "control": "baseline", "optimizer": "sgd"}
+    start = {"dataset": "d", "network": "n", "base_condition": "baseline", "optimizer": "sgd"}
     return pd.DataFrame({**start, "learning_rate": 0.1, "batch_size": 8, **columns}, range(size))
 
 
 def test_a_model_has_one_row_with_its_settings_and_measures():
     values = {("adam", "test_accuracy"): [0.5, 0.6], ("adam", "asc_sharpness"): [80.0]}
     table = model_table(rows(values | {("sgd", "test_accuracy"): [0.7]}), CONDITIONS)
-    settings = ["control", "optimizer", "learning_rate", "batch_size", "trained"]
+    settings = ["base_condition", "optimizer", "learning_rate", "batch_size", "trained"]
     run = ["dataset", "network", "condition", "seed"]
     assert list(table.columns) == [*run, *settings, "test_accuracy", "asc_sharpness"]
     by_run = table.set_index(["condition", "seed"])
@@ -81,10 +81,12 @@ def test_settings_that_do_not_vary_are_no_factors():
 
 
 def test_a_control_counts_only_where_it_is_more_than_a_name_of_the_other_settings():
-    named = models_with(optimizer=["sgd", "adam"], control=["with_sgd", "with_adam"])
+    named = models_with(optimizer=["sgd", "adam"], base_condition=["with_sgd", "with_adam"])
     assert factors(named) == ["optimizer"]
-    sam = models_with(optimizer=["sgd", "adam", "sgd"], control=["baseline", "baseline", "sam"])
-    assert factors(sam) == ["optimizer", "control"]
+    sam = models_with(
+        optimizer=["sgd", "adam", "sgd"], base_condition=["baseline", "baseline", "sam"]
+    )
+    assert factors(sam) == ["optimizer", "base_condition"]
 
 
 def test_accuracies_are_found():

@@ -8,10 +8,10 @@ from minimascope.errors import InputError
 from minimascope.plots.toy_geometry import plot
 from minimascope.toy.functions import FUNCTIONS
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 KEY = ["function", "minimum_x", "minimum_y", "quantity"]
-# resources/print/README.md, check 1.
-DIFFER_AS_PRINTED = {
+# resources/published/README.md, check 1.
+DIFFER_AS_PUBLISHED = {
     ("himmelblau", -2.805118, 3.131312, "hessian_determinant"),
     ("himmelblau", -3.77931, -3.283186, "hessian_determinant"),
     ("himmelblau", 3.584428, -1.848126, "hessian_determinant"),
@@ -21,27 +21,27 @@ DIFFER_AS_PRINTED = {
 
 
 @pytest.fixture(scope="module")
-def printed() -> pd.DataFrame:
+def published() -> pd.DataFrame:
     return pd.read_csv(PUBLISHED / "toy_functions.csv")
 
 
 @pytest.fixture(scope="module")
-def comparison(printed) -> pd.DataFrame:
-    return compare_toy_geometry(printed)
+def comparison(published) -> pd.DataFrame:
+    return compare_toy_geometry(published)
 
 
-def changed(printed: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
-    table = printed.astype({column: object})
+def changed(published: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
+    table = published.astype({column: object})
     table.loc[row, column] = value
     return table
 
 
-def test_every_printed_figure_has_a_row_and_the_five_known_ones_differ_and_say_why(comparison):
+def test_every_published_figure_has_a_row_and_the_five_known_ones_differ_and_say_why(comparison):
     assert len(comparison) == 40
     assert not comparison.duplicated(KEY).any()
     assert not comparison.isna().any(axis=None)
-    differing = comparison[~comparison["agrees_as_printed"]]
-    assert set(differing[KEY].itertuples(index=False, name=None)) == DIFFER_AS_PRINTED
+    differing = comparison[~comparison["agrees_as_published"]]
+    assert set(differing[KEY].itertuples(index=False, name=None)) == DIFFER_AS_PUBLISHED
     assert comparison["agrees_six_significant"].all()
     assert differing["note"].str.contains("6 significant figures, padded").all()
     assert (comparison["note"] == "").sum() == 35
@@ -51,29 +51,29 @@ def test_comparison_is_the_published_check(comparison):
     check = pd.read_csv(PUBLISHED / "toy_functions_check.csv")
     both = comparison.merge(check, on=KEY, validate="one_to_one", suffixes=("", "_check"))
     assert len(both) == 40
-    assert both["printed"].tolist() == both["printed_check"].tolist()
+    assert both["published"].tolist() == both["published_check"].tolist()
     assert both["computed"].tolist() == pytest.approx(
         both["computed_at_stated_minimum"].tolist(), rel=5e-9
     )
     assert both["difference"].tolist() == pytest.approx(
-        both["printed_minus_computed"].tolist(), abs=5e-7, rel=5e-4
+        both["published_minus_computed"].tolist(), abs=5e-7, rel=5e-4
     )
-    assert both["agrees_as_printed"].tolist() == both["agrees_three_decimals"].tolist()
+    assert both["agrees_as_published"].tolist() == both["agrees_three_decimals"].tolist()
     assert (
         both["agrees_six_significant"].tolist() == both["agrees_six_significant_figures"].tolist()
     )
 
 
-def test_a_wrong_figure_is_not_called_padded(printed):
-    table = compare_toy_geometry(changed(printed, 0, "hessian_trace", 108.001))
+def test_a_wrong_figure_is_not_called_padded(published):
+    table = compare_toy_geometry(changed(published, 0, "hessian_trace", 108.001))
     row = table[table["quantity"] == "hessian_trace"].iloc[0]
-    assert not row["agrees_as_printed"]
+    assert not row["agrees_as_published"]
     assert not row["agrees_six_significant"]
-    assert row["note"].startswith("The printed figure is not the value")
+    assert row["note"].startswith("The published figure is not the value")
 
 
-def test_a_figure_that_is_not_given_has_no_row(printed):
-    table = compare_toy_geometry(changed(printed, 4, "condition_number", None))
+def test_a_figure_that_is_not_given_has_no_row(published):
+    table = compare_toy_geometry(changed(published, 4, "condition_number", None))
     assert len(table) == 39
     sphere = table[table["function"] == "sphere"]
     assert "condition_number" not in sphere["quantity"].tolist()
@@ -84,13 +84,13 @@ def test_figures_may_come_as_text(comparison):
     pd.testing.assert_frame_equal(compare_toy_geometry(text), comparison)
 
 
-def test_what_cannot_be_compared_is_named(printed):
+def test_what_cannot_be_compared_is_named(published):
     with pytest.raises(InputError, match="no column 'hessian_trace'"):
-        compare_toy_geometry(printed.drop(columns="hessian_trace"))
+        compare_toy_geometry(published.drop(columns="hessian_trace"))
     with pytest.raises(InputError, match=r"'max_eigenvalue': .*; give numbers only"):
-        compare_toy_geometry(changed(printed, 0, "max_eigenvalue", "large"))
+        compare_toy_geometry(changed(published, 0, "max_eigenvalue", "large"))
     with pytest.raises(InputError, match="did you mean 'booth'"):
-        compare_toy_geometry(changed(printed, 0, "function", "boot"))
+        compare_toy_geometry(changed(published, 0, "function", "boot"))
 
 
 def test_figure_marks_every_minimum_with_its_largest_eigenvalue(comparison):

@@ -1,20 +1,20 @@
-"""The studies that come with the workflow hold the papers' settings, and meet print."""
+"""The studies that come with the workflow have the papers' settings and names."""
 
 import io
 
 import pandas as pd
 import pytest
-from agreement_cases import read_printed
+from agreement_cases import read_published
 from study_cases import RESOURCES, ROOT, published_study, study
 
-from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, runs_in_print
+from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, published_runs
 from minimascope.analysis.summary import SUMMARY_COLUMNS
 from minimascope.study.conditions import condition_rows
 from minimascope.study.study import Study
 
-PRINTED = [RESOURCES / "print" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
+PUBLISHED = [RESOURCES / "published" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
-CONTROLS = [
+CONDITIONS = [
     f"{name}{sam}" for name in ("baseline", "augmentation", "weight_decay") for sam in ("", "_sam")
 ]
 
@@ -28,11 +28,11 @@ def runs(loaded: Study) -> int:
 def test_every_study_can_be_loaded_under_both_protocols(name, protocol):
     loaded = published_study(name, protocol=protocol)
     assert len(loaded.training) == len(loaded.config["datasets"]) * len(loaded.conditions)
-    assert set(loaded.controls.values()) <= set(loaded.config["conditions"])
+    assert set(loaded.base_conditions.values()) <= set(loaded.config["conditions"])
 
 
 @pytest.mark.parametrize("name", ["image_folder", "audio_folder"])
-def test_studies_of_own_data_are_small_and_about_nothing_in_print(name):
+def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     loaded = published_study(name)
     assert runs(loaded) == 9
     assert all(spec["width"] <= 0.125 for spec in loaded.config["networks"].values())
@@ -53,7 +53,7 @@ def test_the_function_centric_runs_are_those_of_the_papers(name):
     trained = (per_dataset * len(loaded.conditions) * len(loaded.seeds)).to_dict()
     assert trained == {"cifar10": 180, "cifar100": 180, "tiny_imagenet": 120}
     assert runs(loaded) == 480
-    assert sorted(loaded.conditions) == sorted(CONTROLS)
+    assert sorted(loaded.conditions) == sorted(CONDITIONS)
     assert loaded.seeds == list(range(10))
     for dataset, condition in loaded.training:
         spec = loaded.training_spec(dataset, condition)
@@ -79,7 +79,7 @@ def test_the_function_centric_study_augments_and_normalises_as_the_papers():
         tiny = loaded.augmentation("tiny_imagenet", name)
         assert (tiny["resized_crop"], tiny["crop_padding"]) == (0.08, 0)
         assert tiny["horizontal_flip"] == 0.5
-    # Which is 0.5 for images, as in print.
+    # Which is 0.5 for images, as published.
     assert loaded.input_spec("cifar100") == {"mean": None, "std": None}
     assert loaded.input_spec("tiny_imagenet")["mean"] == [0.485, 0.456, 0.406]
     assert [len(loaded.corruption_names(name)) for name in loaded.config["datasets"]] == [19, 19, 0]
@@ -92,7 +92,7 @@ def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
     corrected = published_study("function_centric")
     published = published_study("function_centric", protocol="published")
     assert published.name == "function_centric-published"
-    for condition in CONTROLS:
+    for condition in CONDITIONS:
         schedules = [
             loaded.training_spec("cifar100", condition)["schedule"]
             for loaded in (corrected, published)
@@ -118,10 +118,10 @@ def test_the_minima_are_240_of_each_network():
     loaded = published_study("minima_240")
     specs = {name: loaded.training_spec("cifar10", name) for name in loaded.conditions}
     cells = {
-        (loaded.controls[name], spec["batch_size"], spec["optimizer"]["lr"])
+        (loaded.base_conditions[name], spec["batch_size"], spec["optimizer"]["lr"])
         for name, spec in specs.items()
     }
-    expected = {(c, batch, lr) for c in CONTROLS for batch in (128, 256) for lr in (0.001, 0.01)}
+    expected = {(c, batch, lr) for c in CONDITIONS for batch in (128, 256) for lr in (0.001, 0.01)}
     assert cells == expected
     assert len(loaded.conditions) == 24
     assert len(loaded.seeds) == 10
@@ -137,7 +137,7 @@ def test_random_labels_go_from_none_to_all_in_steps_of_a_tenth():
     assert runs(loaded) == 66
 
 
-# Conditions as a table, and which of them are in print
+# Conditions as a table, and which of them are published
 
 
 def conditions_of(loaded: Study) -> pd.DataFrame:
@@ -153,22 +153,22 @@ def swept() -> Study:
         sweeps={f"s{i}": {"axes": axis, "conditions": ["sam"]} for i, axis in enumerate(axes)},
         networks={"vgg": {"architecture": "pretrained_vgg19_bn"}},
         conditions={"augmentation": {"augment": {"crop_padding": 2}}},
-        datasets={"small": {"printed": "cifar100"}},
+        datasets={"small": {"published_as": "cifar100"}},
     )
 
 
-def test_conditions_are_told_apart_by_control_and_settings():
+def test_conditions_are_told_apart_by_condition_and_settings():
     rows = conditions_of(swept())
     assert len(rows) == 2 * 2 * (3 + 2 + 1 + 2)
     of = rows.reset_index([0, 1]).query("dataset == 'large' and network == 'resnet'")
-    assert set(of.index[of["control"] != of.index]) == {
+    assert set(of.index[of["published_condition"] != of.index]) == {
         f"sam-{cell}"
         for cell in ("rho0.05", "rho0.5", "rho0.3-batch_size20", "batch_size10", "batch_size20")
     }
-    assert set(of["control"][3:]) == {"sam"}
-    # Nothing but the radius, or nothing at all, sets these apart from their control.
+    assert set(of["published_condition"][3:]) == {"sam"}
+    # Nothing but the radius, or nothing at all, sets these apart from their condition.
     unlike = {"sam-rho0.3-batch_size20", "sam-batch_size20"}
-    assert set(of.index[~of["like_control"]]) == unlike
+    assert set(of.index[~of["like_base_condition"]]) == unlike
     assert of["sam.rho"].dropna().to_dict()["sam-rho0.3-batch_size20"] == 0.3
     assert list(of.index[of["sam.rho"].isna()]) == ["baseline", "augmentation"]
     assert list(of.index[of["augmented"]]) == ["augmentation"]
@@ -176,49 +176,49 @@ def test_conditions_are_told_apart_by_control_and_settings():
     assert set(of["optimizer.lr"]) == {0.1}
 
 
-def test_conditions_have_the_printed_names_of_data_sets_and_architectures():
+def test_conditions_have_the_published_names_of_data_sets_and_architectures():
     rows = conditions_of(swept()).groupby(["dataset", "network"]).first()
-    names = rows[["printed_dataset", "architecture", "pretrained"]]
+    names = rows[["published_dataset", "architecture", "pretrained"]]
     assert list(names.itertuples(name=None)) == [
         (("large", "resnet"), "cifar10", "resnet18", False),
         (("large", "vgg"), "cifar10", "vgg19_bn", True),
         (("small", "resnet"), "cifar100", "resnet18", False),
         (("small", "vgg"), "cifar100", "vgg19_bn", True),
     ]
-    assert study().printed_dataset("small") is None
+    assert study().published_dataset("small") is None
 
 
-def test_cells_of_a_radius_are_in_print_but_not_those_of_other_settings_or_repeats():
-    kept = runs_in_print(conditions_of(swept()).reset_index())
+def test_cells_of_a_radius_are_published_but_not_those_of_other_settings_or_repeats():
+    kept = published_runs(conditions_of(swept()).reset_index())
     for _, group in kept.groupby(["dataset", "network"]):
-        # sam-rho0.05 and sam-batch_size10 repeat their control.
+        # sam-rho0.05 and sam-batch_size10 repeat their condition.
         assert set(group["condition"]) == {"baseline", "augmentation", "sam", "sam-rho0.5"}
     rho = kept.groupby("condition")["rho"].first()
     assert rho.dropna().to_dict() == {"sam": 0.05, "sam-rho0.5": 0.5}
-    kept = runs_in_print(conditions_of(study(conditions={"sam": {"sam": None}})).reset_index())
-    assert set(kept["dataset"]) == {"large"}  # the other one is not in print
+    kept = published_runs(conditions_of(study(conditions={"sam": {"sam": None}})).reset_index())
+    assert set(kept["dataset"]) == {"large"}  # the other one is not published
     assert kept["rho"].isna().all()
 
 
 @pytest.mark.parametrize(
-    ("name", "in_print", "missing"),
+    ("name", "published", "missing"),
     [("sam_rho_sweep", {"baseline", "baseline_sam", "baseline_sam-rho0.25"}, 0),
-     ("function_centric", {*CONTROLS}, 1)],
+     ("function_centric", {*CONDITIONS}, 1)],
 )  # fmt: skip
-def test_published_studies_can_be_compared_with_print(name, in_print, missing):
+def test_published_studies_can_be_compared_with_print(name, published, missing):
     loaded = published_study(name)
-    printed = pd.concat(map(read_printed, PRINTED))
+    published = pd.concat(map(read_published, PUBLISHED))
     conditions = conditions_of(loaded).reset_index()
     summary = conditions.reindex(columns=SUMMARY_COLUMNS).assign(
         view="clean", measure="test_accuracy", mean=range(len(conditions)), sem=1.0, n_seeds=10
     )
-    cells = compare(summary, runs_in_print(conditions), printed)
+    cells = compare(summary, published_runs(conditions), published)
     assert list(cells.columns) == COLUMNS
     found = cells[(cells["metric"] == "test_accuracy") & (cells["verdict"] != NOT_RUN)]
-    assert set(found["condition"]) == in_print
+    assert set(found["condition"]) == published
     ours = summary.set_index(["dataset", "network", "condition"])["mean"]
     for row in found.itertuples():
         assert row.ours == ours[row.dataset, row.network, row.condition]
-        assert row.control == loaded.controls[row.condition]
+        assert row.base_condition == loaded.base_conditions[row.condition]
     of_radius = cells[(cells["rho"] == 0.25) & (cells["metric"] == "test_accuracy")]
     assert (of_radius["verdict"] == NOT_RUN).sum() == missing

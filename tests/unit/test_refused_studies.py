@@ -78,8 +78,8 @@ study: ../x
   study: '../x' is no name; begin with a letter
 study: Compared
   study: results/Compared is for comparisons of studies; rename it
-study: Print
-  study: results/Print is for what no study decides; rename it
+study: Published
+  study: results/Published is for what no study decides; rename it
 study: my-Published
   study: results/my-Published is for my under protocol published; rename it
 training: {label_noise: 1.5}

@@ -12,13 +12,13 @@ from minimascope.registry import (
     FIGURES,
     GATHERED,
     PRETRAINED,
-    PRINTED_FIGURES,
+    PUBLISHED_FIGURES,
     STUDY_FIGURES,
     TABLES,
     load,
 )
 from minimascope.study.loading import load_study
-from minimascope.study.study import MODEL_TABLES, PRINTED_NETWORKS
+from minimascope.study.study import MODEL_TABLES, PUBLISHED_NETWORKS
 
 FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}
@@ -41,14 +41,14 @@ def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):
 def test_functions_take_as_many_tables_as_they_are_given(name):
     table = TABLES[name]
     # Settings come as keywords.
-    inspect.signature(table.load()).bind_partial(*table.needs, *table.printed)
+    inspect.signature(table.load()).bind_partial(*table.needs, *table.published)
     if table.text:
         inspect.signature(load(table.text)).bind(*table.shows)
     assert bool(table.text) == bool(table.shows) == bool(table.formats)
 
 
 def test_every_figure_is_drawn_from_tables_that_some_study_has():
-    kinds = FIGURES, DATASET_FIGURES, STUDY_FIGURES, PRINTED_FIGURES
+    kinds = FIGURES, DATASET_FIGURES, STUDY_FIGURES, PUBLISHED_FIGURES
     assert len(ALL_FIGURES) == sum(map(len, kinds))
     for name, figure in ALL_FIGURES.items():
         assert set(figure.needs) <= FIRST | GIVEN, name
@@ -61,22 +61,22 @@ def shown(source: str, network: str, **own) -> set[str]:
         "networks": {"own": {"architecture": network}},
     }
     found = load_study(BASE | own, SCHEMA).tables
-    return {name for name, table in found.items() if table.printed}
+    return {name for name, table in found.items() if table.published}
 
 
 def test_published_results_are_shown_where_they_are_of_the_same_networks_or_recordings():
     assert shown("digits", "resnet18") == set()
     assert shown("synthetic_scenes", "cnn10") == set()
     assert shown("cifar10", "mlp") == set()
-    assert shown("cifar10", "resnet18") == {"claims_in_print", "agreement"}
+    assert shown("cifar10", "resnet18") == {"published_claims", "agreement"}
     assert shown("tiny_imagenet", "resnet18") == set()
-    assert shown("tiny_imagenet", "pretrained_resnet18") == {"claims_in_print", "agreement"}
+    assert shown("tiny_imagenet", "pretrained_resnet18") == {"published_claims", "agreement"}
     assert shown("dcase2020", "cnn10") == {"asc_reanalysis"}
 
 
 def test_published_results_of_the_same_kind_of_data_are_shown_where_asked_for_and_only_then():
     asked = {"compare_with_published": True}
-    assert shown("digits", "resnet18", **asked) == {"claims_in_print"}
+    assert shown("digits", "resnet18", **asked) == {"published_claims"}
     assert shown("circles", "mlp", **asked) == set()
     assert shown("synthetic_scenes", "cnn10", **asked) == {"asc_reanalysis"}
     unwanted = {"compare_with_published": False}
@@ -88,10 +88,10 @@ def test_published_results_of_the_same_kind_of_data_are_shown_where_asked_for_an
 
 
 def test_the_networks_that_count_as_published_are_those_of_the_published_table():
-    rows = pd.read_csv(ROOT / "resources" / "print" / "deep_models.csv")
+    rows = pd.read_csv(ROOT / "resources" / "published" / "deep_models.csv")
     names = rows["pretrained"].map({True: PRETRAINED, False: ""}) + rows["architecture"]
     found = names.groupby(rows["dataset"]).unique().map(set).to_dict()
-    assert found == {dataset: set(names) for dataset, names in PRINTED_NETWORKS.items()}
+    assert found == {dataset: set(names) for dataset, names in PUBLISHED_NETWORKS.items()}
 
 
 def test_a_single_seed_has_no_ensembles_and_one_pair_of_directions_no_stability():

@@ -85,7 +85,7 @@ def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_ca
 
 
 def test_papers_are_named_as_where_their_numbers_come_from():
-    rows = (ROOT / "resources" / "print" / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = (ROOT / "resources" / "published" / "README.md").read_text(encoding="utf-8").splitlines()
     for name, paper in PAPERS.items():
         (row,) = (row for row in rows if row.startswith(f"| `{name}` |"))
         assert paper["title"] in row
@@ -99,7 +99,7 @@ def test_papers_are_named_as_where_their_numbers_come_from():
 
 FILES = Files(
     tables={"tables/a": "<table></table>\n<p>a &amp; b</p>"},
-    figures={"figures/b": Figure("<svg>ä</svg>", "../print/figures/b")},
+    figures={"figures/b": Figure("<svg>ä</svg>", "../published/figures/b")},
     downloads={"tables/a": "x,y\n1,ü\n"},
     surfaces={"figures/d/n/landscape": '{"title": "</script><b>"}'},
 )
@@ -115,8 +115,8 @@ def test_a_figure_is_embedded_byte_for_byte_and_its_title_escaped():
 def test_beside_a_figure_are_links_to_its_files():
     html = content(Part("figures/b", "B", "?"), FILES)
     assert re.findall(r'href="([^"]*)">(\w+)</a>', html) == [
-        ("../print/figures/b.svg", "SVG"),
-        ("../print/figures/b.pdf", "PDF"),
+        ("../published/figures/b.svg", "SVG"),
+        ("../published/figures/b.pdf", "PDF"),
     ]
 
 
@@ -167,7 +167,7 @@ def test_the_page_needs_no_other_file_and_escapes_what_it_is_filled_with():
     assert MEASURES["test_ece"].description in html
     assert MEASURES["test_nll"].description not in html
     sources = set(re.findall(r'(?:src|href)="([^"]*)"', html))
-    offered = {"../print/figures/b.svg", "../print/figures/b.pdf"}
+    offered = {"../published/figures/b.svg", "../published/figures/b.pdf"}
     offered |= {"tables/measures.csv", "tables/models.csv"}
     assert offered < sources
     assert all(source.startswith(("#", "data:")) for source in sources - offered)

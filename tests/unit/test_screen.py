@@ -233,11 +233,11 @@ def test_a_warning_comes_before_everything_else():
 
 
 def test_what_belongs_to_no_study_is_told_apart(monkeypatch):
-    printed = [job("print_tables", "results/print/a.csv")]
-    printed[0].log = ["results/print/logs/print_tables/all.log"]
+    printed = [job("published_tables", "results/published/a.csv")]
+    printed[0].log = ["results/published/logs/published_tables/all.log"]
     monkeypatch.setattr("test_screen.JOBS", printed)
     run = Run()
-    head = "Published results: 1 of 1 jobs to do, about 3 min; logs in results/print/logs"
+    head = "Published results: 1 of 1 jobs to do, about 3 min; logs in results/published/logs"
     assert run.begin() == [head]
 
 

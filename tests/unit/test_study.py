@@ -71,7 +71,7 @@ def test_a_sweep_makes_a_condition_of_each_cell():
     loaded = study(sweeps={"grid": {"axes": axes, "conditions": ["sam"]}})
     cells = [f"sam-lr{lr}-batch_size{size}" for lr in (0.1, 0.2) for size in (4, 8)]
     assert loaded.conditions == ["baseline", "sam", *cells]
-    assert set(loaded.controls.values()) == {"baseline", "sam"}
+    assert set(loaded.base_conditions.values()) == {"baseline", "sam"}
     spec = loaded.training_spec("small", "sam-lr0.2-batch_size4")
     assert (spec["optimizer"]["lr"], spec["batch_size"], spec["sam"]["rho"]) == (0.2, 4, 0.05)
 

@@ -223,7 +223,9 @@ def test_tables_to_read_name_the_networks_that_flip():
 
 
 def drawn(found, frame):
-    conditions = frame[["dataset", "network", "condition"]].assign(control=frame["condition"])
+    conditions = frame[["dataset", "network", "condition"]].assign(
+        base_condition=frame["condition"]
+    )
     return plot(found, frame, conditions, "digits")
 
 

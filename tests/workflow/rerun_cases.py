@@ -10,7 +10,7 @@ STUDY = {
     "study": "every_rule",
     "seeds": [0, 1],
     "datasets": {
-        "digits": {"source": "digits", "printed": "cifar10", "networks": ["vit"]},
+        "digits": {"source": "digits", "published_as": "cifar10", "networks": ["vit"]},
         "cifar": {"source": "cifar10", "corrupted": "cifar10_c", "networks": ["pretrained"]},
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
@@ -48,7 +48,7 @@ CHANGES = {
     "datasets.cifar.train_samples": (100, {"prepare"}),
     "datasets.digits.augment_test": (True, {"report"}),
     "datasets.digits.normalize.std": ([0.3], {"initialise"}),
-    "datasets.digits.printed": (None, {"tables"}),
+    "datasets.digits.published_as": (None, {"tables"}),
     "datasets.digits.sharpness.hessian.eigenvalues": (1, {"hessian"}),
     "datasets.cifar.corrupted": ("generated", {"corrupt"}),
     "networks.cnn10.weights": ("others.pth", {"initialise"}),

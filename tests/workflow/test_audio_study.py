@@ -134,14 +134,14 @@ def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
         "domains",
         "stability",
     }
-    in_print = scenes.folder / "results" / "print"
-    printed = {path.stem for path in (in_print / "figures").glob("*.svg")}
+    published = scenes.folder / "results" / "published"
+    published = {path.stem for path in (published / "figures").glob("*.svg")}
     # Whatever the study is about; the report shows what is about recordings.
-    assert printed == {f"published-{name}" for name in figures} | {"toy_geometry"}
+    assert published == {f"published-{name}" for name in figures} | {"toy_geometry"}
     page = scenes.results("report.html").read_text(encoding="utf-8")
     assert "published-stability" in page
     assert "toy_geometry" not in page
-    comparison = pd.read_csv(in_print / "tables" / "asc_reanalysis.csv")
+    comparison = pd.read_csv(published / "tables" / "asc_reanalysis.csv")
     assert len(comparison) == 13
     assert comparison["agrees"].all()
     main = scenes.results("tables/main.md").read_text(encoding="utf-8")

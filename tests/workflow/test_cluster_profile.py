@@ -94,7 +94,15 @@ def test_a_job_asks_for_more_at_each_attempt_and_for_enough_at_the_first(sent: l
 
 def test_what_takes_seconds_runs_locally_and_needs_no_gpu(rules: list[Rule]):
     local = [rule for rule in rules if rule.local]
-    light = {"collect", "gather", "tables", "print_tables", "plot", "print_figures", "report"}
+    light = {
+        "collect",
+        "gather",
+        "tables",
+        "published_tables",
+        "plot",
+        "published_figures",
+        "report",
+    }
     assert light <= {rule.name for rule in local}
     assert not any(rule.gpus for rule in local)
 

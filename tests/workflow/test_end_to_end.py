@@ -157,11 +157,11 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
     tables |= {"tables/main.tex"}
     figures = {f"{name}.{end}" for name in figures for end in ("svg", "pdf")}
     expected = figures | tables | {"report.html"}
-    printed = {f"tables/{name}" for name in ("claims_in_print", "toy_geometry")}
-    printed = {f"{name}.{end}" for name in printed for end in ("csv", "md", "html")}
-    printed |= {"figures/toy_geometry.svg", "figures/toy_geometry.pdf"}
+    published = {f"tables/{name}" for name in ("published_claims", "toy_geometry")}
+    published = {f"{name}.{end}" for name in published for end in ("csv", "md", "html")}
+    published |= {"figures/toy_geometry.svg", "figures/toy_geometry.pdf"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)
-    assert {f"results/print/{name}" for name in printed} <= set(files.index)
+    assert {f"results/published/{name}" for name in published} <= set(files.index)
 
 
 def test_nothing_else_lies_in_the_results(finished: Project, files: pd.DataFrame):
@@ -261,7 +261,7 @@ def test_the_report_shows_every_table_and_figure_with_its_caption(finished: Proj
     texts = {kind: text for section in contents for kind, text in section["parts"].items()}
     made = [Path(name).relative_to("results") for name in files.index]
     shown = [path for path in made if path.suffix in (".svg", ".md")]
-    # What is in print about recordings is made, too.
+    # What is published about recordings is made, too.
     shown = [path for path in shown if not path.stem.startswith(("asc_", "published-"))]
     assert len(shown) > 10
     for path in shown:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.workflow
 
 TEST_IMAGES = 20
 AUGMENTATION = {"augment": {"crop_padding": 2, "crop_fill": 128}}
-PRINTED = study_with(
+PUBLISHED = study_with(
     {
         "seeds": [0],
         "datasets": {"cifar10": {"source": "cifar10", "corrupted": "cifar10_c"}},
@@ -80,16 +80,16 @@ def put_archives(data: Path, corrupted_labels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Project:
     measures = "results/small-published/measures/cifar10/resnet18"
     evaluations = [f"{measures}/{c}/seed0/evaluation.json" for c in ("baseline", "augmentation")]
 
     def run(folder: Path) -> None:
         put_archives(folder / "data", np.tile(labels_of(TEST_IMAGES), 5))
         for protocol, targets in (("corrected", ["all"]), ("published", evaluations)):
-            Project(ROOT, folder).finish(PRINTED | {"protocol": protocol}, "--", *targets)
+            Project(ROOT, folder).finish(PUBLISHED | {"protocol": protocol}, "--", *targets)
 
-    return Project(ROOT, made_once(tmp_path_factory, "printed", run))
+    return Project(ROOT, made_once(tmp_path_factory, "published", run))
 
 
 def table(project: Project, name: str) -> pd.DataFrame:
@@ -101,12 +101,12 @@ def document(project: Project, condition: str, name: str, study: str = "small") 
     return json.loads((project.folder / "results" / study / run).read_text())
 
 
-def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
-    measures = table(printed, "measures")
+def test_corruption_accuracy_is_that_on_the_published_set(published: Project):
+    measures = table(published, "measures")
     rows = measures[measures.measure.str.startswith("corruption_accuracy")]
     assert set(rows.measure) == {"corruption_accuracy"}
     assert set(rows.n) == {TEST_IMAGES}
-    details = document(printed, "baseline", "evaluation")["details"]["corruptions"]
+    details = document(published, "baseline", "evaluation")["details"]["corruptions"]
     assert [(row["corruption"], row["severity"], row["origin"]) for row in details] == [
         ("fog", 1, "cifar10_c"),
         ("fog", 5, "cifar10_c"),
@@ -115,39 +115,42 @@ def test_corruption_accuracy_is_that_on_the_published_set(printed: Project):
     ]
 
 
-def test_one_network_alone_is_its_own_ensemble_and_has_no_table_of_one(printed: Project):
-    path = printed.results("measures/cifar10/resnet18/baseline/ensemble.json")
+def test_one_network_alone_is_its_own_ensemble_and_has_no_table_of_one(published: Project):
+    path = published.results("measures/cifar10/resnet18/baseline/ensemble.json")
     together = json.loads(path.read_text(encoding="utf-8"))
-    alone = document(printed, "baseline", "evaluation")
+    alone = document(published, "baseline", "evaluation")
     assert together["models"] == [alone["model"]]
     assert together["corruptions"] == alone["details"]["corruptions"]
-    assert not printed.results("tables/ensembles.csv").exists()
+    assert not published.results("tables/ensembles.csv").exists()
 
 
-def test_every_printed_cell_of_the_network_has_a_verdict(printed: Project):
-    cells = table(printed, "agreement")
-    source = ROOT / "resources" / "print"
+def test_every_published_cell_of_the_network_has_a_verdict(published: Project):
+    cells = table(published, "agreement")
+    source = ROOT / "resources" / "published"
     deep = pd.read_csv(source / "deep_models.csv")
     wanted = deep[(deep.dataset == "cifar10") & (deep.architecture == "resnet18")]
     assert len(cells) == len(wanted) + len(pd.read_csv(source / "sam_rho_sweep.csv"))
     # A single seed disagrees with nobody.
     not_run = cells[(cells.verdict == "not run") & (cells.metric != "prediction_disagreement")]
-    assert set(not_run.control) == {"augmentation_sam", "weight_decay", "weight_decay_sam"}
+    assert set(not_run.condition) == {"augmentation_sam", "weight_decay", "weight_decay_sam"}
     assert set(cells[cells.rho == 0.25].condition) == {"baseline_sam-rho0.25"}
-    augmented = cells[(cells.control == "augmentation") & (cells.metric == "fisher_rao_norm")]
+    augmented = cells[(cells.condition == "augmentation") & (cells.metric == "fisher_rao_norm")]
     assert set(augmented.view) == {"augmented"}
-    assert "Spearman" in printed.results("tables/agreement.md").read_text(encoding="utf-8")
+    assert "Spearman" in published.results("tables/agreement.md").read_text(encoding="utf-8")
     for figure in ("agreement", "sweep"):
-        assert printed.results(f"figures/cifar10/resnet18/{figure}.svg").exists()
+        assert published.results(f"figures/cifar10/resnet18/{figure}.svg").exists()
 
 
-def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(printed: Project):
+def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(published: Project):
     name = "small-published"
-    assert document(printed, "augmentation", "evaluation")["view"] == "clean"
-    assert document(printed, "augmentation", "evaluation", name)["view"] == "augmented"
-    assert document(printed, "baseline", "evaluation", name)["view"] == "clean"
+    assert document(published, "augmentation", "evaluation")["view"] == "clean"
+    assert document(published, "augmentation", "evaluation", name)["view"] == "augmented"
+    assert document(published, "baseline", "evaluation", name)["view"] == "clean"
     of_baseline, of_augmentation = (
-        [document(printed, condition, "evaluation", study)["measures"] for study in ("small", name)]
+        [
+            document(published, condition, "evaluation", study)["measures"]
+            for study in ("small", name)
+        ]
         for condition in ("baseline", "augmentation")
     )
     assert of_baseline[0] == of_baseline[1]
@@ -161,7 +164,7 @@ def test_the_published_protocol_tests_augmented_images_in_a_study_of_its_own(pri
 def test_a_corrupted_set_with_other_labels_is_refused(project: Project):
     put_archives(project.folder / "data", np.tile(labels_of(TEST_IMAGES)[::-1], 5))
     target = "results/small/data/cifar10/corrupted/weather.safetensors"
-    result = project.run(PRINTED, "--", target)
+    result = project.run(PUBLISHED, "--", target)
     assert result.returncode == 1
     lines = [line for line in result.stdout.splitlines() if "error: " in line]
     assert len(set(lines)) == 1

@@ -59,10 +59,10 @@ def test_all_that_a_job_writes_is_its_own_and_in_the_folder_of_the_study(
         jobs = [job for job in workflow.dag.jobs if job not in workflow.dag.targetjobs]
         files = [file for job in jobs for file in written_files(job)]
         shared = {str(job.output[0]) for job in jobs if job.rule.name == "download"}
-        in_print = {file for file in files if file.startswith("results/print/")}
+        published = {file for file in files if file.startswith("results/published/")}
     # As a disk sees them that does not tell capitals from small letters.
     assert len({file.casefold() for file in files}) == len(files) > 100
-    assert {file for file in files if not file.startswith(home)} == shared | in_print
+    assert {file for file in files if not file.startswith(home)} == shared | published
     assert not any(".." in Path(file).parts for file in files)
 
 
@@ -75,8 +75,8 @@ NAMES = {
         "study: results/small-published is for small under protocol published; rename it",
     ),
     "a study that is what no study decides": (
-        {"study": "Print"},
-        "study: results/Print is for what no study decides; rename it",
+        {"study": "Published"},
+        "study: results/Published is for what no study decides; rename it",
     ),
     "a folder that Snakemake would read a wildcard in": (
         {"data_dir": "raw/{dataset}"},

@@ -123,7 +123,10 @@ def test_two_studies_in_two_modules_share_what_is_of_print(tmp_path: Path):
     text += "rule both:\n    input: rules.a_all.input, rules.b_all.input\n"
     found = planned(run(tmp_path, text, studies, "--dry-run", "both"))
     assert (found["a_report"], found["b_report"]) == (1, 1)
-    assert {rule for rule in found if "print" in rule} == {"a_print_tables", "a_print_figures"}
+    assert {rule for rule in found if "published" in rule} == {
+        "a_published_tables",
+        "a_published_figures",
+    }
 
 
 def test_a_prefix_moves_what_is_made_but_not_the_raw_data(tmp_path: Path):

@@ -48,10 +48,10 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     planned, made = jobs_and_files(path, project.folder)
     assert planned["report"] == 1
     published = study.get("toy_functions", False) or any(
-        dataset.get("printed", dataset["source"]) in PUBLISHED
+        dataset.get("published_as", dataset["source"]) in PUBLISHED
         for dataset in study.get("datasets", {}).values()
     )
-    assert planned["print_tables"] == planned["print_figures"] == published
+    assert planned["published_tables"] == planned["published_figures"] == published
     assert not (project.folder / "results").exists()
     assert planned["toy_fits"] == planned["toy_sharpness"]
     assert ("toy_fits" in planned) == ("toy_fits" in study)
@@ -80,7 +80,7 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     ensembles = {f"tables/{name}" for name in ("ensembles.csv", "ensemble_gain.csv")}
     assert made & ensembles == (ensembles if len(study["seeds"]) > 1 else set())
     assert ("tables/agreement.csv" in made) == any(
-        dataset.get("printed", dataset["source"]) in PUBLISHED - {"dcase2020"}
+        dataset.get("published_as", dataset["source"]) in PUBLISHED - {"dcase2020"}
         for dataset in datasets
     )
 
@@ -120,8 +120,8 @@ def test_the_report_shows_the_published_results_that_are_asked_for(project, want
     study = project.study_file(study_with(changes))
     with planned_workflow(study, project.folder) as workflow:
         (report,) = (job for job in workflow.dag.jobs if job.rule.name == "report")
-        shown = {Path(file).stem for file in report.input if "results/print/" in file}
-    assert shown == {"claims_in_print"} | ({"toy_geometry"} if wanted else set())
+        shown = {Path(file).stem for file in report.input if "results/published/" in file}
+    assert shown == {"published_claims"} | ({"toy_geometry"} if wanted else set())
 
 
 EVERYTHING = {
@@ -143,7 +143,7 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     assert planned["sharpness"] == 4 + 2
     assert planned["landscape"] == planned["hessian"] == (4 + 2) * 2
     assert planned["interpolate"] == 2
-    # Nothing of it is in print, or swept.
+    # Nothing of it is published, or swept.
     drawn = {Path(file).name for file in made if file.startswith("figures/digits/resnet18/")}
     wanted = {*FIGURES} - {"agreement", "sweep"}
     wanted = {f"{name}.{end}" for name in wanted for end in ("svg", "pdf")}
@@ -246,7 +246,7 @@ def test_an_installed_library_that_jobs_would_take_for_the_checkouts_own_is_refu
 
 @pytest.mark.parametrize("subject", ["digit/resnet18/", "digits/resnet/", "digit/"])
 def test_a_figure_of_what_is_not_in_the_study_is_refused(project: Project, subject: str):
-    figure = f"results/small/figures/{subject}controls.svg"
+    figure = f"results/small/figures/{subject}conditions.svg"
     result = project.run(STUDY, "--dry-run", "--", figure)
     assert result.returncode == 1
     assert f"No rule to produce {figure}" in result.stdout

@@ -68,8 +68,8 @@ def test_the_study_that_is_finished_on_paper_has_every_rule_and_is_up_to_date(on
     subjects = [*EVERY_RULE["datasets"], *map("-".join, pairs)]
     rules |= {"sharpness", "plot", *(f"plot_{subject}" for subject in subjects)}
     rules |= SHARPNESS.keys() - {"forward"}
-    # What is at hand is not downloaded, and what is of print is made.
-    made = {"download", "print_tables", "print_figures"}
+    # What is at hand is not downloaded, and what is published is made.
+    made = {"download", "published_tables", "published_figures"}
     assert on_paper.planned({**EVERY_RULE, "study": "new"}).keys() == rules - made
 
 
@@ -297,7 +297,7 @@ CODE = {
     "the style of figures": (
         "plots/style.py",
         ADDED_CODE,
-        {"plot_digits", "plot_digits-resnet18", "print_figures"},
+        {"plot_digits", "plot_digits-resnet18", "published_figures"},
     ),
     "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"sharpness"}),
     "SAM": ("optim/sam.py", ADDED_CODE, {"train"}),
@@ -312,8 +312,8 @@ CODE = {
     "a table": (
         "analysis/trends.py",
         ADDED_CODE,
-        # Claims in print are about trends, too.
-        {"tables", "print_tables"},
+        # Published claims are about trends, too.
+        {"tables", "published_tables"},
     ),
 }
 
@@ -333,21 +333,21 @@ def test_a_change_of_code_reruns_what_uses_it(moved: Project, name: str, added: 
 
 
 def test_a_changed_figure_is_drawn_with_those_of_its_network_alone(moved: Project):
-    path = moved.checkout / LIBRARY / "plots" / "controls.py"
+    path = moved.checkout / LIBRARY / "plots" / "conditions.py"
     path.write_text(path.read_text() + ADDED_CODE)
     assert moved.planned(STUDY) == {"plot_digits-resnet18": 1, "report": 1}
 
 
-def test_another_printed_number_makes_what_is_of_print_anew(moved: Project):
-    path = moved.checkout / "resources" / "print" / "deep_models.csv"
+def test_another_published_number_makes_what_is_of_print_anew(moved: Project):
+    path = moved.checkout / "resources" / "published" / "deep_models.csv"
     path.write_text(path.read_text().replace("0.879", "0.878", 1))
-    assert moved.planned(STUDY) == {"print_tables": 1, "print_figures": 1, "report": 1}
+    assert moved.planned(STUDY) == {"published_tables": 1, "published_figures": 1, "report": 1}
 
 
 def test_another_study_finds_what_is_of_print_made(finished: Project):
     planned = finished.planned(study_with({"study": "other"}))
     assert planned["train"] == 4
-    assert not {"print_tables", "print_figures"} & planned.keys()
+    assert not {"published_tables", "published_figures"} & planned.keys()
 
 
 def test_studies_of_other_things_agree_about_what_is_of_print(tmp_path: Path):
@@ -365,8 +365,8 @@ def test_studies_of_other_things_agree_about_what_is_of_print(tmp_path: Path):
     for number, changes in enumerate([*about.values(), about["images and functions"]]):
         study = project.study_file(study_with(changes | {"study": f"study{number % 3}"}))
         made = {job.rule for job in plan(study, project.folder).jobs}
-        assert {"print_tables", "print_figures"} & made == (
-            set() if number else {"print_tables", "print_figures"}
+        assert {"published_tables", "published_figures"} & made == (
+            set() if number else {"published_tables", "published_figures"}
         )
         assert ("report" in made) == (number < 3)
         finish_on_paper(study, project.folder)

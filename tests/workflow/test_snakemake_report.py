@@ -51,7 +51,7 @@ def test_it_shows_every_figure_and_table_of_the_study_with_its_rule(
         path.partition("/")[2]: result["job_properties"]["rule"] for path, result in found.items()
     }
     assert rules["small/tables/main.html"] == "tables"
-    assert rules["print/tables/claims_in_print.html"] == "print_tables"
+    assert rules["published/tables/published_claims.html"] == "published_tables"
     assert rules["small/figures/digits/trends.svg"] == "plot_digits"
 
 
@@ -63,10 +63,14 @@ def test_section_title_and_caption_are_those_of_the_list(reported: Path):
     }
     found, sections = embedded(reported), sections_of(reported)
     for path, kind, of in (
-        ("small/figures/digits/resnet18/controls.svg", "figures/controls", ": resnet18 on digits"),
+        (
+            "small/figures/digits/resnet18/conditions.svg",
+            "figures/conditions",
+            ": resnet18 on digits",
+        ),
         ("small/figures/digits/trends.svg", "figures/trends", ": digits"),
         ("small/tables/main.html", "tables/main", ""),
-        ("print/figures/toy_geometry.svg", "figures/toy_geometry", ""),
+        ("published/figures/toy_geometry.svg", "figures/toy_geometry", ""),
     ):
         section, title, caption = texts[kind]
         result = found[f"results/{path}"]

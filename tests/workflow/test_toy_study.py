@@ -65,7 +65,7 @@ def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys
         ),
         "report.html",
     }
-    geometry = (toys.folder / "results" / "print").glob("*/toy_geometry.*")
+    geometry = (toys.folder / "results" / "published").glob("*/toy_geometry.*")
     assert {path.suffix for path in geometry} == {".csv", ".md", ".html", ".svg", ".pdf"}
 
 

@@ -1,4 +1,4 @@
-"""Our means and their errors beside those in print, cell by cell, and as tables to read."""
+"""Our means and their errors beside the published ones, cell by cell, and as tables to read."""
 
 import math
 from collections.abc import Mapping
@@ -13,27 +13,32 @@ from .correlations import cells as correlation_cells
 from .measure_names import MEASURES
 from .model_table import require
 from .numbers import format_estimate, format_number
-from .printed import PRINTED_COLUMNS, printed_errors, printed_values
+from .published import PUBLISHED_COLUMNS, published_errors, published_values
 from .rank_correlation import POINTS, rank_correlation
 from .render import Text, captioned
 
 OLDER_SOURCE = "geometric_reappraisal_2025"
-# Of which print augmented the test images too, for the controls with augmentation.
+# Data sets whose test images the papers augmented too, for conditions with augmentation.
 AUGMENTED_TESTS = "tiny_imagenet"
-# ρ of printed controls with SAM where print names none.
+# ρ of published conditions with SAM that name none.
 USUAL_RHO = 0.05
 # A difference of this many standard errors or less is agreement.
 SIGMAS = 2
-VERDICTS = AGREES, DIFFERS, UNCERTAIN, NOT_RUN = ("agrees", "differs", "print uncertain", "not run")
+VERDICTS = AGREES, DIFFERS, UNCERTAIN, NOT_RUN = (
+    "agrees",
+    "differs",
+    "published value uncertain",
+    "not run",
+)
 
 
 @dataclass(frozen=True)
 class Counterpart:
-    """What we measure that a printed metric is compared with.
+    """What we measure that a published metric is compared with.
 
-    ``measure`` is our name of it, ``by_source`` holds others for single sources. Print measured
-    it on the training data, augmented after training on such, or needs the test data, or its
-    procedure augments whatever it is given.
+    ``measure`` is our name of it, ``by_source`` holds others for single sources. It is of the
+    training data (``on_training_data``), augmented ones after training on such; of the test data
+    (``on_test_data``); or its procedure augments whatever it is given (``augments_itself``).
     """
 
     measure: str
@@ -56,22 +61,30 @@ COUNTERPARTS = {
     "relative_flatness": Counterpart("relative_flatness_published", on_training_data=True),
 }
 NETWORK = ["source", "dataset", "network"]
-PLACE = ["printed_dataset", "architecture", "pretrained"]
-RUN_COLUMNS = ["dataset", "network", "condition", *PLACE, "control", "rho", "augmented"]
+PLACE = ["published_dataset", "architecture", "pretrained"]
+RUN_COLUMNS = ["dataset", "network", "condition", *PLACE, "published_condition", "rho", "augmented"]
 SUMMARY_KEY = ["dataset", "network", "condition", "view", "measure"]
-OF_PRINT = ["source", "table", "dataset", "network", "printed_dataset", "architecture", "control"]
-ESTIMATES = ["printed", "printed_sem", "ours", "ours_sem", "n_seeds_printed", "n_seeds"]
-COLUMNS = [*OF_PRINT, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
+OF_PUBLISHED = [
+    "source",
+    "table",
+    "dataset",
+    "network",
+    "published_dataset",
+    "architecture",
+    "published_condition",
+]
+ESTIMATES = ["published", "published_sem", "ours", "ours_sem", "n_seeds_published", "n_seeds"]
+COLUMNS = [*OF_PUBLISHED, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
 COLUMNS += ["error_from", "difference", "z", "verdict", "note"]
 ORDER_COLUMNS = ["value", "lower", "upper", "p_value", "n", "note"]
 MEANS = "the published mean", "our mean"
 COUNTS_CAPTION = (
-    "Printed values of the networks of this study, and how many of ours agree. z is our mean minus"
-    " the printed one over the standard error of that difference. Agrees: at most 2 standard errors"
-    " (|z| ≤ 2); differs: more; print uncertain: a printed digit or its place is in doubt; not run:"
-    " this study has no such value. About 5 % of values that agree would differ by chance, more"
-    " with few seeds, whose standard errors are uncertain themselves. The two papers print many of"
-    " the same measurements, which are not evidence twice."
+    "Published values of the networks of this study, and how many of ours agree. z is our mean"
+    " minus the published one over the standard error of that difference. Agrees: at most 2 standard"
+    " errors (|z| ≤ 2); differs: more; published value uncertain: a digit or its place is in doubt;"
+    " not run: this study has no such value. About 5 % of values that agree would differ by chance, more"
+    " with few seeds, whose standard errors are uncertain themselves. The two papers publish many"
+    " of the same measurements, which are not evidence twice."
 )
 ORDER_CAPTION = (
     "Whether the conditions come in the published order: Spearman's ρ between published means and"
@@ -80,89 +93,90 @@ ORDER_CAPTION = (
     " Interval and p-value take conditions as independent draws."
 )
 CELLS_CAPTION = (
-    "Mean ± standard error; z as above. Printed errors are brought from the deviation with n to"
-    " that with n − 1, and hold the rounding of print. A single seed of ours, without an error, is"
-    " given the deviation over the printed seeds. Values of controls with augmentation are on"
-    " augmented data, as in print, where the view says so. Test ECE is the published one,"
+    "Mean ± standard error; z as above. Published errors are brought from the deviation with n to"
+    " that with n − 1, and include the rounding of the published digits. A single seed of ours,"
+    " without an error, is given the deviation over the published seeds. Values of conditions with augmentation are on"
+    " augmented data, as in the papers, where the view says so. Test ECE is the published one,"
     " with a bin of its own for confidence 1. The Fisher–Rao norm of 2025 has the factor L + 1 = 6"
     " for every network. SAM-sharpness is the published one, with data shuffled and augmented anew"
     " for every perturbation. Relative flatness is the published one, a sum over mini-batches that"
-    " grows with the number of training samples. The printed error of the prediction disagreement"
-    " takes ordered pairs of seeds as independent; ours is a jackknife over models. Print"
-    " evaluated the augmentation controls of Tiny ImageNet on augmented test images."
+    " grows with the number of training samples. The published error of the prediction disagreement"
+    " takes ordered pairs of seeds as independent; ours is a jackknife over models. The"
+    " papers evaluated the conditions with augmentation of Tiny ImageNet on augmented test images."
 )
-NOTHING = "No printed value belongs to a network of this study."
+NOTHING = "No published value belongs to a network of this study."
 
 
 def agreement_tables(
-    summary: pd.DataFrame, conditions: pd.DataFrame, *printed: pd.DataFrame
+    summary: pd.DataFrame, conditions: pd.DataFrame, *published: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every printed cell beside ours (`compare`), and the `order_of_controls`.
+    """Return every published cell beside ours (`compare`), and the `order_of_conditions`.
 
-    The tables in ``printed`` are as `printed.printed_values` takes them.
+    The tables in ``published`` are as `published.published_values` takes them.
     """
-    values = pd.concat(map(printed_values, printed))
-    cells = compare(summary, runs_in_print(conditions), values)
-    return cells, order_of_controls(cells)
+    values = pd.concat(map(published_values, published))
+    cells = compare(summary, published_runs(conditions), values)
+    return cells, order_of_conditions(cells)
 
 
-def runs_in_print(conditions: pd.DataFrame) -> pd.DataFrame:
-    """Return the conditions that have a printed counterpart, as `compare` takes them.
+def published_runs(conditions: pd.DataFrame) -> pd.DataFrame:
+    """Return the conditions that have a published counterpart, as `compare` takes them.
 
-    A cell of a sweep has one if it differs from its control in nothing but SAM's radius.
+    A cell of a sweep has one if it differs from its base condition in nothing but SAM's radius.
     """
-    rows = conditions[conditions["printed_dataset"].notna() & conditions["like_control"]]
+    rows = conditions[conditions["published_dataset"].notna() & conditions["like_base_condition"]]
     rho = rows["sam.rho"].astype(float) if "sam.rho" in rows else float("nan")
-    # Controls come before cells, which may repeat them.
-    rows = rows.assign(rho=rho, own=rows["condition"] == rows["control"])
-    keys = ["dataset", "network", "control", "rho"]
+    # Base conditions come before cells, which may repeat them.
+    rows = rows.assign(rho=rho, own=rows["condition"] == rows["published_condition"])
+    keys = ["dataset", "network", "published_condition", "rho"]
     return rows.sort_values("own", ascending=False, kind="stable").drop_duplicates(keys)
 
 
-def compare(summary: pd.DataFrame, runs: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Return each printed cell of the networks of a study with our value and a verdict.
+def compare(summary: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return each published cell of the networks of a study with our value and a verdict.
 
-    z is the difference over its standard error. Printed standard errors are of the standard
-    deviation with n and are brought to n - 1, as ours; rounding of the printed mean and error
+    z is the difference over its standard error. Published standard errors are of the standard
+    deviation with n and are brought to n - 1, as ours; rounding of the published mean and error
     is added in quadrature. A value of ours without standard error is given the standard
-    deviation over the printed seeds (``error_from`` is then "print", otherwise "both").
+    deviation over the published seeds (``error_from`` is then "published", otherwise "both").
     Values of conditions that train with augmentation are those on augmented data (``view``)
-    where print used these and the summary has them.
+    where the papers used these and the summary has them.
 
     Args:
         summary: our means.
-        runs: which condition of ours a printed control is: ``dataset``, ``network`` and
-            ``condition`` (ours), ``printed_dataset``, ``architecture``, ``pretrained``,
-            ``control`` and ``rho`` (of print, NaN without SAM), ``augmented``.
-        printed: rows of `printed_values`; a control with SAM that names no ρ has 0.05.
+        runs: which condition of ours a published one is: ``dataset``, ``network`` and
+            ``condition`` (ours), ``published_dataset``, ``architecture``, ``pretrained``,
+            ``published_condition`` and ``rho`` (the published one, NaN without SAM), ``augmented``.
+        published: rows of `published_values`; a condition with SAM that names no ρ has 0.05.
 
     Returns:
-        Data frame with the columns `COLUMNS`: a row per printed cell and network of ours. Its
-        ``printed_sem`` is the corrected one, its ``verdict`` one of `VERDICTS`.
+        Data frame with the columns `COLUMNS`: a row per published cell and network of ours. Its
+        ``published_sem`` is the corrected one, its ``verdict`` one of `VERDICTS`.
 
     Raises:
         InputError: a column is missing, a metric is unknown, or two conditions stand for one
-            printed control.
+            published condition.
     """
     require(summary, [*SUMMARY_KEY, "mean", "sem", "n_seeds"], "summary")
     require(runs, RUN_COLUMNS, "runs")
-    require(printed, [*PRINTED_COLUMNS, "rounding", "sem_rounding"], "printed")
-    values, pairs = _by_key(summary), _paired(printed, runs).to_dict("records")
+    require(published, [*PUBLISHED_COLUMNS, "rounding", "sem_rounding"], "published")
+    values, pairs = _by_key(summary), _paired(published, runs).to_dict("records")
     return pd.DataFrame([_cell(row, values) for row in pairs], columns=COLUMNS)
 
 
-def order_of_controls(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return how far our means order the controls as the printed ones do.
+def order_of_conditions(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return how far our means order the conditions as the published ones do.
 
-    Uncertain print and sweeps of SAM's radius in the ``cells`` of `compare` are left out. Columns
-    are ``source``, ``dataset``, ``network``, ``metric`` and those of
-    `rank_correlation.rank_correlation`; fewer than three controls have no row.
+    Uncertain published values and sweeps of SAM's radius in the ``cells`` of `compare` are left
+    out. Columns are ``source``, ``dataset``, ``network``, ``metric`` and those of
+    `rank_correlation.rank_correlation`; fewer than three conditions have no row.
     """
     usual = cells["rho"].isna() | (cells["rho"] == USUAL_RHO)
     used = cells[usual & cells["verdict"].isin([AGREES, DIFFERS])]
     keys = [*NETWORK, "metric"]
     rows = [
-        dict(zip(keys, key, strict=True)) | rank_correlation(group["printed"], group["ours"], MEANS)
+        dict(zip(keys, key, strict=True))
+        | rank_correlation(group["published"], group["ours"], MEANS)
         for key, group in used.groupby(keys, sort=False)
         if len(group) >= POINTS
     ]
@@ -175,28 +189,29 @@ def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex(columns=VERDICTS, fill_value=0).rename_axis(columns=None).reset_index()
 
 
-def _paired(printed: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the printed rows of the networks that run, each with our condition or ""."""
-    unknown = set(printed["metric"]) - set(COUNTERPARTS)
+def _paired(published: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the published rows of the networks that run, each with our condition or ""."""
+    unknown = set(published["metric"]) - set(COUNTERPARTS)
     if unknown:
         name = min(unknown)
-        raise InputError(f"printed: unknown metric '{name}'; {nearest(name, COUNTERPARTS)}")
-    with_sam = printed["control"].str.endswith("_sam")
+        raise InputError(f"published: unknown metric '{name}'; {nearest(name, COUNTERPARTS)}")
+    with_sam = published["published_condition"].str.endswith("_sam")
     usual = np.where(with_sam, USUAL_RHO, np.nan)
-    rho = printed["rho"].where(printed["rho"].notna(), usual) if "rho" in printed else usual
-    printed = printed.assign(rho=rho).rename(columns={"dataset": "printed_dataset"})
-    # Merging takes NaN for equal to NaN, and so a control without SAM for one without.
+    rho = published["rho"].where(published["rho"].notna(), usual) if "rho" in published else usual
+    published = published.assign(rho=rho).rename(columns={"dataset": "published_dataset"})
+    # Merging takes NaN for equal to NaN, and so a condition without SAM for one without.
     runs = runs[RUN_COLUMNS].astype({"rho": float, "pretrained": bool, "augmented": bool})
     network = ["dataset", "network", *PLACE]
-    keys = [*network, "control", "rho"]
+    keys = [*network, "published_condition", "rho"]
     twice = runs[runs.duplicated(keys)]
     if len(twice):
         row = twice.iloc[0]
         raise InputError(
             f"runs: {row['condition']} is not the only condition of {row['network']} on"
-            f" {row['dataset']} for the printed control {row['control']}; keep one of them"
+            f" {row['dataset']} for the published condition {row['published_condition']};"
+            " keep one of them"
         )
-    here = printed.merge(runs[network].drop_duplicates(), on=PLACE)
+    here = published.merge(runs[network].drop_duplicates(), on=PLACE)
     paired = here.merge(runs, on=keys, how="left")
     augmented = paired["augmented"].eq(True)
     return paired.assign(condition=paired["condition"].fillna(""), augmented=augmented)
@@ -212,7 +227,7 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     """Return one row of `compare` from a row of `_paired`."""
     counterpart = COUNTERPARTS[row["metric"]]
     measure = counterpart.by_source.get(row["source"], counterpart.measure)
-    tests_augmented = counterpart.on_test_data and row["printed_dataset"] == AUGMENTED_TESTS
+    tests_augmented = counterpart.on_test_data and row["published_dataset"] == AUGMENTED_TESTS
     augmented = row["augmented"] and (counterpart.on_training_data or tests_augmented)
     views = ("augmented", "clean") if augmented else ("clean",)
     if counterpart.augments_itself:
@@ -222,21 +237,21 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     }
     view = next((view for view, key in keys.items() if key in values), "")
     mean, sem, seeds = values[keys[view]] if view else (math.nan, math.nan, 0)
-    printed_sem, deviation = printed_errors(row)
+    published_sem, deviation = published_errors(row)
     difference = mean - row["mean"]
-    z = difference / math.hypot(printed_sem, deviation if math.isnan(sem) else sem)
+    z = difference / math.hypot(published_sem, deviation if math.isnan(sem) else sem)
     verdict = UNCERTAIN if row["uncertain"] else AGREES if abs(z) <= SIGMAS else DIFFERS
     return {
-        **{column: row[column] for column in (*OF_PRINT, "rho", "condition", "metric")},
+        **{column: row[column] for column in (*OF_PUBLISHED, "rho", "condition", "metric")},
         "measure": measure,
         "view": view,
-        "printed": row["mean"],
-        "printed_sem": printed_sem,
+        "published": row["mean"],
+        "published_sem": published_sem,
         "ours": mean,
         "ours_sem": sem,
-        "n_seeds_printed": row["n_seeds"],
+        "n_seeds_published": row["n_seeds"],
         "n_seeds": seeds,
-        "error_from": ("print" if math.isnan(sem) else "both") if view else "",
+        "error_from": ("published" if math.isnan(sem) else "both") if view else "",
         "difference": difference,
         "z": z,
         "verdict": verdict if view else NOT_RUN,
@@ -245,33 +260,33 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
 
 
 def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[str]:
-    """Return the note of print and how print's procedure differs from ours in this cell."""
+    """Return the published note, and how the published procedure differs from ours in this cell."""
     metric, seeds = row["metric"], row["n_seeds"]
-    augmentation = row["control"].startswith("augmentation")
-    tiny = row["printed_dataset"] == AUGMENTED_TESTS
+    augmentation = row["published_condition"].startswith("augmentation")
+    tiny = row["published_dataset"] == AUGMENTED_TESTS
     differences = {
-        f"printed SEM takes {seeds * (seeds - 1)} ordered pairs of seeds as independent and is"
+        f"published SEM takes {seeds * (seeds - 1)} ordered pairs of seeds as independent and is"
         " too small": metric == "prediction_disagreement",
-        "print on augmented training data, ours on clean data": (
+        "published on augmented training data, ours on clean data": (
             augmentation and counterpart.on_training_data and view == "clean"
         ),
-        "print on augmented test images": tiny and augmentation and counterpart.on_test_data,
-        "print on a part of the training data": tiny and metric == "sam_sharpness",
-        "a sum over mini-batches, in print of 20 % of the training data": (
-            metric == "relative_flatness" and row["printed_dataset"] == "cifar100"
+        "published on augmented test images": tiny and augmentation and counterpart.on_test_data,
+        "published on a part of the training data": tiny and metric == "sam_sharpness",
+        "a sum over mini-batches, the published one of 20 % of the training data": (
+            metric == "relative_flatness" and row["published_dataset"] == "cifar100"
         ),
     }
     notes = [row["note"], *(text for text, holds in differences.items() if holds)]
     return [note for note in notes if note]
 
 
-def control_label(control: str, rho: float) -> str:
-    """Return a printed control's name, with its ρ where that is not the usual one."""
-    return control if math.isnan(rho) or rho == USUAL_RHO else f"{control}, ρ = {rho:g}"
+def condition_label(condition: str, rho: float) -> str:
+    """Return a published condition's name, with its ρ where that is not the usual one."""
+    return condition if math.isnan(rho) or rho == USUAL_RHO else f"{condition}, ρ = {rho:g}"
 
 
 def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
-    """Return counts of verdicts, the `order_of_controls`, all cells of `compare`, their notes."""
+    """Return counts of verdicts, the `order_of_conditions`, all cells of `compare`, their notes."""
     notes = [f"Note {number}: {note}." for note, number in _note_numbers(_run(cells)).items()]
     return [*_tables(cells, order), *notes] or [NOTHING]
 
@@ -305,11 +320,11 @@ def _cells_text(cells: pd.DataFrame) -> pd.DataFrame:
         "Table": map(_table_number, cells["table"]),
         "Data set": cells["dataset"],
         "Network": cells["network"],
-        "Control": map(control_label, cells["control"], cells["rho"]),
+        "Published condition": map(condition_label, cells["published_condition"], cells["rho"]),
         "Condition": cells["condition"],
         "Measure": [MEASURES[measure].column_label for measure in cells["measure"]],
         "View": cells["view"],
-        "Print": map(format_estimate, cells["printed"], cells["printed_sem"]),
+        "Published": map(format_estimate, cells["published"], cells["published_sem"]),
         "Ours": map(format_estimate, cells["ours"], cells["ours_sem"]),
         "Seeds": cells["n_seeds"],
         "z": [format_number(z, "+.1f") for z in cells["z"]],
@@ -326,5 +341,5 @@ def _note_numbers(cells: pd.DataFrame) -> dict[str, int]:
 
 
 def _table_number(table: str | float) -> str:
-    """Return the number of a printed table, which read from a file is a float, and NaN for none."""
+    """Return the number of a published table; read from a file it is a float, and NaN for none."""
     return table if isinstance(table, str) else "" if math.isnan(table) else f"{table:g}"

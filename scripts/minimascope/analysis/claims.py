@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from .comparable import Comparable, in_print, measured
+from .comparable import Comparable, measured
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
 from .findings import (
@@ -20,7 +20,7 @@ from .findings import (
     sharpest_is_not_best,
     sharpness_of,
 )
-from .printed import printed_values
+from .published import published_values
 
 CLAIMS = {
     1: "The baseline is the flattest on every measure.",
@@ -90,9 +90,9 @@ def claims_measured(
     return claims(measured(values, conditions, smallest_differences))
 
 
-def claims_in_print(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return the `claims` on a published table; see `printed.printed_values`."""
-    return claims(in_print(printed_values(printed)))
+def published_claims(published: pd.DataFrame) -> pd.DataFrame:
+    """Return the `claims` on a published table; see `published.published_values`."""
+    return claims(published(published_values(published)))
 
 
 def finding(number: int, *networks: Comparable) -> Finding:

@@ -9,10 +9,10 @@ import pandas as pd
 from .differences import Difference, Estimate, differences_from, welch
 from .measure_names import MeasureName, describe, names_in
 from .model_table import CONDITION, require
-from .printed import printed_errors
+from .published import published_errors
 
 SAM = "_sam"
-PRINTED_BASELINE = "baseline"
+PUBLISHED_BASELINE = "baseline"
 DISAGREEMENT = "prediction_disagreement"
 # A measure, a condition, and the reference it is compared with.
 Pair = tuple[str, str, str]
@@ -110,30 +110,31 @@ def _of_network(
     )
 
 
-def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
-    """Yield what each paper gives of each network, from rows of `printed.printed_values`.
+def published(published: pd.DataFrame) -> Iterator[Comparable]:
+    """Yield what each paper gives of each network, from rows of `published.published_values`.
 
     Values of single seeds are not published, so differences are of two means, with Welch's errors
     and degrees of freedom; seeds that go together in both would make them smaller. The errors are
-    those of `printed.printed_errors`. That of the prediction disagreement takes pairs of seeds as
-    independent; it is given the largest error that sharing seeds can lead to. Values in doubt are
+    those of `published.published_errors`. That of the prediction disagreement takes pairs of
+    seeds as independent; it is given the largest error that sharing seeds can lead to. Values in doubt are
     left out. What the tables hold of one of a paper's networks they need not hold of another.
     """
-    names = {metric: describe(metric) for metric in printed["metric"].unique()}
+    names = {metric: describe(metric) for metric in published["metric"].unique()}
     keys = ["source", "dataset", "architecture"]
-    controls = printed.groupby("source")["control"].unique()
-    for (source, dataset, network), rows in printed.groupby(keys, sort=False):
+    conditions = published.groupby("source")["published_condition"].unique()
+    for (source, dataset, network), rows in published.groupby(keys, sort=False):
         certain = rows[~rows["uncertain"]]
         estimates = {
-            (row["metric"], row["control"]): _printed(row) for row in certain.to_dict("records")
+            (row["metric"], row["published_condition"]): _published(row)
+            for row in certain.to_dict("records")
         }
-        order = tuple(controls[source])
-        table = certain.pivot(index="control", columns="metric", values="mean")
+        order = tuple(conditions[source])
+        table = certain.pivot(index="published_condition", columns="metric", values="mean")
         errors = pd.Series({key[::-1]: error for key, (_, error, _) in estimates.items()})
         yield Comparable(
             dataset,
             network,
-            PRINTED_BASELINE,
+            PUBLISHED_BASELINE,
             order,
             {
                 name: name.removesuffix(SAM)
@@ -159,9 +160,9 @@ def in_print(printed: pd.DataFrame) -> Iterator[Comparable]:
         )
 
 
-def _printed(row: Mapping[str, object]) -> Estimate:
+def _published(row: Mapping[str, object]) -> Estimate:
     seeds = row["n_seeds"]
-    error, deviation = printed_errors(row)
+    error, deviation = published_errors(row)
     if row["metric"] == DISAGREEMENT:
         # If each model adds its own share to all its pairs: Var(mean) = 2 Var(pair) / seeds.
         error = math.hypot(deviation * math.sqrt(2 / seeds), row["rounding"])

@@ -21,7 +21,7 @@ FIVE_PERCENT = SmallestDifference(0.05, relative=True)
 # accuracy of 0.96 would be more than all its errors. One in a hundred, in fractions and in percent.
 ONE_IN_A_HUNDRED = SmallestDifference(0.01)
 ONE_POINT = SmallestDifference(1.0)
-# How units of the data are printed; the others are printed as they are.
+# How units of the data are published; the others are published as they are.
 UNIT_SYMBOLS = {"1": "–", "percent": "%", "percentage points": "pp"}
 
 
@@ -34,7 +34,7 @@ class MeasureName:
         description: one sentence.
         category: what it is about; figures set evaluations against sharpness, and leave out what
             is kept to check another measure (``diagnostic``).
-        unit: as it is printed; ``–`` for a number without unit.
+        unit: as it is published; ``–`` for a number without unit.
         direction: which values are better; ``none`` for sharpness, where that is the question, and
             for gaps, which are near zero also where a network learnt nothing.
         log_axis: whether values of different conditions usually differ by factors.
@@ -62,7 +62,7 @@ class MeasureName:
 
     @property
     def column_label(self) -> str:
-        """The label for a table, where only units that scale the number are printed."""
+        """The label for a table, where only units that scale the number are published."""
         return self.axis_label if self.unit in ("%", "pp") else self.label
 
 
@@ -208,7 +208,7 @@ MEASURES = {
     ),
     "fisher_rao_norm_l5": _diagnostic(
         "Fisher–Rao norm, L = 5",
-        "Fisher–Rao norm with the factor 6 that was printed in 2025 for every network.",
+        "Fisher–Rao norm with the factor 6 that was published in 2025 for every network.",
     ),
     "sam_sharpness_published": _diagnostic(
         "SAM-sharpness, published",

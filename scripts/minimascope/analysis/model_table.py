@@ -11,7 +11,7 @@ from .tables import at_minima
 
 # Columns of a table of models and what they are called in the table of conditions.
 SETTINGS = {
-    "control": "control",
+    "base_condition": "base_condition",
     "optimizer": "optimizer.name",
     "learning_rate": "optimizer.lr",
     "batch_size": "batch_size",
@@ -23,15 +23,15 @@ CONDITION = ["dataset", "network", "condition"]
 
 def conditions_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the rows of `conditions.condition_rows` with settings in alphabetical order."""
-    table, names = pd.DataFrame(rows), [*CONDITION, "control"]
+    table, names = pd.DataFrame(rows), [*CONDITION, "base_condition"]
     return table[[*names, *table.columns.difference(names)]]
 
 
 def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
     """Return one row per trained model, without the initial weights.
 
-    Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``control``, ``optimizer``,
-    ``learning_rate``, ``batch_size``, ``trained`` (see `trained.with_trained`) and one per measure,
+    Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``base_condition``,
+    ``optimizer``, ``learning_rate``, ``batch_size``, ``trained`` (see `trained.with_trained`) and one per measure,
     NaN where a model lacks it. Of several views of the data a measure is on the one that
     `tables.at_minima` chooses.
 
@@ -55,7 +55,7 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
     names = {name: column for column, name in SETTINGS.items()}
     settings = conditions[[*CONDITION, *SETTINGS.values()]].rename(columns=names)
     models = settings.merge(values, on=CONDITION, how="right", validate="one_to_many")
-    unknown = models.loc[models["control"].isna(), "condition"]
+    unknown = models.loc[models["base_condition"].isna(), "condition"]
     if len(unknown):
         raise InputError(f"conditions: no condition '{unknown.iloc[0]}'; write the table again")
     first = [*RUN, *SETTINGS, "trained"]
@@ -66,13 +66,13 @@ def factors(models: pd.DataFrame) -> list[str]:
     """Return which of the columns that models were trained with set them apart.
 
     ``optimizer``, ``learning_rate``, ``batch_size`` and ``network`` count where they take two
-    values or more. ``control`` (SAM, weight decay, augmentation, …) counts where models that are
-    equal in optimiser, learning rate and batch size differ in it; elsewhere it is no more than
+    values or more. ``base_condition`` (SAM, weight decay, augmentation, …) counts where models that
+    are equal in optimiser, learning rate and batch size differ in it; elsewhere it is no more than
     another name of these three.
     """
     varying = [name for name in (*RECIPE, "network") if models[name].nunique() > 1]
-    controls = models.groupby(["dataset", *RECIPE])["control"].nunique()
-    return [*varying, "control"] if (controls > 1).any() else varying
+    bases = models.groupby(["dataset", *RECIPE])["base_condition"].nunique()
+    return [*varying, "base_condition"] if (bases > 1).any() else varying
 
 
 def accuracies_of(models: pd.DataFrame) -> list[str]:

@@ -12,22 +12,22 @@ from .render import RENDERERS
 
 
 def make_table(
-    table: Table, paths: Mapping[str, str], printed: Path, arguments: Mapping[str, Any]
+    table: Table, paths: Mapping[str, str], published: Path, arguments: Mapping[str, Any]
 ) -> None:
     """Write the tables that an entry of `registry.TABLES` gives, and what readers see of them.
 
     Args:
         table: the entry.
         paths: files of the tables that it needs and gives, and of its formats, by name.
-        printed: folder of the tables in print.
+        published: folder of the published tables.
         arguments: what it depends on besides.
     """
     found = table.load()(
         *(pd.read_csv(paths[name]) for name in table.needs),
-        # As text, which tells how many digits are printed.
+        # As text, which tells how many digits are published.
         *(
-            pd.read_csv(printed / f"{name}.csv", dtype=str, keep_default_na=False)
-            for name in table.printed
+            pd.read_csv(published / f"{name}.csv", dtype=str, keep_default_na=False)
+            for name in table.published
         ),
         **arguments,
     )

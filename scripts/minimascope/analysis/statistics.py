@@ -40,7 +40,7 @@ CAPTION = (
     " Holm: corrected for the conditions tested by the same measure, not for how many measures"
     " there are."
 )
-# Shares of the baseline from here on are printed without decimals or powers of ten.
+# Shares of the baseline from here on are published without decimals or powers of ten.
 LARGE = 9.995
 NO_BASELINE = (
     "No condition is compared with another: name one as analysis.baseline, or train it on two"

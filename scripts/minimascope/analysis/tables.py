@@ -83,7 +83,7 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the papers' table of one network: a row per condition, a column per measure.
 
     Cells read ``mean ± standard error``. The best value of an evaluation and the largest (the
-    sharpest) of a sharpness measure are in ``**``; means equal to it as printed are marked too. A
+    sharpest) of a sharpness measure are in ``**``; means equal to it as published are marked too. A
     gap has no best value: it is near zero also where a network learnt nothing.
     A dagger marks a mean of less than twice its noise floor, a double one a solver that stopped
     early, and § a condition of which a network did not train; such a condition is not in ``**``.
@@ -237,13 +237,13 @@ def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> p
 
 
 def _extremes(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Index:
-    """Return the conditions with the best or sharpest mean, or with one that is printed alike."""
+    """Return the conditions with the best or sharpest mean, or with one that is published alike."""
     means = rows["mean"][rows.index.isin(compared) & (rows["n_untrained"] == 0)]
     if means.count() < 2 or not name.has_extreme:
         return means.index[:0]
     extreme = means.idxmin() if name.direction == LOWER else means.idxmax()
-    printed = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
-    best = means.index[printed == printed[extreme]]
+    published = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
+    best = means.index[published == published[extreme]]
     # Where all are alike none is the best.
     return best if len(best) < means.count() else best[:0]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.agreement import NOT_RUN, UNCERTAIN, control_label
+from ..analysis.agreement import NOT_RUN, UNCERTAIN, condition_label
 from ..analysis.measure_names import MEASURES
 from .looks import Look, study_looks
 from .models import correlation
@@ -39,7 +39,7 @@ def plot(
 
     Args:
         agreement: result of `analysis.agreement.compare`.
-        agreement_order: result of `analysis.agreement.order_of_controls`.
+        agreement_order: result of `analysis.agreement.order_of_conditions`.
         conditions: of the whole study.
     """
     of_all = select(agreement, dataset, required=False)
@@ -48,7 +48,9 @@ def plot(
     title = f"{network} on {dataset}"
     if cells.empty:
         return notice(title, "no published values to compare with")
-    cells = cells.assign(label=list(map(control_label, cells["control"], cells["rho"])))
+    cells = cells.assign(
+        label=list(map(condition_label, cells["published_condition"], cells["rho"]))
+    )
     looks = study_looks(conditions).of
     panels = dict(list(cells.groupby(["source", "metric"], sort=False)))
     order = select(agreement_order, dataset, network, required=False)
@@ -60,7 +62,9 @@ def plot(
     figure, grid = panel_grid(title, len(panels), COLUMNS, PANEL, handles, margins=(0.3, 0.8))
     several = cells["source"].nunique() > 1
     for axes, ((source, metric), values) in zip(grid, panels.items(), strict=True):
-        everywhere = of_all.loc[of_all["metric"] == metric, ["printed", "ours"]].to_numpy().ravel()
+        everywhere = (
+            of_all.loc[of_all["metric"] == metric, ["published", "ours"]].to_numpy().ravel()
+        )
         # A metric's measure as published is called a diagnostic, and these have no usual scale.
         logarithmic = is_logarithmic(everywhere, MEASURES[metric].log_axis)
         _draw(axes, values, looks, logarithmic)
@@ -82,16 +86,16 @@ def _draw(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], logarithmi
     for cell in cells.itertuples():
         look = looks[cell.condition]
         axes.errorbar(
-            cell.printed,
+            cell.published,
             cell.ours,
-            xerr=cell.printed_sem,
+            xerr=cell.published_sem,
             yerr=None if math.isnan(cell.ours_sem) else cell.ours_sem,
             **look.dots,
             markersize=4.5,
             markerfacecolor="none" if cell.verdict == UNCERTAIN else look.colour,
             elinewidth=0.8,
         )
-    both = np.concatenate([cells["printed"], cells["ours"]])
+    both = np.concatenate([cells["published"], cells["ours"]])
     for axis, label in ((axes.xaxis, "Published"), (axes.yaxis, "Ours")):
         axis.set_label_text(with_power(label, scale_axis(axis, both, logarithmic)))
     limits = _limits(cells, logarithmic)
@@ -101,8 +105,8 @@ def _draw(axes: Axes, cells: pd.DataFrame, looks: Mapping[str, Look], logarithmi
 
 def _limits(cells: pd.DataFrame, logarithmic: bool) -> tuple[float, float]:
     """Return limits for both axes that hold all values and their errors."""
-    values = np.concatenate([cells["printed"], cells["ours"]])
-    errors = np.nan_to_num(np.concatenate([cells["printed_sem"], cells["ours_sem"]]))
+    values = np.concatenate([cells["published"], cells["ours"]])
+    errors = np.nan_to_num(np.concatenate([cells["published_sem"], cells["ours_sem"]]))
     low, high = values - errors, values + errors
     if logarithmic:
         low = np.where(low > 0, low, values)

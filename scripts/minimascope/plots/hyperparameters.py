@@ -54,8 +54,8 @@ def plot(
     shares = shares[shares["kind"] == "one-way"].set_index(["response", "factor"])
     found = set(shares.index.get_level_values("factor"))
     factors = {factor: _levels(models[factor]) for factor in FACTORS if factor in found}
-    if "control" in factors:  # in the order of the study
-        factors["control"] = {name: name for name in conditions["control"].unique()}
+    if "base_condition" in factors:  # in the order of the study
+        factors["base_condition"] = {name: name for name in conditions["base_condition"].unique()}
     sharpness, accuracies = shown_measures(shares.index[shares["n"] > 0].get_level_values(0))
     responses = [*sharpness, *accuracies]
     if not (factors and responses):

@@ -98,26 +98,26 @@ class Looks:
 def study_looks(conditions: pd.DataFrame) -> Looks:
     """Return how the conditions and networks of a study look, in its order.
 
-    Colour and marker belong to the base condition (``control``), whose line is solid. The cells of
+    Colour and marker belong to the base condition, whose line is solid. The cells of
     a sweep differ from it by shade and line; with more than 8 conditions they look like it.
 
     Args:
-        conditions: columns ``network``, ``condition`` and ``control``, of the whole study.
+        conditions: columns ``network``, ``condition`` and ``base_condition``, of the whole study.
     """
-    controls = dict(zip(conditions["condition"], conditions["control"], strict=True))
-    many = len(controls) > MOST
-    bases = list_looks(dict.fromkeys(controls.values()))
+    base_of = dict(zip(conditions["condition"], conditions["base_condition"], strict=True))
+    many = len(base_of) > MOST
+    bases = list_looks(dict.fromkeys(base_of.values()))
     found = {}
     for base, look in bases.items():
-        cells = [name for name, control in controls.items() if control == base != name]
+        cells = [name for name, own in base_of.items() if own == base != name]
         shades = [None] * len(cells) if many else _shades(look.colour, len(cells))
         found[base] = replace(look, line_style="-")
         for cell, colour, line in zip(cells, shades, cycle(LINE_STYLES[1:]), strict=False):
             found[cell] = Look(colour, look.marker, line) if colour else found[base]
-    of = {name: found[name] for name in controls}
+    of = {name: found[name] for name in base_of}
     names = {}
     for name, look in of.items():
-        names.setdefault(look, controls[name] if many else name)
+        names.setdefault(look, base_of[name] if many else name)
     networks = zip(
         sorted(conditions["network"].unique()), cycle(FILLS), cycle(LINE_STYLES), strict=False
     )

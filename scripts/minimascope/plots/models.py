@@ -22,7 +22,7 @@ FACTORS = {
     "learning_rate": "Learning rate",
     "batch_size": "Batch size",
     "network": "Network",
-    "control": "Condition",
+    "base_condition": "Condition",
 }
 BOX = 0.7  # width, in distances between positions
 SPREAD = 0.5  # of points beside each other

@@ -28,13 +28,13 @@ SYMBOLS = {
 }
 # What a condition without the setting lacks.
 LACKING = {"sam.rho": "SAM"}
-NO_SETTING = {"dataset", "network", "condition", "control"}
+NO_SETTING = {"dataset", "network", "condition", "base_condition"}
 
 
 def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each evaluation and measure of sharpness over a swept setting.
 
-    The setting is the number that has the most values among the conditions of one control; what
+    The setting is the number that has the most values among conditions of one base condition; what
     else varies makes lines of their own. Points are means over seeds with their standard errors.
     Conditions without the setting are level lines in a band of their standard error. Where no
     number is swept, the figure says so.
@@ -67,9 +67,9 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
 
 
 def _varied(settings: pd.DataFrame) -> list[str]:
-    """Return the numbers that vary within a control, those with the most values first."""
+    """Return the numbers that vary within a base condition, those with the most values first."""
     numbers = settings.drop(columns=NO_SETTING, errors="ignore").select_dtypes("number")
-    counts = numbers.groupby(settings["control"]).nunique().max()
+    counts = numbers.groupby(settings["base_condition"]).nunique().max()
     return list(counts[counts > 1].sort_values(ascending=False, kind="stable").index)
 
 
@@ -77,7 +77,7 @@ def _places(settings: pd.DataFrame, setting: str, others: list[str]) -> pd.DataF
     """Return the ``line`` and ``x`` of each condition that is drawn, with the line's parts.
 
     ``x`` is NaN without the setting. Lines of a single point are left out, unless all are: where
-    other settings vary together with this one, they do not part the points of a control.
+    other settings vary together with this one, they do not part the points of a base condition.
     """
     lacking = f" without {LACKING.get(setting, setting.split('.')[-1])}"
     absent = settings[setting].isna()
@@ -92,9 +92,9 @@ def _places(settings: pd.DataFrame, setting: str, others: list[str]) -> pd.DataF
         ) + absent.map({True: lacking, False: ""})
         places = pd.DataFrame(
             {
-                "control": settings["control"],
+                "base_condition": settings["base_condition"],
                 "extra": extra,
-                "line": settings["control"] + extra,
+                "line": settings["base_condition"] + extra,
                 "x": settings[setting],
             }
         )
@@ -105,12 +105,12 @@ def _places(settings: pd.DataFrame, setting: str, others: list[str]) -> pd.DataF
 
 
 def _looks(places: pd.DataFrame, conditions: Mapping[str, Look]) -> dict[str, Look]:
-    """Return a look for each line: colour and marker say its control, the line what else."""
+    """Return a look for each line: colour and marker say its base condition, the line what else."""
     lines = places.drop_duplicates("line")
     extras = list(lines.sort_values("x", na_position="last", key=pd.isna)["extra"].unique())
     return {
         row.line: replace(
-            conditions[row.control],
+            conditions[row.base_condition],
             line_style=LINE_STYLES[extras.index(row.extra) % len(LINE_STYLES)],
             **({"marker": ""} if math.isnan(row.x) else {}),
         )

@@ -21,7 +21,7 @@ class Part(NamedTuple):
     """A table, figure or surface of the report.
 
     Attributes:
-        name: where it lies in the study's results, such as ``figures/digits/vit/controls``.
+        name: where it lies in the study's results, such as ``figures/digits/vit/conditions``.
         title: heading; with the network and the data set where it is of these.
         caption: what it is and how to read it.
         papers: those that it is about, by their ids.
@@ -101,8 +101,8 @@ def as_rst(text: str) -> str:
 def kind_of(name: str) -> str:
     """Return a result's name without the data set and network that it is of.
 
-    >>> kind_of("figures/digits/vit/controls")
-    'figures/controls'
+    >>> kind_of("figures/digits/vit/conditions")
+    'figures/conditions'
     """
     path = PurePosixPath(name)
     return f"{path.parts[0]}/{path.name}"

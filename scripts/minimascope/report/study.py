@@ -106,7 +106,7 @@ def _records(records: Iterable[str], results: Path) -> dict[str, pd.DataFrame]:
 
 
 def _name(figure: Path, results: Path) -> str:
-    """Return a figure's name, such as ``figures/digits/vit/controls``, of a study or of print."""
+    """Return a figure's name, such as ``figures/digits/vit/conditions``."""
     return Path(*figure.relative_to(results).with_suffix("").parts[1:]).as_posix()
 
 

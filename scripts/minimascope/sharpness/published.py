@@ -1,4 +1,4 @@
-"""Measures as the papers' code computed them, artefacts included, for comparison with print.
+"""Measures as the papers' code computed them, artefacts included, to compare with their numbers.
 
 The artefacts are described with the published studies (Mason-Williams et al. 2025 and 2026,
 arXiv:2510.12451). Nothing here should be used for new results.

@@ -104,7 +104,7 @@ def _check_names(study: Study) -> None:
         )
     for taken, owner in (
         ("compared", "comparisons of studies"),
-        ("print", "what no study decides"),
+        ("published", "what no study decides"),
     ):
         if name.casefold() == taken:
             raise InputError(f"study: results/{name} is for {owner}; rename it")

@@ -11,38 +11,38 @@ from .study import Study
 def condition_rows(study: Study) -> list[dict[str, Any]]:
     """Return a row for each data set, network and condition, in the study's order.
 
-    Besides these three: ``control`` (the condition that a cell of a sweep varies, or the condition
-    itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that differs in
-    having no SAM, for one that has it), what printed tables call data set and network
-    (``printed_dataset``, ``architecture``, ``pretrained``), whether nothing but SAM's radius sets
-    it apart from its control (``like_control``), whether it augments, and every resolved training
-    setting by its path, such as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
+    Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
+    condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that differs in
+    having no SAM, for one that has it), what published tables call data set and network
+    (``published_dataset``, ``architecture``, ``pretrained``), whether nothing but SAM's radius sets
+    it apart from its base condition (``like_base_condition``), whether it augments, and every
+    resolved training setting by its path, such as ``sam.rho`` and ``optimizer.lr``, where a condition has it.
     """
     rows = []
     for dataset, network in study.pairs:
         architecture = study.network_spec(network)["architecture"]
         plain = _without_sam(study, dataset)
-        for condition, control in study.controls.items():
+        for condition, base in study.base_conditions.items():
             row = {
                 "dataset": dataset,
                 "network": network,
                 "condition": condition,
-                "control": control,
+                "base_condition": base,
                 "baseline": study.baseline_of(condition),
                 "without_sam": plain.get(condition),
-                "printed_dataset": study.printed_dataset(dataset),
+                "published_dataset": study.published_dataset(dataset),
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
-                "like_control": _alike(study, dataset, condition, control),
+                "like_base_condition": _alike(study, dataset, condition, base),
                 "augmented": study.augmentation(dataset, condition) is not None,
             }
             rows.append(row | dict(_flat(study.training_spec(dataset, condition))))
     return rows
 
 
-def _alike(study: Study, dataset: str, condition: str, control: str) -> bool:
-    """Return whether a condition differs from its control in nothing but SAM's radius."""
-    this, that = (_besides_sam(study, dataset, name) for name in (condition, control))
+def _alike(study: Study, dataset: str, condition: str, base: str) -> bool:
+    """Return whether a condition differs from its base condition in nothing but SAM's radius."""
+    this, that = (_besides_sam(study, dataset, name) for name in (condition, base))
     return this == that
 
 

@@ -40,15 +40,13 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
     config = _with_families(config, schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
-    controls, swept = _conditions(config)
+    bases, swept = _conditions(config)
     training = {
-        (dataset, condition): _training(
-            config, dataset, condition, control, swept[condition], schema
-        )
-        for dataset, (condition, control) in product(config["datasets"], controls.items())
+        (dataset, condition): _training(config, dataset, condition, base, swept[condition], schema)
+        for dataset, (condition, base) in product(config["datasets"], bases.items())
     }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
-    study = Study(config, controls, training, sharpness)
+    study = Study(config, bases, training, sharpness)
     check_study(study)
     return study
 
@@ -106,16 +104,16 @@ def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict
 
 
 def _conditions(config: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Return the control of each condition and cell of a sweep, and what the sweep sets there."""
+    """Return the base of each condition and cell of a sweep, and what the sweep sets there."""
     swept: dict[str, dict[str, Any]] = {condition: {} for condition in config["conditions"]}
-    controls = {condition: condition for condition in swept}
+    bases = {condition: condition for condition in swept}
     for name, sweep in config["sweeps"].items():
-        for control, cell, settings in _cells(name, sweep, config["conditions"]):
+        for base, cell, settings in _cells(name, sweep, config["conditions"]):
             if cell in swept:
                 raise InputError(f"sweeps.{name}: condition '{cell}' exists already; rename one")
             swept[cell] = settings
-            controls[cell] = control
-    return controls, swept
+            bases[cell] = base
+    return bases, swept
 
 
 def _cells(
@@ -143,13 +141,13 @@ def _training(
     config: Mapping[str, Any],
     dataset: str,
     condition: str,
-    control: str,
+    base: str,
     swept: Mapping[str, Any],
     schema: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return training settings: the study's, the data set's, the condition's, then the sweep's."""
     spec = config["datasets"][dataset]
-    of_condition = config["conditions"][control], spec["conditions"].get(control, {})
+    of_condition = config["conditions"][base], spec["conditions"].get(base, {})
     merged = deep_merge(config["training"], spec["training"], *of_condition, swept)
     return _settled(merged, definition(schema, "training"), f"conditions.{condition}")
 

@@ -16,7 +16,7 @@ from ..registry import (
     GATHERED,
     IMAGES,
     INITIAL,
-    PRINTED_FIGURES,
+    PUBLISHED_FIGURES,
     RECORDINGS,
     SHARPNESS,
     STUDY_FIGURES,
@@ -39,7 +39,7 @@ NOT_OF_THE_SOURCE = (
     "corrupted",
     "augment_test",
     "sharpness",
-    "printed",
+    "published_as",
 )
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
@@ -55,14 +55,14 @@ FEW_PASSES = 100
 BASELINE = "baseline"
 # The job in which all toy functions are learnt, where that is one.
 ALL_FUNCTIONS = "all"
-# The networks that published tables have values of, by data set (resources/print/deep_models.csv).
-PRINTED_NETWORKS = {
+# The networks of the published tables, by data set (resources/published/deep_models.csv).
+PUBLISHED_NETWORKS = {
     "cifar10": ("resnet18", "vgg19", "vit"),
     "cifar100": ("resnet18", "vgg19", "vit"),
     "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
 }
-# The recordings of the published table of models (resources/print/asc_models.csv).
-PRINTED_RECORDINGS = "dcase2020"
+# The recordings of the published table of models (resources/published/asc_models.csv).
+PUBLISHED_RECORDINGS = "dcase2020"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Study:
     """A checked study; build it with `loading.load_study`."""
 
     config: Mapping[str, Any]
-    controls: Mapping[str, str]
+    base_conditions: Mapping[str, str]
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
 
@@ -83,13 +83,13 @@ class Study:
     @property
     def conditions(self) -> list[str]:
         """Conditions with the cells of sweeps."""
-        return list(self.controls)
+        return list(self.base_conditions)
 
     @property
     def baseline(self) -> str | None:
         """The condition that others are compared with: as named, or ``baseline``, or None."""
         named = self.config["analysis"]["baseline"]
-        return named or (BASELINE if BASELINE in self.controls else None)
+        return named or (BASELINE if BASELINE in self.base_conditions else None)
 
     def baseline_of(self, condition: str) -> str | None:
         """The condition that another is compared with, or None.
@@ -98,9 +98,9 @@ class Study:
         """
         if self.baseline is None:
             return None
-        cell = condition.removeprefix(self.controls[condition])
-        same_cell = self.controls[self.baseline] + cell
-        if cell and same_cell in self.controls and same_cell != condition:
+        cell = condition.removeprefix(self.base_conditions[condition])
+        same_cell = self.base_conditions[self.baseline] + cell
+        if cell and same_cell in self.base_conditions and same_cell != condition:
             return same_cell
         return None if condition == self.baseline else self.baseline
 
@@ -174,9 +174,9 @@ class Study:
 
     def _wants(self, table: Table, there: set[str]) -> bool:
         """Whether a table belongs to the study, and what it needs is there."""
-        if table.of_print_alone:
+        if table.of_published_alone:
             return table.about in self.compared
-        if table.printed and not self.compared_pairs:
+        if table.published and not self.compared_pairs:
             return False
         # What needs no table describes trained networks.
         return there.issuperset(table.needs) and bool(table.needs or self.pairs)
@@ -215,9 +215,9 @@ class Study:
         return self._drawn(STUDY_FIGURES)
 
     @property
-    def printed_figures(self) -> list[str]:
+    def published_figures(self) -> list[str]:
         """Figures of published results that the study is compared with."""
-        return self._drawn(PRINTED_FIGURES)
+        return self._drawn(PUBLISHED_FIGURES)
 
     @property
     def has_stability(self) -> bool:
@@ -288,7 +288,7 @@ class Study:
         if self.config["compare_with_published"] is None:
             sources = {spec["source"] for spec in self.config["datasets"].values()}
             kinds = {IMAGES} if self.compared_pairs else set()
-            kinds |= {RECORDINGS} if PRINTED_RECORDINGS in sources else set()
+            kinds |= {RECORDINGS} if PUBLISHED_RECORDINGS in sources else set()
         elif not self.config["compare_with_published"]:
             kinds = set()
         return kinds | ({TOYS} if self.config["toy_functions"] else set())
@@ -298,7 +298,7 @@ class Study:
         """All (data set, network) that are set beside published values of the same."""
         if self.config["compare_with_published"] is False:
             return []
-        return [pair for pair in self.pairs if self.is_printed(*pair)]
+        return [pair for pair in self.pairs if self.is_published(*pair)]
 
     def has_recordings(self, dataset: str) -> bool:
         """Whether a data set is made of recordings."""
@@ -377,12 +377,13 @@ class Study:
         """Toy functions that are learnt in a job."""
         return self.config["toy_fits"]["functions"] if part == ALL_FUNCTIONS else [part]
 
-    def printed_dataset(self, dataset: str) -> str | None:
+    def published_dataset(self, dataset: str) -> str | None:
         """Data set of the published tables that a data set is compared with, or None."""
         spec = self.config["datasets"][dataset]
-        return spec["printed"] or (spec["source"] if spec["source"] in PRINTED_NETWORKS else None)
+        source = spec["source"]
+        return spec["published_as"] or (source if source in PUBLISHED_NETWORKS else None)
 
-    def is_printed(self, dataset: str, network: str) -> bool:
+    def is_published(self, dataset: str, network: str) -> bool:
         """Whether published tables have values of a network on a data set."""
         architecture = self.network_spec(network)["architecture"]
-        return architecture in PRINTED_NETWORKS.get(self.printed_dataset(dataset), ())
+        return architecture in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())

@@ -1,4 +1,4 @@
-"""The printed models of acoustic scenes give the statistics that follow from them."""
+"""The published models of acoustic scenes give the statistics that follow from them."""
 
 from pathlib import Path
 
@@ -10,25 +10,25 @@ from table_frames import read_again
 from minimascope.analysis import relations
 from minimascope.analysis.correlations import correlations
 from minimascope.analysis.model_table import accuracies_of, factors
-from minimascope.analysis.render import html, markdown
-from minimascope.analysis.scenes_in_print import (
+from minimascope.analysis.published_scenes import (
     as_expected,
     compare_with_expected,
-    printed_domains,
-    printed_means,
-    printed_models,
-    printed_pair_values,
+    published_domains,
+    published_means,
+    published_models,
+    published_pair_values,
     text,
 )
+from minimascope.analysis.render import html, markdown
 from minimascope.analysis.stability import order_stability, stability
 from minimascope.analysis.variance import variance_shares
 from minimascope.errors import InputError
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 
 
 @pytest.fixture(scope="module")
-def printed():
+def published():
     return pd.read_csv(PUBLISHED / "asc_models.csv")
 
 
@@ -38,13 +38,13 @@ def expected():
 
 
 @pytest.fixture(scope="module")
-def models(printed):
-    return printed_models(printed)
+def models(published):
+    return published_models(published)
 
 
 @pytest.fixture(scope="module")
 def found(models):
-    return correlations(printed_means(models), ["asc_sharpness"], accuracies_of(models))
+    return correlations(published_means(models), ["asc_sharpness"], accuracies_of(models))
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +78,18 @@ def test_a_statistic_that_differs_or_is_missing_does_not_agree(models, expected)
         compare_with_expected(pd.concat([computed, computed]), expected)
 
 
-def test_printed_models_have_the_columns_of_a_study(models):
+def test_published_models_have_the_columns_of_a_study(models):
     assert len(models) == 38
     run = ["dataset", "network", "condition", "seed"]
     assert not models.duplicated(run).any()
-    assert set(models["dataset"]) == {"dcase2020 (print)"}
+    assert set(models["dataset"]) == {"dcase2020 (published)"}
     assert factors(models) == ["optimizer", "learning_rate", "batch_size", "network"]
     assert set(models["optimizer"]) == {"sgd", "adam", "kfac", "gdtuo"}
     assert len(accuracies_of(models)) == 3
 
 
-def test_domains_average_the_right_devices(printed, models):
-    first = printed.iloc[0]
+def test_domains_average_the_right_devices(published, models):
+    first = published.iloc[0]
     inside = np.mean([first[f"accuracy_{device}"] for device in ("A", "B", "C", "S1", "S2", "S3")])
     outside = np.mean([first[f"accuracy_{device}"] for device in ("S4", "S5", "S6")])
     row = models.iloc[0]
@@ -101,8 +101,8 @@ def test_domains_average_the_right_devices(printed, models):
     assert row["domain_gap"] == pytest.approx(100 * (inside - outside))
 
 
-def test_accuracies_of_devices_and_cities_are_whole_numbers_of_clips(printed, models):
-    table = printed_domains(printed)
+def test_accuracies_of_devices_and_cities_are_whole_numbers_of_clips(published, models):
+    table = published_domains(published)
     correct = table["accuracy"] * table["n"]
     np.testing.assert_allclose(correct, correct.round(), atol=4e-4)
     assert (table["n"].groupby([table["seed"], table["kind"]]).sum() % 2968 == 0).all()
@@ -116,24 +116,24 @@ def test_accuracies_of_devices_and_cities_are_whole_numbers_of_clips(printed, mo
     assert table.loc[table["kind"] == "city", "seen"].isna().all()
 
 
-def test_the_spread_over_directions_is_that_of_print(printed, models):
-    table = stability(printed_pair_values(models))
-    np.testing.assert_allclose(table["mean"], printed["sharpness_mean"], rtol=1e-8)
-    np.testing.assert_allclose(table["standard_deviation"], printed["sharpness_std"], rtol=1e-8)
+def test_the_spread_over_directions_is_that_of_print(published, models):
+    table = stability(published_pair_values(models))
+    np.testing.assert_allclose(table["mean"], published["sharpness_mean"], rtol=1e-8)
+    np.testing.assert_allclose(table["standard_deviation"], published["sharpness_std"], rtol=1e-8)
     assert set(table["pairs"]) == {3}
-    assert order_stability(printed_pair_values(models))["tau"].between(0.8, 1).all()
+    assert order_stability(published_pair_values(models))["tau"].between(0.8, 1).all()
 
 
-def test_a_column_that_print_lacks_is_named(printed):
-    with pytest.raises(InputError, match="printed scenes: no column 'accuracy_S4'"):
-        printed_models(printed.drop(columns="accuracy_S4"))
-    with pytest.raises(InputError, match="printed scenes: no column 'accuracy_lyon'"):
-        printed_domains(printed.drop(columns="accuracy_lyon"))
+def test_a_column_that_print_lacks_is_named(published):
+    with pytest.raises(InputError, match="published scenes: no column 'accuracy_S4'"):
+        published_models(published.drop(columns="accuracy_S4"))
+    with pytest.raises(InputError, match="published scenes: no column 'accuracy_lyon'"):
+        published_domains(published.drop(columns="accuracy_lyon"))
 
 
 def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, shares, expected):
     compared = compare_with_expected(as_expected(models), expected)
-    spread = stability(printed_pair_values(models))
+    spread = stability(published_pair_values(models))
     parts = text(compared, found, shares, spread)
     comparison, correlated, variance, sentence = parts
     assert comparison.attrs["caption"].endswith("13 of 13 agree.")
@@ -157,7 +157,7 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
 
 
 def test_tables_to_read_show_notes_p_values_and_who_was_left_out(models):
-    means, accuracies = printed_means(models), accuracies_of(models)
+    means, accuracies = published_means(models), accuracies_of(models)
     untrained = means.assign(n_untrained=[0] * 2 + [2] * 17)
     untrained.loc[2:, accuracies] = np.nan
     few = correlations(untrained, ["asc_sharpness"], accuracies)
@@ -173,7 +173,7 @@ def test_tables_to_read_show_notes_p_values_and_who_was_left_out(models):
 
 
 def test_notes_that_are_read_from_a_file_are_the_same(models, shares):
-    means = printed_means(models)
+    means = published_means(models)
     one = means["network"] == means["network"].iloc[0]
     same = means.assign(asc_sharpness=means["asc_sharpness"].mask(one, 1.0))
     found = correlations(same, ["asc_sharpness"], accuracies_of(models))

@@ -1,24 +1,24 @@
-"""The printed models of acoustic scenes, in the shape of a study's own and analysed as these.
+"""The published models of acoustic scenes, in the shape of a study's own and analysed as these.
 
-Tables are ``resources/print/asc_models.csv`` (printed) and ``asc_expected.csv`` (expected).
+Tables are ``resources/published/asc_models.csv`` (published) and ``asc_expected.csv`` (expected).
 """
 
 import pandas as pd
 from scipy import stats
 
-from ..registry import PRINTED_SCENES
+from ..registry import PUBLISHED_SCENES
 from . import relations
 from .collect import RUN
 from .correlations import correlations
 from .model_table import CONDITION, SETTINGS, accuracies_of, require
 from .numbers import format_estimate, format_number, span
-from .printed import numeric
+from .published import numeric
 from .render import Text, captioned
 from .stability import MEASURE, VALUE_COLUMNS, stability_tables
 from .trends import trends
 from .variance import ONE_WAY, shares, variance_shares
 
-# Printed names and ours.
+# Published names and ours.
 NAMES = {
     "architecture": "network",
     "optimiser": "optimizer",
@@ -37,7 +37,7 @@ CITIES = {"barcelona": 358, "helsinki": 360, "lisbon": 360} | dict.fromkeys(
     ("london", "lyon", "milan", "paris", "prague", "stockholm", "vienna"), 270
 )
 PLACES = [("domain", True, SEEN), ("domain", False, UNSEEN), ("city", None, CITIES)]
-# Printed column and the seed of the random directions.
+# Published column and the seed of the random directions.
 DIRECTIONS = {f"sharpness_direction_{i}": seed for i, seed in enumerate((42, 43, 44), start=1)}
 DECIMALS = 12
 MODEL_MEASURES = [
@@ -70,11 +70,11 @@ COMPARISON_CAPTION = (
 )
 
 
-def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
-    """Return all that is made of a study's models, made of the printed ones.
+def reanalysis(published: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Return all that is made of a study's models, made of the published ones.
 
     Args:
-        printed: models, all cells as text.
+        published: models, all cells as text.
         expected: statistics, likewise.
 
     Returns:
@@ -82,33 +82,33 @@ def reanalysis(printed: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFr
         base), correlations, trends and their points, shares of variance, stability of models and
         of their order, accuracies by domain.
     """
-    printed, expected = (
-        numeric(table, table.columns.difference(NAMED, sort=False), "printed scenes")
-        for table in (printed, expected)
+    published, expected = (
+        numeric(table, table.columns.difference(NAMED, sort=False), "published scenes")
+        for table in (published, expected)
     )
-    models = printed_models(printed)
-    accuracies, means = accuracies_of(models), printed_means(models)
+    models = published_models(published)
+    accuracies, means = accuracies_of(models), published_means(models)
     return (
         compare_with_expected(as_expected(models), expected),
         models,
-        models[[*CONDITION, "control"]].drop_duplicates(),
+        models[[*CONDITION, "base_condition"]].drop_duplicates(),
         correlations(means, [MEASURE], accuracies),
         trends(means, [MEASURE], accuracies),
         means,
         variance_shares(models, [MEASURE]),
-        *stability_tables(printed_pair_values(models)),
-        printed_domains(printed),
+        *stability_tables(published_pair_values(models)),
+        published_domains(published),
     )
 
 
-def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return printed rows as a table of models like that of `model_table.model_table`.
+def published_models(published: pd.DataFrame) -> pd.DataFrame:
+    """Return published rows as a table of models like that of `model_table.model_table`.
 
     Accuracies in and out of the domain are unweighted means over devices that occur in training
     and that do not, rounded to 12 decimals: floating point would break ties between them.
 
     Returns:
-        One row per model under the data set ``dcase2020 (print)``: run, settings, the measures
+        One row per model under the data set ``dcase2020 (published)``: run, settings, the measures
         `MODEL_MEASURES` and the sharpness along single pairs of directions
         (``asc_sharpness_42``, ``_43``, ``_44``).
 
@@ -117,9 +117,9 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     """
     places = [f"accuracy_{place}" for place in (*SEEN, *UNSEEN, *CITIES)]
     settings = ["batch_size", "learning_rate", "seed"]
-    require(printed, [*NAMES, *settings, *places, *DIRECTIONS], "printed scenes")
+    require(published, [*NAMES, *settings, *places, *DIRECTIONS], "published scenes")
     pairs = {column: f"asc_sharpness_{seed}" for column, seed in DIRECTIONS.items()}
-    models = printed.rename(columns=NAMES | pairs)
+    models = published.rename(columns=NAMES | pairs)
     models["optimizer"] = models["optimizer"].replace(OPTIMIZERS)
     recipe = zip(models["optimizer"], models["learning_rate"], models["batch_size"], strict=True)
     inside, outside = (
@@ -127,11 +127,11 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
         for group in (SEEN, UNSEEN)
     )
     models = models.assign(
-        dataset=PRINTED_SCENES,
+        dataset=PUBLISHED_SCENES,
         condition=[f"{name}_lr{rate:g}_batch{size}" for name, rate, size in recipe],
         # Models that converged, as the paper says.
         trained=True,
-        control=models["optimizer"],
+        base_condition=models["optimizer"],
         accuracy_in_domain=inside,
         accuracy_out_of_domain=outside,
         domain_gap=100 * (inside - outside),
@@ -139,8 +139,8 @@ def printed_models(printed: pd.DataFrame) -> pd.DataFrame:
     return models[[*RUN, *SETTINGS, "trained", *MODEL_MEASURES, *pairs.values()]]
 
 
-def printed_pair_values(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the sharpness of `printed_models` along single pairs of directions.
+def published_pair_values(models: pd.DataFrame) -> pd.DataFrame:
+    """Return the sharpness of `published_models` along single pairs of directions.
 
     As `stability.pair_values` does of a study's.
     """
@@ -149,31 +149,31 @@ def printed_pair_values(models: pd.DataFrame) -> pd.DataFrame:
     return values.assign(view="clean")[VALUE_COLUMNS]
 
 
-def printed_domains(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return the printed accuracies by recording device and by city, one row each.
+def published_domains(published: pd.DataFrame) -> pd.DataFrame:
+    """Return the published accuracies by recording device and by city, one row each.
 
     Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``kind`` ("domain" or "city"),
     ``name``, ``seen`` (whether the device occurs in training, empty for cities), ``accuracy`` (a
     fraction) and ``n`` (test clips).
     """
-    runs = printed_models(printed)[RUN]
+    runs = published_models(published)[RUN]
     parts = [
-        runs.assign(kind=kind, name=name, seen=seen, accuracy=printed[f"accuracy_{name}"], n=n)
+        runs.assign(kind=kind, name=name, seen=seen, accuracy=published[f"accuracy_{name}"], n=n)
         for kind, seen, clips in PLACES
         for name, n in clips.items()
     ]
     return pd.concat([part.astype({"seen": "boolean"}) for part in parts], ignore_index=True)
 
 
-def printed_means(models: pd.DataFrame) -> pd.DataFrame:
-    """Return the means of the conditions of `printed_models`, as `trends.condition_means` does."""
+def published_means(models: pd.DataFrame) -> pd.DataFrame:
+    """Return means of conditions of `published_models`, as `trends.condition_means` does."""
     names = [MEASURE, *accuracies_of(models)]
     means = models.groupby(CONDITION, as_index=False, sort=False)[names].mean()
     return means.round(dict.fromkeys(names[1:], DECIMALS)).assign(n_untrained=0)
 
 
 def as_expected(models: pd.DataFrame) -> pd.DataFrame:
-    """Return our statistics of `printed_models` under the names of the expected ones.
+    """Return our statistics of `published_models` under the names of the expected ones.
 
     These are SciPy's correlations of ASC sharpness with accuracies, and its one-way
     `variance.shares`. The expected p-values take all models as independent, seeds of one condition

@@ -1,4 +1,4 @@
-"""Our means beside the printed ones: differences, verdicts and order."""
+"""Our means beside the published ones: differences, verdicts and order."""
 
 import io
 import math
@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from agreement_cases import (
-    CONTROL_NAMES,
+    CONDITION_NAMES,
     HEADER,
     NEW,
     OLD,
     PUBLISHED,
     one_cell,
     ordered_cells,
-    printed_as_ours,
-    printed_rows,
-    read_printed,
+    published_as_ours,
+    published_rows,
+    read_published,
     run_rows,
     summary_rows,
 )
@@ -28,7 +28,7 @@ from minimascope.analysis.agreement import (
     COLUMNS,
     VERDICTS,
     compare,
-    order_of_controls,
+    order_of_conditions,
     verdict_counts,
 )
 from minimascope.analysis.agreement import text as text_of
@@ -37,8 +37,10 @@ from minimascope.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def all_printed():
-    tables = [read_printed(PUBLISHED / f"{name}.csv") for name in ("deep_models", "sam_rho_sweep")]
+def all_published():
+    tables = [
+        read_published(PUBLISHED / f"{name}.csv") for name in ("deep_models", "sam_rho_sweep")
+    ]
     return pd.concat(tables)  # rows of the two tables have the same index
 
 
@@ -46,8 +48,8 @@ def all_printed():
     ("text", "unit"),
     [("0.720", 1e-3), ("1.291e-02", 1e-5), ("66.342", 1e-3), ("34", 1), ("-1.20", 1e-2)],
 )
-def test_rounding_of_print_is_that_of_the_last_printed_digit(text, unit):
-    row = printed_rows(("baseline", "test_accuracy", text, "0.01")).iloc[0]
+def test_rounding_of_print_is_that_of_the_last_published_digit(text, unit):
+    row = published_rows(("baseline", "test_accuracy", text, "0.01")).iloc[0]
     # The spread of many numbers that all print so.
     hidden = np.linspace(-unit / 2, unit / 2, 100_001)
     assert row["rounding"] == pytest.approx(hidden.std(), rel=1e-4)
@@ -56,104 +58,108 @@ def test_rounding_of_print_is_that_of_the_last_printed_digit(text, unit):
 
 
 def test_z_by_hand():
-    printed = printed_rows(("baseline", "test_accuracy", "0.720", "0.002"))
-    cell = one_cell(printed, [("baseline", "test_accuracy", 0.73, 0.003, 4)])
+    published = published_rows(("baseline", "test_accuracy", "0.720", "0.002"))
+    cell = one_cell(published, [("baseline", "test_accuracy", 0.73, 0.003, 4)])
     # (0.002² + 0.001²/12) 10/9 + 0.001²/12: n - 1, and rounding of the error and of the mean.
     variance = (4e-6 + 1e-6 / 12) * 10 / 9 + 1e-6 / 12
-    assert cell["printed_sem"] == pytest.approx(math.sqrt(variance))
+    assert cell["published_sem"] == pytest.approx(math.sqrt(variance))
     assert cell["difference"] == pytest.approx(0.01)
     assert cell["z"] == pytest.approx(0.01 / math.sqrt(variance + 9e-6))
     assert (cell["verdict"], cell["error_from"]) == ("differs", "both")
-    assert (cell["n_seeds"], cell["n_seeds_printed"]) == (4, 10)
+    assert (cell["n_seeds"], cell["n_seeds_published"]) == (4, 10)
     assert (cell["dataset"], cell["network"]) == ("our_cifar", "our_resnet")
-    assert (cell["printed_dataset"], cell["architecture"]) == ("cifar10", "resnet18")
+    assert (cell["published_dataset"], cell["architecture"]) == ("cifar10", "resnet18")
 
 
 @pytest.mark.parametrize(
-    ("metric", "printed", "sem", "ours", "own_sem", "verdict"),
+    ("metric", "published", "sem", "ours", "own_sem", "verdict"),
     [
         # Two standard errors are the limit.
         ("generalisation_gap", "20.0000", "0.0000", 30.0, 5.0 + 1e-6, "agrees"),
         ("generalisation_gap", "20.0000", "0.0000", 30.2, 5.0 + 1e-6, "differs"),
         ("generalisation_gap", "20.0000", "0.0000", 9.0, 5.0 + 1e-6, "differs"),
-        # An error printed as zero is not: it hides a deviation over seeds of 0.0005 √10 / √3.
+        # An error published as zero is not: it hides a deviation over seeds of 0.0005 √10 / √3.
         ("test_accuracy", "0.908", "0.000", 0.9065, math.nan, "agrees"),
         ("test_accuracy", "0.908", "0.000", 0.9, 0.0, "differs"),
     ],
 )
-def test_two_standard_errors_are_the_limit(metric, printed, sem, ours, own_sem, verdict):
-    rows = printed_rows(("baseline", metric, printed, sem))
+def test_two_standard_errors_are_the_limit(metric, published, sem, ours, own_sem, verdict):
+    rows = published_rows(("baseline", metric, published, sem))
     assert one_cell(rows, [("baseline", metric, ours, own_sem, 3)])["verdict"] == verdict
 
 
-def test_one_seed_is_given_the_deviation_over_the_printed_seeds():
-    printed = printed_rows(("baseline", "corruption_accuracy", "58.6140", "0.2010"))
-    cell = one_cell(printed, [("baseline", "corruption_accuracy", 59.0, math.nan, 1)])
+def test_one_seed_is_given_the_deviation_over_the_published_seeds():
+    published = published_rows(("baseline", "corruption_accuracy", "58.6140", "0.2010"))
+    cell = one_cell(published, [("baseline", "corruption_accuracy", 59.0, math.nan, 1)])
     deviation = 0.201 * math.sqrt(10) * math.sqrt(10 / 9)  # n - 1
     error = math.hypot(deviation, deviation / math.sqrt(10))
     assert cell["z"] == pytest.approx(0.386 / error, rel=1e-4)
-    assert cell["error_from"] == "print"
+    assert cell["error_from"] == "published"
     assert math.isnan(cell["ours_sem"])
 
 
-def test_disagreement_in_print_is_over_ordered_pairs():
-    printed = printed_rows(("baseline", "prediction_disagreement", "0.28200", "0.00100"))
-    cell = one_cell(printed, [("baseline", "prediction_disagreement", 0.29, 0.0, 3)])
-    assert cell["printed_sem"] == pytest.approx(0.001 * math.sqrt(90 / 89), rel=1e-4)
+def test_disagreement_published_is_over_ordered_pairs():
+    published = published_rows(("baseline", "prediction_disagreement", "0.28200", "0.00100"))
+    cell = one_cell(published, [("baseline", "prediction_disagreement", 0.29, 0.0, 3)])
+    assert cell["published_sem"] == pytest.approx(0.001 * math.sqrt(90 / 89), rel=1e-4)
     assert "90 ordered pairs" in cell["note"]
-    other = printed_rows(("baseline", "test_accuracy", "0.7", "0.1"))
+    other = published_rows(("baseline", "test_accuracy", "0.7", "0.1"))
     assert one_cell(other, [("baseline", "test_accuracy", 0.7, 0.1, 3)])["note"] == ""
-    pair = one_cell(printed, [("baseline", "prediction_disagreement", 0.29, math.nan, 2)])
+    pair = one_cell(published, [("baseline", "prediction_disagreement", 0.29, math.nan, 2)])
     spread = 0.001 * math.sqrt(90) * math.sqrt(90 / 89)
     assert pair["z"] == pytest.approx(0.008 / math.hypot(spread, 0.001), rel=1e-3)
 
 
-def test_uncertain_print_has_a_difference_but_no_verdict():
-    printed = printed_rows(("baseline", "test_accuracy", "0.720", "0.002", OLD, "true"))
-    cell = one_cell(printed, [("baseline", "test_accuracy", 0.9, 0.001, 3)])
-    assert cell["verdict"] == "print uncertain"
+def test_uncertapublished_has_a_difference_but_no_verdict():
+    published = published_rows(("baseline", "test_accuracy", "0.720", "0.002", OLD, "true"))
+    cell = one_cell(published, [("baseline", "test_accuracy", 0.9, 0.001, 3)])
+    assert cell["verdict"] == "published value uncertain"
     assert cell["difference"] == pytest.approx(0.18)
     assert cell["z"] > 50
-    assert one_cell(printed, [])["verdict"] == "not run"
+    assert one_cell(published, [])["verdict"] == "not run"
 
 
 def test_cells_without_a_value_of_ours_are_not_run_and_other_networks_have_no_cell():
-    printed = printed_rows(
+    published = published_rows(
         ("baseline", "test_accuracy", "0.720", "0.002"),
         ("weight_decay", "test_accuracy", "0.721", "0.002"),
     )
-    elsewhere = pd.concat([printed, printed.assign(architecture="vit")], ignore_index=True)
+    elsewhere = pd.concat([published, published.assign(architecture="vit")], ignore_index=True)
     summary = summary_rows(("baseline", "test_accuracy", math.nan, math.nan, 0))
     cells = compare(summary, run_rows(["baseline"]), elsewhere)
     assert list(cells.columns) == COLUMNS
-    assert list(cells["control"]) == ["baseline", "weight_decay"]
+    assert list(cells["published_condition"]) == ["baseline", "weight_decay"]
     assert set(cells["verdict"]) == {"not run"}
     assert cells["z"].isna().all()
     assert list(cells["condition"]) == ["our_baseline", ""]
-    assert compare(summary, run_rows(pretrained=True), printed).empty
+    assert compare(summary, run_rows(pretrained=True), published).empty
 
 
 def test_augmented_data_are_preferred_where_print_used_them():
     metrics = {"fisher_rao_norm": "fisher_rao_norm", "test_accuracy": "test_accuracy"}
-    printed = printed_rows(*[(c, m, "1.00", "0.10") for c in CONTROL_NAMES[1:3] for m in metrics])
-    both = [(c, m, 1.0, 0.1, 3) for c in CONTROL_NAMES[1:3] for m in metrics]
+    published = published_rows(
+        *[(c, m, "1.00", "0.10") for c in CONDITION_NAMES[1:3] for m in metrics]
+    )
+    both = [(c, m, 1.0, 0.1, 3) for c in CONDITION_NAMES[1:3] for m in metrics]
     augmented = [(c, m, 1.1, 0.1, 3, "augmented") for c, m, *_ in both]
-    cells = compare(summary_rows(*both, *augmented), run_rows(), printed)
-    views = cells.set_index(["control", "metric"])["view"].to_dict()
+    cells = compare(summary_rows(*both, *augmented), run_rows(), published)
+    views = cells.set_index(["published_condition", "metric"])["view"].to_dict()
     assert views.pop(("augmentation", "fisher_rao_norm")) == "augmented"
     assert set(views.values()) == {"clean"}
     assert (cells["ours"] == cells["view"].map({"clean": 1.0, "augmented": 1.1})).all()
-    only_clean = compare(summary_rows(*both), run_rows(), printed)
+    only_clean = compare(summary_rows(*both), run_rows(), published)
     assert set(only_clean["view"]) == {"clean"}
     noted = only_clean[only_clean["note"].str.contains("ours on clean data")]
-    assert noted[["control", "metric"]].to_numpy().tolist() == [["augmentation", "fisher_rao_norm"]]
+    assert noted[["published_condition", "metric"]].to_numpy().tolist() == [
+        ["augmentation", "fisher_rao_norm"]
+    ]
 
 
 @pytest.mark.parametrize("view", ["clean", "augmented"])
 def test_the_published_sam_sharpness_augments_whatever_view_it_is_kept_with(view):
-    printed = printed_rows(("augmentation", "sam_sharpness", "1.00", "0.10"))
+    published = published_rows(("augmentation", "sam_sharpness", "1.00", "0.10"))
     summary = summary_rows(("augmentation", "sam_sharpness_published", 1.1, 0.1, 3, view))
-    cells = compare(summary, run_rows(), printed)
+    cells = compare(summary, run_rows(), published)
     assert cells[["view", "verdict", "note"]].to_numpy().tolist() == [[view, "agrees", ""]]
 
 
@@ -161,14 +167,16 @@ def test_the_published_sam_sharpness_augments_whatever_view_it_is_kept_with(view
     ("dataset", "view"), [("tiny_imagenet", "augmented"), ("cifar10", "clean")]
 )
 def test_augmented_test_images_are_those_of_tiny_imagenet_only(dataset, view):
-    printed = printed_rows(("augmentation", "test_accuracy", "0.5", "0.1")).assign(dataset=dataset)
+    published = published_rows(("augmentation", "test_accuracy", "0.5", "0.1")).assign(
+        dataset=dataset
+    )
     summary = summary_rows(
         ("augmentation", "test_accuracy", 0.6, 0.1, 3),
         ("augmentation", "test_accuracy", 0.5, 0.1, 3, "augmented"),
     )
-    cells = compare(summary, run_rows(printed_dataset=dataset), printed)
+    cells = compare(summary, run_rows(published_dataset=dataset), published)
     assert list(cells["view"]) == [view]
-    assert list(cells["note"]) == ["print on augmented test images" if view != "clean" else ""]
+    assert list(cells["note"]) == ["published on augmented test images" if view != "clean" else ""]
 
 
 def test_each_metric_has_its_measure_and_the_older_source_five_layers():
@@ -176,39 +184,39 @@ def test_each_metric_has_its_measure_and_the_older_source_five_layers():
     same += ["prediction_disagreement", "fisher_rao_norm"]
     as_published = ["test_ece", "sam_sharpness", "relative_flatness"]
     measures = {m: m for m in same} | {m: f"{m}_published" for m in as_published}
-    printed = printed_rows(
+    published = published_rows(
         *[("baseline", metric, "1", "1", source) for source in (NEW, OLD) for metric in measures]
     )
-    cells = compare(summary_rows(), run_rows(), printed).set_index(["source", "metric"])
+    cells = compare(summary_rows(), run_rows(), published).set_index(["source", "metric"])
     assert cells.loc[NEW, "measure"].to_dict() == measures
     differing = cells.loc[NEW, "measure"] != cells.loc[OLD, "measure"]
     assert list(differing[differing].index) == ["fisher_rao_norm"]
     assert cells.loc[(OLD, "fisher_rao_norm"), "measure"] == "fisher_rao_norm_l5"
 
 
-def test_sweeps_are_matched_by_rho(all_printed):
-    printed = all_printed.query("architecture == 'resnet18' and dataset == 'cifar10'")
-    printed = printed.query(f"source == '{NEW}' and metric == 'test_accuracy'")
-    printed = printed[printed["control"] == "baseline_sam"]
+def test_sweeps_are_matched_by_rho(all_published):
+    published = all_published.query("architecture == 'resnet18' and dataset == 'cifar10'")
+    published = published.query(f"source == '{NEW}' and metric == 'test_accuracy'")
+    published = published[published["published_condition"] == "baseline_sam"]
     runs = pd.concat(
         [run_rows(["baseline_sam"]), run_rows(["baseline_sam"], condition="our_wide", rho=0.25)]
     )
     summary = summary_rows(
         ("baseline_sam", "test_accuracy", 0.79, 0.01, 3), ("wide", "test_accuracy", 0.84, 0.01, 3)
     )
-    cells = compare(summary, runs, printed).set_index("rho")
+    cells = compare(summary, runs, published).set_index("rho")
     assert cells["ours"].to_dict() == {0.05: 0.79, 0.25: 0.84}
-    assert cells["printed"].to_dict() == {0.05: 0.794, 0.25: 0.835}
-    without = compare(summary, runs[runs["rho"] == 0.05], printed).set_index("rho")
+    assert cells["published"].to_dict() == {0.05: 0.794, 0.25: 0.835}
+    without = compare(summary, runs[runs["rho"] == 0.05], published).set_index("rho")
     assert without["verdict"].to_dict() == {0.05: "agrees", 0.25: "not run"}
-    order = order_of_controls(cells.reset_index())
+    order = order_of_conditions(cells.reset_index())
     assert "baseline_sam, ρ = 0.25" in markdown(text_of(cells.reset_index(), order))
     assert "baseline_sam, ρ = 0.25" not in markdown(text_of(without.reset_index(), order))
 
 
 def test_order_is_a_rank_correlation_over_the_controls_that_both_have():
     cells = ordered_cells(("0.70", "0.75", "0.80", "0.80", "0.72"), (0.7, 0.8, 0.75, 0.9))
-    [order] = order_of_controls(cells).to_dict("records")
+    [order] = order_of_conditions(cells).to_dict("records")
     expected = spearmanr([0.7, 0.75, 0.8, 0.8], [0.7, 0.8, 0.75, 0.9]).statistic
     assert order["value"] == pytest.approx(expected)
     assert (order["n"], order["source"], order["network"]) == (4, NEW, "our_resnet")
@@ -217,57 +225,58 @@ def test_order_is_a_rank_correlation_over_the_controls_that_both_have():
 
 
 @pytest.mark.parametrize(
-    ("changes", "controls", "rho"),
+    ("changes", "conditions", "rho"),
     [({}, 4, -0.2), ({"uncertain": [False, False, False, True]}, 3, 1)],
 )
-def test_order_leaves_out_uncertain_print(changes, controls, rho):
+def test_order_leaves_out_uncertain_published_values(changes, conditions, rho):
     cells = ordered_cells(("0.70", "0.75", "0.80", "0.60"), (0.7, 0.75, 0.8, 0.9), **changes)
-    [order] = order_of_controls(cells).to_dict("records")
-    assert (order["n"], order["value"]) == (controls, pytest.approx(rho))
+    [order] = order_of_conditions(cells).to_dict("records")
+    assert (order["n"], order["value"]) == (conditions, pytest.approx(rho))
 
 
 def test_order_leaves_out_sweeps_and_needs_three_controls():
     sure = ordered_cells(("0.70", "0.75", "0.80", "0.60"), (0.7, 0.8, 0.75, 0.9))
     swept = sure.assign(rho=[math.nan, 0.05, math.nan, 0.25])
-    [order] = order_of_controls(swept).to_dict("records")
+    [order] = order_of_conditions(swept).to_dict("records")
     assert (order["n"], order["value"]) == (3, pytest.approx(0.5))
-    assert order_of_controls(swept[1:]).empty
+    assert order_of_conditions(swept[1:]).empty
 
 
 def test_verdicts_are_counted():
-    printed, unsure = ("0.70", "0.75", "0.80", "0.60"), [False, False, True, False]
-    cells = ordered_cells(printed, (0.7, 0.9, 0.8), uncertain=unsure)
+    published, unsure = ("0.70", "0.75", "0.80", "0.60"), [False, False, True, False]
+    cells = ordered_cells(published, (0.7, 0.9, 0.8), uncertain=unsure)
     [counts] = verdict_counts(cells).to_dict("records")
     assert [counts[verdict] for verdict in VERDICTS] == [1, 1, 1, 1]
     assert counts["source"] == NEW
 
 
 @pytest.mark.parametrize("source", [NEW, OLD])
-def test_print_agrees_with_itself_in_every_cell_and_order(all_printed, source):
-    assert len(all_printed.query("rho.isna()")) == 450
-    printed = all_printed[all_printed["source"] == source]
-    runs, summary = printed_as_ours(printed)
-    cells = compare(summary, runs, printed)
-    assert len(cells) == len(printed)
+def test_print_agrees_with_itself_in_every_cell_and_order(all_published, source):
+    assert len(all_published.query("rho.isna()")) == 450
+    published = all_published[all_published["source"] == source]
+    runs, summary = published_as_ours(published)
+    cells = compare(summary, runs, published)
+    assert len(cells) == len(published)
     assert (cells["difference"] == 0).all()
-    expected = np.where(printed["uncertain"], "print uncertain", "agrees")
+    expected = np.where(published["uncertain"], "published value uncertain", "agrees")
     assert sorted(cells["verdict"]) == sorted(expected)
-    order = order_of_controls(cells)
+    order = order_of_conditions(cells)
     assert order["value"].to_numpy() == pytest.approx(1)
     assert len(order) >= 19
     # Far off, hardly any cell agrees.
-    wrong = compare(summary.assign(mean=summary["mean"] * 1.5, sem=0.0), runs, printed)
+    wrong = compare(summary.assign(mean=summary["mean"] * 1.5, sem=0.0), runs, published)
     assert (wrong["verdict"] == "agrees").mean() < 0.2
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("summary", "n_seeds"), ("runs", "architecture"), ("printed", "rounding")]
+    ("table", "column"),
+    [("summary", "n_seeds"), ("runs", "architecture"), ("published", "rounding")],
 )
 def test_missing_columns_are_named(table, column):
     tables = {
         "summary": summary_rows(),
         "runs": run_rows(),
-        "printed": printed_rows(("baseline", "test_accuracy", "0.7", "0.1")),
+        "published": published_rows(("baseline", "test_accuracy", "0.7", "0.1")),
     }
     tables[table] = tables[table].drop(columns=column)
     with pytest.raises(InputError, match=f"{table}: no column '{column}'"):
@@ -276,34 +285,34 @@ def test_missing_columns_are_named(table, column):
 
 def test_unusable_print_is_refused():
     with pytest.raises(InputError, match="'0,7' is no number"):
-        printed_rows(("baseline", "test_accuracy", '"0,7"', "0.1"))
+        published_rows(("baseline", "test_accuracy", '"0,7"', "0.1"))
     with pytest.raises(InputError, match="'perhaps'"):
-        printed_rows(("baseline", "test_accuracy", "0.7", "0.1", NEW, "perhaps"))
+        published_rows(("baseline", "test_accuracy", "0.7", "0.1", NEW, "perhaps"))
     with pytest.raises(InputError, match="no column 'uncertain'"):
-        read_printed(io.StringIO(HEADER.replace(",uncertain", "")))
+        read_published(io.StringIO(HEADER.replace(",uncertain", "")))
     cell = f"{NEW},3,cifar10,resnet18,false,baseline,test_accuracy,0.7,0.1,none,{{}},false,"
     for seeds, message in (("", "is empty"), ("1", "below 2"), ("x", "'n_seeds': .*numbers only")):
         with pytest.raises(InputError, match=message):
-            read_printed(io.StringIO(f"{HEADER}\n{cell.format(seeds)}"))
-    unknown = printed_rows(("baseline", "test_accuraci", "0.7", "0.1"))
+            read_published(io.StringIO(f"{HEADER}\n{cell.format(seeds)}"))
+    unknown = published_rows(("baseline", "test_accuraci", "0.7", "0.1"))
     with pytest.raises(InputError, match="did you mean 'test_accuracy'"):
         compare(summary_rows(), run_rows(), unknown)
 
 
-def test_two_conditions_for_one_printed_control_are_refused():
+def test_two_conditions_for_one_published_condition_are_refused():
     twice = pd.concat([run_rows(["baseline"]), run_rows(["baseline"], condition="again")])
-    printed = printed_rows(("baseline", "test_accuracy", "0.7", "0.1"))
+    published = published_rows(("baseline", "test_accuracy", "0.7", "0.1"))
     with pytest.raises(InputError, match="again is not the only condition"):
-        compare(summary_rows(), twice, printed)
+        compare(summary_rows(), twice, published)
 
 
 def test_text_shows_every_cell_with_notes_and_captions():
     cells = ordered_cells(("0.700", "0.750", "0.800"), (0.7, 0.9, 0.81))
     cells["note"] = ["", "read <twice>", "read <twice>"]
-    order = order_of_controls(cells)
+    order = order_of_conditions(cells)
     shown, page = (render(text_of(cells, order)) for render in (markdown, html))
-    for control in CONTROL_NAMES[:3]:
-        assert len(re.findall(rf"\| +our_{control} \|", shown)) == 1
+    for condition in CONDITION_NAMES[:3]:
+        assert len(re.findall(rf"\| +our_{condition} \|", shown)) == 1
     rows = [line for line in shown.splitlines() if "0.9000 ± 0.0010" in line]
     assert len(rows) == 1
     assert "**differs**" in rows[0]
@@ -324,16 +333,16 @@ def test_text_shows_every_cell_with_notes_and_captions():
 
 def test_values_that_the_study_has_not_run_are_counted_and_have_no_row():
     cells = ordered_cells(("0.700", "0.750", "0.800"), (0.7, 0.9, 0.81))
-    order = order_of_controls(cells)
+    order = order_of_conditions(cells)
     cells.loc[0, "verdict"] = "not run"
     counts, *_, rows = (part for part in text_of(cells, order) if isinstance(part, pd.DataFrame))
     assert counts["not run"].to_list() == [1]
-    assert list(rows["Condition"]) == [f"our_{control}" for control in CONTROL_NAMES[1:3]]
+    assert list(rows["Condition"]) == [f"our_{condition}" for condition in CONDITION_NAMES[1:3]]
 
 
-def test_a_study_without_printed_networks_says_so():
-    cells = compare(summary_rows(), run_rows(), printed_rows().iloc[:0])
-    order = order_of_controls(cells)
+def test_a_study_without_published_networks_says_so():
+    cells = compare(summary_rows(), run_rows(), published_rows().iloc[:0])
+    order = order_of_conditions(cells)
     assert verdict_counts(cells).empty
-    assert "No printed value" in markdown(text_of(cells, order))
-    assert "No printed value" in html(text_of(cells, order))
+    assert "No published value" in markdown(text_of(cells, order))
+    assert "No published value" in html(text_of(cells, order))

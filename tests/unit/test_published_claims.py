@@ -1,4 +1,4 @@
-"""What the papers' printed numbers say of their claims, verified by hand and with SciPy."""
+"""What the papers' published numbers say of their claims, verified by hand and with SciPy."""
 
 import math
 import re
@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from agreement_cases import read_printed
+from agreement_cases import read_published
 from scipy import stats
 
 from minimascope.analysis.claims import claims
 from minimascope.analysis.claims_text import text
-from minimascope.analysis.comparable import in_print
 from minimascope.analysis.evidence import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -22,11 +21,11 @@ from minimascope.analysis.evidence import (
 )
 from minimascope.analysis.render import html, markdown
 
-PUBLISHED = Path(__file__).parents[2] / "resources" / "print"
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 OLD, NEW = "geometric_reappraisal_2025", "function_centric_2026"
 SHARPNESS = ("fisher_rao_norm", "sam_sharpness", "relative_flatness")
-CONTROLS = ("baseline", "augmentation", "weight_decay")
-# Of the tables that are whole, the verdicts on claims 1 to 4. By hand, printed mean ± error:
+CONDITIONS = ("baseline", "augmentation", "weight_decay")
+# Of the tables that are whole, the verdicts on claims 1 to 4. By hand, published mean ± error:
 # cifar10, vgg19: SAM-sharpness of weight_decay 1.348e-05 ± 1.6e-06 is not certainly above the
 #   baseline's 1.204e-05 ± 6.4e-06; augmentation_sam is the best throughout (accuracy 0.903 against
 #   0.879 ± 0.001) and far sharper, and relative flatness grows from 689 ± 26 to 1609 ± 23 with SAM;
@@ -56,13 +55,13 @@ BY_HAND = {
 
 
 @pytest.fixture(scope="module")
-def printed():
-    return read_printed(PUBLISHED / "deep_models.csv")
+def published():
+    return read_published(PUBLISHED / "deep_models.csv")
 
 
 @pytest.fixture(scope="module")
-def found(printed):
-    return claims(in_print(printed))
+def found(published):
+    return claims(published(published))
 
 
 def rows_of(frame, source, dataset, network):
@@ -92,12 +91,12 @@ def p_beyond(cells, metric, first, second, side):
 
 
 @pytest.mark.parametrize("network", BY_HAND)
-def test_counts_of_sharper_conditions_are_those_of_welchs_test(printed, found, network):
-    cells = rows_of(printed, *network).set_index(["metric", "control"])
+def test_counts_of_sharper_conditions_are_those_of_welchs_test(published, found, network):
+    cells = rows_of(published, *network).set_index(["metric", "published_condition"])
     measures = [name for name in SHARPNESS if name in cells.index.get_level_values(0)]
-    others = [name + sam for name in CONTROLS for sam in ("", "_sam")][1:]
+    others = [name + sam for name in CONDITIONS for sam in ("", "_sam")][1:]
     pairs = {1: [(other, "baseline") for other in others]}
-    pairs[3] = [(f"{name}_sam", name) for name in CONTROLS]
+    pairs[3] = [(f"{name}_sam", name) for name in CONDITIONS]
     for claim, compared in pairs.items():
         ps = {
             side: [p_beyond(cells, m, *pair, side) for m, pair in product(measures, compared)]
@@ -111,8 +110,8 @@ def test_counts_of_sharper_conditions_are_those_of_welchs_test(printed, found, n
         assert (sharper, total, flatter) == (counts[1], len(ps[1]), counts[-1])
 
 
-def test_tables_that_are_whole_have_every_comparison(printed):
-    for network in in_print(printed):
+def test_tables_that_are_whole_have_every_comparison(published):
+    for network in published(published):
         name = (network.source, network.dataset, network.network)
         if name in BY_HAND:
             assert len(network.without_sam) == 3
@@ -127,24 +126,24 @@ def test_a_table_that_repeats_another_one_says_nothing(found):
 
 
 def test_what_is_not_at_hand_decides_nothing(found):
-    """Of VGG-19 on CIFAR-10 the excerpt of 2026 has two of six controls."""
+    """Of VGG-19 on CIFAR-10 the excerpt of 2026 has two of six conditions."""
     rows = rows_of(found, NEW, "cifar10", "vgg19").set_index("claim")
     assert rows.loc[1, "verdict"] == INCONCLUSIVE
     assert "not known in 8" in rows.loc[1, "numbers"]
 
 
-def test_the_error_of_disagreement_is_the_largest_that_shared_models_allow(printed):
+def test_the_error_of_disagreement_is_the_largest_that_shared_models_allow(published):
     """If each model adds its own share a_i to all its pairs, as one with little in common would."""
-    rows = printed.assign(mean=0.5, sem=0.01, sem_rounding=0.0, rounding=0.0, uncertain=False)
+    rows = published.assign(mean=0.5, sem=0.01, sem_rounding=0.0, rounding=0.0, uncertain=False)
     rows = rows[rows["metric"] == "prediction_disagreement"]
-    error = next(in_print(rows)).errors["prediction_disagreement"].iloc[0]
-    # Printed: σ_pairs / √90, with n in σ. Then Var(pair) = 2 Var(a), Var(mean) = 4 Var(a) / 10.
+    error = next(published(rows)).errors["prediction_disagreement"].iloc[0]
+    # Published: σ_pairs / √90, with n in σ. Then Var(pair) = 2 Var(a), Var(mean) = 4 Var(a) / 10.
     variance_of_pairs = 0.01**2 * 90 * 90 / 89
     assert error == pytest.approx(math.sqrt(4 * variance_of_pairs / 2 / 10))
 
 
-def test_the_order_of_printed_rows_changes_no_verdict(printed, found):
-    again = claims(in_print(printed.sample(frac=1, random_state=1)))
+def test_the_order_of_published_rows_changes_no_verdict(published, found):
+    again = claims(published(published.sample(frac=1, random_state=1)))
     keys = ["source", "dataset", "network", "claim"]
     pd.testing.assert_series_equal(
         again.set_index(keys)["verdict"].sort_index(), found.set_index(keys)["verdict"].sort_index()
