@@ -216,7 +216,7 @@ def big_study(size: Size) -> dict[str, Any]:
         "conditions": {
             f"decay{i}": {"optimizer": {"weight_decay": i * 1e-4}} for i in range(size.conditions)
         },
-        "sharpness": {"hessian": {}, "landscape": {}},
+        "sharpness": {"forward": {}, "perturbation": {}, "hessian": {}, "landscape": {}},
     }
 
 

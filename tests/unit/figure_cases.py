@@ -42,7 +42,7 @@ RUN = {"dataset": "cifar10", "network": "resnet18"}
 SCENES = "scenes"
 OPTIMIZERS = ("sgd", "adam", "kfac", "gdtuo_adam")
 DOMAIN_ACCURACIES = ("accuracy_in_domain", "accuracy_out_of_domain")
-CONDITIONS = ("baseline", "baseline_sam", "weight_decay")
+BASES = ("baseline", "baseline_sam", "weight_decay")
 RADII = (0.0025, 0.005, 0.025, 0.05, 0.25, 0.5)
 
 
@@ -126,7 +126,7 @@ def reliability_frame(conditions=CONDITIONS, seeds=SEEDS, bins=15):
 
 def grid_cells(rates=(0.001, 0.01)):
     """Batch size × learning rate of every condition, which are the last cell themselves."""
-    for condition, batch, rate in product(CONDITIONS, (128, 256), rates):
+    for condition, batch, rate in product(BASES, (128, 256), rates):
         own = (batch, rate) == (256, 0.001)
         name = condition if own else f"{condition}-{batch}-{rate}"
         sam = {"sam.rho": 0.05} if condition.endswith("_sam") else {}

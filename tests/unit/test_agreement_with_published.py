@@ -48,7 +48,7 @@ def all_published():
     ("text", "unit"),
     [("0.720", 1e-3), ("1.291e-02", 1e-5), ("66.342", 1e-3), ("34", 1), ("-1.20", 1e-2)],
 )
-def test_rounding_of_print_is_that_of_the_last_published_digit(text, unit):
+def test_the_rounding_is_that_of_the_last_published_digit(text, unit):
     row = published_rows(("baseline", "test_accuracy", text, "0.01")).iloc[0]
     # The spread of many numbers that all print so.
     hidden = np.linspace(-unit / 2, unit / 2, 100_001)
@@ -214,7 +214,7 @@ def test_sweeps_are_matched_by_rho(all_published):
     assert "baseline_sam, ρ = 0.25" not in markdown(text_of(without.reset_index(), order))
 
 
-def test_order_is_a_rank_correlation_over_the_controls_that_both_have():
+def test_order_is_a_rank_correlation_over_the_conditions_that_both_have():
     cells = ordered_cells(("0.70", "0.75", "0.80", "0.80", "0.72"), (0.7, 0.8, 0.75, 0.9))
     [order] = order_of_conditions(cells).to_dict("records")
     expected = spearmanr([0.7, 0.75, 0.8, 0.8], [0.7, 0.8, 0.75, 0.9]).statistic
@@ -234,7 +234,7 @@ def test_order_leaves_out_uncertain_published_values(changes, conditions, rho):
     assert (order["n"], order["value"]) == (conditions, pytest.approx(rho))
 
 
-def test_order_leaves_out_sweeps_and_needs_three_controls():
+def test_order_leaves_out_sweeps_and_needs_three_conditions():
     sure = ordered_cells(("0.70", "0.75", "0.80", "0.60"), (0.7, 0.8, 0.75, 0.9))
     swept = sure.assign(rho=[math.nan, 0.05, math.nan, 0.25])
     [order] = order_of_conditions(swept).to_dict("records")

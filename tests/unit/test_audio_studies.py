@@ -64,7 +64,7 @@ def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_lear
 
 
 @pytest.mark.parametrize("name", ["acoustic_scenes_conditions", "spoken_digits"])
-def test_controls_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
+def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
     loaded = published_study(name)
     (dataset,) = loaded.config["datasets"]
     specs = [loaded.training_spec(dataset, condition) for condition in loaded.conditions]

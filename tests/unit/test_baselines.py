@@ -56,7 +56,7 @@ def test_a_baseline_that_does_not_exist_is_refused_by_name():
         study(analysis={"baseline": "basline"})
 
 
-def test_the_published_controls_pair_with_themselves_without_sam():
+def test_the_published_conditions_pair_with_themselves_without_sam():
     rows = pd.DataFrame(condition_rows(published_study("function_centric")))
     rows = rows[(rows["dataset"] == "cifar10") & (rows["network"] == "vit")]
     assert rows.set_index("condition")["without_sam"].dropna().to_dict() == {

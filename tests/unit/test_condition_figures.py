@@ -30,7 +30,7 @@ from figure_cases import (
     written,
 )
 
-from minimascope.analysis.agreement import order_of_controls
+from minimascope.analysis.agreement import order_of_conditions
 from minimascope.analysis.trends import rank_agreement
 from minimascope.errors import InputError
 from minimascope.plots.style import GREY
@@ -56,7 +56,7 @@ def against_evaluations(measures, **values):
     return figure_of("sharpness_evaluation", tables)
 
 
-def test_controls_show_every_seed_of_every_condition():
+def test_conditions_show_every_seed_of_every_condition():
     measures = measures_frame()
     figure = conditions(measures)
     axes = panel(figure, "Test accuracy (fraction)")
@@ -73,7 +73,7 @@ def test_controls_show_every_seed_of_every_condition():
     assert axes.get_yscale() == "linear"
 
 
-def test_controls_show_mean_and_standard_error():
+def test_conditions_show_mean_and_standard_error():
     measures = measures_frame()
     axes = panel(conditions(measures), "Test NLL (nats)")
     [bars] = axes.containers
@@ -85,7 +85,7 @@ def test_controls_show_mean_and_standard_error():
         assert segments[i][:, 1] == pytest.approx([mean - error, mean + error])
 
 
-def test_controls_join_the_same_seed_in_all_conditions():
+def test_conditions_join_the_same_seed_in_all_conditions():
     measures = measures_frame().sample(frac=1, random_state=0)  # rows in any order
     axes = panel(conditions(measures), "Generalisation gap (pp)")
     joined = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 6]
@@ -94,7 +94,7 @@ def test_controls_join_the_same_seed_in_all_conditions():
     assert [list(values) for values in expected.to_numpy()] == joined[: len(SEEDS)]
 
 
-def test_controls_show_each_seeds_mean_disagreement_within_its_condition():
+def test_conditions_show_each_seeds_mean_disagreement_within_its_condition():
     pairs = disagreement_frame()
     axes = panel(conditions(measures_frame()), "Prediction disagreement (fraction)")
     for condition in CONDITIONS:
@@ -110,7 +110,7 @@ def test_controls_show_each_seeds_mean_disagreement_within_its_condition():
         assert drawn(axes, condition)[1] == pytest.approx(expected)
 
 
-def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
+def test_conditions_leave_a_gap_where_a_condition_lacks_a_measure():
     measures = measures_frame(measures=FEW)
     lacking = (measures["condition"] == "augmentation") & (measures["measure"] == "test_nll")
     axes = panel(conditions(measures[~lacking]), "Test NLL (nats)")
@@ -118,7 +118,7 @@ def test_controls_leave_a_gap_where_a_condition_lacks_a_measure():
     assert not np.isnan(drawn(axes, "baseline")[1]).any()
 
 
-def test_controls_have_a_panel_for_a_measure_that_nobody_described():
+def test_conditions_have_a_panel_for_a_measure_that_nobody_described():
     unknown = measures_frame(measures=["sam_sharpness"])
     unknown = unknown.assign(measure="spectral_norm", family="hessian")
     axes = panel(conditions(pd.concat([measures_frame(), unknown])), "spectral_norm (–)")
@@ -263,7 +263,7 @@ def test_models_that_agree_everywhere_are_drawn():
     figure.draw_without_rendering()
 
 
-def test_controls_of_a_network_that_never_trained_are_hollow_and_have_no_means():
+def test_conditions_of_a_network_that_never_trained_are_hollow_and_have_no_means():
     frame = measures_frame().assign(trained=False)
     figure = figure_of("conditions", {"measures": frame, "disagreement": disagreement_frame()})
     assert "did not train" in written(figure)
@@ -356,7 +356,7 @@ def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
 
 
 def agreement(cells):
-    tables = {"agreement": cells, "agreement_order": order_of_controls(cells)}
+    tables = {"agreement": cells, "agreement_order": order_of_conditions(cells)}
     return figure_of(
         "agreement", tables | {"conditions": plain_conditions(cells["condition"].unique())}
     )
@@ -395,10 +395,10 @@ def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertapubl
     assert axes.get_xlim() == axes.get_ylim()
 
 
-def test_agreement_of_a_single_seed_and_of_a_single_control():
+def test_agreement_of_a_single_seed_and_of_a_single_condition():
     cells = published_cells().assign(ours_sem=math.nan)
     agreement(cells).draw_without_rendering()
-    one = cells[(cells["base_condition"] == "baseline") & (cells["metric"] == "test_accuracy")]
+    one = cells[(cells["published_condition"] == "baseline") & (cells["metric"] == "test_accuracy")]
     figure = agreement(one)
     assert "ρ" not in figure.axes[0].get_title()
     figure.draw_without_rendering()

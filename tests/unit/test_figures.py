@@ -38,7 +38,7 @@ from matplotlib import rcParams
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from minimascope.analysis.agreement import order_of_controls
+from minimascope.analysis.agreement import order_of_conditions
 from minimascope.errors import InputError
 from minimascope.plots import style
 from minimascope.plots.looks import study_looks
@@ -83,7 +83,7 @@ def agreement_tables():
     conditions = plain_conditions(cells["condition"].unique())
     return {
         "agreement": cells,
-        "agreement_order": order_of_controls(cells),
+        "agreement_order": order_of_conditions(cells),
         "conditions": conditions,
     }
 

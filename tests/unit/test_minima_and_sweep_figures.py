@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_cases import (
-    CONDITIONS,
+    BASES,
     RADII,
     SEEDS,
     colour_of,
@@ -58,18 +58,18 @@ def test_each_measure_of_sharpness_and_the_gap_have_a_panel_over_the_training_lo
     assert figure.get_suptitle() == "resnet18 on cifar10, 36 models"
 
 
-def test_a_dot_is_a_model_in_the_colour_of_its_control():
+def test_a_dot_is_a_model_in_the_colour_of_its_condition():
     figure, condition = minima(), {name: of for name, of, _ in GRID}
     measures = measures_of(GRID)
     found = points_of(panel(figure, "Relative flatness (–)"))
-    for i, name in enumerate(CONDITIONS):
+    for i, name in enumerate(BASES):
         own = measures[measures["condition"].map(condition) == name]
         models = own.pivot(index=["condition", "seed"], columns="measure", values="value")
         expected = set(zip(models["train_loss"], models["relative_flatness"], strict=True))
         assert set(map(tuple, found[COLOURS[i], MARKERS[i], False])) == expected
         assert len(expected) == 4 * 3
-    assert len(found) == len(CONDITIONS)
-    assert list(legend_of(figure)) == list(CONDITIONS)
+    assert len(found) == len(BASES)
+    assert list(legend_of(figure)) == list(BASES)
 
 
 @pytest.mark.parametrize("conditions", [2, 12])
@@ -196,10 +196,10 @@ def test_the_setting_with_the_most_values_is_the_axis_and_the_other_makes_lines(
     assert set(labels(figure.axes, "xlabel")) == {label}
     assert figure.get_suptitle() == f"resnet18 on cifar10: sweep of {label}"
     legend = legend_of(figure)
-    assert len(legend) == len(list(curves_of(figure.axes[0]))) == 2 * len(CONDITIONS)
+    assert len(legend) == len(list(curves_of(figure.axes[0]))) == 2 * len(BASES)
     assert f"baseline_sam, {other}" in legend
     # Colours say the condition, line styles the other setting.
-    for i, condition in enumerate(CONDITIONS):
+    for i, condition in enumerate(BASES):
         lines = [line for name, line in legend.items() if name.partition(", ")[0] == condition]
         assert {colour_of(line) for line in lines} == {COLOURS[i]}
         assert {line.get_marker() for line in lines} == {MARKERS[i]}

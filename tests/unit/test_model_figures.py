@@ -127,7 +127,7 @@ def test_sharpness_that_is_not_positive_leaves_the_axis_linear():
     assert labels(draw("sharpness_accuracy", tables).axes, "yscale") == ["log", "linear", "log"]
 
 
-def test_twelve_controls_of_one_optimiser_all_look_different():
+def test_twelve_conditions_of_one_optimiser_all_look_different():
     conditions = [f"condition_{i}" for i in range(12)]
     settings = {"optimizers": ("sgd",), "rates": (1e-3,), "networks": ("resnet18",)}
     figure = draw(

@@ -80,7 +80,7 @@ def test_settings_that_do_not_vary_are_no_factors():
     assert factors(models_with(seed=[0, 1])) == []
 
 
-def test_a_control_counts_only_where_it_is_more_than_a_name_of_the_other_settings():
+def test_a_condition_counts_only_where_it_is_more_than_a_name_of_the_other_settings():
     named = models_with(optimizer=["sgd", "adam"], base_condition=["with_sgd", "with_adam"])
     assert factors(named) == ["optimizer"]
     sam = models_with(

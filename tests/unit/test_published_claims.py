@@ -10,6 +10,7 @@ import pytest
 from agreement_cases import read_published
 from scipy import stats
 
+from minimascope.analysis import comparable
 from minimascope.analysis.claims import claims
 from minimascope.analysis.claims_text import text
 from minimascope.analysis.evidence import (
@@ -61,7 +62,7 @@ def published():
 
 @pytest.fixture(scope="module")
 def found(published):
-    return claims(published(published))
+    return claims(comparable.published(published))
 
 
 def rows_of(frame, source, dataset, network):
@@ -111,7 +112,7 @@ def test_counts_of_sharper_conditions_are_those_of_welchs_test(published, found,
 
 
 def test_tables_that_are_whole_have_every_comparison(published):
-    for network in published(published):
+    for network in comparable.published(published):
         name = (network.source, network.dataset, network.network)
         if name in BY_HAND:
             assert len(network.without_sam) == 3
@@ -136,14 +137,14 @@ def test_the_error_of_disagreement_is_the_largest_that_shared_models_allow(publi
     """If each model adds its own share a_i to all its pairs, as one with little in common would."""
     rows = published.assign(mean=0.5, sem=0.01, sem_rounding=0.0, rounding=0.0, uncertain=False)
     rows = rows[rows["metric"] == "prediction_disagreement"]
-    error = next(published(rows)).errors["prediction_disagreement"].iloc[0]
+    error = next(comparable.published(rows)).errors["prediction_disagreement"].iloc[0]
     # Published: σ_pairs / √90, with n in σ. Then Var(pair) = 2 Var(a), Var(mean) = 4 Var(a) / 10.
     variance_of_pairs = 0.01**2 * 90 * 90 / 89
     assert error == pytest.approx(math.sqrt(4 * variance_of_pairs / 2 / 10))
 
 
 def test_the_order_of_published_rows_changes_no_verdict(published, found):
-    again = claims(published(published.sample(frac=1, random_state=1)))
+    again = claims(comparable.published(published.sample(frac=1, random_state=1)))
     keys = ["source", "dataset", "network", "claim"]
     pd.testing.assert_series_equal(
         again.set_index(keys)["verdict"].sort_index(), found.set_index(keys)["verdict"].sort_index()

@@ -116,7 +116,7 @@ def test_accuracies_of_devices_and_cities_are_whole_numbers_of_clips(published, 
     assert table.loc[table["kind"] == "city", "seen"].isna().all()
 
 
-def test_the_spread_over_directions_is_that_of_print(published, models):
+def test_the_spread_over_directions_is_the_published_one(published, models):
     table = stability(published_pair_values(models))
     np.testing.assert_allclose(table["mean"], published["sharpness_mean"], rtol=1e-8)
     np.testing.assert_allclose(table["standard_deviation"], published["sharpness_std"], rtol=1e-8)

@@ -161,12 +161,12 @@ def test_conditions_are_told_apart_by_condition_and_settings():
     rows = conditions_of(swept())
     assert len(rows) == 2 * 2 * (3 + 2 + 1 + 2)
     of = rows.reset_index([0, 1]).query("dataset == 'large' and network == 'resnet'")
-    assert set(of.index[of["published_condition"] != of.index]) == {
+    assert set(of.index[of["base_condition"] != of.index]) == {
         f"sam-{cell}"
         for cell in ("rho0.05", "rho0.5", "rho0.3-batch_size20", "batch_size10", "batch_size20")
     }
-    assert set(of["published_condition"][3:]) == {"sam"}
-    # Nothing but the radius, or nothing at all, sets these apart from their condition.
+    assert set(of["base_condition"][3:]) == {"sam"}
+    # Nothing but the radius, or nothing at all, sets these apart from their base condition.
     unlike = {"sam-rho0.3-batch_size20", "sam-batch_size20"}
     assert set(of.index[~of["like_base_condition"]]) == unlike
     assert of["sam.rho"].dropna().to_dict()["sam-rho0.3-batch_size20"] == 0.3
@@ -191,7 +191,7 @@ def test_conditions_have_the_published_names_of_data_sets_and_architectures():
 def test_cells_of_a_radius_are_published_but_not_those_of_other_settings_or_repeats():
     kept = published_runs(conditions_of(swept()).reset_index())
     for _, group in kept.groupby(["dataset", "network"]):
-        # sam-rho0.05 and sam-batch_size10 repeat their condition.
+        # sam-rho0.05 and sam-batch_size10 repeat their base condition.
         assert set(group["condition"]) == {"baseline", "augmentation", "sam", "sam-rho0.5"}
     rho = kept.groupby("condition")["rho"].first()
     assert rho.dropna().to_dict() == {"sam": 0.05, "sam-rho0.5": 0.5}
@@ -201,11 +201,11 @@ def test_cells_of_a_radius_are_published_but_not_those_of_other_settings_or_repe
 
 
 @pytest.mark.parametrize(
-    ("name", "published", "missing"),
+    ("name", "expected", "missing"),
     [("sam_rho_sweep", {"baseline", "baseline_sam", "baseline_sam-rho0.25"}, 0),
      ("function_centric", {*CONDITIONS}, 1)],
 )  # fmt: skip
-def test_published_studies_can_be_compared_with_print(name, published, missing):
+def test_published_studies_can_be_compared_with_what_is_published(name, expected, missing):
     loaded = published_study(name)
     published = pd.concat(map(read_published, PUBLISHED))
     conditions = conditions_of(loaded).reset_index()
@@ -215,10 +215,10 @@ def test_published_studies_can_be_compared_with_print(name, published, missing):
     cells = compare(summary, published_runs(conditions), published)
     assert list(cells.columns) == COLUMNS
     found = cells[(cells["metric"] == "test_accuracy") & (cells["verdict"] != NOT_RUN)]
-    assert set(found["condition"]) == published
+    assert set(found["condition"]) == expected
     ours = summary.set_index(["dataset", "network", "condition"])["mean"]
     for row in found.itertuples():
         assert row.ours == ours[row.dataset, row.network, row.condition]
-        assert row.base_condition == loaded.base_conditions[row.condition]
+        assert row.published_condition == loaded.base_conditions[row.condition]
     of_radius = cells[(cells["rho"] == 0.25) & (cells["metric"] == "test_accuracy")]
     assert (of_radius["verdict"] == NOT_RUN).sum() == missing

@@ -115,7 +115,7 @@ def test_two_studies_are_two_modules_and_constrain_no_wildcard_of_others(tmp_pat
 
 
 @pytest.mark.slow
-def test_two_studies_in_two_modules_share_what_is_of_print(tmp_path: Path):
+def test_two_studies_in_two_modules_share_published_results(tmp_path: Path):
     studies = {"first": STUDY, "second": study_with({"study": "other", "toy_functions": False})}
     text = 'configfile: "study.yaml"\n'
     for name, study in zip("ab", studies, strict=True):

@@ -50,7 +50,7 @@ def follow_measure(checkout: Path) -> None:
     (function,) = blocks(recipe, "python")
     (line,) = re.findall(r"^    Measurement\(.*\n", recipe, re.M)
     forward = library / "sharpness" / "forward.py"
-    insert(forward, line, after='Measurement("train_loss", loss, "nats", len(split)),\n')
+    insert(forward, line, after='Measurement("train_loss", loss, "nats", n),\n')
     forward.write_text(forward.read_text("utf-8") + "\n\n" + function, encoding="utf-8")
     gives = 'gives=(\n            "fisher_rao_norm",\n'
     insert(library / "registry.py", f'"{ADDED}",', after=gives)

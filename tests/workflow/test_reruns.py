@@ -338,19 +338,19 @@ def test_a_changed_figure_is_drawn_with_those_of_its_network_alone(moved: Projec
     assert moved.planned(STUDY) == {"plot_digits-resnet18": 1, "report": 1}
 
 
-def test_another_published_number_makes_what_is_of_print_anew(moved: Project):
+def test_another_published_number_makes_published_results_anew(moved: Project):
     path = moved.checkout / "resources" / "published" / "deep_models.csv"
     path.write_text(path.read_text().replace("0.879", "0.878", 1))
     assert moved.planned(STUDY) == {"published_tables": 1, "published_figures": 1, "report": 1}
 
 
-def test_another_study_finds_what_is_of_print_made(finished: Project):
+def test_another_study_finds_published_results_made(finished: Project):
     planned = finished.planned(study_with({"study": "other"}))
     assert planned["train"] == 4
     assert not {"published_tables", "published_figures"} & planned.keys()
 
 
-def test_studies_of_other_things_agree_about_what_is_of_print(tmp_path: Path):
+def test_studies_of_other_things_agree_about_published_results(tmp_path: Path):
     # One after the other in one folder, and the first again.
     about = {
         "images and functions": {},

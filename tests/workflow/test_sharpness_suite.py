@@ -76,7 +76,7 @@ def test_every_measure_of_every_family_is_in_the_table(measures: pd.DataFrame):
     assert set(found.n) == {60}
 
 
-def test_the_published_value_of_an_augmentation_control_is_mostly_noise(measures: pd.DataFrame):
+def test_the_published_value_of_an_augmentation_condition_is_mostly_noise(measures: pd.DataFrame):
     values = measures[measures.view == "clean"].set_index(["condition", "measure"]).value
     augmented, plain = values["augmentation"], values["baseline"]
     assert augmented["sam_sharpness_null"] > 0.9 * augmented["sam_sharpness_published"]

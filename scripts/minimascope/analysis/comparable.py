@@ -116,8 +116,9 @@ def published(published: pd.DataFrame) -> Iterator[Comparable]:
     Values of single seeds are not published, so differences are of two means, with Welch's errors
     and degrees of freedom; seeds that go together in both would make them smaller. The errors are
     those of `published.published_errors`. That of the prediction disagreement takes pairs of
-    seeds as independent; it is given the largest error that sharing seeds can lead to. Values in doubt are
-    left out. What the tables hold of one of a paper's networks they need not hold of another.
+    seeds as independent; it is given the largest error that sharing seeds can lead to. Values in
+    doubt are left out. What the tables have of one network of a paper they
+    need not have of another.
     """
     names = {metric: describe(metric) for metric in published["metric"].unique()}
     keys = ["source", "dataset", "architecture"]
