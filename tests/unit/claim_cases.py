@@ -11,6 +11,12 @@ SHARPNESS = ("fisher_rao_norm", "sam_sharpness")
 EVALUATIONS = ("test_accuracy", "test_ece")
 
 
+def difference_of(value, error, df, smallest):
+    """A difference, where the smallest one that matters is a number."""
+    sides = (Estimate(value + sign * smallest, error, df) for sign in (-1, 1))
+    return Difference(Estimate(value, error, df), smallest, *sides)
+
+
 def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", smallest=0.0):
     """A network whose every difference has the same standard error.
 
@@ -33,8 +39,8 @@ def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", smallest
         table,
         table * 0 + error,
         {
-            (measure, first, second): Difference(
-                Estimate(table.at[first, measure] - table.at[second, measure], error, df), smallest
+            (measure, first, second): difference_of(
+                table.at[first, measure] - table.at[second, measure], error, df, smallest
             )
             for measure in table
             for first in means

@@ -5,19 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coverage_cases import CLOSED_FORM, CONDITIONS, HERE, SLOPE, as_markdown, coverage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from minimascope.analysis.rank_correlation import rank_correlation
+from simulate_intervals import (
+    CLOSED_FORM,
+    CONDITIONS,
+    HERE,
+    SLOPE,
+    correlations_table,
+    coverage_of_correlations,
+)
 
 MEASURES = Path(__file__).parents[2] / "docs" / "measures.md"
 
 
 @pytest.fixture(scope="module")
 def covered():
-    return coverage()
+    return coverage_of_correlations()
 
 
 def drawn(n, strength=0.5, seed=0):
@@ -152,9 +159,12 @@ def test_intervals_of_correlations_cover_the_truth(covered):
     assert covered.loc[6, (CLOSED_FORM, 0.9)] < 0.9
 
 
-def test_intervals_of_slopes_cover_the_truth_from_three_conditions_on(covered):
-    assert covered[SLOPE].loc[3:].sub(0.95).abs().max(axis=None) <= 0.021
+def test_intervals_of_slopes_cover_the_truth_with_as_many_conditions_as_those_of_correlations(
+    covered,
+):
+    assert covered[SLOPE].loc[5:].sub(0.95).abs().max(axis=None) <= 0.021
+    assert covered[SLOPE].loc[:4].isna().all(axis=None)
 
 
 def test_the_table_of_coverage_in_the_docs_is_this_one(covered):
-    assert as_markdown(covered) in MEASURES.read_text()
+    assert "\n".join(correlations_table(covered)) in MEASURES.read_text()

@@ -48,6 +48,9 @@ def test_rows_hold_the_numbers_of_numpy_and_scipy():
     assert row["p_value"] == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
     assert (row["lower"], row["upper"]) == pytest.approx((interval.low, interval.high))
+    assert row["share"] == pytest.approx((noise - baseline).mean() / baseline.mean())
+    for end in row[["share_lower", "share_upper"]]:
+        assert stats.ttest_rel(noise, (1 + end) * baseline).pvalue == pytest.approx(0.05)
     assert (row["n"], row["tests"], row["smallest_difference"]) == (7, 2, 0.5)
     assert (row["verdict"], row["level"], row["unit"]) == ("larger", 0.95, "fraction")
 
@@ -94,6 +97,26 @@ def test_the_noise_floor_of_the_values_is_the_least_that_matters():
     floors = np.where(rows["condition"] == "sam", 2.0, 0.1)
     found = compared(seed_values(rows.assign(standard_error=floors), NO_PAIRS)).iloc[0]
     assert (found["smallest_difference"], found["verdict"]) == (2, "no difference")
+
+
+def test_a_condition_that_shares_no_seed_with_the_baseline_is_named_and_not_compared():
+    values = values_frame(seeds=4)
+    alone = values["condition"] == "sam"
+    found = compared(values.assign(seed=values["seed"] + 10 * alone))
+    rows = found[found["condition"] == "sam"]
+    assert set(rows["note"]) == {"no seed in common with the baseline, of those that trained"}
+    assert (rows["n"].max(), set(rows["verdict"])) == (0, {"too few"})
+    shown = markdown(text(found))
+    assert "Not compared: sam (no seed in common with the baseline" in shown
+    assert "| sam" not in shown
+    only = markdown(text(found[found["condition"] == "sam"]))
+    assert only.startswith("vit on digits: Not compared: sam")
+
+
+def test_a_value_that_is_not_finite_counts_in_no_difference():
+    values = values_frame(seeds=4)
+    broken = values.assign(value=values["value"].where(values["seed"] > 0, np.inf))
+    pd.testing.assert_frame_equal(compared(broken), compared(values[values["seed"] > 0]))
 
 
 def test_one_seed_has_a_difference_and_nothing_else():

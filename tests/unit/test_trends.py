@@ -10,6 +10,7 @@ from scipy import stats
 from table_frames import measure_rows, pair_rows
 
 from minimascope.analysis.render import html, markdown
+from minimascope.analysis.smallest_difference import SmallestDifference
 from minimascope.analysis.summary import summary_tables
 from minimascope.analysis.trends import (
     COLUMNS,
@@ -17,6 +18,7 @@ from minimascope.analysis.trends import (
     condition_means,
     rank_agreement,
     slope,
+    slope_difference,
     text,
     trends,
 )
@@ -56,6 +58,45 @@ def test_a_slope_is_that_of_least_squares_with_its_interval():
     assert (found["lower"], found["upper"]) == pytest.approx(tuple(model.conf_int()[1]))
     assert found["p_value"] == pytest.approx(model.pvalues[1])
     assert (found["n"], found["note"]) == (9, "")
+
+
+@pytest.mark.parametrize(
+    ("smallest", "share", "number"),
+    [(SmallestDifference(0.1, relative=True), 0.1, 0.0), (SmallestDifference(0.3), 0.0, 0.3)],
+)
+def test_a_slope_is_tested_against_what_matters_as_a_contrast_of_slope_and_mean(
+    smallest, share, number
+):
+    random = np.random.default_rng(1)
+    x = random.normal(size=9)
+    y = 4 + x + random.normal(size=9)
+    # With x around its mean the constant is the mean of y.
+    model = sm.OLS(y, sm.add_constant(x - x.mean())).fit()
+    found = slope_difference(x, y, smallest)
+    for side, sign in ((found.larger(), 1), (found.smaller(), -1)):
+        contrast = [-share / np.ptp(x), sign]
+        expected = model.t_test((contrast, number / np.ptp(x)))
+        p = stats.t.sf(expected.tvalue.item(), 7)
+        assert side.p_for == pytest.approx(p)
+
+
+def test_a_slope_of_fewer_conditions_than_a_correlation_can_be_sure_of_has_no_interval():
+    for n, few in ((4, True), (5, False)):
+        found = slope(np.arange(n), np.arange(n) + np.eye(n)[0])
+        assert np.isfinite(found["slope"])
+        assert np.isnan([found["lower"], found["upper"], found["p_value"]]).all() == few
+        assert found["note"] == "too few: an interval takes 5 conditions or more" * few
+    frame = means_frame(conditions=4, networks=("vit",))
+    table = by_network(frame)
+    order = rank_agreement(frame, ["fisher_rao_norm", "hessian_trace"])
+    shown = markdown(text(trends(frame, ["fisher_rao_norm"], ["test_accuracy"]), order))
+    assert f"{table.loc['vit', 'slope']:.3g} (too few)" in shown
+
+
+def test_a_reversal_of_too_few_conditions_is_not_certain():
+    found = by_network(means_frame(conditions=4))
+    assert found["flips"].tolist() == [True, True, True]
+    assert found["certain"].tolist() == [False, None, None]
 
 
 @pytest.mark.parametrize(

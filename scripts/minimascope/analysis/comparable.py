@@ -145,9 +145,8 @@ def published(published: pd.DataFrame) -> Iterator[Comparable]:
             table.reindex(order),
             errors.unstack().reindex(order) if len(errors) else table.reindex(order),
             {
-                (metric, first, second): Difference(
-                    welch(found, estimates[metric, second]),
-                    names[metric].smallest_difference.of(estimates[metric, second].value),
+                (metric, first, second): welch(
+                    found, estimates[metric, second], names[metric].smallest_difference
                 )
                 for (metric, first), found in estimates.items()
                 for second in order

@@ -34,19 +34,24 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean minus the mean of a reference, and the smallest difference that matters.
+    """A mean x minus the mean b of a reference, and the smallest difference that matters, δ.
 
-    Tests are Student's t, one-sided, each at 2.5 %. That a difference lies within ± `smallest`
-    takes two of them (Schuirmann 1987). They reject what lies outside the 95 % `interval`, so a
-    verdict can be read off it.
+    Tests are Student's t, one-sided, each at 2.5 %: that x - b - δ is above zero, and that
+    x - b + δ is below. That x - b lies within ± δ takes both of them the other way round
+    (Schuirmann 1987). Where δ is a share s of b, these are linear contrasts of the two means,
+    x - (1 + s) b and x - (1 - s) b, and the error of b counts (Fieller 1954; Hauschke et al. 1999).
 
     Attributes:
-        estimate: of the difference.
-        smallest: δ ≥ 0, a known number for the tests.
+        estimate: of x - b.
+        smallest: δ ≥ 0.
+        above: estimate of x - b - δ.
+        below: estimate of x - b + δ.
     """
 
     estimate: Estimate
     smallest: float
+    above: Estimate
+    below: Estimate
 
     @property
     def known(self) -> bool:
@@ -67,11 +72,12 @@ class Difference:
 
     def larger(self, text: str = "") -> Evidence:
         """Return what is known of the mean being larger than the reference's by more than δ."""
-        return self._above(self.estimate.value, text)
+        return self._positive(self.above, text)
 
     def smaller(self, text: str = "") -> Evidence:
         """Return what is known of the mean being smaller than the reference's by more than δ."""
-        return self._above(-self.estimate.value, text)
+        value, error, df = self.below
+        return self._positive(Estimate(-value, error, df), text)
 
     @property
     def verdict(self) -> str:
@@ -86,22 +92,21 @@ class Difference:
         within = max(larger.p_against, smaller.p_against) <= SIGNIFICANT
         return EQUIVALENT if within else OPEN
 
-    def _above(self, value: float, text: str) -> Evidence:
-        if not self.known:
+    def _positive(self, estimate: Estimate, text: str) -> Evidence:
+        if not (self.known and has_error(*estimate[:2])):
             return unknown(text)
-        _, error, df = self.estimate
-        beyond = float(p_above(value, error, df, self.smallest))
-        return Evidence(beyond, 1 - beyond, text, text)
+        p = float(p_above(*estimate))
+        return Evidence(p, 1 - p, text, text)
 
 
-def p_above(value: ArrayLike, error: ArrayLike, df: ArrayLike, limit: ArrayLike = 0.0) -> ArrayLike:
-    """Return the p-value of Student's one-sided test that a number is above a limit.
+def p_above(value: ArrayLike, error: ArrayLike, df: ArrayLike) -> ArrayLike:
+    """Return the p-value of Student's one-sided test that a number is above zero.
 
     Without a standard error, see `has_error`, it is evidence of nothing: 1.
     """
     known = has_error(value, error)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(known, special.stdtr(df, (limit - np.asarray(value)) / error), 1.0)
+        return np.where(known, special.stdtr(df, -np.asarray(value) / error), 1.0)
 
 
 def t_interval(value: ArrayLike, error: ArrayLike, df: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
@@ -130,6 +135,40 @@ def paired_differences(values: ArrayLike, reference: ArrayLike) -> np.ndarray:
     return (differences / scale).round(DIGITS) * scale
 
 
+def paired(
+    values: ArrayLike,
+    reference: ArrayLike,
+    smallest: SmallestDifference,
+    floors: ArrayLike = 0.0,
+) -> Difference:
+    """Return differences of values from those of a reference with the same seeds.
+
+    Args:
+        values: [seed, …], NaN where there is none.
+        reference: likewise; both are broadcast.
+        smallest: the smallest difference of the measure that matters.
+        floors: noise floors of the values, […], NaN for none.
+
+    Returns:
+        One whose numbers are arrays, […].
+    """
+    reference = np.asarray(reference, dtype=float)
+    differences = paired_differences(values, reference)
+    estimate = mean_over_seeds(differences)
+    mean = mean_over_seeds(np.where(np.isfinite(differences), reference, np.nan)).value
+    delta, share = smallest.of(mean, floors), smallest.share(mean, floors)
+    number = np.where(share == 0, delta, 0.0)
+    sides = (
+        mean_over_seeds(paired_differences(values, reference * (1 + sign * share)))
+        for sign in (1, -1)
+    )
+    above, below = (
+        Estimate(found.value - sign * number, found.error, found.df)
+        for sign, found in zip((1, -1), sides, strict=True)
+    )
+    return Difference(estimate, delta, above, below)
+
+
 def differences_from(
     reference: str, seeds: pd.DataFrame, floors: pd.Series, smallest: SmallestDifference
 ) -> Iterator[tuple[str, Difference]]:
@@ -144,14 +183,19 @@ def differences_from(
         smallest: the smallest difference of the measure that matters.
     """
     # Of all conditions at once, since there are as many pairs as conditions squared.
-    own = seeds[[reference]].to_numpy()
-    differences = paired_differences(seeds.to_numpy(), own)
-    of_reference = mean_over_seeds(np.where(np.isfinite(differences), own, np.nan)).value
-    estimates = map(Estimate, *mean_over_seeds(differences))
-    for condition, estimate, mean in zip(seeds, estimates, of_reference, strict=True):
+    both = np.fmax(floors.reindex(seeds.columns), floors[reference])
+    found = paired(seeds, seeds[[reference]], smallest, both)
+    columns = zip(
+        seeds,
+        map(Estimate, *found.estimate),
+        found.smallest,
+        map(Estimate, *found.above),
+        map(Estimate, *found.below),
+        strict=True,
+    )
+    for condition, *parts in columns:
         if condition != reference:
-            floor = np.fmax(floors[condition], floors[reference])
-            yield condition, Difference(estimate, smallest.of(mean, floor))
+            yield condition, Difference(*parts)
 
 
 def mean_over_seeds(values: np.ndarray) -> Estimate:
@@ -168,8 +212,47 @@ def mean_over_seeds(values: np.ndarray) -> Estimate:
     return Estimate(mean, np.where(n > 1, error, np.nan), n - 1)
 
 
-def welch(first: Estimate, second: Estimate) -> Estimate:
+def welch(first: Estimate, second: Estimate, smallest: SmallestDifference) -> Difference:
     """Return the difference of two independent estimates (Welch 1947, Satterthwaite 1946)."""
-    a, b = first.error**2, second.error**2
+    share = float(smallest.share(second.value))
+    delta = float(smallest.of(second.value))
+    above, below = (
+        _welch(first, second, 1 + sign * share, 0.0 if share else sign * delta) for sign in (1, -1)
+    )
+    return Difference(_welch(first, second), delta, above, below)
+
+
+def _welch(first: Estimate, second: Estimate, factor: float = 1.0, less: float = 0.0) -> Estimate:
+    """Return the first minus a factor times the second, less a number."""
+    a, b = first.error**2, (factor * second.error) ** 2
     df = (a + b) ** 2 / (a**2 / first.df + b**2 / second.df)
-    return Estimate(first.value - second.value, math.sqrt(a + b), df)
+    return Estimate(first.value - factor * second.value - less, math.sqrt(a + b), df)
+
+
+def share_interval(values: ArrayLike, reference: ArrayLike) -> tuple[float, float]:
+    """Return the 95 % interval of the mean difference over the size of the reference's mean.
+
+    With d = values - reference, b = reference: the ends are the r at which the paired t test of
+    d - r b is at 5 % (Fieller 1954), the solutions of (d̄ - r b̄)² = t² s²(r) / n, where s² is the
+    variance of d - r b. They are NaN where the mean of b is itself not surely other than zero,
+    since then no bound holds, and where values of two seeds are not there.
+
+    Args:
+        values: of each seed.
+        reference: of the same seeds.
+    """
+    n, reference = len(values), np.asarray(reference, dtype=float)
+    if n < 2:
+        return math.nan, math.nan
+    differences = paired_differences(values, reference)
+    d, b = differences.mean(), reference.mean()
+    (dd, db), (_, bb) = (
+        special.stdtrit(n - 1, 1 - SIGNIFICANT) ** 2 / n * np.cov(differences, reference)
+    )
+    square = b**2 - bb
+    if not square > 0:
+        return math.nan, math.nan
+    middle = d * b - db
+    root = math.sqrt(max(0.0, middle**2 - square * (d**2 - dd)))
+    ends = sorted(math.copysign(1, b) * (middle + sign * root) / square for sign in (-1, 1))
+    return ends[0], ends[1]

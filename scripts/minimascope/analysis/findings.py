@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from .comparable import Comparable, Pair
 from .correlations import ALL_NETWORKS
@@ -18,7 +17,6 @@ from .differences import (
     SMALLER,
     TOO_FEW,
     Difference,
-    Estimate,
 )
 from .evidence import (
     CONTRADICTED,
@@ -34,7 +32,7 @@ from .measure_names import HIGHER, LOWER, Category
 from .numbers import format_estimate
 from .smallest_difference import SmallestDifference
 from .tables import MAIN_MEASURES
-from .trends import LOG, trends
+from .trends import LOG, slope_difference, trends
 
 # As many parts of a claim are named at most.
 MOST_NAMED = 3
@@ -343,19 +341,16 @@ def _slope(
     """Return what is known of a slope of `trends` rising, and of it falling, by what matters."""
     over_all = row.network == ALL_NETWORKS
     where = "all networks" if over_all else row.network
-    if np.isnan(row.slope):
-        nothing = unknown(f"{about} has no slope in {where}: {row.note}")
+    if np.isnan(row.lower):
+        nothing = unknown(f"{about} has no sure slope in {where}: {row.note}")
         return nothing, nothing
     points = means if over_all else means[means["network"] == row.network]
     points = points[[row.sharpness, row.evaluation]].dropna()
     x = points[row.sharpness]
     x = np.log10(x) if row.scale == LOG else x
+    difference = slope_difference(x, points[row.evaluation], smallest)
     width = (row.upper - row.lower) / 2
-    df = row.n - 2
-    estimate = Estimate(row.slope, width / special.stdtrit(df, 1 - SIGNIFICANT), df)
-    least = smallest.of(points[row.evaluation].mean()) / np.ptp(x)
     text = f"slope of {about} in {where}: {format_estimate(row.slope, width)} (n = {row.n})"
-    difference = Difference(estimate, least)
     return difference.larger(text), difference.smaller(text)
 
 

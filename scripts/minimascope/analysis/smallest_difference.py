@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from ..errors import InputError
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?%")
@@ -39,15 +42,23 @@ class SmallestDifference:
             raise InputError(f"{where}: must be greater than 0, got {given}")
         return found
 
-    def of(self, reference: float, floor: float = 0.0) -> float:
+    def of(self, reference: ArrayLike, floor: ArrayLike = 0.0) -> ArrayLike:
         """Return it in the measure's unit, and never below the noise floor of the values.
 
         Args:
             reference: mean of what is compared with.
             floor: noise floor; NaN where there is none.
         """
-        own = self.value * abs(reference) if self.relative else self.value
-        return max(own, floor) if floor > 0 else own
+        own = self.value * np.abs(reference) if self.relative else self.value
+        return np.fmax(own, floor)
+
+    def share(self, reference: ArrayLike, floor: ArrayLike = 0.0) -> ArrayLike:
+        """Return the share of the reference's mean that it is, with the sign of that mean.
+
+        It is 0 where it is a number of its own: one in the measure's unit, or the noise floor.
+        """
+        is_share = self.relative & ~(self.value * np.abs(reference) < floor)
+        return np.where(is_share, np.sign(reference) * self.value, 0.0)
 
     def in_words(self, unit: str) -> str:
         """Return it for readers, with the measure's unit if it is no share."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
@@ -14,34 +15,40 @@ from .differences import (
     TOO_FEW,
     Difference,
     differences_from,
+    share_interval,
 )
 from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
-from .numbers import MISSING, format_estimate, format_percent
+from .numbers import MISSING, format_estimate, format_interval, format_percent
 from .render import Text, captioned
 from .summary import PAIR_MEASURES
+from .wording import listed
 
 COLUMNS = [
     *("dataset", "network", "measure", "condition", "baseline", "unit", "protocol", "n"),
-    *("baseline_mean", "mean", "difference", "standard_error", "lower", "upper", "level"),
-    *("smallest_difference", "verdict", "p_value", "p_holm", "tests", "left_out", "note"),
+    *("baseline_mean", "mean", "difference", "standard_error", "lower", "upper", "share"),
+    *("share_lower", "share_upper", "level", "smallest_difference", "verdict", "p_value"),
+    *("p_holm", "tests", "left_out", "note"),
 ]
 # The fewest seeds of which measures of pairs of models have values of each.
 FEWEST_OF_PAIRS = 3
 CAPTION = (
     "condition minus baseline over matched seeds. ±: standard error of the mean difference."
     f" Interval: {100 * LEVEL:.0f} %, Student's t of the paired differences, which holds with any"
-    " number of seeds if these are normal; few seeds cannot show whether they are. Matters: the"
-    f" smallest difference that matters. Verdict: {LARGER} or {SMALLER}: by more than that, the"
-    f" interval lies beyond it; {EQUIVALENT}: the interval lies within ± that; {OPEN}: neither;"
-    f" {TOO_FEW}: too few seeds for an interval. Each verdict is at {100 * LEVEL:.0f} % by itself:"
-    " of many, some are wrong by chance. p: paired t test of no difference at all, two-sided;"
-    " Holm: corrected for the conditions tested by the same measure, not for how many measures"
-    " there are."
+    " number of seeds if these are normal; few seeds cannot show whether they are. Of baseline: the"
+    " difference as a share of the baseline's mean, with Fieller's interval, which counts the error"
+    " of that mean, too. Matters: the smallest difference that matters. Verdict:"
+    f" {LARGER} or {SMALLER}: surely by more than that; {EQUIVALENT}: surely within ± that; {OPEN}:"
+    f" none of these is sure; {TOO_FEW}: too few seeds for an interval. Where a share of the"
+    " baseline matters, the verdict is read off the interval of the share, otherwise off that of"
+    f" the difference. Each verdict is at {100 * LEVEL:.0f} % by itself: of many, some are wrong by"
+    " chance. p: paired t test of no difference at all, two-sided; Holm: corrected for the"
+    " conditions tested by the same measure, not for how many measures there are."
 )
-# Shares of the baseline from here on are published without decimals or powers of ten.
-LARGE = 9.995
+# Percentages of the baseline from here on are written without decimals or powers of ten.
+LARGE = 999.5
+NOT_MATCHED = "no seed in common with the baseline, of those that trained"
 NO_BASELINE = (
     "No condition is compared with another: name one as analysis.baseline, or train it on two"
     " conditions or more."
@@ -57,10 +64,11 @@ def statistics(
     """Return each condition compared with its baseline by each measure, paired by seed.
 
     Differences are condition minus baseline, with the interval, test and verdict of
-    `differences.Difference`. ``p_holm`` is corrected (Holm 1979) for the ``tests`` of one measure,
-    over the conditions of a data set and network. Values of pairs of models are the jackknife's
-    pseudo-values, of which three seeds are the fewest. Networks that did not train are left out;
-    ``left_out`` counts those of the two conditions.
+    `differences.Difference`. ``share`` is the difference over the size of the baseline's mean,
+    with the interval of `differences.share_interval`. ``p_holm`` is corrected (Holm 1979) for the
+    ``tests`` of one measure, over the conditions of a data set and network. Values of pairs of
+    models are the jackknife's pseudo-values, of which three seeds are the fewest. Networks that
+    did not train are left out; ``left_out`` counts those of the two conditions.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -105,6 +113,7 @@ def _comparisons(
     seeds = trained.pivot(index="seed", columns="condition", values="value")
     # Also those of which no network trained.
     seeds = seeds.reindex(columns=rows["condition"].unique())
+    seeds = seeds.where(np.isfinite(seeds))
     floors = trained.groupby("condition")["noise_floor"].mean().reindex(seeds.columns)
     untrained = rows.loc[~rows["trained"], "condition"].value_counts()
     of_baseline = {
@@ -137,15 +146,20 @@ def _numbers(both: pd.DataFrame, difference: Difference, measure: str) -> dict[s
         measure: what they are of.
     """
     lower, upper = difference.interval
-    condition, baseline = both.mean()
+    mean, baseline = both.mean()
+    value = float(difference.estimate.value)
+    share = share_interval(*both.to_numpy().T) if difference.known else (np.nan, np.nan)
     return {
         "n": len(both),
         "baseline_mean": baseline,
-        "mean": condition,
-        "difference": float(difference.estimate.value),
+        "mean": mean,
+        "difference": value,
         "standard_error": float(difference.estimate.error),
         "lower": lower,
         "upper": upper,
+        "share": value / abs(baseline) if baseline else np.nan,
+        "share_lower": share[0],
+        "share_upper": share[1],
         "level": LEVEL,
         "smallest_difference": difference.smallest,
         "verdict": difference.verdict,
@@ -158,6 +172,8 @@ def _note(difference: Difference, measure: str) -> str:
     """Return why there is no interval; empty where there is one."""
     if difference.known:
         return ""
+    if difference.estimate.df < 0 and measure not in PAIR_MEASURES:
+        return NOT_MATCHED
     if difference.verdict != TOO_FEW:
         return "the same difference in all seeds: no spread to judge it by"
     needed = FEWEST_OF_PAIRS if measure in PAIR_MEASURES else 2
@@ -170,20 +186,25 @@ def text(found: pd.DataFrame) -> Text:
     return [_table(rows, *names) for names, rows in groups] or [NO_BASELINE]
 
 
-def _table(found: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+def _table(found: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame | str:
     several = found["baseline"].nunique() > 1
+    matched = found.groupby("condition", sort=False)["n"].transform("max") > 0
     parts = [f"{network} on {dataset}: {CAPTION}"]
     if not several:
         parts.append(f"Baseline: {found['baseline'].iloc[0]}.")
     if most := found["left_out"].max():
         parts.append(f"Left out, since they did not train: up to {most} networks of a comparison.")
-    rows = [_row(row, several) for row in found.itertuples()]
+    if not matched.all():
+        names = listed(list(found.loc[~matched, "condition"].unique()))
+        parts.append(f"Not compared: {names} ({NOT_MATCHED}).")
+    if not matched.any():
+        return f"{network} on {dataset}: {parts[-1]}"
+    rows = [_row(row, several) for row in found[matched].itertuples()]
     return captioned(rows, " ".join(parts))
 
 
 def _row(row: tuple, several: bool) -> dict[str, object]:
     name = describe(row.measure, "evaluation", row.unit)
-    share = row.difference / abs(row.baseline_mean) if row.baseline_mean else float("nan")
     verdict = f"**{row.verdict}**" if row.verdict in (LARGER, SMALLER) else row.verdict
     return {
         "Measure": name.column_label,
@@ -192,7 +213,7 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
         "Mean of baseline": format_estimate(row.baseline_mean),
         "Difference": format_estimate(row.difference, row.standard_error),
         "Interval": _interval(row.lower, row.upper),
-        "Of baseline": format_percent(share, "+.3g" if abs(share) < LARGE else "+,.0f"),
+        "Of baseline": _share(row),
         "Matters": format_estimate(row.smallest_difference),
         "Verdict": verdict,
         "p": format_estimate(row.p_value),
@@ -206,3 +227,13 @@ def _interval(lower: float, upper: float) -> str:
     if pd.isna(lower):
         return MISSING
     return f"[{format_estimate(lower)}, {format_estimate(upper)}]"
+
+
+def _share(row: tuple) -> str:
+    """Return the share of the baseline in percent, with its interval where that has ends."""
+    numbers = [100 * share for share in (row.share, row.share_lower, row.share_upper)]
+    known = [abs(number) for number in numbers if not pd.isna(number)]
+    form = "+.3g" if max(known, default=0.0) < LARGE else "+,.0f"
+    if pd.isna(row.share_lower):
+        return format_percent(row.share, form)
+    return f"{format_interval(*numbers, form)} %"

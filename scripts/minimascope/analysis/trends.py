@@ -3,6 +3,7 @@
 Both as tables of numbers and as tables to read.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -12,16 +13,19 @@ import pandas as pd
 from scipy import stats
 
 from .correlations import ALL_NETWORKS, DECIMALS, with_p_value
+from .differences import Difference, Estimate
 from .evidence import LEVEL, SIGNIFICANT
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
-from .numbers import format_interval, span
-from .rank_correlation import finite_pairs, rank_correlation, why_missing
+from .numbers import format_interval, format_number, span
+from .rank_correlation import FEWEST, finite_pairs, rank_correlation, why_missing
 from .render import Text, captioned
+from .smallest_difference import SmallestDifference
 from .summary import PAIR_MEASURES
 from .tables import at_minima
 
 LOG, LINEAR = "log10", "1"
+TOO_FEW = f"too few: an interval takes {FEWEST} conditions or more"
 COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "scale", "slope", "lower", "upper"),
     *("level", "p_value", "n", "flips", "certain", "note"),
@@ -33,8 +37,9 @@ TRENDS_CAPTION = (
     "slope of each evaluation along each measure of sharpness over the conditions' means, with its"
     f" {100 * LEVEL:.0f} % interval (Student's t), in the evaluation's unit per tenfold sharpness,"
     " or per unit of sharpness where that is not positive throughout. The interval takes conditions"
-    " as independent draws. All: over the conditions of all networks together, where differences"
-    " between networks make a slope, too. Flips: networks whose slope has the other sign than that,"
+    f" as independent draws; with fewer than {FEWEST} there is none, as for correlations. All: over"
+    " the conditions of all networks together, where differences between networks make a slope,"
+    " too. Flips: networks whose slope has the other sign than that,"
     " which can be chance (Simpson's paradox, where it is every one). Bold: these are surely of"
     " opposite signs, at 95 % for all rows together."
 )
@@ -133,16 +138,42 @@ def slope(x: Sequence[float], y: Sequence[float]) -> dict[str, Any]:
     """Return ``slope``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note`` of a line.
 
     Points that are not finite are left out, and y is rounded to 12 decimals, as equal means are
-    equal only up to rounding. Fewer than three points, or equal ones, have no slope (NaN).
+    equal only up to rounding. Fewer than three points, or equal ones, have no slope (NaN). Fewer
+    than five have neither interval nor p-value, as a `rank_correlation.rank_correlation`.
     """
     x, y = finite_pairs(x, np.asarray(y, dtype=float).round(DECIMALS))
+    missing = dict.fromkeys(("slope", "lower", "upper", "p_value"), np.nan) | {"n": len(x)}
     if note := why_missing(x, y, ("sharpness", "evaluation")):
-        nothing = dict.fromkeys(("slope", "lower", "upper", "p_value"), np.nan)
-        return nothing | {"n": len(x), "note": note}
+        return missing | {"note": note}
     found = stats.linregress(x, y)
+    if len(x) < FEWEST:
+        return missing | {"slope": found.slope, "note": TOO_FEW}
     width = stats.t.ppf((1 + LEVEL) / 2, len(x) - 2) * found.stderr
     ends = {"lower": found.slope - width, "upper": found.slope + width}
     return {"slope": found.slope, **ends, "p_value": found.pvalue, "n": len(x), "note": ""}
+
+
+def slope_difference(
+    x: Sequence[float], y: Sequence[float], smallest: SmallestDifference
+) -> Difference:
+    """Return the `slope` of y along x as a difference from zero, in the unit of y per unit of x.
+
+    What matters is a slope that changes y by δ over the range of x. Where δ is a share of the mean
+    of y, the error of that mean counts: it is σ(x) times that of the slope, and independent of it.
+
+    Args:
+        x: one value per point, of which at least five are finite.
+        y: likewise.
+        smallest: the smallest difference of y that matters.
+    """
+    found, (x, y) = slope(x, y), finite_pairs(x, y)
+    df = len(x) - 2
+    error = (found["upper"] - found["slope"]) / stats.t.ppf((1 + LEVEL) / 2, df)
+    mean, spread = y.mean(), np.ptp(x)
+    delta, share = float(smallest.of(mean)) / spread, float(smallest.share(mean)) / spread
+    beyond = error * math.hypot(1, share * x.std())
+    sides = (Estimate(found["slope"] + sign * delta, beyond, df) for sign in (-1, 1))
+    return Difference(Estimate(found["slope"], error, df), delta, *sides)
 
 
 def rank_agreement(means: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
@@ -190,7 +221,8 @@ def _by_network(
     flips = {network: _opposite(pooled, found) for network, found in own.items()}
     reversal = all(flips.values())
     # Of two sides, since the claim is of a reversal in either direction.
-    least_sure = max(found["p_value"] for found in (pooled, *own.values()))
+    least_sure = np.max([found["p_value"] for found in (pooled, *own.values())])
+    # Where one of them has no p-value, nothing is certain.
     certain = reversal and bool(pairs * least_sure <= SIGNIFICANT)
     yield pooled | {"network": ALL_NETWORKS, "flips": reversal, "certain": certain}
     for network, found in own.items():
@@ -220,10 +252,17 @@ def _slopes(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
         }
         for found_of in group.itertuples():
             name = "All" if found_of.network == ALL_NETWORKS else found_of.network
-            row[name] = format_interval(found_of.slope, found_of.lower, found_of.upper, ".3g")
+            row[name] = _slope(found_of)
         row["Points"] = group["n"].max()
         rows.append(row | ({"Flips": _flips(group)} if len(group) > 1 else {}))
     return captioned(rows, f"{dataset}: {TRENDS_CAPTION}")
+
+
+def _slope(row: tuple) -> str:
+    """Return a slope with its interval, or with the words "too few"."""
+    if not pd.isna(row.slope) and pd.isna(row.lower):
+        return f"{format_number(row.slope, '.3g')} (too few)"
+    return format_interval(row.slope, row.lower, row.upper, ".3g")
 
 
 def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame:

@@ -81,19 +81,19 @@ def _draw_ratios(
     axes: Axes, rows: pd.DataFrame, _name: MeasureName, looks: Mapping[str, Look]
 ) -> None:
     """Draw means over that of the baseline on a logarithmic axis."""
-    shares = rows[["difference", "lower", "upper", "smallest_difference"]]
-    shares = shares.div(rows["baseline_mean"], axis=0)
-    ratios = shares[["difference", "lower", "upper"]] + 1
+    ratios = 1 + rows[["share", "share_lower", "share_upper"]]
+    ratios.columns = ["value", "lower", "upper"]
+    half = rows["smallest_difference"] / rows["baseline_mean"]
     low, high = ratios.where(ratios > 0).min(axis=None), ratios.max(axis=None)
     low, high = min(low, ENDS[0]) / MARGIN, max(high, ENDS[1]) * MARGIN
     points = pd.DataFrame(
         {
-            "value": ratios["difference"],
+            "value": ratios["value"],
             # What is not positive runs off the axis.
             "lower": ratios["lower"].mask(ratios["lower"] <= 0, low / 2),
             "upper": ratios["upper"],
-            "below": (1 - shares["smallest_difference"]).clip(lower=low / 2),
-            "above": 1 + shares["smallest_difference"],
+            "below": (1 - half).clip(lower=low / 2),
+            "above": 1 + half,
             "verdict": rows["verdict"],
         }
     )
