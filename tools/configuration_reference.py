@@ -23,24 +23,24 @@ HEAD = """# Configuration
 <!-- Made by `make docs` from resources/config.schema.yaml; edit that file instead. -->
 
 A study is one YAML file. `<name>` stands for a name of your choice. An unknown key, a wrong type
-or an impossible value stops before any job with one line that names the path of the key.
+or an impossible value stops the run before its first job, with one line that names the key.
 
-`make` reads a study as data before Snakemake does, and refuses what Snakemake would guess at or
-run: a key that stands twice, references that multiply, tags of a programming language, and
-templates (`__use_yte__: true`, with which Snakemake runs Python that stands in the file). Whoever
-calls `snakemake --configfile` with a stranger's study should run `make check STUDY=…` first.
+`make` reads a study as data before Snakemake does. It refuses what Snakemake would guess at or
+run: a key given twice, references that multiply, tags of a programming language, and templates
+(`__use_yte__: true`, with which Snakemake runs Python from the file). Before you call
+`snakemake --configfile` with a stranger's study, run `make check STUDY=…`.
 
-With plain Snakemake, `--config 'seeds=[0]' 'training={epochs: 2}'` changes these keys and leaves
-the others of a mapping as they are. Of several files behind `--configfile` Snakemake makes one
-study: each is laid over those before it, mapping by mapping. `make` takes one file.
+With plain Snakemake, `--config 'seeds=[0]' 'training={epochs: 2}'` changes these keys and keeps
+the others of a mapping. Snakemake merges several files given to `--configfile` into one study,
+mapping by mapping; later files win. `make` takes one file.
 
-Options of a source, an architecture, an optimiser or an average stand under it: `noise of circles`
-is a key of a data set whose source is circles. Keys without a default have to be given,
-except sections that a study may leave out. A default that is written out changes nothing.
+Options of a source, an architecture, an optimiser or an average are listed after it: `noise of
+circles` is a key of a data set whose source is circles. Keys without a default must be given,
+except sections that a study may leave out. Writing out a default changes nothing.
 
-A run is trained with the settings of `training`, over which those of its data set and then those
-of its condition are laid, mapping by mapping. Each job depends on the part of the configuration
-that it uses and on nothing else: [reruns.md](reruns.md) says what runs again when it changes.
+A network is trained with the settings of `training`, changed by those of its data set and then by
+those of its condition, mapping by mapping. Each job depends only on the part of the configuration
+that it uses: [reruns.md](reruns.md) says what runs again after a change.
 
 | key | values | default | meaning |
 |---|---|---|---|

@@ -141,8 +141,11 @@ def render(name: str, page: Path) -> tuple[str, dict[str, list[str]]]:
         lstrip_blocks=True,
     )
     environment.filters |= {"to": format_number, "words": COUNTS.__getitem__}
-    environment.globals |= {path.name: Study(path.name, read) for path in RESULTS.iterdir()}
-    environment.globals |= {"runs": pd.read_csv(RESULTS / "runs.csv", keep_default_na=False)}
+    studies = [path.name for path in RESULTS.iterdir() if path.is_dir()]
+    environment.globals |= {name: Study(name, read) for name in studies}
+    # What was run, and how long it took.
+    tables = RESULTS.glob("*.csv")
+    environment.globals |= {path.stem: pd.read_csv(path, keep_default_na=False) for path in tables}
     functions = (given, to_from, statement, format_estimate, main_table, markdown)
     environment.globals |= {function.__name__: function for function in functions}
     return environment.get_template(name).render().strip(), statements

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from .comparable import Comparable, measured
+from .comparable import Comparable, measured, published
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
 from .findings import (
@@ -90,9 +90,9 @@ def claims_measured(
     return claims(measured(values, conditions, smallest_differences))
 
 
-def published_claims(published: pd.DataFrame) -> pd.DataFrame:
+def published_claims(table: pd.DataFrame) -> pd.DataFrame:
     """Return the `claims` on a published table; see `published.published_values`."""
-    return claims(published(published_values(published)))
+    return claims(published(published_values(table)))
 
 
 def finding(number: int, *networks: Comparable) -> Finding:
