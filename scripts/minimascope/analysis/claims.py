@@ -6,6 +6,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from . import comparable
 from .comparable import Comparable, measured
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
@@ -92,7 +93,7 @@ def claims_measured(
 
 def published_claims(published: pd.DataFrame) -> pd.DataFrame:
     """Return the `claims` on a published table; see `published.published_values`."""
-    return claims(published(published_values(published)))
+    return claims(comparable.published(published_values(published)))
 
 
 def finding(number: int, *networks: Comparable) -> Finding:
