@@ -35,7 +35,13 @@ from minimascope.jobs.estimate import forecast
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
-from minimascope.report.contents import Section, as_rst, sections
+from minimascope.report.contents import (
+    TABLES_OF_FACTS,
+    Section,
+    as_rst,
+    contents_of,
+    sections,
+)
 from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study

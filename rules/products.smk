@@ -26,7 +26,11 @@ PUBLISHED_FIGURE_FILES = [published(f"figures/{name}.svg") for name in STUDY.pub
 @cache
 def contents_of_report() -> list[dict]:
     """The sections of the report, with the titles and captions of what they show."""
-    return yaml.safe_load((BASE / "report" / "contents.yaml").read_text(encoding="utf-8"))
+    # Here, since it loads pandas, and nothing but Snakemake's own report needs it.
+    from minimascope.report.study import study_facts
+
+    text = (BASE / "report" / "contents.yaml").read_text(encoding="utf-8")
+    return contents_of(text, study_facts(STUDY.config, tables_of_facts()))
 
 
 def reported(path: str) -> str:
@@ -188,7 +192,13 @@ def tables_of_report() -> list[str]:
         own = [name] if name in (*table.needs, *table.gives) else []
         place = published if table.of_published_alone else results
         paths += [place(f"tables/{csv}.csv") for csv in (*table.shows, *own)]
-    return list(dict.fromkeys(paths))
+    return list(dict.fromkeys([*paths, *tables_of_facts().values()]))
+
+
+def tables_of_facts() -> dict[str, str]:
+    """The tables that captions depend on, by name."""
+    made = {*tables_made(), *STUDY.gathered}
+    return {name: results(f"tables/{name}.csv") for name in TABLES_OF_FACTS if name in made}
 
 
 def figures_of_report() -> list[str]:

@@ -17,7 +17,7 @@ with job(snakemake):
     folder = Path(snakemake.scriptdir).parent / "report"
     page = study_report(
         (folder / "page.html.j2").read_text(encoding="utf-8"),
-        yaml.safe_load((folder / "contents.yaml").read_text(encoding="utf-8")),
+        (folder / "contents.yaml").read_text(encoding="utf-8"),
         names,
         snakemake.input.tables,
         snakemake.input.figures,

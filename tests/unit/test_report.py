@@ -19,7 +19,8 @@ from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
-from minimascope.report.contents import OWN, Part, Section, as_rst, sections
+from minimascope.report.contents import OWN, Part, Section, as_rst, contents_of, sections
+from minimascope.report.facts import Facts
 from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
@@ -27,7 +28,10 @@ from minimascope.report.tidy import tidy_tables
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"
 PAPERS = yaml.safe_load((ROOT / "resources" / "papers.yaml").read_text(encoding="utf-8"))
-CONTENTS = yaml.safe_load((REPORT / "contents.yaml").read_text(encoding="utf-8"))
+CONTENTS = contents_of(
+    (REPORT / "contents.yaml").read_text(encoding="utf-8"),
+    dict.fromkeys(Facts._fields, 2),
+)
 TEMPLATE = (REPORT / "page.html.j2").read_text(encoding="utf-8")
 LIST = [
     {

@@ -1,8 +1,9 @@
 """What the report shows: results that lie in folders, in the order and with the captions of a list.
 
 The list (report/contents.yaml) names sections and, in each, tables and figures with a title and a
-caption. A figure of that name may exist for every network, for every data set or once. What the
-list does not name, such as a figure of your own, is described by its name and its docstring.
+caption, which depend on the facts of the study. A figure of that name may exist for every network,
+for every data set or once. What the list does not name, such as a figure of your own, is described
+by its name and its docstring.
 """
 
 import re
@@ -11,10 +12,15 @@ from inspect import getdoc
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+import yaml
+from jinja2 import StrictUndefined, Template
+
 from ..registry import ALL_FIGURES, TABLES
 
 # Where what the list does not name is shown.
 OWN = "Your own"
+# The tables that captions depend on, where the study has them; see `facts.Facts`.
+TABLES_OF_FACTS = ("measures", "trends", "domains", "agreement")
 
 
 class Part(NamedTuple):
@@ -46,14 +52,28 @@ class Section(NamedTuple):
     parts: Sequence[Part]
 
 
+def contents_of(text: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the list, with the titles and captions of a study.
+
+    Args:
+        text: of report/contents.yaml, in YAML, a template of Jinja2.
+        facts: what it is filled with, see `facts.Facts`.
+
+    Raises:
+        jinja2.UndefinedError: it asks for something that is not among the facts.
+    """
+    return yaml.safe_load(Template(text, undefined=StrictUndefined).render(facts))
+
+
 def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[Section]:
     """Return the sections that a study has anything for, in the order of the list.
 
     Results of a kind that the list does not name come last, under `OWN`.
 
     Args:
-        contents: of each section ``title`` and ``parts``, which maps a kind of result (`kind_of`)
-            to its ``title`` and ``caption``, and to the ids of its ``papers`` if it has any.
+        contents: of `contents_of`; of each section ``title`` and ``parts``, which maps a kind of
+            result (`kind_of`) to its ``title`` and ``caption``, and to the ids of its ``papers`` if
+            it has any.
         names: results relative to the study's folder.
     """
     by_kind: dict[str, list[str]] = {}

@@ -12,7 +12,8 @@ from ..analysis.collect import PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
 from ..registry import TABLES
-from .contents import sections
+from .contents import TABLES_OF_FACTS, contents_of, sections
+from .facts import facts_of
 from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
 from .tidy import tidy_tables
@@ -22,7 +23,7 @@ MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
 
 def study_report(
     template: str,
-    contents: Sequence[Mapping[str, Any]],
+    contents: str,
     names: Sequence[str],
     tables: Iterable[str],
     figures: Iterable[str],
@@ -37,7 +38,7 @@ def study_report(
 
     Args:
         template: see `page.render`.
-        contents: see `contents.sections`.
+        contents: see `contents.contents_of`.
         names: of the tables that readers see.
         tables: files of tables.
         figures: files of figures, SVG and HTML, of the study and beside it.
@@ -57,7 +58,7 @@ def study_report(
     provenance |= provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
     return render(
         template,
-        sections(contents, [*files.tables, *drawn]),
+        sections(contents_of(contents, study_facts(config, paths)), [*files.tables, *drawn]),
         files,
         measures,
         provenance,
@@ -69,6 +70,17 @@ def study_report(
         configuration=yaml.safe_dump(config, allow_unicode=True),
         plotly=_plotly() if files.surfaces else "",
     )
+
+
+def study_facts(config: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """Return what captions depend on; see `facts.Facts`.
+
+    Args:
+        config: the study.
+        paths: files of its tables, by name; others than those of `TABLES_OF_FACTS` do not count.
+    """
+    tables = {name: pd.read_csv(paths[name]) for name in TABLES_OF_FACTS if name in paths}
+    return facts_of(config, tables)._asdict()
 
 
 def _files(

@@ -1,0 +1,80 @@
+"""What the captions of a report depend on, so that they describe only what the study has."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..analysis.agreement import UNCERTAIN
+from ..registry import INITIAL
+
+# The table of all measures of a study in which no network learns data.
+NO_MODELS = pd.DataFrame(
+    columns=["network", "condition", "seed", "measure", "trained", "converged"]
+)
+
+
+class Facts(NamedTuple):
+    """What report/contents.yaml can ask for.
+
+    Attributes:
+        networks: how many the study trains.
+        conditions: how many it has, with the cells of sweeps.
+        seeds: how many it has.
+        sweeps: whether it sweeps settings.
+        augmented: whether a condition augments its training data.
+        untrained: whether a network did not train.
+        unconverged: whether a solver stopped before all eigenvalues had converged.
+        published: whether there are measures as the papers' code computes them.
+        null: whether the published SAM-sharpness has a null.
+        reversal: whether a trend over all networks surely runs against that of each.
+        unseen: whether the test data have domains that the training data do not.
+        cities: whether the data name cities.
+        doubtful: whether a published value that ours are compared with is in doubt.
+    """
+
+    networks: int
+    conditions: int
+    seeds: int
+    sweeps: bool
+    augmented: bool
+    untrained: bool
+    unconverged: bool
+    published: bool
+    null: bool
+    reversal: bool
+    unseen: bool
+    cities: bool
+    doubtful: bool
+
+
+def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Facts:
+    """Return the facts of a study.
+
+    Args:
+        config: the study, its defaults filled in.
+        tables: those of `contents.TABLES_OF_FACTS` that the study has, by name.
+    """
+
+    def any_of(table: str, column: str, value: object) -> bool:
+        return table in tables and bool(tables[table][column].eq(value).any())
+
+    models = tables.get("measures", NO_MODELS)
+    models = models[models["condition"] != INITIAL]
+    names = set(models["measure"])
+    augmenting = [config.get("training", {}), *config.get("conditions", {}).values()]
+    return Facts(
+        networks=models["network"].nunique(),
+        conditions=models["condition"].nunique(),
+        seeds=models["seed"].nunique(),
+        sweeps=bool(config.get("sweeps")),
+        augmented=any(settings.get("augment") for settings in augmenting),
+        untrained=bool(models["trained"].eq(False).any()),
+        unconverged=bool(models["converged"].eq(False).any()),
+        published=any(name.endswith(("_published", "_null", "_l5")) for name in names),
+        null="sam_sharpness_null" in names,
+        reversal=any_of("trends", "certain", True),
+        unseen=any_of("domains", "seen", False),
+        cities=any_of("domains", "kind", "city"),
+        doubtful=any_of("agreement", "verdict", UNCERTAIN),
+    )

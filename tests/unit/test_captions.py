@@ -1,0 +1,126 @@
+"""Captions of the report, which describe only what a study has."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from jinja2 import UndefinedError
+
+from minimascope.analysis.agreement import UNCERTAIN
+from minimascope.report.contents import contents_of
+from minimascope.report.facts import Facts, facts_of
+
+LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
+COUNTS = ("networks", "conditions", "seeds")
+NOTHING = Facts(
+    *(1, 2, 1),
+    **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
+)
+# Of each fact the words that only stand where it is so.
+WORDS = {
+    "networks": ("thick pale", "its filling the network", "Simpson", "within each", "over all"),
+    "conditions": ("with its 95 % interval, as", "Above the diagonal"),
+    "seeds": ("its standard error over 3 seeds", "3 seeds pooled"),
+    "sweeps": ("cells of a sweep",),
+    "augmented": ("where a condition augments",),
+    "untrained": ("did not train", "§"),
+    "unconverged": ("crosses",),
+    "published": ("papers' code",),
+    "null": ("near its null",),
+    "reversal": ('"reversal" stands',),
+    "unseen": ("shaded ground were never seen",),
+    "cities": ("in each city", "Domains and cities"),
+    "doubtful": ("values in doubt",),
+}
+
+
+def parts_of(facts: Facts) -> dict[str, dict]:
+    """Return the parts of the list by their kinds, without those of published models of scenes."""
+    sections = contents_of(LIST, facts._asdict())
+    parts = {kind: part for section in sections for kind, part in section["parts"].items()}
+    return {kind: part for kind, part in parts.items() if "/published-" not in kind}
+
+
+def words_of(facts: Facts) -> str:
+    return "\n".join(f"{part['title']}\n{part['caption']}" for part in parts_of(facts).values())
+
+
+def test_every_fact_is_told_by_words():
+    assert WORDS.keys() == set(Facts._fields)
+
+
+@pytest.mark.parametrize("fact", WORDS)
+def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
+    value = {"networks": 2, "conditions": 6, "seeds": 3}.get(fact, True)
+    others = {"networks": 2} if fact == "reversal" else {}
+    without = words_of(NOTHING._replace(**others))
+    with_fact = words_of(NOTHING._replace(**others | {fact: value}))
+    for words in WORDS[fact]:
+        assert (words in without, words in with_fact) == (False, True), words
+
+
+@pytest.mark.parametrize("so", list(product([False, True], repeat=2)))
+def test_captions_are_whole_sentences_whatever_the_facts(so: tuple[bool, bool]):
+    several, marks = so
+    names = [name for name in Facts._fields if name not in COUNTS]
+    counts = dict.fromkeys(COUNTS, 6 if several else 1)
+    for kind, part in parts_of(Facts(**counts | dict.fromkeys(names, marks))).items():
+        caption = part["caption"]
+        assert not caption or (caption[0].isupper() and caption.endswith(".")), kind
+        assert not re.search(r"[ ,.;:][ ,.;:]{2}|  | [,.;:]|\.\.|\n|[{}]", caption), kind
+        assert part["title"] == part["title"].strip()
+
+
+def test_a_list_that_asks_for_an_unknown_fact_is_refused():
+    with pytest.raises(UndefinedError, match="colour"):
+        contents_of("{{ colour }}", NOTHING._asdict())
+
+
+def test_facts_are_read_from_the_tables():
+    columns = ["network", "condition", "seed", "measure", "trained", "converged"]
+    measures = pd.DataFrame(
+        [
+            ("a", "initial", 0, "sam_sharpness_null", False, False),
+            ("a", "x", 0, "test_ece", True, True),
+            ("b", "x", 1, "test_ece_published", True, True),
+            ("b", "y", 1, "sam_sharpness", False, True),
+        ],
+        columns=columns,
+    )
+    domains = pd.DataFrame({"kind": ["domain", "domain"], "seen": [True, False]})
+    trends = pd.DataFrame({"certain": [None, False]})
+    config = {"conditions": {"x": {}, "y": {"augment": {"flip": True}}}, "sweeps": {}}
+    tables = {"measures": measures, "domains": domains, "trends": trends}
+    assert facts_of(config, tables) == NOTHING._replace(
+        networks=2,
+        conditions=2,
+        seeds=2,
+        augmented=True,
+        untrained=True,
+        published=True,
+        unseen=True,
+    )
+    late = {
+        "measures": measures.assign(condition="x", trained=True),
+        "domains": pd.DataFrame({"kind": ["city"], "seen": [None]}),
+        "trends": pd.DataFrame({"certain": [None, True]}),
+        "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
+    }
+    assert facts_of({"sweeps": {"s": {}}}, late) == NOTHING._replace(
+        networks=2,
+        conditions=1,
+        seeds=2,
+        sweeps=True,
+        unconverged=True,
+        published=True,
+        null=True,
+        reversal=True,
+        cities=True,
+        doubtful=True,
+    )
+
+
+def test_a_study_without_networks_has_no_facts():
+    assert facts_of({}, {}) == NOTHING._replace(networks=0, conditions=0, seeds=0)
