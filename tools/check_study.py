@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from minimascope.errors import InputError
@@ -58,6 +59,15 @@ def remarks(study: Study) -> Iterator[str]:
         )
 
 
+def near(path: Path) -> str:
+    """Return a hint at the study that is meant by a file that is not there."""
+    studies = {
+        each.stem: str(each) for each in [Path("config.yaml"), *Path("studies").glob("*.y*ml")]
+    }
+    close = get_close_matches(path.stem, studies, n=1)
+    return f"did you mean {studies[close[0]]}?" if close else "name the YAML file of a study"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="the study's YAML file")
@@ -70,6 +80,8 @@ def main() -> None:
         help="print nothing; fail if no published results are shown beside the study's",
     )
     arguments = parser.parse_args()
+    if not arguments.study.exists():
+        sys.exit(f"error: STUDY={arguments.study}: no such file; {near(arguments.study)}")
     try:
         study = load_study(read_study_file(arguments.study), SCHEMA)
     except InputError as error:

@@ -183,6 +183,20 @@ def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
     assert ", data found\n" in check(study, tmp_path).stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("studies/digits_sharpnes.yaml", "did you mean studies/digits_sharpness.yaml?"),
+        ("digits_sharpness", "did you mean studies/digits_sharpness.yaml?"),
+        ("nowhere/x.yaml", "name the YAML file of a study"),
+    ],
+)
+def test_a_study_that_is_not_there_is_told_with_the_nearest(name: str, hint: str):
+    result = run_tool("check_study", name, "--name", cwd=ROOT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"error: STUDY={name}: no such file; {hint}\n"
+
+
 def test_a_compiled_training_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     result = check(study_with({"training.compile": True}), tmp_path)
