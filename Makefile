@@ -8,6 +8,14 @@ PROFILE ?=
 # No more jobs that want a GPU than there are GPUs; nothing where there are none.
 GPUS ?= $(words $(wildcard /dev/nvidia[0-9]*))
 
+# What a command may set; anything else, such as study=, would be left unread without a word.
+SETTINGS := STUDY PROFILE CORES GPUS PYTHON VENV BIN READY A B
+$(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(if \
+	$(filter-out $(SETTINGS),$(name)),$(error $(name)= is no setting; write one of: \
+	$(addsuffix =,$(SETTINGS))))))
+$(if $(filter %.yaml %.yml,$(MAKECMDGOALS)),$(error a study is named by \
+	STUDY=$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS)))))
+
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 TOOL := PYTHONPATH=scripts $(BIN)/python tools

@@ -4,12 +4,14 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from minimascope.errors import InputError
 from minimascope.jobs.job import NO_COMPILER, compiler
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
+from minimascope.study.own_data import own_data_lines
 from minimascope.study.raw_data import data_lines, reads_files
 from minimascope.study.study import Study
 
@@ -44,6 +46,28 @@ def faults(study: Study) -> Iterator[str]:
         yield NO_COMPILER.format(compiler())
 
 
+def remarks(study: Study) -> Iterator[str]:
+    """Yield what a valid study will not be able to say."""
+    # Where a run only asks for the study's name, nobody waits for scipy.
+    from minimascope.analysis.rank_correlation import FEWEST
+
+    conditions = len(study.conditions)
+    if study.pairs and conditions < FEWEST:
+        yield (
+            f"note: {counted(conditions, 'condition')}: no correlation over conditions can be sure"
+            f" with fewer than {FEWEST}; differences between conditions can"
+        )
+
+
+def near(path: Path) -> str:
+    """Return a hint at the study that is meant by a file that is not there."""
+    studies = {
+        each.stem: str(each) for each in [Path("config.yaml"), *Path("studies").glob("*.y*ml")]
+    }
+    close = get_close_matches(path.stem, studies, n=1)
+    return f"did you mean {studies[close[0]]}?" if close else "name the YAML file of a study"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path, help="the study's YAML file")
@@ -56,6 +80,8 @@ def main() -> None:
         help="print nothing; fail if no published results are shown beside the study's",
     )
     arguments = parser.parse_args()
+    if not arguments.study.exists():
+        sys.exit(f"error: STUDY={arguments.study}: no such file; {near(arguments.study)}")
     try:
         study = load_study(read_study_file(arguments.study), SCHEMA)
     except InputError as error:
@@ -66,11 +92,12 @@ def main() -> None:
         print(study.name)
         return
     missing, said = data_lines(study)
-    if missing := [*faults(study), *missing]:
+    wrong, own = ([], []) if missing else own_data_lines(study)
+    if missing := [*faults(study), *missing, *wrong]:
         sys.exit("\n".join(f"error: {line}" for line in missing))
     found = "data found" if reads_files(study) and not said else ""
     print(", ".join(filter(None, [f"{arguments.study} is a study: {summary(study)}", found])))
-    for line in said:
+    for line in [*said, *own, *remarks(study)]:
         print(line)
 
 

@@ -1,3 +1,5 @@
+"""What the Makefile does before any program runs."""
+
 import os
 import shutil
 import subprocess
@@ -31,3 +33,34 @@ def test_of_two_studies_that_start_at_once_the_second_waits_for_what_they_share(
     ]
     for run in runs:
         assert run.wait() == 0, run.stderr.read()
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Ask make what it would do."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", "--dry-run", *arguments, "READY="],
+        cwd=ROOT,
+        env=outside,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("study=mine.yaml", "study= is no setting; write one of: STUDY= PROFILE= CORES="),
+        ("Profile=slurm", "Profile= is no setting; write one of: STUDY= PROFILE="),
+        ("studies/mine.yaml", "a study is named by STUDY=studies/mine.yaml"),
+    ],
+)
+def test_what_make_would_leave_unread_is_refused(given: str, told: str):
+    result = make("check", given)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert told in line
+
+
+def test_settings_are_read():
+    assert "'mine.yaml'" in make("check", "STUDY=mine.yaml", "CORES=1", "PROFILE=p").stdout

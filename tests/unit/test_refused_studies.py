@@ -1,5 +1,6 @@
 """What no study may say, and the line that is said of it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +34,11 @@ seed: [0]
 seeds: "0"
   seeds: expected a list, got the text '0'; write [0]
 seeds: 3
-  seeds: expected a list, got 3; write [3]
+  seeds: expected a list, got 3; write [0, 1, 2], or [3] for that one alone
+seeds: 42
+  seeds: expected a list, got 42; write [42]
+seeds: 0-4
+  seeds: expected a list, got the text '0-4'
 datasets: {small: {train_size: '1e3'}}
   datasets.small.train_size: expected a whole number, got the text '1e3'; write 1000
 training: {epochs: 3.0}
@@ -51,9 +56,11 @@ seeds: []
 sweeps: {s: {axes: {}}}
   sweeps.s.axes: is empty; give at least 1
 networks: null
-  networks: expected a mapping, got nothing; write {}
+  networks: expected a mapping, got nothing; write a name before each of its entries, such as {mine:
 networks: {vgg: {}, other: {width: 1}}
-  networks.other: 'architecture' is missing; add it
+  networks.other: 'architecture' is missing; add it: resnet18, vgg19, vit, mlp,
+datasets: {other: {path: x}}
+  datasets.other: 'source' is missing; add it: digits, circles, image_folder,
 networks: {vgg: {architecture: resnet}}
   networks.vgg.architecture: unknown name 'resnet'; did you mean 'resnet18'?
 networks: {vgg: {architecture: pretrained_cnn10}}
@@ -200,7 +207,9 @@ conditions: {sam: {augment: [horizontal_flip]}}
 training: {optimizer: sgd}
   training.optimizer: expected a mapping, got the text 'sgd'; write {name: sgd}
 training: {optimizer: {name: SGD}}
-  training.optimizer.name: unknown name 'SGD'; did you mean 'sgd'?
+  training.optimizer.name: unknown name 'SGD'; did you mean 'sgd'? valid: sgd, adam, adamw, rmsprop
+networks: {vgg: {architecture: resnet50}}
+  networks.vgg.architecture: unknown name 'resnet50'; did you mean 'resnet18'? valid: resnet18, vgg
 training: {lr: 0.1}
   training.lr: unknown key; it is a key of training.optimizer; write it there
 training: {schedule: cosine}
@@ -226,7 +235,27 @@ evaluation: {corruptions: {names: fog}}
 evaluation: {names: [fog]}
   evaluation.names: unknown key; it is a key of evaluation.corruptions; write it there
 sharpness: {forward: true}
-  sharpness.forward: expected a mapping or null, got true; its keys: published, published_share
+  sharpness.forward: expected a mapping or null, got true; write {} or some of its keys: publi
+sharpness: {forward: false}
+  sharpness.forward: expected a mapping or null, got false; write null
+sharpness: [forward, hessian]
+  sharpness: expected a mapping, got a list; write {forward: {}, hessian: {}}
+networks: resnet18
+  networks: expected a mapping, got the text 'resnet18'; write {resnet18: {architecture: resnet18}}
+datasets: [digits]
+  datasets: expected a mapping, got a list; write {digits: {source: digits}}
+datasets: {digits: null}
+  datasets.digits: expected a mapping, got nothing; write {source: digits}
+conditions: {sam: sam}
+  conditions.sam: expected a mapping, got the text 'sam'; its keys: epochs, batch_size, optimizer,
+training: {deterministic: "yes"}
+  training.deterministic: expected true or false, got the text 'yes'; write true
+toy_functions: [booth]
+  toy_functions: expected true or false, got a list
+data_dir: ~/pictures
+  data_dir: '~' is not filled in; write /
+width: 0.5
+  width: unknown key; it is a key of networks.<name>; write it there
 sharpness: {samples: 10}
   sharpness.samples: unknown key; it is a key of sharpness.perturbation; write it there
 sharpness: {sam_sharpness: {}}
@@ -290,6 +319,35 @@ def cases(text: str, base: dict[str, Any]) -> Iterator:
 )
 def test_a_fault_is_told_in_one_line_with_its_path(changes, message):
     assert refusal(**changes).startswith(message)
+
+
+def written(message: str) -> tuple[list[str], Any] | None:
+    """Return the path and the value of a line that says to write a value there."""
+    found = re.fullmatch(r"([\w.\[\]]+): expected .*; write ([^;]+?)(, or .* alone)?", message)
+    if not found or found[2].startswith(("the number", "its entries", "a name", "{} or some")):
+        return None
+    return re.findall(r"\w+", found[1]), yaml.safe_load(found[2])
+
+
+def test_what_a_line_says_to_write_leads_out():
+    tried = 0
+    for changes, _ in (case.values for text in (FAULTS, FIRST_TRIES) for case in cases(text, {})):
+        if (wanted := written(refusal(**changes))) is None:
+            continue
+        (*above, last), value = wanted
+        config = inner = deep_merge(BASE, changes)
+        for key in above:
+            inner = inner[int(key) if isinstance(inner, list) else key]
+        inner[int(last) if isinstance(inner, list) else last] = value
+        told = ""
+        try:
+            load_study(config, SCHEMA)
+        except InputError as error:
+            # What else a study needs is another matter: networks that a data set trains.
+            told = str(error)
+        assert not told.startswith(".".join([*above, last]))
+        tried += 1
+    assert tried > 15
 
 
 @pytest.mark.parametrize("protocol", ["published", "corrected"])

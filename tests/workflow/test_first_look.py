@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
 
@@ -74,23 +75,37 @@ SOUNDS = {
 
 
 def pictures(folder: Path, *names: str) -> None:
-    for name in names:
+    for number, name in enumerate(names):
         path = folder / "data" / "mine" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        Image.new("RGB", (9 + number, 9)).save(path)
 
 
-def test_a_study_whose_data_are_there_is_one_line(tmp_path: Path):
-    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/readme.txt")
+def test_own_data_are_counted_and_what_is_odd_about_them_is_said(tmp_path: Path):
+    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png")
+    (tmp_path / "data" / "mine" / "test" / "readme.txt").touch()
     result = check(study_with(PICTURES), tmp_path)
-    assert result.stdout == (
-        "study.yaml is a study: 4 networks to train (1 data set, 1 network, 2 conditions, 2 seeds),"
-        " data found\n"
-    )
     assert (result.returncode, result.stderr) == (0, "")
+    said = (
+        "study.yaml is a study: 4 networks to train (1 data set, 1 network, 2 conditions, 2 seeds),"
+        " data found",
+        "mine: 1 pictures in train and 1 in test; 1 class (train + test: cat 1 + 1); 9 × 9 to"
+        " 10 × 9 pixels",
+        "warning: mine: there is only one class, cat: nothing can be told apart; add another one",
+        "warning: mine: fewer than 10 pictures in train or test of cat (1 + 1): accuracies will be"
+        " uncertain; add some",
+        "note: 2 conditions: no correlation over conditions can be sure with fewer than 5;"
+        " differences between conditions can",
+    )
+    assert result.stdout.splitlines() == [*said]
 
 
+NOT_INSIDE = {"datasets": {"mine": {"source": "image_folder", "path": "data/mine"}}}
 MISSING = {
+    "pictures that are named from elsewhere": (
+        NOT_INSIDE,
+        "datasets.mine.path: data/data/mine does not exist; paths begin in data/, so write mine",
+    ),
     "pictures": (PICTURES, "datasets.mine.path: data/mine does not exist; put the pictures there"),
     "a table": (SOUNDS, "datasets.mine.table: data/mine.csv does not exist; write a table with"),
     "weights": (
@@ -162,10 +177,24 @@ def test_a_faulty_table_is_found_before_any_job(tmp_path: Path, table: str, line
 
 def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
     study = study_with({"datasets": {"large": {"source": "cifar10"}}})
-    _, line = check(study, tmp_path).stdout.splitlines()
+    _, line, _ = check(study, tmp_path).stdout.splitlines()
     assert line.startswith("0.2 GB (1 file) are to be downloaded to data, which has ")
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
-    assert check(study, tmp_path).stdout.endswith(", data found\n")
+    assert ", data found\n" in check(study, tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("studies/digits_sharpnes.yaml", "did you mean studies/digits_sharpness.yaml?"),
+        ("digits_sharpness", "did you mean studies/digits_sharpness.yaml?"),
+        ("nowhere/x.yaml", "name the YAML file of a study"),
+    ],
+)
+def test_a_study_that_is_not_there_is_told_with_the_nearest(name: str, hint: str):
+    result = run_tool("check_study", name, "--name", cwd=ROOT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"error: STUDY={name}: no such file; {hint}\n"
 
 
 def test_a_compiled_training_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
 from .archives import archive_names, is_archive
+from .raw_files import path_remedy
 from .recordings import Recording, check, read_table
 
 # What macOS adds to archives beside the files that were packed.
@@ -32,9 +33,9 @@ def load(
     table_path = Path(data_dir, table)
     root = table_path.parent if path is None else Path(data_dir, path)
     if not root.exists():
-        raise InputError(
-            f"{root}: no such folder or archive; set 'path' to the one that holds the sounds"
-        )
+        remedy = "set 'path' to the one that holds the sounds"
+        remedy = path_remedy(data_dir, path or table) or remedy
+        raise InputError(f"{root}: no such folder or archive; {remedy}")
     recordings = read_table(table_path, str(root), domain_column)
     located = _in_archive(recordings, root) if is_archive(root) else _in_folder(recordings, root)
     if None in located:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InputError
 from .pictures import Picture, dataset_of, files_of
 from .prepared import Dataset
-from .raw_files import is_picture, split_and_class
+from .raw_files import is_picture, path_remedy, split_and_class
 
 
 def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset:
@@ -25,10 +25,9 @@ def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset
     """
     root = Path(data_dir, path)
     if not root.exists():
-        raise InputError(
-            f"{root}: no such folder or archive; set 'path' to the one that holds train/<class>/"
-            " and test/<class>/"
-        )
+        remedy = "set 'path' to the one that holds train/<class>/ and test/<class>/"
+        remedy = path_remedy(data_dir, path) or remedy
+        raise InputError(f"{root}: no such folder or archive; {remedy}")
     return dataset_of(_pictures(root), root, image_size)
 
 

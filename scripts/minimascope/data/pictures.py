@@ -14,10 +14,7 @@ from ..jobs.progress import progress
 from ..study.names import fault_of_name
 from .archives import archive_files, is_archive
 from .prepared import Dataset, Split
-from .raw_files import visible_files
-
-# What Pillow may take a file for: not for PostScript, which it would give to another program.
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+from .raw_files import FORMATS, visible_files
 
 
 @dataclass(frozen=True)

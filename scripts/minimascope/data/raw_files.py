@@ -15,6 +15,8 @@ from .recordings import rows_of
 
 SPLITS = ("train", "test")
 PICTURES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+# What Pillow may take a file for: not for PostScript, which it would give to another program.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 # A file by its name and, if it is there, its size in bytes and its time in seconds.
 Stamp = tuple[str, int | None, int | None]
 
@@ -42,6 +44,20 @@ def _visible(
                 yield from _visible(entry.path, inside / entry.name, above | {place})
             elif entry.is_file():
                 yield inside / entry.name, entry
+
+
+def path_remedy(data_dir: Path, path: str) -> str:
+    """Return how to write a path that does not begin in the folder of raw data, or nothing.
+
+    >>> path_remedy(Path("data"), "data/pets")
+    'paths begin in data/, so write pets'
+    """
+    given, start = PurePosixPath(path), PurePosixPath(data_dir)
+    if given != start and given.is_relative_to(start) and not given.is_absolute():
+        return f"paths begin in {data_dir}/, so write {given.relative_to(start)}"
+    if Path(path).exists():
+        return f"paths begin in {data_dir}/, so write {Path(path).resolve()}"
+    return ""
 
 
 def is_picture(name: PurePosixPath) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
@@ -147,6 +148,8 @@ def _check_paths(study: Study) -> None:
         for name, spec in study.config[section].items():
             paths |= {f"{section}.{name}.{key}": spec[key] for key in keys if spec.get(key)}
     for where, path in paths.items():
+        if path.startswith("~"):
+            raise InputError(f"{where}: '~' is not filled in; write {Path(path).expanduser()}")
         if found := NOT_IN_PATHS.search(path):
             raise InputError(f"{where}: {found[0]!r} cannot stand in a path here; rename the file")
         if len(path) > LONGEST_PATH or any(

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data import audio_folder
-from ..data.archives import is_archive
+from ..data.archives import SUFFIXES, is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
-from ..data.raw_files import is_picture, split_and_class, visible_files
+from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
 from ..data.recordings import read_table
 from ..errors import InputError
 from .study import Study
@@ -38,31 +38,29 @@ def missing_files(study: Study) -> list[str]:
     for dataset, spec in study.config["datasets"].items():
         where = f"datasets.{dataset}"
         if spec["source"] == "image_folder":
-            lines += _pictures(folder / spec["path"], f"{where}.path")
+            lines += _pictures(folder, spec["path"], f"{where}.path")
         elif spec["source"] == "audio_folder":
             lines += _recordings(folder, spec, where)
     for network, spec in study.config["networks"].items():
         weights = spec.get("weights")
         if weights and not (folder / weights).is_file():
-            lines.append(
-                f"networks.{network}.weights: {folder / weights} does not exist; put the file"
-                " there, or name another one"
-            )
+            remedy = "put the file there, or name another one"
+            lines.append(_missing(folder, weights, f"networks.{network}.weights", remedy))
     return lines
+
+
+def _missing(folder: Path, path: str, where: str, remedy: str) -> str:
+    return f"{where}: {folder / path} does not exist; {path_remedy(folder, path) or remedy}"
 
 
 def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[str]:
     table, place = folder / spec["table"], folder / (spec["path"] or "")
     if not table.is_file():
-        yield (
-            f"{where}.table: {table} does not exist; write a table with the columns {COLUMNS}"
-            " there, or name another one"
-        )
+        remedy = f"write a table with the columns {COLUMNS} there, or name another one"
+        yield _missing(folder, spec["table"], f"{where}.table", remedy)
     if spec["path"] and not place.exists():
-        yield (
-            f"{where}.path: {place} does not exist; put the recordings there, or name another"
-            " folder or archive"
-        )
+        remedy = "put the recordings there, or name another folder or archive"
+        yield _missing(folder, spec["path"], f"{where}.path", remedy)
     elif table.is_file():
         column = spec["domain_column"]
         try:
@@ -74,13 +72,13 @@ def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[s
             yield f"{where}: {error}"
 
 
-def _pictures(path: Path, where: str) -> Iterator[str]:
-    layout = "train/<class>/ and test/<class>/"
+def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:
+    path, layout = folder / given, "train/<class>/ and test/<class>/"
     if not path.exists():
-        yield (
-            f"{where}: {path} does not exist; put the pictures there, in {layout}, or name another"
-            " folder or archive"
-        )
+        remedy = f"put the pictures there, in {layout}, or name another folder or archive"
+        yield _missing(folder, given, where, remedy)
+    elif not path.is_dir() and not is_archive(path):
+        yield f"{where}: {path} is no folder and no {', '.join(SUFFIXES)} archive; name one"
     elif path.is_dir():
         files = (name for name, _ in visible_files(path) if is_picture(name))
         places = set(filter(None, map(split_and_class, files)))

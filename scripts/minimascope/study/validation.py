@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -12,7 +12,8 @@ from jsonschema.validators import extend
 from ..data.corruptions.severities import KINDS
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS
-from .schema import component_of, in_yaml, options_of, path_text, resolved
+from .hints import Wanted, hint
+from .schema import component_of, options_of, path_text, resolved
 
 Schema = Mapping[str, Any]
 IN_WORDS = {
@@ -31,6 +32,10 @@ LIMITS = {
 }
 # How far below a key is looked for that stands in the wrong place.
 MOST_LEVELS = 3
+# So many choices are listed beside the one that comes closest.
+MOST_LISTED = 12
+# Its settings are those of toys: a key that others have, too, is meant there.
+TOYS = "toy_fits"
 
 
 def check(value: Any, schema: Schema, where: str = "") -> None:
@@ -122,16 +127,19 @@ def _one_line(error: ValidationError, where: str, root: Schema) -> str:
     match error.validator:
         case "required":
             missing = next(name for name in rule if name not in value)
-            return f"{path}: '{missing}' is missing; add it"
+            choices = resolved(error.schema["properties"].get(missing, {}), root).get("enum")
+            return f"{path}: '{missing}' is missing; add it{_listed(choices, ':')}"
         case "enum" if isinstance(value, str) and {*KINDS.get(value, ("",))} <= {*rule}:
             return f"{path}: {value} is a kind of corruptions; write {', '.join(KINDS[value])}"
         case "enum":
-            return f"{path}: unknown name {value!r}; {nearest(value, rule)}"
+            near = nearest(value, rule)
+            others = _listed(rule, " valid:") if near.endswith("?") else ""
+            return f"{path}: unknown name {value!r}; {near}{others}"
         case "type":
             kinds = [rule] if isinstance(rule, str) else rule
             wanted = " or ".join(IN_WORDS.get(kind, kind) for kind in kinds)
-            hint = _hint(value, kinds, resolved(error.schema, root), root)
-            return f"{path}: expected {wanted}, got {_shown(value)}{hint and f'; {hint}'}"
+            meant = hint(value, _wanted(path, error.schema, root))
+            return f"{path}: expected {wanted}, got {_shown(value)}{meant and f'; {meant}'}"
         case "minItems" | "minProperties":
             had = f"has only {len(value)}" if value else "is empty"
             return f"{path}: {had}; give at least {rule}"
@@ -142,6 +150,17 @@ def _one_line(error: ValidationError, where: str, root: Schema) -> str:
         case "uniqueItems":
             return f"{path}: lists a value twice; give each once"
     return f"{path}: {' '.join(error.message.split())}"
+
+
+def _listed(choices: Sequence[Any] | None, before: str) -> str:
+    """Return choices as the end of a sentence, if they are few enough to be read."""
+    few = choices and len(choices) <= MOST_LISTED
+    return f"{before} {', '.join(map(str, choices))}" if few else ""
+
+
+def _wanted(path: str, schema: Schema, root: Schema) -> Wanted:
+    whole = {**resolved(schema, root), "$defs": root.get("$defs", {})}
+    return Wanted(path.rpartition(".")[2], whole, root, _Validator(whole).is_valid)
 
 
 def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
@@ -168,12 +187,14 @@ def _home(name: str, schema: Schema, root: Schema) -> str | None:
             f"{path}.{key}".strip("."): resolved(child, root)
             for path, part in level.items()
             for key, child in _keys_below(part).items()
+            if key != TOYS
         }
         for path, part in below.items():
             if name in _keys_below(part):
                 return path
         level = below
-    return None
+    toys = _keys_below(schema).get(TOYS)
+    return TOYS if toys and name in _keys_below(resolved(toys, root)) else None
 
 
 def _keys_below(schema: Schema) -> dict[str, Schema]:
@@ -194,60 +215,3 @@ def _shown(value: Any) -> str:
         case bool():
             return str(value).lower()
     return str(value)
-
-
-def _hint(value: Any, kinds: list[str], schema: Schema, root: Schema) -> str:
-    """Return how to write a value of these kinds that is meant by another; empty if none is."""
-    if "object" in kinds:
-        return _mapping_hint(value, schema)
-    if "array" in kinds:
-        return _list_hint(value, resolved(schema.get("items", {}), root))
-    if isinstance(value, list) and value and all(item == value[0] for item in value):
-        return f"write {in_yaml(value[0])}"
-    if "number" in kinds or "integer" in kinds:
-        meant = _number(value, "number" not in kinds)
-        if meant is not None:
-            return f"write {in_yaml(meant)}"
-        if isinstance(value, str) and re.match(r"\d", value):
-            return "write the number alone"
-    if "string" in kinds and isinstance(value, int | float) and not isinstance(value, bool):
-        pattern = schema.get("pattern_in_words")
-        return f"write a {pattern}" if pattern else f"write {in_yaml(str(value))}"
-    return ""
-
-
-def _number(value: Any, whole: bool) -> int | float | None:
-    """Return the number that a text or number stands for; None if that is none of the kind."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        # As in 1,000; a comma before other digits is no separator.
-        number = float(re.sub(r",(?=\d{3}\b)", "", value) if isinstance(value, str) else value)
-    except ValueError:
-        return None
-    if not math.isfinite(number) or (whole and not number.is_integer()):
-        return None
-    return int(number) if whole else number
-
-
-def _list_hint(value: Any, item: Schema) -> str:
-    if value is None or isinstance(value, dict):
-        return ""
-    parts = re.split(r"[,\s]+", value.strip(", ")) if isinstance(value, str) else [value]
-    if (kind := item.get("type")) in ("integer", "number"):
-        parts = [_number(part, kind == "integer") for part in parts]
-    return "" if None in parts else f"write {in_yaml(parts)}"
-
-
-def _mapping_hint(value: Any, schema: Schema) -> str:
-    keys = schema.get("properties", {})
-    if value is None:
-        return "write {}"
-    if isinstance(value, list) and not keys and all(isinstance(item, str) for item in value):
-        return f"write {in_yaml({name: {} for name in value})}"
-    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-        return "write its entries without dashes"
-    naming = [key for key in keys if value in keys[key].get("enum", ())]
-    if naming or (len(keys) == 1 and not isinstance(value, bool)):
-        return f"write {in_yaml({(naming or [*keys])[0]: value})}"
-    return f"its keys: {', '.join(keys)}" if keys else "give each of its entries a name"

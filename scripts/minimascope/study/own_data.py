@@ -1,0 +1,233 @@
+"""What `make check` says of a study's own pictures and recordings, without decoding them.
+
+No torch is imported here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from PIL import Image
+
+from ..data.archives import is_archive
+from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
+from ..data.recordings import read_table
+from .study import Study
+
+# Of so many files, evenly over all, the size or length is read.
+SAMPLED = 200
+# Files whose beginnings are equal, in bytes, are read as a whole.
+BEGINNING = 4096
+# A class with fewer says little, in either split.
+FEW = 10
+# So many classes are listed one by one.
+LISTED = 10
+# What systems put into folders.
+OF_SYSTEMS = {".db", ".ini"}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A file with the split and class that it belongs to."""
+
+    path: Path
+    split: str
+    label: str
+    size: int
+
+
+def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
+    """Return what would stop a run, and what is worth knowing, of each data set of one's own.
+
+    The files must be there (`raw_data.missing_files`). Archives are not opened.
+    """
+    folder = Path(study.config["data_dir"])
+    faults, lines = [], []
+    for dataset, spec in study.config["datasets"].items():
+        if spec["source"] == "image_folder" and not is_archive(spec["path"]):
+            place, kind = folder / spec["path"], "pictures"
+            files, warnings = _pictures(place)
+            found, measured = _pixels(files, spec)
+        elif spec["source"] == "audio_folder" and not is_archive(spec["path"] or ""):
+            table, kind = folder / spec["table"], "recordings"
+            place = folder / spec["path"] if spec["path"] else table.parent
+            files, warnings = _recordings(table, place, spec), []
+            found, measured = _seconds(files, spec)
+        else:
+            continue
+        faults += [f"datasets.{dataset}: {line}" for line in found]
+        counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
+        lines.append(f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}")
+        warnings += [*_of_classes(counts, kind), *_of_twins(files, place, kind)]
+        lines += [f"warning: {dataset}: {line}" for line in warnings]
+    return faults, lines
+
+
+def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
+    """Return the pictures of a folder, and a warning of each kind of others."""
+    files, loose, others = [], [], Counter()
+    for name, entry in visible_files(folder):
+        place = split_and_class(name)
+        if is_picture(name) and place:
+            files.append(Labelled(folder / name, *place, entry.stat().st_size))
+        elif is_picture(name):
+            loose.append(str(name))
+        elif place and name.suffix.lower() not in OF_SYSTEMS:
+            others[name.suffix.lower() or "without an ending"] += 1
+    warnings = []
+    if loose:
+        warnings.append(
+            f"{_number(len(loose), 'picture')} outside of train/<class>/ and test/<class>/, such as"
+            f" {min(loose)}, will not be read; move them into folders of classes"
+        )
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+        warnings.append(
+            f"files of kinds that are not read will be left out ({kinds}); save pictures as JPEG or"
+            " PNG"
+        )
+    return files, warnings
+
+
+def _recordings(table: Path, folder: Path, spec: Mapping[str, Any]) -> list[Labelled]:
+    rows = read_table(table, str(folder), spec["domain_column"])
+    paths = [folder / row.filename for row in rows]
+    return [
+        Labelled(path, row.split, row.label, path.stat().st_size)
+        for path, row in zip(paths, rows, strict=True)
+    ]
+
+
+def _sampled(files: Sequence[Labelled]) -> Sequence[Labelled]:
+    return files[:: -(-len(files) // SAMPLED)]
+
+
+def _pixels(files: Sequence[Labelled], spec: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return a line if pictures cannot be read or used as they are, and their sizes in words."""
+    sizes = set()
+    for file in _sampled(files):
+        try:
+            with Image.open(file.path, formats=FORMATS) as picture:
+                sizes.add(picture.size)
+        # Whatever a reader makes of arbitrary bytes.
+        except Exception:
+            return [f"{file.path}: not a readable picture; replace or remove it"], ""
+    first, last = (f"{width} × {height}" for width, height in (min(sizes), max(sizes)))
+    said = f"{_range(first, last)} pixels"
+    one_square = len(sizes) == 1 and all(width == height for width, height in sizes)
+    if spec["image_size"] is None and not one_square:
+        return [f"pictures have {said}; set image_size, such as 32, to make them alike"], said
+    return [], said
+
+
+def _seconds(files: Sequence[Labelled], spec: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return a line if recordings cannot be read or used as they are, and their lengths."""
+    lengths, rates = set(), set()
+    for file in _sampled(files):
+        try:
+            about = soundfile.info(file.path)
+        except soundfile.SoundFileError:
+            return [f"{file.path}: no readable WAV, FLAC or OGG file; replace or remove it"], ""
+        lengths.add(about.duration)
+        rates.add(about.samplerate)
+    said = f"{_range(f'{min(lengths):.3g}', f'{max(lengths):.3g}')} s"
+    rate = " and ".join(map(str, sorted(rates)))
+    faults = []
+    # As the job that cuts them has it.
+    alike = max(lengths) - min(lengths) < 1 / min(rates)
+    if spec["features"]["seconds"] is None and not alike:
+        faults.append(f"recordings last {said}; set features.seconds to cut or pad them alike")
+    return faults, f"{said} at {rate} Hz"
+
+
+def _range(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _counted(counts: Mapping[str, Counter[str]], kind: str) -> str:
+    """Return how many files there are of each split and class."""
+    train, test = (f"{counts[split].total():,}" for split in SPLITS)
+    classes = _classes(counts)
+    each = ", ".join(f"{label} {_both(counts, label)}" for label in classes)
+    if len(classes) > LISTED:
+        numbers = ([counts[split][label] for label in classes] for split in SPLITS)
+        each = " + ".join(_range(f"{min(n):,}", f"{max(n):,}") for n in numbers)
+    number = _number(len(classes), "class")
+    return f"{train} {kind} in train and {test} in test; {number} (train + test: {each})"
+
+
+def _classes(counts: Mapping[str, Counter[str]]) -> list[str]:
+    return sorted({label for split in SPLITS for label in counts[split]})
+
+
+def _both(counts: Mapping[str, Counter[str]], label: str) -> str:
+    return " + ".join(f"{counts[split][label]:,}" for split in SPLITS)
+
+
+def _of_classes(counts: Mapping[str, Counter[str]], kind: str) -> Iterator[str]:
+    classes = _classes(counts)
+    if len(classes) == 1:
+        yield f"there is only one class, {classes[0]}: nothing can be told apart; add another one"
+    few = [label for label in classes if min(counts[split][label] for split in SPLITS) < FEW]
+    if few:
+        listed = ", ".join(f"{label} ({_both(counts, label)})" for label in few[:LISTED])
+        more = f" and {len(few) - LISTED} more" if len(few) > LISTED else ""
+        yield (
+            f"fewer than {FEW} {kind} in train or test of {listed}{more}: accuracies will be"
+            " uncertain; add some"
+        )
+
+
+def _of_twins(files: Iterable[Labelled], folder: Path, kind: str) -> Iterator[str]:
+    """Yield a line on files of equal content of which one is in training and one in the test."""
+    pairs = twins(files)
+    if pairs:
+        trained, tested = (path.relative_to(folder) for path in pairs[0])
+        yield (
+            f"{len(pairs)} {kind} of test are in train, too, such as {tested} ({trained}): they say"
+            " nothing of generalisation; remove them from one of the two"
+        )
+
+
+def twins(files: Iterable[Labelled]) -> list[tuple[Path, Path]]:
+    """Return each file of the test whose content a file of the training has, behind that file.
+
+    Only those of one size are read, first their beginnings, and these as a whole if equal.
+    """
+    groups: list[list[Labelled]] = [[*files]]
+    for key in (lambda file: file.size, _beginning, _content):
+        groups = [part for group in groups for part in _across_splits(group, key)]
+    return [
+        (next(file.path for file in group if file.split == "train"), tested.path)
+        for group in groups
+        for tested in group
+        if tested.split == "test"
+    ]
+
+
+def _across_splits(
+    files: Iterable[Labelled], key: Callable[[Labelled], Any]
+) -> Iterator[list[Labelled]]:
+    """Yield files with the same key, of those keys that both splits have."""
+    groups: dict[Any, list[Labelled]] = {}
+    for file in files:
+        groups.setdefault(key(file), []).append(file)
+    yield from (group for group in groups.values() if {file.split for file in group} == {*SPLITS})
+
+
+def _beginning(file: Labelled) -> bytes:
+    with file.path.open("rb") as stream:
+        return stream.read(BEGINNING)
+
+
+def _content(file: Labelled) -> bytes:
+    return sha256(file.path.read_bytes()).digest()
+
+
+def _number(count: int, word: str) -> str:
+    plural = f"{word}es" if word.endswith("s") else f"{word}s"
+    return f"{count} {word if count == 1 else plural}"

@@ -1,0 +1,143 @@
+"""What `make check` says of a study's own pictures and recordings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from PIL import Image
+from study_cases import BASE, SCHEMA
+
+from minimascope.study.loading import load_study
+from minimascope.study.own_data import own_data_lines
+
+PICTURES = "{source: image_folder, path: mine, image_size: 8}"
+SOUNDS = "{source: audio_folder, table: mine/table.csv, features: {seconds: 0.5}}"
+
+
+def lines(folder: Path, dataset: str) -> tuple[list[str], list[str]]:
+    """Return faults and other lines, these without the name of the data set."""
+    config = BASE | {
+        "data_dir": str(folder),
+        "datasets": {"mine": yaml.safe_load(dataset)},
+        "evaluation": {"corruptions": None},
+    }
+    faults, said = own_data_lines(load_study(config, SCHEMA))
+    return faults, [line.replace("mine: ", "", 1) for line in said]
+
+
+def add_picture(folder: Path, name: str, shade: int, side: int = 8) -> None:
+    path = folder / "mine" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (side, side), shade).save(path)
+
+
+def add_pictures(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), count: int = 10) -> None:
+    for place in range(2 * len(classes)):
+        split, label = ("train", "test")[place % 2], classes[place // 2]
+        for number in range(count):
+            add_picture(folder, f"{split}/{label}/{number}.png", shade=place * count + number)
+
+
+COUNTED = "10 + 10, dog 10 + 10); 8 × 8 pixels"
+
+
+def test_pictures_without_a_fault_are_one_line(tmp_path: Path):
+    add_pictures(tmp_path)
+    faults, said = lines(tmp_path, PICTURES)
+    assert faults == []
+    assert said == [f"20 pictures in train and 20 in test; 2 classes (train + test: cat {COUNTED}"]
+
+
+def test_many_classes_are_told_by_the_least_and_the_most(tmp_path: Path):
+    add_pictures(tmp_path, tuple(f"class{n:02}" for n in range(11)), count=1)
+    add_picture(tmp_path, "train/class03/more.png", shade=200)
+    _, (counts, few) = lines(tmp_path, PICTURES)
+    assert "12 pictures in train and 11 in test; 11 classes (train + test: 1 to 2 + 1)" in counts
+    assert "class00 (1 + 1), class01 (1 + 1)" in few
+    assert "class09 (1 + 1) and 1 more: accuracies" in few
+
+
+def test_pictures_beside_the_folders_of_classes_are_told(tmp_path: Path):
+    add_pictures(tmp_path)
+    add_picture(tmp_path, "train/lost.png", shade=250)
+    _, (_, line) = lines(tmp_path, PICTURES)
+    assert line == (
+        "warning: 1 picture outside of train/<class>/ and test/<class>/, such as train/lost.png,"
+        " will not be read; move them into folders of classes"
+    )
+
+
+def test_files_that_are_not_read_are_counted_by_kind(tmp_path: Path):
+    add_pictures(tmp_path)
+    for name in ("a.heic", "b.HEIC", "c.gif", "Thumbs.db"):
+        (tmp_path / "mine" / "train" / "cat" / name).touch()
+    (tmp_path / "mine" / "readme.txt").touch()
+    _, (_, line) = lines(tmp_path, PICTURES)
+    assert line.startswith("warning: files of kinds that are not read will be left out")
+    assert "(2 .heic, 1 .gif)" in line
+
+
+def test_a_picture_in_both_splits_is_told_by_its_content(tmp_path: Path):
+    add_pictures(tmp_path)
+    add_picture(tmp_path, "train/dog/again.png", shade=10)
+    # Twice in training alone is none of it.
+    add_picture(tmp_path, "train/dog/twice.png", shade=0)
+    _, (_, line) = lines(tmp_path, PICTURES)
+    assert line.startswith(
+        "warning: 1 pictures of test are in train, too, such as test/cat/0.png"
+        " (train/dog/again.png)"
+    )
+
+
+def test_files_that_differ_behind_their_beginnings_are_no_twins(tmp_path: Path):
+    add_pictures(tmp_path)
+    for split, end in (("train", b"x"), ("test", b"y")):
+        path = tmp_path / "mine" / split / "cat" / "0.png"
+        path.write_bytes(path.read_bytes() + bytes(5000) + end)
+    assert len(lines(tmp_path, PICTURES)[1]) == 1
+
+
+def test_an_unreadable_picture_and_sizes_that_differ_are_faults(tmp_path: Path):
+    add_pictures(tmp_path)
+    add_picture(tmp_path, "train/cat/large.png", shade=9, side=16)
+    assert lines(tmp_path, PICTURES)[0] == []
+    kept = "{source: image_folder, path: mine}"
+    told = "datasets.mine: pictures have 8 × 8 to 16 × 16 pixels; set image_size, such as 32,"
+    assert lines(tmp_path, kept)[0][0].startswith(told)
+    path = tmp_path / "mine" / "train" / "cat" / "0.png"
+    path.write_bytes(b"nothing")
+    told = f"datasets.mine: {path}: not a readable picture; replace or remove it"
+    assert lines(tmp_path, PICTURES)[0] == [told]
+
+
+def add_sounds(folder: Path, seconds: float = 1.0) -> None:
+    (folder / "mine").mkdir()
+    rows = ["filename,label,domain,split,seen"]
+    for number in range(40):
+        name, label, split = f"{number}.wav", number % 2, ("train", "test")[number // 20]
+        samples = np.sin(np.arange(round(8000 * (seconds if number else 1.0))) / (number + 1))
+        soundfile.write(folder / "mine" / name, samples, 8000)
+        rows.append(f"{name},{label},phone,{split},true")
+    (folder / "mine" / "table.csv").write_text("\n".join(rows))
+
+
+@pytest.mark.parametrize(("seconds", "length"), [(1.0, "1 s"), (0.25, "0.25 to 1 s")])
+def test_recordings_are_counted_with_their_lengths(tmp_path: Path, seconds: float, length: str):
+    add_sounds(tmp_path, seconds)
+    faults, (line,) = lines(tmp_path, SOUNDS)
+    assert faults == []
+    counts = "20 recordings in train and 20 in test; 2 classes (train + test: 0 10 + 10, 1 10 + 10)"
+    assert line == f"{counts}; {length} at 8000 Hz"
+    whole = SOUNDS.replace(", features: {seconds: 0.5}", "")
+    told = f"datasets.mine: recordings last {length}; set features.seconds to cut or pad them alike"
+    assert lines(tmp_path, whole)[0] == ([] if seconds == 1.0 else [told])
+
+
+def test_a_file_that_is_no_recording_is_a_fault(tmp_path: Path):
+    add_sounds(tmp_path)
+    path = tmp_path / "mine" / "0.wav"
+    path.write_bytes(b"nothing")
+    told = f"datasets.mine: {path}: no readable WAV, FLAC or OGG file; replace or remove it"
+    assert lines(tmp_path, SOUNDS)[0] == [told]
