@@ -210,9 +210,9 @@ class Table(Component):
 
     Attributes:
         published: published tables that it takes after those
-            (resources/published/<name>.csv). What takes nothing else
-            is made once for all studies, in results/published.
-        text: the function that turns tables into what readers see (`analysis.render.Text`); that
+            (resources/published/<name>.csv). A table that takes nothing else is made once for all
+            studies, in results/published.
+        text: the function that turns tables into what readers see (`analysis.render.Text`), which
             lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
         shows: the tables that this function takes, in their order.
         formats: in which that is written (`analysis.render.RENDERERS`).

@@ -319,7 +319,7 @@ def test_text_shows_every_cell_with_notes_and_captions():
     assert "0.7500 ± 0.0011" in rows[0]
     assert "Note 1: read <twice>." in shown
     assert "Note 2" not in shown
-    for words in ("2 standard errors", "5 %", "mini-batches", "jackknife", "L + 1 = 6"):
+    for words in ("|z| ≤ 2", "5 %", "mini-batches", "jackknife", "L + 1 = 6"):
         assert words in shown
         assert words in page
     assert "<b>differs</b>" in page

@@ -75,9 +75,9 @@ def test_what_lies_beside_the_batches_is_not_read(tmp_path, place):
         ({"data_batch_3": b"\x80\x02garbage"}, "data_batch_3: not a batch"),
         ({"test_batch": pickle.dumps({b"labels": [0]})}, "test_batch: 'data' is missing"),
         ({"test_batch": pickle.dumps({b"data": np.zeros((1, 3)), b"labels": [0]})}, "not rows of"),
-        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [0]})}, "'data' is no array"),
-        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [100]})}, "no list of labels"),
-        ({"batches.meta": pickle.dumps({b"label_names": [1]})}, "no list of names"),
+        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [0]})}, "'data' is not an array"),
+        ({"test_batch": pickle.dumps({b"data": [1], b"labels": [100]})}, "not a list of labels"),
+        ({"batches.meta": pickle.dumps({b"label_names": [1]})}, "not a list of names"),
     ],
 )
 def test_what_is_no_batch_is_named(tmp_path, files, message):

@@ -84,7 +84,7 @@ def test_all_images_are_corrupted_where_as_many_or_more_are_wanted():
 
 def test_features_are_no_images_to_corrupt():
     features = dataset_of(torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64), ("a",))
-    with refused("evaluation.corruptions: these inputs are no images"):
+    with refused("evaluation.corruptions: these inputs are not images"):
         generate(request(), features)
 
 
@@ -179,7 +179,7 @@ CIFAR_FAULTS = {
     "channels first": ({"fog": npy(np.moveaxis(FOG, 3, 1))}, "fog.npy holds uint8 (35, 3, 32, 32)"),
     "shares of white": ({"fog": npy(FOG / 255)}, "fog.npy holds float64"),
     "other labels": ({"labels": npy(LABELS[::-1])}, "labels.npy does not hold the labels"),
-    "cut short": ({"fog": npy(FOG)[:1000]}, "fog.npy is no array"),
+    "cut short": ({"fog": npy(FOG)[:1000]}, "fog.npy is not an array"),
 }
 
 
@@ -262,7 +262,7 @@ TINY_FAULTS = {
     "half a picture": ({SECOND: jpeg(0)[:300]}, "val_1.JPEG: not a readable picture"),
     "unknown class": (
         {f"fog/{s}/n99/val_7.JPEG": jpeg(0) for s in (1, 5)},
-        "class 'n99' is none of the data set's",
+        "class 'n99' is not among the data set's classes",
     ),
 }
 

@@ -75,13 +75,13 @@ HEADERS = {
 @pytest.mark.parametrize("fault", HEADERS)
 def test_an_array_with_a_hostile_header_is_refused(tmp_path, fault):
     (tmp_path / "fog.npy").write_bytes(npy(HEADERS[fault]) + bytes(100))
-    with refused("fog.npy is no array"):
+    with refused("fog.npy is not an array"):
         _arrays(tmp_path, {"fog.npy"})
 
 
 def test_an_array_of_objects_runs_no_code(tmp_path):
     np.save(tmp_path / "fog.npy", np.array([MakesFolder(tmp_path / "ran")], dtype=object))
-    with refused("fog.npy is no array"):
+    with refused("fog.npy is not an array"):
         _arrays(tmp_path, {"fog.npy"})
     assert not (tmp_path / "ran").exists()
 

@@ -32,7 +32,7 @@ def test_a_second_file_of_the_same_name_is_refused_in_one_line(study, tmp_path: 
     note = tmp_path / "results" / "study.txt"
     assert str(refusal.value) == (
         f"study: {first} has this name, too, and the results are its own; rename one of the two, or"
-        f" delete {note} to replace them by those of {tmp_path / 'b.yaml'}"
+        f" delete {note} to replace them with those of {tmp_path / 'b.yaml'}"
     )
     assert note.read_text() == f"{first}\n"
 

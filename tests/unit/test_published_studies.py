@@ -8,6 +8,7 @@ from agreement_cases import read_published
 from study_cases import RESOURCES, ROOT, published_study, study
 
 from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, published_runs
+from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.summary import SUMMARY_COLUMNS
 from minimascope.study.conditions import condition_rows
 from minimascope.study.study import Study
@@ -34,7 +35,7 @@ def test_every_study_can_be_loaded_under_both_protocols(name, protocol):
 @pytest.mark.parametrize("name", ["image_folder", "audio_folder"])
 def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     loaded = published_study(name)
-    assert runs(loaded) == 9
+    assert runs(loaded) == 24
     assert all(spec["width"] <= 0.125 for spec in loaded.config["networks"].values())
     (dataset,) = loaded.config["datasets"]
     assert all(most <= 1000 for most in loaded.part_spec(dataset).values())
@@ -44,6 +45,14 @@ def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     assert loaded.toy_parts == []
     assert loaded.compared == set()
     assert len(loaded.corruption_names(dataset)) <= 4
+
+
+@pytest.mark.parametrize(("name", "evaluations"), [("image_folder", 5), ("audio_folder", 7)])
+def test_studies_of_own_data_have_conditions_enough_for_a_sure_correlation(name, evaluations):
+    order = range(len(published_study(name).conditions))
+    measures = 3
+    # The first step of Holm's correction, over all correlations of a network.
+    assert rank_correlation(order, order)["p_value"] * measures * evaluations <= 0.05
 
 
 @pytest.mark.parametrize("name", ["function_centric", "geometric_reappraisal"])

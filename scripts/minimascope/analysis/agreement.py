@@ -80,11 +80,11 @@ ORDER_COLUMNS = ["value", "lower", "upper", "p_value", "n", "note"]
 MEANS = "the published mean", "our mean"
 COUNTS_CAPTION = (
     "Published values of the networks of this study, and how many of ours agree. z is our mean"
-    " minus the published one over the standard error of that difference. Agrees: at most 2"
-    " standard errors (|z| ≤ 2); differs: more; published value uncertain: a digit or its place is"
-    " in doubt; not run: this study has no such value. About 5 % of values that agree would differ"
-    " by chance, more with few seeds, whose standard errors are uncertain themselves. The"
-    " two papers publish many of the same measurements, which are not evidence twice."
+    " minus the published one, over the standard error of the difference. Agrees: |z| ≤ 2; differs:"
+    " |z| > 2; published value uncertain: a digit or its place is in doubt; not run: this study has"
+    " no such value. Even if all values agreed, about 5 % would differ by chance, and more with few"
+    " seeds, whose standard errors are uncertain. The two papers publish many of the same"
+    " measurements; these are no independent evidence."
 )
 ORDER_CAPTION = (
     "Whether the conditions come in the published order: Spearman's ρ between published means and"
@@ -93,17 +93,17 @@ ORDER_CAPTION = (
     " Interval and p-value take conditions as independent draws."
 )
 CELLS_CAPTION = (
-    "Mean ± standard error; z as above. Published errors are brought from the deviation with n to"
-    " that with n − 1, and include the rounding of the published digits. A single seed of ours,"
-    " without an error, is given the deviation over the published seeds. Values of conditions with"
-    " augmentation are on augmented data, as in the papers, where the view says so. Test ECE is"
+    "Mean ± standard error; z as above. Published errors are corrected from the deviation with n to"
+    " that with n − 1, and include the rounding of the published digits. A single seed of ours has"
+    " no error of its own; it gets the deviation over the published seeds. Values of conditions"
+    " with augmentation are on augmented data, as in the papers, if the view says so. Test ECE is"
     " the published one, with a bin of its own for confidence 1. The Fisher–Rao norm of 2025 has"
     " the factor L + 1 = 6 for every network. SAM-sharpness is the published one, with data"
-    " shuffled and augmented anew for every perturbation. Relative flatness is the published one,"
+    " shuffled and augmented again for every perturbation. Relative flatness is the published one,"
     " a sum over mini-batches that grows with the number of training samples. The published error"
     " of the prediction disagreement takes ordered pairs of seeds as independent; ours is a"
-    " jackknife over models. The papers evaluated the conditions with augmentation of Tiny"
-    " ImageNet on augmented test images."
+    " jackknife over models. The papers evaluated the conditions with augmentation of Tiny ImageNet"
+    " on augmented test images."
 )
 NOTHING = "No published value belongs to a network of this study."
 
@@ -123,13 +123,13 @@ def agreement_tables(
 def published_runs(conditions: pd.DataFrame) -> pd.DataFrame:
     """Return the conditions that have a published counterpart, as `compare` takes them.
 
-    A cell of a sweep has one if it differs from its base condition in nothing but SAM's radius.
+    A cell of a sweep has one if it differs from its base condition only in SAM's radius.
     """
     rows = conditions[conditions["published_dataset"].notna() & conditions["like_base_condition"]]
-    rows = rows.rename(columns={"base_condition": "published_condition"})
     rho = rows["sam.rho"].astype(float) if "sam.rho" in rows else float("nan")
     # Base conditions come before cells, which may repeat them.
-    rows = rows.assign(rho=rho, own=rows["condition"] == rows["published_condition"])
+    rows = rows.rename(columns={"base_condition": "published_condition"}).assign(rho=rho)
+    rows = rows.assign(own=rows["condition"] == rows["published_condition"])
     keys = ["dataset", "network", "published_condition", "rho"]
     return rows.sort_values("own", ascending=False, kind="stable").drop_duplicates(keys)
 

@@ -114,11 +114,10 @@ def published(published: pd.DataFrame) -> Iterator[Comparable]:
     """Yield what each paper gives of each network, from rows of `published.published_values`.
 
     Values of single seeds are not published, so differences are of two means, with Welch's errors
-    and degrees of freedom; seeds that go together in both would make them smaller. The errors are
-    those of `published.published_errors`. That of the prediction disagreement takes pairs of
-    seeds as independent; it is given the largest error that sharing seeds can lead to. Values in
-    doubt are left out. What the tables have of one network of a paper they
-    need not have of another.
+    and degrees of freedom; pairs of matched seeds would have smaller errors. The errors are those
+    of `published.published_errors`. The prediction disagreement gets the largest error that shared
+    seeds can lead to, since the published one takes pairs of seeds as independent. Values in doubt
+    are left out. A paper's tables may have fewer values for some networks.
     """
     names = {metric: describe(metric) for metric in published["metric"].unique()}
     keys = ["source", "dataset", "architecture"]

@@ -31,9 +31,9 @@ def model_table(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
     """Return one row per trained model, without the initial weights.
 
     Columns are ``dataset``, ``network``, ``condition``, ``seed``, ``base_condition``,
-    ``optimizer``, ``learning_rate``, ``batch_size``, ``trained`` (see `trained.with_trained`)
-    and one per measure, NaN where a model lacks it. Of several views of the
-    data a measure is on the one that `tables.at_minima` chooses.
+    ``optimizer``, ``learning_rate``, ``batch_size``, ``trained`` (see `trained.with_trained`) and
+    one per measure, NaN if a model lacks it. If there are several views of the data, values are
+    those of the view that `tables.at_minima` chooses.
 
     Raises:
         InputError: a column is missing, a model has two values of one measure, or a condition is

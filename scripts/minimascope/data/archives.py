@@ -27,7 +27,7 @@ HEADERS = {
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 }
 LARGEST_HEADER = 2**20
-TOO_MUCH = "more than an archive of its size can hold in earnest; replace it by a whole copy"
+TOO_MUCH = "more than an archive of its size can hold; replace it with a whole copy"
 LINK = "is a link or device; pack plain files only"
 # zipfile raises RuntimeError for encrypted files, and both several kinds for damaged headers.
 UNREADABLE = (
@@ -78,7 +78,7 @@ def _readable(path: str | PathLike) -> Iterator[None]:
         raise
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: not a readable archive ({error}); replace it by a whole copy"
+            f"{path}: not a readable archive ({error}); replace it with a whole copy"
         ) from error
 
 

@@ -98,7 +98,7 @@ def _decoded(content: bytes, where: str) -> Any:
         return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # whatever the unpickler makes of arbitrary bytes
         raise InputError(
-            f"{where}: not a batch of the official archive ({error}); replace it by a whole copy"
+            f"{where}: not a batch of the official archive ({error}); replace it with a whole copy"
         ) from error
 
 
@@ -114,7 +114,7 @@ def _entry(files: dict[str, Any], name: str, key: str) -> Any:
 def _names(files: dict[str, Any], name: str, key: str) -> list[str]:
     names = _entry(files, name, key)
     if not isinstance(names, list) or not all(isinstance(text, bytes) for text in names):
-        raise InputError(f"{name}: {key!r} is no list of names; use a whole copy")
+        raise InputError(f"{name}: {key!r} is not a list of names; use a whole copy")
     return [text.decode("ascii", "backslashreplace") for text in names]
 
 
@@ -123,9 +123,9 @@ def _split(files: dict[str, Any], name: str, key: str) -> Split:
     if not isinstance(labels, list) or not all(
         type(label) is int and 0 <= label < 100 for label in labels
     ):
-        raise InputError(f"{name}: {key!r} is no list of labels; use a whole copy")
+        raise InputError(f"{name}: {key!r} is not a list of labels; use a whole copy")
     if not isinstance(pixels, np.ndarray):
-        raise InputError(f"{name}: 'data' is no array; use a whole copy")
+        raise InputError(f"{name}: 'data' is not an array; use a whole copy")
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != 3 * SIDE**2:
         raise InputError(f"{name}: holds {pixels.dtype} {pixels.shape}, not rows of 3,072 pixels")
     return Split(torch.from_numpy(pixels.reshape(-1, 3, SIDE, SIDE).copy()), torch.tensor(labels))

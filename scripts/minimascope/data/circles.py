@@ -40,7 +40,7 @@ def load(
         InputError: a factor out of range.
     """
     if not 0 < factor < 1:
-        raise InputError(f"factor: {factor} is no radius inside the outer circle's of 1; use 0.5")
+        raise InputError(f"factor: {factor} is not between 0 and 1, the outer radius; use 0.5")
     splits = []
     for split, points in (("train", train_points), ("test", test_points)):
         state = derive_seed(seed, "circles", split) % SEEDS

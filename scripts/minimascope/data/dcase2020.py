@@ -74,7 +74,7 @@ def _recordings(files: Files, origin: Path) -> tuple[Recording, ...]:
             if said != (scene, device.upper()):
                 raise InputError(
                     f"{origin}: {name} is listed as scene '{said[0]}' and device '{said[1]}', which"
-                    " its name contradicts; replace the tables by whole copies"
+                    " its name contradicts; replace the tables with whole copies"
                 )
             if name not in files:
                 raise InputError(

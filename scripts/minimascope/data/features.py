@@ -131,8 +131,8 @@ def _checked(
         if sound.rate != first.rate and not mixed_rates:
             raise InputError(
                 f"{sound.origin}: {sound.rate} Hz where {first.origin} has {first.rate} Hz;"
-                " resample it, or set features.mixed_rates to true if rates do not tell classes or"
-                " domains"
+                " resample it, or set features.mixed_rates to true if rates do not reveal classes"
+                " or domains"
             )
         # Durations are the same if they are to within less than a sample.
         if one_duration and abs(len(sound.samples) - duration * sound.rate) >= 1:

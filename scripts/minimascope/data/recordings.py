@@ -159,7 +159,8 @@ def check(recordings: Sequence[Recording], origin: str | PathLike) -> tuple[Reco
         for recording in recordings:
             if not recording.city:
                 raise InputError(
-                    f"{origin}: {recording.filename} has no city, others have; fill all or none in"
+                    f"{origin}: {recording.filename} has no city, but others do; give all of"
+                    " them a city, or none"
                 )
     return tuple(recordings)
 

@@ -75,7 +75,7 @@ def read_sound(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
     # A TypeError where the file's name says that it holds nothing but samples.
     except (soundfile.SoundFileError, TypeError) as error:
         raise InputError(
-            f"{name}: cannot be decoded ({error}); replace it by a WAV, FLAC or OGG file, or"
+            f"{name}: cannot be decoded ({error}); replace it with a WAV, FLAC or OGG file, or"
             " remove it"
         ) from error
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(1)

@@ -43,7 +43,7 @@ def _pictures(root: Path) -> Iterator[Picture]:
     if labels is None or labels.keys() != validation.keys():
         raise InputError(
             f"{root}: val/{ANNOTATIONS} and the pictures in val/images do not belong together;"
-            " replace it by a whole copy"
+            " replace it with a whole copy"
         )
     for file, (name, content) in validation.items():
         yield Picture("test", labels[file], name, content)

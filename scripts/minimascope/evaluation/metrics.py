@@ -28,7 +28,7 @@ def checked_logits(logits: ArrayLike) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         samples = int((~np.isfinite(array)).any(axis=1).sum())
-        raise InputError(f"logits: not finite in {samples} samples; train the model anew")
+        raise InputError(f"logits: not finite in {samples} samples; train the model again")
     return array
 
 

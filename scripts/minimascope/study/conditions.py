@@ -13,11 +13,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
     Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
-    differs in having no SAM, for one that has it), what published tables call data set and network
-    (``published_dataset``, ``architecture``, ``pretrained``), whether nothing but SAM's radius sets
-    it apart from its base condition (``like_base_condition``), whether it augments, and every
-    resolved training setting by its path, such as ``sam.rho`` and ``optimizer.lr``,
-    where a condition has it.
+    differs only in having no SAM, for one that has it), what published tables call data set and
+    network (``published_dataset``, ``architecture``, ``pretrained``), whether it differs from its
+    base condition only in SAM's radius (``like_base_condition``), whether it augments, and every
+    training setting that the condition has, by its path, such as ``sam.rho`` and ``optimizer.lr``.
     """
     rows = []
     for dataset, network in study.pairs:

@@ -27,7 +27,7 @@ def claim(note: Path, study: Path) -> None:
         if not (owner.exists() and owner.samefile(study)) and _collide(_read(owner), _read(study)):
             raise InputError(
                 f"study: {owner} has this name, too, and the results are its own; rename one of the"
-                f" two, or delete {note} to replace them by those of {study}"
+                f" two, or delete {note} to replace them with those of {study}"
             )
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{study}\n", encoding="utf-8")

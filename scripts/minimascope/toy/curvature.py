@@ -59,7 +59,7 @@ def refine(name: str, x: float, y: float) -> tuple[float, float]:
 
 def _point(name: str, x: float, y: float) -> np.ndarray:
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise InputError(f"toy function {name!r}: ({x}, {y}) is no point; give finite coordinates")
+        raise InputError(f"toy function {name!r}: ({x}, {y}) is no point; give finite numbers")
     return np.array([x, y], dtype=np.float64)
 
 

@@ -33,7 +33,7 @@ def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
     """
     split, name = dataset.test, request.corruption
     if split.inputs.dtype != torch.uint8:
-        raise InputError("evaluation.corruptions: these inputs are no images; set it to null")
+        raise InputError("evaluation.corruptions: these inputs are not images; set it to null")
     rows = request.rows(len(split))
     images = split.inputs[rows]
     seed = derive_seed(request.stream, "corruption")

@@ -45,12 +45,12 @@ def load_cifar_c(
     if images.dtype != np.uint8 or images.shape != (len(SEVERITIES) * n, height, width, 3):
         raise InputError(
             f"{raw}: {name} holds {images.dtype} {images.shape}, not {len(SEVERITIES)} severities"
-            f" of {n} pictures; replace it by a whole copy"
+            f" of {n} pictures; replace it with a whole copy"
         )
     if not np.array_equal(labels, np.tile(dataset.test.labels.numpy(), len(SEVERITIES))):
         raise InputError(
             f"{raw}: {LABELS} does not hold the labels of the test split, {len(SEVERITIES)} times;"
-            " replace it by a whole copy"
+            " replace it with a whole copy"
         )
     rows = request.rows(n)
     by_severity = images.reshape(len(SEVERITIES), n, height, width, 3)
@@ -71,12 +71,12 @@ def _arrays(raw: Path, names: set[str]) -> dict[str, np.ndarray]:
             arrays[file.name] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         except Exception as error:  # whatever NumPy makes of arbitrary headers
             raise InputError(
-                f"{raw}: {file} is no array ({error}); replace it by a whole copy"
+                f"{raw}: {file} is not an array ({error}); replace it with a whole copy"
             ) from error
         if len(arrays) == len(names):
             return arrays
     missing = min(names - arrays.keys())
-    raise InputError(f"{raw}: {missing} is missing; replace it by a whole copy")
+    raise InputError(f"{raw}: {missing} is missing; replace it with a whole copy")
 
 
 def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> CorruptedImages:
@@ -107,14 +107,14 @@ def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> 
         found[severity][picture.label, PurePosixPath(picture.name).name] = image
     names = sorted(found[request.severities[0]])
     if not any(found.values()):
-        raise InputError(f"{raw}: {request.corruption} is missing; replace it by a whole copy")
+        raise InputError(f"{raw}: {request.corruption} is missing; replace it with a whole copy")
     if any(sorted(pictures) != names for pictures in found.values()):
         raise InputError(
             f"{raw}: {request.corruption} does not hold the same pictures at every severity;"
-            " replace it by a whole copy"
+            " replace it with a whole copy"
         )
     if unknown := {label for label, _ in names} - set(dataset.classes):
-        raise InputError(f"{raw}: class {min(unknown)!r} is none of the data set's")
+        raise InputError(f"{raw}: class {min(unknown)!r} is not among the data set's classes")
     names = [names[row] for row in request.rows(len(names))]
     return CorruptedImages(
         request.corruption,

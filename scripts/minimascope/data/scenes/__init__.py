@@ -44,8 +44,7 @@ def write_scenes(folder: Path, *, clips: int, seconds: float, seed: int) -> None
     train, test = folds(clips)
     if not isfinite(seconds) or seconds < SHORTEST_SECONDS:
         raise InputError(
-            f"seconds: {seconds} is no length in which a scene is heard;"
-            f" use {SHORTEST_SECONDS} or more"
+            f"seconds: {seconds} is too short for a scene; use {SHORTEST_SECONDS} or more"
         )
     for recording in train + test:
         samples = synthesise(recording, seconds, seed)
