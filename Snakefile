@@ -65,7 +65,7 @@ rule all:
     localrule: True
 
 
-# What no study decides: made before by `make run`, so that two studies can run at the same time.
+# Published results: `make run` makes them first, so that two studies can run at the same time.
 rule published:
     input:
         PUBLISHED_FILES,

@@ -80,7 +80,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def forget_memory(device: torch.device) -> None:
-    """Give cached memory back and start measuring the peak anew."""
+    """Give cached memory back and measure the peak from here on."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -88,7 +88,7 @@ def forget_memory(device: torch.device) -> None:
 
 
 def timing(seconds: list[float], device: torch.device) -> Timing:
-    """Summarise the epochs of a training, of which the first is the warm-up."""
+    """Summarise the epochs of a training; the first is the warm-up."""
     first, *others = seconds
     epoch = statistics.median(others)
     on_gpu = device.type == "cuda"

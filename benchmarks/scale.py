@@ -180,7 +180,7 @@ class Size:
 
     @classmethod
     def of(cls, jobs: int) -> "Size":
-        """Return the size of a study of about so many jobs."""
+        """Return the size of a study with about this many jobs."""
         datasets = max(1, min(10, jobs // 1000))
         return cls(datasets, max(1, round(jobs / datasets / 86)))
 

@@ -1,4 +1,4 @@
-# What all stages share: the checked study, where files go, and what a job depends on.
+# Shared by all stages: the checked study, where files go, and what a job depends on.
 import fcntl
 import math
 import os

@@ -178,7 +178,7 @@ def of_subject(subject: Subject) -> Callable[[str], dict]:
 
 
 def of_published(figure: str) -> dict:
-    """Figures of published models are told which data set these are."""
+    """Figures of published models get the data set's name."""
     return {"dataset": registry.PUBLISHED_SCENES} if figure.startswith("published-") else {}
 
 

@@ -43,7 +43,7 @@ rule report:
                 if key != "published"
             },
         ),
-        # No input files, since a lost record need not be made anew. Derived from the output, since
+        # No input files, since a lost record need not be made again. Derived from the output, since
         # Snakemake neither keeps nor compares such params.
         records=lambda wildcards, output: records(output.page.removesuffix(results("report.html"))),
     message:

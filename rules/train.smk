@@ -63,7 +63,7 @@ rule train:
             training=lambda wildcards: {
                 key: value
                 for key, value in training_of(wildcards).items()
-                # A training without averages is told as before there were any.
+                # A training without averages has the params of before there were any.
                 if key != "label_noise" and (value or key != "averaging")
             },
             label_noise=label_noise,

@@ -1,4 +1,4 @@
-"""List the recordings of a source: what each is of, and which split and domain it belongs to."""
+"""List the recordings of a source: its label, split and domain."""
 
 from pathlib import Path
 

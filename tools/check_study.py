@@ -48,7 +48,7 @@ def faults(study: Study) -> Iterator[str]:
 
 def remarks(study: Study) -> Iterator[str]:
     """Yield what a valid study will not be able to say."""
-    # Where a run only asks for the study's name, nobody waits for scipy.
+    # A run that only asks for the study's name does not wait for scipy.
     from minimascope.analysis.rank_correlation import FEWEST
 
     conditions = len(study.conditions)

@@ -152,7 +152,7 @@ def render(name: str, page: Path) -> tuple[str, dict[str, list[str]]]:
 
 
 def filled(page: Path) -> str:
-    """Return a page with its blocks made anew."""
+    """Return a page with its blocks made again."""
     text = page.read_text(encoding="utf-8")
     return BLOCK.sub(lambda found: f"{found[1]}{render(found[2], page)[0]}\n{found[3]}", text)
 

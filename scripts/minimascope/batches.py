@@ -41,7 +41,7 @@ def in_batches(
 ) -> Result:
     """Return what a function computes from batches of inputs, of a size that fits into memory.
 
-    Where the device runs out of memory, the function is called anew with batches of half the
+    Where the device runs out of memory, the function is called again with batches of half the
     size, and this process keeps to that. So the function must draw no random numbers and change
     nothing outside.
 

@@ -29,7 +29,7 @@ def default_device() -> torch.device:
 def device_name(device: torch.device) -> str:
     """Return the name by which results say where they were computed.
 
-    Of a CPU it says for which instructions torch's kernels are, and which `KERNELS` a user chose.
+    For a CPU it names the instructions of torch's kernels, and the `KERNELS` that a user chose.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -150,10 +150,10 @@ def _contiguous(value: Any) -> Any:
 
 @contextmanager
 def contiguous_convolutions(device: torch.device) -> Iterator[None]:
-    """Let convolutions on a CPU be contiguous inside the block, whatever brings them their inputs.
+    """Make convolutions on a CPU contiguous inside the block, whatever their inputs.
 
     Channels-last ones are computed wrongly by kernels for AVX2 (`laid_out`). Compiled networks are
-    computed as if they were not compiled: a compiler chooses channels-last by itself.
+    computed as if they were not compiled: a compiler chooses channels-last on its own.
     """
     if device.type != "cpu":
         yield

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component lives (``module:function``); its options stand in the schema of studies.
+    """Where a component lives (``module:function``); its options are in the schema of studies.
 
     ``needs`` are the tables of the study that it takes first (results/<study>/tables/<name>.csv);
     ``gives`` names what it computes.
@@ -81,7 +81,7 @@ def kind_of(source: str) -> str:
 # Sources that read nothing from the folder of raw data.
 WITHOUT_FILES = frozenset({"digits", "circles", "synthetic_scenes"})
 SCENES = _component("data.scenes:write_scenes")
-# What puts published weights in place of drawn ones, and what finds the file of weights where a
+# What loads published weights instead of drawing them, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.
 LOAD_PRETRAINED = {
     "pretrained_resnet18": _component("networks.torchvision_pretrained:load_pretrained"),

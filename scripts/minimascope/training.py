@@ -1,6 +1,6 @@
 """One training loop for every network, condition and optimiser.
 
-What a run computes depends on (initial weights, data, specification, seed) alone: the order of
+A run's result depends only on (initial weights, data, specification, seed): the order of
 the data is drawn from (seed, epoch), augmentation, dropout and what the optimiser draws from
 streams of their own, and the learning rate is a function of time, or state of an optimiser that
 tunes it. A run that resumes at the start of an epoch therefore ends with the same bytes as one that
@@ -146,7 +146,7 @@ class _Training:
     """A network under training.
 
     ``forward`` computes its logits, and ``draws`` says whether random numbers enter them;
-    ``memory_format`` is that of its convolutions; ``average`` is of its weights, if one is wanted.
+    ``memory_format`` is that of its convolutions; ``average`` averages its weights, if wanted.
     """
 
     def __init__(

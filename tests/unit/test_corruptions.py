@@ -12,7 +12,7 @@ from minimascope.data.corruptions.generated import FUNCTIONS, corrupt, note
 from minimascope.data.corruptions.severities import CORRUPTIONS, SEVERITIES, STRENGTHS
 from minimascope.errors import InputError
 
-# What the corruption does grows with the severity save for these: saturate changes direction,
+# What the corruption does grows with the severity except for these: saturate changes direction,
 # frost darkens, glass blur alternates its σ, spatter changes its liquid and the affine part of
 # elastic transform shrinks.
 NOT_MONOTONE = {"saturate", "frost", "glass_blur", "spatter", "elastic_transform"}

@@ -146,7 +146,7 @@ def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, sh
     sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
     assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
     assert sharpness.loc["all together", "Joint"] == "81.8 %"
-    # Two seeds of each condition are no independent draws.
+    # Two seeds of each condition are not independent draws.
     assert list(variance) == ["Setting", "One-way", "Joint", "n"]
     assert "There is no p-value" in variance.attrs["caption"]
     assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")

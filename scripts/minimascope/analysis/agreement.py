@@ -311,7 +311,7 @@ def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _run(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of which the study has a value; the others are counted alone."""
+    """Return the cells for which the study has a value; the others are counted alone."""
     return cells[cells["verdict"] != NOT_RUN]
 
 

@@ -101,7 +101,7 @@ class Network:
 
     @property
     def evaluations(self) -> list[str]:
-        """Evaluations of which any link is known."""
+        """Evaluations with a known link."""
         return list(dict.fromkeys(link.evaluation for link in self.known))
 
     def sure(self, evaluation: str) -> list[Link]:
@@ -343,7 +343,7 @@ def _factor(ratio: float) -> str:
 
 
 def untrained(minima: pd.DataFrame) -> Iterator[str]:
-    """Yield how many networks did not train, and of which conditions."""
+    """Yield how many networks did not train, and in which conditions."""
     keys = ["network", "condition"]
     counts = minima.groupby(keys, sort=False)[["n_seeds", "n_untrained"]].max().astype(int)
     bad = counts[counts["n_untrained"] > 0]

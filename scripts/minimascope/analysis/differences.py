@@ -17,7 +17,7 @@ from .smallest_difference import SmallestDifference
 VERDICTS = LARGER, SMALLER, EQUIVALENT, OPEN, TOO_FEW = (
     *("larger", "smaller", "no difference", "open", "too few"),
 )
-# Differences that are a smaller part of the values are of rounding, and zero.
+# Differences that are a smaller part of the values are due to rounding, and count as zero.
 DIGITS = 12
 
 
@@ -182,7 +182,7 @@ def differences_from(
         floors: of each condition the noise floor of its values, NaN for none.
         smallest: the smallest difference of the measure that matters.
     """
-    # Of all conditions at once, since there are as many pairs as conditions squared.
+    # For all conditions at once, since there are as many pairs as conditions squared.
     both = np.fmax(floors.reindex(seeds.columns), floors[reference])
     found = paired(seeds, seeds[[reference]], smallest, both)
     columns = zip(

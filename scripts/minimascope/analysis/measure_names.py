@@ -212,7 +212,7 @@ MEASURES = {
     ),
     "sam_sharpness_published": _diagnostic(
         "SAM-sharpness, published",
-        "SAM-sharpness as published: the data are shuffled and augmented anew for every "
+        "SAM-sharpness as published: the data are shuffled and augmented again for every "
         "perturbation, and BatchNorm's statistics are perturbed too.",
     ),
     "sam_sharpness_null": _diagnostic(

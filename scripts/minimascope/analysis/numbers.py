@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 MISSING = "—"
-# Standard errors below this share of the mean are of equal values, and of rounding.
+# Standard errors below this share of the mean come from rounding of equal values.
 ROUNDING = 1e-12
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -33,7 +33,7 @@ def format_estimate(mean: float, error: float = np.nan) -> str:
 def format_number(value: float, form: str) -> str:
     """Return a number in a format of Python's with a proper minus; a dash for NaN.
 
-    What rounds to zero has no sign, and an exponent is written as a power of ten.
+    A value that rounds to zero has no sign, and an exponent is written as a power of ten.
     """
     if pd.isna(value):
         return MISSING

@@ -198,7 +198,7 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
     Columns are ``statistic``, ``group``, ``expected``, ``computed``, ``difference`` (computed
     minus expected), ``agrees`` (by at most 0.002), ``expected_p_value``, ``computed_p_value``,
     ``p_relative_difference`` (of the expected one), ``p_agrees`` (by at most 5 %), ``expected_n``
-    and ``computed_n``. What we have no value of agrees with nothing.
+    and ``computed_n``. Statistics without a value of ours do not agree.
 
     Raises:
         InputError: if a column is missing.

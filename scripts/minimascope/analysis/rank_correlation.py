@@ -20,9 +20,9 @@ from .evidence import LEVEL
 
 # Fewer points have no order to speak of.
 POINTS = 3
-# Of fewer points no order has a p-value of 0.05 or less.
+# With fewer points no order has a p-value of 0.05 or less.
 FEWEST = 5
-# Up to so many points p-values count all orders; above, they are those of Student's t.
+# Up to this many points p-values count all orders; above, they are Student's t's.
 EXACT = 12
 # How near ±1 ends of intervals are looked for.
 ALMOST = 1e-12
@@ -65,7 +65,7 @@ def rank_correlation(
 
 
 def finite_pairs(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of which both values are finite."""
+    """Return the pairs whose values are both finite."""
     pairs = np.column_stack([x, y]).astype(float)
     return tuple(pairs[np.isfinite(pairs).all(axis=1)].T)
 

@@ -32,7 +32,7 @@ SHARES_CAPTION = (
     " what settings explain together counts for none of them. ln: of the natural logarithm."
 )
 TESTED = " p: of the F test, two-sided, which takes models as independent draws."
-NOT_TESTED = " There is no p-value: a condition has several seeds, which are no independent draws."
+NOT_TESTED = " There is no p-value: a condition has several seeds, which are not independent draws."
 
 
 def relations(

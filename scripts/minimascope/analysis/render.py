@@ -29,7 +29,7 @@ _LATEX_SPECIAL = str.maketrans(
         "§": r"\S{}",
     }
 )
-# A table that is too wide scrolls in itself, with the keyboard, too.
+# A table that is too wide scrolls, with the keyboard, too.
 _SCROLLED = '<div class="wide" role="region" aria-label="Table" tabindex="0">{}</div>'
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -146,7 +146,7 @@ def _html_text(text: object) -> str:
 
 
 def _html_label(text: str) -> str:
-    """Return a text as a label, of which it is the class, too."""
+    """Return a text as a label whose class it is, too."""
     return f'<span class="label {_class(text)}">{_escaped(text)}</span>' if text else ""
 
 

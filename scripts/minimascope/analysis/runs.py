@@ -14,7 +14,7 @@ from .summary import seed_values
 from .tables import NOT_CONVERGED, UNTRAINED, at_minima
 
 KEYS = ["dataset", "network", "measure", "condition"]
-# Differences of so many standard errors or more are marked.
+# Differences of at least this many standard errors are marked.
 MARKED = 2
 CAPTION = (
     "Mean ± standard error over seeds of both, and the second minus the first: paired by seed where"

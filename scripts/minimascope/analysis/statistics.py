@@ -31,7 +31,7 @@ COLUMNS = [
     *("share_lower", "share_upper", "level", "smallest_difference", "verdict", "p_value"),
     *("p_holm", "tests", "left_out", "note"),
 ]
-# The fewest seeds of which measures of pairs of models have values of each.
+# The fewest seeds for which measures of pairs of models have a value for each.
 FEWEST_OF_PAIRS = 3
 CAPTION = (
     "condition minus baseline over matched seeds. ±: standard error of the mean difference."
@@ -111,7 +111,7 @@ def _comparisons(
     order = [condition for condition in rows["condition"].unique() if condition in baselines]
     trained = rows[rows["trained"]]
     seeds = trained.pivot(index="seed", columns="condition", values="value")
-    # Also those of which no network trained.
+    # Also those in which no network trained.
     seeds = seeds.reindex(columns=rows["condition"].unique())
     seeds = seeds.where(np.isfinite(seeds))
     floors = trained.groupby("condition")["noise_floor"].mean().reindex(seeds.columns)

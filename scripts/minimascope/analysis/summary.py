@@ -86,10 +86,10 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
 def seed_values(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFrame:
     """Return one value per trained model and measure, `pseudo_values` of measures of pairs.
 
-    Those are of the pairs of networks that trained, and NaN of the others.
+    They are over pairs of networks that trained, NaN for the others.
 
     The noise floor is the larger of a value's own standard error and noise floor; NaN for neither.
-    Of several views of the data a measure is on the one that `tables.at_minima` chooses.
+    If there are several views of the data, a measure is on the one that `tables.at_minima` chooses.
 
     Returns:
         Data frame with the columns `VALUE_COLUMNS`.

@@ -175,7 +175,7 @@ def _over_seeds(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 
 def _untrained(rows: pd.DataFrame) -> list[str]:
-    """Return what § means, and in how many seeds of which conditions, if it marks any."""
+    """Return what § means and which conditions it marks in how many seeds, if any."""
     most = rows.groupby("condition", sort=False)[["n_untrained", "n_seeds"]].max()
     found = [
         f"{condition} in {row.n_untrained} of {count_seeds(pd.Series([row.n_seeds]))}"

@@ -102,8 +102,9 @@ def trends(
     """Return the slope of each evaluation along each measure of sharpness, over conditions.
 
     A point is the mean of a condition over the seeds that trained, since seeds of one condition
-    are no independent draws of a trend. Slopes are of least squares, with the 95 % interval and
-    two-sided p-value of Student's t. Sharpness counts by its decimal logarithm (``scale`` "log10"),
+    are not independent draws of a trend. Slopes are those of least squares, with the 95 % interval
+    and two-sided p-value of Student's t. Sharpness counts by its decimal logarithm
+    (``scale`` "log10"),
     unless a value of the data set is not positive ("1").
 
     Over all networks of a data set (``network`` "all") differences between networks make a slope,
@@ -207,7 +208,7 @@ def _by_network(
     Args:
         x: sharpness.
         y: evaluation.
-        networks: of which network each point is.
+        networks: the network of each point.
         pairs: how many pairs of a measure and an evaluation are looked at.
     """
     pooled = slope(x, y)
@@ -220,7 +221,7 @@ def _by_network(
     }
     flips = {network: _opposite(pooled, found) for network, found in own.items()}
     reversal = all(flips.values())
-    # Of two sides, since the claim is of a reversal in either direction.
+    # Two-sided, since the claim is about a reversal in either direction.
     least_sure = np.max([found["p_value"] for found in (pooled, *own.values())])
     # Where one of them has no p-value, nothing is certain.
     certain = reversal and bool(pairs * least_sure <= SIGNIFICANT)

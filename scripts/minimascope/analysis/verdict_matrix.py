@@ -11,7 +11,7 @@ MOST_COLUMNS = 4
 def verdict_matrix(found: pd.DataFrame, claims: dict[int, str]) -> pd.DataFrame:
     """Return the verdicts with claims as rows and networks as columns; many networks are rows.
 
-    What is said of all networks together has a column of its own, unless there is only one.
+    Verdicts on all networks together have their own column, unless there is only one network.
 
     Args:
         found: rows of `claims.claims`; texts that are empty may be missing.

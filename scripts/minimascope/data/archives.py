@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import InputError
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
-# What is beyond these is taken for a bomb: bytes of one file, number of files, and bytes of all
+# Anything beyond these counts as a bomb: bytes of one file, number of files, and bytes of all
 # files where these are more than so many times the archive's own.
 LARGEST_FILE = 4 * 2**30
 MOST_FILES = 5_000_000
@@ -48,7 +48,7 @@ def archive_files(
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield (name, content) of each file in an archive, in the archive's order.
 
-    A gzipped tar is read once from front to back, since jumping back would start anew.
+    A gzipped tar is read once from front to back, since jumping back would start again.
 
     Args:
         path: a .tar, .tar.gz, .tgz or .zip file.
@@ -87,7 +87,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     found = _zip_members(path) if path.suffix == ".zip" else _tar_members(path)
     for number, (text, size, fault, read) in enumerate(found):
         name = PurePosixPath(text)
-        # What is packed in several places of the archive counts each time.
+        # Content packed in several places of the archive counts each time.
         total += size
         if name.is_absolute() or ".." in name.parts or "\\" in text:
             fault = "leads out of the archive; pack it anew"
@@ -106,13 +106,13 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
 def _tar_members(path: Path) -> Iterator[tuple[str, int, str | None, Read]]:
     """Yield (name, declared bytes, fault of its kind, what reads it) of each member."""
     plain = path.suffix == ".tar"
-    # What is not wanted of a plain tar is jumped over.
+    # Unwanted members of a plain tar are skipped.
     with (
         nullcontext() if plain else _Inflated(path) as stream,
         tarfile.open(path, "r:" if plain else "r|", stream, tarinfo=_Member) as archive,
     ):
         for member in archive:
-            # It keeps all members that it has seen, for nothing.
+            # It keeps all members that it has seen, which nobody needs.
             archive.members.clear()
             fault = None if member.isfile() or member.isdir() else LINK
             read = None if member.isdir() else partial(_read_member, archive, member)
@@ -131,7 +131,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, int, str | None, Read]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             fault = LINK if stat.S_ISLNK(member.external_attr >> 16) else None
-            # Of other methods zipfile unpacks more than was asked for.
+            # With other methods zipfile unpacks more than was asked for.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 fault = "is not packed by 'deflate'; pack it anew"
             read = None if member.is_dir() else partial(_read_zipped, archive, member)
@@ -157,14 +157,14 @@ class _Member(tarfile.TarInfo):
 
 
 class _Inflated(gzip.GzipFile):
-    """What is in a gzip file, as far as that is no bomb: headers and padding count, too."""
+    """The content of a gzip file, unless it is a bomb: headers and padding count, too."""
 
     def __init__(self, path: Path):
         super().__init__(path, "rb")
         self._path, self._bytes = path, 0
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read so many bytes; raise InputError if that is more than the archive can hold."""
+        """Read a number of bytes; raise InputError if that is more than the archive can hold."""
         content = super().read(size)
         self._bytes += len(content)
         if self._bytes > _most_bytes(self._path):

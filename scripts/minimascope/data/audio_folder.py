@@ -9,7 +9,7 @@ from .archives import archive_names, is_archive
 from .raw_files import path_remedy
 from .recordings import Recording, check, read_table
 
-# What macOS adds to archives beside the files that were packed.
+# Files that macOS adds to archives.
 MACOS_FOLDER = "__MACOSX"
 
 

@@ -215,7 +215,7 @@ def _draw_flips(n: int, augmentation: Augmentation, generator: torch.Generator) 
 
 
 def _mirror(columns: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
-    """Reverse those rows of [n, width] that are told."""
+    """Reverse the rows of [n, width] that ``told`` marks."""
     return torch.where(flips[:, None], columns.flip(1), columns)
 
 

@@ -27,7 +27,7 @@ DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 def space_for_downloads(files: Sequence[RemoteFile], folder: Path) -> str:
     """Return a sentence about how much is to be downloaded to a folder.
 
-    What an interrupted download left there is counted as done.
+    The part that an interrupted download left there counts as done.
 
     Raises:
         InputError: the folder's disk has no room for it.
@@ -52,7 +52,7 @@ def space_for_downloads(files: Sequence[RemoteFile], folder: Path) -> str:
 def download(file: RemoteFile, target: str | PathLike) -> None:
     """Download a file to ``target``, which appears only whole and with the right checksum.
 
-    What an interrupted download has fetched lies beside the target and is continued from, also by
+    The part of an interrupted download lies beside the target and is continued, also from
     another mirror.
 
     Raises:
@@ -114,7 +114,7 @@ def _verify(stream: BinaryIO, checksum: str) -> None:
 
 
 def _fetch(url: str, stream: BinaryIO, size: int) -> None:
-    """Append what is missing of a file; start anew where a server cannot continue."""
+    """Append what is missing of a file; start again if a server cannot continue."""
     done = _size(stream)
     if done == size:
         return
@@ -126,7 +126,7 @@ def _fetch(url: str, stream: BinaryIO, size: int) -> None:
         with bar:
             while chunk := response.read(CHUNK):
                 bar.update(len(chunk))
-                # What a full disk has room for is written first, and then the error is raised.
+                # On a full disk, what fits is written before the error is raised.
                 while chunk:
                     chunk = chunk[stream.write(chunk) :]
     if _size(stream) < size:

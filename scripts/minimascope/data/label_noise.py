@@ -9,7 +9,7 @@ from .prepared import Split
 
 
 def with_label_noise(split: Split, share: float, classes: int, seed: int) -> Split:
-    """Return a split of which each label is random with a probability of ``share``.
+    """Return a split whose labels are each random with probability ``share``.
 
     A random label is uniform over all classes, so it may be the right one. What is drawn depends
     on the seed alone: the labels that are random at one share are so at every larger one.

@@ -54,7 +54,7 @@ class LogMel:
                 )
 
     def frames(self, samples: int) -> int:
-        """Return the number of frames of so many samples at ``sample_rate``."""
+        """Return the number of frames of a number of samples at ``sample_rate``."""
         return 1 + samples // self.hop_length
 
     def _edges(self) -> list[float]:

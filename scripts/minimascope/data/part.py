@@ -10,7 +10,7 @@ from .prepared import Dataset, Split
 
 
 def part_of(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
-    """Return a data set with at most so many training and test samples, None meaning all.
+    """Return a data set with at most this many training and test samples; None means all.
 
     They are drawn without replacement, by a generator that is always the same, and keep their
     order. Classes keep their shares up to rounding.

@@ -39,7 +39,7 @@ def files_of(
 ) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield (path inside, content) of each wanted file below a folder or in an archive.
 
-    What is hidden, or in a hidden folder, is none: macOS, Jupyter and others leave copies there.
+    Hidden files and folders are skipped: macOS, Jupyter and others leave copies there.
     """
 
     def chosen(name: PurePosixPath) -> bool:
@@ -63,9 +63,9 @@ def dataset_of(pictures: Iterable[Picture], origin: Path, image_size: int | None
             pictures as they are, which must then be square and of one size.
 
     Raises:
-        InputError: a split is empty, a class is in one split only or has a name that is none for
-            a table (`fault_of_name`), a file is no picture, or sizes differ where no ``image_size``
-            is given.
+        InputError: a split is empty, a class is in one split only or has a name that is not fit for
+            a table (`fault_of_name`), a file is not a picture, or sizes differ and there is no
+            ``image_size``.
     """
     decoded: dict[str, list[tuple[str, str, torch.Tensor]]] = {"train": [], "test": []}
     for picture in progress(pictures, "pictures", "file"):

@@ -24,7 +24,7 @@ Stamp = tuple[str, int | None, int | None]
 def visible_files(folder: Path) -> Iterator[tuple[PurePosixPath, os.DirEntry]]:
     """Yield each file below a folder, by its path in it; links are followed.
 
-    What is hidden, or in a hidden folder, is left out: macOS, Jupyter and others put copies there.
+    Hidden files and folders are skipped: macOS, Jupyter and others put copies there.
     """
     yield from _visible(str(folder), PurePosixPath(), frozenset())
 

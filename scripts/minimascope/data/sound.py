@@ -11,7 +11,7 @@ from ..errors import InputError
 from .archives import archive_files, is_archive
 from .recordings import Recording
 
-# Of all channels of a recording: a gigabyte when decoded, at 48 kHz an hour and a half.
+# Over all channels of a recording: a gigabyte when decoded, at 48 kHz an hour and a half.
 MOST_SAMPLES = 2**28
 
 

@@ -1,4 +1,4 @@
-"""Networks and their ensemble on corrupted inputs, each copy of which all predict once."""
+"""Networks and their ensemble on corrupted inputs; each copy is predicted once for all of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,6 +1,6 @@
 """How right and how well calibrated a classifier is, from its logits [n, classes] and labels [n].
 
-Everything is computed in float64, whatever precision the logits come in. Bad shapes, labels and
+Everything is computed in float64, whatever the logits' precision. Bad shapes, labels and
 bins raise `InputError`.
 """
 
@@ -132,7 +132,7 @@ def calibration_of_samples(
 
 
 def check_bins(bins: int) -> None:
-    """Raise InputError unless there can be so many bins of confidence."""
+    """Raise InputError unless this is a valid number of bins of confidence."""
     if not isinstance(bins, int | np.integer) or bins < 1:
         raise InputError(f"bins: {bins!r}; give a whole number from 1")
 

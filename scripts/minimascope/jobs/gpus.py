@@ -24,7 +24,7 @@ def job_device() -> torch.device:
 
     Snakemake counts GPUs but hands none out. So a process takes the first visible GPU that no
     other process of this workflow has on this machine, and keeps it until it ends; where none is
-    free it waits. A single GPU that a cluster assigned is taken as it is: the cluster may let
+    free it waits. A single GPU assigned by a cluster is used directly: the cluster may let
     several jobs share one.
     """
     device = default_device()
@@ -62,7 +62,7 @@ def _claimed(name: str) -> bool:
     """Return whether a name could be claimed for this process."""
     claim = socket.socket(socket.AF_UNIX)
     try:
-        # Begun by a zero byte, it is no path of a file.
+        # It begins with a zero byte, so it is not the path of a file.
         claim.bind(f"\0minimascope/{name}")
     except OSError as error:
         claim.close()

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..errors import InputError
 from .progress import progress_shown
 
-# What helps against errors of the operating system that are the user's to mend.
+# How a user can mend errors of the operating system.
 REMEDIES = {
     errno.ENOSPC: "make room on its disk, and run again",
     errno.EDQUOT: "make room within your quota, and run again",
@@ -56,7 +56,7 @@ def job(task: Task) -> Iterator[None]:
     the log and on the screen.
 
     A job can be started twice: requeued and submitted again by a cluster, or by two Snakemakes.
-    Both then compute the same bytes, and whatever they write appears as a whole.
+    Both then compute the same bytes, and their files appear whole.
     """
     log, screen, told = Path(task.log[0]), sys.stderr, []
     # From here on the log says that a job was interrupted.
@@ -129,7 +129,7 @@ def _keep(file: Any, log: Path) -> None:
 
 
 def _one_line(error: BaseException, log: Path) -> str | None:
-    """Return what a user is told about an error that is theirs to mend; None for other errors."""
+    """Return the message about an error that the user can mend; None for other errors."""
     if isinstance(error, InputError):
         return str(error)
     # torch's, by name: most jobs do without torch.

@@ -1,4 +1,4 @@
-"""Tables in Markdown, as `analysis.render` writes them, set anew for a screen."""
+"""Tables in Markdown, as `analysis.render` writes them, laid out for a screen."""
 
 import re
 import textwrap
@@ -15,7 +15,7 @@ Column = tuple[list[str], Sequence[str]]
 
 
 def narrow(markdown: str, width: int, terminal: bool = False) -> str:
-    """Return a text whose tables and paragraphs are no wider than so many characters.
+    """Return a text whose tables and paragraphs fit into a number of characters.
 
     A table that is wider continues below, again with its first column; the names of columns are
     broken between words. A single column that is wider than the screen stays as it is. What is

@@ -65,7 +65,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which there are two."""
+    """Return a duration in the largest unit that it is at least two of."""
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

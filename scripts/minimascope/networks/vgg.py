@@ -24,7 +24,7 @@ def vgg19(
     default initialisation. Arguments: see `NetworkSpec`.
 
     Raises:
-        InputError: height h and width w are no multiples of 32.
+        InputError: height h and width w are not multiples of 32.
     """
     if any(side < REDUCTION or side % REDUCTION for side in input_size):
         raise InputError(

@@ -150,7 +150,7 @@ def vit(
     embedding are drawn from N(0, 0.02²).
 
     Args (others: see `NetworkSpec`):
-        input_size: sides that are no multiples of ``patch_size`` are filled up with zeros, the mean
+        input_size: sides that are no multiple of ``patch_size`` are filled up with zeros, the mean
             of normalised inputs.
         width: factor on the token, head and MLP dimensions; depth and heads stay.
         dropout: acts after each attention projection, too, and after each MLP.

@@ -20,7 +20,7 @@ def read_weights(path: Path, remedy: str) -> Mapping[str, Any]:
         remedy: what a user can do if it cannot be read; the end of the message.
 
     Raises:
-        InputError: the file is no such file, or code would have to run to read it.
+        InputError: the file is another one, or reading it would run code.
     """
     try:
         # Files from before torch 1.6, such as torchvision's VGG, are no zip and cannot be mapped.

@@ -19,7 +19,7 @@ class Average(AveragedModel):
         """Take note of the weights after a step, if the average wants them."""
 
     def after_epoch(self, model: nn.Module, finished: int, epochs: int) -> None:
-        """Take note of the weights after ``finished`` of so many epochs, likewise."""
+        """Take note of the weights after ``finished`` epochs, likewise."""
 
     def hand_over(self, model: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         """Give a model the averaged weights, and BatchNorm the statistics that belong to them.

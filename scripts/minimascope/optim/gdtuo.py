@@ -2,7 +2,7 @@
 
 Chandra, Xie, Ragan-Kelley & Meijer 2022, arXiv:1909.13371 ("Gradient descent: the ultimate
 optimizer"). They differentiate through the update by automatic differentiation; here the
-derivatives of Adam's update are written out, which leaves the training loop as it is.
+derivatives of Adam's update are written out, so the training loop stays unchanged.
 """
 
 from collections.abc import Sequence

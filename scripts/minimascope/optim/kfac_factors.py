@@ -108,7 +108,7 @@ def _observed(layers: Iterable[Layer]) -> Iterator[dict[Layer, list[tuple[Tensor
 
     def record(layer: Layer, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
         calls.setdefault(layer, []).append((input_squares(layer, arguments[0]), output))
-        # A copy goes on, so that an activation in place leaves the output what it is.
+        # A copy is passed on, so that an in-place activation does not change the output.
         return output.clone()
 
     hooks = [layer.register_forward_hook(record) for layer in layers]
@@ -145,7 +145,7 @@ def output_factor(layer: Layer, gradients: Iterable[Tensor]) -> Tensor:
     """Return the mean of g gᵀ [o, o] over samples, places and calls.
 
     Args:
-        layer: whose outputs the gradients are of.
+        layer: whose outputs the gradients belong to.
         gradients: one for each call, shaped like its output.
     """
     axis = -1 if isinstance(layer, nn.Linear) else 1

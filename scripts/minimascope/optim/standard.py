@@ -8,7 +8,7 @@ import torch
 from torch.nn import Module
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-# What torch keeps its compiler out of.
+# Functions that torch's compiler leaves alone.
 UNCOMPILED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
 

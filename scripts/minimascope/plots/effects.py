@@ -22,7 +22,7 @@ ROW_HEIGHT = 0.26  # of a condition
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
 BAND = {"color": "#DDDDDD", "linewidth": 0}
-# What a logarithmic axis shows at least, as factors, and its margin.
+# The least range of a logarithmic axis, as factors, and its margin.
 ENDS, MARGIN = (0.5, 2.0), 1.15
 
 
@@ -89,7 +89,7 @@ def _draw_ratios(
     points = pd.DataFrame(
         {
             "value": ratios["value"],
-            # What is not positive runs off the axis.
+            # Values that are not positive run off the axis.
             "lower": ratios["lower"].mask(ratios["lower"] <= 0, low / 2),
             "upper": ratios["upper"],
             "below": (1 - half).clip(lower=low / 2),

@@ -16,7 +16,7 @@ from .scales import draw_axis, is_logarithmic
 from .style import GREY, notice, panel_grid, select
 
 PANEL = (2.1, 2.0)  # inches
-# Of the measures of diversity the one that needs no explanation.
+# The measure of diversity that needs no explanation.
 DIVERSITY = "prediction_disagreement"
 GAINS = ("test_accuracy", "test_ece", "corruption_accuracy", "corruption_accuracy_generated")
 
@@ -44,7 +44,7 @@ def plot(
     gains = [name for name in GAINS if f"gain_{name}" in points]
     found = select(ensemble_gain, dataset, required=False)
     if found.empty:
-        return notice(dataset, "no condition of which all networks trained")
+        return notice(dataset, "no condition whose networks all trained")
     found = found[found["statistic"] == "spearman"]
     looks = study_looks(conditions)
     handles = [*looks.handles(), *looks.network_handles()]

@@ -42,9 +42,9 @@ def plot(
     """Return box plots of sharpness and accuracy (rows) by hyper-parameter (columns).
 
     A box holds the middle half of the models of a level and their median; whiskers reach to the
-    last model within 1.5 times the box's length. Boxes of sharpness are of its logarithm; like the
-    share, they leave out models without positive sharpness. Points are models, moved aside so that
-    they do not hide each other, in the colours and markers of the scatter plots. Above a panel
+    last model within 1.5 times the box's length. Boxes of sharpness are computed from its
+    logarithm; like the share, they leave out models without positive sharpness. Points are models,
+    moved aside so that they do not hide each other, in the colours and markers of the scatter plots. Above a panel
     stands the share of the variance that lies between the levels (one-way η²), with the number
     of models if it is not that of all.
     """
@@ -100,6 +100,6 @@ def _levels(settings: pd.Series) -> dict[Any, str]:
 
 
 def _statistics(row: pd.Series, models: int) -> str:
-    """Return the share of variance, and of how many models it is unless it is of all."""
+    """Return the share of variance, and the number of models behind it unless it is all of them."""
     count = f", n = {row['n']:.0f}" if row["n"] < models else ""
     return f"η² = {format_number(row['value'], '.2f')}{count}"

@@ -134,7 +134,7 @@ def _shades(colour: str, count: int) -> list[str]:
 
 
 def draw_untrained(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    """Draw models that did not train, whatever they should have learnt."""
+    """Draw models that did not train, whatever their condition."""
     if len(x):
         axes.plot(x, y, **UNTRAINED)
 

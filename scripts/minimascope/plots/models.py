@@ -34,7 +34,7 @@ def shown_measures(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return which measures of sharpness and which accuracies are drawn, of those named.
 
     ASC sharpness stands alone where it was measured; otherwise all measures of sharpness are
-    drawn. Accuracy is that in-domain and out-of-domain, or overall where there are no domains.
+    drawn. Accuracy is in-domain and out-of-domain, or overall without domains.
     """
     names = list(dict.fromkeys(names))
     accuracies = [name for name in BY_DOMAIN if name in names] or [OVERALL] * (OVERALL in names)
@@ -53,7 +53,7 @@ def correlation(row: pd.Series, width: int = 24) -> str:
 
 
 def count_models(count: int) -> str:
-    """Return so many models as text."""
+    """Return a number of models as text."""
     return f"{count} model{'s' if count != 1 else ''}"
 
 

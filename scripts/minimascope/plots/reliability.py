@@ -13,7 +13,7 @@ from .scales import draw_axis
 from .style import GREY, HALF_PAGE, new_figure, select, wrap_name
 
 COLUMNS = 3
-# Bins of fewer predictions have an accuracy that says little: its standard error is up to 0.5/√n.
+# The accuracy of bins with fewer predictions says little: its standard error is up to 0.5/√n.
 FEWEST = 20
 
 

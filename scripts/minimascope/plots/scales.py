@@ -21,7 +21,7 @@ MOST = 6  # numbers on an axis
 # Within a decade, from few to many; below this many decades numbers are evenly spaced.
 SUBDIVISIONS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 SHORT = 0.45
-# From so many decades on numbers are powers of ten.
+# From this many decades on, numbers are powers of ten.
 LONG = 3.0
 PLAIN = (1e-3, 1e4)
 

@@ -30,9 +30,10 @@ def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -
 
     Left: each model's coefficient of variation over pairs, in ascending order; up to the dashed
     line the pairs that were measured hold the standard error of the mean to the threshold.
-    Middle: the share of models that so many pairs are enough for; dashed, how many were measured.
+    Middle: the share of models for which a number of pairs is enough; dashed, how many were
+    measured.
     Right: Kendall's τ between the orders of the models by their means over the first pairs and
-    over all of them, and over two separate sets of so many, with a band for 95 % of the random
+    over all of them, and over two separate sets of pairs, with a band for 95 % of the random
     splits; without any τ the panel says why. Where no model was measured along two pairs or more,
     the figure says so.
     """

@@ -65,7 +65,7 @@ def styled() -> AbstractContextManager:
 
 
 def new_figure(title: str, width: float, height: float, handles: Sequence[Artist] = ()) -> Figure:
-    """Return a figure of so many inches, to which a legend below adds its lines."""
+    """Return a figure of a size in inches, to which a legend below adds its lines."""
     columns = 1
     if handles:
         longest = max(len(str(handle.get_label())) for handle in handles)
@@ -87,7 +87,7 @@ def panel_grid(
     margins: tuple[float, float] = (0.0, 0.5),
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure and so many panels of it.
+    """Return a figure and its panels.
 
     Args:
         title: of the figure.

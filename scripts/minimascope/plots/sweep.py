@@ -26,7 +26,7 @@ SYMBOLS = {
     "batch_size": "batch size",
     "label_noise": "label noise",
 }
-# What a condition without the setting lacks.
+# Names a missing setting of a condition.
 LACKING = {"sam.rho": "SAM"}
 NO_SETTING = {"dataset", "network", "condition", "base_condition"}
 

@@ -13,7 +13,7 @@ from ..analysis.render import html
 from ..plots.notices import notice_of
 from .contents import Part, Section
 
-# Larger tables are for programs, which read them where they lie.
+# Larger tables are left to programs, which read the files.
 LARGEST_DOWNLOAD = 300_000  # bytes
 # Longer ones are folded, so that what follows can be found; printing unfolds them.
 MOST_ROWS = 40

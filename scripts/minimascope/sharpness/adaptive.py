@@ -1,7 +1,7 @@
 """Elementwise-adaptive sharpness: each parameter is moved in proportion to its size.
 
 Moving θ_i by a share of |θ_i| makes the measures independent of rescalings between layers that
-leave the network's function as it is (Kwon et al. 2021, arXiv:2102.11600; Andriushchenko et al.
+leave the network's function unchanged (Kwon et al. 2021, arXiv:2102.11600; Andriushchenko et al.
 2023, arXiv:2302.07011).
 """
 
@@ -118,7 +118,7 @@ def worst_sharpness(
         model: in evaluation mode; unchanged by the call.
         split: drawn into groups without replacement; the last group may be smaller.
         ascent: the ball and the search.
-        group_size: m; None for one group of all samples, for which there is no standard error.
+        group_size: m; None for one group of all samples, which has no standard error.
         generator: of the groups, on the CPU.
         batch_size: how many inputs are computed at once.
     """

@@ -61,7 +61,7 @@ def extreme_eigenvalues(
     the operator's device.
 
     Each value is within its residual of an eigenvalue; where the next eigenvalue is a gap δ away,
-    it is even within residual²/δ. That no eigenvalue lies beyond the outermost is no certainty:
+    it is even within residual²/δ. That no eigenvalue lies beyond the outermost is not certain:
     a random start misses one with a probability that falls exponentially with the steps
     (Kuczyński & Woźniakowski 1992).
 
@@ -139,7 +139,7 @@ class _RitzPairs:
     size: float
 
     def converged(self, tolerance: float, count: int) -> torch.Tensor:
-        """Return which of so many pairs have a residual as small as wanted, [count]."""
+        """Return which pairs have a residual as small as wanted, [count]."""
         scale = self.values.abs()
         if self.end == "smallest":
             scale = scale.clamp_min(SHARE * self.size)
@@ -192,7 +192,7 @@ class _RitzSpace:
         """Return the outermost Ritz pairs."""
         vectors = self.basis @ self.coordinates[:, :count]
         images = self.images @ self.coordinates[:, :count]
-        # Of a basis that is orthonormal up to rounding the vectors are not quite of unit norm.
+        # Vectors of a basis that is orthonormal up to rounding are not quite of unit norm.
         norms = vectors.double().norm(dim=0).to(vectors.dtype)
         vectors, images = vectors / norms, images / norms
         values = (vectors * images).sum(0, dtype=torch.float64)

@@ -13,7 +13,7 @@ ALIGNMENT = 16
 
 
 class FlatTensors:
-    """Tensors laid into one vector, of which they become views.
+    """Tensors laid out in one vector; they become views of it.
 
     Attributes:
         vector: all elements; gaps between tensors are zero and belong to nothing. Change it in

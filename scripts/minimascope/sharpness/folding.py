@@ -15,7 +15,7 @@ class FoldedBatchNorm(TorchFunctionMode):
 
     With fixed statistics it multiplies each channel by s = γ / √(σ² + ε) and adds t = β − s μ, so
     s (W x + b) + t = (s W) x + (s b + t): the same function of the inputs and all parameters, up to
-    rounding. What passes over activations become passes over weights, of which second derivatives
+    rounding. Passes over activations become passes over weights, of which second derivatives
     have many.
     """
 
@@ -36,7 +36,7 @@ class FoldedBatchNorm(TorchFunctionMode):
             return self._batch_norm(*args, **kwargs)
         result = func(*args, **kwargs)
         if func in LAYERS:
-            # What an operation in place makes of the result has another version.
+            # An in-place operation gives the result another version.
             self._last = (result, result._version, func, args, kwargs)
         return result
 

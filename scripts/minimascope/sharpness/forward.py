@@ -171,7 +171,7 @@ def measure(
 def _published_flatness(
     model: nn.Module, split: Split, features: torch.Tensor, batch_size: int
 ) -> list[Measurement]:
-    """Return the published relative flatness, and the loss of the network that it is of."""
+    """Return the published relative flatness, and the loss of the network it is measured on."""
     rescaled = rescaled_copy(model, feature_deviations(features.double()))
     features, logits, head = _features_and_logits(rescaled, split, batch_size)
     flatness = sum(

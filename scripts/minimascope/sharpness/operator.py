@@ -25,7 +25,7 @@ class Curvature(PyTorchLinearOperator):
     Args:
         parameters: θ; those that count.
         over_batches: returns what a function of the batches gives, as `batches.in_batches` does,
-            which calls it anew where memory runs out.
+            which calls it again where memory runs out.
         of_batch: returns the tensor of a batch that products differentiate, with its graph.
         weight_decay: λ.
     """

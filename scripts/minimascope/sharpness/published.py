@@ -75,7 +75,7 @@ def published_sam_sharpness(
     """Return what the published procedure gives with and without perturbations, [samples] each.
 
     |L_k(θ + δ_k) − L_0(θ)| / ρ, and the same with δ_k = 0, its noise floor. L_k is a mean over
-    the means of mini-batches, of data that are shuffled and augmented anew for every k, and δ_k
+    the means of mini-batches, of data that are shuffled and augmented again for every k, and δ_k
     moves BatchNorm's running statistics too.
 
     Args:

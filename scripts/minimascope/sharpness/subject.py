@@ -50,7 +50,7 @@ def check(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> None:
 
     Raises:
         InputError: no data, no parameter that can be moved, a parameter or buffer that is not
-            finite, or labels that are no classes.
+            finite, or labels that are not classes.
     """
     if len(inputs) == 0 or len(inputs) != len(labels):
         raise InputError(

@@ -34,7 +34,7 @@ def hutchpp_trace(
     complement, with test vectors that Q knows nothing of. These terms are independent, so their
     spread gives an honest standard error: the estimates of XTrace (Epperly et al. 2024,
     arXiv:2301.07825) share their vectors, and scattered up to 1.5 times as much as theirs says.
-    Where the vectors would span the whole space, the trace is computed from unit vectors.
+    If the vectors would span the whole space, the trace is computed from unit vectors.
 
     Args:
         operator: symmetric, [P, P].

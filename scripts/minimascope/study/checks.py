@@ -1,4 +1,4 @@
-"""What a study must not say although its schema allows it: faults of several keys together."""
+"""What is wrong in a study although its schema allows it: faults of several keys together."""
 
 import re
 from collections.abc import Iterable

@@ -41,7 +41,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
 
 def _alike(study: Study, dataset: str, condition: str, base: str) -> bool:
-    """Return whether a condition differs from its base condition in nothing but SAM's radius."""
+    """Return whether a condition differs from its base condition only in SAM's radius."""
     this, that = (_besides_sam(study, dataset, name) for name in (condition, base))
     return this == that
 

@@ -1,7 +1,7 @@
 """The text of a study: read as data, and refused where another reader would guess.
 
 Snakemake reads a study, too, and more freely: it keeps the last of two equal keys, and runs the
-Python expressions of a file that says ``__use_yte__: true``. What is read here first is safe.
+Python expressions of a file that says ``__use_yte__: true``. Reading it here first is safe.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def read_study_file(path: str | PathLike) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{path}: nested too deeply for a study; take levels out") from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-        # What YAML takes for a date or number by its tag or look, and cannot make one of.
+        # What looks like a date or number to YAML, but is not a valid one.
         raise InputError(
             f"{path}: a value is none of its kind ({error}); put it in quotes"
         ) from error
@@ -111,7 +111,7 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
                 f"{path}, {_line(key)}: {TEMPLATE_KEY} makes Snakemake run code in the file; write"
                 " out what it computes"
             )
-        # What merges another mapping may stand more than once.
+        # Keys that merge another mapping may be given more than once.
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
             value = value_of(key)
             if value in seen:

@@ -144,7 +144,7 @@ def _number(value: Any, whole: bool) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        # As in 1,000; a comma before other digits is no separator.
+        # As in 1,000; a comma before other digits is not a separator.
         number = float(re.sub(r",(?=\d{3}\b)", "", value) if isinstance(value, str) else value)
     except ValueError:
         return None

@@ -62,7 +62,7 @@ def deep_merge(base: Mapping[str, Any], *overrides: Mapping[str, Any]) -> dict[s
         for key, value in override.items():
             below = merged.get(key)
             both = isinstance(below, dict) and isinstance(value, Mapping)
-            # A mapping there is no setting but what somebody calls "name".
+            # A mapping there is not a setting, but something that somebody calls "name".
             name = value.get("name") if both else None
             if both and (not isinstance(name, str) or name == below.get("name")):
                 merged[key] = deep_merge(below, value)

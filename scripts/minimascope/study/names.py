@@ -1,4 +1,4 @@
-"""Names that end up in tables and figures, and what must not stand in them."""
+"""Names that end up in tables and figures, and what they must not contain."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ import unicodedata
 # What spreadsheets run when a cell begins with it.
 FORMULA = ("=", "+", "-", "@")
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
-# Words for a value, as pandas reads them: from a table they are no text any more.
+# Words for a value, as pandas reads them: read from a table they are no text any more.
 MISSING = {"NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NULL", "null", "NaN", "nan", "None"}
 IN_ANY_CASE = {"true", "false", "inf", "infinity"}
 # Control characters, halves of characters, and line breaks.

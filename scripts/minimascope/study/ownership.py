@@ -13,7 +13,7 @@ from ..errors import InputError
 
 
 def claim(note: Path, study: Path) -> None:
-    """Write into a note which file the results beside it are of.
+    """Write into a note which file the results beside it belong to.
 
     Args:
         note: says whose the results are; there once the study has run.

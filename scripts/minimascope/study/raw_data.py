@@ -31,7 +31,7 @@ def data_lines(study: Study) -> tuple[list[str], list[str]]:
 def missing_files(study: Study) -> list[str]:
     """Return a line for each fault of the study's own files: key, path and remedy.
 
-    What they hold is left to the jobs, and archives are not opened.
+    Their content is left to the jobs, and archives are not opened.
     """
     folder = Path(study.config["data_dir"])
     lines = []

@@ -34,7 +34,7 @@ NAMES = {
     "corruptions": CORRUPTIONS,
     "toy_functions": TOY_FUNCTIONS,
 }
-# Parameters of components that are no options of theirs: other keys of the study, and the data.
+# Parameters of components that are not options: other keys of the study, and the data.
 GIVEN = {
     "networks": {"channels", "input_size", "classes", "width", "dropout"},
     "sources": {"data_dir"},

@@ -33,11 +33,11 @@ def declared_options(
     Args:
         location: of a function or class, as in `registry.Component`. What is neither, such as a
             partial function, declares no options.
-        given: parameters that are no options, since the workflow fills them in.
+        given: parameters that are not options, since the workflow fills them in.
         library: folder of the package.
 
     Raises:
-        InputError: no such module or function, no Python, or a default that is no plain value.
+        InputError: no such module or function, not Python, or a default that is not a plain value.
     """
     module, _, name = location.partition(":")
     path = library.joinpath(*module.split("."))

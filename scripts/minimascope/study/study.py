@@ -51,7 +51,7 @@ MODEL_TABLES = (
 # The job of families that take no more passes over the training data than this.
 SHARED = "sharpness"
 FEW_PASSES = 100
-# What the condition that others are compared with is usually called.
+# The usual name of the condition that others are compared with.
 BASELINE = "baseline"
 # The job in which all toy functions are learnt, where that is one.
 ALL_FUNCTIONS = "all"
@@ -178,7 +178,7 @@ class Study:
             return table.about in self.compared
         if table.published and not self.compared_pairs:
             return False
-        # What needs no table describes trained networks.
+        # Families without a table describe trained networks.
         return there.issuperset(table.needs) and bool(table.needs or self.pairs)
 
     @property

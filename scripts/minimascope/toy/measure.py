@@ -1,4 +1,4 @@
-"""What is measured of many small networks at once: losses, and SAM-sharpness.
+"""Measures of many small networks at once: losses, and SAM-sharpness.
 
 See `sharpness.perturbation.sam_sharpness` for the measure of one network.
 """

@@ -21,7 +21,7 @@ Layer = tuple[Tensor, Tensor]
 
 
 def networks_at_once(points: int, device: torch.device) -> int:
-    """Return how many networks are best computed at once on so many points, at least one."""
+    """Return how many networks are best computed at once on a number of points, at least one."""
     return max(1, AT_ONCE[device.type] // points)
 
 

@@ -29,7 +29,7 @@ def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
     """Corrupt images of a data set's test split with generators of our own.
 
     Raises:
-        InputError: the inputs are no images, or there are fewer than wanted.
+        InputError: the inputs are not images, or there are too few.
     """
     split, name = dataset.test, request.corruption
     if split.inputs.dtype != torch.uint8:
