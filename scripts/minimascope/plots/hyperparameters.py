@@ -44,9 +44,9 @@ def plot(
     A box holds the middle half of the models of a level and their median; whiskers reach to the
     last model within 1.5 times the box's length. Boxes of sharpness are computed from its
     logarithm; like the share, they leave out models without positive sharpness. Points are models,
-    moved aside so that they do not hide each other, in the colours and markers of the scatter plots. Above a panel
-    stands the share of the variance that lies between the levels (one-way η²), with the number
-    of models if it is not that of all.
+    moved aside so that they do not hide each other, in the colours and markers of the scatter
+    plots. Above a panel is the share of the variance between the levels (one-way η²), and the
+    number of models unless it is all of them.
     """
     models = select(models, dataset)
     title = f"{dataset}, {count_models(len(models))}"
