@@ -67,6 +67,7 @@ status: checked ## say how far a run has come: networks trained and in training,
 	@$(TOOL)/status.py $(FILE) --cores $(CORES)
 
 compare: $(READY) ## set two studies, or two runs of one, side by side (A=digits B=results/digits-published)
+	$(if $(and $(A),$(B)),,$(error name two studies, or folders of results: A=… B=…))
 	@$(TOOL)/compare.py $(A) $(B)
 
 bench-gpu: $(READY) ## measure training and SAM-sharpness at full size on a GPU

@@ -1,5 +1,8 @@
 """Check a study and whether its data are there, before Snakemake reads it."""
 
+import interruption  # noqa: F401
+
+# isort: split
 import argparse
 import shutil
 import sys

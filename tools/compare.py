@@ -1,5 +1,8 @@
 """Set two studies, or two runs of a study, side by side: every measure that both have."""
 
+import interruption  # noqa: F401
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -7,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from minimascope.analysis.render import html, markdown, page
-from minimascope.analysis.runs import MARKED, compare_runs, run_tables
+from minimascope.analysis.runs import COLUMNS, MARKED, compare_runs, run_tables
 from minimascope.errors import InputError
 from minimascope.files import write_text
 
@@ -54,7 +57,7 @@ def tables_of(run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables that are compared.
 
     Raises:
-        InputError: a table is not there, or cannot be read.
+        InputError: a table is not there, cannot be read, or is of an older version.
     """
     paths = [folder_of(run) / "tables" / f"{name}.csv" for name in ("measures", "disagreement")]
     for path in paths:
@@ -64,6 +67,11 @@ def tables_of(run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         measures, disagreement = map(pd.read_csv, paths)
     except (ValueError, OSError) as error:
         raise InputError(f"{paths[0].parent}: {' '.join(str(error).split())}") from error
+    if missing := [name for name in COLUMNS if name not in measures]:
+        raise InputError(
+            f"{paths[0]}: made by an older version, without {missing[0]}; run `make run` with its"
+            " study first"
+        )
     return measures, disagreement
 
 

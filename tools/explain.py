@@ -1,5 +1,8 @@
 """Say in one screen what a run of a study would do and why; nothing is run or changed."""
 
+import interruption  # noqa: F401
+
+# isort: split
 import argparse
 import sys
 import textwrap

@@ -1,5 +1,8 @@
 """Run Snakemake without what it prints before it reads the workflow: which profiles it uses."""
 
+import interruption  # noqa: F401
+
+# isort: split
 import io
 import sys
 from contextlib import redirect_stderr

@@ -1,5 +1,8 @@
 """Say how far a study has come: networks trained and in training, jobs done, and the time left."""
 
+import interruption  # noqa: F401
+
+# isort: split
 import argparse
 import os
 import sys

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
@@ -21,6 +22,8 @@ from .errors import InputError
 HASH_KEY = "content_sha256"
 # A file beside a partial one, locked as long as its writer lives.
 LIFE_SIGN = ".locked"
+# A writer that lives has it within less time, in seconds.
+FIRST_SIGN = 10
 
 
 @contextmanager
@@ -70,9 +73,16 @@ def remove_abandoned(path: Path) -> None:
     for name in os.listdir(path.parent) if path.parent.exists() else []:
         if name.startswith(f".{path.name}.") and name.endswith(".part"):
             folder = path.with_name(name)
-            with suppress(OSError), (folder / LIFE_SIGN).open("rb+") as file:
-                if lock_descriptor(file.fileno(), blocking=False):
+            with suppress(OSError):
+                if _abandoned(folder):
                     shutil.rmtree(folder)
+
+
+def _abandoned(folder: Path) -> bool:
+    if not (folder / LIFE_SIGN).exists():
+        return time.time() - folder.stat().st_mtime > FIRST_SIGN
+    with (folder / LIFE_SIGN).open("rb+") as file:
+        return lock_descriptor(file.fileno(), blocking=False)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

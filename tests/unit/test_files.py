@@ -197,6 +197,16 @@ def test_the_partial_file_of_a_living_writer_is_let_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_empty_partial_folder_is_removed_once_no_writer_can_be_about_to_use_it(tmp_path):
+    old, young = tmp_path / ".x.0000.part", tmp_path / ".x.1111.part"
+    for folder in (old, young):
+        folder.mkdir()
+    an_hour_ago = old.stat().st_mtime - 3600
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    write_text(tmp_path / "x", "new")
+    assert sorted(tmp_path.iterdir()) == [young, tmp_path / "x"]
+
+
 def test_all_files_are_as_readable_as_the_user_wants_new_files_to_be(tmp_path):
     before = os.umask(0o027)
     try:

@@ -64,3 +64,9 @@ def test_what_make_would_leave_unread_is_refused(given: str, told: str):
 
 def test_settings_are_read():
     assert "'mine.yaml'" in make("check", "STUDY=mine.yaml", "CORES=1", "PROFILE=p").stdout
+
+
+def test_a_comparison_needs_two_studies():
+    result = make("compare", "A=mine")
+    assert result.returncode == 2
+    assert "name two studies, or folders of results: A=… B=…" in result.stderr

@@ -123,3 +123,10 @@ def test_runs_are_named_by_study_or_folder_and_faults_are_one_line(tmp_path: Pat
         "error: results/b/tables/measures.csv: no such table; finish the study with `make run`, or"
         " name it"
     ]
+    path = tmp_path / "results" / "a" / "tables" / "measures.csv"
+    pd.read_csv(path).drop(columns="trained").to_csv(path, index=False)
+    (line,) = compare("a", "elsewhere/a", folder=tmp_path).stderr.splitlines()
+    assert line.endswith(
+        "measures.csv: made by an older version, without trained; run `make run` with its study"
+        " first"
+    )

@@ -183,6 +183,25 @@ def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
     assert ", data found\n" in check(study, tmp_path).stdout
 
 
+@pytest.mark.parametrize("tool", ["check_study", "run_study", "explain", "status", "compare"])
+def test_an_interruption_is_one_line(tool: str):
+    # Its first import is interrupted, which comes before any other.
+    program = (
+        "import builtins, runpy, sys\n"
+        "kept = builtins.__import__\n"
+        "def stop(name, *rest):\n"
+        "    if name.split('.')[0] in ('minimascope', 'snakemake'):\n"
+        "        raise KeyboardInterrupt\n"
+        "    return kept(name, *rest)\n"
+        "builtins.__import__ = stop\n"
+        f"sys.path.insert(0, {str(ROOT / 'tools')!r})\n"
+        f"runpy.run_path({str(ROOT / 'tools' / f'{tool}.py')!r}, run_name='__main__')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode != 0
+    assert (result.stdout, result.stderr) == ("", "stopped by the user\n")
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

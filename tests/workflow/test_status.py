@@ -42,7 +42,7 @@ def stop_in_training(project: Project, epoch: int, kept: int) -> Path:
     """Leave a training as it is after an epoch, with a checkpoint of an earlier one."""
     shutil.rmtree(project.results(f"models/{RUN}"))
     log = project.results(f"logs/train/{RUN}.log")
-    log.write_text(f"\rtraining:   0%|  | 0/7 [00:00<?]\rtraining: 40%|# | {epoch}/7 [00:01<00:02]")
+    log.write_text(f"training: epoch 0 of 7\ntraining: epoch {epoch} of 7 after 00:01\n")
     model = torch.nn.Linear(1, 1)
     history = tuple({"epoch": n + 1, "train_loss": 1 / (n + 2)} for n in range(kept))
     path = project.results(f"models/{RUN}/checkpoint.safetensors")

@@ -10,10 +10,12 @@ from .differences import mean_over_seeds, paired_differences
 from .measure_names import describe, measures_of
 from .numbers import format_estimate
 from .render import Text, captioned
-from .summary import seed_values
+from .summary import VALUE_COLUMNS, seed_values
 from .tables import NOT_CONVERGED, UNTRAINED, at_minima
 
 KEYS = ["dataset", "network", "measure", "condition"]
+# What the table ``measures`` of a run has.
+COLUMNS = [*VALUE_COLUMNS, "view", "standard_error", "converged"]
 # Differences of at least this many standard errors are marked.
 MARKED = 2
 CAPTION = (

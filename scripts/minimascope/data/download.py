@@ -12,12 +12,12 @@ from typing import BinaryIO
 from urllib.request import Request, urlopen
 
 from filelock import lock_descriptor
-from tqdm import tqdm
 
 from ..errors import InputError
+from ..jobs.progress import progress
 from .official import RemoteFile
 
-CHUNK = 2**20
+CHUNK, UNIT = 2**20, "MiB"
 TIMEOUT = 60  # seconds without a byte
 PARTIAL_CONTENT = 206
 # Faults of this machine's disk, which no other mirror would mend.
@@ -122,12 +122,12 @@ def _fetch(url: str, stream: BinaryIO, size: int) -> None:
     with urlopen(request, timeout=TIMEOUT) as response:
         start = done if response.status == PARTIAL_CONTENT else 0
         stream.truncate(start)
-        bar = tqdm(desc=url, total=size, initial=start, unit="B", unit_scale=True, ascii=True)
-        with bar:
-            while chunk := response.read(CHUNK):
-                bar.update(len(chunk))
-                # On a full disk, what fits is written before the error is raised.
-                while chunk:
-                    chunk = chunk[stream.write(chunk) :]
+        done, total = start // CHUNK, -(-size // CHUNK)
+        chunks = iter(lambda: response.read(CHUNK), b"")
+        for chunk in progress(chunks, url, UNIT, done, total):
+            # On a full disk, what fits is written before the error is raised.
+            left = chunk
+            while left:
+                left = left[stream.write(left) :]
     if _size(stream) < size:
         raise InputError(f"the connection ended after {_size(stream):,} of {size:,} bytes")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError
-from .progress import progress_shown
+from .progress import LINES, progress_shown
 
 # How a user can mend errors of the operating system.
 REMEDIES = {
@@ -50,7 +50,7 @@ class Task(Protocol):
 
 @contextmanager
 def job(task: Task) -> Iterator[None]:
-    """Do the work in the block, its output and progress bar in the job's log.
+    """Do the work in the block, its output and progress in the job's log.
 
     A user's mistake (`InputError`), and a disk or GPU that is full, end the job with one line in
     the log and on the screen.
@@ -85,7 +85,8 @@ def _logged(log: Path, told: list[BaseException]) -> Iterator[None]:
     # Snakemake removes an older log. One that is here belongs to a second copy of this job.
     file = open(log, "a+", buffering=1, encoding="utf-8")  # noqa: SIM115
     try:
-        with redirect_stdout(file), redirect_stderr(file), _faults_told(file), progress_shown():
+        output = redirect_stdout(file), redirect_stderr(file)
+        with output[0], output[1], _faults_told(file), progress_shown(LINES):
             yield
         print(f"finished in {time.perf_counter() - start:.1f} s", file=file)
         _keep(file, log)
@@ -94,7 +95,7 @@ def _logged(log: Path, told: list[BaseException]) -> Iterator[None]:
         # The log can be what the disk has no room for; the error is what counts.
         with suppress(OSError):
             if line := _one_line(error, log):
-                # On a line of its own, also behind a progress bar that was cut off.
+                # On a line of its own, also behind one that was cut off.
                 print(f"\nerror: {line}", file=file)
             elif isinstance(error, KeyboardInterrupt):
                 print("\nstopped by the user", file=file)

@@ -16,8 +16,8 @@ from snakemake.jobs import Job
 from ..safetensors_files import METADATA_KEY
 from .pace import duration, earlier_seconds
 
-# How a progress bar tells epochs in a log.
-EPOCHS = re.compile(r"(\d+)/(\d+) \[")
+# How a log tells epochs (`progress`).
+EPOCHS = re.compile(r"^training: epoch (\d+) of (\d+)", re.MULTILINE)
 RUNNING = Path(".snakemake", "running")
 
 

@@ -15,7 +15,7 @@ from ..data.augment import Augmentation
 from ..data.prepared import Split
 from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
-from ..jobs.progress import progress_shown
+from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measurement
 from ..registry import SHARPNESS
 from ..seeding import generator
@@ -68,7 +68,8 @@ def measure(
     split = Split(inputs, labels)
     found: dict[str, Measurement] = {}
     device = inputs.device
-    with precision("fp32", device), contiguous_convolutions(device), progress_shown(progress):
+    shown = progress_shown(BAR if progress else NOTHING)
+    with precision("fp32", device), contiguous_convolutions(device), shown:
         check(model, inputs, labels)
         subject = Subject(model, split, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
