@@ -252,7 +252,10 @@ def test_the_report_says_what_made_it(tmp_path: Path):
     made = made_with(tmp_path, jobs)[""]
     assert made["minimascope"] == minimascope.__version__
     assert made["Commit"] == "unknown (no git repository)"
-    assert (made["Time of all jobs"], made["Processor time of all jobs"]) == ("5 s", "at least 11 s")
+    assert (made["Time of all jobs"], made["Processor time of all jobs"]) == (
+        "5 s",
+        "at least 11 s",
+    )
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
