@@ -83,8 +83,8 @@ def test_facts_are_read_from_the_tables():
     measures = pd.DataFrame(
         [
             ("a", "initial", 0, "sam_sharpness_null", False, False),
-            ("a", "x", 0, "test_ece", True, True),
-            ("b", "x", 1, "test_ece_published", True, True),
+            ("a", "x", 0, "test_ece_published", True, True),
+            ("b", "x", 1, "fisher_rao_norm_l5", True, True),
             ("b", "y", 1, "sam_sharpness", False, True),
         ],
         columns=columns,

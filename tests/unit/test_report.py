@@ -21,7 +21,7 @@ from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, contents_of, sections
 from minimascope.report.facts import Facts
-from minimascope.report.page import LARGEST_DOWNLOAD, MOST_ROWS, Figure, Files, content, render
+from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
 
@@ -135,30 +135,21 @@ def test_a_table_comes_with_its_csv_unless_that_is_large():
     assert "download" not in content(part, Files(FILES.tables, {}, {}, {}))
 
 
-@pytest.mark.parametrize(("rows", "folded"), [(MOST_ROWS, False), (MOST_ROWS + 1, True)])
-def test_a_long_table_is_folded(rows, folded):
-    table = f"<table>{'<tr><td>1</td></tr>' * rows}</table>"
-    part = Part("tables/a", "A", "?")
-    html = content(part, Files({part.name: table}, {}, {}, {}))
-    assert table in html
-    assert ("<details>" in html) == folded
-
-
 def test_a_surface_cannot_end_the_script_it_is_in():
     html = content(Part("figures/d/n/landscape", "L", "?"), FILES)
     assert html.count("</script>") == 1
     assert '{"title": "<\\/script><b>"}' in html
 
 
-def rendered(part=None, files=FILES, **config) -> str:
+def rendered(*parts, files=FILES, **config) -> str:
     settings = {"study": "s", "networks": {}, "datasets": {}, "conditions": {}, "sweeps": {}}
     settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
     measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
-    part = part or Part("figures/b", "B<", "What b is.")
-    shown = [Section("One & two", "section-1", [part])]
+    parts = parts or [Part("figures/b", "B<", "What b is.")]
+    shown = [Section("One & two", "section-1", parts)]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
     texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
-    texts |= {"papers": PAPERS}
+    texts |= {"papers": PAPERS, "published": False}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
 
@@ -181,6 +172,15 @@ def test_papers_stand_where_their_claims_do():
     html = rendered(Part("tables/a", "A", "What a is.", ["function_centric_2026"]))
     assert html.count("arXiv:2510.12451") == 1
     assert "arXiv:" not in rendered()
+    assert "in tables" not in html, "no table of this report names papers by their ids"
+
+
+def test_a_caption_stands_once_for_figures_of_several_networks():
+    parts = [Part(f"figures/d/{name}/b", f"B: {name}", "What b is.") for name in ("n", "m")]
+    parts.append(Part("tables/a", "A", "What a is."))
+    figures = {part.name: Figure("<svg/>", "b") for part in parts[:2]}
+    html = rendered(*parts, files=FILES._replace(figures=figures))
+    assert html.count("What b is.") == html.count("What a is.") == 1
 
 
 def test_a_figure_that_has_nothing_to_draw_is_one_line():

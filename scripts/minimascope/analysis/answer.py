@@ -18,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from .correlations import ALL_NETWORKS, to_read
 from .evidence import CONTRADICTED, INCONCLUSIVE, LEVEL, SUPPORTED
 from .measure_names import HIGHER, LOWER, describe
-from .numbers import MISSING, format_interval, format_number, span
+from .numbers import format_interval, format_number, span
 from .rank_correlation import FEWEST
 from .render import Text, captioned
 from .tables import MAIN_MEASURES, at_minima
@@ -42,9 +42,9 @@ MOST_PLACES = 4
 BETTER, WORSE, BOTH = "better", "worse", "both"
 CORRELATIONS_CAPTION = (
     "Spearman's rank correlation of each evaluation with each measure of sharpness over the"
-    f" conditions' means, with its {100 * LEVEL:.0f} % interval. Above zero: the sharper a"
-    " condition's minima, the larger the evaluation. Bold: sure for all correlations of these"
-    " conditions together (Holm's correction)."
+    f" conditions' means, with its {100 * LEVEL:.0f} % interval from {FEWEST} conditions on. Above"
+    " zero: the sharper a condition's minima, the larger the evaluation. Bold: sure for all"
+    " correlations of these conditions together (Holm's correction)."
 )
 POOLED_CAPTION = (
     " Over all networks together, differences between networks look like a correlation, too."
@@ -411,7 +411,9 @@ def correlation_table(correlations: pd.DataFrame) -> pd.DataFrame:
         row = {"Network": name} if several else {}
         row["Evaluation"] = describe(evaluation).label
         for link in (Link(*found) for found in group[LINK].itertuples(index=False)):
-            cell = MISSING if np.isnan(link.value) else link.text
+            # The caption says that there is no interval.
+            few = np.isnan(link.lower)
+            cell = format_number(link.value, ".2f") if few else link.text
             label = describe(link.sharpness, "sharpness").label
             row[label] = f"**{cell}**" if link.sign else cell
         rows.append(row | {"Conditions": span(group["n"])})

@@ -48,7 +48,7 @@ def text(found: pd.DataFrame) -> Text:
     ]
     methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
     caption = " ".join([CAPTION, *methods]) + _few_seeds(found["seeds_max"].max())
-    return [verdict_matrix(found, CLAIMS), *folds, caption]
+    return [verdict_matrix(found, CLAIMS), *folds, Fold("How a verdict is found", [caption])]
 
 
 def _few_seeds(most: int) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from ..registry import ALL_NETWORKS
 from .model_table import require
 from .numbers import MISSING, format_interval, format_number
-from .rank_correlation import rank_correlation
+from .rank_correlation import FEWEST, rank_correlation
 
 COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "statistic", "value", "lower", "upper"),
@@ -75,6 +75,16 @@ def to_read(found: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a data set without those over all networks if there is only one."""
     pooled = found["network"] == ALL_NETWORKS
     return found if found.loc[~pooled, "network"].nunique() > 1 else found[~pooled]
+
+
+def without_intervals(rows: pd.DataFrame, dataset: str, what: str) -> str | None:
+    """Return the line that stands in place of a table in which no row has an interval."""
+    if rows["lower"].notna().any():
+        return None
+    return (
+        f"{dataset}: there are too few conditions for intervals, which take {FEWEST} or more;"
+        f" tables/{what}.csv has the values without."
+    )
 
 
 def cells(row: tuple) -> dict[str, Any]:

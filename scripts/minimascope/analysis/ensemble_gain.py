@@ -2,12 +2,20 @@
 
 import pandas as pd
 
-from .correlations import DECIMALS, cells, correlate, groups, to_read
+from .correlations import (
+    ALL_NETWORKS,
+    DECIMALS,
+    cells,
+    correlate,
+    groups,
+    to_read,
+    without_intervals,
+)
 from .evidence import LEVEL
 from .measure_names import describe, measures_of
 from .model_table import CONDITION, require
 from .numbers import MISSING, format_estimate
-from .render import Text, captioned
+from .render import Text, captioned, in_blocks
 from .summary import PAIR_MEASURES
 from .tables import at_minima
 
@@ -28,10 +36,12 @@ CORRELATION_CAPTION = (
     "Does diversity or flatness of the members go with the gain of their ensemble? Spearman's rank"
     f" correlation over conditions: value, {100 * LEVEL:.0f} % interval and two-sided p-value, not"
     " adjusted for the number of correlations; n: ensembles, one of each condition. Both take"
-    " conditions as independent, which those with the same seeds are not quite. Over all networks,"
-    " a difference between networks looks like a correlation, and interval and p-value say nothing"
-    " about other networks. Diversity and gain are measured on the same test samples, and so share"
-    " some of their noise."
+    " conditions as independent, which those with the same seeds are not quite. Diversity and gain"
+    " are measured on the same test samples, and so share some of their noise."
+)
+POOLED_CAPTION = (
+    " Over all networks, a difference between networks looks like a correlation, and interval and"
+    " p-value say nothing about other networks."
 )
 LEFT_OUT = " Left out: ensembles with a member that did not train, {}."
 
@@ -131,7 +141,8 @@ def _ensemble_table(
         }
         gains = {_gain_label(row): _gain(row) for row in by_measure.values()}
         table.append(cells | gains)
-    return captioned(pd.DataFrame(table).fillna(MISSING), f"{network} on {dataset}. {GAIN_CAPTION}")
+    text = captioned(pd.DataFrame(table).fillna(MISSING), f"{network} on {dataset}. {GAIN_CAPTION}")
+    return in_blocks(text)
 
 
 def _gain_label(row: tuple) -> str:
@@ -149,7 +160,11 @@ def _scale(row: tuple) -> int:
     return 100 if row.unit == "fraction" else 1
 
 
-def _gain_table(found: pd.DataFrame, dataset: str, lost: int) -> pd.DataFrame:
+def _gain_table(found: pd.DataFrame, dataset: str, lost: int) -> pd.DataFrame | str:
+    found = to_read(found)
+    left_out = LEFT_OUT.format(lost) if lost else ""
+    if line := without_intervals(found, dataset, "ensemble_gain"):
+        return f"{line}{left_out}"
     rows = [
         {
             "Network": row.network,
@@ -158,10 +173,10 @@ def _gain_table(found: pd.DataFrame, dataset: str, lost: int) -> pd.DataFrame:
             "Kind": row.kind,
             **cells(row),
         }
-        for row in to_read(found).itertuples()
+        for row in found.itertuples()
     ]
-    left_out = LEFT_OUT.format(lost) if lost else ""
-    return captioned(rows, f"{dataset}: {CORRELATION_CAPTION}{left_out}")
+    pooled = POOLED_CAPTION if found["network"].eq(ALL_NETWORKS).any() else ""
+    return captioned(rows, f"{dataset}: {CORRELATION_CAPTION}{pooled}{left_out}")
 
 
 def _family(kind: str) -> str:

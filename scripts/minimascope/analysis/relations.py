@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .correlations import cells, correlations, to_read
+from .correlations import ALL_NETWORKS, cells, correlations, to_read, without_intervals
 from .evidence import LEVEL
 from .measure_names import describe, measures_of
 from .numbers import format_estimate, format_percent
@@ -20,10 +20,12 @@ CORRELATIONS_CAPTION = (
     "Spearman's rank correlation of sharpness with evaluations: value,"
     f" {100 * LEVEL:.0f} % interval and two-sided p-value, not adjusted for the number of"
     " correlations. A point is the mean of a condition over its seeds, and n counts the conditions."
-    " Interval and p-value take conditions as independent draws. Over all networks, points are"
-    " clustered by network, and a difference between networks looks like a correlation: there,"
-    " interval and p-value say nothing about other networks. Rows of single networks are free of"
-    " that."
+    " Interval and p-value take conditions as independent draws."
+)
+POOLED_CAPTION = (
+    " Over all networks, points are clustered by network, and a difference between networks looks"
+    " like a correlation: there, interval and p-value say nothing about other networks. Rows of"
+    " single networks are free of that."
 )
 SHARES_CAPTION = (
     "Share of variance over trained models that goes with each setting, as categories. One-way:"
@@ -59,7 +61,10 @@ def text(found: pd.DataFrame, shares: pd.DataFrame) -> Text:
     return [*correlated, *explained]
 
 
-def _correlations(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
+def _correlations(found: pd.DataFrame, dataset: str) -> pd.DataFrame | str:
+    found = to_read(found)
+    if line := without_intervals(found, dataset, "correlations"):
+        return f"{line}{_left_out(found)}"
     rows = [
         {
             "Network": row.network,
@@ -67,9 +72,10 @@ def _correlations(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
             "Evaluation": describe(row.evaluation).label,
             **cells(row),
         }
-        for row in to_read(found).itertuples()
+        for row in found.itertuples()
     ]
-    return captioned(rows, f"{dataset}: {CORRELATIONS_CAPTION}{_left_out(found)}")
+    pooled = POOLED_CAPTION if found["network"].eq(ALL_NETWORKS).any() else ""
+    return captioned(rows, f"{dataset}: {CORRELATIONS_CAPTION}{pooled}{_left_out(found)}")
 
 
 def _shares(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 In all of it ``**x**`` is bold, and everything else is text, whatever it holds.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from html import escape
 import pandas as pd
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+# Sentences of captions about bold cells, or about columns that a table may lack.
+_ABOUT = re.compile(r" ?\b(Bold|All|Flips): .*?\.(?= |$)")
+# Spaces within numbers, where no line ends; it may before a power of ten or the end of an interval.
+_WITHIN_NUMBERS = re.compile(r" (?=[±%])|(?<=[±×]) ")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "_%&#${}"}
@@ -36,8 +41,8 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
 table {{ border-collapse: collapse }}
-th, td {{ padding: 3px 10px; text-align: right; white-space: nowrap }}
-thead th {{ border-bottom: 1px solid; white-space: normal; vertical-align: bottom }}
+th, td {{ padding: 3px 10px; text-align: right }}
+thead th {{ border-bottom: 1px solid; vertical-align: bottom }}
 tbody th {{ text-align: left; font-weight: normal }}
 tbody tr:nth-child(even) {{ background: #f4f4f4 }}
 p, li {{ max-width: 95ch }}
@@ -60,6 +65,10 @@ class Fold:
 # ``caption``, which stands below it, ``labels``, if each cell is a label, and ``blocks``: lists of
 # columns that HTML shows below each other, since all would be too wide.
 Text = Sequence[pd.DataFrame | Fold | str]
+# HTML folds longer tables, if asked to.
+MOST_ROWS = 20
+# More columns of estimates do not fit on a page.
+MOST_COLUMNS = 6
 
 
 def captioned(rows: object, caption: str) -> pd.DataFrame:
@@ -71,7 +80,23 @@ def captioned(rows: object, caption: str) -> pd.DataFrame:
     if "Note" in table and not table["Note"].any():
         table = table.drop(columns="Note")
     table = table.set_index(table.columns[0])
-    table.attrs["caption"] = caption.strip()
+    table.attrs["caption"] = fitting(caption, table)
+    return table
+
+
+def fitting(caption: str, table: pd.DataFrame) -> str:
+    """Return a caption without the sentences about bold cells or columns that a table lacks."""
+    bold = any(_BOLD.search(cell) for cell in map(str, table.to_numpy(object).ravel()))
+    there = {*table.columns, *(["Bold"] if bold else [])}
+    return _ABOUT.sub(lambda found: found[0] if found[1] in there else "", caption).strip()
+
+
+def in_blocks(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns HTML shows in blocks of at most `MOST_COLUMNS`, much alike."""
+    count = math.ceil(len(table.columns) / MOST_COLUMNS)
+    size = math.ceil(len(table.columns) / max(count, 1))
+    columns = list(table.columns)
+    table.attrs["blocks"] = [columns[at : at + size] for at in range(0, len(columns), max(size, 1))]
     return table
 
 
@@ -85,9 +110,14 @@ def markdown(text: Text) -> str:
     return "\n".join(map(_markdown, text))
 
 
-def html(text: Text) -> str:
-    """Return a text in HTML, without a page around it."""
-    return "\n".join(map(_html, text))
+def html(text: Text, folded: bool = False) -> str:
+    """Return a text in HTML, without a page around it.
+
+    Args:
+        text: what to show.
+        folded: whether tables of more than `MOST_ROWS` rows are folded.
+    """
+    return "\n".join(_html(part, folded) for part in text)
 
 
 def latex(text: Text) -> str:
@@ -127,7 +157,7 @@ def _markdown(part: pd.DataFrame | Fold | str) -> str:
     return f"{table}\n\n{caption}\n" if caption else f"{table}\n"
 
 
-def _html(part: pd.DataFrame | Fold | str) -> str:
+def _html(part: pd.DataFrame | Fold | str, folded: bool) -> str:
     if isinstance(part, str):
         return f"<p>{_html_text(part)}</p>"
     if isinstance(part, Fold):
@@ -136,13 +166,16 @@ def _html(part: pd.DataFrame | Fold | str) -> str:
         return f'<details class="claim">{summary}\n<ul>\n{items}\n</ul>\n</details>'
     blocks = part.attrs.get("blocks", [list(part.columns)])
     tables = [_SCROLLED.format(table_html(part[columns])) for columns in blocks]
+    if folded and len(part) > MOST_ROWS:
+        summary = f"<summary>Show all {len(part)} rows</summary>"
+        tables = [f"<details>{summary}", *tables, "</details>"]
     if caption := part.attrs.get("caption"):
         tables.append(f'<p class="note">{_html_text(caption)}</p>')
     return "\n".join(tables)
 
 
 def _html_text(text: object) -> str:
-    return _BOLD.sub(r"<b>\1</b>", _escaped(text))
+    return _BOLD.sub(r"<b>\1</b>", _WITHIN_NUMBERS.sub("\u00a0", _escaped(text)))
 
 
 def _html_label(text: str) -> str:

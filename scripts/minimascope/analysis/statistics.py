@@ -20,8 +20,8 @@ from .differences import (
 from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
-from .numbers import MISSING, format_estimate, format_interval, format_percent
-from .render import Text, captioned
+from .numbers import MISSING, count_seeds, format_estimate, format_interval, format_percent
+from .render import Text, captioned, joined
 from .summary import PAIR_MEASURES
 from .wording import listed
 
@@ -199,8 +199,13 @@ def _table(found: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame | st
         parts.append(f"Not compared: {names} ({NOT_MATCHED}).")
     if not matched.any():
         return f"{network} on {dataset}: {parts[-1]}"
-    rows = [_row(row, several) for row in found[matched].itertuples()]
-    return captioned(rows, " ".join(parts))
+    if notes := joined(found.loc[matched, "note"]):
+        parts.append(f"No interval: {notes}.")
+    rows = captioned([_row(row, several) for row in found[matched].itertuples()], " ".join(parts))
+    if rows["Seeds"].nunique() > 1:
+        return rows
+    rows.attrs["caption"] += f" Over {count_seeds(rows['Seeds'])}."
+    return rows.drop(columns="Seeds")
 
 
 def _row(row: tuple, several: bool) -> dict[str, object]:
@@ -219,7 +224,6 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
         "p": format_estimate(row.p_value),
         "Holm": format_estimate(row.p_holm),
         "Seeds": row.n,
-        "Note": "" if pd.isna(row.note) else row.note,
     }
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ..registry import INITIAL, SHARPNESS
 from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
 from .numbers import MISSING, count_seeds, format_estimate
-from .render import Text
+from .render import Text, fitting, in_blocks
 
 NETWORK = ["dataset", "network"]
 MAIN_MEASURES = (
@@ -75,8 +75,9 @@ def sharpness_tables(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def sharpness_text(summary: pd.DataFrame) -> Text:
-    """Return the `sharpness_table` of each network."""
-    return [*_of_networks(sharpness_table, summary).values()]
+    """Return the `sharpness_table` of each network, in blocks that fit on a page."""
+    tables = _of_networks(sharpness_table, summary).values()
+    return [in_blocks(table) for table in tables]
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -107,11 +108,12 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows, names, compared = _of_sharpness(rows)
     table = _table(rows, names, compared).reindex(rows["condition"].unique())
-    published = (
-        "Published: as the papers' code computed it. SAM-sharpness, null, is the published"
-        " procedure without any perturbation. Bold: the sharpest."
-    )
-    return _captioned(table, [_over_seeds(rows, rows), published, *_untrained(rows)])
+    parts = [_over_seeds(rows, rows)]
+    if any("published" in name.label for name in names.values()):
+        parts.append("Published: as the papers' code computed it.")
+    if "sam_sharpness_null" in names:
+        parts.append("SAM-sharpness, null, is the published procedure without any perturbation.")
+    return _captioned(table, [*parts, "Bold: the sharpest.", *_untrained(rows)])
 
 
 # The rows of a network that a table shows, its measures, and the conditions that are compared.
@@ -207,7 +209,7 @@ def _captioned(table: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
     """Add a caption that ends with what the marks in the table mean."""
     cells = "".join(table.astype(str).to_numpy().ravel())
     marks = (f"{mark}: {meaning}" for mark, meaning in MARKS.items() if mark in cells)
-    table.attrs["caption"] = " ".join([*parts, *marks])
+    table.attrs["caption"] = fitting(" ".join([*parts, *marks]), table)
     return table
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 from ..toy.functions import toy_function
 from .collect import Documents
-from .numbers import count_seeds, format_estimate
-from .render import Text, captioned
+from .numbers import count_seeds, format_estimate, format_number
+from .render import Text, captioned, in_blocks
 
 COLUMNS = [
     *("function", "seed", "at", "value", "epoch", "train_loss", "test_loss", "gap"),
@@ -18,6 +18,10 @@ COLUMNS = [
 PLACE = ["function", "at", "value"]
 QUANTITIES = ("epoch", "train_loss", "test_loss", "gap", "sharpness")
 COUNT = "seeds"
+GEOMETRY_CAPTION = (
+    "Difference: published minus computed. Agrees: the computed value rounds to the three published"
+    " decimals, or to the published six significant figures, which some are padded from."
+)
 
 
 def fits_table(documents: Documents) -> pd.DataFrame:
@@ -53,7 +57,7 @@ def text(summary: pd.DataFrame) -> Text:
         first = group.iloc[0]
         place = f"epoch {value:g}" if at == "epoch" else f"loss ≤ {value:g}"
         cells = {
-            "kept at": f"{toy_function(function).label}, {place}",
+            "Kept at": f"{toy_function(function).label}, {place}",
             "Seeds": f"{first[COUNT]}",
             # Every network kept at an epoch is kept at the same one.
             "Epoch": f"{value:g}" if at == "epoch" else _estimate(first, "epoch"),
@@ -69,12 +73,34 @@ def text(summary: pd.DataFrame) -> Text:
         " the training loss at radius ρ. An epoch is one step on all training points. A loss stands"
         " for the first epoch that reaches it, and Seeds counts the networks that do."
     )
-    return [captioned(rows, caption)]
+    return [in_blocks(captioned(rows, caption))]
 
 
 def geometry_text(table: pd.DataFrame) -> Text:
     """Return the rows of `toy_geometry.compare_toy_geometry`, which needs torch, for readers."""
-    return [table.set_index("function").round({"computed": 6}).astype({"computed": str})]
+    rows = [
+        {
+            "Function": row.function.replace("_", " "),
+            "Minimum": f"({_short(row.minimum_x)}, {_short(row.minimum_y)})",
+            "Quantity": row.quantity.replace("_", " "),
+            "Published": format_number(row.published, ".7g"),
+            "Computed": format_number(row.computed, ".7g"),
+            "Difference": format_number(row.difference, ".1e") if row.difference else "0",
+            "Agrees": _agrees(row),
+        }
+        for row in table.itertuples()
+    ]
+    return [captioned(rows, GEOMETRY_CAPTION)]
+
+
+def _short(number: float) -> str:
+    return format_number(number, "g")
+
+
+def _agrees(row: tuple) -> str:
+    if row.agrees_as_published:
+        return "to its decimals"
+    return "to six figures" if row.agrees_six_significant else "**no**"
 
 
 def _estimate(row: pd.Series, name: str) -> str:

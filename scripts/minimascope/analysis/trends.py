@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .correlations import ALL_NETWORKS, DECIMALS, with_p_value
+from .correlations import ALL_NETWORKS, DECIMALS, with_p_value, without_intervals
 from .differences import Difference, Estimate
 from .evidence import LEVEL, SIGNIFICANT
 from .measure_names import describe, measures_of
@@ -243,7 +243,9 @@ def text(found: pd.DataFrame, order: pd.DataFrame) -> Text:
     return [*slopes, *orders]
 
 
-def _slopes(found: pd.DataFrame, dataset: str) -> pd.DataFrame:
+def _slopes(found: pd.DataFrame, dataset: str) -> pd.DataFrame | str:
+    if line := without_intervals(found, dataset, "trends"):
+        return line
     rows = []
     for (sharpness, evaluation), group in found.groupby(["sharpness", "evaluation"], sort=False):
         scale = "" if group["scale"].iloc[0] == LOG else " (not its logarithm)"
@@ -266,7 +268,9 @@ def _slope(row: tuple) -> str:
     return format_interval(row.slope, row.lower, row.upper, ".3g")
 
 
-def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame:
+def _orders(order: pd.DataFrame, dataset: str) -> pd.DataFrame | str:
+    if line := without_intervals(order, dataset, "rank_agreement"):
+        return line
     rows = []
     for (first, second), group in order.groupby(["first", "second"], sort=False):
         names = (describe(name, "sharpness").column_label for name in (first, second))

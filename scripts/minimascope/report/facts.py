@@ -8,6 +8,12 @@ import pandas as pd
 from ..analysis.agreement import UNCERTAIN
 from ..registry import INITIAL
 
+# Measures of sharpness as the papers' code computes them.
+PUBLISHED_TWINS = (
+    "fisher_rao_norm_l5",
+    "sam_sharpness_published",
+    "relative_flatness_published",
+)
 # The table of all measures of a study in which no network learns data.
 NO_MODELS = pd.DataFrame(
     columns=["network", "condition", "seed", "measure", "trained", "converged"]
@@ -25,7 +31,7 @@ class Facts(NamedTuple):
         augmented: whether a condition augments its training data.
         untrained: whether a network did not train.
         unconverged: whether a solver stopped before all eigenvalues had converged.
-        published: whether there are measures as the papers' code computes them.
+        published: whether there are measures of sharpness as the papers' code computes them.
         null: whether the published SAM-sharpness has a null.
         reversal: whether a trend over all networks surely runs against that of each.
         unseen: whether the test data have domains that the training data do not.
@@ -71,7 +77,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         augmented=any(settings.get("augment") for settings in augmenting),
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models["converged"].eq(False).any()),
-        published=any(name.endswith(("_published", "_null", "_l5")) for name in names),
+        published=not names.isdisjoint(PUBLISHED_TWINS),
         null="sam_sharpness_null" in names,
         reversal=any_of("trends", "certain", True),
         unseen=any_of("domains", "seen", False),

@@ -15,8 +15,6 @@ from .contents import Part, Section
 
 # Larger tables are left to programs, which read the files.
 LARGEST_DOWNLOAD = 300_000  # bytes
-# Longer ones are folded, so that what follows can be found; printing unfolds them.
-MOST_ROWS = 40
 
 
 class Figure(NamedTuple):
@@ -92,11 +90,7 @@ def content(part: Part, files: Files) -> Markup:
         links = Markup('<a href="{0}.svg">SVG</a> · <a href="{0}.pdf">PDF</a>').format(figure.place)
         shown = Markup('<button type="button" class="figure">{}</button>\n<p class="files">{}</p>')
         return shown.format(image, links)
-    table = Markup(files.tables[part.name])
-    if (rows := table.count("<tr")) > MOST_ROWS:
-        fold = Markup("<details><summary>Show all {} rows</summary>{}</details>")
-        table = fold.format(rows, table)
-    return table + _download(part, files)
+    return Markup(files.tables[part.name]) + _download(part, files)
 
 
 def _download(part: Part, files: Files) -> Markup:
@@ -104,7 +98,7 @@ def _download(part: Part, files: Files) -> Markup:
     if not 0 < len(table) <= LARGEST_DOWNLOAD:
         return Markup()
     name = part.name.rpartition("/")[2] + ".csv"
-    link = Markup('<p><a download="{}" href="{}">{}</a></p>')
+    link = Markup('<p class="files"><a download="{}" href="{}">{}</a></p>')
     return link.format(name, _data_uri("text/csv", table), name)
 
 

@@ -53,6 +53,8 @@ def study_report(
     drawn = {_name(Path(path), results): path for path in figures}
     files = _files(names, paths, drawn, results / config["study"])
     measures = _read(paths, "measures", MEASURES_COLUMNS)
+    # With the measures of pairs of networks.
+    summary = _read(paths, "summary", MEASURES_COLUMNS)
     jobs = jobs_table(_records(records, results))
     provenance = {"Made with": made_with(checkout, jobs), "Jobs": jobs}
     provenance |= provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
@@ -60,10 +62,11 @@ def study_report(
         template,
         sections(contents_of(contents, study_facts(config, paths)), [*files.tables, *drawn]),
         files,
-        measures,
+        summary,
         provenance,
         config=config,
         papers=papers,
+        published=any(TABLES[name].published for name in names),
         tidy=tidy_tables(made),
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
@@ -96,7 +99,7 @@ def _files(
     """
     turned = [name for name, path in drawn.items() if path.endswith(".html")]
     return Files(
-        tables={f"tables/{name}": html(shown(TABLES[name], paths)) for name in names},
+        tables={f"tables/{name}": html(shown(TABLES[name], paths), folded=True) for name in names},
         figures={
             name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
             for name, path in drawn.items()
