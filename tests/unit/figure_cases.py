@@ -117,7 +117,7 @@ def reliability_frame(conditions=CONDITIONS, seeds=SEEDS, bins=15):
     def columns(i, seed):
         count = np.round(2000 * middle**3 + seed * 10).astype(int)
         count[0] = 0
-        means = {"confidence": middle + 0.004 * seed, "accuracy": middle ** (1.6 - 0.1 * i)}
+        means = {"confidence": middle + 0.004 * seed, "accuracy": middle ** (1.6 - 0.1 * (i % 6))}
         means = {name: np.where(count > 0, mean, np.nan) for name, mean in means.items()}
         return {"bin_lower": edges[:-1], "bin_upper": edges[1:], "count": count, **means}
 
@@ -362,8 +362,11 @@ def figure_of(name, tables, **of):
 
 
 def panel(figure, label):
-    """The one panel whose y axis is named so, line breaks left out."""
-    [axes] = [axes for axes in figure.axes if axes.get_ylabel().replace("\n", " ") == label]
+    """The one panel that is named so, above it or at its y axis, line breaks left out."""
+    found = zip(
+        figure.axes, labels(figure.axes, "ylabel"), labels(figure.axes, "title"), strict=True
+    )
+    [axes] = [axes for axes, *named in found if label in named]
     return axes
 
 

@@ -7,13 +7,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from agreement_cases import NEW, OLD
 from figure_cases import (
     CONDITIONS,
     FEW,
     RUN,
     SEEDS,
-    colour_of,
     correlations_of_network,
     disagreement_frame,
     figure_of,
@@ -22,16 +20,12 @@ from figure_cases import (
     measures_frame,
     names,
     panel,
-    plain_conditions,
     points_of,
-    published_cells,
     read_again,
     reliability_frame,
     written,
 )
 
-from minimascope.analysis.agreement import order_of_conditions
-from minimascope.analysis.trends import rank_agreement
 from minimascope.errors import InputError
 from minimascope.plots.style import GREY
 
@@ -64,13 +58,25 @@ def test_conditions_show_every_seed_of_every_condition():
         x, y = drawn(axes, condition)
         assert list(x) == [position] * len(SEEDS)
         assert list(y) == values_of(measures, "test_accuracy", condition)
-    panels = [axes for axes in figure.axes if axes.axison]
+    panels = [axes for axes in figure.axes if axes.get_title()]
     # Evaluations with prediction disagreement, and sharpness; nothing that only checks another.
     assert len(panels) == 7 + 3
-    assert not any("signed" in label or "published" in label for label in labels(panels, "ylabel"))
+    assert not any("signed" in label or "published" in label for label in labels(panels, "title"))
     assert names(panels[-1].get_xticklabels()) == list(CONDITIONS)
     assert panel(figure, "Fisher–Rao norm (–)").get_yscale() == "log"
     assert axes.get_yscale() == "linear"
+
+
+def test_conditions_are_named_below_the_last_panel_of_every_column():
+    figure = conditions(measures_frame())
+    figure.draw_without_rendering()
+    named = [axes for axes in figure.axes if names(axes.get_xticklabels()) == list(CONDITIONS)]
+    # Ten panels in three rows of four: of the last two columns the lowest cells are empty.
+    assert [axes.get_title() != "" for axes in named] == [True, True, False, False]
+    for axes, above in zip(named[2:], figure.axes[6:8], strict=True):
+        top = max(text.get_window_extent().y1 for text in axes.get_xticklabels())
+        assert top < above.get_window_extent().y0
+        assert axes.get_xlim() == above.get_xlim()
 
 
 def test_conditions_show_mean_and_standard_error():
@@ -227,7 +233,9 @@ def test_reliability_diagrams_pool_seeds_by_counts():
         expected.append(
             [100 * sum(group[c] * group["count"]) / total for c in ("confidence", "accuracy")]
         )
-    assert diagram.lines[1].get_xydata() == pytest.approx(np.array(expected))
+    [marks] = [line for line in diagram.lines if line.get_marker() == "o"]
+    assert marks.get_linestyle() == "None"
+    assert marks.get_xydata() == pytest.approx(np.array(expected))
     counts = rows.groupby("bin_lower")["count"].sum()
     assert [bar.get_height() for bar in histogram.patches] == list(counts)
     assert [bar.get_x() for bar in histogram.patches] == pytest.approx(100 * counts.index)
@@ -293,6 +301,9 @@ def effects(**changes):
     table["smallest_difference"] = 0.05 * table["baseline_mean"].abs()
     half = 0.4 * table["difference"].abs()
     table["lower"], table["upper"] = table["difference"] - half, table["difference"] + half
+    shares = {"difference": "share", "lower": "share_lower", "upper": "share_upper"}
+    for column, share in shares.items():
+        table[share] = table[column] / table["baseline_mean"]
     verdicts = {"baseline_sam": "open", "augmentation": "no difference"}
     table["verdict"] = table["condition"].map(verdicts).fillna("larger")
     table = read_again(table.assign(n=3)).assign(**changes)
@@ -323,7 +334,7 @@ def test_sharpness_is_shown_as_a_multiple_of_the_baseline():
 
 def test_an_interval_that_reaches_zero_runs_off_the_logarithmic_axis():
     _, figure, table = effects()
-    table["lower"] = -2 * table["baseline_mean"]
+    table["share_lower"] = -2.0
     figure = figure_of("effects", {"statistics": table})
     [axes] = [axes for axes in figure.axes if axes.get_title() == "Fisher–Rao norm"]
     [segment] = axes.containers[0].lines[2][0].get_segments()
@@ -340,7 +351,8 @@ def test_the_band_is_the_smallest_difference_that_matters():
 
 
 def test_one_seed_has_dots_without_intervals():
-    panels, figure, _ = effects(n=1, lower=np.nan, upper=np.nan, verdict="too few")
+    ends = dict.fromkeys(("lower", "upper", "share_lower", "share_upper"), np.nan)
+    panels, figure, _ = effects(n=1, verdict="too few", **ends)
     assert all(len(bars.lines[2]) == 0 for bars in panels["Test accuracy"].containers)
     assert figure.get_suptitle().endswith("difference from the baseline, 1 seed")
     figure.draw_without_rendering()
@@ -350,94 +362,3 @@ def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
     _, _, table = effects()
     figure = figure_of("effects", {"statistics": table.iloc[:0]})
     assert "no conditions are compared with a baseline" in written(figure)
-
-
-# Agreement with published numbers
-
-
-def agreement(cells):
-    tables = {"agreement": cells, "agreement_order": order_of_conditions(cells)}
-    return figure_of(
-        "agreement", tables | {"conditions": plain_conditions(cells["condition"].unique())}
-    )
-
-
-def test_agreement_has_a_panel_per_source_and_metric_with_values():
-    cells = published_cells()
-    axes = agreement(cells).axes
-    titles = [each.get_title() for each in axes]
-    assert len(titles) == 4
-    assert all("\nρ = 1.00 [" in title and title.endswith("\nn = 5") for title in titles)
-    assert sum(OLD in title for title in titles) == 2
-    scales = {title.split("\n")[0]: a.get_xscale() for title, a in zip(titles, axes, strict=True)}
-    assert scales == {"Test accuracy": "linear", "SAM-sharpness, published": "log"}
-    assert [each.get_yscale() for each in axes] == [each.get_xscale() for each in axes]
-    [first, _] = agreement(cells[cells["source"] == NEW]).axes
-    assert first.get_title() == "Test accuracy\nρ = 1.00 [0.31, 1.00]\nn = 5"
-
-
-def test_agreement_shows_ours_over_print_with_both_errors_and_hollow_uncertapublished():
-    cells = published_cells()
-    axes = agreement(cells).axes[0]
-    rows = cells[(cells["source"] == NEW) & (cells["metric"] == "test_accuracy")]
-    for bars, cell in zip(axes.containers, rows.itertuples(), strict=True):
-        marker, _, (across, up) = bars.lines
-        assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (cell.published, cell.ours)
-        [(start, end)] = across.get_segments()
-        assert end[0] - start[0] == pytest.approx(2 * cell.published_sem)
-        [(start, end)] = up.get_segments()
-        assert end[1] - start[1] == pytest.approx(2 * cell.ours_sem)
-        hollow = marker.get_markerfacecolor() == "none"
-        assert hollow == (cell.published_condition == "baseline_sam")
-    assert len({colour_of(bars.lines[0]) for bars in axes.containers}) == 6
-    [identity] = [line for line in axes.lines if line.get_linestyle() == "--"]
-    assert list(identity.get_xdata()) == list(identity.get_ydata()) == list(axes.get_xlim())
-    assert axes.get_xlim() == axes.get_ylim()
-
-
-def test_agreement_of_a_single_seed_and_of_a_single_condition():
-    cells = published_cells().assign(ours_sem=math.nan)
-    agreement(cells).draw_without_rendering()
-    one = cells[(cells["published_condition"] == "baseline") & (cells["metric"] == "test_accuracy")]
-    figure = agreement(one)
-    assert "ρ" not in figure.axes[0].get_title()
-    figure.draw_without_rendering()
-
-
-# Orders of measures
-
-MEASURES = ["fisher_rao_norm", "own_measure", "test_accuracy", "test_nll"]
-
-
-def test_orders_of_conditions_are_below_the_diagonal_and_what_is_sure_above():
-    values = np.random.default_rng(0).normal(size=(8, len(MEASURES)))
-    means = pd.DataFrame(values, columns=MEASURES).assign(**RUN)
-    means["own_measure"] = -means["fisher_rao_norm"] + 0.1 * values[:, 1]
-    table = rank_agreement(means, MEASURES)
-    found = table.set_index(["first", "second"])
-    axes = figure_of("rank_agreement", {"rank_agreement": table}).axes[0]
-    # Of evaluations those of the main table.
-    assert names(axes.get_yticklabels()) == ["Fisher–Rao norm", "own_measure", "Test accuracy"]
-    matrix = axes.images[0].get_array().filled(np.nan)
-    texts = {text.get_position(): text.get_text() for text in axes.texts}
-    for column in range(3):
-        assert np.isnan(matrix[column, column])
-        for row in range(column + 1, 3):
-            order = found.loc[(MEASURES[column], MEASURES[row])]
-            assert matrix[row, column] == order["value"]
-            assert texts[column, row] == f"{order['value']:.1f}".replace("-", "−")
-    sure = found.loc[("fisher_rao_norm", "own_measure")]
-    assert sure["upper"] < 0
-    assert matrix[0, 1] == sure["upper"]
-    # The intervals of the others hold zero.
-    assert np.isnan(matrix[:2, 2]).all()
-    assert len(texts) == 4
-    # Between the measures of sharpness and the evaluation.
-    assert axes.lines[0].get_ydata()[0] == 1.5
-
-
-def test_one_condition_has_no_order():
-    one = pd.DataFrame([{**RUN, "fisher_rao_norm": 1.0, "test_accuracy": 0.5}])
-    table = rank_agreement(one, ["fisher_rao_norm", "test_accuracy"])
-    figure = figure_of("rank_agreement", {"rank_agreement": table})
-    assert "too few conditions for an order" in written(figure)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from functools import cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,9 +34,12 @@ from figure_cases import (
     summary_frame,
     written,
 )
+from figure_texts import numbers_of, texts_of
 from matplotlib import rcParams
 from matplotlib.image import imread
 from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
+from matplotlib.transforms import Bbox
 
 from minimascope.analysis.agreement import order_of_conditions
 from minimascope.errors import InputError
@@ -64,7 +67,7 @@ def condition_tables(conditions=CONDITIONS[:3], seeds=(0, 1, 2)):
         "measures": measures_frame(conditions, seeds, FEW),
         "disagreement": disagreement_frame(conditions, seeds),
         "correlations": correlations_of_network(),
-        "conditions": plain_conditions(),
+        "conditions": plain_conditions(conditions),
         "history": history_frame(conditions, seeds),
         "reliability": reliability_frame(conditions, seeds),
         "landscape": landscape_frame(conditions, seeds),
@@ -88,6 +91,8 @@ def agreement_tables():
     }
 
 
+LONG = [f"a_condition_with_a_name_of_forty_letters_{i}" for i in range(2)]
+MANY = [f"condition_{i}" for i in range(24)]
 OF_CONDITIONS = ("conditions", "sharpness_evaluation", "training_curves", "reliability")
 OF_CONDITIONS += ("disagreement", "spectrum", "interpolation", "landscape_contours")
 OF_CONDITIONS += ("landscape_lines", "landscape_surfaces")
@@ -100,6 +105,10 @@ CASES |= {
     "close minima": ("minima", lambda: minima_tables([*grid_cells()][:4])),
     "sweep": ("sweep", lambda: sweep_tables(radius_cells())),
     "sweep of a grid": ("sweep", lambda: sweep_tables(grid_cells())),
+    "conditions with long names": ("conditions", lambda: condition_tables(LONG)),
+    "24 conditions": ("conditions", lambda: condition_tables(MANY)),
+    "24 scatter plots": ("sharpness_evaluation", lambda: condition_tables(MANY)),
+    "24 diagrams": ("reliability", lambda: condition_tables(MANY)),
 }
 
 
@@ -160,13 +169,25 @@ def test_text_is_large_and_inside_the_figure(case):
     assert min(sizes) >= 8
 
 
-@pytest.mark.parametrize("case", ["minima", "close minima", "sweep", "sweep of a grid"])
-def test_numbers_below_narrow_panels_do_not_overlap(case):
-    for axes in drawn(case)[0].axes:
-        boxes = [tick.get_window_extent() for tick in axes.get_xticklabels() if tick.get_text()]
-        boxes = sorted((box.x0, box.x1) for box in boxes)
-        assert len(boxes) >= 2
-        assert all(left[1] < right[0] for left, right in pairwise(boxes))
+@pytest.mark.parametrize("case", CASES)
+def test_axes_have_three_numbers_or_more_and_no_text_lies_on_another_or_outside(case):
+    figure, _ = drawn(case)
+    with styled():
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                # Names, and the values of a sweep, are as many as there are.
+                if not isinstance(axis.get_major_locator(), FixedLocator):
+                    assert len(numbers_of(axis)) not in (1, 2), axis.get_label_text()
+        boxes = {text: text.get_window_extent() for text in texts_of(figure)}
+    assert len(boxes) > 5
+    for text, box in boxes.items():
+        assert figure.bbox.padded(1).fully_containsx(box.x0), text
+        assert figure.bbox.padded(1).fully_containsx(box.x1), text
+    for (a, first), (b, second) in combinations(boxes.items(), 2):
+        shared = Bbox.intersection(first, second)
+        touching = shared and shared.width > 1 and shared.height > 2  # pixels, of 1/72 inch
+        assert not touching, (a, b)
 
 
 REFUSING = ("conditions", "sharpness_evaluation", "training_curves", "reliability", "minima")
@@ -314,7 +335,7 @@ def test_an_axis_is_logarithmic_in_the_figures_of_all_networks_or_of_none():
     for other, scale in ((rows.assign(network="vit"), "log"), (zero, "linear")):
         tables = condition_tables() | {"measures": pd.concat([rows, other])}
         figure = figure_of("conditions", tables)
-        [axes] = [axes for axes in figure.axes if axes.get_ylabel().startswith("SAM")]
+        [axes] = [axes for axes in figure.axes if axes.get_title().startswith("SAM")]
         assert axes.get_yscale() == scale
 
 

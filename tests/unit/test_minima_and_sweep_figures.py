@@ -165,6 +165,18 @@ def test_conditions_without_the_setting_are_level_lines_in_a_band_of_their_error
         assert (band.y0, band.y1) == pytest.approx((mean - sem, mean + sem))
 
 
+def test_a_condition_of_which_a_seed_did_not_train_is_hollow_in_a_sweep():
+    cells = [*SWEEP]
+    summary = summary_frame([name for name, _, _ in cells])
+    lost = summary["condition"] == cells[-1][0]
+    tables = {"summary": summary.assign(n_untrained=lost.astype(int))}
+    figure = figure_of("sweep", tables | {"conditions": conditions_frame(cells)})
+    [hollow] = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert list(hollow.get_xdata()) == [cells[-1][2]["sam.rho"]]
+    assert "not all seeds trained" in legend_of(figure)
+    assert "not all seeds trained" not in legend_of(sweep())
+
+
 def test_a_single_seed_has_no_error_bars_to_speak_of():
     figure = sweep(seeds=[0])
     [(x, y, ends)] = curves_of(figure.axes[0])
@@ -184,9 +196,9 @@ def test_a_swept_condition_and_itself_without_the_setting_look_different():
 @pytest.mark.parametrize(
     ("rates", "label", "other"),
     [
-        ((0.001, 0.01, 0.1), "learning rate", "batch_size 128"),
+        ((0.001, 0.01, 0.1), "Learning rate", "batch_size 128"),
         # Of two settings with as many values, the first of the table.
-        ((0.001, 0.01), "batch size", "lr 0.01"),
+        ((0.001, 0.01), "Batch size", "lr 0.01"),
     ],
 )
 def test_the_setting_with_the_most_values_is_the_axis_and_the_other_makes_lines(
@@ -194,7 +206,6 @@ def test_the_setting_with_the_most_values_is_the_axis_and_the_other_makes_lines(
 ):
     figure = sweep(grid_cells(rates))
     assert set(labels(figure.axes, "xlabel")) == {label}
-    assert figure.get_suptitle() == f"resnet18 on cifar10: sweep of {label}"
     legend = legend_of(figure)
     assert len(legend) == len(list(curves_of(figure.axes[0]))) == 2 * len(BASES)
     assert f"baseline_sam, {other}" in legend

@@ -244,7 +244,7 @@ def test_bars_are_the_shares_alone_and_in_the_joint_model_with_its_residual():
     table = variance_shares_frame(models)
     figure = draw("variance_shares")
     assert labels(figure.axes, "title") == [
-        "ln ASC sharpness, n = 64",
+        "ASC sharpness, logarithm, n = 64",
         "In-domain accuracy, n = 64",
         "Out-of-domain accuracy, n = 64",
     ]

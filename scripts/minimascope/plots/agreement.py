@@ -15,10 +15,9 @@ from ..analysis.measure_names import MEASURES
 from .looks import Look, study_looks
 from .models import correlation
 from .scales import is_logarithmic, scale_axis, with_power
-from .style import GREY, notice, panel_grid, select
+from .style import GREY, balanced, notice, panel_grid, select
 
-COLUMNS = 3
-PANEL = (1.9, 2.1)  # inches
+PANEL = (2.4, 2.5)  # inches
 MARGIN = 0.08  # around the values, as a share of their range
 
 
@@ -59,7 +58,9 @@ def plot(
     named = zip(named["label"], named["condition"], strict=True)
     handles = [Line2D([], [], **looks[condition].dots, label=label) for label, condition in named]
     handles += _key(cells)
-    figure, grid = panel_grid(title, len(panels), COLUMNS, PANEL, handles, margins=(0.3, 0.8))
+    figure, grid = panel_grid(
+        title, len(panels), balanced(len(panels)), PANEL, handles, margins=(0.3, 0.8)
+    )
     several = cells["source"].nunique() > 1
     for axes, ((source, metric), values) in zip(grid, panels.items(), strict=True):
         everywhere = (

@@ -1,6 +1,7 @@
 """Figure: every measure for each condition, with the seeds as dots."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +15,12 @@ from ..analysis.numbers import count_seeds
 from ..analysis.summary import pair_matrix, summarise
 from ..analysis.tables import at_minima
 from .looks import Looks, draw_untrained, study_looks, untrained_handles
-from .scales import draw_axis, log_measures
-from .style import GREY, HALF_PAGE, label_height, new_figure, rotate_labels, select
+from .scales import log_measures, scale_axis, with_power
+from .style import GREY, PAGE, balanced, label_height, new_figure, rotate_labels, select
 
-COLUMNS = 3
+PLACE, MARGIN = 0.18, 0.8  # inches, for a condition and beside all
+NARROWEST, HEIGHT = 2.3, 1.65  # inches, of a panel
+TITLE = 26  # letters in a line
 MEAN_OFFSET = 0.4  # of the mean beside its dots, in distances between conditions
 
 
@@ -51,37 +54,37 @@ def plot(
         of_measure = values[values["measure"] == measure]
         means = summary[summary["measure"] == measure].set_index("condition").reindex(shown)
         _draw(axes, of_measure, means, looks)
-        draw_axis(axes.yaxis, name.axis_label, of_measure["value"], measure in logarithmic)
-        is_last = axes.get_subplotspec().is_last_row()
-        rotate_labels(axes, shown if is_last else [""] * len(shown))
-    figure.align_ylabels(cells)
+        power = scale_axis(axes.yaxis, of_measure["value"], measure in logarithmic)
+        axes.set_title(textwrap.fill(with_power(name.axis_label, power), TITLE))
     return figure
 
 
 def _cells(
     count: int, conditions: Sequence[str], key: Sequence[Line2D]
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels, the last of each column in the last row, and a key.
+    """Return a figure with so many panels and a key; the lowest of each column names conditions.
 
-    The last row names the conditions. The key stands in an empty cell of the first, if there is
-    one.
+    Below a panel without another below it the names hang into the empty cell.
     """
-    rows = math.ceil(count / COLUMNS)
-    width = max(HALF_PAGE, COLUMNS * (0.9 + 0.18 * len(conditions)))
-    spare = COLUMNS * rows - count
-    height = 0.7 + 1.35 * rows + label_height(conditions)
-    figure = new_figure(" ", width, height, [] if spare else key)
-    cells = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
-    for axes in cells[COLUMNS - spare : COLUMNS]:
-        axes.set_axis_off()
-    if spare:
-        legend = cells[COLUMNS - spare].legend(handles=key, loc="center left")
-        legend.set_in_layout(False)  # or it would widen its column
-    return figure, [axes for axes in cells if axes.axison]
+    width = max(NARROWEST, MARGIN + PLACE * len(conditions))
+    columns = balanced(count, max(1, min(4, int(PAGE / width))))
+    rows = math.ceil(count / columns)
+    height = 0.5 + HEIGHT * rows + label_height(conditions)
+    figure = new_figure(" ", width * columns, height, key)
+    cells = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for i, axes in enumerate(cells):
+        has_names = i >= columns * (rows - 1)
+        rotate_labels(axes, conditions if has_names else [""] * len(conditions))
+    for axes in cells[count:]:
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, left=False, labelleft=False, labelbottom=False, labeltop=True)
+        for label in axes.get_xticklabels():
+            label.set_va("top")
+    return figure, cells[:count]
 
 
 def _key() -> list[Line2D]:
-    seed = {"color": GREY, "linewidth": 0.5, "marker": "o", "markersize": 3.5, "label": "one seed"}
+    seed = {"color": GREY, "linewidth": 0.5, "marker": "o", "markersize": 4, "label": "one seed"}
     mean = {"color": "black", "linestyle": "none", "marker": "_", "label": "mean ± standard error"}
     return [Line2D([], [], **seed), Line2D([], [], **mean)]
 
@@ -112,7 +115,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, looks: Looks) -
         trained = own.loc[own["trained"], "value"]
         lost = own.loc[~own["trained"], "value"]
         look = looks.of[condition].dots
-        axes.plot(np.full(len(trained), place), trained, **look, markersize=3, label=condition)
+        axes.plot(np.full(len(trained), place), trained, **look, markersize=4, label=condition)
         draw_untrained(axes, np.full(len(lost), place), lost)
     axes.errorbar(
         np.arange(len(summary)) + MEAN_OFFSET,

@@ -18,7 +18,7 @@ from .style import (
     select,
 )
 
-NAME = 0.28  # inches for each domain
+NAME = 0.36  # inches for each domain
 MARGIN = 0.6  # inches beside a panel
 HEIGHT = 2.0  # inches of a panel without the names below it
 LABELS = {"domain": "Domain", "city": "City"}
@@ -101,7 +101,7 @@ def _draw_points(axes: Axes, positions: pd.Series, accuracy: pd.Series) -> None:
         accuracy,
         linestyle="none",
         marker="o",
-        markersize=2.5,
+        markersize=3,
         markeredgewidth=0,
         color=NEUTRAL,
         alpha=0.6,

@@ -17,7 +17,7 @@ from .scales import draw_axis, is_logarithmic
 from .style import GREY, notice, panel_grid, select, wrap_name
 
 COLUMNS = 3
-PANEL_WIDTH = 1.9  # inches
+PANEL_WIDTH = 2.5  # inches
 ROW_HEIGHT = 0.26  # of a condition
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}

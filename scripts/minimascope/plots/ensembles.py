@@ -15,7 +15,7 @@ from .models import axis_label, correlation
 from .scales import draw_axis, is_logarithmic
 from .style import GREY, notice, panel_grid, select
 
-PANEL = (2.1, 2.0)  # inches
+PANEL = (2.7, 2.2)  # inches
 # The measure of diversity that needs no explanation.
 DIVERSITY = "prediction_disagreement"
 GAINS = ("test_accuracy", "test_ece", "corruption_accuracy", "corruption_accuracy_generated")
@@ -60,6 +60,7 @@ def plot(
         logarithmic = usually and is_logarithmic(points[predictor], usually)
         draw_axis(axes.xaxis, axis_label(predictor), points[predictor], logarithmic, 30)
         name = describe(gain, "evaluation", units[gain]).label.removeprefix("Test ").split(",")[0]
+        name = name[0].lower() + name[1:] if name[1].islower() else name  # but ECE
         draw_axis(axes.yaxis, f"Gain, {name} (pp)", points[f"gain_{gain}"], False, 24)
     figure.align_ylabels()
     return figure

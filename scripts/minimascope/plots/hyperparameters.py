@@ -31,8 +31,8 @@ from .style import (
     select,
 )
 
-ROW = 1.5  # inches
-LEVEL = 0.36  # inches
+ROW = 1.7  # inches
+LEVEL = 0.44  # inches
 MARGIN = 0.75  # inches beside the first column
 
 

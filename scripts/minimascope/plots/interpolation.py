@@ -11,10 +11,9 @@ from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, label_bar, loss_norm
 from .scales import draw_axis, is_logarithmic
-from .style import GREY, HALF_PAGE, new_figure, select
+from .style import GREY, HALF_PAGE, PAGE, balanced, new_figure, select
 
-COLUMNS = 3
-LINE, PLANE = (2.1, 2.1), (3.4, 2.8)  # inches, of a panel
+LINE, PLANE = (2.4, 2.2), (3.8, 3.2)  # inches, of a panel
 
 
 def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
@@ -39,13 +38,19 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         for found, draw, panel in ((lines, _draw_line, LINE), (planes, _draw_plane, PLANE))
         if found
     ]
-    heights = [panel[1] * math.ceil(len(found) / COLUMNS) for found, _, panel in kinds]
-    width = max(HALF_PAGE, *(panel[0] * min(COLUMNS, len(found)) for found, _, panel in kinds))
-    figure = new_figure(f"{network} on {dataset}", width, sum(heights) + 0.3)
+    most = [int(PAGE / panel[0]) for *_, panel in kinds]
+    width = max(
+        panel[0] * balanced(len(found), n) for n, (found, _, panel) in zip(most, kinds, strict=True)
+    )
+    columns = [max(1, int(width / panel[0])) for *_, panel in kinds]
+    heights = [
+        panel[1] * math.ceil(len(found) / n)
+        for n, (found, _, panel) in zip(columns, kinds, strict=True)
+    ]
+    figure = new_figure(f"{network} on {dataset}", max(HALF_PAGE, width), sum(heights) + 0.3)
     parts = figure.subfigures(len(kinds), height_ratios=heights, squeeze=False)[:, 0]
-    for part, (found, draw, _) in zip(parts, kinds, strict=True):
-        columns = min(COLUMNS, len(found))
-        panels = part.subplots(math.ceil(len(found) / columns), columns, squeeze=False)
+    for part, n, (found, draw, _) in zip(parts, columns, kinds, strict=True):
+        panels = part.subplots(math.ceil(len(found) / n), n, squeeze=False)
         for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
             draw(axes, points)
             title = path.replace(" – ", " –\n", 1) if len(path) > 20 else path

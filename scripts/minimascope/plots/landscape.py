@@ -17,11 +17,10 @@ from ..analysis.tables import at_minima
 from ..errors import InputError
 from .looks import study_looks
 from .scales import draw_axis, is_logarithmic
-from .style import HALF_PAGE, draw_range, panel_grid, select, wrap_name
+from .style import HALF_PAGE, balanced, draw_range, panel_grid, select, wrap_name
 
-COLUMNS = 3
 LEVELS = 13
-PANEL = (1.75, 1.75)  # inches
+PANEL = (2.2, 2.2)  # inches
 MARGINS = (0.9, 0.8)  # inches, for the scale of colours and the title
 COLOURS = "viridis"
 
@@ -40,14 +39,19 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
-    figure, panels = panel_grid(title, len(found), COLUMNS, PANEL, margins=MARGINS)
+    columns = balanced(len(found))
+    shared = {"sharex": True, "sharey": True}
+    figure, panels = panel_grid(title, len(found), columns, PANEL, margins=MARGINS, **shared)
     for axes, (condition, surface) in zip(panels, found.items(), strict=True):
         draw_contours(axes, surface, norm)
         axes.add_patch(Circle((0, 0), surface.index.max(), fill=False, ls="--", lw=0.6))
         axes.plot(0, 0, marker="+", color="white", markersize=5)
         axes.set_title(wrap_name(condition))
-        axes.set(aspect="equal", xlabel="First direction", ylabel="Second direction")
-        axes.label_outer()
+        axes.set(aspect="equal")
+    for axes in panels[-columns:]:
+        axes.set_xlabel("First direction")
+    for axes in panels[::columns]:
+        axes.set_ylabel("Second direction")
     _colour_bar(figure, panels, norm)
     return figure
 
@@ -58,7 +62,12 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
     figure, panels = panel_grid(
-        title, len(found), COLUMNS, PANEL, margins=MARGINS, subplot_kw={"projection": "3d"}
+        title,
+        len(found),
+        balanced(len(found)),
+        PANEL,
+        margins=MARGINS,
+        subplot_kw={"projection": "3d"},
     )
     height = np.log10 if isinstance(norm, LogNorm) else np.asarray
     for axes, (condition, surface) in zip(panels, found.items(), strict=True):
@@ -82,7 +91,7 @@ def lines(landscape: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     if rows.empty:
         raise InputError(f"figures: no lines of {network} on {dataset}; set line_points above 0")
     looks = study_looks(conditions)
-    size, handles = (1.3 * HALF_PAGE, 2.2), looks.handles(lines=True)
+    size, handles = (1.7 * HALF_PAGE, 2.6), looks.handles(lines=True)
     figure, [axes] = panel_grid(f"{network} on {dataset}", 1, 1, size, handles)
     for condition, losses in rows.groupby("condition", sort=False):
         draw_range(axes, losses.groupby("x")["loss"], looks.of[condition].line)

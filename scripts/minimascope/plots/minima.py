@@ -9,10 +9,9 @@ from ..errors import InputError
 from .looks import draw_untrained, study_looks, untrained_handles
 from .models import count_models
 from .scales import draw_axis, log_measures
-from .style import panel_grid, select
+from .style import balanced, panel_grid, select
 
-PANEL = (1.9, 1.8)  # inches
-COLUMNS = 3
+PANEL = (2.4, 2.1)  # inches
 GAP = "generalisation_gap"
 LOSS = "train_loss"
 
@@ -39,11 +38,11 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
     looks, logarithmic = study_looks(conditions), log_measures(of_all[of_all["trained"]])
     handles = [*looks.handles(), *untrained_handles(models)]
     title = f"{network} on {dataset}, {count_models(len(models))}"
-    figure, panels = panel_grid(title, len(names), COLUMNS, PANEL, handles)
+    figure, panels = panel_grid(title, len(names), balanced(len(names)), PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         for condition, own in models[models["trained"]].groupby("condition", sort=False):
             look = looks.of[condition].dots
-            axes.plot(own[LOSS], own[measure], **look, markersize=3, mew=0, alpha=0.8)
+            axes.plot(own[LOSS], own[measure], **look, markersize=4.5, mew=0, alpha=0.85)
         lost = models[~models["trained"]]
         draw_untrained(axes, lost[LOSS], lost[measure])
         draw_axis(axes.xaxis, MEASURES[LOSS].axis_label, models[LOSS], LOSS in logarithmic, 30)

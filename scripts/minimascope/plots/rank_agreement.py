@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..analysis.measure_names import MeasureName, describe
-from ..analysis.numbers import format_number
+from ..analysis.numbers import format_number, span
 from ..analysis.tables import MAIN_MEASURES
 from .style import label_height, new_figure, notice, rotate_labels, select
 
@@ -41,16 +41,16 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
         return notice(title, "too few conditions for an order")
     labels = [_described(name).label for name in names]
     side = CELL * len(names) + label_height(labels)
-    figure = new_figure(title, side + 0.3, side + 1.1)
+    counts = span(rows["n"])
+    title = f"{title}, means of {counts} condition{'s' if rows['n'].max() > 1 else ''}"
+    figure = new_figure(f"{title}\nabove the diagonal: at least", side + 0.3, side + 1.1)
     axes = figure.subplots()
     matrix = _matrix(rows, names)
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
     _write_numbers(axes, matrix)
     rotate_labels(axes, labels)
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set(
-        xlim=(-0.5, len(names) - 0.5), xlabel="above: at least", ylabel="below: over conditions"
-    )
+    axes.set(xlim=(-0.5, len(names) - 0.5))
     axes.tick_params(length=0)
     for line in axes.axhline, axes.axvline:
         line(len(sharpness) - 0.5, color="black", linewidth=0.8)

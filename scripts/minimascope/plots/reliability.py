@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from ..analysis.numbers import count_seeds
 from .looks import Look, study_looks
 from .scales import draw_axis
-from .style import GREY, HALF_PAGE, new_figure, select, wrap_name
+from .style import GREY, HALF_PAGE, balanced, new_figure, select, wrap_name
 
-COLUMNS = 3
+PANEL = (2.3, 3.0)  # inches, of a diagram and its histogram
 # The accuracy of bins with fewer predictions says little: its standard error is up to 0.5/√n.
 FEWEST = 20
 
@@ -37,12 +37,13 @@ def plot(reliability: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netw
         for condition, look in study_looks(conditions).of.items()
         if condition in set(reliability["condition"])
     }
-    rows = math.ceil(len(looks) / COLUMNS)
+    columns = balanced(len(looks))
+    rows = math.ceil(len(looks) / columns)
     seeds = count_seeds(reliability.groupby("condition")["seed"].nunique())
     title = f"{network} on {dataset}, {seeds} pooled"
-    figure = new_figure(title, COLUMNS * HALF_PAGE / 2, 0.3 + 2.6 * rows)
+    figure = new_figure(title, max(HALF_PAGE, PANEL[0] * columns), 0.3 + PANEL[1] * rows)
     figure.get_layout_engine().set(h_pad=0.07)  # inches, between one's axis and the next's name
-    grid = figure.add_gridspec(rows, COLUMNS)
+    grid = figure.add_gridspec(rows, columns)
     titles = {condition: wrap_name(condition) for condition in looks}
     breaks = max(title.count("\n") for title in titles.values())
     for cell, (condition, look) in zip(grid, looks.items(), strict=False):
@@ -85,6 +86,7 @@ def _draw(diagram: Axes, histogram: Axes, bins: pd.DataFrame, look: Look, larges
         100 * np.sqrt(accuracy * (1 - accuracy) / shown["count"]),
         color=look.colour,
         marker=look.marker,
+        linestyle="none",  # between bins of few predictions it would jump
         elinewidth=0.8,
         clip_on=False,
     )

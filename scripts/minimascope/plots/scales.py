@@ -7,6 +7,7 @@ their figures can be compared.
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from ..analysis.numbers import format_number, power_of_ten
 DIGIT, HEIGHT, GAP = 0.073, 0.13, 0.07  # inches, of and between numbers of 8 points
 MOST = 6  # numbers on an axis
 # Within a decade, from few to many; below this many decades numbers are evenly spaced.
-SUBDIVISIONS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
+SUBDIVISIONS = ((1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 SHORT = 0.45
 # From this many decades on, numbers are powers of ten.
 LONG = 3.0
@@ -158,10 +159,13 @@ class _Ticks(Locator):
         dpi = self.axis.axes.figure.dpi
         across = self.axis.axis_name == "x"
         inches = (box.width if across else box.height) / dpi
-        found = [ticks for ticks in self._candidates(vmin, vmax) if 2 <= len(ticks) <= MOST]
-        fitting = [t for t in found if self._fits(t, (vmin, vmax), inches, across)]
-        enough = (ticks for ticks in fitting if len(ticks) >= 3)
-        return next(enough, fitting[0] if fitting else np.array([vmin, vmax]))
+        fitting = []
+        for ticks in self._candidates(vmin, vmax):
+            if 2 <= len(ticks) <= MOST and self._fits(ticks, (vmin, vmax), inches, across):
+                if len(ticks) >= 3:
+                    return ticks
+                fitting.append(ticks)
+        return fitting[0] if fitting else np.array([vmin, vmax])
 
     def _candidates(self, low: float, high: float) -> Iterator[np.ndarray]:
         """Possible ticks, the best first."""
@@ -172,17 +176,35 @@ class _Ticks(Locator):
             for steps in ([1, 2, 5, 10], [1, 2, 2.5, 3, 4, 5, 10]):
                 ticks = MaxNLocator(count, steps=steps).tick_values(low, high)
                 yield _inside(ticks, low, high)
+        yield from self._thinned(low, high)
+
+    def _thinned(self, low: float, high: float) -> Iterator[np.ndarray]:
+        """Some of many ticks: where round numbers are too few, or too wide."""
+        if self.logarithmic and math.log10(high / low) >= SHORT:
+            for many in self._subdivided(low, high):
+                threes = combinations(many, 3)
+                # The most even first.
+                yield from map(
+                    np.array, sorted(threes, key=lambda t: -min(t[1] / t[0], t[2] / t[1]))
+                )
+        for count, stride in product((8, 14), (2, 3, 4)):
+            ticks = MaxNLocator(count, steps=[1, 2, 5, 10]).tick_values(low, high)
+            ticks = _inside(ticks, low, high)
+            for start in range(stride):
+                yield ticks[start::stride]
 
     def _logarithmic(self, low: float, high: float, decades: float) -> Iterator[np.ndarray]:
         if decades < SHORT:
             return
-        exponents = np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        exponents = _exponents(low, high)
         for stride in range(1, len(exponents)):
             powers = exponents[exponents % stride == 0]
             yield _inside(10.0**powers, low, high)
-        for subdivisions in SUBDIVISIONS[1:]:
-            ticks = np.concatenate([10.0**power * np.array(subdivisions) for power in exponents])
-            yield _inside(ticks, low, high)
+        yield from self._subdivided(low, high)
+
+    def _subdivided(self, low: float, high: float) -> Iterator[np.ndarray]:
+        for digits in SUBDIVISIONS:
+            yield _inside(np.outer(10.0 ** _exponents(low, high), digits).ravel(), low, high)
 
     def _fits(
         self, ticks: np.ndarray, view: tuple[float, float], inches: float, across: bool
@@ -193,6 +215,16 @@ class _Ticks(Locator):
             return bool((np.diff(places) >= HEIGHT).all())
         widths = np.array([_width(self.numbers.text(tick, ticks)) for tick in ticks])
         return bool((np.diff(places) >= (widths[1:] + widths[:-1]) / 2 + GAP).all())
+
+
+def _exponents(low: float, high: float) -> np.ndarray:
+    """Return the powers of ten from below to above a range."""
+    return np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+
+
+def _narrowest(ticks: Sequence[float]) -> float:
+    """Return the least ratio of neighbours."""
+    return min(upper / lower for lower, upper in pairwise(ticks))
 
 
 def _inside(ticks: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -16,10 +16,9 @@ from .models import (
     shown_measures,
 )
 from .scales import draw_axis, is_logarithmic
-from .style import notice, panel_grid, select
+from .style import balanced, notice, panel_grid, select
 
-PANEL = (2.3, 2.2)  # inches
-COLUMNS = 3  # where there is one accuracy
+PANEL = (2.6, 2.3)  # inches
 
 
 def plot(
@@ -46,7 +45,7 @@ def plot(
     rows = rows.set_index(["sharpness", "evaluation"])
     looks, trained = study_looks(conditions), models[models["trained"]]
     pairs = list(product(sharpness, accuracies))
-    columns = len(accuracies) if len(accuracies) > 1 else COLUMNS
+    columns = len(accuracies) if len(accuracies) > 1 else balanced(len(pairs))
     figure, panels = panel_grid(title, len(pairs), columns, PANEL, legend_handles(models, looks))
     for axes, (y, x) in zip(panels, pairs, strict=True):
         draw_models(axes, models[x], models[y], models, looks)

@@ -12,9 +12,9 @@ from ..errors import InputError
 from .looks import draw_untrained, study_looks, untrained_handles
 from .models import correlation
 from .scales import draw_axis, log_measures
-from .style import align_labels, panel_grid, select
+from .style import PAGE, align_labels, panel_grid, select
 
-PANEL = (1.55, 1.5)  # inches
+NARROWEST, WIDEST, HEIGHT = 1.7, 2.4, 1.7  # inches, of a panel
 
 
 def plot(
@@ -53,11 +53,12 @@ def plot(
     ).reset_index()
     found = _correlations(correlations, dataset, network)
     looks, logarithmic = study_looks(conditions), log_measures(of_all[of_all["trained"]])
+    columns = len(main or evaluations)
     figure, grid = panel_grid(
         f"{network} on {dataset}",
         len(pairs),
-        len(main or evaluations),
-        PANEL,
+        columns,
+        (min(WIDEST, max(NARROWEST, PAGE / columns)), HEIGHT),
         [*looks.handles(), *untrained_handles(models)],
         margins=(0.6, 0.8),
         sharex="col",
@@ -65,7 +66,7 @@ def plot(
     )
     for axes, ((y, y_name), (x, x_name)) in zip(grid, pairs, strict=True):
         for condition, own in models[models["trained"]].groupby("condition", sort=False):
-            axes.plot(own[x], own[y], **looks.of[condition].dots, markersize=3.5, label=condition)
+            axes.plot(own[x], own[y], **looks.of[condition].dots, markersize=4.5, label=condition)
         lost = models[~models["trained"]]
         draw_untrained(axes, lost[x], lost[y])
         axes.set_title(correlation(found.loc[(y, x)]), pad=3)

@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from ..analysis.tables import at_minima
 from .looks import study_looks
-from .style import panel_grid, select, wrap_name
+from .scales import scale_axis
+from .style import balanced, panel_grid, select, wrap_name
 
 POINTS = 801
 WIDTH = 0.005  # standard deviation of a smoothed eigenvalue, as a share of the spectrum's extent
 LOWEST = 1e-6  # density shown, relative to the highest
-COLUMNS = 3
-PANEL = (1.9, 1.5)  # inches
+PANEL = (2.4, 1.8)  # inches
 
 
 def plot(hessian: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
@@ -37,7 +37,7 @@ def plot(hessian: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     }
     title, margins = f"{network} on {dataset}", (0, 0.6)
     figure, grid = panel_grid(
-        title, len(looks), COLUMNS, PANEL, margins=margins, sharex=True, sharey=True
+        title, len(looks), balanced(len(looks)), PANEL, margins=margins, sharex=True, sharey=True
     )
     values = rows["value"]
     deviation = WIDTH * (values.max() - values.min()) or 1.0
@@ -72,7 +72,7 @@ def _draw_density(
         ]
     )
     floor = LOWEST * seeds.max()
-    axes.set_yscale("log")
+    scale_axis(axes.yaxis, [floor, seeds.max()], logarithmic=True)
     axes.set_ylim(bottom=floor)
     low, high = (np.clip(bound, floor, None) for bound in (seeds.min(0), seeds.max(0)))
     axes.fill_between(eigenvalues, low, high, color=colour, alpha=0.2)

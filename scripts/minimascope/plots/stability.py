@@ -16,7 +16,7 @@ from .models import count_models
 from .scales import draw_axis
 from .style import GREY, NEUTRAL, notice, panel_grid, select
 
-PANEL = (2.4, 2.2)  # inches
+PANEL = (2.8, 2.2)  # inches
 # Of the order of models, by kind.
 KINDS = {FIRST: "first pairs against all", SPLIT_HALF: "two separate sets of pairs"}
 LINES = {

@@ -24,6 +24,7 @@ from pandas.api.typing import SeriesGroupBy
 from ..errors import InputError
 
 HALF_PAGE = 3.5  # inches
+PAGE = 10.0  # inches, of the report: text stays as large as that around it
 FONT_SIZE = 8  # points
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
@@ -78,6 +79,15 @@ def new_figure(title: str, width: float, height: float, handles: Sequence[Artist
     return figure
 
 
+def balanced(count: int, most: int = 4) -> int:
+    """Return how many columns, at most so many, leave few cells of a grid empty.
+
+    >>> balanced(4), balanced(5), balanced(7), balanced(10), balanced(4, most=3)
+    (4, 3, 4, 4, 2)
+    """
+    return math.ceil(count / math.ceil(count / most))
+
+
 def panel_grid(
     title: str,
     count: int,
@@ -96,7 +106,7 @@ def panel_grid(
         size: of a panel, width and height in inches.
         handles: entries of the legend.
         margins: what the figure is wider and higher than its panels, in inches.
-        options: of `Figure.subplots`.
+        options: of `Figure.subplots`; numbers of shared axes stand below the lowest panels.
     """
     rows, columns = math.ceil(count / columns), min(columns, count)
     width = max(HALF_PAGE, size[0] * columns + margins[0])
@@ -104,6 +114,9 @@ def panel_grid(
     grid = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axes in grid[count:]:
         axes.remove()
+    if options.get("sharex"):
+        for axes in grid[max(0, count - columns) : count]:
+            axes.tick_params(labelbottom=True)
     return figure, grid[:count]
 
 

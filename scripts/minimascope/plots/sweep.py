@@ -14,20 +14,20 @@ from ..analysis.measure_names import measures_of
 from ..analysis.tables import at_minima
 from .looks import Look, study_looks
 from .scales import draw_axis, is_logarithmic, log_measures
-from .style import LINE_STYLES, notice, panel_grid, select
+from .style import GREY, LINE_STYLES, balanced, notice, panel_grid, select
 
-PANEL = (1.9, 1.7)  # inches
-COLUMNS = 3
-AXIS_WIDTH = 1.0  # inches, about
+PANEL = (2.4, 2.0)  # inches
+AXIS_WIDTH = 1.5  # inches, about
 DIGIT_WIDTH = 0.07  # inches
 SYMBOLS = {
     "sam.rho": "SAM radius ρ",
-    "optimizer.lr": "learning rate",
-    "batch_size": "batch size",
-    "label_noise": "label noise",
+    "optimizer.lr": "Learning rate",
+    "batch_size": "Batch size",
+    "label_noise": "Label noise",
 }
 # Names a missing setting of a condition.
 LACKING = {"sam.rho": "SAM"}
+HOLLOW = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "linestyle": "none"}
 NO_SETTING = {"dataset", "network", "condition", "base_condition"}
 
 
@@ -36,8 +36,8 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
 
     The setting is the number that has the most values among conditions of one base condition; what
     else varies makes lines of their own. Points are means over seeds with their standard errors.
-    Conditions without the setting are level lines in a band of their standard error. Where no
-    number is swept, the figure says so.
+    Those of conditions of which a seed did not train are hollow. Conditions without the setting are
+    level lines in a band of their standard error. Where no number is swept, the figure says so.
     """
     of_all = at_minima(select(summary, dataset))
     rows = select(of_all, dataset, network)
@@ -51,8 +51,10 @@ def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
     places = _places(settings, setting, others)
     looks, logarithmic = _looks(places, study_looks(conditions).of), log_measures(of_all, "mean")
     handles = [Line2D([], [], **look.line, label=line) for line, look in looks.items()]
-    title = f"{network} on {dataset}: sweep of {label}"
-    figure, panels = panel_grid(title, len(names), COLUMNS, PANEL, handles)
+    if (rows.loc[rows["condition"].isin(places.index), "n_untrained"] > 0).any():
+        handles.append(Line2D([], [], **HOLLOW, color=GREY, label="not all seeds trained"))
+    title = f"{network} on {dataset}"
+    figure, panels = panel_grid(title, len(names), balanced(len(names)), PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         points = rows[rows["measure"] == measure].join(places, on="condition", how="inner")
         for line, part in points.groupby("line", sort=False):
@@ -127,7 +129,9 @@ def _draw(axes: Axes, points: pd.DataFrame, look: Look) -> None:
         return
     points = points.sort_values("x")
     error = points["sem"].fillna(0)
-    axes.errorbar(points["x"], points["mean"], error, **look.line, markersize=3.5, capsize=2)
+    axes.errorbar(points["x"], points["mean"], error, **look.line, markersize=4.5, capsize=2)
+    lost = points[points["n_untrained"] > 0]
+    axes.plot(lost["x"], lost["mean"], **look.dots | HOLLOW | {"marker": look.marker}, zorder=3)
 
 
 def _set_ticks(axes: Axes, values: Iterable[float]) -> None:

@@ -19,10 +19,9 @@ from ..analysis.numbers import count_seeds
 from ..toy.functions import toy_function
 from .looks import list_looks
 from .scales import draw_axis, is_logarithmic
-from .style import LINE_STYLES, NEUTRAL, draw_range, notice, panel_grid
+from .style import LINE_STYLES, NEUTRAL, balanced, draw_range, notice, panel_grid
 
-PANEL = (1.9, 1.7)  # inches
-PANELS_PER_ROW = 3
+PANEL = (2.4, 1.9)  # inches
 LOSSES = {"train_loss": "training", "test_loss": "test"}
 EPOCH, LOSS, SHARPNESS = "Epoch", "Mean squared error", "SAM-sharpness"
 
@@ -89,7 +88,7 @@ def _figure(
     panels = rows["panel"].unique()
     title = f"Mean and range over {count_seeds(rows.groupby('function')['seed'].nunique())}"
     handles = [Line2D([], [], **look, label=name) for name, look in lines.items()]
-    figure, grid = panel_grid(title, len(panels), PANELS_PER_ROW, PANEL, handles)
+    figure, grid = panel_grid(title, len(panels), balanced(len(panels)), PANEL, handles)
     for axes, panel in zip(grid, panels, strict=True):
         own = rows[rows["panel"] == panel]
         for line, look in lines.items():

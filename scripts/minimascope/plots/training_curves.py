@@ -9,11 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from ..analysis.numbers import count_seeds
 from .looks import study_looks
 from .scales import draw_axis, is_logarithmic
-from .style import HALF_PAGE, draw_range, panel_grid, select
+from .style import draw_range, panel_grid, select
 
 QUANTITIES = {"loss": "Loss (nats)", "accuracy": "Accuracy (fraction)"}
 PARTS = {"train": "Training data", "test": "Test data"}
-PANEL = (HALF_PAGE / 2, 1.6)  # inches
+PANEL = (3.0, 2.0)  # inches
 
 
 def plot(history: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:

@@ -16,7 +16,7 @@ from .models import axis_label
 from .scales import draw_axis
 from .style import NEUTRAL, align_labels, notice, panel_grid, select
 
-PANEL = (1.75, 1.6)  # inches
+PANEL = (2.3, 1.8)  # inches
 POOLED = {"color": "black", "linestyle": "-", "linewidth": 3.0, "alpha": 0.25}
 
 

@@ -13,7 +13,7 @@ from .models import FACTORS, shown_measures
 from .style import GREY, NEUTRAL, notice, panel_grid, select
 
 COLUMNS = 3
-PANEL = 2.0  # inches wide
+PANEL = 2.5  # inches wide
 NAMES = 1.1  # inches for the names of the factors
 ROW = 0.36  # inches for each factor
 BAR = 0.36  # of the distance between factors
@@ -69,8 +69,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:
             )
     first = rows.iloc[0]
     label = describe(first["response"], "sharpness", "1").label
-    logarithm = "ln " if first["scale"] == "ln" else ""
-    axes.set_title(textwrap.fill(f"{logarithm}{label}, n = {first['n']:.0f}", 30))
+    logarithm = ", logarithm" if first["scale"] == "ln" else ""
+    axes.set_title(textwrap.fill(f"{label}{logarithm}, n = {first['n']:.0f}", 36))
     axes.set_yticks(range(len(names)), names.values())
     axes.set(xlim=(0, 1.2), ylim=(len(names) - 0.5, -0.5), xticks=[0, 0.5, 1])
     if set(TOTALS) & set(names):
