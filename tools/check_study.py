@@ -49,19 +49,6 @@ def faults(study: Study) -> Iterator[str]:
         yield NO_COMPILER.format(compiler())
 
 
-def remarks(study: Study) -> Iterator[str]:
-    """Yield what a valid study will not be able to say."""
-    # A run that only asks for the study's name does not wait for scipy.
-    from minimascope.analysis.rank_correlation import FEWEST
-
-    conditions = len(study.conditions)
-    if study.pairs and conditions < FEWEST:
-        yield (
-            f"note: {counted(conditions, 'condition')}: no correlation over conditions can be sure"
-            f" with fewer than {FEWEST}; differences between conditions can"
-        )
-
-
 def near(path: Path) -> str:
     """Return a hint at the study that is meant by a file that is not there."""
     studies = {
@@ -94,6 +81,9 @@ def main() -> None:
     if arguments.name:
         print(study.name)
         return
+    # Where a run only asks for the study's name, nobody waits for scipy.
+    from minimascope.study.remarks import remarks
+
     missing, said = data_lines(study)
     wrong, own = ([], []) if missing else own_data_lines(study)
     if missing := [*faults(study), *missing, *wrong]:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from minimascope.jobs.pace import duration
 from minimascope.jobs.planning import Plan, PlannedJob, plan
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.raw_data import data_lines
+from minimascope.study.remarks import remarks
 
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 WIDTH = 100
@@ -25,7 +27,8 @@ def screen(planned: Plan) -> str:
     """Return a text with one line or two for each rule and reason."""
     if not planned.jobs:
         return f"Nothing would run: all {planned.size} jobs of the study are up to date."
-    head = f"{len(planned.jobs)} of {planned.size} jobs would run:"
+    time = "" if planned.seconds is None else f", about {duration(planned.seconds)} by one at once"
+    head = f"{len(planned.jobs)} of {planned.size} jobs would run{time}:"
     return "\n".join([head, "", *_lines(planned.jobs)])
 
 
@@ -54,8 +57,9 @@ def main() -> None:
     try:
         print(screen(plan(study, Path())))
         # By now the study is known to be one.
-        missing, said = data_lines(load_study(read_study_file(study), SCHEMA))
-        for line in [*(f"data missing: {line}" for line in missing), *said]:
+        checked = load_study(read_study_file(study), SCHEMA)
+        missing, said = data_lines(checked)
+        for line in [*(f"data missing: {line}" for line in missing), *said, *remarks(checked)]:
             print(line)
     except (WorkflowError, OSError, UnicodeError) as error:
         sys.exit(f"error: {study}: {' '.join(str(error).split())}")

@@ -6,7 +6,7 @@ import pytest
 from study_cases import study
 
 from minimascope.jobs import estimate
-from minimascope.jobs.estimate import Machine, Speed, forecast, timed
+from minimascope.jobs.estimate import Machine, Speed, forecast, keep_expected, kept_expected, timed
 from minimascope.study.loading import deep_merge
 from minimascope.study.sizes import Size, counted_size, known_size
 
@@ -47,7 +47,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Speed:
 
 def seconds(rule: str, **wildcards: str) -> float:
     found = forecast(study(**SMALL), Machine(1, 0), [job(rule, **wildcards)], [])
-    return found.seconds[rule]
+    return found.seconds[" ".join([rule, *wildcards.values()])]
 
 
 def test_a_training_takes_its_epochs_times_its_samples_and_twice_that_with_sam(speed):
@@ -77,6 +77,22 @@ def test_records_of_earlier_runs_come_first_and_need_no_timing(tmp_path, monkeyp
     assert found.time == "about 2 min"
     found = forecast(study(**SMALL), Machine(2, 0, remote=True), jobs, jobs[:3])
     assert found.time == "about 2 min of computing"
+
+
+def test_kinds_of_jobs_without_a_record_are_estimated_beside_those_that_have_one(speed, tmp_path):
+    jobs = [job("train", 40, tmp_path, **TRAIN, condition="baseline", seed="0")]
+    jobs += [job("train", **TRAIN, condition="sam", seed=seed) for seed in ("0", "1")]
+    found = forecast(study(**SMALL), Machine(1, 0), jobs, jobs).seconds
+    expected = {"train small resnet baseline": 40.0, "train small resnet sam": 3.0}
+    assert found == pytest.approx(expected)
+
+
+def test_what_a_run_expects_is_kept_for_those_who_ask(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert kept_expected("mine") == {}
+    keep_expected("mine", {"train": 1.5})
+    assert kept_expected("mine") == {"train": 1.5}
+    assert kept_expected("other") == {}
 
 
 def test_what_is_not_known_is_said(monkeypatch):

@@ -33,7 +33,9 @@ Over seeds. Bold: the best value.
 
 def job(rule: str, *output: str, benchmark: str | None = None) -> SimpleNamespace:
     of = SimpleNamespace(name=rule)
-    return SimpleNamespace(rule=of, output=output, benchmark=benchmark, log=[LOG])
+    return SimpleNamespace(
+        rule=of, output=output, benchmark=benchmark, log=[LOG], wildcards_dict={}
+    )
 
 
 TRAINED = [job("train", "a.safetensors"), job("train", "b.safetensors")]
@@ -67,6 +69,7 @@ class Run:
     def start(self, number: int, message: str | None = None) -> list[str]:
         rule, output = JOBS[number].rule.name, JOBS[number].output
         names = {"rule_msg": message, "rule_name": rule, "jobid": number, "output": output}
+        names |= {"wildcards": {}}
         return self.say(event=LogEvent.JOB_INFO, input=["x"] * 20, reason="Missing", **names)
 
     def finish(self, number: int) -> list[str]:
@@ -100,7 +103,8 @@ def test_a_run_is_told_from_its_jobs_to_its_report(clock, tmp_path, monkeypatch,
     clock.seconds += 30
     assert run.finish(1) == []
     (line,) = run.start(2, "Training mlp on digits: baseline, seed 1")
-    assert line[7:] == ("1 of 3   33%  Training mlp on digits: baseline, seed 1 (about 60 s left)")
+    # 60 s of work, by somewhat less than the two at once that there is room for.
+    assert line[7:] == ("1 of 3   33%  Training mlp on digits: baseline, seed 1 (about 33 s left)")
     clock.seconds += 165
     (line,) = run.finish(2)
     assert line.endswith("67%  Finished after 3 min: Training mlp on digits: baseline, seed 1")
@@ -326,6 +330,34 @@ def test_rules_that_never_ran_count_as_the_median_and_are_no_basis_for_most_of_t
         assert (number == 1) == bool(pace.time_left(610))
     # One at once: 600 s of a training, 30 s of a corruption, and twice the median of 10, 30, 600 s.
     assert pace.time_left(610) == f"about {(600 + 30 + 2 * 30) / 60:.0f} min left"
+
+
+def test_kinds_of_jobs_that_wait_are_expected_to_be_as_slow_as_others_of_their_rule():
+    earlier = {"train a": 10.0, "train b": 40.0, "report": 20.0}
+    pace = Pace(Counter({"train a": 1, "train b": 1, "report": 1}), earlier)
+    pace.begin(0, "train a", now=0)
+    pace.finish(0, now=20)
+    # Twice as long as expected; of the report nothing is known anew.
+    assert pace.time_left(20) == f"about {2 * 40 + 20} s left"
+
+
+def test_at_first_as_many_jobs_are_expected_at_once_as_there_is_room_for():
+    pace = Pace(Counter(prepare=1, train=10), {"prepare": 10.0, "train": 60.0}, at_once=4)
+    pace.begin(0, "prepare", now=0)
+    pace.finish(0, now=10)
+    # Not the 600 s that one at once would take.
+    assert pace.time_left(10) == f"about {600 / ((10 + 4 * 120) / 130) / 60:.0f} min left"
+
+
+def test_the_time_left_moves_in_small_steps():
+    pace = Pace(Counter(train=11), {})
+    pace.begin(0, "train", now=0)
+    pace.finish(0, now=60)
+    assert pace.time_left(60) == "about 10 min left"
+    pace.begin(1, "train", now=60)
+    pace.finish(1, now=240)
+    # Nine of 120 s on average would be 18 min; 7 min are left of what was said.
+    assert pace.time_left(240) == f"about {0.3 * 18 + 0.7 * 7:.0f} min left"
 
 
 def test_nothing_is_said_of_the_time_left_where_nothing_is_left():

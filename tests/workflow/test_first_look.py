@@ -183,6 +183,21 @@ def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
     assert ", data found\n" in check(study, tmp_path).stdout
 
 
+NAMED = {"seeds": [0], "conditions": {"plain": {}, "sam": {"sam": {"rho": 0.05}}}}
+
+
+def test_what_a_study_cannot_say_is_told(tmp_path: Path):
+    _, *notes = check(study_with(NAMED), tmp_path).stdout.splitlines()
+    begin = ("no condition is called baseline,", "1 seed: differences", "2 conditions: no corr")
+    for note, text in zip(notes, begin, strict=True):
+        assert note.startswith(f"note: {text}")
+    assert notes[0].endswith("set analysis.baseline, such as to plain")
+    _, *notes = check(
+        study_with({**NAMED, "analysis.baseline": "sam"}), tmp_path
+    ).stdout.splitlines()
+    assert "baseline" not in str(notes)
+
+
 @pytest.mark.parametrize("tool", ["check_study", "run_study", "explain", "status", "compare"])
 def test_an_interruption_is_one_line(tool: str):
     # Its first import is interrupted, which comes before any other.

@@ -11,20 +11,23 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from snakemake.jobs import Job
 
+from ..files import write_text
 from ..registry import INITIAL, SHARPNESS
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
-from .pace import duration, earlier_seconds
+from .pace import duration, earlier_seconds, kind_of_job, rule_of
 
 LIBRARY = Path(__file__).parents[2]
+# What a run expects of the duration of each kind of jobs, for those who ask how far it is.
+EXPECTED = Path(".snakemake", "expected")
 # Seconds that the timing may take; a run that has to wait longer begins without.
 LONGEST = 60
 # Seconds that a job takes which computes little.
@@ -65,7 +68,7 @@ class Forecast:
     """What is said of a run before it begins.
 
     Attributes:
-        seconds: mean duration of each rule's jobs, empty where that is not known.
+        seconds: duration of each kind of jobs (`pace.kind_of`), empty where that is not known.
         time: of the whole run, as part of a sentence.
         warning: a sentence about what will take very long; empty if nothing will.
     """
@@ -145,34 +148,45 @@ def _working(study: Study) -> set[str]:
 
 
 def job_seconds(study: Study, jobs: Iterable[Job], remote: bool) -> dict[str, float] | None:
-    """Return the mean duration of each rule's jobs, or None where that is not known yet.
+    """Return the duration of each kind of jobs (`pace.kind_of`), or None where it is not known yet.
 
     Args:
         study: of the jobs.
         jobs: all that the study consists of.
         remote: whether they run on other machines than this one.
     """
-    jobs = list(jobs)
-    rules, earlier = {job.rule.name for job in jobs}, earlier_seconds(jobs)
-    unknown = rules - earlier.keys()
-    if not unknown & _working(study):
+    first = {kind_of_job(job): job for job in jobs}
+    earlier = earlier_seconds(jobs)
+    unknown = first.keys() - earlier.keys()
+    rules = {rule_of(kind) for kind in unknown}
+    if not rules & _working(study):
         return dict.fromkeys(unknown, LIGHT) | earlier
-    if remote or unknown & {"toy_fits", "toy_sharpness"} or (speed := timed(study)) is None:
+    if remote or rules & {"toy_fits", "toy_sharpness"} or (speed := timed(study)) is None:
         return None
-    seconds: dict[str, list[float]] = {}
-    for job in jobs:
-        name, wildcards = job.rule.name, job.wildcards_dict
-        if name in unknown:
-            seconds.setdefault(name, []).append(work_of(study, speed, name, wildcards))
-    return {rule: mean(times) for rule, times in seconds.items()} | earlier
+    found = {
+        kind: work_of(study, speed, rule_of(kind), first[kind].wildcards_dict) for kind in unknown
+    }
+    return found | earlier
+
+
+def keep_expected(study: str, seconds: Mapping[str, float]) -> None:
+    """Keep what a run expects of the duration of each kind of jobs of a study."""
+    write_text(EXPECTED / f"{study}.json", json.dumps(seconds))
+
+
+def kept_expected(study: str) -> dict[str, float]:
+    """Return what the last run of a study expected; nothing before there was one."""
+    with suppress(FileNotFoundError):
+        return json.loads((EXPECTED / f"{study}.json").read_text(encoding="utf-8"))
+    return {}
 
 
 def run_seconds(jobs: Iterable[Job], seconds: Mapping[str, float], machine: Machine) -> float:
     """Return how long jobs take on a machine, as many at once as it has cores, or GPUs for some."""
     of_all = of_gpus = 0.0
     for job in jobs:
-        of_all += seconds[job.rule.name]
-        of_gpus += seconds[job.rule.name] if "gpu" in job.rule.resources else 0.0
+        of_all += seconds[kind_of_job(job)]
+        of_gpus += seconds[kind_of_job(job)] if "gpu" in job.rule.resources else 0.0
     return max(of_all / machine.cores, of_gpus / machine.gpus if machine.gpus else 0.0)
 
 

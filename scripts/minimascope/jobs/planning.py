@@ -23,6 +23,8 @@ from snakemake.settings.types import (
 )
 from snakemake.workflow import Workflow
 
+from .code_version import IGNORED, LIBRARY
+from .pace import earlier_seconds, kind_of_job
 from .params import settings
 
 CHECKOUT = Path(__file__).parents[3]
@@ -52,10 +54,12 @@ class Plan:
     Attributes:
         jobs: those that would start, in their order.
         size: the number of all jobs of the study.
+        seconds: that those that would start have taken before, together; None if some never ran.
     """
 
     jobs: Sequence[PlannedJob]
     size: int
+    seconds: float | None
 
 
 def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
@@ -69,12 +73,15 @@ def plan(study: Path, folder: Path, checkout: Path = CHECKOUT) -> Plan:
         dag = workflow.dag
         levels = ([job for job in level if job.output] for level in dag.toposorted())
         jobs = [job for level in levels for job in sorted(level, key=_rule_and_output)]
-        needed = [
-            PlannedJob(*_rule_and_output(job), tuple(_reasons(dag, job)))
-            for job in jobs
-            if dag.needrun(job)
-        ]
-        return Plan(needed, len(jobs))
+        needed = [job for job in jobs if dag.needrun(job)]
+        planned = [PlannedJob(*_rule_and_output(job), tuple(_reasons(dag, job))) for job in needed]
+        return Plan(planned, len(jobs), _seconds(jobs, needed))
+
+
+def _seconds(jobs: Iterable[Job], needed: Iterable[Job]) -> float | None:
+    known = earlier_seconds(jobs)
+    times = [known.get(kind_of_job(job)) for job in needed]
+    return None if None in times else sum(times)
 
 
 @contextmanager
@@ -131,7 +138,7 @@ def _reasons(dag: DAG, job: Job) -> Iterator[str]:
         yield PARTLY_NEW
     yield from _changes(dag, job, there[0])
     if reason.software_stack_changed:
-        yield "its software environment changed"
+        yield "software environment changed"
     if reason.updated_input:
         yield f"newer than what it made: {_listed(reason.updated_input)}"
     makers = {
@@ -155,10 +162,11 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     yield from _change_of_folder(before.pop("folder", None), now.pop("folder", None))
     chosen_anew = _choices(before) != _choices(now)
     if other_code and not chosen_anew:
-        yield "its code changed"
+        newer = _newer_code(Path(output))
+        yield f"code changed: {_listed(newer)}" if newer else "code changed"
     if changes := list(differences(before, now)):
-        what = "settings, and with them its code," if other_code and chosen_anew else "settings"
-        yield f"its {what} changed: {_listed(changes)}"
+        what = "settings, and with them the code," if other_code and chosen_anew else "settings"
+        yield f"{what} changed: {_listed(changes)}"
     new = set(map(str, job.input))
     # None where nothing is recorded.
     recorded = records.input(output)
@@ -166,6 +174,16 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     counts = {"more": len(new - old), "fewer": len(old - new)}
     if any(counts.values()):
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+
+
+def _newer_code(output: Path) -> list[str]:
+    """Return files of the library, and of its scripts, that are newer than an output."""
+    made, scripts = output.stat().st_mtime, LIBRARY.parent
+    return [
+        str(path.relative_to(scripts))
+        for path in scripts.rglob("*.py")
+        if path not in IGNORED and path.stat().st_mtime > made
+    ]
 
 
 def _choices(settings: Any, key: str = "") -> set[tuple[str, str]]:

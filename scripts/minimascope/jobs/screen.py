@@ -21,9 +21,9 @@ from snakemake.jobs import Job
 from snakemake.logging import logger, show_logs
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from .estimate import Forecast, Machine
+from .estimate import Forecast, Machine, keep_expected
 from .narrow import narrow
-from .pace import Pace, duration
+from .pace import Pace, duration, kind_of, kind_of_job
 
 # Characters, where no terminal has a width.
 WIDTH = 100
@@ -108,8 +108,12 @@ class Screen(logging.Handler):
         needed = [job for job in jobs if self._workflow.dag.needrun(job)]
         rules = Counter(job.rule.name for job in needed)
         self._total = len(needed)
-        expected = self._shown.forecast(_machine(self._workflow), jobs, needed)
-        self._pace = Pace(rules, expected.seconds)
+        machine = _machine(self._workflow)
+        expected = self._shown.forecast(machine, jobs, needed)
+        left = Counter(map(kind_of_job, needed))
+        self._pace = Pace(left, expected.seconds, None if machine.remote else machine.cores)
+        if expected.seconds and not self._workflow.dryrun:
+            keep_expected(self._shown.study, expected.seconds)
         if expected.warning:
             yield f"warning: {expected.warning}"
         logs = _folders(needed)
@@ -132,7 +136,8 @@ class Screen(logging.Handler):
         self._messages[record.jobid] = record.rule_msg or record.rule_name
         # Where it is tried again.
         self._failed.pop(record.jobid, None)
-        self._pace.begin(record.jobid, record.rule_name, time.monotonic())
+        kind = kind_of(record.rule_name, record.wildcards)
+        self._pace.begin(record.jobid, kind, time.monotonic())
         yield self._line(self._messages[record.jobid])
 
     def _job_ends(self, record: logging.LogRecord) -> Iterator[str]:

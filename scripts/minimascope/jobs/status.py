@@ -3,8 +3,7 @@
 import fcntl
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job
 
 from ..safetensors_files import METADATA_KEY
-from .pace import duration, earlier_seconds
+from .pace import duration, kind_of_job
 
+# Gives, for jobs, the duration of each kind of them (`pace.kind_of`), or None if it is not known.
+Expected = Callable[[Sequence[Job]], Mapping[str, float] | None]
 # How a log tells epochs (`progress`).
 EPOCHS = re.compile(r"^training: epoch (\d+) of (\d+)", re.MULTILINE)
 RUNNING = Path(".snakemake", "running")
@@ -75,25 +76,26 @@ def _loss(checkpoint: Path, done: int) -> float | None:
     return None
 
 
-def screen(dag: DAG, cores: int, going_on: bool) -> list[str]:
+def screen(dag: DAG, cores: int, going_on: bool, expected: Expected) -> list[str]:
     """Return lines about a study as Snakemake plans it.
 
     Args:
         dag: of the study.
         cores: jobs at once.
         going_on: whether a run is.
+        expected: gives, for all jobs, the duration of each kind of them, or None.
     """
     jobs = [job for job in dag.jobs if job.output]
     left = [job for job in jobs if dag.needrun(job)]
     trainings = [job for job in jobs if job.rule.name == "train"]
-    open_ = [job for job in left if job.rule.name == "train"]
-    trained = f"{len(trainings) - len(open_)} of {len(trainings)} networks trained; "
-    lines = [
-        f"{trained if trainings else ''}{len(jobs) - len(left)} of {len(jobs)} jobs done"
-        f"{_time_left(jobs, left, cores)}"
-    ]
-    begun = filter(None, map(training_of, open_))
-    return lines + [_line(training, going_on) for training in begun]
+    begun = {
+        job: training for job in left if job.rule.name == "train" and (training := training_of(job))
+    }
+    trained = len(trainings) - sum(job.rule.name == "train" for job in left)
+    networks = f"{trained} of {len(trainings)} networks trained; " if trainings else ""
+    time = _time_left(left, begun, expected(jobs) if left else {}, cores)
+    done = f"{networks}{len(jobs) - len(left)} of {len(jobs)} jobs done{time}"
+    return [done, *(_line(training, going_on) for training in begun.values())]
 
 
 def _line(training: Training, going_on: bool) -> str:
@@ -104,14 +106,21 @@ def _line(training: Training, going_on: bool) -> str:
     return f"{'in training' if going_on else 'interrupted'}: {training.name}: {epochs}{loss}"
 
 
-def _time_left(jobs: Sequence[Job], left: Sequence[Job], cores: int) -> str:
-    """Return the time left by what the jobs of each rule have taken, as the end of a sentence."""
+def _time_left(
+    left: Sequence[Job],
+    begun: Mapping[Job, Training],
+    seconds: Mapping[str, float] | None,
+    cores: int,
+) -> str:
+    """Return the time left by what each kind of jobs takes, as the end of a sentence."""
     if not left:
         return ""
-    seconds = earlier_seconds(jobs)
-    counts = Counter(job.rule.name for job in left)
-    known = sum(count * seconds[rule] for rule, count in counts.items() if rule in seconds)
-    # Light jobs at the end have no records yet.
-    if "train" in counts and "train" not in seconds:
-        return "; how long the rest takes is not known before the first training has ended"
-    return f"; about {duration(known / cores)} left with {cores} at once" if known else ""
+    if not seconds:
+        return "; how long the rest takes is not known before the first networks are made"
+    total = 0.0
+    for job in left:
+        training = begun.get(job)
+        done = training.done / training.epochs if training and training.epochs else 0.0
+        # Light jobs that are new have no record yet.
+        total += (1 - done) * seconds.get(kind_of_job(job), 0.0)
+    return f"; about {duration(total / cores)} left with {cores} at once"
