@@ -32,8 +32,8 @@ def test_a_finished_study(finished: Project):
 def test_a_study_that_never_ran(project: Project):
     size = project.plan(STUDY).size
     assert status(project) == [
-        f"0 of 4 networks trained; 0 of {size} jobs done; how long the rest takes is not known"
-        " before the first training has ended"
+        f"0 of 4 networks trained; 0 of {size} jobs done; the time left is known after the first"
+        " training"
     ]
     assert not (project.folder / "results").exists()
 

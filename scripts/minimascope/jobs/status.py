@@ -113,5 +113,5 @@ def _time_left(jobs: Sequence[Job], left: Sequence[Job], cores: int) -> str:
     known = sum(count * seconds[rule] for rule, count in counts.items() if rule in seconds)
     # Light jobs at the end have no records yet.
     if "train" in counts and "train" not in seconds:
-        return "; how long the rest takes is not known before the first training has ended"
+        return "; the time left is known after the first training"
     return f"; about {duration(known / cores)} left with {cores} at once" if known else ""
