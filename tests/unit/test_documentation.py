@@ -79,6 +79,12 @@ def numbers_in(text):
     return re.findall(pattern, ALLOWED.sub(" ", text), flags=re.IGNORECASE)
 
 
+def test_readme_has_no_measured_number_outside_of_blocks_made_from_tables():
+    own = findings.BLOCK.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
+    pythons, disk, headings = {"3.11", "3.12", "3.13"}, {"7"}, {"Two", "ten"}
+    assert set(numbers_in(own)) <= pythons | disk | headings
+
+
 @pytest.mark.parametrize("template", sorted(findings.TEMPLATES.iterdir()), ids=lambda p: p.name)
 def test_a_template_has_no_number_of_its_own(template):
     assert not numbers_in(template.read_text(encoding="utf-8"))

@@ -37,12 +37,12 @@ FILES = {
     ),
     "a billion laughs": (STUDY + BOMB, "its references stand for more than"),
     "itself": (STUDY + "x: &x {y: *x}", "line 7: contains itself"),
-    "a key twice": (STUDY + "study: other", "line 7: the key 'study' stands twice"),
-    "a word for true twice": (STUDY + "x: {yes: 1, on: 2}", "line 7: the key 'on' stands twice"),
-    "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' stands twice"),
+    "a key twice": (STUDY + "study: other", "line 7: the key 'study' is given twice"),
+    "a word for true twice": (STUDY + "x: {yes: 1, on: 2}", "line 7: the key 'on' is given twice"),
+    "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' is given twice"),
     "a list": ("- a\n- b\n", "holds no keys"),
     "a NUL": (STUDY + "\0", "not YAML"),
-    "five thousand digits": (STUDY + f"x: {'1' * 5000}", "none of its kind"),
+    "five thousand digits": (STUDY + f"x: {'1' * 5000}", "a value is not valid"),
     "lists in lists": (STUDY + "x: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
     "too much of it": (STUDY + "#" * 300_000, "larger than 262,144 bytes"),
 }
@@ -98,7 +98,7 @@ def test_a_key_without_a_value_is_refused_with_what_to_write(tmp_path, line):
     path = tmp_path / "study.yaml"
     path.write_text(f"{line}\n")
     told = refusal(path)
-    assert told.endswith("has no value; write {} for what is there by default, or null for none")
+    assert told.endswith("has no value; write {} for the defaults, or null for none")
     for value in ("null", "~", "{}"):
         path.write_text(f"{STUDY}\nsharpness: {{hessian: {value}}}\n")
         assert read_study_file(path)["sharpness"]["hessian"] in (None, {})

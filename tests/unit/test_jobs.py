@@ -66,8 +66,8 @@ def use_more_memory_than_there_is(path: Path) -> None:
 FAULTS = {
     "full disk": (full_disk(errno.ENOSPC), "model: No space left on device; make room"),
     "quota": (full_disk(errno.EDQUOT), "model: Disk quota exceeded; make room within"),
-    "read-only disk": (full_disk(errno.EROFS), "model: Read-only file system; it must be"),
-    "no permission": (full_disk(errno.EACCES), "model: Permission denied; permit yourself"),
+    "read-only disk": (full_disk(errno.EROFS), "model: Read-only file system; make it"),
+    "no permission": (full_disk(errno.EACCES), "model: Permission denied; give yourself"),
     "a mistake": (mistake, "error: lr: too large; lower it"),
     "full GPU": (use_more_memory_than_there_is, "CUDA out of memory; use a GPU with more memory"),
 }

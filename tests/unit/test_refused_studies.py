@@ -76,7 +76,7 @@ datasets: {small: {1: 1, "1": 2}}
 conditions: {a b: {}}
   conditions: 'a b' is no name; begin with a letter
 conditions: {SAM: {}}
-  conditions.SAM: differs from sam in its capitals alone; rename one
+  conditions.SAM: differs from sam only in its capitals; rename one
 networks: {all: {architecture: mlp}}
   networks.all: tables call all networks together by this name; rename it
 conditions: {initial: {}}
@@ -126,9 +126,9 @@ datasets: {large: {networks: []}}
 datasets: {small: {networks: [resnet]}, large: {networks: [resnet]}}
   networks.vgg: no data set lists it under networks; add it to one
 datasets: {large: {source: cifar100, corrupted: cifar10_c}}
-  datasets.large.corrupted: cifar10_c is no corrupted copy of cifar100; set it to generated
+  datasets.large.corrupted: cifar10_c is not a corrupted copy of cifar100; set it to generated
 datasets: {large: {source: digits, corrupted: tiny_imagenet_c}}
-  datasets.large.corrupted: tiny_imagenet_c is no corrupted copy of digits
+  datasets.large.corrupted: tiny_imagenet_c is not a corrupted copy of digits
 datasets: {large: {corrupted: cifar10_c, test_samples: 100}}
   datasets.large.test_samples: cifar10_c belongs to the whole test split
 evaluation: {corruptions: {names: [fogg]}}

@@ -202,7 +202,7 @@ def test_jobs_that_the_user_stops_have_not_failed(tmp_path):
     assert run.say(command, logging.ERROR) == []
     assert run.fail(0, tmp_path / "none.log") == []
     end = run.say("WorkflowError:\nAt least one job did not complete successfully.", logging.ERROR)
-    assert end == ["0 of 4 jobs done; run again to go on"]
+    assert end == ["0 of 4 jobs done; run again to continue"]
 
 
 def test_a_finished_run_told_again_is_one_line_and_the_report(capsys):

@@ -54,7 +54,11 @@ def test_a_class_declares_what_it_is_made_with_and_a_partial_function_nothing(tm
     [
         ("own", "def own(:", "own.py, line 1: invalid syntax; correct it"),
         ("mine", FUNCTION, "own.py defines no mine; correct one of the two"),
-        ("own", "X = 1\ndef own(a=X): ...", "own.py, line 2: the default of a is no plain value"),
+        (
+            "own",
+            "X = 1\ndef own(a=X): ...",
+            "line 2: the default of a is not a plain value",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, name, text, message):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from PIL import Image
@@ -239,3 +240,22 @@ def test_a_compiled_training_needs_a_compiler(tmp_path: Path, monkeypatch: pytes
         "error: training.compile: needs a C++ compiler, and there is no no-such-compiler; install"
         " one (such as the package g++), or set compile to false\n"
     )
+
+
+TIMES = pd.read_csv(ROOT / "docs/results/times.csv", index_col="study")
+
+
+@pytest.mark.parametrize("study", TIMES.index)
+def test_measured_times_are_of_as_many_jobs_and_networks_as_the_study_has(
+    project: Project, study: str
+):
+    pictures(project.folder, *(f"{split}/cat/1.png" for split in ("train", "test")))
+    (project.folder / "data/mine").rename(project.folder / "data/my_images")
+    for name in ("1.wav", "2.wav"):
+        (project.folder / "data" / name).touch()
+    rows = "1.wav,dog,a,train,true\n2.wav,dog,b,test,false\n"
+    (project.folder / "data/my_recordings.csv").write_text(f"{HEADER}\n{rows}")
+    measured = TIMES.loc[study]
+    planned = project.planned(yaml.safe_load((ROOT / measured.study_file).read_text("utf-8")))
+    assert planned["train"] == measured.networks
+    assert sum(planned.values()) == measured.jobs

@@ -92,15 +92,15 @@ NAMES = {
     ),
     "conditions that differ in capitals": (
         {"conditions.Baseline": {}},
-        "conditions.Baseline: differs from baseline in its capitals alone; rename one",
+        "conditions.Baseline: differs from baseline only in its capitals; rename one",
     ),
     "networks that differ in capitals": (
         {"networks.ResNet18": {"architecture": "resnet18"}},
-        "networks.ResNet18: differs from resnet18 in its capitals alone; rename one",
+        "networks.ResNet18: differs from resnet18 only in its capitals; rename one",
     ),
     "data sets that differ in capitals": (
         {"datasets.Digits": {"source": "digits"}},
-        "datasets.Digits: differs from digits in its capitals alone; rename one",
+        "datasets.Digits: differs from digits only in its capitals; rename one",
     ),
 }
 

@@ -52,7 +52,7 @@ def test_the_log_of_a_fault_in_compiled_code_has_the_stack(killed):
     log = (project.folder / log_of("aborted")).read_text()
     assert "Fatal Python error: Aborted" in log
     assert "prepare.py" in log
-    assert "the log ends with where it was" in line_about("aborted", screen)
+    assert "the end of the log says where" in line_about("aborted", screen)
     assert "docs/environments.md" in line_about("aborted", screen)
 
 

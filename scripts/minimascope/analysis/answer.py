@@ -221,7 +221,7 @@ def _outcome(network: Network) -> str:
             certain.setdefault(_by_measures(network, evaluation, outcome), []).append(evaluation)
     rest = len(judged) - sum(map(len, certain.values()))
     if not judged:
-        return "no evaluation was taken of which one side is better"
+        return "no evaluation was taken that can be better or worse"
     if not certain:
         links = f"any of {all_in_words(judged)}" if rest > 1 else all_in_words(judged)
         question = "it stays open whether sharper minima are better or worse"

@@ -24,10 +24,10 @@ METHODS = {
     ),
     "Welch's t of published means and standard errors": (
         "The papers give no values of single seeds, so differences are of independent means"
-        " (Welch's t), with the published standard errors and their rounding, brought from the"
+        " (Welch's t), with the published standard errors and their rounding, corrected from the"
         " deviation with n to that with n − 1. Values in doubt, and tables that repeat another"
-        " table's numbers, are left out; of function_centric_2026 only a part of the tables was at"
-        " hand, and what is not known decides nothing."
+        " table's numbers, are left out. Only a part of the tables of function_centric_2026 was at"
+        " hand; unknown values decide nothing."
     ),
 }
 # With fewer seeds nobody can see whether differences are normal.
@@ -56,7 +56,7 @@ def _few_seeds(most: int) -> str:
     if most >= FEW_SEEDS or most == 0:
         return ""
     if most == 1:
-        return " One seed says nothing of how much another would differ."
+        return " One seed says nothing about how much another would differ."
     return (
         f" {most} seeds are few: most comparisons are open for that reason alone. Student's t holds"
         " its 95 % with any number of seeds if differences between seeds are normal, but so few"

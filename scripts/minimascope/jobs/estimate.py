@@ -203,7 +203,7 @@ def forecast(
     """
     seconds = job_seconds(study, jobs, machine.remote)
     if seconds is None:
-        return Forecast({}, "how long is not known yet", _warning(study, machine, needed, None))
+        return Forecast({}, "the time is not known yet", _warning(study, machine, needed, None))
     total = run_seconds(needed, seconds, machine)
     if machine.remote:
         return Forecast(seconds, f"about {duration(total * machine.cores)} of computing", "")

@@ -19,9 +19,9 @@ from .progress import LINES, progress_shown
 REMEDIES = {
     errno.ENOSPC: "make room on its disk, and run again",
     errno.EDQUOT: "make room within your quota, and run again",
-    errno.EROFS: "it must be possible to write there: make it so, or work in another folder",
-    errno.EACCES: "permit yourself to read and write it, and run again",
-    errno.EPERM: "permit yourself to read and write it, and run again",
+    errno.EROFS: "make it writable, or work in another folder",
+    errno.EACCES: "give yourself permission to read and write it, and run again",
+    errno.EPERM: "give yourself permission to read and write it, and run again",
 }
 # What torch.compile needs on a CPU, and what torch says of it, whatever that is wrapped in.
 NO_COMPILER = (

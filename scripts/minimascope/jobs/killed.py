@@ -76,11 +76,11 @@ def _tell(rule: str, name: str, log: Path) -> None:
 
 def _advice(name: str, log: Path) -> str:
     if name == "SIGKILL":
-        return "as the system does where memory runs out; give it more, or run fewer jobs at once"
+        return "as the system does if memory runs out; give it more, or run fewer jobs at once"
     if name not in FAULTS:
         return "from outside; run again"
     known = "a fault in compiled code; docs/environments.md has those that are known"
     with suppress(OSError):
         if STACK in log.read_text(encoding="utf-8", errors="replace"):
-            return f"{known}, and the log ends with where it was"
+            return f"{known}, and the end of the log says where"
     return known

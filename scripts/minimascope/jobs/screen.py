@@ -194,7 +194,7 @@ class Screen(logging.Handler):
     def _unfinished(self) -> Iterator[str]:
         done = self._total - self._pace.left.total()
         failed = f", {len(self._failed)} failed" if self._failed else ""
-        again = "; run again to go on" if self._stopped else ""
+        again = "; run again to continue" if self._stopped else ""
         yield f"{done} of {self._total} jobs done{failed or again}"
         for handler in logger.handlers:
             if isinstance(handler, logging.FileHandler):

@@ -116,7 +116,7 @@ def _time_left(
     if not left:
         return ""
     if not seconds:
-        return "; how long the rest takes is not known before the first networks are made"
+        return "; the time left is known after the first training"
     total = 0.0
     for job in left:
         training = begun.get(job)

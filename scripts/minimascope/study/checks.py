@@ -117,7 +117,7 @@ def _check_names(study: Study) -> None:
             # Some disks take both for one.
             if (other := in_lower_case.setdefault(name.casefold(), name)) != name:
                 raise InputError(
-                    f"{section}.{name}: differs from {other} in its capitals alone; rename one"
+                    f"{section}.{name}: differs from {other} only in its capitals; rename one"
                 )
     if ALL_NETWORKS in study.config["networks"]:
         raise InputError(
@@ -184,7 +184,7 @@ def _check_corrupted_sets(study: Study) -> None:
             continue
         if spec["source"] != name.removesuffix("_c"):
             raise InputError(
-                f"datasets.{dataset}.corrupted: {name} is no corrupted copy of {spec['source']};"
+                f"datasets.{dataset}.corrupted: {name} is not a corrupted copy of {spec['source']};"
                 " set it to generated"
             )
         if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):

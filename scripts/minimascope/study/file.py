@@ -52,9 +52,7 @@ def read_study_file(path: str | PathLike) -> dict[str, Any]:
         raise InputError(f"{path}: nested too deeply for a study; take levels out") from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         # What looks like a date or number to YAML, but is not a valid one.
-        raise InputError(
-            f"{path}: a value is none of its kind ({error}); put it in quotes"
-        ) from error
+        raise InputError(f"{path}: a value is not valid ({error}); put it in quotes") from error
 
 
 def _text(path: Path) -> str:
@@ -101,7 +99,7 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
     value_of = yaml.SafeLoader("").construct_object
     for key, child in node.value:
         if isinstance(child, yaml.ScalarNode) and child.tag == EMPTY and not child.value:
-            remedy = "write {} for what is there by default, or null for none"
+            remedy = "write {} for the defaults, or null for none"
             # No colon, either.
             if node.flow_style and child.start_mark.index == key.end_mark.index:
                 remedy = "write [0, 1] for a list, and {key: value} for a mapping"
@@ -116,7 +114,7 @@ def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
             value = value_of(key)
             if value in seen:
                 raise InputError(
-                    f"{path}, {_line(key)}: the key {key.value!r} stands twice in one mapping;"
+                    f"{path}, {_line(key)}: the key {key.value!r} is given twice in one mapping;"
                     " remove one"
                 )
             seen.add(value)

@@ -189,7 +189,7 @@ def _of_twins(files: Iterable[Labelled], folder: Path, kind: str) -> Iterator[st
         trained, tested = (path.relative_to(folder) for path in pairs[0])
         yield (
             f"{len(pairs)} {kind} of test are in train, too, such as {tested} ({trained}): they say"
-            " nothing of generalisation; remove them from one of the two"
+            " nothing about generalisation; remove them from one of the two"
         )
 
 

@@ -78,7 +78,7 @@ def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:
         remedy = f"put the pictures there, in {layout}, or name another folder or archive"
         yield _missing(folder, given, where, remedy)
     elif not path.is_dir() and not is_archive(path):
-        yield f"{where}: {path} is no folder and no {', '.join(SUFFIXES)} archive; name one"
+        yield f"{where}: {path} is neither a folder nor a {', '.join(SUFFIXES)} archive; name one"
     elif path.is_dir():
         files = (name for name, _ in visible_files(path) if is_picture(name))
         places = set(filter(None, map(split_and_class, files)))

@@ -104,7 +104,7 @@ def _default(path: Path, name: str, default: ast.expr | None) -> dict[str, Any]:
         value = ast.literal_eval(default)
     except ValueError as error:
         raise InputError(
-            f"{path}, line {default.lineno}: the default of {name} is no plain value; write it as a"
+            f"{path}, line {default.lineno}: the default of {name} is not a plain value; write a"
             " number, a text, True, False, None or a list of these"
         ) from error
     return {"default": list(value) if isinstance(value, tuple) else value}
