@@ -1,5 +1,6 @@
 """How long a run will take, before any of its jobs has finished."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -157,4 +158,9 @@ def test_own_pictures_and_recordings_are_counted(tmp_path):
         },
     )
     assert counted_size(changed, "pictures") == Size(3, 1, 2, (3, 16, 16))
+    at_most = deep_merge(
+        dict(changed.config), {"datasets": {"pictures": {"train_samples": 2, "test_samples": 9}}}
+    )
+    fewer = replace(changed, config=at_most)
+    assert counted_size(fewer, "pictures") == Size(2, 1, 2, (3, 16, 16))
     assert counted_size(changed, "sounds") == Size(2, 1, 3, (1, 64, 51))

@@ -40,7 +40,7 @@ FILES = {
     "a key twice": (STUDY + "study: other", "line 7: the key 'study' is given twice"),
     "a word for true twice": (STUDY + "x: {yes: 1, on: 2}", "line 7: the key 'on' is given twice"),
     "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' is given twice"),
-    "a list": ("- a\n- b\n", "holds no keys"),
+    "a list": ("- a\n- b\n", "holds a list; write its keys without dashes"),
     "a NUL": (STUDY + "\0", "not YAML"),
     "five thousand digits": (STUDY + f"x: {'1' * 5000}", "a value is not valid"),
     "lists in lists": (STUDY + "x: " + "[" * 3000 + "]" * 3000, "nested too deeply"),

@@ -1,6 +1,7 @@
 """What `make check` says of a study's own pictures and recordings."""
 
 from pathlib import Path
+from shutil import make_archive
 
 import numpy as np
 import pytest
@@ -40,14 +41,15 @@ def add_pictures(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), count:
             add_picture(folder, f"{split}/{label}/{number}.png", shade=place * count + number)
 
 
-COUNTED = "10 + 10, dog 10 + 10); 8 × 8 pixels"
+COUNTED_BOTH = "20 pictures in train and 20 in test; 2 classes (train + test: cat"
+COUNTED = f"{COUNTED_BOTH} 10 + 10, dog 10 + 10); 8 × 8 pixels"
 
 
 def test_pictures_without_a_fault_are_one_line(tmp_path: Path):
     add_pictures(tmp_path)
     faults, said = lines(tmp_path, PICTURES)
     assert faults == []
-    assert said == [f"20 pictures in train and 20 in test; 2 classes (train + test: cat {COUNTED}"]
+    assert said == [COUNTED]
 
 
 def test_many_classes_are_told_by_the_least_and_the_most(tmp_path: Path):
@@ -141,3 +143,17 @@ def test_a_file_that_is_no_recording_is_a_fault(tmp_path: Path):
     path.write_bytes(b"nothing")
     told = f"datasets.mine: {path}: no readable WAV, FLAC or OGG file; replace or remove it"
     assert lines(tmp_path, SOUNDS)[0] == [told]
+
+
+def test_pictures_that_a_zip_lists_are_counted(tmp_path: Path):
+    add_pictures(tmp_path)
+    packed = "{source: image_folder, path: mine.zip, image_size: 8}"
+    make_archive(tmp_path / "mine", "zip", tmp_path, "mine")
+    assert lines(tmp_path, packed) == ([], [f"{COUNTED_BOTH} 10 + 10, dog 10 + 10)"])
+    archive = tmp_path / "mine.zip"
+    archive.write_bytes(archive.read_bytes()[:2000])
+    (fault,), _ = lines(tmp_path, packed)
+    assert fault.startswith(f"datasets.mine: {archive}: not a readable archive")
+    make_archive(tmp_path / "mine", "zip", tmp_path, "mine/train")
+    (fault,), _ = lines(tmp_path, packed)
+    assert fault == f"datasets.mine: {archive}: has no pictures in test/<class>/; pack it anew"

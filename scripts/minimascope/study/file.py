@@ -38,6 +38,10 @@ def read_study_file(path: str | PathLike) -> dict[str, Any]:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
+        if isinstance(node, yaml.SequenceNode):
+            raise InputError(
+                f"{path}: holds a list; write its keys without dashes, from 'study: <name>' on"
+            )
         if not isinstance(node, yaml.MappingNode):
             raise InputError(f"{path}: holds no keys; a study begins with 'study: <name>'")
         _check_node(node, path, {})

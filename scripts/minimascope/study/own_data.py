@@ -13,9 +13,10 @@ from typing import Any
 import soundfile
 from PIL import Image
 
-from ..data.archives import is_archive
+from ..data.archives import archive_names, is_archive
 from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
 from ..data.recordings import read_table
+from ..errors import InputError
 from .study import Study
 
 # Of so many files, evenly over all, the size or length is read.
@@ -43,7 +44,8 @@ class Labelled:
 def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
     """Return what would stop a run, and what is worth knowing, of each data set of one's own.
 
-    The files must be there (`raw_data.missing_files`). Archives are not opened.
+    The files must be there (`raw_data.missing_files`). Of archives only the list of files in a .zip
+    is read: others would have to be unpacked for theirs.
     """
     folder = Path(study.config["data_dir"])
     faults, lines = [], []
@@ -57,12 +59,17 @@ def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
             place = folder / spec["path"] if spec["path"] else table.parent
             files, warnings = _recordings(table, place, spec), []
             found, measured = _seconds(files, spec)
+        elif spec["source"] == "image_folder" and spec["path"].endswith(".zip"):
+            place, kind = folder / spec["path"], "pictures"
+            (files, found), warnings, measured = _zipped(place), [], ""
         else:
             continue
         faults += [f"datasets.{dataset}: {line}" for line in found]
         counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
         lines.append(f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}")
-        warnings += [*_of_classes(counts, kind), *_of_twins(files, place, kind)]
+        warnings += [*_of_classes(counts, kind)]
+        # Of what is packed no content is read.
+        warnings += [] if is_archive(place) else _of_twins(files, place, kind)
         lines += [f"warning: {dataset}: {line}" for line in warnings]
     return faults, lines
 
@@ -91,6 +98,22 @@ def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
             " PNG"
         )
     return files, warnings
+
+
+def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
+    """Return the pictures that an archive lists, and a line if it has none or no list."""
+    try:
+        names = archive_names(path)
+    except InputError as error:
+        return [], [str(error)]
+    files = [
+        Labelled(path / name, *place, size=0)
+        for name in names
+        if is_picture(name) and (place := split_and_class(name))
+    ]
+    there = {file.split for file in files}
+    lacking = [f"{split}/<class>/" for split in SPLITS if split not in there]
+    return files, [f"{path}: has no pictures in {place}; pack it anew" for place in lacking]
 
 
 def _recordings(table: Path, folder: Path, spec: Mapping[str, Any]) -> list[Labelled]:

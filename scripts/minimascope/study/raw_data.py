@@ -84,10 +84,8 @@ def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:
         places = set(filter(None, map(split_and_class, files)))
         classes = {split: {label for part, label in places if part == split} for split in SPLITS}
         if lacking := [split for split in SPLITS if not classes[split]]:
-            for split in lacking:
-                yield (
-                    f"{where}: {path} has no pictures in {split}/<class>/; sort them into {layout}"
-                )
+            places = " or ".join(f"{split}/<class>/" for split in lacking)
+            yield f"{where}: {path} has no pictures in {places}; sort them into {layout}"
             return
         for split, other in (SPLITS, SPLITS[::-1]):
             for label in sorted(classes[split] - classes[other]):

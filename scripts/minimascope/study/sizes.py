@@ -91,7 +91,11 @@ def counted_size(study: Study, dataset: str) -> Size:
     else:
         return size
     given = {key: value for key, value in vars(size).items() if value is not None}
-    return replace(counted, **given)
+    # No more samples are used than there are.
+    used = {
+        key: min(given[key], getattr(counted, key)) for key in ("train", "test") if key in given
+    }
+    return replace(counted, **given | used)
 
 
 def _pictures(folder: Path) -> Size:
