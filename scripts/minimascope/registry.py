@@ -306,7 +306,7 @@ TABLES = {
     ),
     "answer": _table(
         "analysis.answer:answers",
-        needs="summary conditions claims correlations trends trend_points",
+        needs="summary conditions statistics claims correlations trends trend_points",
         gives="answer",
         text="analysis.answer:text",
         shows="answer correlations",

@@ -27,6 +27,7 @@ from table_frames import read_again
 from minimascope.analysis.agreement import (
     COLUMNS,
     VERDICTS,
+    agreement_tables,
     compare,
     order_of_conditions,
     verdict_counts,
@@ -110,7 +111,7 @@ def test_disagreement_published_is_over_ordered_pairs():
     assert pair["z"] == pytest.approx(0.008 / math.hypot(spread, 0.001), rel=1e-3)
 
 
-def test_uncertapublished_has_a_difference_but_no_verdict():
+def test_an_uncertain_published_value_has_a_difference_but_no_verdict():
     published = published_rows(("baseline", "test_accuracy", "0.720", "0.002", OLD, "true"))
     cell = one_cell(published, [("baseline", "test_accuracy", 0.9, 0.001, 3)])
     assert cell["verdict"] == "published value uncertain"
@@ -346,3 +347,13 @@ def test_a_study_without_published_networks_says_so():
     assert verdict_counts(cells).empty
     assert "No published value" in markdown(text_of(cells, order))
     assert "No published value" in html(text_of(cells, order))
+
+
+def test_conditions_that_name_no_published_data_set_have_no_cells():
+    """A column without any name is read from a file as one of numbers."""
+    runs = run_rows(published_dataset=np.nan, like_base_condition=True).drop(columns="rho")
+    runs = runs.rename(columns={"published_condition": "base_condition"})
+    published = pd.read_csv(PUBLISHED / "deep_models.csv", dtype=str, keep_default_na=False)
+    cells, order = agreement_tables(summary_rows(), read_again(runs), published)
+    assert cells.empty
+    assert "No published value" in markdown(text_of(read_again(cells), read_again(order)))

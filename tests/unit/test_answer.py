@@ -5,102 +5,34 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from table_frames import read_again
+from answer_cases import (
+    DOWN,
+    NONE,
+    OPEN,
+    UP,
+    claims,
+    conditions,
+    correlations,
+    means_of,
+    one,
+    said,
+    statistics,
+    summary,
+    trends,
+)
 
-from minimascope.analysis.answer import BETTER, WORSE, answers, correlation_table, text
+from minimascope.analysis.answer import answers, text
+from minimascope.analysis.links import correlation_table
 from minimascope.analysis.render import markdown
-from minimascope.analysis.trends import COLUMNS as TREND_COLUMNS
-
-# A correlation with its interval: surely above zero, surely below, and neither.
-UP, DOWN, OPEN = (0.9, 0.5, 0.98), (-0.8, -0.97, -0.3), (0.4, -0.3, 0.8)
-NONE = (np.nan, np.nan, np.nan)
-
-
-def correlations(found, n=12, note="", dataset="digits", p_value=1e-6):
-    """Rows of {(network, sharpness, evaluation): (value, lower, upper)}.
-
-    Those over all networks are those of a single one, too, if no other is given.
-    """
-    if {network for network, *_ in found} == {"all"}:
-        found = found | {("vit", *names): values for (_, *names), values in found.items()}
-    rows = [
-        {"network": network, "sharpness": sharpness, "evaluation": evaluation}
-        | dict(zip(("value", "lower", "upper"), values, strict=True))
-        for (network, sharpness, evaluation), values in found.items()
-    ]
-    own = {"dataset": dataset, "statistic": "spearman", "n": n, "left_out": 0}
-    columns = ["network", "sharpness", "evaluation", "value", "lower", "upper"]
-    table = pd.DataFrame(rows, columns=columns).assign(**own, note=note)
-    excludes_zero = (table["lower"] > 0) | (table["upper"] < 0)
-    p_values = np.where(excludes_zero, p_value, 0.5)
-    return table.assign(p_value=np.where(table["lower"].isna(), np.nan, p_values))
-
-
-def means_of(about):
-    """The means of a summary as points of trends: of networks that trained."""
-    keys = ["dataset", "network", "condition"]
-    table = about[about["n_untrained"] == 0].pivot(index=keys, columns="measure", values="mean")
-    return table.rename_axis(columns=None).reset_index()
-
-
-def summary(means=None, networks=("vit",), dataset="digits", n_seeds=10, **untrained):
-    """Rows of {(condition, measure): mean}, the same for each network."""
-    means = means or {("baseline", "test_accuracy"): 0.9, ("sam", "test_accuracy"): 0.9}
-    rows = [
-        {"network": network, "condition": condition, "measure": measure, "mean": mean}
-        | {"n_untrained": untrained.get(condition, 0)}
-        for network in networks
-        for (condition, measure), mean in means.items()
-    ]
-    own = {"dataset": dataset, "view": "clean", "family": "evaluation", "n_seeds": n_seeds}
-    return pd.DataFrame(rows).assign(**own)
-
-
-def conditions(networks=("vit",), dataset="digits"):
-    rows = [
-        {"network": network, "condition": condition, "without_sam": without}
-        for network in networks
-        for condition, without in (("baseline", None), ("sam", "baseline"))
-    ]
-    return pd.DataFrame(rows).assign(dataset=dataset)
-
-
-def claims(verdict="inconclusive", networks=("vit",), dataset="digits"):
-    rows = [{"network": network, "claim": 3, "verdict": verdict} for network in networks]
-    return pd.DataFrame(rows).assign(dataset=dataset)
-
-
-def trends(*rows):
-    return pd.DataFrame(rows, columns=TREND_COLUMNS).assign(dataset="digits")
-
-
-def said(found, about=None, sam=None, verdict=None, slopes=None) -> dict[str, str]:
-    """Return the sentences by topic, from tables as they are read from files."""
-    about = summary() if about is None else about
-    given = (
-        about,
-        conditions() if sam is None else sam,
-        claims() if verdict is None else verdict,
-        found,
-        trends() if slopes is None else slopes,
-        means_of(about),
-    )
-    table = answers(*map(read_again, given))
-    return table.groupby("topic")["sentence"].agg(" ".join).to_dict()
-
-
-def one(values, evaluation="test_accuracy", **more):
-    """A single network's correlation with the Fisher–Rao norm; the table has it as all."""
-    return correlations({("all", "fisher_rao_norm", evaluation): values}, **more)
 
 
 @pytest.mark.parametrize(
     ("evaluation", "values", "outcome", "more"),
     [
-        ("test_accuracy", UP, BETTER, "higher"),
-        ("test_accuracy", DOWN, WORSE, "lower"),
-        ("test_ece", UP, WORSE, "higher"),
-        ("test_ece", DOWN, BETTER, "lower"),
+        ("test_accuracy", UP, "better", "higher"),
+        ("test_accuracy", DOWN, "worse", "lower"),
+        ("test_ece", UP, "worse", "higher"),
+        ("test_ece", DOWN, "better", "lower"),
     ],
 )
 def test_a_sure_link_is_said_with_its_direction_and_what_that_means(
@@ -110,7 +42,7 @@ def test_a_sure_link_is_said_with_its_direction_and_what_that_means(
     name = {"test_accuracy": "test accuracy", "test_ece": "test ECE"}[evaluation]
     assert (
         found["answer"]
-        == f"In vit, sharper minima were surely {outcome} by Fisher–Rao norm on {name}."
+        == f"In vit, sharper minima were surely {outcome} on {name} by Fisher–Rao norm."
     )
     assert f"the {more} the {name}" in found["evidence"]
     assert "Open" not in found["limits"]
@@ -119,8 +51,8 @@ def test_a_sure_link_is_said_with_its_direction_and_what_that_means(
 def test_an_open_link_has_no_direction():
     found = said(one(OPEN))
     assert found["answer"] == (
-        "In vit, it stays open whether sharper minima are better or worse"
-        " (no sure link with test accuracy)."
+        "In vit, it stays open whether sharper minima are better or worse: of 1 correlation none is"
+        " sure."
     )
     told = " ".join(found.values())
     assert not re.search(r"higher|lower|surely", told)
@@ -142,7 +74,10 @@ def test_an_evaluation_without_a_better_side_is_neither_better_nor_worse():
             }
         )
     )
-    assert "surely" not in found["answer"]
+    assert found["answer"] == (
+        "In vit, sharper minima had a surely lower own_score by Fisher–Rao norm; of 2 correlations"
+        " 1 stays open."
+    )
     assert "the lower the own_score" in found["evidence"]
 
 
@@ -156,14 +91,12 @@ def test_measures_of_sharpness_that_disagree_are_both_told():
             }
         )
     )
-    assert (
-        "surely better by one measure of sharpness and surely worse by another" in found["answer"]
-    )
+    assert "surely higher in test accuracy by one measure of sharpness and lower" in found["answer"]
     assert "sure by 1 of 3 measures of sharpness, surely the other way by 1" in found["evidence"]
 
 
-@pytest.mark.parametrize(("second", "share"), [(UP, "every measure"), (OPEN, "some measures")])
-def test_the_answer_says_whether_every_measure_of_sharpness_makes_it_sure(second, share):
+@pytest.mark.parametrize(("second", "share"), [(UP, "2 of 2"), (OPEN, "1 of 2")])
+def test_the_answer_says_by_how_many_measures_of_sharpness_it_is_sure(second, share):
     found = said(
         correlations(
             {
@@ -172,7 +105,7 @@ def test_the_answer_says_whether_every_measure_of_sharpness_makes_it_sure(second
             }
         )
     )
-    assert f"surely better by {share} of sharpness on test accuracy" in found["answer"]
+    assert f"surely better on test accuracy by {share} measures of sharpness" in found["answer"]
 
 
 def test_networks_that_look_alike_share_a_sentence_and_others_have_their_own():
@@ -189,9 +122,9 @@ def test_networks_that_look_alike_share_a_sentence_and_others_have_their_own():
         claims(networks=("a", "b", "c")),
     )
     assert found["answer"] == (
-        "In a and c, sharper minima were surely better by Fisher–Rao norm on test accuracy; surely"
-        " worse by Fisher–Rao norm on test ECE. In b, sharper minima were surely worse by"
-        " Fisher–Rao norm on test accuracy; surely better by Fisher–Rao norm on test ECE."
+        "In a and c, sharper minima were surely better on test accuracy by Fisher–Rao norm and were"
+        " surely worse on test ECE by Fisher–Rao norm. In b, sharper minima were surely worse on"
+        " test accuracy by Fisher–Rao norm and were surely better on test ECE by Fisher–Rao norm."
     )
 
 
@@ -204,7 +137,7 @@ def test_what_is_open_beside_what_is_sure_is_counted():
             }
         )
     )
-    assert found["answer"].endswith("on test accuracy; 1 other evaluation stays open.")
+    assert found["answer"].endswith("by Fisher–Rao norm; of 2 correlations 1 stays open.")
 
 
 def test_too_few_conditions_are_named_as_the_reason():
@@ -218,10 +151,11 @@ def test_too_few_conditions_are_named_as_the_reason():
 
 def test_a_correlation_without_an_interval_is_not_sure():
     found = said(one((1.0, np.nan, np.nan), n=3, note="too few for an interval"))
-    assert "it stays open" in found["answer"]
-    assert found["evidence"] == (
-        "Over the 3 conditions of vit no correlation can be sure: it takes 5 conditions or more."
+    assert found["answer"] == (
+        "In vit, 3 conditions are too few to say whether sharper minima are better or worse (a"
+        " correlation takes 5 to be sure)."
     )
+    assert "evidence" not in found
 
 
 @pytest.mark.parametrize(("p_value", "sure"), [(0.016, True), (0.02, False)])
@@ -250,7 +184,7 @@ def test_a_study_without_sharpness_says_so():
     ("verdict", "sentence"),
     [
         ("supported", "SAM surely made minima sharper by some measure"),
-        ("contradicted", "SAM made minima sharper by no measure"),
+        ("contradicted", "SAM surely made minima sharper by no measure"),
         ("inconclusive", "it stays open whether SAM made minima sharper"),
     ],
 )
@@ -261,19 +195,19 @@ def test_what_sam_does_is_what_claim_3_says_with_its_factors(verdict, sentence):
         ("baseline", "sam_sharpness"): 4.0,
         ("sam", "sam_sharpness"): 1.0,
     }
-    found = said(one(OPEN), summary(means), verdict=claims(verdict))["sam"]
-    assert sentence in found
-    assert found.endswith(
-        "With SAM the means are 1.50 times as large by Fisher–Rao norm and 0.25 by SAM-sharpness"
-        " (1 pair of conditions)."
+    found = said(one(OPEN), summary(means), verdict=claims(verdict))
+    assert sentence in found["sam"]
+    assert found["factors"].startswith(
+        "In vit, a mean with SAM is 1.50 times that without it by Fisher–Rao norm and 0.25 times by"
+        " SAM-sharpness (1 pair of conditions)."
     )
 
 
 def test_a_study_without_sam_does_not_mention_it():
     plain = conditions().assign(without_sam=None)
-    assert "sam" not in said(one(OPEN), sam=plain)
+    assert not {"sam", "factors"} & set(said(one(OPEN), sam=plain))
     negative = {("baseline", "fisher_rao_norm"): -2.0, ("sam", "fisher_rao_norm"): 3.0}
-    assert "sam" not in said(one(OPEN), summary(negative))
+    assert "factors" not in said(one(OPEN), summary(negative))
 
 
 def test_networks_that_did_not_train_are_counted_and_named():
@@ -286,10 +220,14 @@ def test_networks_that_did_not_train_are_counted_and_named():
 
 def test_trends_that_surely_reverse_over_all_networks_are_told_and_others_not():
     row = {"network": "all", "sharpness": "fisher_rao_norm", "evaluation": "test_ece"}
-    assert "pooled" not in said(one(OPEN), slopes=trends(row | {"flips": True, "certain": False}))
-    assert "pooled" not in said(one(OPEN), slopes=trends(row | {"flips": False, "certain": False}))
+    assert "reversals" not in said(
+        one(OPEN), slopes=trends(row | {"flips": True, "certain": False})
+    )
+    assert "reversals" not in said(
+        one(OPEN), slopes=trends(row | {"flips": False, "certain": False})
+    )
     found = said(one(OPEN), slopes=trends(row | {"flips": True, "certain": True}))
-    assert "test ECE along Fisher–Rao norm surely runs the other way" in found["pooled"]
+    assert "test ECE along Fisher–Rao norm surely runs the other way" in found["reversals"]
 
 
 @pytest.mark.parametrize(
@@ -321,14 +259,16 @@ def test_the_papers_measures_are_meant_where_there_are_any_and_all_others_where_
     own = {("all", "hessian_trace", "own_score"): UP, ("all", "hessian_trace", "test_nll"): UP}
     found = said(correlations(own))
     assert (
-        found["answer"] == "In vit, sharper minima were surely worse by Hessian trace on test NLL."
+        found["answer"]
+        == "In vit, sharper minima had a surely higher own_score by Hessian trace and were surely"
+        " worse on test NLL by Hessian trace."
     )
     assert "the higher the own_score (ρ with Hessian trace" in found["evidence"]
 
 
 def test_audio_evaluations_read_as_names():
     found = said(one(DOWN, "accuracy_out_of_domain"))
-    assert found["answer"].endswith("surely worse by Fisher–Rao norm on out-of-domain accuracy.")
+    assert found["answer"].endswith("surely worse on out-of-domain accuracy by Fisher–Rao norm.")
 
 
 def test_data_sets_are_told_apart():
@@ -336,17 +276,18 @@ def test_data_sets_are_told_apart():
     given = (
         [summary(dataset=name) for name in both],
         [conditions(dataset=name) for name in both],
+        [statistics(dataset=name) for name in both],
         [claims(dataset=name) for name in both],
         [one(UP), one(DOWN, dataset="scenes")],
     )
     tables = [pd.concat(frames) for frames in given]
     shown = markdown(text(answers(*tables, trends(), means_of(tables[0])), tables[-1]))
     assert (
-        "**digits: In vit, sharper minima were surely better by Fisher–Rao norm on test accuracy.**"
+        "**digits: In vit, sharper minima were surely better on test accuracy by Fisher–Rao norm.**"
         in shown
     )
     assert (
-        "**scenes: In vit, sharper minima were surely worse by Fisher–Rao norm on test accuracy.**"
+        "**scenes: In vit, sharper minima were surely worse on test accuracy by Fisher–Rao norm.**"
         in shown
     )
 
@@ -355,8 +296,8 @@ def test_every_number_of_the_sentences_is_computed_from_the_tables():
     found = said(one(UP, n=12), summary(n_seeds=4))
     numbers = set(re.findall(r"\d+(?:\.\d+)?", " ".join(found.values())))
     # The level of intervals, a correlation and its ends, the numbers of measures, conditions and
-    # seeds, the factor of Student's t with 3 degrees of freedom.
-    assert numbers == {"95", "0.90", "0.50", "0.98", "1", "12", "4", "3.2"}
+    # seeds, the factor of Student's t with 3 degrees of freedom, claim 3.
+    assert numbers == {"95", "0.90", "0.50", "0.98", "1", "12", "4", "3.2", "3"}
 
 
 def test_the_table_has_a_row_for_each_network_and_evaluation_and_marks_what_is_sure():
@@ -389,5 +330,35 @@ def test_a_single_network_is_counted_once():
 
 def test_what_sam_does_is_not_said_of_networks_that_did_not_train():
     means = {("baseline", "fisher_rao_norm"): 1.0, ("sam", "fisher_rao_norm"): 2.0}
-    assert "2.00 times as large" in said(one(OPEN), summary(means))["sam"]
-    assert "sam" not in said(one(OPEN), summary(means, sam=1))
+    assert "2.00 times" in said(one(OPEN), summary(means))["factors"]
+    found = said(one(OPEN), summary(means, sam=1), verdict=claims("not applicable"))
+    assert not {"sam", "factors"} & set(found)
+
+
+# Over all networks together
+
+
+@pytest.mark.parametrize(
+    ("pooled", "sentence"),
+    [
+        (OPEN, "Over all networks together, of 1 correlation none is sure."),
+        (
+            DOWN,
+            "Over all networks together, of 1 correlation 1 is sure: the sharper the minima, the"
+            " lower the test accuracy. Differences between networks alone can make such a"
+            " correlation.",
+        ),
+    ],
+)
+def test_what_is_sure_over_all_networks_is_told_beside_what_is_within_them(pooled, sentence):
+    values = {
+        (network, "fisher_rao_norm", "test_accuracy"): found
+        for network, found in (("all", pooled), ("a", OPEN), ("b", OPEN))
+    }
+    found = said(correlations(values), summary(networks=("a", "b")))
+    assert found["answer"] == (
+        "In a and b, it stays open whether sharper minima are better or worse: of 1 correlation per"
+        " network none is sure."
+    )
+    assert found["pooled"] == sentence
+    assert "conditions of all networks together" in found["evidence"]

@@ -124,6 +124,14 @@ def test_ensembles_with_a_member_that_did_not_train_are_left_out_and_counted():
     assert "Left out" not in text(*frames(), found)[-1].attrs["caption"]
 
 
+def test_ensembles_without_measures_of_pairs_are_shown_without_a_disagreement():
+    ensembles, summary = frames()
+    single = summary[summary["measure"] != "prediction_disagreement"]
+    shown = markdown(text(ensembles, single, gain_correlations(ensembles, single)))
+    assert "Disagreement" not in shown.splitlines()[0]
+    assert "Accuracy of members" in shown
+
+
 def test_a_table_without_gains_is_refused():
     ensembles, summary = frames()
     with pytest.raises(InputError, match="ensembles: no column 'gain'"):

@@ -11,7 +11,7 @@ from agreement_cases import read_published
 from scipy import stats
 
 from minimascope.analysis import comparable
-from minimascope.analysis.claims import claims
+from minimascope.analysis.claims import claims, published_claims
 from minimascope.analysis.claims_text import text
 from minimascope.analysis.evidence import (
     CONTRADICTED,
@@ -61,8 +61,9 @@ def published():
 
 
 @pytest.fixture(scope="module")
-def found(published):
-    return claims(comparable.published(published))
+def found():
+    text = pd.read_csv(PUBLISHED / "deep_models.csv", dtype=str, keep_default_na=False)
+    return published_claims(text)
 
 
 def rows_of(frame, source, dataset, network):
@@ -104,15 +105,16 @@ def test_counts_of_sharper_conditions_are_those_of_welchs_test(published, found,
             for side in (1, -1)
         }
         numbers = rows_of(found, *network).set_index("claim").loc[claim, "numbers"]
-        sharper, total, flatter = map(
-            int, re.search(r"(\d+) of (\d+) comparisons, flatter in (\d+)", numbers).groups()
+        total, sharper, flatter = map(
+            int,
+            re.search(r"Of (\d+) comparisons.* in (\d+) and surely.* in (\d+)", numbers).groups(),
         )
         counts = {side: sum(p <= 0.025 for p in found) for side, found in ps.items()}
         assert (sharper, total, flatter) == (counts[1], len(ps[1]), counts[-1])
 
 
 def test_tables_that_are_whole_have_every_comparison(published):
-    for network in comparable.published(published):
+    for network in comparable.published_networks(published):
         name = (network.source, network.dataset, network.network)
         if name in BY_HAND:
             assert len(network.without_sam) == 3
@@ -123,28 +125,28 @@ def test_a_table_that_repeats_another_one_says_nothing(found):
     rows = rows_of(found, OLD, "tiny_imagenet", "resnet18")
     assert set(rows["verdict"]) == {NOT_APPLICABLE}
     assert set(rows["left_out"]) == {30}
-    assert rows["sentence"].str.contains("left out: 30 published values in doubt").all()
+    assert rows["sentence"].str.contains("Left out: 30 published values in doubt").all()
 
 
 def test_what_is_not_at_hand_decides_nothing(found):
     """Of VGG-19 on CIFAR-10 the excerpt of 2026 has two of six conditions."""
     rows = rows_of(found, NEW, "cifar10", "vgg19").set_index("claim")
     assert rows.loc[1, "verdict"] == INCONCLUSIVE
-    assert "not known in 8" in rows.loc[1, "numbers"]
+    assert "8 are not possible" in rows.loc[1, "numbers"]
 
 
 def test_the_error_of_disagreement_is_the_largest_that_shared_models_allow(published):
     """If each model adds its own share a_i to all its pairs, as one with little in common would."""
     rows = published.assign(mean=0.5, sem=0.01, sem_rounding=0.0, rounding=0.0, uncertain=False)
     rows = rows[rows["metric"] == "prediction_disagreement"]
-    error = next(comparable.published(rows)).errors["prediction_disagreement"].iloc[0]
+    error = next(comparable.published_networks(rows)).errors["prediction_disagreement"].iloc[0]
     # Published: σ_pairs / √90, with n in σ. Then Var(pair) = 2 Var(a), Var(mean) = 4 Var(a) / 10.
     variance_of_pairs = 0.01**2 * 90 * 90 / 89
     assert error == pytest.approx(math.sqrt(4 * variance_of_pairs / 2 / 10))
 
 
 def test_the_order_of_published_rows_changes_no_verdict(published, found):
-    again = claims(comparable.published(published.sample(frac=1, random_state=1)))
+    again = claims(comparable.published_networks(published.sample(frac=1, random_state=1)))
     keys = ["source", "dataset", "network", "claim"]
     pd.testing.assert_series_equal(
         again.set_index(keys)["verdict"].sort_index(), found.set_index(keys)["verdict"].sort_index()

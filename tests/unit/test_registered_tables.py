@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from study_cases import BASE, ROOT, SCHEMA, study
 
+from minimascope.analysis.registered import read_table
 from minimascope.registry import (
     ALL_FIGURES,
     DATASET_FIGURES,
@@ -29,6 +30,15 @@ def test_each_table_is_given_by_one_function_and_needs_only_given_ones():
     assert GIVEN.isdisjoint(FIRST)
     for name, table in TABLES.items():
         assert {*table.needs, *table.shows} <= FIRST | GIVEN, name
+
+
+def test_names_in_files_are_text_also_where_they_look_like_numbers(tmp_path):
+    conditions = pd.DataFrame({"condition": ["1", "2"], "baseline": [None, "1"], "seed": [0, 1]})
+    conditions.to_csv(tmp_path / "conditions.csv", index=False)
+    found = read_table(str(tmp_path / "conditions.csv"))
+    assert found["baseline"].dropna().tolist() == ["1"]
+    assert found["condition"].tolist() == ["1", "2"]
+    assert found["seed"].tolist() == [0, 1]
 
 
 def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):

@@ -79,6 +79,7 @@ def sharpness_frame():
         (2.5e7, 1.0e6, "(2.50 ± 0.10) × 10⁷"),
         (-4e-12, float("nan"), "−4.00 × 10⁻¹²"),
         (float("nan"), float("nan"), "—"),
+        (float("-inf"), float("nan"), "−∞"),
     ],
 )
 def test_estimates_are_printed_with_the_digits_their_error_allows(mean, error, text):
@@ -103,6 +104,7 @@ def test_numbers_have_a_proper_minus_and_a_dash_where_there_are_none():
     assert format_number(0.5, "+.1f") == "+0.5"
     assert format_percent(-0.123, "+.1f") == "−12.3 %"
     assert format_number(math.nan, ".2f") == format_percent(math.nan, ".1f") == "—"
+    assert format_number(math.inf, ".2f") == "∞"
     assert (span([3, 3]), span([2, 3])) == ("3", "2–3")
 
 

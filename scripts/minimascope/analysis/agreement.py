@@ -63,6 +63,9 @@ COUNTERPARTS = {
 NETWORK = ["source", "dataset", "network"]
 PLACE = ["published_dataset", "architecture", "pretrained"]
 RUN_COLUMNS = ["dataset", "network", "condition", *PLACE, "published_condition", "rho", "augmented"]
+# A column without any value is read as one of numbers.
+TYPES = dict.fromkeys(("published_dataset", "architecture"), str)
+TYPES |= {"rho": float, "pretrained": bool, "augmented": bool}
 SUMMARY_KEY = ["dataset", "network", "condition", "view", "measure"]
 OF_PUBLISHED = [
     "source",
@@ -202,7 +205,7 @@ def _paired(published: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     rho = published["rho"].where(published["rho"].notna(), usual) if "rho" in published else usual
     published = published.assign(rho=rho).rename(columns={"dataset": "published_dataset"})
     # Merging takes NaN for equal to NaN, and so a condition without SAM for one without.
-    runs = runs[RUN_COLUMNS].astype({"rho": float, "pretrained": bool, "augmented": bool})
+    runs = runs[RUN_COLUMNS].astype(TYPES)
     network = ["dataset", "network", *PLACE]
     keys = [*network, "published_condition", "rho"]
     twice = runs[runs.duplicated(keys)]

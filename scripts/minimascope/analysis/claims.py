@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from .comparable import Comparable, measured, published
+from .comparable import Comparable, measured, published_networks
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
 from .findings import (
@@ -92,7 +92,7 @@ def claims_measured(
 
 def published_claims(table: pd.DataFrame) -> pd.DataFrame:
     """Return the `claims` on a published table; see `published.published_values`."""
-    return claims(published(published_values(table)))
+    return claims(published_networks(published_values(table)))
 
 
 def finding(number: int, *networks: Comparable) -> Finding:
@@ -135,7 +135,7 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
         "claim": number,
         "statement": CLAIMS[number],
         "verdict": found.verdict,
-        "sentence": f"{found.verdict.capitalize()} for {where}: {_said(found, network, left_out)}.",
+        "sentence": f"{found.verdict.capitalize()} for {where}{_said(found, network, left_out)}",
         "numbers": found.numbers,
         "decisive": found.decisive,
         "unsure": found.unsure,
@@ -150,13 +150,11 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
 
 
 def _said(found: Finding, network: Comparable, left_out: int) -> str:
-    """Return the numbers, what decides or is unsure, and what is left out, in one sentence."""
-    if not found.applies or found.unsure == ONE_SEED:
-        last = found.decisive
-    elif found.unsure:
-        last = f"unsure: {found.unsure}"
-    else:
-        last = f"deciding: {found.decisive}"
+    """Return the numbers, what decides or is unsure, and what is left out, in sentences."""
+    last = found.unsure or found.decisive
+    if found.applies and not found.unsure:
+        last = f"What decides: {last}"
     what = "published values in doubt" if network.source else "networks that did not train"
-    said = f"left out: {left_out} {what}" if left_out else ""
-    return "; ".join(part for part in (found.numbers, last, said) if part)
+    said = f"Left out: {left_out} {what}" if left_out else ""
+    sentences = " ".join(f"{part}." for part in (found.numbers, last, said) if part)
+    return f". {sentences}" if found.numbers else f": {sentences}"

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from .claims import CLAIMS
-from .evidence import LEVEL, NOT_APPLICABLE
-from .numbers import count_seeds
+from .evidence import CONTRADICTED, LEVEL, NOT_APPLICABLE, SUPPORTED
+from .numbers import count_seeds, format_number
 from .render import Fold, Text
 from .verdict_matrix import verdict_matrix
 
@@ -12,11 +12,11 @@ CAPTION = (
     "Five claims of the papers, on what was measured of each network on each data set. Supported,"
     f" contradicted: at {100 * LEVEL:.0f} % confidence, for all comparisons behind a verdict"
     " together; inconclusive: neither; not applicable: the study cannot say. Larger, sharper and"
-    " better mean by more than the smallest difference that matters, by default 5 % of what is"
-    " compared with, or one percentage point. By itself: before many comparisons are joined. p for:"
-    " the p-value of the data if the claim is false; p against: if it is true. Numbers are means ±"
-    " standard errors over seeds. The rules are in"
-    " docs/claims.md."
+    " better mean by more than the smallest difference that matters: by default 5 % of what is"
+    " compared with, or one percentage point, and never less than the noise floor. By itself:"
+    f" at {100 * LEVEL:.0f} % before many comparisons are joined. p: how probable data that speak"
+    " so clearly for the verdict would be, at most, if it were wrong. Numbers are means ± standard"
+    " errors over seeds. The rules are in docs/claims.md."
 )
 METHODS = {
     "paired t over seeds": (
@@ -65,14 +65,16 @@ def _few_seeds(most: int) -> str:
 
 
 def _statement(row: tuple) -> str:
-    """Return where and what the verdict is, with its p-values, seeds and baseline."""
+    """Return where and what the verdict is, with its p-value, seeds and baseline."""
     source = f"{row.source}: " if row.source else ""
     verdict = row.verdict.capitalize()
     sentence = row.sentence.removeprefix(verdict).strip()
-    # Each cell of a sweep may have one of its own.
-    named = f"; baseline {row.baseline}" if row.baseline not in ("", "baseline") else ""
     if row.verdict == NOT_APPLICABLE:
         return f"{source}**{verdict}** {sentence}"
-    numbers = f"p for {row.p_for:.2g}, against {row.p_against:.2g}"
-    seeds = count_seeds(pd.Series([row.seeds_min, row.seeds_max]))
-    return f"{source}**{verdict}** {sentence} ({numbers}; {seeds}{named})"
+    # An inconclusive verdict has none: both are above the limit.
+    p = {SUPPORTED: row.p_for, CONTRADICTED: row.p_against}.get(row.verdict)
+    given = [] if p is None else [f"p = {format_number(p, '.2g')}"]
+    given.append(count_seeds(pd.Series([row.seeds_min, row.seeds_max])))
+    # Each cell of a sweep may have one of its own.
+    given += [f"baseline {row.baseline}"] if row.baseline not in ("", "baseline") else []
+    return f"{source}**{verdict}** {sentence} ({'; '.join(given)})"

@@ -110,7 +110,7 @@ def _of_network(
     )
 
 
-def published(published: pd.DataFrame) -> Iterator[Comparable]:
+def published_networks(published: pd.DataFrame) -> Iterator[Comparable]:
     """Yield what each paper gives of each network, from rows of `published.published_values`.
 
     Values of single seeds are not published, so differences are of two means, with Welch's errors

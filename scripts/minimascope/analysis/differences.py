@@ -127,7 +127,9 @@ def paired_differences(values: ArrayLike, reference: ArrayLike) -> np.ndarray:
     all these seeds: what differs by less is equal, and would otherwise break ties.
     """
     values, reference = np.asarray(values, dtype=float), np.asarray(reference, dtype=float)
-    differences = values - reference
+    # Of two infinite values there is no difference.
+    with np.errstate(invalid="ignore"):
+        differences = values - reference
     differences[~np.isfinite(differences)] = np.nan
     largest = np.maximum(np.abs(values), np.abs(reference))
     largest = np.where(np.isfinite(differences), largest, 0).max(axis=0, initial=0)

@@ -125,16 +125,16 @@ def text(ensembles: pd.DataFrame, summary: pd.DataFrame, found: pd.DataFrame) ->
 
 
 def _ensemble_table(
-    ensembles: pd.DataFrame, dataset: str, network: str, disagreement: pd.Series
+    ensembles: pd.DataFrame, dataset: str, network: str, disagreement: pd.Series | None
 ) -> pd.DataFrame:
     table = []
     for condition, rows in ensembles.groupby("condition", sort=False):
         by_measure = {row.measure: row for row in rows.itertuples()}
-        accuracy = by_measure["test_accuracy"]
-        cells = {
-            "Condition": condition,
-            "n": accuracy.members,
-            "Disagreement": format_estimate(disagreement[dataset, network, condition]),
+        accuracy, place = by_measure["test_accuracy"], (dataset, network, condition)
+        cells = {"Condition": condition, "n": accuracy.members}
+        if disagreement is not None:
+            cells["Disagreement"] = format_estimate(disagreement[place])
+        cells |= {
             "Accuracy of members": format_estimate(accuracy.members_mean, accuracy.members_error),
             "of the best": format_estimate(accuracy.best_member),
             "of the ensemble": format_estimate(accuracy.ensemble),

@@ -33,9 +33,13 @@ from .numbers import format_estimate
 from .smallest_difference import SmallestDifference
 from .tables import MAIN_MEASURES
 from .trends import LOG, slope_difference, trends
+from .wording import counted, listed
 
 # As many parts of a claim are named at most.
 MOST_NAMED = 3
+# Means that differ by less, as a share, are equal.
+EQUAL = 1e-12
+PAIRS = "pairs of an evaluation and a measure"
 
 
 class Finding(NamedTuple):
@@ -86,7 +90,7 @@ def baseline_is_flattest(network: Comparable) -> Finding:
         if name != network.baseline
     ]
     parts = [_single(beats(network, *pair)) for pair in pairs]
-    numbers = f"other conditions sharper in {_count(network, pairs)}"
+    numbers = _count(network, pairs, "the other condition")
     return _judged(all_of, parts, numbers, "comparisons")
 
 
@@ -105,17 +109,18 @@ def best_is_sharper(network: Comparable) -> Finding:
                 ]
                 for name in network.conditions
             }
-            fails = "among the best and no sharper than the baseline"
+            # The baseline is no sharper than itself.
+            fails = dict.fromkeys(either, "among the best and no sharper than the baseline")
+            fails[network.baseline] = "among the best"
             parts.append(_of_each(either, _named(network, evaluation, measure), fails))
-        best = extreme(network, evaluation)
-        sharper = [beats(network, measure, best, network.baseline) for measure in measures]
-        surely = sum(statement.verdict == SUPPORTED for statement in sharper)
-        texts.append(
-            f"{_label(network, evaluation)}: best mean {best}"
-            f" ({_value(network, best, evaluation)}), surely sharper than the baseline on {surely}"
-            f" of {len(measures)} measures"
-        )
-    return _judged(all_of, parts, "; ".join(texts), "pairs of an evaluation and a measure")
+        texts.append(f"Best mean by {_label(network, evaluation)}: {_peak(network, evaluation)}")
+        if len(best := extremes(network, evaluation)) == 1 and best[0] != network.baseline:
+            sharper = [beats(network, measure, *best, network.baseline) for measure in measures]
+            surely = sum(statement.verdict == SUPPORTED for statement in sharper)
+            texts[-1] += (
+                f", surely sharper than the baseline by {surely} of {len(measures)} measures"
+            )
+    return _judged(all_of, parts, ". ".join(texts), PAIRS)
 
 
 def sam_sharpens(network: Comparable) -> Finding:
@@ -126,7 +131,8 @@ def sam_sharpens(network: Comparable) -> Finding:
         for name, plain in network.without_sam.items()
     ]
     parts = [_single(beats(network, *pair)) for pair in pairs]
-    return _judged(any_of, parts, f"with SAM sharper in {_count(network, pairs)}", "comparisons")
+    numbers = _count(network, pairs, "the condition with SAM")
+    return _judged(any_of, parts, numbers, "comparisons")
 
 
 def sharpest_is_not_best(network: Comparable) -> Finding:
@@ -137,23 +143,22 @@ def sharpest_is_not_best(network: Comparable) -> Finding:
     measures, parts, different = sharpness_of(network), [], 0
     for measure in measures:
         for evaluation in ranked_evaluations_of(network):
-            different += extreme(network, measure) != extreme(network, evaluation)
+            sharpest, best = extremes(network, measure), extremes(network, evaluation)
+            different += not set(sharpest) & set(best)
             either = {
                 name: [*beaten(network, name, measure), *beaten(network, name, evaluation)]
                 for name in network.conditions
             }
-            fails = "among the sharpest and among the best"
+            fails = dict.fromkeys(either, "both among the sharpest and among the best")
             parts.append(_of_each(either, _named(network, evaluation, measure), fails))
     certain = sum(part.evidence.p_for <= SIGNIFICANT for part in parts)
-    peaks = (
-        f"{_label(network, m)}: {extreme(network, m)} ({_value(network, extreme(network, m), m)})"
-        for m in measures
-    )
+    peaks = [f"{_peak(network, measure)} by {_label(network, measure)}" for measure in measures]
     numbers = (
-        f"by means the sharpest is not the best in {different} of {len(parts)} pairs of a measure"
-        f" and an evaluation, each by itself certain in {certain}; sharpest by {', '.join(peaks)}"
+        f"By means, the sharpest condition is not the best one in {different} of {len(parts)}"
+        f" {PAIRS}, which is sure by itself in {certain}."
+        f" Sharpest mean: {listed(peaks)}"
     )
-    return _judged(any_of, parts, numbers, "pairs of an evaluation and a measure")
+    return _judged(any_of, parts, numbers, PAIRS)
 
 
 def pooling_reverses(*networks: Comparable) -> Finding:
@@ -178,10 +183,10 @@ def pooling_reverses(*networks: Comparable) -> Finding:
         parts.append(_single(any_of([up, down]), about))
     reversed_ = found[(found["network"] == ALL_NETWORKS) & found["flips"].eq(True)]
     numbers = (
-        f"the slope over all networks has the other sign than every network's own in"
-        f" {len(reversed_)} of {len(parts)} pairs of a measure and an evaluation"
+        f"The slope over all networks has the other sign than each network's own in"
+        f" {len(reversed_)} of {len(parts)} {PAIRS}"
     )
-    return _judged(any_of, parts, numbers, "pairs of an evaluation and a measure")
+    return _judged(any_of, parts, numbers, PAIRS)
 
 
 def sharpness_of(*networks: Comparable) -> list[str]:
@@ -214,11 +219,18 @@ def _measures_of(category: Category, *networks: Comparable) -> list[str]:
     ]
 
 
-def extreme(network: Comparable, measure: str) -> str:
-    """Return the condition with the best mean of an evaluation, or the sharpest one."""
-    means = network.means[measure]
-    lower = network.names[measure].direction == LOWER
-    return means.idxmin() if lower else means.idxmax()
+def extremes(network: Comparable, measure: str) -> list[str]:
+    """Return the conditions with the best mean of an evaluation, or the sharpest ones."""
+    means = network.means[measure].dropna()
+    best = means.min() if network.names[measure].direction == LOWER else means.max()
+    return [name for name, mean in means.items() if np.isclose(mean, best, rtol=EQUAL, atol=0)]
+
+
+def _peak(network: Comparable, measure: str) -> str:
+    """Return the `extremes`, or how many there are, with their mean."""
+    names = extremes(network, measure)
+    shown = listed(names) if len(names) <= MOST_NAMED else f"{len(names)} conditions alike"
+    return f"{shown} ({_value(network, names[0], measure)})"
 
 
 # Claims ask for the same pair again and again.
@@ -234,10 +246,10 @@ def beats(network: Comparable, measure: str, name: str, reference: str) -> Evide
         return Evidence(1.0, 0.0, *[f"{name} is compared with itself"] * 2)
     difference = network.differences.get((measure, name, reference))
     if difference is None:
-        return unknown(f"{label} of {name} and {reference} is not known")
+        return unknown(f"{label} of {name} and {reference} cannot be compared")
     text = (
         f"{label} of {name} is {_value(network, name, measure)}, of {reference}"
-        f" {_value(network, reference, measure)}{_in_words(difference)}"
+        f" {_value(network, reference, measure)}; {_in_words(difference)}"
     )
     lower = network.names[measure].direction == LOWER
     return difference.smaller(text) if lower else difference.larger(text)
@@ -250,15 +262,15 @@ def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
 
 
 def _in_words(difference: Difference) -> str:
-    """Return what follows two values: whether they differ by more than what matters."""
+    """Return a difference, and whether it is more than what matters."""
     smallest = format_estimate(difference.smallest)
     told = {
-        LARGER: f"by itself surely larger by more than {smallest}",
-        SMALLER: f"by itself surely smaller by more than {smallest}",
-        EQUIVALENT: f"by itself surely no difference larger than {smallest}",
-    }.get(difference.verdict, f"{smallest} or less does not matter")
+        LARGER: f"by itself surely above {smallest}",
+        SMALLER: f"by itself surely below \N{MINUS SIGN}{smallest}",
+        EQUIVALENT: f"by itself surely within ± {smallest}",
+    }.get(difference.verdict, f"not surely beyond or within ± {smallest}")
     # That of matched seeds need not be that of the means of all seeds.
-    return f"; their difference {format_estimate(*difference.estimate[:2])}, {told}"
+    return f"the difference, {format_estimate(*difference.estimate[:2])}, is {told}"
 
 
 def _judged(
@@ -291,11 +303,12 @@ def _judged(
     named = f" ({'; '.join([*names[:MOST_NAMED], *more])})" if names else ""
     count, first = len(still_open), still_open[0]
     said = (
-        f"{count} of {len(parts)} {kind} not certain{named}, least of all"
+        f"Not sure in {count} of {len(parts)} {kind}{named}. The least sure one: {first.doubt}"
         if every
-        else f"none of {len(parts)} {kind} certain, {count} still possible{named}, first of all"
+        else f"Sure in none of {len(parts)} {kind}; {count} {'is' if count == 1 else 'are'} still"
+        f" possible{named}. The one nearest to sure: {first.doubt}"
     )
-    return Finding(evidence, first.doubt, numbers, f"{said}: {first.doubt}")
+    return Finding(evidence, first.doubt, numbers, said)
 
 
 def _single(evidence: Evidence, name: str = "") -> Part:
@@ -303,7 +316,7 @@ def _single(evidence: Evidence, name: str = "") -> Part:
     return Part(evidence, name, evidence.decisive_for, evidence.decisive_against)
 
 
-def _of_each(either: Mapping[str, Sequence[Evidence]], name: str, fails: str) -> Part:
+def _of_each(either: Mapping[str, Sequence[Evidence]], name: str, fails: Mapping[str, str]) -> Part:
     """Return that of each condition one of its statements holds.
 
     Args:
@@ -317,22 +330,30 @@ def _of_each(either: Mapping[str, Sequence[Evidence]], name: str, fails: str) ->
     return Part(
         all_of([*found.values()]),
         name,
-        f"{doubtful} may be {fails}: {found[doubtful].decisive_for}",
-        f"{failing} is {fails}: {found[failing].decisive_against}",
+        f"{doubtful} may be {fails[doubtful]}. {found[doubtful].decisive_for}",
+        f"{failing} is {fails[failing]}. {found[failing].decisive_against}",
     )
 
 
-def _count(network: Comparable, pairs: Sequence[Pair]) -> str:
-    """Return in words how many comparisons say sharper, flatter, no difference, or neither."""
+def _count(network: Comparable, pairs: Sequence[Pair], first: str) -> str:
+    """Return in words how many comparisons say sharper, flatter, no difference, or neither.
+
+    Args:
+        network: what is compared.
+        pairs: of it.
+        first: what the first condition of each pair is called.
+    """
     known = [network.differences[pair].verdict for pair in pairs if pair in network.differences]
     counts = Counter(known)
-    texts = [f"{counts[LARGER]} of {len(pairs)} comparisons, flatter in {counts[SMALLER]}"]
     others = {
-        "no difference that matters in": counts[EQUIVALENT],
-        "open in": counts[OPEN] + counts[TOO_FEW],
-        "not known in": len(pairs) - len(known),
+        "without a difference that matters": counts[EQUIVALENT],
+        "open": counts[OPEN] + counts[TOO_FEW],
+        "not possible": len(pairs) - len(known),
     }
-    return ", ".join([*texts, *(f"{text} {count}" for text, count in others.items() if count)])
+    rest = [f"{n} {'is' if n == 1 else 'are'} {text}" for text, n in others.items() if n]
+    sure = f"surely sharper in {counts[LARGER]} and surely flatter in {counts[SMALLER]}"
+    count = counted(len(pairs), "comparison")
+    return "; ".join([f"Of {count}, {first} is {sure}", *([listed(rest)] if rest else [])])
 
 
 def _slope(

@@ -16,10 +16,10 @@ def format_estimate(mean: float, error: float = np.nan) -> str:
 
     The error has two significant digits and the mean at least three (counted from the error
     where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
-    error is left out; a NaN mean gives a dash. An error of mere rounding is 0.
+    error is left out; a NaN mean gives a dash, an infinite one ∞. An error of mere rounding is 0.
     """
-    if np.isnan(mean):
-        return MISSING
+    if not np.isfinite(mean):
+        return format_number(mean, "g")
     if error < ROUNDING * abs(mean):
         error = 0.0
     exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
@@ -31,12 +31,14 @@ def format_estimate(mean: float, error: float = np.nan) -> str:
 
 
 def format_number(value: float, form: str) -> str:
-    """Return a number in a format of Python's with a proper minus; a dash for NaN.
+    """Return a number in a format of Python's with a proper minus; a dash for NaN, or ∞.
 
     A value that rounds to zero has no sign, and an exponent is written as a power of ten.
     """
     if pd.isna(value):
         return MISSING
+    if np.isinf(value):
+        return "∞" if value > 0 else "\N{MINUS SIGN}∞"
     digits, _, exponent = f"{value:{form}}".partition("e")
     text = _with_minus(digits)
     return f"{text} × {power_of_ten(int(exponent))}" if exponent else text

@@ -10,6 +10,12 @@ from ..files import write_text
 from ..registry import Table, load
 from .render import RENDERERS
 
+# Columns of names, which a file does not tell from numbers.
+NAMES = (
+    *("dataset", "network", "architecture", "published_dataset", "condition", "condition_a"),
+    *("condition_b", "base_condition", "baseline", "without_sam"),
+)
+
 
 def make_table(
     table: Table, paths: Mapping[str, str], published: Path, arguments: Mapping[str, Any]
@@ -23,7 +29,7 @@ def make_table(
         arguments: what it depends on besides.
     """
     found = table.load()(
-        *(pd.read_csv(paths[name]) for name in table.needs),
+        *(read_table(paths[name]) for name in table.needs),
         # As text, which tells how many digits are published.
         *(
             pd.read_csv(published / f"{name}.csv", dtype=str, keep_default_na=False)
@@ -40,6 +46,11 @@ def make_table(
             write_text(paths[name], RENDERERS[name](text))
 
 
+def read_table(path: str) -> pd.DataFrame:
+    """Return a table of a study; names in it are text, also where all of them are numbers."""
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str))
+
+
 def shown(table: Table, paths: Mapping[str, str]) -> Any:
     """Return what readers see of an entry of `registry.TABLES`, from the files of its tables."""
-    return load(table.text)(*(pd.read_csv(paths[name]) for name in table.shows))
+    return load(table.text)(*(read_table(paths[name]) for name in table.shows))

@@ -37,6 +37,7 @@ NOTES = {
     NOT_CONVERGED: "solver not converged",
     UNTRAINED: "networks that did not train",
 }
+NO_SHARPNESS = "No measure of sharpness was taken."
 NUMBER_COLUMNS = [
     *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),
     *("n_untrained", "noise_floor", "unit", "protocol", "extreme", "notes"),
@@ -75,9 +76,10 @@ def sharpness_tables(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def sharpness_text(summary: pd.DataFrame) -> Text:
-    """Return the `sharpness_table` of each network, in blocks that fit on a page."""
-    tables = _of_networks(sharpness_table, summary).values()
-    return [in_blocks(table) for table in tables]
+    """Return the `sharpness_table` of each network that has any, in blocks that fit on a page."""
+    rows = summary[summary["family"].isin(SHARPNESS)]
+    tables = _of_networks(sharpness_table, rows).values()
+    return [in_blocks(table) for table in tables] or [NO_SHARPNESS]
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -162,6 +164,8 @@ def _in_one(summary: pd.DataFrame, shown: Callable[[pd.DataFrame], Shown]) -> pd
                     notes=["; ".join(NOTES[mark] for mark in marks) for marks in _marks(own)],
                 )
             )
+    if not found:
+        return pd.DataFrame(columns=NUMBER_COLUMNS)
     return pd.concat(found, ignore_index=True)[NUMBER_COLUMNS]
 
 

@@ -1,0 +1,69 @@
+"""What the answer says of conditions compared with the baseline."""
+
+from answer_cases import OPEN, one, said, statistics, summary
+
+SHARP = {
+    ("baseline", "fisher_rao_norm"): 1.0,
+    ("baseline", "sam_sharpness"): 1.0,
+    ("baseline", "test_accuracy"): 0.9,
+    ("baseline", "test_ece"): 0.1,
+}
+
+
+def against(found, **more):
+    about = summary(SHARP, **more)
+    networks = more.get("networks", ("vit",))
+    return said(one(OPEN), about, compared=statistics(found, networks)).get("differences")
+
+
+def test_conditions_that_are_surely_sharper_and_flatter_are_named_with_counts():
+    found = against(
+        {
+            ("fisher_rao_norm", "sam"): "larger",
+            ("fisher_rao_norm", "noise"): "open",
+            ("sam_sharpness", "sam"): "larger",
+            ("sam_sharpness", "noise"): "smaller",
+            ("test_accuracy", "sam"): "no difference",
+            ("test_accuracy", "noise"): "too few",
+        }
+    )
+    assert found == (
+        "Compared with the baseline, in vit minima are surely sharper with sam (2 of 4 comparisons)"
+        " and surely flatter with noise (1 of 4 comparisons); no evaluation surely differs (1"
+        " comparison)."
+    )
+
+
+def test_evaluations_that_surely_differ_are_named_with_their_conditions():
+    found = against(
+        {
+            ("fisher_rao_norm", "sam"): "no difference",
+            ("test_accuracy", "sam"): "smaller",
+            ("test_accuracy", "noise"): "smaller",
+            ("test_ece", "sam"): "larger",
+            ("test_ece", "noise"): "open",
+            ("train_loss", "noise"): "larger",
+        }
+    )
+    assert found == (
+        "Compared with the baseline, in vit no minima are surely sharper or flatter (1 comparison);"
+        " test accuracy is surely lower with all 2 conditions; test ECE is surely higher with sam"
+        " (3 of 4 comparisons)."
+    )
+
+
+def test_networks_that_differ_alike_share_a_sentence_and_one_seed_says_nothing():
+    larger = {("fisher_rao_norm", "sam"): "larger"}
+    assert against(larger, networks=("a", "b")) == (
+        "Compared with the baseline, in a and b minima are surely sharper with sam (1 of 1"
+        " comparison)."
+    )
+    assert against({("fisher_rao_norm", "sam"): "too few"}) is None
+
+
+def test_many_conditions_are_counted_and_the_rule_for_sure_is_said_once():
+    found = {("fisher_rao_norm", f"c{i}"): "larger" for i in range(5)}
+    found[("fisher_rao_norm", "c5")] = "open"
+    assert "with 5 of 6 conditions (5 of 6" in against(found)
+    evidence = said(one(OPEN), summary(SHARP), compared=statistics(found))["evidence"]
+    assert evidence.count("A difference from the baseline is sure if") == 1
