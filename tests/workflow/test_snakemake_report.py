@@ -71,7 +71,11 @@ def test_section_title_and_caption_are_those_of_the_study_s_own_report(
             "Conditions against the baseline",
             "Every measure for every condition: resnet18 on digits",
         ),
-        ("small/figures/digits/trends.svg", "The answer", "Evaluations along sharpness: digits"),
+        (
+            "small/figures/digits/sharpness_accuracy.svg",
+            "Sharpness and evaluation",
+            "Sharpness against accuracy: digits",
+        ),
         ("small/tables/main.html", "The answer", "The conditions compared"),
         ("published/figures/toy_geometry.svg", "Toy functions", "Functions and minima"),
     ):
