@@ -323,6 +323,15 @@ def test_every_axis_has_three_numbers_or_more_that_do_not_overlap(axis, span, lo
     assert len({tick.get_text() for tick in ticks}) == len(ticks)
 
 
+def test_an_axis_without_a_finite_value_is_drawn():
+    with styled():
+        figure, [axes] = panel_grid("", 1, 1, (2, 2))
+        axes.plot([1.0, 2.0], [np.inf, np.nan])
+        draw_axis(axes.yaxis, "SAM-sharpness (–)", [np.inf, np.nan], logarithmic=True)
+        figure.draw_without_rendering()
+    assert axes.get_yscale() == "linear"
+
+
 def test_the_power_of_ten_of_an_axis_stands_in_its_label():
     assert with_power("Training loss (nats)", "10⁻³") == "Training loss (10⁻³ nats)"
     assert with_power("Hessian trace (–)", "10⁴") == "Hessian trace (10⁴)"

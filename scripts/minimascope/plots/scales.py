@@ -71,10 +71,10 @@ def scale_axis(axis: Axis, values: Iterable[float], logarithmic: bool) -> str:
     That is text such as ``10⁻⁵``, or empty, and belongs into the axis' label (`with_power`).
     """
     found = _finite(values)
-    if logarithmic:
-        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     if not len(found):
         return ""
+    if logarithmic:
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     exponent = _common_exponent(found, logarithmic)
     numbers = _Numbers(exponent, logarithmic)
     axis.set_major_locator(_Ticks(numbers))
