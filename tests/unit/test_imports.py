@@ -1,11 +1,13 @@
 """Jobs that compute with no tensors import no torch, which takes seconds to start."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "train", "evaluate"),
@@ -77,12 +79,14 @@ def test_only_jobs_with_tensors_import_torch():
     codes = {name: imports_of(path) for name, path in jobs.items() if name not in WITH_TENSORS}
     # What tables, drawing and listing recordings find through the registry.
     codes |= {
-        "compare": imports_of(SCRIPTS.parent / "tools" / "compare.py"),
+        "compare": imports_of(TOOLS / "compare.py"),
         "components": COMPONENTS,
     }
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=SCRIPTS,
+        # Programs import what lies beside them.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (SCRIPTS, TOOLS)))},
         input=json.dumps(codes),
         capture_output=True,
         text=True,

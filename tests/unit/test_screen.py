@@ -360,6 +360,14 @@ def test_the_time_left_moves_in_small_steps():
     assert pace.time_left(240) == f"about {0.3 * 18 + 0.7 * 7:.0f} min left"
 
 
+def test_a_forecast_that_was_far_off_is_forgotten_once_jobs_have_finished():
+    pace = Pace(Counter(train=11), earlier={"train": 6000.0}, at_once=1)
+    pace.begin(0, "train", now=0)
+    pace.told = 60000.0, 0.0
+    pace.finish(0, now=60)
+    assert pace.time_left(60) == "about 10 min left"
+
+
 def test_nothing_is_said_of_the_time_left_where_nothing_is_left():
     pace = Pace(Counter(train=1), earlier={"train": 5.0})
     pace.begin(0, "train", now=0)

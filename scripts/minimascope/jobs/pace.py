@@ -11,8 +11,10 @@ from typing import Any
 
 from snakemake.jobs import Job
 
-# What a time left that was told counts beside one that is new: it moves in small steps.
+# What a time left that was told counts beside one that is new: it moves in small steps. One that is
+# wrong by more than this factor does not count.
 STEADINESS = 0.7
+WRONG = 3.0
 # So many seconds of a run count for as many jobs at once as the machine has room for.
 WARMING_UP = 120
 
@@ -114,8 +116,9 @@ class Pace:
 
     def _steady(self, seconds: float, now: float) -> float:
         if self.told is not None:
-            before, then = self.told
-            seconds += STEADINESS * (max(before - (now - then), 0) - seconds)
+            before = max(self.told[0] - (now - self.told[1]), 0.0)
+            if seconds < WRONG * before and before < WRONG * seconds:
+                seconds += STEADINESS * (before - seconds)
         self.told = seconds, now
         return seconds
 

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -18,12 +18,11 @@ from ..evaluation.predict import predict
 from ..networks import NetworkSpec, initialise
 from ..training import TrainingSpec, train
 
-# Inputs of a short training, and seconds that one may take to be followed by another: the first
-# also warms up.
+# Inputs of a first training, which warms up.
 FEW = 2
-PATIENCE = 1.0
-# Batches of the longest training.
+# Batches of the longest training, and the seconds that it may take.
 BATCHES = 2
+PATIENCE = 5.0
 
 
 def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
@@ -39,11 +38,11 @@ def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
     )
     few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * spec.batch_size))
     model = _network(case).to(default_device())
+    _train(model, case, spec, few)
     found = _train(model, case, spec, few)
-    for samples in (few, many, many):
-        if found[0] * samples < PATIENCE:
-            again = _train(model, case, spec, samples)
-            found = again if samples == few else tuple(map(min, found, again))
+    for _ in range(2):
+        if found[0] * many < PATIENCE:
+            found = tuple(map(min, found, _train(model, case, spec, many)))
     return found
 
 
@@ -61,11 +60,28 @@ def _train(
     labels = torch.arange(samples) % case["classes"]
     split = Split(torch.rand(samples, *case["shape"]), labels)
     dataset = Dataset(split, split, tuple(map(str, range(case["classes"]))))
-    (row,) = train(model, dataset, spec, seed=0)
     inputs = split.inputs.to(next(model.parameters()).device)
-    start = time.perf_counter()
-    predict(model, inputs)
-    return row["seconds"] / samples, (time.perf_counter() - start) / samples
+    with _Stopwatch(inputs.device) as whole:
+        (row,) = train(model, dataset, spec, seed=0)
+    with _Stopwatch(inputs.device) as prediction:
+        predict(model, inputs)
+    return row["seconds"] * whole.share / samples, prediction.seconds / samples
+
+
+class _Stopwatch:
+    """Seconds that something takes when nothing else runs: those of the processor on a CPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.on_cpu = device.type == "cpu"
+
+    def __enter__(self) -> Self:
+        self.began = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        passed = time.perf_counter() - self.began[0]
+        self.seconds = time.process_time() - self.began[1] if self.on_cpu else passed
+        self.share = min(self.seconds / passed, 1.0)
 
 
 def main() -> None:
