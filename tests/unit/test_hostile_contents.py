@@ -56,7 +56,8 @@ def flac_of(samples: int) -> bytes:
 
 
 def test_a_sound_that_declares_an_absurd_length_is_refused():
-    assert len(sound.read_sound(flac_of(8000), "x.flac")[0]) == 8000
+    with refused("x.flac: is silent: all of its samples are the same"):  # it is decoded
+        sound.read_sound(flac_of(8000), "x.flac")
     with refused("x.flac: declares 68,719,476,735 samples", "cut it", memory=50):
         sound.read_sound(flac_of(2**36 - 1), "x.flac")
 

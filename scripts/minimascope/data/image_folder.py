@@ -1,7 +1,7 @@
 """Anyone's pictures: ``train/<class>/*`` and ``test/<class>/*`` in a folder or an archive."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
 from .pictures import Picture, dataset_of, files_of
@@ -32,6 +32,14 @@ def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset
 
 
 def _pictures(root: Path) -> Iterator[Picture]:
+    first: PurePosixPath | None = None
     for name, content in files_of(root, is_picture):
         if place := split_and_class(name):
+            above = PurePosixPath(*name.parts[: name.parts.index(place[0])])
+            first = above if first is None else first
+            if above != first:
+                both = " and ".join(sorted(str(root / folder) for folder in (first, above)))
+                raise InputError(
+                    f"{root}: train/ and test/ are in several folders ({both}); set 'path' to one"
+                )
             yield Picture(*place, str(name), content)

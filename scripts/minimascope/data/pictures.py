@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 from ..jobs.progress import progress
@@ -15,6 +15,9 @@ from ..study.names import fault_of_name
 from .archives import archive_files, is_archive
 from .prepared import Dataset, Split
 from .raw_files import FORMATS, visible_files
+
+# White in pictures of 16 bits per pixel.
+WHITE_16_BIT = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,12 @@ def _split(
 
 
 def decoded_picture(picture: Picture, origin: Path, image_size: int | None = None) -> torch.Tensor:
-    """Return a picture as RGB, uint8 [3, height, width]; see `dataset_of`."""
+    """Return a picture as RGB, uint8 [3, height, width], upright; see `dataset_of`."""
     try:
         with Image.open(io.BytesIO(picture.content), formats=FORMATS) as file:
-            image = file.convert("RGB")
+            image = _as_seen(file)
+    except InputError as error:
+        raise InputError(f"{origin / picture.name}: {error}") from None
     except UnidentifiedImageError:
         raise InputError(
             f"{origin / picture.name}: not a readable picture, whatever its name says; replace or"
@@ -124,3 +129,16 @@ def decoded_picture(picture: Picture, origin: Path, image_size: int | None = Non
     if image_size is not None:
         image = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _as_seen(file: Image.Image) -> Image.Image:
+    """Return a picture in RGB as viewers show it: upright, and 16-bit grey from black to white."""
+    image = ImageOps.exif_transpose(file)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        levels = np.asarray(image)
+        if image.mode == "F" or levels.min() < 0 or levels.max() > WHITE_16_BIT:
+            raise InputError(
+                "has 32 bits per pixel, of which nobody knows what is white; save it with 8 or 16"
+            )
+        image = Image.fromarray((levels / WHITE_16_BIT * 255).round().astype(np.uint8))
+    return image.convert("RGB")

@@ -13,6 +13,8 @@ from .recordings import Recording
 
 # Over all channels of a recording: a gigabyte when decoded, at 48 kHz an hour and a half.
 MOST_SAMPLES = 2**28
+# Channels whose mean is quieter than they are by this factor (60 dB) cancel each other.
+CANCELLED = 1e-3
 
 
 def encoded_sounds(recordings: Sequence[Recording]) -> Iterator[tuple[int, Path | bytes]]:
@@ -79,7 +81,8 @@ def read_sound(source: Path | bytes, name: str) -> tuple[np.ndarray, int]:
             " remove it"
         ) from error
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(1)
-    if not mono.any() and samples.any():
+    # Not to the last bit: rounding to 16 bits leaves a little.
+    if samples.shape[1] > 1 and _loudness(mono) < CANCELLED * _loudness(samples):
         raise InputError(f"{name}: its channels cancel each other; keep one of them")
     if fault := _fault(mono):
         raise InputError(f"{name}: {fault}; replace or remove it")
@@ -91,4 +94,11 @@ def _fault(samples: np.ndarray) -> str | None:
         return "holds no samples"
     if not np.isfinite(samples).all():
         return "holds samples that are not finite"
-    return None if samples.any() else "is silent: all of its samples are zero"
+    if np.ptp(samples) == 0:
+        return "is silent: all of its samples are " + ("the same" if samples[0] else "zero")
+    return None
+
+
+def _loudness(samples: np.ndarray) -> float:
+    """Return the root mean square."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
