@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -144,6 +145,11 @@ def select(
         of, names = (f" of {network}", "both names") if network else ("", "its name")
         raise InputError(f"figures: no data{of} on {dataset}; check {names}")
     return rows
+
+
+def finite(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a finite value: a measure without any has no panel."""
+    return rows[np.isfinite(rows["value"])]
 
 
 def notice(title: str, sentence: str) -> Figure:
