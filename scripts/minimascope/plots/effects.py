@@ -18,7 +18,8 @@ from .style import GREY, notice, panel_grid, select, wrap_name
 
 COLUMNS = 3
 PANEL_WIDTH = 2.5  # inches
-ROW_HEIGHT, LINE = 0.26, 0.13  # of a condition, and of each further line of its name
+ROW_HEIGHT, LINE = 0.26, 0.11  # of a condition, and of each further line of its name
+NAME = 22  # letters in a line, spaces at breaks included
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
 BAND = {"color": "#DDDDDD", "linewidth": 0}
@@ -50,7 +51,7 @@ def plot(statistics: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     looks = study_looks(conditions).of
     shown = [name for name in looks if name in set(rows["condition"])]
     title = f"{title}: difference from the baseline, {count_seeds(rows['n'])}"
-    names = list(map(wrap_name, shown))
+    names = [wrap_name(name, NAME) for name in shown]
     row = ROW_HEIGHT + LINE * max(name.count("\n") for name in names)
     size = PANEL_WIDTH, 0.75 + row * len(shown)
     figure, grid = panel_grid(title, len(panels), COLUMNS, size, _key(), margins=(1.2, 0.73))
