@@ -1,7 +1,8 @@
 """What all figures share: colours, fonts, sizes, selection of data and saving.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
-colour vision can tell apart; markers and line styles repeat what they say.
+colour vision can tell apart; their yellow is darkened, or white paper would hide it. Markers and
+line styles repeat what colours say.
 """
 
 import io
@@ -29,7 +30,7 @@ PAGE = 10.0  # inches, of the report: text stays as large as that around it
 FONT_SIZE = 8  # points
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#E69F00", "#56B4E9", "#000000", "#F0E442"),
+    *("#E69F00", "#56B4E9", "#000000", "#A89C00"),
 )
 GREY = "#999999"
 NEUTRAL = "#555555"
