@@ -323,6 +323,17 @@ def test_every_axis_has_three_numbers_or_more_that_do_not_overlap(axis, span, lo
     assert len({tick.get_text() for tick in ticks}) == len(ticks)
 
 
+@pytest.mark.parametrize("name", ["conditions", "minima", "sharpness_evaluation"])
+def test_a_measure_without_a_finite_value_has_no_panel(name):
+    tables = condition_tables() | {"measures": measures_frame(CONDITIONS[:3])}
+    measures = tables["measures"]
+    drawn_before = len(figure_of(name, tables).axes)
+    measures.loc[measures["measure"] == "sam_sharpness", "value"] = np.inf
+    axes = figure_of(name, tables).axes
+    assert len(axes) < drawn_before
+    assert not any("SAM" in each.get_title() + each.get_ylabel() for each in axes)
+
+
 def test_an_axis_without_a_finite_value_is_drawn():
     with styled():
         figure, [axes] = panel_grid("", 1, 1, (2, 2))

@@ -217,6 +217,17 @@ def test_models_without_positive_sharpness_are_left_out_of_boxes_and_counted():
     assert len(points(first)) == 63
 
 
+def test_a_response_of_one_level_alone_has_no_share():
+    tables = without_domains(("hessian_trace",))
+    models, rows = tables["models"], tables["variance_shares"]
+    models.loc[models["network"] != "cnn10", "hessian_trace"] = np.nan
+    alone = rows["response"].eq("hessian_trace") & rows["factor"].eq("network")
+    tables["variance_shares"] = rows[~alone]
+    grid = np.array(draw("hyperparameters", tables).axes).reshape(2, 4)
+    assert grid[0, 3].get_title() == "no η²: one level"
+    assert grid[1, 3].get_title().startswith("η² = ")
+
+
 def test_a_setting_that_does_not_vary_has_no_boxes():
     models = models_frame(optimizers=("sgd",), networks=("cnn10",), conditions=("a", "b"))
     tables = model_tables(

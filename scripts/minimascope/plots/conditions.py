@@ -16,7 +16,7 @@ from ..analysis.summary import pair_matrix, summarise
 from ..analysis.tables import at_minima
 from .looks import Looks, draw_untrained, study_looks, untrained_handles
 from .scales import log_measures, scale_axis, with_power
-from .style import GREY, PAGE, balanced, label_height, new_figure, rotate_labels, select
+from .style import GREY, PAGE, balanced, finite, label_height, new_figure, rotate_labels, select
 
 PLACE, MARGIN = 0.18, 0.8  # inches, for a condition and beside all
 NARROWEST, HEIGHT = 2.3, 1.65  # inches, of a panel
@@ -45,7 +45,8 @@ def plot(
     looks = study_looks(conditions)
     shown = [name for name in looks.of if name in set(rows["condition"])]
     summary = summarise(rows[rows["trained"]], pairs)
-    panels, logarithmic = measures_of(values, "evaluation", "sharpness"), log_measures(of_all)
+    panels = measures_of(finite(values), "evaluation", "sharpness")
+    logarithmic = log_measures(of_all)
     key = [*_key(), *untrained_handles(rows)]
     figure, cells = _cells(len(panels), shown, key)
     seeds = count_seeds(rows.groupby("condition")["seed"].nunique())

@@ -18,7 +18,8 @@ from .style import GREY, notice, panel_grid, select, wrap_name
 
 COLUMNS = 3
 PANEL_WIDTH = 2.5  # inches
-ROW_HEIGHT = 0.26  # of a condition
+ROW_HEIGHT, LINE = 0.26, 0.11  # of a condition, and of each further line of its name
+NAME = 22  # letters in a line, spaces at breaks included
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
 BAND = {"color": "#DDDDDD", "linewidth": 0}
@@ -50,7 +51,9 @@ def plot(statistics: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     looks = study_looks(conditions).of
     shown = [name for name in looks if name in set(rows["condition"])]
     title = f"{title}: difference from the baseline, {count_seeds(rows['n'])}"
-    size = PANEL_WIDTH, 0.75 + ROW_HEIGHT * len(shown)
+    names = [wrap_name(name, NAME) for name in shown]
+    row = ROW_HEIGHT + LINE * max(name.count("\n") for name in names)
+    size = PANEL_WIDTH, 0.75 + row * len(shown)
     figure, grid = panel_grid(title, len(panels), COLUMNS, size, _key(), margins=(1.2, 0.73))
     for i, (axes, (measure, name)) in enumerate(zip(grid, panels.items(), strict=True)):
         everywhere = of_all[of_all["measure"] == measure]
@@ -60,8 +63,8 @@ def plot(statistics: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
         (_draw_ratios if as_ratio else _draw_differences)(axes, own, name, looks)
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_title(textwrap.fill(name.label, 28))
-        named = shown if i % COLUMNS == 0 else [""] * len(shown)
-        axes.set_yticks(range(len(shown)), list(map(wrap_name, named)), parse_math=False)
+        named = names if i % COLUMNS == 0 else [""] * len(names)
+        axes.set_yticks(range(len(shown)), named, parse_math=False)
     return figure
 
 

@@ -71,7 +71,7 @@ def plot(
             positions = models[factor].map({level: i for i, level in enumerate(levels)})
             draw_boxes(axes, values, positions)
             draw_models(axes, spread(values, positions), values, models, looks)
-            axes.set_title(_statistics(shares.loc[(response, factor)], len(models)), pad=3)
+            axes.set_title(_statistics(shares, (response, factor), len(models)), pad=3)
     for axes, (factor, levels) in zip(grid[-1], factors.items(), strict=True):
         rotate_labels(axes, levels.values())
         axes.set_xlabel(FACTORS[factor])
@@ -99,7 +99,13 @@ def _levels(settings: pd.Series) -> dict[Any, str]:
     return {level: str(level) for level in levels}
 
 
-def _statistics(row: pd.Series, models: int) -> str:
-    """Return the share of variance, and the number of models behind it unless it is all of them."""
+def _statistics(shares: pd.DataFrame, names: tuple[str, str], models: int) -> str:
+    """Return the share of variance, and the number of models behind it unless it is all of them.
+
+    Values of a response may lie at a single level of a factor, and then no share is known.
+    """
+    if names not in shares.index:
+        return "no η²: one level"
+    row = shares.loc[names]
     count = f", n = {row['n']:.0f}" if row["n"] < models else ""
     return f"η² = {format_number(row['value'], '.2f')}{count}"

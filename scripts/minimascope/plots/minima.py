@@ -9,7 +9,7 @@ from ..errors import InputError
 from .looks import draw_untrained, study_looks, untrained_handles
 from .models import count_models
 from .scales import draw_axis, log_measures
-from .style import balanced, panel_grid, select
+from .style import balanced, finite, panel_grid, select
 
 PANEL = (2.4, 2.1)  # inches
 GAP = "generalisation_gap"
@@ -27,7 +27,7 @@ def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network
     """
     of_all = at_minima(select(measures, dataset))
     rows = select(of_all, dataset, network)
-    names = measures_of(rows, "sharpness") | {GAP: MEASURES[GAP]}
+    names = measures_of(finite(rows), "sharpness") | {GAP: MEASURES[GAP]}
     models = rows.pivot(
         index=["condition", "seed", "trained"], columns="measure", values="value"
     ).reset_index()

@@ -43,7 +43,9 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     side = CELL * len(names) + label_height(labels)
     counts = span(rows["n"])
     title = f"{title}, means of {counts} condition{'s' if rows['n'].max() > 1 else ''}"
-    figure = new_figure(f"{title}\nabove the diagonal: at least", side + 0.3, side + 1.1)
+    figure = new_figure(
+        f"{title}\nabove the diagonal: how far from 0 it surely is", side + 0.3, side + 1.1
+    )
     axes = figure.subplots()
     matrix = _matrix(rows, names)
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)

@@ -12,7 +12,7 @@ from ..errors import InputError
 from .looks import draw_untrained, study_looks, untrained_handles
 from .models import correlation
 from .scales import draw_axis, log_measures
-from .style import PAGE, align_labels, panel_grid, select
+from .style import PAGE, align_labels, finite, notice, panel_grid, select
 
 NARROWEST, WIDEST, HEIGHT = 1.7, 2.4, 1.7  # inches, of a panel
 
@@ -40,12 +40,16 @@ def plot(
     """
     of_all = at_minima(select(measures, dataset))
     rows = select(of_all, dataset, network)
-    sharpness, evaluations = (measures_of(rows, kind) for kind in ("sharpness", "evaluation"))
-    if not sharpness or not evaluations:
+    if not (measures_of(rows, "sharpness") and measures_of(rows, "evaluation")):
         raise InputError(
             f"figures: {network} on {dataset} needs a measure of sharpness and an evaluation; "
             "turn one of each on"
         )
+    title = f"{network} on {dataset}"
+    known = finite(rows)
+    sharpness, evaluations = measures_of(known, "sharpness"), measures_of(known, "evaluation")
+    if not sharpness or not evaluations:
+        return notice(title, "no finite value of sharpness or of an evaluation")
     main = {measure: evaluations[measure] for measure in MAIN_MEASURES if measure in evaluations}
     pairs = list(product(sharpness.items(), (main or evaluations).items()))
     models = rows.pivot(
@@ -55,7 +59,7 @@ def plot(
     looks, logarithmic = study_looks(conditions), log_measures(of_all[of_all["trained"]])
     columns = len(main or evaluations)
     figure, grid = panel_grid(
-        f"{network} on {dataset}",
+        title,
         len(pairs),
         columns,
         (min(WIDEST, max(NARROWEST, PAGE / columns)), HEIGHT),

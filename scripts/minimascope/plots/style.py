@@ -1,7 +1,8 @@
 """What all figures share: colours, fonts, sizes, selection of data and saving.
 
 Colours are those of Okabe and Ito (2008, Color Universal Design), which people with any common
-colour vision can tell apart; markers and line styles repeat what they say.
+colour vision can tell apart; their yellow is darkened, or white paper would hide it. Markers and
+line styles repeat what colours say.
 """
 
 import io
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -28,7 +30,7 @@ PAGE = 10.0  # inches, of the report: text stays as large as that around it
 FONT_SIZE = 8  # points
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#E69F00", "#56B4E9", "#000000", "#F0E442"),
+    *("#E69F00", "#56B4E9", "#000000", "#A89C00"),
 )
 GREY = "#999999"
 NEUTRAL = "#555555"
@@ -144,6 +146,11 @@ def select(
         of, names = (f" of {network}", "both names") if network else ("", "its name")
         raise InputError(f"figures: no data{of} on {dataset}; check {names}")
     return rows
+
+
+def finite(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a finite value: a measure without any has no panel."""
+    return rows[np.isfinite(rows["value"])]
 
 
 def notice(title: str, sentence: str) -> Figure:

@@ -73,8 +73,9 @@ def _draw(
     axes: Axes, points: pd.DataFrame, rows: pd.DataFrame, names: tuple[str, str], looks: Looks
 ) -> None:
     """Draw one panel: the points of all networks, and a line for each slope."""
-    points = points[["network", "condition", *names]].dropna()
+    points = points[["network", "condition", *names]]
     points = points.set_axis(["network", "condition", "x", "y"], axis=1)
+    points = points[np.isfinite(points[["x", "y"]]).all(axis=1)]
     logarithmic = len(rows) > 0 and rows["scale"].iloc[0] == LOG
     for row in points.itertuples():
         axes.plot(row.x, row.y, **looks.dots(row.condition, row.network), markersize=4.5)

@@ -88,8 +88,8 @@ def content(part: Part, files: Files) -> Markup:
         image = Markup('<img src="{}" alt="{}">')
         image = image.format(_data_uri("image/svg+xml", figure.svg), part.title)
         links = Markup('<a href="{0}.svg">SVG</a> · <a href="{0}.pdf">PDF</a>').format(figure.place)
-        shown = Markup('<button type="button" class="figure">{}</button>\n<p class="files">{}</p>')
-        return shown.format(image, links)
+        shown = '<div class="wide"><button type="button" class="figure">{}</button></div>\n'
+        return Markup(shown + '<p class="files">{}</p>').format(image, links)
     return Markup(files.tables[part.name]) + _download(part, files)
 
 
