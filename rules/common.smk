@@ -263,7 +263,11 @@ def begin_run() -> None:
     if files:
         with told_in_one_line():
             print(space_for_downloads([*map(official_file, files)], Path(DATA_DIR)))
+    # The first for `make unlock`, the second for `make status`. Some network disks have no such
+    # locks; there `make unlock` declines to judge.
     HELD_OPEN.append(open(".snakemake/running", "w"))
-    # Some network disks have no such locks; there `make unlock` declines to judge.
+    with suppress(FileNotFoundError):  # which is there if the study is a file
+        HELD_OPEN.append(open(results("logs/study.txt")))
     with suppress(OSError):
-        fcntl.flock(HELD_OPEN[-1], fcntl.LOCK_SH)
+        for file in HELD_OPEN:
+            fcntl.flock(file, fcntl.LOCK_SH)

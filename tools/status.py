@@ -37,10 +37,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         with planned_workflow(arguments.study, Path()) as workflow:
-            expected = partial(
-                expected_seconds, load_study(read_study_file(arguments.study), SCHEMA)
-            )
-            lines = screen(workflow.dag, arguments.cores, running(Path()), expected)
+            study = load_study(read_study_file(arguments.study), SCHEMA)
+            going_on = running(Path("results", study.name, "logs", "study.txt"))
+            expected = partial(expected_seconds, study)
+            lines = screen(workflow.dag, arguments.cores, going_on, expected)
         print("\n".join(lines))
     except (WorkflowError, OSError, UnicodeError) as error:
         sys.exit(f"error: {arguments.study}: {' '.join(str(error).split())}")

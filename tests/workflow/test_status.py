@@ -62,10 +62,13 @@ def test_a_training_is_told_with_its_epoch_and_loss_while_a_run_goes_on(copied: 
     assert left.endswith(" s left with 2 at once")
     name = "digits resnet18 baseline, seed 1: epoch 3 of 7, training loss 0.3333"
     assert training == f"interrupted: {name}"
-    # As a run holds it.
-    with (copied.folder / ".snakemake" / "running").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        assert status(copied)[1:] == [f"in training: {name}"]
+    # As a run holds it; that of another study in the same folder holds another file.
+    with (copied.folder / ".snakemake" / "running").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert status(copied)[1:] == [f"interrupted: {name}"]
+        with copied.results("logs/study.txt").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            assert status(copied)[1:] == [f"in training: {name}"]
 
 
 def test_the_checkpoint_of_an_earlier_training_is_not_told(copied: Project):

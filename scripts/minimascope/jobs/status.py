@@ -19,7 +19,6 @@ from .pace import duration, kind_of_job
 Expected = Callable[[Sequence[Job]], Mapping[str, float] | None]
 # How a log tells epochs (`progress`).
 EPOCHS = re.compile(r"^training: epoch (\d+) of (\d+)", re.MULTILINE)
-RUNNING = Path(".snakemake", "running")
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ class Training:
     failed: str
 
 
-def running(folder: Path) -> bool:
-    """Return whether a run is going on in a folder: it holds a file there locked."""
-    with suppress(FileNotFoundError), (folder / RUNNING).open() as file:
+def running(held: Path) -> bool:
+    """Return whether a run is going on: it holds a file locked."""
+    with suppress(FileNotFoundError), held.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
