@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,18 @@ class Labelled:
     size: int
 
 
-def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
+def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
     """Return what would stop a run, and what is worth knowing, of each data set of one's own.
 
     The files must be there (`raw_data.missing_files`). Of archives only the list of files in a .zip
-    is read: others would have to be unpacked for theirs.
+    is read: others would have to be unpacked for theirs. What is worth knowing is looked for when
+    it is asked for, since files of both splits are compared for it.
+
+    Raises:
+        PermissionError: a file or folder may not be read.
     """
     folder = Path(study.config["data_dir"])
-    faults, lines = [], []
+    faults, said = [], []
     for dataset, spec in study.config["datasets"].items():
         if spec["source"] == "image_folder" and not is_archive(spec["path"]):
             place, kind = folder / spec["path"], "pictures"
@@ -65,13 +70,24 @@ def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
         else:
             continue
         faults += [f"datasets.{dataset}: {line}" for line in found]
-        counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
-        lines.append(f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}")
-        warnings += [*_of_classes(counts, kind)]
-        # Of what is packed no content is read.
-        warnings += [] if is_archive(place) else _of_twins(files, place, kind)
-        lines += [f"warning: {dataset}: {line}" for line in warnings]
-    return faults, lines
+        said.append(_said(dataset, kind, place, files, measured, warnings))
+    return faults, chain.from_iterable(said)
+
+
+def _said(
+    dataset: str,
+    kind: str,
+    place: Path,
+    files: Sequence[Labelled],
+    measured: str,
+    warnings: Sequence[str],
+) -> Iterator[str]:
+    counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
+    yield f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}"
+    # Of what is packed no content is read.
+    copies = [] if is_archive(place) else _of_twins(files, place, kind)
+    for line in chain(warnings, _of_classes(counts, kind), copies):
+        yield f"warning: {dataset}: {line}"
 
 
 def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
