@@ -220,6 +220,8 @@ datasets: {small: {train_samples: "1,000"}}
   datasets.small.train_samples: expected a whole number or null, got the text '1,000'; write 1000
 datasets: {small: {train_size: 100 pictures}}
   datasets.small.train_size: expected a whole number, got the text '100 pictures'; write the number
+datasets: {small: {train_size: 5000}}
+  datasets.small.train_size: must be at most 1787, got 5000
 datasets: {small: {image_size: [8, 8]}}
   datasets.small.image_size: expected a whole number, got a list; write 8
 datasets: {mine: {source: image_folder, folder: mine}}

@@ -1,6 +1,7 @@
 """What a newcomer meets first: odd paths, and a check that looks for the data, too."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,38 @@ def test_classes_of_one_split_are_named(tmp_path: Path):
         "error: datasets.mine.path: class 'owl' has pictures in test and none in train; add some to"
         " data/mine/train/owl, or remove it from test",
     ]
+
+
+# Without these root may read whatever it owns.
+AS_A_USER = [
+    *("setpriv", "--bounding-set=-dac_override,-dac_read_search"),
+    "--inh-caps=-dac_override,-dac_read_search",
+]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads all")
+@pytest.mark.parametrize("closed", ["train/cat", "train/cat/1.png"])
+def test_what_may_not_be_read_is_told_in_one_line(tmp_path: Path, closed: str):
+    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png")
+    path = tmp_path / "data" / "mine" / closed
+    path.chmod(0)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study_with(PICTURES)))
+    result = subprocess.run(
+        [
+            *(AS_A_USER if os.geteuid() == 0 else []),
+            *(sys.executable, ROOT / "tools" / "check_study.py", "study.yaml"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+    )
+    path.chmod(0o755)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: data/mine/{closed}: Permission denied; give yourself permission to read and write"
+        " it, and run again\n"
+    )
 
 
 HEADER = "filename,label,domain,split,seen"
