@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,9 @@ import yaml
 from PIL import Image
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
+
+from minimascope.study.loading import load_study
+from minimascope.study.remarks import remarks
 
 pytestmark = pytest.mark.workflow
 
@@ -228,6 +232,35 @@ def test_what_a_study_cannot_say_is_told(tmp_path: Path):
         study_with({**NAMED, "analysis.baseline": "sam"}), tmp_path
     ).stdout.splitlines()
     assert "baseline" not in str(notes)
+
+
+def notes_on(**changes: Any) -> list[str]:
+    study = load_study(study_with(changes), ROOT / "resources" / "config.schema.yaml")
+    return [note.removeprefix("note: ") for note in remarks(study)]
+
+
+def test_what_differences_can_say_is_told_only_where_they_can():
+    (one,) = notes_on(conditions={"baseline": {}}, seeds=[0])
+    assert one.startswith("1 condition: there is nothing to compare it with")
+    pair = {"baseline": {}, "sam": {"sam": {"rho": 0.05}}}
+    (few,) = notes_on(conditions=pair, seeds=[0, 1])
+    assert few.endswith("fewer than 5; differences between conditions can")
+    seed, few = notes_on(conditions=pair, seeds=[0])
+    assert seed.startswith("1 seed: differences have no error")
+    assert few.endswith("can be sure with fewer than 5")
+    unnamed, few = notes_on(conditions={"plain": {}, "sam": pair["sam"]}, seeds=[0, 1])
+    assert unnamed.startswith("no condition is called baseline")
+    assert few.endswith("can be sure with fewer than 5")
+
+
+def test_a_condition_that_changes_nothing_is_told():
+    conditions = {"baseline": {}, "again": {"dropout": 0.0}, "other": {"dropout": 0.5}}
+    same, few = notes_on(conditions=conditions, seeds=[0, 1])
+    assert same == (
+        "conditions.again: changes nothing of baseline, so both are the same networks; change a"
+        " setting, or leave it out"
+    )
+    assert few.startswith("3 conditions")
 
 
 @pytest.mark.parametrize("tool", ["check_study", "run_study", "explain", "status", "compare"])
