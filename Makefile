@@ -20,10 +20,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
 TOOL := PYTHONPATH=scripts $(BIN)/python tools
 # For the shell, whatever characters the path has.
-FILE := '$(subst ','\'',$(STUDY))'
-SNAKEMAKE := $(BIN)/snakemake --configfile $(FILE)
+FILE := '$(subst ','\'',$(value STUDY))'
+SNAKEMAKE := $(BIN)/python tools/run_study.py --configfile $(FILE)
 # With a screen of the workflow's own (scripts/minimascope/jobs/screen.py) instead of Snakemake's.
-SHOWN := MINIMASCOPE_SCREEN=1 $(BIN)/python tools/run_study.py --configfile $(FILE)
+SHOWN := MINIMASCOPE_SCREEN=1 $(SNAKEMAKE)
 LOCALLY := --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 # On a cluster these would limit all jobs together; the profile has limits of its own.
 WHERE := $(if $(PROFILE),--profile $(PROFILE),$(LOCALLY))
@@ -32,9 +32,9 @@ UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE
 # Of a study that is checked: other names could be anything that a shell runs.
 NAME = $(shell $(TOOL)/check_study.py $(FILE) --name)
 
-.PHONY: run report compare unlock check checked status test trials lint format bench bench-gpu dag docs dry-run explain clean help
+.PHONY: run report compare unlock check sound checked status test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
-run: checked ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
+run: sound ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
 	@# What a killed run has locked is free again; what one that lives has locked is not.
 	@test -z "$$(ls -A .snakemake/locks 2>/dev/null)" || $(UNLOCK) || test $$? -eq 75
 	@# Made before the first study, since two studies that make it at the same time lock each other out:
@@ -43,7 +43,7 @@ run: checked ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a c
 	test -d results/published || ! $(TOOL)/check_study.py $(FILE) --compared || $(SHOWN) $(WHERE) -- published
 	@$(SHOWN) $(WHERE)
 
-report: checked ## make the report, and what it still needs
+report: sound ## make the report, and what it still needs
 	@$(SHOWN) $(WHERE) -- results/$(NAME)/report.html
 
 unlock: check ## remove the locks that killed runs have left in this folder
@@ -52,6 +52,10 @@ unlock: check ## remove the locks that killed runs have left in this folder
 
 check: $(READY) ## check the study, and whether its data are there
 	@$(TOOL)/check_study.py $(FILE)
+
+# Before any job starts: what `make check` would refuse, and nothing else of it.
+sound: $(READY)
+	@$(TOOL)/check_study.py $(FILE) --errors
 
 # Before Snakemake reads the study.
 checked: $(READY)

@@ -11,13 +11,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from minimascope.errors import InputError
-from minimascope.jobs.job import NO_COMPILER, compiler
+from minimascope.jobs.job import NO_COMPILER, REMEDIES, compiler
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.own_data import own_data_lines
 from minimascope.study.raw_data import data_lines, reads_files
 from minimascope.study.study import Study
 
+RESULTS = Path("results")
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 
 
@@ -44,6 +45,8 @@ def counted(n: int, word: str) -> str:
 
 def faults(study: Study) -> Iterator[str]:
     """Yield what this machine lacks for a study."""
+    if RESULTS.exists() and not RESULTS.is_dir():
+        yield f"{RESULTS} is a file where the folder of results belongs; rename it"
     compiled = any(spec["compile"] for spec in study.training.values())
     if compiled and not shutil.which(compiler()):
         yield NO_COMPILER.format(compiler())
@@ -69,6 +72,9 @@ def main() -> None:
         action="store_true",
         help="print nothing; fail if no published results are shown beside the study's",
     )
+    parser.add_argument(
+        "--errors", action="store_true", help="print nothing but what would stop a run"
+    )
     arguments = parser.parse_args()
     if not arguments.study.exists():
         sys.exit(f"error: STUDY={arguments.study}: no such file; {near(arguments.study)}")
@@ -81,13 +87,19 @@ def main() -> None:
     if arguments.name:
         print(study.name)
         return
-    # Where a run only asks for the study's name, nobody waits for scipy.
+    try:
+        missing, said = data_lines(study)
+        wrong, own = ([], ()) if missing else own_data_lines(study)
+        if missing := [*faults(study), *missing, *wrong]:
+            sys.exit("\n".join(f"error: {InputError(line)}" for line in missing))
+        if arguments.errors:
+            return
+        own = list(own)
+    except PermissionError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}; {REMEDIES[error.errno]}")
+    # Where a run only asks for errors or the study's name, nobody waits for scipy.
     from minimascope.study.remarks import remarks
 
-    missing, said = data_lines(study)
-    wrong, own = ([], []) if missing else own_data_lines(study)
-    if missing := [*faults(study), *missing, *wrong]:
-        sys.exit("\n".join(f"error: {line}" for line in missing))
     found = "data found" if reads_files(study) and not said else ""
     print(", ".join(filter(None, [f"{arguments.study} is a study: {summary(study)}", found])))
     for line in [*said, *own, *remarks(study)]:

@@ -42,6 +42,13 @@ FILES = {
     "a number twice": (STUDY + "x:\n  1: a\n  0x1: b", "line 9: the key '0x1' is given twice"),
     "a list": ("- a\n- b\n", "holds a list; write its keys without dashes"),
     "a NUL": (STUDY + "\0", "not YAML"),
+    "base 8": (
+        STUDY + "x: [010]",
+        "line 7: 010 would be read as 8; write 8 if that is meant, else",
+    ),
+    "base 60": (STUDY + "x: [1:30]", "line 7: 1:30 would be read as 90; write 90 if"),
+    "base 60 with a point": (STUDY + "x: -1:30.5", "line 7: -1:30.5 would be read as -90.5; write"),
+    "base 8 as a key": (STUDY + "x: {07: 1}", "line 7: 07 would be read as 7; write 7 if"),
     "five thousand digits": (STUDY + f"x: {'1' * 5000}", "a value is not valid"),
     "lists in lists": (STUDY + "x: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
     "too much of it": (STUDY + "#" * 300_000, "larger than 262,144 bytes"),
@@ -78,6 +85,13 @@ def test_files_that_are_none_or_no_text_are_refused(tmp_path):
         assert "not UTF-8" in refusal(tmp_path / "study.yaml")
 
 
+def test_numbers_that_every_yaml_reads_alike_are_read(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(f"{STUDY}x: [0, 0.5, -0.0, 0x1F, 1.0e-3, '010', '1:30', a:b, 0b11]\n")
+    read = [0, 0.5, 0.0, 31, 0.001, "010", "1:30", "a:b", 3]
+    assert read_study_file(path)["x"] == read
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_study_with_references_and_merges_is_read_as_meant(tmp_path, mark):
     text = STUDY.replace("{baseline: {}}", "{baseline: &b {dropout: 0.5}, c: {<<: *b, epochs: 2}}")
@@ -90,7 +104,12 @@ def test_a_study_with_references_and_merges_is_read_as_meant(tmp_path, mark):
 @pytest.mark.parametrize(
     "line",
     [
-        *("conditions: {baseline: }", "sharpness:\n  hessian:", "evaluation:\n  corruptions:"),
+        *(
+            "study:",
+            "conditions: {baseline: }",
+            "sharpness:\n  hessian:",
+            "evaluation:\n  corruptions:",
+        ),
         *("sweeps:", "analysis:\n  baseline: # none"),
     ],
 )
@@ -98,7 +117,8 @@ def test_a_key_without_a_value_is_refused_with_what_to_write(tmp_path, line):
     path = tmp_path / "study.yaml"
     path.write_text(f"{line}\n")
     told = refusal(path)
-    assert told.endswith("has no value; write {} for the defaults, or null for none")
+    remedy = "write one ({} for a section that is all defaults), or remove the line"
+    assert told.endswith(f"has no value; {remedy}")
     for value in ("null", "~", "{}"):
         path.write_text(f"{STUDY}\nsharpness: {{hessian: {value}}}\n")
         assert read_study_file(path)["sharpness"]["hessian"] in (None, {})

@@ -12,19 +12,25 @@ from study_cases import BASE, SCHEMA
 
 from minimascope.study.loading import load_study
 from minimascope.study.own_data import own_data_lines
+from minimascope.study.raw_data import missing_files
+from minimascope.study.study import Study
 
 PICTURES = "{source: image_folder, path: mine, image_size: 8}"
 SOUNDS = "{source: audio_folder, table: mine/table.csv, features: {seconds: 0.5}}"
 
 
-def lines(folder: Path, dataset: str) -> tuple[list[str], list[str]]:
-    """Return faults and other lines, these without the name of the data set."""
+def study_of(folder: Path, dataset: str) -> Study:
     config = BASE | {
         "data_dir": str(folder),
         "datasets": {"mine": yaml.safe_load(dataset)},
         "evaluation": {"corruptions": None},
     }
-    faults, said = own_data_lines(load_study(config, SCHEMA))
+    return load_study(config, SCHEMA)
+
+
+def lines(folder: Path, dataset: str) -> tuple[list[str], list[str]]:
+    """Return faults and other lines, these without the name of the data set."""
+    faults, said = own_data_lines(study_of(folder, dataset))
     return faults, [line.replace("mine: ", "", 1) for line in said]
 
 
@@ -137,6 +143,26 @@ def test_recordings_are_counted_with_their_lengths(tmp_path: Path, seconds: floa
     assert lines(tmp_path, whole)[0] == ([] if seconds == 1.0 else [told])
 
 
+def test_two_sample_rates_are_a_fault_unless_they_are_meant(tmp_path: Path):
+    add_sounds(tmp_path)
+    soundfile.write(tmp_path / "mine" / "3.wav", np.ones(16000), 16000)
+    told = (
+        "datasets.mine: recordings have 8000 and 16000 Hz; resample them to one rate, or set"
+        " features.mixed_rates to true if rates do not reveal classes"
+    )
+    assert lines(tmp_path, SOUNDS)[0] == [told]
+    mixed = SOUNDS.replace("seconds: 0.5", "seconds: 0.5, mixed_rates: true")
+    assert lines(tmp_path, mixed)[0] == []
+
+
+def test_a_name_that_is_longer_than_a_files_is_a_fault_of_the_table(tmp_path: Path):
+    add_sounds(tmp_path)
+    table = tmp_path / "mine" / "table.csv"
+    table.write_text(table.read_text().replace("7.wav", "7" * 300 + ".wav", 1))
+    (fault,) = missing_files(study_of(tmp_path, SOUNDS))
+    assert f"no file {'7' * 300}.wav, which {table} names (missing: 1 of 40)" in fault
+
+
 def test_a_file_that_is_no_recording_is_a_fault(tmp_path: Path):
     add_sounds(tmp_path)
     path = tmp_path / "mine" / "0.wav"
@@ -156,4 +182,34 @@ def test_pictures_that_a_zip_lists_are_counted(tmp_path: Path):
     assert fault.startswith(f"datasets.mine: {archive}: not a readable archive")
     make_archive(tmp_path / "mine", "zip", tmp_path, "mine/train")
     (fault,), _ = lines(tmp_path, packed)
-    assert fault == f"datasets.mine: {archive}: has no pictures in test/<class>/; pack it anew"
+    layout = "train/<class>/ and test/<class>/"
+    told = f"datasets.mine: {archive} has no pictures in test/<class>/; sort them into {layout}"
+    assert fault == told
+
+
+def test_a_class_that_a_zip_has_only_in_test_is_a_fault(tmp_path: Path):
+    add_pictures(tmp_path)
+    add_picture(tmp_path, "test/owl/0.png", shade=99)
+    # What macOS packs beside a picture.
+    add_picture(tmp_path, "train/owl/._0.png", shade=99)
+    packed = "{source: image_folder, path: mine.zip, image_size: 8}"
+    archive = Path(make_archive(tmp_path / "mine", "zip", tmp_path, "mine"))
+    assert lines(tmp_path, packed)[0] == [
+        f"datasets.mine: class 'owl' has pictures in test and none in train; add some to"
+        f" {archive / 'train' / 'owl'}, or remove it from test"
+    ]
+
+
+NAMES = {"nan": "stands for a value", "=1+1": "formula", "a\nb": "shown", "caf\udce9": "shown"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_of_a_class_whose_name_no_table_can_hold_is_a_fault(tmp_path: Path, name: str):
+    add_pictures(tmp_path, ("cat", "dog"))
+    for split in ("train", "test"):
+        (tmp_path / "mine" / split / "dog").rename(tmp_path / "mine" / split / name)
+    (fault,) = missing_files(study_of(tmp_path, PICTURES))
+    place = f"datasets.mine.path: {tmp_path / 'mine'}: class {name!r} "
+    assert fault.startswith(place)
+    assert NAMES[name] in fault
+    assert fault.endswith("; rename its folders")

@@ -149,7 +149,7 @@ def test_cities_are_known_of_all_recordings_or_none(folder):
         (b"filename,label,domain,split,seen\na,b,c,d\n", ["line 2: 4 cells", "5 columns"]),
         (b"filename,label,domain,split,seen\na,b,c,d,e,f\n", ["line 2: 6 cells"]),
         ("filename,label\nå,b\n".encode("latin-1"), ["table.csv: not a table in UTF-8"]),
-        (b'filename,label,domain\n"a,b,c\n', ["table.csv: not a table"]),
+        (b'filename,label,domain\n\nx,y,z\n"a,b,c\nd,e,f\n', ["table.csv, line 4: not a row"]),
         (b"filename,label,domain,split,seen\n", ["no recording has the split train"]),
     ],
 )

@@ -180,6 +180,32 @@ toy_fits: {seeds: [1]}
 """
 # What newcomers write, and a line that leads out.
 FIRST_TRIES = """
+datasets: {small: {published_as: None}}
+  datasets.small.published_as: unknown name 'None'; write null
+datasets: {small: {published_as: cifar}}
+  datasets.small.published_as: unknown name 'cifar'; did you mean 'cifar10'? valid: cifar1
+datasets: {small: {corrupted: None}}
+  datasets.small.corrupted: unknown name 'None'; did you mean 'none'?
+datasets: {small: {printed: cifar10}}
+  datasets.small.printed: is datasets.small.published_as now; write it there
+printed: cifar10
+  printed: is datasets.<name>.published_as now; write it there
+trained: {train_accuracy: 0.9}
+  trained: unknown key; did you mean 'training'? analysis has a key trained, too
+analysis: {smallest_differences: .nan}
+  analysis.smallest_differences: expected a mapping, got nan; write a name before each of its
+analysis: {smallest_differences: {test_accuracy: .nan}}
+  analysis.smallest_differences.test_accuracy: expected a number or text, got nan; give a finite
+analysis: {smallest_differences: {1: 2}}
+  analysis.smallest_differences: no measure '1'; valid: accuracy_
+analysis: {trained: {train_accuracy: 50 %}}
+  analysis.trained.train_accuracy: expected a number or null, got the text '50 %'; write 0.5
+training: {epochs: 50 %}
+  training.epochs: expected a whole number, got the text '50 %'; write the number alone
+conditions: {nan: {}}
+  conditions.nan: stands for a value in tables, not for a name; choose another name
+networks: {nan: {architecture: mlp}}
+  networks.nan: stands for a value in tables, not for a name; choose another name
 seeds: 0.0
   seeds: expected a list, got 0.0; write [0]
 seeds: 0, 1, 2
@@ -220,6 +246,8 @@ datasets: {small: {train_samples: "1,000"}}
   datasets.small.train_samples: expected a whole number or null, got the text '1,000'; write 1000
 datasets: {small: {train_size: 100 pictures}}
   datasets.small.train_size: expected a whole number, got the text '100 pictures'; write the number
+datasets: {small: {train_size: 5000}}
+  datasets.small.train_size: must be at most 1787, got 5000
 datasets: {small: {image_size: [8, 8]}}
   datasets.small.image_size: expected a whole number, got a list; write 8
 datasets: {mine: {source: image_folder, folder: mine}}
@@ -354,15 +382,16 @@ def test_what_a_line_says_to_write_leads_out():
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"training": {"epochz": 7}}, "training.epochz: unknown key; did you mean 'epochs'"),
-        ({"nonsense": 1}, "nonsense: unknown key; valid:"),
-        ({"datasets": {"large": {"corrupted": "c"}}}, "datasets.large.corrupted: unknown name"),
-        ({"seeds": [1, 1]}, "seeds: lists a value twice"),
-        ([1], "published: expected a mapping, got a list"),
+        ({"training": {"epochz": 7}}, ".training.epochz: unknown key; did you mean 'epochs'"),
+        ({"nonsense": 1}, ".nonsense: unknown key; valid:"),
+        ({"datasets": {"large": {"corrupted": "c"}}}, ".datasets.large.corrupted: unknown name"),
+        ({"seds": [1]}, ".seds: unknown key; did you mean 'seeds'?"),
+        ({"seeds": [1, 1]}, ".seeds: lists a value twice"),
+        ([1], ": expected a mapping, got a list"),
     ],
 )
 def test_a_fault_inside_the_published_section_is_told(section, message, protocol):
-    assert refusal(protocol=protocol, published=section).startswith(message)
+    assert refusal(protocol=protocol, published=section).startswith(f"published{message}")
 
 
 @pytest.mark.parametrize("section", ["datasets", "networks", "training", "conditions"])

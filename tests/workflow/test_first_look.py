@@ -1,9 +1,11 @@
 """What a newcomer meets first: odd paths, and a check that looks for the data, too."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +13,9 @@ import yaml
 from PIL import Image
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
+
+from minimascope.study.loading import load_study
+from minimascope.study.remarks import remarks
 
 pytestmark = pytest.mark.workflow
 
@@ -30,8 +35,7 @@ def make(target: str, study: str, folder: Path = ROOT) -> subprocess.CompletedPr
 def test_the_name_of_a_study_file_may_have_any_characters(tmp_path: Path, name: str):
     path = tmp_path / name
     path.write_text(yaml.safe_dump(STUDY))
-    # As make itself reads a dollar.
-    result = make("check", str(path).replace("$", "$$"))
+    result = make("check", str(path))
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"{path} is a study: 4 networks to train (1 data set, ")
 
@@ -145,6 +149,38 @@ def test_classes_of_one_split_are_named(tmp_path: Path):
     ]
 
 
+# Without these root may read whatever it owns.
+AS_A_USER = [
+    *("setpriv", "--bounding-set=-dac_override,-dac_read_search"),
+    "--inh-caps=-dac_override,-dac_read_search",
+]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads all")
+@pytest.mark.parametrize("closed", ["train/cat", "train/cat/1.png"])
+def test_what_may_not_be_read_is_told_in_one_line(tmp_path: Path, closed: str):
+    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png")
+    path = tmp_path / "data" / "mine" / closed
+    path.chmod(0)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study_with(PICTURES)))
+    result = subprocess.run(
+        [
+            *(AS_A_USER if os.geteuid() == 0 else []),
+            *(sys.executable, ROOT / "tools" / "check_study.py", "study.yaml"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+    )
+    path.chmod(0o755)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: data/mine/{closed}: Permission denied; give yourself permission to read and write"
+        " it, and run again\n"
+    )
+
+
 HEADER = "filename,label,domain,split,seen"
 # What a newcomer's table says, and what stands in the line that is said of it.
 TABLES = {
@@ -196,6 +232,35 @@ def test_what_a_study_cannot_say_is_told(tmp_path: Path):
         study_with({**NAMED, "analysis.baseline": "sam"}), tmp_path
     ).stdout.splitlines()
     assert "baseline" not in str(notes)
+
+
+def notes_on(**changes: Any) -> list[str]:
+    study = load_study(study_with(changes), ROOT / "resources" / "config.schema.yaml")
+    return [note.removeprefix("note: ") for note in remarks(study)]
+
+
+def test_what_differences_can_say_is_told_only_where_they_can():
+    (one,) = notes_on(conditions={"baseline": {}}, seeds=[0])
+    assert one.startswith("1 condition: there is nothing to compare it with")
+    pair = {"baseline": {}, "sam": {"sam": {"rho": 0.05}}}
+    (few,) = notes_on(conditions=pair, seeds=[0, 1])
+    assert few.endswith("fewer than 5; differences between conditions can")
+    seed, few = notes_on(conditions=pair, seeds=[0])
+    assert seed.startswith("1 seed: differences have no error")
+    assert few.endswith("can be sure with fewer than 5")
+    unnamed, few = notes_on(conditions={"plain": {}, "sam": pair["sam"]}, seeds=[0, 1])
+    assert unnamed.startswith("no condition is called baseline")
+    assert few.endswith("can be sure with fewer than 5")
+
+
+def test_a_condition_that_changes_nothing_is_told():
+    conditions = {"baseline": {}, "again": {"dropout": 0.0}, "other": {"dropout": 0.5}}
+    same, few = notes_on(conditions=conditions, seeds=[0, 1])
+    assert same == (
+        "conditions.again: changes nothing of baseline, so both are the same networks; change a"
+        " setting, or leave it out"
+    )
+    assert few.startswith("3 conditions")
 
 
 @pytest.mark.parametrize("tool", ["check_study", "run_study", "explain", "status", "compare"])

@@ -1,13 +1,16 @@
-"""The smallest difference of a measure that matters: a share of the reference, or in its unit."""
+"""The smallest difference of a measure that matters: a share of the reference, or in its unit.
+
+Studies are read with it, and that does not wait for numpy.
+"""
 
 import re
 from dataclasses import dataclass
-from typing import Self
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING, Self
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?%")
 
@@ -42,21 +45,25 @@ class SmallestDifference:
             raise InputError(f"{where}: must be greater than 0, got {given}")
         return found
 
-    def of(self, reference: ArrayLike, floor: ArrayLike = 0.0) -> ArrayLike:
+    def of(self, reference: "ArrayLike", floor: "ArrayLike" = 0.0) -> "ArrayLike":
         """Return it in the measure's unit, and never below the noise floor of the values.
 
         Args:
             reference: mean of what is compared with.
             floor: noise floor; NaN where there is none.
         """
+        import numpy as np
+
         own = self.value * np.abs(reference) if self.relative else self.value
         return np.fmax(own, floor)
 
-    def share(self, reference: ArrayLike, floor: ArrayLike = 0.0) -> ArrayLike:
+    def share(self, reference: "ArrayLike", floor: "ArrayLike" = 0.0) -> "ArrayLike":
         """Return the share of the reference's mean that it is, with the sign of that mean.
 
         It is 0 where it is a number of its own: one in the measure's unit, or the noise floor.
         """
+        import numpy as np
+
         is_share = self.relative & ~(self.value * np.abs(reference) < floor)
         return np.where(is_share, np.sign(reference) * self.value, 0.0)
 

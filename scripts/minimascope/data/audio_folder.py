@@ -1,5 +1,6 @@
 """Anyone's recordings: a table, and a folder or an archive with the sounds."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -54,7 +55,8 @@ def load(
 
 def _in_folder(recordings: Sequence[Recording], root: Path) -> list[str | None]:
     names = [recording.filename for recording in recordings]
-    return [name if Path(root, name).is_file() else None for name in names]
+    # Path.is_file fails at names that are longer than any file's.
+    return [name if os.path.isfile(root / name) else None for name in names]
 
 
 def _in_archive(recordings: Sequence[Recording], root: Path) -> list[str | None]:

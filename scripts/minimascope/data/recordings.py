@@ -106,15 +106,25 @@ def rows_of(
     """Return (line number, cells) of each line of a table that is not blank.
 
     Raises:
-        InputError: the content is no table in UTF-8; names it.
+        InputError: the content is no table in UTF-8; names it, and the line whose quotes are at
+            fault.
     """
+    rows, start = [], 1
     try:
-        lines = csv.reader(
-            StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter, strict=True
-        )
-        return [(lines.line_num, [cell.strip() for cell in row]) for row in lines if any(row)]
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = StringIO(content.decode("utf-8-sig"), newline="")
+        lines = csv.reader(text, delimiter=delimiter, strict=True)
+        for row in lines:
+            if any(row):
+                rows.append((lines.line_num, [cell.strip() for cell in row]))
+            start = lines.line_num + 1
+    except UnicodeDecodeError as error:
         raise InputError(f"{name}: not a table in UTF-8 ({error}); save it as such") from error
+    except csv.Error as error:
+        raise InputError(
+            f"{name}, line {start}: not a row of a table ({error}); close its quotes, or save the"
+            " table anew"
+        ) from error
+    return rows
 
 
 def _recording(row: dict[str, str], where: str, place: str, domain: str) -> Recording:

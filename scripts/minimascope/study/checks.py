@@ -56,7 +56,7 @@ def _check_analysis(study: Study) -> None:
         known("condition", [baseline], study.conditions, "analysis.baseline")
     of_families = (measure for family in SHARPNESS.values() for measure in family.gives)
     where, given = "analysis.smallest_differences", analysis["smallest_differences"]
-    known("measure", given, {*MEASURES, *of_families}, where)
+    known("measure", given, sorted({*MEASURES, *of_families}), where)
     for measure, value in given.items():
         SmallestDifference.parse(value, f"{where}.{measure}")
 
@@ -113,7 +113,7 @@ def _check_names(study: Study) -> None:
     for section, names in {**sections, "conditions": study.conditions}.items():
         in_lower_case: dict[str, str] = {}
         for name in names:
-            _check_name(name)
+            _check_name(name, f"{section}.{name}")
             # Some disks take both for one.
             if (other := in_lower_case.setdefault(name.casefold(), name)) != name:
                 raise InputError(
@@ -129,16 +129,16 @@ def _check_names(study: Study) -> None:
         )
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, where: str) -> None:
     if len(name) > LONGEST_NAME:
         raise InputError(
-            f"{name}: {len(name)} characters are too many for the name of a folder; at most"
+            f"{where}: {len(name)} characters are too many for the name of a folder; at most"
             f" {LONGEST_NAME}"
         )
     if fault := fault_of_name(name):
-        raise InputError(f"{name}: {fault}; choose another name")
+        raise InputError(f"{where}: {fault}; choose another name")
     if REPETITIVE.search(name):
-        raise InputError(f"{name}: ends with 20 times the same; choose another name")
+        raise InputError(f"{where}: ends with 20 times the same; choose another name")
 
 
 def _check_paths(study: Study) -> None:

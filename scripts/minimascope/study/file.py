@@ -4,6 +4,7 @@ Snakemake reads a study, too, and more freely: it keeps the last of two equal ke
 Python expressions of a file that says ``__use_yte__: true``. Reading it here first is safe.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import count
 from os import PathLike
@@ -23,6 +24,9 @@ MOST_LEVELS = 20
 LARGEST_NUMBER = 2**53
 # What YAML takes an empty value for.
 EMPTY = "tag:yaml.org,2002:null"
+NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+# Such as 010, which is 8, and 1:30, which is 90.
+READ_OTHERWISE = re.compile(r"[-+]?(0[0-7_]+$|\d[\d_]*:)")
 TEMPLATE_KEY = "__use_yte__"
 
 
@@ -31,7 +35,8 @@ def read_study_file(path: str | PathLike) -> dict[str, Any]:
 
     Raises:
         InputError: no readable file of UTF-8 text, no YAML, no mapping, a key that is given twice,
-            a tag of another language, a template, or references that multiply; names the file
+            a tag of another language, a template, a number of base 8 or 60, or references that
+            multiply; names the file
             and, where that is known, the line.
     """
     text = _text(Path(path))
@@ -83,6 +88,8 @@ def _check_node(node: yaml.Node, path: str | PathLike, sizes: dict[yaml.Node, in
         return sizes[node]
     sizes[node] = 0
     children = []
+    if isinstance(node, yaml.ScalarNode):
+        _check_number(node, path)
     if isinstance(node, yaml.MappingNode):
         _check_keys(node, path)
         children = [child for pair in node.value for child in pair]
@@ -97,13 +104,24 @@ def _check_node(node: yaml.Node, path: str | PathLike, sizes: dict[yaml.Node, in
     return sizes[node]
 
 
+def _check_number(node: yaml.ScalarNode, path: str | PathLike) -> None:
+    """Refuse numbers of base 8 and 60, which YAML 1.1 alone has and nobody means."""
+    # Where it is a text in quotes, that is its tag.
+    if node.tag in NUMBERS and READ_OTHERWISE.match(node.value):
+        read = yaml.SafeLoader("").construct_object(node)
+        raise InputError(
+            f"{path}, {_line(node)}: {node.value} would be read as {read}; write {read} if that is"
+            " meant, else a number without a colon in it or a zero before it"
+        )
+
+
 def _check_keys(node: yaml.MappingNode, path: str | PathLike) -> None:
     seen = set()
     # A reader keeps one of yes and on, or of 1 and 0x1, since they are the same value.
     value_of = yaml.SafeLoader("").construct_object
     for key, child in node.value:
         if isinstance(child, yaml.ScalarNode) and child.tag == EMPTY and not child.value:
-            remedy = "write {} for the defaults, or null for none"
+            remedy = "write one ({} for a section that is all defaults), or remove the line"
             # No colon, either.
             if node.flow_style and child.start_mark.index == key.end_mark.index:
                 remedy = "write [0, 1] for a list, and {key: value} for a mapping"

@@ -76,7 +76,8 @@ def _meanings(value: Any, wanted: Wanted) -> Iterator[Any]:
     if "number" in kinds or "integer" in kinds:
         number = _number(value, "number" not in kinds)
         yield ABSENT if number is None else number
-    if "string" in kinds and isinstance(value, int | float) and not isinstance(value, bool):
+        yield ABSENT if (share := _share(value)) is None else share
+    if "string" in kinds and _is_number(value):
         yield str(value)
     if "array" in kinds and not isinstance(value, dict) and value is not None:
         yield _as_list(value, wanted.entry)
@@ -125,8 +126,11 @@ def _in_words(value: Any, wanted: Wanted) -> str:
     """Return what to write where no value comes close."""
     kinds, keys = wanted.kinds, wanted.schema.get("properties", {})
     if "object" not in kinds:
-        if {"number", "integer"} & {*kinds} and isinstance(value, str) and re.match(r"\d", value):
-            return "write the number alone"
+        if {"number", "integer"} & {*kinds}:
+            if isinstance(value, str) and re.match(r"\d", value):
+                return "write the number alone"
+            if isinstance(value, float) and not math.isfinite(value):
+                return "give a finite one"
         pattern = wanted.schema.get("pattern_in_words")
         return f"write a {pattern}" if pattern and isinstance(value, int | float) else ""
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
@@ -135,8 +139,20 @@ def _in_words(value: Any, wanted: Wanted) -> str:
         all_default = value is True and _has_defaults(wanted.schema, wanted.root)
         return f"{'write {} or some of ' * all_default}its keys: {', '.join(keys)}"
     required = {key: wanted.entry["properties"][key] for key in wanted.entry.get("required", ())}
-    example = {key: child["enum"][0] for key, child in required.items() if "enum" in child}
+    example: Any = {key: child["enum"][0] for key, child in required.items() if "enum" in child}
+    if "number" in wanted.entry.get("type", ""):
+        example = 1
     return f"write a name before each of its entries, such as {in_yaml({'mine': example})}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _share(value: Any) -> float | None:
+    """Return the share that a text such as 50 % stands for; None for others."""
+    percent = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value) if isinstance(value, str) else None
+    return float(percent[1]) / 100 if percent else None
 
 
 def _number(value: Any, whole: bool) -> int | float | None:

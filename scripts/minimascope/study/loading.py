@@ -76,7 +76,7 @@ def _of_protocol(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Mappin
     check(config, schema)
     # Checked under either protocol, so that a fault does not wait for the other.
     published = deep_merge(config, config.get("published", {}))
-    check(published, schema)
+    check(published, schema, "published")
     return published if config.get("protocol") == "published" else config
 
 

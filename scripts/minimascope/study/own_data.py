@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..data.archives import archive_names, is_archive
 from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
 from ..data.recordings import read_table
 from ..errors import InputError
+from .raw_data import faults_of_classes
 from .study import Study
 
 # Of so many files, evenly over all, the size or length is read.
@@ -41,14 +43,18 @@ class Labelled:
     size: int
 
 
-def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
+def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
     """Return what would stop a run, and what is worth knowing, of each data set of one's own.
 
     The files must be there (`raw_data.missing_files`). Of archives only the list of files in a .zip
-    is read: others would have to be unpacked for theirs.
+    is read: others would have to be unpacked for theirs. What is worth knowing is looked for when
+    it is asked for, since files of both splits are compared for it.
+
+    Raises:
+        PermissionError: a file or folder may not be read.
     """
     folder = Path(study.config["data_dir"])
-    faults, lines = [], []
+    faults, said = [], []
     for dataset, spec in study.config["datasets"].items():
         if spec["source"] == "image_folder" and not is_archive(spec["path"]):
             place, kind = folder / spec["path"], "pictures"
@@ -65,13 +71,24 @@ def own_data_lines(study: Study) -> tuple[list[str], list[str]]:
         else:
             continue
         faults += [f"datasets.{dataset}: {line}" for line in found]
-        counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
-        lines.append(f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}")
-        warnings += [*_of_classes(counts, kind)]
-        # Of what is packed no content is read.
-        warnings += [] if is_archive(place) else _of_twins(files, place, kind)
-        lines += [f"warning: {dataset}: {line}" for line in warnings]
-    return faults, lines
+        said.append(_said(dataset, kind, place, files, measured, warnings))
+    return faults, chain.from_iterable(said)
+
+
+def _said(
+    dataset: str,
+    kind: str,
+    place: Path,
+    files: Sequence[Labelled],
+    measured: str,
+    warnings: Sequence[str],
+) -> Iterator[str]:
+    counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
+    yield f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}"
+    # Of what is packed no content is read.
+    copies = [] if is_archive(place) else _of_twins(files, place, kind)
+    for line in chain(warnings, _of_classes(counts, kind), copies):
+        yield f"warning: {dataset}: {line}"
 
 
 def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
@@ -101,7 +118,7 @@ def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
 
 
 def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
-    """Return the pictures that an archive lists, and a line if it has none or no list."""
+    """Return the pictures that an archive lists, and a line for each fault of these."""
     try:
         names = archive_names(path)
     except InputError as error:
@@ -109,11 +126,12 @@ def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
     files = [
         Labelled(path / name, *place, size=0)
         for name in names
-        if is_picture(name) and (place := split_and_class(name))
+        # What macOS packs beside pictures has their names behind a point.
+        if not any(part.startswith(".") for part in name.parts)
+        and is_picture(name)
+        and (place := split_and_class(name))
     ]
-    there = {file.split for file in files}
-    lacking = [f"{split}/<class>/" for split in SPLITS if split not in there]
-    return files, [f"{path}: has no pictures in {place}; pack it anew" for place in lacking]
+    return files, [*faults_of_classes(((file.split, file.label) for file in files), path)]
 
 
 def _recordings(table: Path, folder: Path, spec: Mapping[str, Any]) -> list[Labelled]:
@@ -136,6 +154,8 @@ def _pixels(files: Sequence[Labelled], spec: Mapping[str, Any]) -> tuple[list[st
         try:
             with Image.open(file.path, formats=FORMATS) as picture:
                 sizes.add(picture.size)
+        except PermissionError:
+            raise
         # Whatever a reader makes of arbitrary bytes.
         except Exception:
             return [f"{file.path}: not a readable picture; replace or remove it"], ""
@@ -152,8 +172,10 @@ def _seconds(files: Sequence[Labelled], spec: Mapping[str, Any]) -> tuple[list[s
     lengths, rates = set(), set()
     for file in _sampled(files):
         try:
-            about = soundfile.info(file.path)
-        except soundfile.SoundFileError:
+            with file.path.open("rb") as stream:
+                about = soundfile.info(stream)
+        # A TypeError where the file's name says that it holds nothing but samples.
+        except (soundfile.SoundFileError, TypeError):
             return [f"{file.path}: no readable WAV, FLAC or OGG file; replace or remove it"], ""
         lengths.add(about.duration)
         rates.add(about.samplerate)
@@ -164,6 +186,11 @@ def _seconds(files: Sequence[Labelled], spec: Mapping[str, Any]) -> tuple[list[s
     alike = max(lengths) - min(lengths) < 1 / min(rates)
     if spec["features"]["seconds"] is None and not alike:
         faults.append(f"recordings last {said}; set features.seconds to cut or pad them alike")
+    if len(rates) > 1 and not spec["features"]["mixed_rates"]:
+        faults.append(
+            f"recordings have {rate} Hz; resample them to one rate, or set features.mixed_rates to"
+            " true if rates do not reveal classes"
+        )
     return faults, f"{said} at {rate} Hz"
 
 

@@ -1,6 +1,6 @@
 """Whether the files are there that a study reads. No torch is imported here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..data.official import OFFICIAL, RemoteFile, official_file
 from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
 from ..data.recordings import read_table
 from ..errors import InputError
+from .names import fault_of_name
 from .study import Study
 
 SPLITS = ("train", "test")
@@ -81,18 +82,33 @@ def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:
         yield f"{where}: {path} is neither a folder nor a {', '.join(SUFFIXES)} archive; name one"
     elif path.is_dir():
         files = (name for name, _ in visible_files(path) if is_picture(name))
-        places = set(filter(None, map(split_and_class, files)))
-        classes = {split: {label for part, label in places if part == split} for split in SPLITS}
-        if lacking := [split for split in SPLITS if not classes[split]]:
-            places = " or ".join(f"{split}/<class>/" for split in lacking)
-            yield f"{where}: {path} has no pictures in {places}; sort them into {layout}"
-            return
-        for split, other in (SPLITS, SPLITS[::-1]):
-            for label in sorted(classes[split] - classes[other]):
-                yield (
-                    f"{where}: class {label!r} has pictures in {split} and none in {other}; add"
-                    f" some to {path / other / label}, or remove it from {split}"
-                )
+        places = filter(None, map(split_and_class, files))
+        yield from (f"{where}: {fault}" for fault in faults_of_classes(places, path))
+
+
+def faults_of_classes(places: Iterable[tuple[str, str]], path: Path) -> Iterator[str]:
+    """Yield a line for each fault of the classes of pictures.
+
+    Args:
+        places: (split, class) of each picture.
+        path: the folder or archive that holds them.
+    """
+    classes: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for split, label in places:
+        classes[split].add(label)
+    if lacking := [split for split in SPLITS if not classes[split]]:
+        names = " or ".join(f"{split}/<class>/" for split in lacking)
+        yield f"{path} has no pictures in {names}; sort them into train/<class>/ and test/<class>/"
+        return
+    for split, other in (SPLITS, SPLITS[::-1]):
+        for label in sorted(classes[split] - classes[other]):
+            yield (
+                f"class {label!r} has pictures in {split} and none in {other}; add some to"
+                f" {path / other / label}, or remove it from {split}"
+            )
+    for label in sorted(classes["train"] | classes["test"]):
+        if fault := fault_of_name(label):
+            yield f"{path}: class {label!r} {fault}; rename its folders"
 
 
 def official_paths(name: str, folder: Path) -> list[Path]:

@@ -11,17 +11,36 @@ def remarks(study: Study) -> Iterator[str]:
     conditions = len(study.conditions)
     if not study.pairs:
         return
-    if study.baseline is None and conditions > 1:
+    if conditions == 1:
+        yield "note: 1 condition: there is nothing to compare it with; add others"
+        return
+    if study.baseline is None:
         yield (
             "note: no condition is called baseline, and analysis.baseline names none: claims 1 and"
             " 2, the table statistics and the figure of differences stay empty; set"
             f" analysis.baseline, such as to {study.conditions[0]}"
         )
-    if len(study.seeds) == 1:
+    yield from _unchanged(study)
+    one_seed = len(study.seeds) == 1
+    if one_seed:
         yield "note: 1 seed: differences have no error, so no claim can be decided; use two or more"
     if conditions < FEWEST:
-        plural = "" if conditions == 1 else "s"
+        unsure = one_seed or study.baseline is None
         yield (
-            f"note: {conditions} condition{plural}: no correlation over conditions can be sure with"
-            f" fewer than {FEWEST}; differences between conditions can"
+            f"note: {conditions} conditions: no correlation over conditions can be sure with fewer"
+            f" than {FEWEST}{'' if unsure else '; differences between conditions can'}"
         )
+
+
+def _unchanged(study: Study) -> Iterator[str]:
+    """Yield a line for each condition that is trained as its baseline is, on all data sets."""
+    for condition in study.conditions:
+        baseline = study.baseline_of(condition)
+        if baseline is not None and all(
+            study.training[dataset, condition] == study.training[dataset, baseline]
+            for dataset in study.config["datasets"]
+        ):
+            yield (
+                f"note: conditions.{condition}: changes nothing of {baseline}, so both are the same"
+                " networks; change a setting, or leave it out"
+            )

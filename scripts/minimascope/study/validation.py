@@ -12,7 +12,7 @@ from jsonschema.validators import extend
 from ..data.corruptions.severities import KINDS
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS
-from .hints import Wanted, hint
+from .hints import NONE, Wanted, hint
 from .schema import component_of, options_of, path_text, resolved
 
 Schema = Mapping[str, Any]
@@ -99,7 +99,8 @@ def _own_options(
             yield ValidationError(f"{why}; '{missing[0]}' is missing", path=[name])
             continue
         names = {key: valid[key] for key in sorted(set(valid) - set(schema["options"]))}
-        fault = {"validator": "unknown", "validator_value": why, "schema": {"properties": names}}
+        known = {"properties": names, "moved": schema.get("moved", {})}
+        fault = {"validator": "unknown", "validator_value": why, "schema": known}
         yield ValidationError(name, path=[name], **fault)
 
 
@@ -132,8 +133,11 @@ def _one_line(error: ValidationError, where: str, root: Schema) -> str:
         case "enum" if isinstance(value, str) and {*KINDS.get(value, ("",))} <= {*rule}:
             return f"{path}: {value} is a kind of corruptions; write {', '.join(KINDS[value])}"
         case "enum":
-            near = nearest(value, rule)
-            others = _listed(rule, " valid:") if near.endswith("?") else ""
+            if None in rule and "none" not in rule and str(value).casefold() in NONE:
+                return f"{path}: unknown name {value!r}; write null"
+            names = ["null" if each is None else each for each in rule]
+            near = nearest(value, names)
+            others = _listed(names, " valid:") if near.endswith("?") else ""
             return f"{path}: unknown name {value!r}; {near}{others}"
         case "type":
             kinds = [rule] if isinstance(rule, str) else rule
@@ -170,11 +174,14 @@ def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
     if new := schema.get("moved", {}).get(name):
         return f"{path}: is {inside}{new} now; write it there"
     hint = nearest(name, schema["properties"])
+    home = _home(name, schema, root)
+    if hint.endswith("?") and home:
+        hint += f" {inside}{home} has a key {name}, too"
     if hint.startswith("valid"):
         family = next((key for key in SHARPNESS if name in SHARPNESS[key].gives), None)
         if family in schema["properties"]:
             hint = f"it is a measure of the family {family}; write {family}: {{}}"
-        elif home := _home(name, schema, root):
+        elif home:
             hint = f"it is a key of {inside}{home}; write it there"
     return f"{path}: {why}; {hint}"
 
