@@ -152,10 +152,32 @@ def test_too_few_conditions_are_named_as_the_reason():
 def test_a_correlation_without_an_interval_is_not_sure():
     found = said(one((1.0, np.nan, np.nan), n=3, note="too few for an interval"))
     assert found["answer"] == (
-        "In vit, 3 conditions are too few to say whether sharper minima are better or worse (a"
-        " correlation takes 5 to be sure)."
+        "In vit, 3 conditions are too few to say whether sharper minima are better or worse: of 1"
+        " correlation none can be sure with fewer than 5 conditions."
     )
     assert "evidence" not in found
+
+
+@pytest.mark.parametrize(
+    ("measures", "n", "needed"), [(3, 5, None), (4, 5, 6), (18, 6, None), (19, 6, 7), (15, 4, 6)]
+)
+def test_too_few_conditions_for_so_many_correlations_are_said_with_how_many_it_takes(
+    measures, n, needed
+):
+    values = NONE if n < 5 else OPEN
+    each = {
+        (network, "fisher_rao_norm", f"own_{i}"): (0.4, *values[1:])
+        for i in range(measures)
+        for network in ("all", "a", "b")
+    }
+    found = said(correlations(each, n=n), summary(networks=("a", "b")))
+    never = f"of {measures} correlations per network none can be sure with fewer than {needed}"
+    assert (f"{n} conditions are too few" in found["answer"]) == (needed is not None)
+    assert (never in found["answer"]) == (needed is not None)
+    assert ("it stays open" in found["answer"]) == (needed is None)
+    assert ("strongest links can be sure" in found["limits"]) == (needed is None)
+    if n >= 5:
+        assert ("none can be sure" in found["pooled"]) == (needed is not None)
 
 
 @pytest.mark.parametrize(("p_value", "sure"), [(0.016, True), (0.02, False)])

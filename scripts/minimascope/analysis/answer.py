@@ -17,7 +17,6 @@ from .correlations import ALL_NETWORKS
 from .evidence import LEVEL
 from .links import Network, correlation_table, networks_of
 from .numbers import span
-from .rank_correlation import FEWEST
 from .render import Text
 from .tables import at_minima
 from .wording import counted, in_words, listed
@@ -157,13 +156,14 @@ def limits(networks: Sequence[Network], minima: pd.DataFrame) -> Iterator[str]:
             f"With {seeds} seeds a difference between two conditions has to be {factor:.1f} times"
             " its standard error to be sure."
         )
-    counts = {link.n for network in networks for link in network.known}
-    if counts and FEWEST <= min(counts) < FEW_CONDITIONS:
+    counts = {link.n for network in networks if network.can_be_sure for link in network.tested}
+    if counts and min(counts) < FEW_CONDITIONS:
         yield f"{span(counts)} conditions are few: only the strongest links can be sure."
     if any(not network.sure(name) for network in networks for name in network.evaluations):
         yield "Open does not mean that there is no link."
-    if counts:
+    if any(network.known for network in networks):
         yield (
-            "Nor does a link say that sharpness is its cause: conditions differ in more than"
-            " the sharpness of their minima."
+            "A link does not say that sharpness is its cause: conditions differ in more than the"
+            " sharpness of their minima. If they do not truly differ, a link says how runs vary,"
+            " since the means of sharpness and of an evaluation share the noise of their seeds."
         )

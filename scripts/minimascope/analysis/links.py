@@ -15,7 +15,7 @@ from .correlations import ALL_NETWORKS, to_read
 from .evidence import LEVEL
 from .measure_names import HIGHER, LOWER, describe
 from .numbers import format_interval, format_number, span
-from .rank_correlation import FEWEST
+from .rank_correlation import FEWEST, fewest_of
 from .render import captioned
 from .tables import MAIN_MEASURES
 from .wording import counted, in_words, listed
@@ -89,6 +89,16 @@ class Network:
         return [link for link in self.known if not np.isnan(link.lower)]
 
     @property
+    def count(self) -> int:
+        """How many correlations are tested together, or would be with more conditions."""
+        return len(self.tested or self.known)
+
+    @property
+    def can_be_sure(self) -> bool:
+        """Whether a perfect order of its conditions would be sure for so many correlations."""
+        return any(link.n >= fewest_of(self.count) for link in self.tested)
+
+    @property
     def evaluations(self) -> list[str]:
         """Evaluations with a known link."""
         return list(dict.fromkeys(link.evaluation for link in self.known))
@@ -151,19 +161,23 @@ def _outcome(network: Network, each: str) -> str:
         return "sharpness and evaluations were not measured together"
     if not network.known:
         return f"sharper and flatter minima cannot be compared ({_why(network)})"
-    if not network.tested:
-        few = span({link.n for link in network.known})
+    count = f"{counted(network.count, 'correlation')}{each}"
+    if not network.can_be_sure:
+        few = span({link.n for link in network.tested or network.known})
         return (
-            f"{few} conditions are too few to say whether sharper minima are better or worse"
-            f" (a correlation takes {FEWEST} to be sure)"
+            f"{few} conditions are too few to say whether sharper minima are better or worse: of"
+            f" {count} {_none_can_be_sure(network)}"
         )
-    count = f"{counted(len(network.tested), 'correlation')}{each}"
     if not network.all_sure:
         return f"it stays open whether sharper minima are better or worse: of {count} none is sure"
     told = [_with_measures(network, name) for name in network.evaluations if network.sure(name)]
     still = len(network.tested) - len(network.all_sure)
     rest = f"; of {count} {still} stay{'s' * (still == 1)} open" if still else ""
     return f"sharper minima {listed(told)}{rest}"
+
+
+def _none_can_be_sure(network: Network) -> str:
+    return f"none can be sure with fewer than {fewest_of(network.count)} conditions"
 
 
 def _with_measures(network: Network, evaluation: str) -> str:
@@ -189,9 +203,10 @@ def pooled_outcome(pooled: Network) -> Iterator[str]:
     """Yield how many correlations over all networks together are sure, and in which direction."""
     if not pooled.tested:
         return
-    count = counted(len(pooled.tested), "correlation")
+    count = counted(pooled.count, "correlation")
     if not pooled.all_sure:
-        yield f"Over all networks together, of {count} none is sure."
+        none = "none is sure" if pooled.can_be_sure else _none_can_be_sure(pooled)
+        yield f"Over all networks together, of {count} {none}."
         return
     told = [
         f"the {'higher' if sign > 0 else 'lower'} the {in_words(name)}"
