@@ -3,7 +3,7 @@
 A link is sure where its rank correlation is, for all correlations of a network together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +77,7 @@ class Network:
 
     name: str
     links: Sequence[Link]
+    trained: bool = True
 
     @cached_property
     def known(self) -> list[Link]:
@@ -113,11 +114,22 @@ class Network:
         return [link for link in self.known if link.sign]
 
 
-def networks_of(correlations: pd.DataFrame, names: Sequence[str]) -> list[Network]:
-    """Return networks of a data set with their links to the main measures of sharpness."""
+def networks_of(
+    correlations: pd.DataFrame, names: Sequence[str], trained: Collection[str]
+) -> list[Network]:
+    """Return networks of a data set with their links to the main measures of sharpness.
+
+    Args:
+        correlations: rows of `correlations.correlations` of the data set.
+        names: of the networks.
+        trained: names of those that trained in some condition.
+    """
     rows = main_rows(correlations)
     links = [Link(*row) for row in rows[FIELDS].itertuples(index=False)]
-    return [Network(name, [link for link in links if link.network == name]) for name in names]
+    return [
+        Network(name, [link for link in links if link.network == name], name in trained)
+        for name in names
+    ]
 
 
 def main_rows(correlations: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +172,8 @@ def _outcome(network: Network, each: str) -> str:
     if not network.links:
         return "sharpness and evaluations were not measured together"
     if not network.known:
-        return f"sharper and flatter minima cannot be compared ({_why(network)})"
+        why = _why(network) if network.trained else "no network trained"
+        return f"sharper and flatter minima cannot be compared ({why})"
     count = f"{counted(network.count, 'correlation')}{each}"
     if not network.can_be_sure:
         few = span({link.n for link in network.tested or network.known})
