@@ -14,6 +14,7 @@ FACTORS = {
     "optimizer": "optimiser",
     "learning_rate": "learning rate",
     "batch_size": "batch size",
+    "base_condition": "condition",
     "model": "all together",
 }
 CORRELATIONS_CAPTION = (
