@@ -23,7 +23,7 @@ class InputError(ValueError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a hint at the valid name that comes closest, or at all of them."""
-    names = list(map(str, names))
+    names = sorted(map(str, names))
     in_lower_case = {each.casefold(): each for each in names}
     close = difflib.get_close_matches(str(name).casefold(), in_lower_case, n=1)
     if close:

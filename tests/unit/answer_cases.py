@@ -70,15 +70,15 @@ def trends(*rows):
     return pd.DataFrame(rows, columns=TREND_COLUMNS).assign(dataset="digits")
 
 
-def statistics(found=None, networks=("vit",), dataset="digits"):
-    """Rows of {(measure, condition): verdict}, the same for each network."""
+def statistics(found=None, networks=("vit",), dataset="digits", n=10):
+    """Rows of {(measure, condition): verdict}, the same for each network; n seeds, or of each."""
     rows = [
         {"network": network, "measure": measure, "condition": condition, "verdict": verdict}
         for network in networks
         for (measure, condition), verdict in (found or {}).items()
     ]
     columns = ["network", "measure", "condition", "verdict"]
-    return pd.DataFrame(rows, columns=columns).assign(dataset=dataset)
+    return pd.DataFrame(rows, columns=columns).assign(dataset=dataset, n=n)
 
 
 def said(found, about=None, sam=None, verdict=None, slopes=None, compared=None) -> dict[str, str]:

@@ -152,10 +152,32 @@ def test_too_few_conditions_are_named_as_the_reason():
 def test_a_correlation_without_an_interval_is_not_sure():
     found = said(one((1.0, np.nan, np.nan), n=3, note="too few for an interval"))
     assert found["answer"] == (
-        "In vit, 3 conditions are too few to say whether sharper minima are better or worse (a"
-        " correlation takes 5 to be sure)."
+        "In vit, 3 conditions are too few to say whether sharper minima are better or worse: of 1"
+        " correlation none can be sure with fewer than 5 conditions."
     )
     assert "evidence" not in found
+
+
+@pytest.mark.parametrize(
+    ("measures", "n", "needed"), [(3, 5, None), (4, 5, 6), (18, 6, None), (19, 6, 7), (15, 4, 6)]
+)
+def test_too_few_conditions_for_so_many_correlations_are_said_with_how_many_it_takes(
+    measures, n, needed
+):
+    values = NONE if n < 5 else OPEN
+    each = {
+        (network, "fisher_rao_norm", f"own_{i}"): (0.4, *values[1:])
+        for i in range(measures)
+        for network in ("all", "a", "b")
+    }
+    found = said(correlations(each, n=n), summary(networks=("a", "b")))
+    never = f"of {measures} correlations per network none can be sure with fewer than {needed}"
+    assert (f"{n} conditions are too few" in found["answer"]) == (needed is not None)
+    assert (never in found["answer"]) == (needed is not None)
+    assert ("it stays open" in found["answer"]) == (needed is None)
+    assert ("strongest links can be sure" in found["limits"]) == (needed is None)
+    if n >= 5:
+        assert ("none can be sure" in found["pooled"]) == (needed is not None)
 
 
 @pytest.mark.parametrize(("p_value", "sure"), [(0.016, True), (0.02, False)])
@@ -184,7 +206,11 @@ def test_a_study_without_sharpness_says_so():
     ("verdict", "sentence"),
     [
         ("supported", "SAM surely made minima sharper by some measure"),
-        ("contradicted", "SAM surely made minima sharper by no measure"),
+        (
+            "contradicted",
+            "SAM surely made minima sharper by no more than the smallest difference that matters,"
+            " on every measure",
+        ),
         ("inconclusive", "it stays open whether SAM made minima sharper"),
     ],
 )
@@ -230,22 +256,35 @@ def test_trends_that_surely_reverse_over_all_networks_are_told_and_others_not():
     assert "test ECE along Fisher–Rao norm surely runs the other way" in found["reversals"]
 
 
+PAIR = {("fisher_rao_norm", "sam"): "open", ("fisher_rao_norm", "noise"): "open"}
+BE_SURE = "a difference between two conditions has to be {} times its standard error to be sure."
+ONE_SEED = "With one seed no difference between two conditions can be sure."
+
+
 @pytest.mark.parametrize(
-    ("seeds", "sentence"),
+    ("seeds", "sentences"),
     [
-        (1, "With one seed no difference"),
-        (2, "2 seeds a difference between two conditions has to be 12.7 times"),
-        (3, "3 seeds a difference between two conditions has to be 4.3 times"),
+        ((1, 1), ONE_SEED),
+        ((2, 2), f"With 2 seeds {BE_SURE.format('12.7')}"),
+        ((3, 2), f"With 2–3 seeds {BE_SURE.format('12.7 to 4.3')}"),
+        ((3, 1), f"With 3 seeds {BE_SURE.format('4.3')} {ONE_SEED}"),
+        ((3, 0), f"With 3 seeds {BE_SURE.format('4.3')}"),
     ],
 )
-def test_few_seeds_are_said_to_settle_little(seeds, sentence):
-    assert sentence in said(one(UP), summary(n_seeds=seeds))["limits"]
+def test_few_seeds_of_a_comparison_are_said_to_settle_little(seeds, sentences):
+    limits = said(one(UP), compared=statistics(PAIR, n=seeds))["limits"]
+    assert limits.startswith(f"{sentences} A link does not")
 
 
-def test_many_seeds_and_conditions_are_not_called_few():
-    limits = said(one(UP, n=10), summary(n_seeds=6))["limits"]
-    assert "seed" not in limits
-    assert "few" not in limits
+def test_seeds_are_not_called_few_where_they_are_many_or_nothing_is_compared():
+    for compared in (statistics(PAIR, n=6), statistics(PAIR, n=0), statistics()):
+        limits = said(one(UP, n=10), summary(n_seeds=2), compared=compared)["limits"]
+        assert limits.startswith("A link does not")
+        assert "share the noise of seeds" in limits
+
+
+def test_many_conditions_are_not_called_few():
+    assert "few" not in said(one(UP, n=10))["limits"]
     assert "9 conditions are few" in said(one(UP, n=9))["limits"]
 
 
@@ -293,7 +332,7 @@ def test_data_sets_are_told_apart():
 
 
 def test_every_number_of_the_sentences_is_computed_from_the_tables():
-    found = said(one(UP, n=12), summary(n_seeds=4))
+    found = said(one(UP, n=12), compared=statistics(PAIR, n=4))
     numbers = set(re.findall(r"\d+(?:\.\d+)?", " ".join(found.values())))
     # The level of intervals, a correlation and its ends, the numbers of measures, conditions and
     # seeds, the factor of Student's t with 3 degrees of freedom, claim 3.
@@ -362,3 +401,20 @@ def test_what_is_sure_over_all_networks_is_told_beside_what_is_within_them(poole
     )
     assert found["pooled"] == sentence
     assert "conditions of all networks together" in found["evidence"]
+
+
+def test_a_network_that_never_trained_is_named_as_such_and_not_put_together_with_another():
+    values = {
+        (network, "fisher_rao_norm", "test_accuracy"): found
+        for network, found in (("all", UP), ("a", UP), ("b", NONE))
+    }
+    table = correlations(values, note="fewer than 3 conditions")
+    one_each = [summary(networks=["a"]), summary(networks=["b"], sam=10, baseline=10)]
+    found = said(table, pd.concat(one_each))
+    assert (
+        "In b, sharper and flatter minima cannot be compared (no network trained)."
+        in found["answer"]
+    )
+    assert "pooled" not in found
+    assert "all networks together" not in found["evidence"]
+    assert "pooled" in said(table, pd.concat([one_each[0], summary(networks=["b"], sam=10)]))

@@ -13,15 +13,16 @@ from minimascope.report.contents import contents_of
 from minimascope.report.facts import Facts, facts_of
 
 LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
-COUNTS = ("networks", "conditions", "seeds")
+COUNTS = ("networks", "conditions", "points", "seeds")
 NOTHING = Facts(
-    *(1, 2, 1),
+    *(1, 2, 2, 1),
     **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
 )
 # Of each fact the words that only stand where it is so.
 WORDS = {
     "networks": ("thick pale", "its filling the network", "Simpson", "within each", "over all"),
     "conditions": ("with its 95 % interval, as", "Above the diagonal"),
+    "points": ("conditions with its 95 % interval: if flat",),
     "seeds": ("its standard error over 3 seeds", "3 seeds pooled"),
     "sweeps": ("cells of a sweep",),
     "augmented": ("where a condition augments",),
@@ -53,7 +54,7 @@ def test_every_fact_is_told_by_words():
 
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
-    value = {"networks": 2, "conditions": 6, "seeds": 3}.get(fact, True)
+    value = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3}.get(fact, True)
     others = {"networks": 2} if fact == "reversal" else {}
     without = words_of(NOTHING._replace(**others))
     with_fact = words_of(NOTHING._replace(**others | {fact: value}))
@@ -86,6 +87,8 @@ def test_facts_are_read_from_the_tables():
             ("a", "x", 0, "test_ece_published", True, True),
             ("b", "x", 1, "fisher_rao_norm_l5", True, True),
             ("b", "y", 1, "sam_sharpness", False, True),
+            ("a", "x", 1, "sam_sharpness", True, True),
+            ("a", "x", 2, "sam_sharpness", False, True),
         ],
         columns=columns,
     )
@@ -95,7 +98,8 @@ def test_facts_are_read_from_the_tables():
     tables = {"measures": measures, "domains": domains, "trends": trends}
     assert facts_of(config, tables) == NOTHING._replace(
         networks=2,
-        conditions=2,
+        conditions=1,
+        points=2,
         seeds=2,
         augmented=True,
         untrained=True,
@@ -111,7 +115,8 @@ def test_facts_are_read_from_the_tables():
     assert facts_of({"sweeps": {"s": {}}}, late) == NOTHING._replace(
         networks=2,
         conditions=1,
-        seeds=2,
+        points=2,
+        seeds=3,
         sweeps=True,
         unconverged=True,
         published=True,
@@ -123,4 +128,4 @@ def test_facts_are_read_from_the_tables():
 
 
 def test_a_study_without_networks_has_no_facts():
-    assert facts_of({}, {}) == NOTHING._replace(networks=0, conditions=0, seeds=0)
+    assert facts_of({}, {}) == NOTHING._replace(networks=0, conditions=0, points=0, seeds=0)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -245,13 +246,25 @@ def test_a_study_without_a_baseline_has_the_claims_that_need_none():
 
 
 def test_claims_about_several_conditions_do_not_apply_to_one():
-    found = claims([made_up({"baseline": row(1.0)}, network=name) for name in ("vit", "vgg19")])
-    assert set(found.loc[found["claim"] < 5, "verdict"]) == {NOT_APPLICABLE}
-    assert found["sentence"].str.len().min() > 40
-    assert found.loc[found["claim"] < 5, ["p_for", "p_against"]].isna().all(axis=None)
-    assert "Not applicable** for vit on digits: there is only one condition." in markdown(
-        text(found)
-    )
+    for baseline in ("baseline", ""):
+        alone = {"baseline": row(1.0)}
+        found = claims(
+            [made_up(alone, network=name, baseline=baseline) for name in ("vit", "vgg19")]
+        )
+        assert set(found["verdict"]) == {NOT_APPLICABLE}
+        assert found[["p_for", "p_against"]].isna().all(axis=None)
+        assert not found["sentence"].str.contains("analysis.baseline").any()
+        one = "there is only one condition with networks that trained"
+        assert set(found.loc[found["claim"] != 3, "decisive"]) == {one}
+        assert f"Not applicable** for vit on digits: {one}." in markdown(text(found))
+
+
+def test_slopes_have_their_interval_in_brackets():
+    sentence = claims(networks(-3.0, noise=0.01)).set_index("claim").loc[5, "sentence"]
+    slopes = re.findall(r"slope of .*: (\S+) \[(\S+), (\S+)\] \(n = \d+\)", sentence)
+    assert len(slopes) == 1
+    value, lower, upper = (float(number.replace("−", "-")) for number in slopes[0])
+    assert lower < value < upper
 
 
 def test_one_seed_decides_nothing():

@@ -72,7 +72,7 @@ def test_severities_and_names_have_streams_of_their_own():
     ("images", "name", "severity", "message"),
     [
         (constant_images(0), "gausian_noise", 1, "did you mean 'gaussian_noise'"),
-        (constant_images(0), "xyz", 1, "valid: gaussian_noise, shot_noise"),
+        (constant_images(0), "xyz", 1, "valid: brightness, contrast, defocus_blur"),
         (constant_images(0), "fog", 0, "severity 0: use one of 1, 2, 3, 4, 5"),
         (constant_images(0), "fog", 6, "severity 6"),
         (constant_images(0, side=7), "fog", 1, "7 x 7 px; give square images of at least 8"),

@@ -249,6 +249,20 @@ def test_a_share_of_a_baseline_that_varies_is_wrong_no_more_often(seeds):
     assert max(simulate_intervals.wrong_verdicts(*skewed).values()) <= 0.05 + MARGIN
 
 
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_no_difference_is_wrong_a_little_more_often_where_floor_and_share_are_equal(seeds):
+    """Which of the two δ is depends on the seeds; docs/claims.md says how often that is wrong."""
+    random = np.random.default_rng(0)
+    reference = 1 + 0.1 * random.normal(size=(seeds, STUDIES))
+    values = reference + 0.05 + 0.01 * random.normal(size=reference.shape)
+    floors = np.full(STUDIES, 0.05)
+    found = paired(values, reference, SmallestDifference(0.05, relative=True), floors)
+    p = p_above(*found.above)
+    assert np.mean(p <= 0.025) <= 0.02 + MARGIN
+    stated = {2: 0.026, 3: 0.032, 5: 0.034, 10: 0.034}[seeds]
+    assert np.mean(1 - p <= 0.025) == pytest.approx(stated, abs=2 * MARGIN)
+
+
 def test_equivalence_is_found_where_seeds_hardly_differ():
     value, error, df = studies(5, 0.0)
     sides = p_above(value + 5, error, df), p_above(5 - value, error, df)

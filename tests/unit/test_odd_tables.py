@@ -117,7 +117,7 @@ def test_a_single_seed_and_a_single_condition_are_put_into_words(tmp_path):
     }
     shown = made(alone, tmp_path)
     assert "fewer than 3 conditions" in shown["answer"]
-    assert "there is only one condition" in shown["claims"]
+    assert "there is only one condition with networks that trained" in shown["claims"]
 
 
 def made(found, folder) -> dict[str, str]:

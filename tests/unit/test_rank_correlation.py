@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from minimascope.analysis.rank_correlation import rank_correlation
+from minimascope.analysis.rank_correlation import fewest_of, rank_correlation
 from simulate_intervals import (
     CLOSED_FORM,
     CONDITIONS,
@@ -131,6 +132,17 @@ def test_heavy_tails_and_the_order_of_rows_change_nothing(n):
     for name, opposite in (("value", "value"), ("lower", "upper"), ("upper", "lower")):
         assert swapped[name] == pytest.approx(found[name])
         assert mirrored[name] == pytest.approx(-found[opposite])
+
+
+@pytest.mark.parametrize("tests", [1, 3, 4, 15, 18, 19, 20, 126, 127])
+def test_it_takes_so_many_points_for_a_perfect_order_to_be_sure_of_many_correlations(tests):
+    def sure(n):
+        p_values = [rank_correlation(range(n), range(n))["p_value"], *[1.0] * (tests - 1)]
+        return multipletests(p_values, 0.05, "holm")[0][0]
+
+    n = fewest_of(tests)
+    assert sure(n)
+    assert n == 5 or not sure(n - 1)
 
 
 @pytest.mark.parametrize(

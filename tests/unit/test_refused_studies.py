@@ -146,7 +146,7 @@ analysis: {baseline: basline}
 sharpness: {on: [initial]}
   sharpness.on: lists no 'final'
 sharpness: {view: [sharp]}
-  sharpness.view[0]: unknown name 'sharp'; valid: clean
+  sharpness.view[0]: unknown name 'sharp'; valid: augmented, clean
 sharpness: {hessian: {trace_products: 10}}
   sharpness.hessian.trace_products: 10 is not a multiple of 3
 sharpness: {hessian: {trace_products: 3}}

@@ -156,6 +156,8 @@ def test_a_table_shows_who_did_not_train_how_it_ended_and_what_was_asked():
     assert "accuracy of at least 0.5" in caption
     assert "at most 0.75 of the loss of guessing" in caption
     assert "gradient along" not in caption
+    [table] = text(read_again(trained_table(frame, thresholds=DEFAULT | {"gradient_norm": 1e-9})))
+    assert "to first order, by at most 1 × 10⁻⁹ of the loss" in table.attrs["caption"]
 
 
 def three_conditions():

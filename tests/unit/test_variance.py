@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import f
 
+from minimascope.analysis.relations import text
 from minimascope.analysis.variance import COLUMNS, variance_shares
 
 
@@ -204,3 +205,13 @@ def test_models_that_did_not_train_are_left_out_and_counted():
 def test_without_a_setting_that_varies_there_is_no_share():
     models = design().assign(optimizer="sgd", learning_rate=0.1, network="cnn10")
     assert variance_shares(models, ["asc_sharpness"]).empty
+
+
+def test_readers_see_settings_in_words():
+    models = design()
+    models = models.assign(base_condition=models["optimizer"] + models["network"])
+    [table] = text(pd.DataFrame(columns=["dataset"]), variance_shares(models, ["asc_sharpness"]))
+    shown = table.loc["ln ASC sharpness"].set_index("Setting")
+    assert {"optimiser", "learning rate", "condition"} <= set(shown.index)
+    assert shown.loc["optimiser", "Note"] == "confounded with condition: no share of its own"
+    assert not table.astype(str).apply(lambda column: column.str.contains("_")).any(axis=None)

@@ -16,7 +16,10 @@ from .wording import counted, in_words, listed
 OF_SAM = 3
 OF_SAM_VERDICTS = {
     SUPPORTED: f"In {{}}, SAM surely made minima sharper by some measure (claim {OF_SAM}).",
-    CONTRADICTED: f"In {{}}, SAM surely made minima sharper by no measure (claim {OF_SAM}).",
+    CONTRADICTED: (
+        "In {}, SAM surely made minima sharper by no more than the smallest difference that"
+        f" matters, on every measure (claim {OF_SAM})."
+    ),
     INCONCLUSIVE: f"In {{}}, it stays open whether SAM made minima sharper (claim {OF_SAM}).",
 }
 # Conditions, or evaluations, that a sentence names at most.
@@ -35,24 +38,26 @@ def differences(statistics: pd.DataFrame, minima: pd.DataFrame) -> Iterator[str]
         minima: of its summary, for the names of measures.
     """
     main = {kind: main_of(list(measures_of(minima, kind))) for kind in ("sharpness", "evaluation")}
-    tested = statistics[statistics["verdict"] != TOO_FEW]
     said: dict[str, list[str]] = {}
-    for network, rows in tested.groupby("network", sort=False):
-        own = {kind: rows[rows["measure"].isin(names)] for kind, names in main.items()}
-        parts = [_sharpness(own["sharpness"]), _evaluations(own["evaluation"])]
+    for network, rows in statistics.groupby("network", sort=False):
+        tested, every = rows[rows["verdict"] != TOO_FEW], list(rows["condition"].unique())
+        own = {kind: tested[tested["measure"].isin(names)] for kind, names in main.items()}
+        parts = [_sharpness(own["sharpness"], every), _evaluations(own["evaluation"], every)]
         said.setdefault("; ".join(filter(None, parts)), []).append(network)
     for text, names in said.items():
         if text:
             yield f"Compared with the baseline, in {listed(names)} {text}."
 
 
-def _sharpness(rows: pd.DataFrame) -> str:
-    """Return which conditions are surely sharper and flatter than the baseline."""
+def _sharpness(rows: pd.DataFrame, every: Sequence[str]) -> str:
+    """Return which of every condition are surely sharper and flatter than the baseline."""
     if rows.empty:
         return ""
     count = counted(len(rows), "comparison")
+    both = {LARGER, SMALLER} <= set(rows["verdict"])
+    by = " by some measure" if both and rows["measure"].nunique() > 1 else ""
     parts = [
-        f"surely {word} with {_named(found['condition'], rows['condition'])} ({len(found)}"
+        f"surely {word}{by} with {_named(found['condition'], every)} ({len(found)}"
         for word, verdict in (("sharper", LARGER), ("flatter", SMALLER))
         if len(found := rows[rows["verdict"] == verdict])
     ]
@@ -61,7 +66,7 @@ def _sharpness(rows: pd.DataFrame) -> str:
     return f"minima are {' and '.join(f'{part} of {count})' for part in parts)}"
 
 
-def _evaluations(rows: pd.DataFrame) -> str:
+def _evaluations(rows: pd.DataFrame, every: Sequence[str]) -> str:
     """Return which evaluations are surely higher and lower than those of the baseline."""
     if rows.empty:
         return ""
@@ -71,20 +76,19 @@ def _evaluations(rows: pd.DataFrame) -> str:
         return f"no evaluation surely differs ({count})"
     parts = [
         f"{in_words(measure)} is surely {'higher' if verdict == LARGER else 'lower'} with"
-        f" {_named(found['condition'], rows['condition'])}"
+        f" {_named(found['condition'], every)}"
         for (measure, verdict), found in sure.groupby(["measure", "verdict"], sort=False)
     ]
     more = [f"{len(parts) - MOST_NAMED} more"] if len(parts) > MOST_NAMED else []
     return f"{'; '.join([*parts[:MOST_NAMED], *more])} ({len(sure)} of {count})"
 
 
-def _named(some: pd.Series, every: pd.Series) -> str:
-    """Return conditions by name, or how many of all they are."""
-    order = list(every.unique())
-    names = sorted(some.unique(), key=order.index)
-    if len(names) == len(order) > 1:
-        return f"all {len(order)} conditions"
-    return listed(names) if len(names) <= MOST_NAMED else f"{len(names)} of {len(order)} conditions"
+def _named(some: pd.Series, every: Sequence[str]) -> str:
+    """Return conditions by name, or how many of every one they are."""
+    names = sorted(some.unique(), key=every.index)
+    if len(names) == len(every) > 1:
+        return f"all {len(every)} conditions"
+    return listed(names) if len(names) <= MOST_NAMED else f"{len(names)} of {len(every)} conditions"
 
 
 def about_sam(conditions: pd.DataFrame, claims: pd.DataFrame) -> Iterator[str]:

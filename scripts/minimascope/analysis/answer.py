@@ -17,7 +17,6 @@ from .correlations import ALL_NETWORKS
 from .evidence import LEVEL
 from .links import Network, correlation_table, networks_of
 from .numbers import span
-from .rank_correlation import FEWEST
 from .render import Text
 from .tables import at_minima
 from .wording import counted, in_words, listed
@@ -77,9 +76,11 @@ def _about(
     means: pd.DataFrame,
 ) -> dict[str, list[str]]:
     """Return the sentences about one data set by topic, from its rows of the tables."""
-    networks = networks_of(correlations, list(minima["network"].unique()))
+    trained = minima[minima["n_untrained"] < minima["n_seeds"]]["network"].unique()
+    networks = networks_of(correlations, list(minima["network"].unique()), trained)
     # Of a single network they are the same.
-    pooled = networks_of(correlations, [ALL_NETWORKS] * (len(networks) > 1))
+    every = [ALL_NETWORKS] * (len(trained) > 1)
+    pooled = networks_of(correlations, every, every)
     differences = list(against_baseline.differences(statistics, minima))
     said = {
         "answer": links.outcomes(networks),
@@ -93,7 +94,7 @@ def _about(
         ],
         "factors": against_baseline.factors_of_sam(means, conditions),
         "reversals": reversals(trends),
-        "limits": limits(networks, minima),
+        "limits": limits(networks, statistics),
     }
     return {topic: list(found) for topic, found in said.items()}
 
@@ -146,24 +147,31 @@ def reversals(trends: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def limits(networks: Sequence[Network], minima: pd.DataFrame) -> Iterator[str]:
+def limits(networks: Sequence[Network], statistics: pd.DataFrame) -> Iterator[str]:
     """Yield what the numbers cannot show."""
-    seeds = int(minima["n_seeds"].max())
-    if seeds == 1:
-        yield "With one seed no difference between two conditions can be sure."
-    elif seeds <= FEW_SEEDS:
-        factor = stats.t.ppf((1 + LEVEL) / 2, seeds - 1)
-        yield (
-            f"With {seeds} seeds a difference between two conditions has to be {factor:.1f} times"
-            " its standard error to be sure."
-        )
-    counts = {link.n for network in networks for link in network.known}
-    if counts and FEWEST <= min(counts) < FEW_CONDITIONS:
+    yield from _of_few_seeds(statistics["n"])
+    counts = {link.n for network in networks if network.can_be_sure for link in network.tested}
+    if counts and min(counts) < FEW_CONDITIONS:
         yield f"{span(counts)} conditions are few: only the strongest links can be sure."
     if any(not network.sure(name) for network in networks for name in network.evaluations):
         yield "Open does not mean that there is no link."
-    if counts:
+    if any(network.known for network in networks):
         yield (
-            "Nor does a link say that sharpness is its cause: conditions differ in more than"
-            " the sharpness of their minima."
+            "A link does not say that sharpness is its cause: conditions differ in more than the"
+            " sharpness of their minima. If they do not truly differ, a link says how runs vary,"
+            " since the means of sharpness and of an evaluation may share the noise of seeds."
         )
+
+
+def _of_few_seeds(counts: pd.Series) -> Iterator[str]:
+    """Yield what few seeds mean for differences, from how many seeds each comparison has."""
+    several = sorted(counts[counts > 1].unique())
+    if several and several[0] <= FEW_SEEDS:
+        factors = stats.t.ppf((1 + LEVEL) / 2, [several[0] - 1, several[-1] - 1])
+        times = " to ".join(dict.fromkeys(f"{factor:.1f}" for factor in factors))
+        yield (
+            f"With {span(several)} seeds a difference between two conditions has to be {times}"
+            " times its standard error to be sure."
+        )
+    if (counts == 1).any():
+        yield "With one seed no difference between two conditions can be sure."

@@ -16,7 +16,8 @@ CAPTION = (
     " compared with, or one percentage point, and never less than the noise floor. By itself:"
     f" at {100 * LEVEL:.0f} % before many comparisons are joined. p: how probable data that speak"
     " so clearly for the verdict would be, at most, if it were wrong. Numbers are means ± standard"
-    " errors over seeds. The rules are in docs/claims.md."
+    f" errors over seeds; behind a slope stands its {100 * LEVEL:.0f} % interval. The rules are in"
+    " docs/claims.md."
 )
 METHODS = {
     "paired t over seeds": (

@@ -29,7 +29,7 @@ from .evidence import (
     unknown,
 )
 from .measure_names import HIGHER, LOWER, Category
-from .numbers import format_estimate
+from .numbers import format_estimate, format_interval
 from .smallest_difference import SmallestDifference
 from .tables import MAIN_MEASURES
 from .trends import LOG, slope_difference, trends
@@ -370,8 +370,8 @@ def _slope(
     x = points[row.sharpness]
     x = np.log10(x) if row.scale == LOG else x
     difference = slope_difference(x, points[row.evaluation], smallest)
-    width = (row.upper - row.lower) / 2
-    text = f"slope of {about} in {where}: {format_estimate(row.slope, width)} (n = {row.n})"
+    shown = format_interval(row.slope, row.lower, row.upper, ".3g")
+    text = f"slope of {about} in {where}: {shown} (n = {row.n})"
     return difference.larger(text), difference.smaller(text)
 
 

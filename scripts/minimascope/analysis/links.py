@@ -3,7 +3,7 @@
 A link is sure where its rank correlation is, for all correlations of a network together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from .correlations import ALL_NETWORKS, to_read
 from .evidence import LEVEL
 from .measure_names import HIGHER, LOWER, describe
 from .numbers import format_interval, format_number, span
-from .rank_correlation import FEWEST
+from .rank_correlation import FEWEST, fewest_of
 from .render import captioned
 from .tables import MAIN_MEASURES
 from .wording import counted, in_words, listed
@@ -77,6 +77,7 @@ class Network:
 
     name: str
     links: Sequence[Link]
+    trained: bool = True
 
     @cached_property
     def known(self) -> list[Link]:
@@ -87,6 +88,16 @@ class Network:
     def tested(self) -> list[Link]:
         """Links whose correlation has an interval."""
         return [link for link in self.known if not np.isnan(link.lower)]
+
+    @property
+    def count(self) -> int:
+        """How many correlations are tested together, or would be with more conditions."""
+        return len(self.tested or self.known)
+
+    @property
+    def can_be_sure(self) -> bool:
+        """Whether a perfect order of its conditions would be sure for so many correlations."""
+        return any(link.n >= fewest_of(self.count) for link in self.tested)
 
     @property
     def evaluations(self) -> list[str]:
@@ -103,11 +114,22 @@ class Network:
         return [link for link in self.known if link.sign]
 
 
-def networks_of(correlations: pd.DataFrame, names: Sequence[str]) -> list[Network]:
-    """Return networks of a data set with their links to the main measures of sharpness."""
+def networks_of(
+    correlations: pd.DataFrame, names: Sequence[str], trained: Collection[str]
+) -> list[Network]:
+    """Return networks of a data set with their links to the main measures of sharpness.
+
+    Args:
+        correlations: rows of `correlations.correlations` of the data set.
+        names: of the networks.
+        trained: names of those that trained in some condition.
+    """
     rows = main_rows(correlations)
     links = [Link(*row) for row in rows[FIELDS].itertuples(index=False)]
-    return [Network(name, [link for link in links if link.network == name]) for name in names]
+    return [
+        Network(name, [link for link in links if link.network == name], name in trained)
+        for name in names
+    ]
 
 
 def main_rows(correlations: pd.DataFrame) -> pd.DataFrame:
@@ -150,20 +172,25 @@ def _outcome(network: Network, each: str) -> str:
     if not network.links:
         return "sharpness and evaluations were not measured together"
     if not network.known:
-        return f"sharper and flatter minima cannot be compared ({_why(network)})"
-    if not network.tested:
-        few = span({link.n for link in network.known})
+        why = _why(network) if network.trained else "no network trained"
+        return f"sharper and flatter minima cannot be compared ({why})"
+    count = f"{counted(network.count, 'correlation')}{each}"
+    if not network.can_be_sure:
+        few = span({link.n for link in network.tested or network.known})
         return (
-            f"{few} conditions are too few to say whether sharper minima are better or worse"
-            f" (a correlation takes {FEWEST} to be sure)"
+            f"{few} conditions are too few to say whether sharper minima are better or worse: of"
+            f" {count} {_none_can_be_sure(network)}"
         )
-    count = f"{counted(len(network.tested), 'correlation')}{each}"
     if not network.all_sure:
         return f"it stays open whether sharper minima are better or worse: of {count} none is sure"
     told = [_with_measures(network, name) for name in network.evaluations if network.sure(name)]
     still = len(network.tested) - len(network.all_sure)
     rest = f"; of {count} {still} stay{'s' * (still == 1)} open" if still else ""
     return f"sharper minima {listed(told)}{rest}"
+
+
+def _none_can_be_sure(network: Network) -> str:
+    return f"none can be sure with fewer than {fewest_of(network.count)} conditions"
 
 
 def _with_measures(network: Network, evaluation: str) -> str:
@@ -189,9 +216,10 @@ def pooled_outcome(pooled: Network) -> Iterator[str]:
     """Yield how many correlations over all networks together are sure, and in which direction."""
     if not pooled.tested:
         return
-    count = counted(len(pooled.tested), "correlation")
+    count = counted(pooled.count, "correlation")
     if not pooled.all_sure:
-        yield f"Over all networks together, of {count} none is sure."
+        none = "none is sure" if pooled.can_be_sure else _none_can_be_sure(pooled)
+        yield f"Over all networks together, of {count} {none}."
         return
     told = [
         f"the {'higher' if sign > 0 else 'lower'} the {in_words(name)}"

@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,15 @@ def rank_correlation(
     nearest_zero = min(max(0.0, least), most)
     ends = {"lower": _lower_bound(least, n), "upper": -_lower_bound(-most, n)}
     return found | ends | {"p_value": _p_value(abs(nearest_zero), n)}
+
+
+def fewest_of(tests: int) -> int:
+    """Return how many points it takes for a perfect order to be sure among so many correlations.
+
+    Two of the n! orders are perfect, so that the smallest p-value is 2/n!, which Holm's correction
+    multiplies by the number of tests.
+    """
+    return next(n for n in count(FEWEST) if tests * 2 / math.factorial(n) <= 1 - LEVEL)
 
 
 def finite_pairs(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

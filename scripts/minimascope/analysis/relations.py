@@ -14,6 +14,7 @@ FACTORS = {
     "optimizer": "optimiser",
     "learning_rate": "learning rate",
     "batch_size": "batch size",
+    "base_condition": "condition",
     "model": "all together",
 }
 CORRELATIONS_CAPTION = (
@@ -93,9 +94,16 @@ def _shares(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
             row[name] = format_percent(found.value, ".1f") if found else ""
             if tested:
                 row[f"p, {name.lower()}"] = format_estimate(found.p_value) if found else ""
-        rows.append(row | {"n": group["n"].iloc[0], "Note": joined(group["note"])})
+        rows.append(row | {"n": group["n"].iloc[0], "Note": _in_words(joined(group["note"]))})
     caption = f"{SHARES_CAPTION}{TESTED if tested else NOT_TESTED}{_left_out(shares)}"
     return captioned(rows, f"{dataset}: {caption}")
+
+
+def _in_words(note: str) -> str:
+    """Return a note about confounded settings with their names in words."""
+    for factor, word in FACTORS.items():
+        note = note.replace(f"with {factor}", f"with {word}")
+    return note
 
 
 def _left_out(rows: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .collect import RUN
-from .numbers import format_estimate
+from .numbers import format_estimate, format_number
 from .render import Text, captioned, joined
 from .tables import NETWORK, at_minima
 
@@ -38,12 +38,12 @@ class Limit:
 
 
 LIMITS = {
-    "train_accuracy": Limit("train_accuracy", "a training accuracy of at least {:g}", True),
-    "train_loss": Limit("loss_share", "a training loss of at most {:g} of the loss of guessing"),
+    "train_accuracy": Limit("train_accuracy", "a training accuracy of at least {}", True),
+    "train_loss": Limit("loss_share", "a training loss of at most {} of the loss of guessing"),
     "gradient_norm": Limit(
         "gradient_share",
         f"a gradient along which {100 * STEP:g} % of the parameters' length changes the loss, to"
-        " first order, by at most {:g} of the loss of guessing",
+        " first order, by at most {} of the loss of guessing",
     ),
 }
 SHOWN = {
@@ -130,7 +130,11 @@ def text(found: pd.DataFrame) -> Text:
     if found.empty:
         return [NOT_MEASURED]
     limits = {name: found[f"{name}_threshold"].iloc[0] for name in LIMITS}
-    required = [LIMITS[name].words.format(value) for name, value in limits.items() if value > 0]
+    required = [
+        LIMITS[name].words.format(format_number(value, "g"))
+        for name, value in limits.items()
+        if value > 0
+    ]
     if not required:
         return [SWITCHED_OFF]
     failing = found[~found["trained"]]

@@ -25,8 +25,9 @@ class Facts(NamedTuple):
 
     Attributes:
         networks: how many the study trains.
-        conditions: how many it has, with the cells of sweeps.
-        seeds: how many it has.
+        conditions: how many of a network trained at most, with the cells of sweeps.
+        points: how many conditions of all networks trained.
+        seeds: how many of a condition trained at most.
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
         untrained: whether a network did not train.
@@ -41,6 +42,7 @@ class Facts(NamedTuple):
 
     networks: int
     conditions: int
+    points: int
     seeds: int
     sweeps: bool
     augmented: bool
@@ -68,11 +70,15 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     models = tables.get("measures", NO_MODELS)
     models = models[models["condition"] != INITIAL]
     names = set(models["measure"])
+    keys = ["network", "condition", "seed"]
+    trained = models.loc[models["trained"].eq(True), keys].drop_duplicates()
+    points = trained[keys[:2]].drop_duplicates()
     augmenting = [config.get("training", {}), *config.get("conditions", {}).values()]
     return Facts(
         networks=models["network"].nunique(),
-        conditions=models["condition"].nunique(),
-        seeds=models["seed"].nunique(),
+        conditions=int(points["network"].value_counts().max()) if len(points) else 0,
+        points=len(points),
+        seeds=int(trained[keys[:2]].value_counts().max()) if len(trained) else 0,
         sweeps=bool(config.get("sweeps")),
         augmented=any(settings.get("augment") for settings in augmenting),
         untrained=bool(models["trained"].eq(False).any()),
