@@ -13,9 +13,9 @@ from minimascope.report.contents import contents_of
 from minimascope.report.facts import Facts, facts_of
 
 LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
-COUNTS = ("networks", "conditions", "seeds")
+COUNTS = ("networks", "conditions", "seeds", "test_samples")
 NOTHING = Facts(
-    *(1, 2, 1),
+    *(1, 2, 1, 0),
     **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
 )
 # Of each fact the words that only stand where it is so.
@@ -23,6 +23,7 @@ WORDS = {
     "networks": ("thick pale", "its filling the network", "Simpson", "within each", "over all"),
     "conditions": ("with its 95 % interval, as", "Above the diagonal"),
     "seeds": ("its standard error over 3 seeds", "3 seeds pooled"),
+    "test_samples": ("of 60 test samples one is 1.7 pp",),
     "sweeps": ("cells of a sweep",),
     "augmented": ("where a condition augments",),
     "untrained": ("did not train", "§"),
@@ -53,8 +54,8 @@ def test_every_fact_is_told_by_words():
 
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
-    value = {"networks": 2, "conditions": 6, "seeds": 3}.get(fact, True)
-    others = {"networks": 2} if fact == "reversal" else {}
+    value = {"networks": 2, "conditions": 6, "seeds": 3, "test_samples": 60}.get(fact, True)
+    others = {"reversal": {"networks": 2}, "test_samples": {"seeds": 3}}.get(fact, {})
     without = words_of(NOTHING._replace(**others))
     with_fact = words_of(NOTHING._replace(**others | {fact: value}))
     for words in WORDS[fact]:
@@ -79,13 +80,15 @@ def test_a_list_that_asks_for_an_unknown_fact_is_refused():
 
 
 def test_facts_are_read_from_the_tables():
-    columns = ["network", "condition", "seed", "measure", "trained", "converged"]
+    columns = ["network", "condition", "seed", "measure", "trained", "converged", "n"]
     measures = pd.DataFrame(
         [
-            ("a", "initial", 0, "sam_sharpness_null", False, False),
-            ("a", "x", 0, "test_ece_published", True, True),
-            ("b", "x", 1, "fisher_rao_norm_l5", True, True),
-            ("b", "y", 1, "sam_sharpness", False, True),
+            ("a", "initial", 0, "sam_sharpness_null", False, False, 9),
+            ("a", "x", 0, "test_ece_published", True, True, 9),
+            ("b", "x", 1, "fisher_rao_norm_l5", True, True, 9),
+            ("b", "y", 1, "sam_sharpness", False, True, 9),
+            ("b", "y", 1, "test_accuracy", False, True, 60),
+            ("b", "x", 1, "test_accuracy", True, True, 80),
         ],
         columns=columns,
     )
@@ -97,6 +100,7 @@ def test_facts_are_read_from_the_tables():
         networks=2,
         conditions=2,
         seeds=2,
+        test_samples=60,
         augmented=True,
         untrained=True,
         published=True,
@@ -112,6 +116,7 @@ def test_facts_are_read_from_the_tables():
         networks=2,
         conditions=1,
         seeds=2,
+        test_samples=60,
         sweeps=True,
         unconverged=True,
         published=True,

@@ -16,7 +16,7 @@ PUBLISHED_TWINS = (
 )
 # The table of all measures of a study in which no network learns data.
 NO_MODELS = pd.DataFrame(
-    columns=["network", "condition", "seed", "measure", "trained", "converged"]
+    columns=["network", "condition", "seed", "measure", "n", "trained", "converged"]
 )
 
 
@@ -27,6 +27,7 @@ class Facts(NamedTuple):
         networks: how many the study trains.
         conditions: how many it has, with the cells of sweeps.
         seeds: how many it has.
+        test_samples: how many the smallest of its data sets has for testing, or 0.
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
         untrained: whether a network did not train.
@@ -42,6 +43,7 @@ class Facts(NamedTuple):
     networks: int
     conditions: int
     seeds: int
+    test_samples: int
     sweeps: bool
     augmented: bool
     untrained: bool
@@ -68,11 +70,13 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     models = tables.get("measures", NO_MODELS)
     models = models[models["condition"] != INITIAL]
     names = set(models["measure"])
+    tested = models.loc[models["measure"] == "test_accuracy", "n"]
     augmenting = [config.get("training", {}), *config.get("conditions", {}).values()]
     return Facts(
         networks=models["network"].nunique(),
         conditions=models["condition"].nunique(),
         seeds=models["seed"].nunique(),
+        test_samples=0 if tested.empty else int(tested.min()),
         sweeps=bool(config.get("sweeps")),
         augmented=any(settings.get("augment") for settings in augmenting),
         untrained=bool(models["trained"].eq(False).any()),
