@@ -23,7 +23,7 @@ from answer_cases import (
 
 from minimascope.analysis.answer import answers, text
 from minimascope.analysis.links import correlation_table
-from minimascope.analysis.render import markdown
+from minimascope.analysis.render import Fold, markdown
 
 
 @pytest.mark.parametrize(
@@ -328,6 +328,21 @@ def test_data_sets_are_told_apart():
     assert (
         "**scenes: In vit, sharper minima were surely worse on test accuracy by Fisher–Rao norm.**"
         in shown
+    )
+
+
+def test_how_sure_an_answer_is_stands_sentence_by_sentence_in_a_fold():
+    tables = summary(), conditions(), statistics(), claims(), one(UP)
+    found = answers(*tables, trends(), means_of(tables[0]))
+    shown = text(found, tables[-1])
+    [fold] = [part for part in shown if isinstance(part, Fold)]
+    paragraphs = " ".join(part for part in shown if isinstance(part, str))
+    assert set(fold.statements) == set(
+        found.loc[found["topic"].isin(["evidence", "limits"]), "sentence"]
+    )
+    assert not any(sentence in paragraphs for sentence in fold.statements)
+    assert all(
+        sentence in paragraphs or sentence in fold.statements for sentence in found["sentence"]
     )
 
 

@@ -13,9 +13,9 @@ from minimascope.report.contents import contents_of
 from minimascope.report.facts import Facts, facts_of
 
 LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
-COUNTS = ("networks", "conditions", "points", "seeds")
+COUNTS = ("networks", "conditions", "points", "seeds", "test_samples")
 NOTHING = Facts(
-    *(1, 2, 2, 1),
+    *(1, 2, 2, 1, 0),
     **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
 )
 # Of each fact the words that only stand where it is so.
@@ -24,6 +24,7 @@ WORDS = {
     "conditions": ("with its 95 % interval, as", "Above the diagonal"),
     "points": ("conditions with its 95 % interval: if flat",),
     "seeds": ("its standard error over 3 seeds", "3 seeds pooled"),
+    "test_samples": ("of 60 test samples one is 1.7 pp",),
     "sweeps": ("cells of a sweep",),
     "augmented": ("where a condition augments",),
     "untrained": ("did not train", "§"),
@@ -54,8 +55,9 @@ def test_every_fact_is_told_by_words():
 
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
-    value = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3}.get(fact, True)
-    others = {"networks": 2} if fact == "reversal" else {}
+    counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
+    value = counts.get(fact, True)
+    others = {"reversal": {"networks": 2}, "test_samples": {"seeds": 3}}.get(fact, {})
     without = words_of(NOTHING._replace(**others))
     with_fact = words_of(NOTHING._replace(**others | {fact: value}))
     for words in WORDS[fact]:
@@ -80,15 +82,17 @@ def test_a_list_that_asks_for_an_unknown_fact_is_refused():
 
 
 def test_facts_are_read_from_the_tables():
-    columns = ["network", "condition", "seed", "measure", "trained", "converged"]
+    columns = ["network", "condition", "seed", "measure", "trained", "converged", "n"]
     measures = pd.DataFrame(
         [
-            ("a", "initial", 0, "sam_sharpness_null", False, False),
-            ("a", "x", 0, "test_ece_published", True, True),
-            ("b", "x", 1, "fisher_rao_norm_l5", True, True),
-            ("b", "y", 1, "sam_sharpness", False, True),
-            ("a", "x", 1, "sam_sharpness", True, True),
-            ("a", "x", 2, "sam_sharpness", False, True),
+            ("a", "initial", 0, "sam_sharpness_null", False, False, 9),
+            ("a", "x", 0, "test_ece_published", True, True, 9),
+            ("b", "x", 1, "fisher_rao_norm_l5", True, True, 9),
+            ("b", "y", 1, "sam_sharpness", False, True, 9),
+            ("a", "x", 1, "sam_sharpness", True, True, 9),
+            ("a", "x", 2, "sam_sharpness", False, True, 9),
+            ("b", "y", 1, "test_accuracy", False, True, 60),
+            ("b", "x", 1, "test_accuracy", True, True, 80),
         ],
         columns=columns,
     )
@@ -101,6 +105,7 @@ def test_facts_are_read_from_the_tables():
         conditions=1,
         points=2,
         seeds=2,
+        test_samples=60,
         augmented=True,
         untrained=True,
         published=True,
@@ -117,6 +122,7 @@ def test_facts_are_read_from_the_tables():
         conditions=1,
         points=2,
         seeds=3,
+        test_samples=60,
         sweeps=True,
         unconverged=True,
         published=True,

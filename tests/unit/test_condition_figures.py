@@ -341,6 +341,21 @@ def test_an_interval_that_reaches_zero_runs_off_the_logarithmic_axis():
     assert 0 < segment[0][0] < axes.get_xlim()[0]
 
 
+def test_an_interval_without_ends_is_a_pale_line_over_the_whole_panel():
+    _, _, table = effects()
+    endless = (table["condition"] == "augmentation") & (table["measure"] == "fisher_rao_norm")
+    table.loc[endless, ["share_lower", "share_upper"]] = np.nan
+    figure = figure_of("effects", {"statistics": table})
+    panels = {axes.get_title(): axes for axes in figure.axes}
+
+    def level_lines(title):
+        lines = [line for line in panels[title].lines if list(line.get_xdata()) == [0, 1]]
+        return [line.get_ydata()[0] for line in lines]
+
+    assert level_lines("Fisher–Rao norm") == [list(CONDITIONS[1:]).index("augmentation")]
+    assert level_lines("SAM-sharpness") == level_lines("Test accuracy") == []
+
+
 def test_the_band_is_the_smallest_difference_that_matters():
     panels, _, table = effects()
     row = table[table["measure"] == "test_nll"].iloc[0]

@@ -21,6 +21,7 @@ from minimascope.plots import reliability
 from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, contents_of, sections
 from minimascope.report.facts import Facts
+from minimascope.report.opening import data_in_words
 from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
@@ -141,15 +142,19 @@ def test_a_surface_cannot_end_the_script_it_is_in():
     assert '{"title": "<\\/script><b>"}' in html
 
 
+DIGITS = {"digits": {"training": {}, "conditions": {}}}
+
+
 def rendered(*parts, files=FILES, **config) -> str:
-    settings = {"study": "s", "networks": {}, "datasets": {}, "conditions": {}, "sweeps": {}}
+    settings = {"study": "s", "networks": {}, "datasets": {}, "sweeps": {}}
+    settings |= {"conditions": {"a": {}, "b": {}}, "training": {}}
     settings |= {"seeds": [1, 2], "protocol": "corrected", **config}
     measures = pd.DataFrame({"measure": ["test_ece"], "family": ["evaluation"], "unit": ["1"]})
     parts = parts or [Part("figures/b", "B<", "What b is.")]
     shown = [Section("One & two", "section-1", parts)]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
     texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
-    texts |= {"papers": PAPERS, "published": False}
+    texts |= {"papers": PAPERS, "published": False, "data": ["digits (60 samples for testing)"]}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
 
@@ -211,12 +216,38 @@ def test_every_link_within_the_page_has_a_target():
 
 
 def test_the_opening_says_what_kind_of_study_it_is():
-    data = rendered(datasets={"digits": {}})
+    data = rendered(datasets=DIGITS)
     toys = rendered(datasets={})
-    published = rendered(protocol="published", datasets={"digits": {}})
+    published = rendered(protocol="published", datasets=DIGITS)
     assert ["All conditions of a seed" in page for page in (data, toys)] == [True, False]
     assert ["learn is known exactly" in page for page in (data, toys)] == [False, True]
     assert ["artefacts included" in page for page in (data, published)] == [False, True]
+
+
+def test_the_opening_says_what_each_condition_sets():
+    html = rendered(
+        datasets={"digits": {"training": {"epochs": 5}, "conditions": {}}},
+        training={"optimizer": {"lr": 0.02, "momentum": 0.9}, "sam": None},
+        conditions={"a": {"sam": {"rho": 0.05}, "augment": {"horizontal_flip": 0.5}}, "b": {}},
+        sweeps={"radii": {"sam.rho": [0.1, 0.2]}},
+    )
+    assert "All train with optimizer.lr 0.02, optimizer.momentum 0.9, unless" in html
+    assert "<b>a</b>: augment.horizontal_flip 0.5, sam.rho 0.05<" in html
+    assert "<b>b</b>: as above<" in html
+    assert "<b>radii</b>: sam.rho [0.1, 0.2]<" in html
+    assert "<b>digits</b>: training.epochs 5<" in html
+    assert "on digits (60 samples for testing), under" in html
+
+
+def test_data_sets_are_named_with_their_samples_as_far_as_these_are_known():
+    rows = [("few", "train_accuracy", 120), ("few", "test_accuracy", 60), ("few", "test_ece", 7)]
+    rows.append(("half", "test_accuracy", 1297))
+    measures = pd.DataFrame(rows, columns=["dataset", "measure", "n"])
+    assert data_in_words(["few", "half", "none"], measures) == [
+        "few (120 samples for training, 60 samples for testing)",
+        "half (1,297 samples for testing)",
+        "none",
+    ]
 
 
 def test_a_template_that_asks_for_more_than_it_gets_is_refused():

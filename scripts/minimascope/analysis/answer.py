@@ -17,14 +17,16 @@ from .correlations import ALL_NETWORKS
 from .evidence import LEVEL
 from .links import Network, correlation_table, networks_of
 from .numbers import span
-from .render import Text
+from .render import Fold, Text
 from .tables import at_minima
 from .wording import counted, in_words, listed
 
 COLUMNS = ["dataset", "topic", "sentence"]
-# Topics of the first paragraph, after the bold "answer", and of the second.
+# Topics of the first paragraph, after the bold "answer", of the second, and of the fold.
 SHORT = ("pooled", "differences", "sam", "untrained")
-LONG = ("evidence", "factors", "reversals", "limits")
+LONG = ("factors", "reversals")
+FOLDED = ("evidence", "limits")
+HOW_SURE = "How sure this is, and what it does not show"
 # With more seeds the factor of Student's t is close to that of a normal distribution.
 FEW_SEEDS = 5
 # With fewer conditions only a correlation near one is sure.
@@ -100,8 +102,8 @@ def _about(
 
 
 def text(answer: pd.DataFrame, correlations: pd.DataFrame) -> Text:
-    """Return the `answers` of each data set as paragraphs, then its main correlations."""
-    parts: list[str | pd.DataFrame] = []
+    """Return the `answers` of each data set: paragraphs, main correlations, the rest folded."""
+    parts: list[str | pd.DataFrame | Fold] = []
     several = answer["dataset"].nunique() > 1
     for dataset, rows in answer.groupby("dataset", sort=False):
         by_topic = rows.groupby("topic", sort=False)["sentence"].agg(" ".join)
@@ -112,6 +114,8 @@ def text(answer: pd.DataFrame, correlations: pd.DataFrame) -> Text:
         found = correlations[correlations["dataset"] == dataset]
         if len(table := correlation_table(found)):
             parts.append(table)
+        if len(folded := rows.loc[rows["topic"].isin(FOLDED), "sentence"]):
+            parts.append(Fold(HOW_SURE, list(folded)))
     return parts
 
 

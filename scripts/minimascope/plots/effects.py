@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ ROW_HEIGHT, LINE = 0.26, 0.11  # of a condition, and of each further line of its
 NAME = 22  # letters in a line, spaces at breaks included
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
+ENDLESS = {"linewidth": 2.5, "alpha": 0.3, "zorder": 0.7}
 BAND = {"color": "#DDDDDD", "linewidth": 0}
 # The least range of a logarithmic axis, as factors, and its margin.
 ENDS, MARGIN = (0.5, 2.0), 1.15
@@ -35,7 +37,8 @@ def plot(statistics: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     test finds the condition larger or smaller, an equals sign where it finds no difference, and
     hollow where neither is sure. Measures of sharpness are the mean over that of the baseline, on
     a logarithmic axis, unless a mean on the data set is not positive; an interval that reaches
-    zero runs off it. Without anything to compare the figure says so.
+    zero runs off it, and a pale line over the whole panel is one without ends. Without anything to
+    compare the figure says so.
 
     Args:
         statistics: rows of `analysis.statistics.statistics`.
@@ -100,6 +103,9 @@ def _draw_ratios(
             "verdict": rows["verdict"],
         }
     )
+    # Fieller's interval has no ends where the baseline's mean is not surely other than zero.
+    for place in np.flatnonzero(rows["lower"].notna() & ratios["lower"].isna()):
+        axes.axhline(place, color=looks[rows.index[place]].colour, **ENDLESS)
     axes.set_xscale("log")
     _draw(axes, points, looks)
     axes.axvline(1, color=GREY, linewidth=0.8, zorder=0.5)

@@ -16,7 +16,7 @@ PUBLISHED_TWINS = (
 )
 # The table of all measures of a study in which no network learns data.
 NO_MODELS = pd.DataFrame(
-    columns=["network", "condition", "seed", "measure", "trained", "converged"]
+    columns=["network", "condition", "seed", "measure", "n", "trained", "converged"]
 )
 
 
@@ -28,6 +28,7 @@ class Facts(NamedTuple):
         conditions: how many of a network trained at most, with the cells of sweeps.
         points: how many conditions of all networks trained.
         seeds: how many of a condition trained at most.
+        test_samples: how many the smallest of its data sets has for testing, or 0.
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
         untrained: whether a network did not train.
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     conditions: int
     points: int
     seeds: int
+    test_samples: int
     sweeps: bool
     augmented: bool
     untrained: bool
@@ -70,6 +72,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     models = tables.get("measures", NO_MODELS)
     models = models[models["condition"] != INITIAL]
     names = set(models["measure"])
+    tested = models.loc[models["measure"] == "test_accuracy", "n"]
     keys = ["network", "condition", "seed"]
     trained = models.loc[models["trained"].eq(True), keys].drop_duplicates()
     points = trained[keys[:2]].drop_duplicates()
@@ -79,6 +82,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         conditions=int(points["network"].value_counts().max()) if len(points) else 0,
         points=len(points),
         seeds=int(trained[keys[:2]].value_counts().max()) if len(trained) else 0,
+        test_samples=0 if tested.empty else int(tested.min()),
         sweeps=bool(config.get("sweeps")),
         augmented=any(settings.get("augment") for settings in augmenting),
         untrained=bool(models["trained"].eq(False).any()),

@@ -12,6 +12,7 @@ from ..analysis.measure_names import measures_of
 from ..analysis.render import html
 from ..plots.notices import notice_of
 from .contents import Part, Section
+from .opening import settings_in_words
 
 # Larger tables are left to programs, which read the files.
 LARGEST_DOWNLOAD = 300_000  # bytes
@@ -65,7 +66,11 @@ def render(
         jinja2.UndefinedError: the template asks for something that is not there.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"raw": Markup, "table": lambda table: Markup(html([table]))}
+    environment.filters |= {
+        "raw": Markup,
+        "table": lambda table: Markup(html([table])),
+        "settings": settings_in_words,
+    }
     return environment.from_string(template).render(
         sections=sections,
         content=lambda part: content(part, files),

@@ -14,11 +14,12 @@ from ..analysis.render import html
 from ..registry import TABLES
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
+from .opening import data_in_words
 from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
 from .tidy import tidy_tables
 
-MEASURES_COLUMNS = ("condition", "measure", "family", "unit")
+MEASURES_COLUMNS = ("dataset", "condition", "measure", "family", "unit", "n")
 
 
 def study_report(
@@ -65,6 +66,7 @@ def study_report(
         summary,
         provenance,
         config=config,
+        data=data_in_words(config["datasets"], measures),
         papers=papers,
         published=any(TABLES[name].published for name in names),
         tidy=tidy_tables(made),
