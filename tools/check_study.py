@@ -15,7 +15,7 @@ from minimascope.jobs.job import NO_COMPILER, REMEDIES, compiler
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.own_data import own_data_lines
-from minimascope.study.raw_data import data_lines, reads_files
+from minimascope.study.raw_data import data_lines, missing_files, reads_files
 from minimascope.study.study import Study
 
 RESULTS = Path("results")
@@ -88,7 +88,8 @@ def main() -> None:
         print(study.name)
         return
     try:
-        missing, said = data_lines(study)
+        # A run looks for the space of what it downloads itself: a finished one downloads nothing.
+        missing, said = (missing_files(study), []) if arguments.errors else data_lines(study)
         wrong, own = ([], ()) if missing else own_data_lines(study)
         if missing := [*faults(study), *missing, *wrong]:
             sys.exit("\n".join(f"error: {InputError(line)}" for line in missing))

@@ -1,10 +1,13 @@
 """What a newcomer meets first: odd paths, and a check that looks for the data, too."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -217,6 +220,24 @@ def test_what_is_to_be_downloaded_is_said_with_its_size(tmp_path: Path):
     assert line.startswith("0.2 GB (1 file) are to be downloaded to data, which has ")
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     assert ", data found\n" in check(study, tmp_path).stdout
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 1), (["--errors"], None)])
+def test_space_for_downloads_stops_the_check_and_not_a_run_that_may_be_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, options: list[str], code: int | None
+):
+    study = study_with({"datasets": {"large": {"source": "cifar10"}}})
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr(sys, "argv", ["check_study.py", "study.yaml", *options])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    with pytest.raises(SystemExit) if code else nullcontext() as ended:
+        runpy.run_path(str(ROOT / "tools" / "check_study.py"), run_name="__main__")
+    if code:
+        assert str(ended.value).startswith("error: data_dir: data has 0.0 GB of free space")
+    assert capsys.readouterr().out == ""
 
 
 NAMED = {"seeds": [0], "conditions": {"plain": {}, "sam": {"sam": {"rho": 0.05}}}}
