@@ -421,7 +421,7 @@ def test_what_is_sure_over_all_networks_is_told_beside_what_is_within_them(poole
 def test_a_network_that_never_trained_is_named_as_such_and_not_put_together_with_another():
     values = {
         (network, "fisher_rao_norm", "test_accuracy"): found
-        for network, found in (("all", UP), ("a", UP), ("b", NONE))
+        for network, found in (("all", UP), ("a", OPEN), ("b", NONE))
     }
     table = correlations(values, note="fewer than 3 conditions")
     one_each = [summary(networks=["a"]), summary(networks=["b"], sam=10, baseline=10)]
@@ -430,6 +430,7 @@ def test_a_network_that_never_trained_is_named_as_such_and_not_put_together_with
         "In b, sharper and flatter minima cannot be compared (no network trained)."
         in found["answer"]
     )
+    assert "per network" not in found["answer"]
     assert "pooled" not in found
     assert "all networks together" not in found["evidence"]
     assert "pooled" in said(table, pd.concat([one_each[0], summary(networks=["b"], sam=10)]))

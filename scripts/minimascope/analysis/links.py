@@ -161,7 +161,7 @@ def _holm(p_values: pd.Series) -> pd.Series:
 def outcomes(networks: Sequence[Network]) -> Iterator[str]:
     """Yield what sharper minima are: better or worse, on which evaluations, in which networks."""
     said: dict[str, list[str]] = {}
-    each = " per network" if len(networks) > 1 else ""
+    each = " per network" if sum(bool(network.known) for network in networks) > 1 else ""
     for network in networks:
         said.setdefault(_outcome(network, each), []).append(network.name)
     for sentence, names in said.items():
