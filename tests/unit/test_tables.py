@@ -232,12 +232,31 @@ def test_the_main_table_shows_trained_networks_in_one_view():
     assert list(main_table(summarise(frame, NO_PAIRS)).index) == ["baseline", "augmentation"]
 
 
+def test_a_column_is_of_one_notation():
+    sharpness = {"a": [6.2e-5, 7.4e-5], "b": [0.0013, 0.0014], "c": [1.2, 1.6], "d": [0.0, 0.0]}
+    table = table_of({(name, "sam_sharpness"): values for name, values in sharpness.items()})
+    assert list(table["SAM-sharpness"]) == [
+        *("(6.80 ± 0.60) × 10⁻⁵", "(1.350 ± 0.050) × 10⁻³"),
+        *("**1.40 ± 0.20**", "0.00 ± 0.00"),
+    ]
+
+
+def test_a_column_without_errors_has_no_bold_and_is_not_said_to_have():
+    values = {("a", "test_ece"): [0.1, 0.2], ("b", "test_ece"): [0.3, 0.3]}
+    pairs = {(name, "prediction_disagreement"): [0.1 + 0.1 * i] for i, name in enumerate("ab")}
+    table = table_of(values | pairs)
+    assert list(table["Prediction disagreement"]) == ["0.100", "0.200"]
+    caption = table.attrs["caption"]
+    assert "jackknife standard error; one pair of seeds has none." in caption
+    assert "the lowest Test ECE." in caption
+
+
 def test_markdown_keeps_digits_and_marks():
-    table = table_of({("a", "test_ece"): [0.1], ("b", "test_ece"): [0.2]})
+    table = table_of({("a", "test_ece"): [0.1, 0.14], ("b", "test_ece"): [0.2, 0.28]})
     lines = markdown([table]).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
     assert cells[0] == ["Condition", "Test ECE"]
-    assert cells[2:] == [["a", "**0.100**"], ["b", "0.200"]]  # no 0.1, no 0.2
+    assert cells[2:] == [["a", "**0.120 ± 0.020**"], ["b", "0.240 ± 0.040"]]  # no 0.12
     assert lines[-1] == table.attrs["caption"]
 
 
@@ -264,9 +283,9 @@ def test_latex_is_balanced_and_escaped():
 
 
 def test_html_has_one_row_of_headers_marks_the_best_and_holds_the_caption():
-    table = table_of({("a", "test_ece"): [0.1], ("c", "test_ece"): [0.2]})
+    table = table_of({("a", "test_ece"): [0.1, 0.14], ("c", "test_ece"): [0.2, 0.28]})
     text = html([table])
-    assert re.findall(r"<b>([^<]*)</b>", text) == ["0.100"]
+    assert re.findall(r"<b>([^<]*)</b>", text) == ["0.120\u00a0±\u00a00.020"]
     assert re.findall(r"<th>(.*)</th>", text.partition("</thead>")[0]) == ["Condition", "Test ECE"]
     assert table.attrs["caption"] in text.replace("\u00a0", " ")
     assert text.count("<table") == text.count("</table>") == 1

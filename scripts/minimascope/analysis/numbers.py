@@ -11,23 +11,29 @@ ROUNDING = 1e-12
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def format_estimate(mean: float, error: float = np.nan) -> str:
+def format_estimate(mean: float, error: float = np.nan, powers: bool = False) -> str:
     """Return ``mean ± error`` as text.
 
     The error has two significant digits and the mean at least three (counted from the error
-    where that is larger). Numbers below 0.001 or from a million on have a power of ten. A NaN
+    where that is larger). Numbers below 0.001 or from a million on have a power of ten
+    (`has_power`), and with ``powers`` all others do, too, for a column of one notation. A NaN
     error is left out; a NaN mean gives a dash, an infinite one ∞. An error of mere rounding is 0.
     """
     if not np.isfinite(mean):
         return format_number(mean, "g")
     if error < ROUNDING * abs(mean):
         error = 0.0
-    exponent = _exponent(max(abs(mean), 0 if np.isnan(error) else error))
-    if -4 < exponent < 6:
+    exponent = _exponent(_larger(mean, error))
+    if exponent == 0 or not (powers or has_power(mean, error)):
         return _plus_minus(mean, error)
     scaled = _plus_minus(mean / 10.0**exponent, error / 10.0**exponent)
     body = scaled if np.isnan(error) else f"({scaled})"
     return f"{body} × {power_of_ten(exponent)}"
+
+
+def has_power(mean: float, error: float = np.nan) -> bool:
+    """Return whether `format_estimate` writes a power of ten by itself."""
+    return bool(np.isfinite(mean)) and not -4 < _exponent(_larger(mean, error)) < 6
 
 
 def format_number(value: float, form: str) -> str:
@@ -78,8 +84,12 @@ def _exponent(value: float, digits: int = 3) -> int:
     return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
+def _larger(mean: float, error: float) -> float:
+    return max(abs(mean), 0 if np.isnan(error) else error)
+
+
 def _plus_minus(mean: float, error: float) -> str:
-    largest = max(abs(mean), 0 if np.isnan(error) else error)
+    largest = _larger(mean, error)
     for_error = 1 - _exponent(error, 2) if error > 0 else 0
     places = max(2 - _exponent(largest), for_error, 0)
     text = _with_minus(f"{mean:.{places}f}")

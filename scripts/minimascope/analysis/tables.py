@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..registry import INITIAL, SHARPNESS
 from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
-from .numbers import MISSING, count_seeds, format_estimate
+from .numbers import MISSING, count_seeds, format_estimate, has_power
 from .render import Text, fitting, in_blocks
 
 NETWORK = ["dataset", "network"]
@@ -37,6 +37,7 @@ NOTES = {
     NOT_CONVERGED: "solver not converged",
     UNTRAINED: "networks that did not train",
 }
+NO_BEST = "since a gap is near zero also where a network learnt nothing"
 NO_SHARPNESS = "No measure of sharpness was taken."
 NUMBER_COLUMNS = [
     *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),
@@ -99,8 +100,9 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = _table(minima, names, conditions).reindex(conditions)
     parts = [_over_seeds(minima, rows)]
     if "prediction_disagreement" in names:
-        parts.append("Prediction disagreement: over pairs of seeds, jackknife standard error.")
-    return _captioned(table, [*parts, _bold([*names.values()]), *_untrained(minima)])
+        parts.append(_over_pairs(minima[minima["measure"] == "prediction_disagreement"]))
+    marked = [name for name in names.values() if not name.has_extreme or _has_bold(table, name)]
+    return _captioned(table, [*parts, _bold(marked), *_untrained(minima)])
 
 
 def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -180,6 +182,16 @@ def _over_seeds(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
     return f"{network} on {dataset}: mean ± standard error over {count_seeds(shown['n_seeds'])}."
 
 
+def _over_pairs(rows: pd.DataFrame) -> str:
+    alone = rows["mean"].notna() & rows["sem"].isna()
+    error = "jackknife standard error" + ("; one pair of seeds has none" if alone.any() else "")
+    return f"Prediction disagreement: over pairs of seeds, {error}."
+
+
+def _has_bold(table: pd.DataFrame, name: MeasureName) -> bool:
+    return bool(table[name.column_label].str.contains("**", regex=False).any())
+
+
 def _untrained(rows: pd.DataFrame) -> list[str]:
     """Return what § means and which conditions it marks in how many seeds, if any."""
     most = rows.groupby("condition", sort=False)[["n_untrained", "n_seeds"]].max()
@@ -204,7 +216,7 @@ def _bold(names: Sequence[MeasureName]) -> str:
     }
     which = [f"{extreme} {', '.join(labels)}" for extreme, labels in extremes.items() if labels]
     without = [n.label for n in names if not n.has_extreme]
-    none = f" {', '.join(without)}: none is best, see docs/claims.md." if without else ""
+    none = f" {', '.join(without)}: none is best, {NO_BEST}." if without else ""
     bold = f"Bold: {'; '.join(which)}." if which else ""
     return f"{bold}{none}".strip()
 
@@ -234,24 +246,33 @@ def _table(
 
 def _column(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Series:
     """Return the cells of one measure by condition, the extreme and the doubtful ones marked."""
-    cells = pd.Series(
-        map(format_estimate, rows["mean"], rows["sem"]), index=rows.index, dtype=object
-    )
+    powers = _has_powers(rows)
+    cells = [format_estimate(*row, powers) for row in zip(rows["mean"], rows["sem"], strict=True)]
+    cells = pd.Series(cells, index=rows.index, dtype=object)
     best = _extremes(rows, name, compared)
     cells[best] = "**" + cells[best] + "**"
     return cells + ["".join(f" {mark}" for mark in marks) for marks in _marks(rows)]
 
 
 def _extremes(rows: pd.DataFrame, name: MeasureName, compared: Iterable[str]) -> pd.Index:
-    """Return the conditions with the best or sharpest mean, or with one that is published alike."""
+    """Return the conditions with the best or sharpest mean, or with one that is published alike.
+
+    Means without any standard error have none.
+    """
     means = rows["mean"][rows.index.isin(compared) & (rows["n_untrained"] == 0)]
-    if means.count() < 2 or not name.has_extreme:
+    if means.count() < 2 or not name.has_extreme or rows["sem"].isna().all():
         return means.index[:0]
     extreme = means.idxmin() if name.direction == LOWER else means.idxmax()
-    published = means.map(lambda mean: format_estimate(mean, rows["sem"][extreme]))
+    error, powers = rows["sem"][extreme], _has_powers(rows)
+    published = means.map(lambda mean: format_estimate(mean, error, powers))
     best = means.index[published == published[extreme]]
     # Where all are alike none is the best.
     return best if len(best) < means.count() else best[:0]
+
+
+def _has_powers(rows: pd.DataFrame) -> bool:
+    """Return whether the cells of a column have powers of ten: all of them, or none."""
+    return any(map(has_power, rows["mean"], rows["sem"]))
 
 
 def _marks(rows: pd.DataFrame) -> list[list[str]]:
