@@ -32,6 +32,7 @@ UNLOCK = flock --nonblock --conflict-exit-code 75 .snakemake/running $(SNAKEMAKE
 # Of a study that is checked: other names could be anything that a shell runs.
 NAME = $(shell $(TOOL)/check_study.py $(FILE) --name)
 
+.DEFAULT_GOAL := help
 .PHONY: run report compare unlock check sound checked status test trials lint format bench bench-gpu dag docs dry-run explain clean help
 
 run: sound ## run the study (STUDY=config.yaml, PROFILE=profiles/slurm for a cluster) up to its report, and print the main table
