@@ -101,5 +101,5 @@ def test_progress_is_shown_from_the_first_file_on(tmp_path):
     with pytest.raises(SystemExit):  # since the first file is no JSON
         runpy.run_path(str(script), {"snakemake": task})
     bar, _, error = (tmp_path / "log").read_text().partition("error: ")
-    assert "| 0/3 " in bar
+    assert "document 0 of 3" in bar
     assert "a.json" in error

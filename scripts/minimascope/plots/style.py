@@ -150,7 +150,8 @@ def select(
 
 def finite(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a finite value: a measure without any has no panel."""
-    return rows[np.isfinite(rows["value"])]
+    # Without rows of one kind, a column is of objects.
+    return rows[np.isfinite(rows["value"].astype(float))]
 
 
 def notice(title: str, sentence: str) -> Figure:
