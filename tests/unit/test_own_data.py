@@ -163,6 +163,17 @@ def test_a_name_that_is_longer_than_a_files_is_a_fault_of_the_table(tmp_path: Pa
     assert f"no file {'7' * 300}.wav, which {table} names (missing: 1 of 40)" in fault
 
 
+def test_a_class_that_a_table_of_packed_recordings_has_only_in_test_is_a_fault(tmp_path: Path):
+    add_sounds(tmp_path)
+    make_archive(tmp_path / "packed", "zip", tmp_path / "mine")
+    packed = SOUNDS.replace("table:", "path: packed.zip, table:")
+    assert missing_files(study_of(tmp_path, packed)) == []
+    table = tmp_path / "mine" / "table.csv"
+    table.write_text(table.read_text().replace("39.wav,1", "39.wav,owl"))
+    (fault,) = missing_files(study_of(tmp_path, packed))
+    assert fault.startswith(f"datasets.mine: {table}: label 'owl' of 39.wav is in no training")
+
+
 def test_a_file_that_is_no_recording_is_a_fault(tmp_path: Path):
     add_sounds(tmp_path)
     path = tmp_path / "mine" / "0.wav"

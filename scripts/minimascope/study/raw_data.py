@@ -9,7 +9,7 @@ from ..data.archives import SUFFIXES, is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
 from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
-from ..data.recordings import read_table
+from ..data.recordings import check, read_table
 from ..errors import InputError
 from .names import fault_of_name
 from .study import Study
@@ -66,7 +66,7 @@ def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[s
         column = spec["domain_column"]
         try:
             if is_archive(place):
-                read_table(table, str(place), column)
+                check(read_table(table, str(place), column), table)
             else:
                 audio_folder.load(folder, spec["table"], path=spec["path"], domain_column=column)
         except InputError as error:
