@@ -211,6 +211,12 @@ def test_means_are_over_the_seeds_that_trained_at_minima():
     # A measure of pairs needs all of them.
     assert np.isnan(found.loc["a", "prediction_disagreement"])
     assert found.loc["b", "prediction_disagreement"] == pytest.approx(0.3)
+    # Half the difference of two values; the jackknife of three pairs leaves out one seed each.
+    assert found["test_accuracy_sem"].tolist() == pytest.approx([0.05, 0.0])
+    left = np.array([0.4, 0.4, 0.1])
+    jackknife = np.sqrt(2 / 3 * ((left - left.mean()) ** 2).sum())
+    assert np.isnan(found.loc["a", "prediction_disagreement_sem"])
+    assert found.loc["b", "prediction_disagreement_sem"] == pytest.approx(jackknife)
 
 
 def test_conditions_without_any_network_that_trained_have_no_means():
@@ -282,6 +288,23 @@ def test_the_figure_says_where_pooling_surely_reverses():
     frame = means_frame(-3.0)
     frame.loc[frame["network"] == "vit", "test_accuracy"] *= -1
     assert titles(frame) == [""]
+
+
+def test_the_figure_has_standard_errors_where_the_points_have_them():
+    frame = means_frame(networks=["vit"])
+    found = trends(frame, ["fisher_rao_norm"], ["test_accuracy"])
+    errors = {"fisher_rao_norm_sem": 0.1 * frame["fisher_rao_norm"], "test_accuracy_sem": 0.05}
+
+    def bars(points):
+        (axes,) = drawn(found, points).axes
+        segments = [s for bar in axes.collections for s in bar.get_segments() if len(s)]
+        return np.array(segments)[np.isfinite(segments).all(axis=(1, 2))]
+
+    x, y = frame.loc[0, ["fisher_rao_norm", "test_accuracy"]].astype(float)
+    across, up = bars(frame.assign(**errors))[:2]
+    assert across == pytest.approx(np.array([[0.9 * x, y], [1.1 * x, y]]))
+    assert up == pytest.approx(np.array([[x, y - 0.05], [x, y + 0.05]]))
+    assert len(bars(frame.assign(**errors | {"test_accuracy_sem": np.nan}))) == len(frame)
 
 
 def test_the_figure_draws_the_lines_of_least_squares():

@@ -16,8 +16,8 @@ CAPTION = (
     " compared with, or one percentage point, and never less than the noise floor. By itself:"
     f" at {100 * LEVEL:.0f} % before many comparisons are joined. p: how probable data that speak"
     " so clearly for the verdict would be, at most, if it were wrong. Numbers are means ± standard"
-    f" errors over seeds; behind a slope stands its {100 * LEVEL:.0f} % interval. The rules are in"
-    " docs/claims.md."
+    f" errors over seeds; behind a slope stands its {100 * LEVEL:.0f} % interval. The"
+    " documentation (docs/claims.md) has the rules."
 )
 METHODS = {
     "paired t over seeds": (
@@ -61,7 +61,7 @@ def _few_seeds(most: int) -> str:
     return (
         f" {most} seeds are few: most comparisons are open for that reason alone. Student's t holds"
         " its 95 % with any number of seeds if differences between seeds are normal, but so few"
-        " cannot show whether they are; docs/claims.md says what it holds where they are not."
+        " cannot show whether they are; the documentation says what it holds where they are not."
     )
 
 

@@ -25,6 +25,8 @@ from .summary import PAIR_MEASURES
 from .tables import at_minima
 
 LOG, LINEAR = "log10", "1"
+# Ends the column of a measure's standard error.
+ERROR = "_sem"
 TOO_FEW = f"too few: an interval takes {FEWEST} conditions or more"
 COLUMNS = [
     *("dataset", "network", "sharpness", "evaluation", "scale", "slope", "lower", "upper"),
@@ -68,7 +70,7 @@ def trend_tables(
 
 
 def condition_means(summary: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each condition of a network, with the mean of every measure at minima.
+    """Return a row for each condition, with the mean and error of every measure at minima.
 
     Means are over the seeds that trained. A measure of pairs of models has none where a seed did
     not train, since its pairs hold that model. Evaluations are rounded to 12 decimals: means of
@@ -80,20 +82,27 @@ def condition_means(summary: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame
 
     Returns:
         Columns ``dataset``, ``network``, ``condition``, ``n_untrained`` (seeds that did not train)
-        and one for each measure.
+        and two for each measure: its mean, and with `ERROR` its standard error over seeds.
     """
-    require(summary, [*CONDITION, "view", "measure", "mean", "n_untrained"], "summary")
+    require(summary, [*CONDITION, "view", "measure", "mean", "sem", "n_untrained"], "summary")
     require(values, [*CONDITION, "measure", "value", "trained"], "seed_values")
     rows = at_minima(summary)
     pairs = rows[rows["measure"].isin(PAIR_MEASURES) & (rows["n_untrained"] == 0)]
     single = values[values["trained"] & ~values["measure"].isin(PAIR_MEASURES)]
     keys = [*CONDITION, "measure"]
-    means = [single.groupby(keys)["value"].mean(), pairs.set_index(keys)["mean"]]
-    table = pd.concat([part for part in means if len(part)] or means).unstack()
-    table = table.reindex(columns=rows["measure"].unique())
+    of_seeds, of_pairs = single.groupby(keys)["value"], pairs.set_index(keys)
+    measures = rows["measure"].unique()
+    table = _by_measure([of_seeds.mean(), of_pairs["mean"]], measures)
+    errors = _by_measure([of_seeds.sem(), of_pairs["sem"]], measures).add_suffix(ERROR)
     table = table.round(dict.fromkeys(measures_of(rows, "evaluation"), DECIMALS))
     untrained = rows.groupby(CONDITION, sort=False)["n_untrained"].max()
-    return untrained.to_frame().join(table).reset_index()
+    return untrained.to_frame().join(table).join(errors).reset_index()
+
+
+def _by_measure(parts: Sequence[pd.Series], measures: Sequence[str]) -> pd.DataFrame:
+    """Return values by condition and measure as a table with a column for each measure."""
+    table = pd.concat([part for part in parts if len(part)] or parts).unstack()
+    return table.reindex(columns=measures)
 
 
 def trends(

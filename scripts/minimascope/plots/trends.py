@@ -10,13 +10,14 @@ from matplotlib.lines import Line2D
 
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.tables import MAIN_MEASURES
-from ..analysis.trends import LOG
+from ..analysis.trends import ERROR, LOG
 from .looks import Looks, study_looks
 from .models import axis_label
 from .scales import draw_axis
 from .style import NEUTRAL, align_labels, notice, panel_grid, select
 
 PANEL = (2.3, 1.8)  # inches
+ERROR_BAR = {"fmt": "none", "elinewidth": 0.6, "alpha": 0.6, "zorder": 1.5}
 POOLED = {"color": "black", "linestyle": "-", "linewidth": 3.0, "alpha": 0.25}
 
 
@@ -25,11 +26,11 @@ def plot(
 ) -> Figure:
     """Return a grid of scatter plots: rows are evaluations, columns measures of sharpness.
 
-    A dot is the mean of a condition over its seeds: colour and marker are the condition, its
-    filling the network. Lines are those of least squares: thin of each network, thick and pale of
-    all together. "reversal" stands above a panel where every network's slope has the other sign
-    than that of all together and no interval of these slopes holds zero. Measures are those of
-    the main table.
+    A dot is the mean of a condition over its seeds, with its standard error where the points have
+    any: colour and marker are the condition, its filling the network. Lines are those of least
+    squares: thin of each network, thick and pale of all together. "reversal" stands above a panel
+    where every network's slope has the other sign than that of all together and no interval of
+    these slopes holds zero. Measures are those of the main table.
 
     Args:
         trends: rows of `analysis.trends.trends`.
@@ -73,12 +74,15 @@ def _draw(
     axes: Axes, points: pd.DataFrame, rows: pd.DataFrame, names: tuple[str, str], looks: Looks
 ) -> None:
     """Draw one panel: the points of all networks, and a line for each slope."""
-    points = points[["network", "condition", *names]]
-    points = points.set_axis(["network", "condition", "x", "y"], axis=1)
+    errors = [f"{name}{ERROR}" for name in names]
+    points = points.reindex(columns=["network", "condition", *names, *errors])
+    points = points.set_axis(["network", "condition", "x", "y", "dx", "dy"], axis=1)
     points = points[np.isfinite(points[["x", "y"]]).all(axis=1)]
     logarithmic = len(rows) > 0 and rows["scale"].iloc[0] == LOG
     for row in points.itertuples():
-        axes.plot(row.x, row.y, **looks.dots(row.condition, row.network), markersize=4.5)
+        look = looks.dots(row.condition, row.network)
+        axes.plot(row.x, row.y, **look, markersize=4.5)
+        axes.errorbar(row.x, row.y, row.dy, row.dx, color=look["color"], **ERROR_BAR)
     for row in rows.itertuples():
         pooled = row.network == ALL_NETWORKS
         own = points if pooled else points[points["network"] == row.network]
