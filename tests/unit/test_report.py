@@ -229,12 +229,12 @@ def test_the_opening_says_what_each_condition_sets():
         datasets={"digits": {"training": {"epochs": 5}, "conditions": {}}},
         training={"optimizer": {"lr": 0.02, "momentum": 0.9}, "sam": None},
         conditions={"a": {"sam": {"rho": 0.05}, "augment": {"horizontal_flip": 0.5}}, "b": {}},
-        sweeps={"radii": {"sam.rho": [0.1, 0.2]}},
+        sweeps={"radii": {"axes": {"training.sam.rho": [0.1, 0.2]}, "conditions": ["a"]}},
     )
     assert "All train with optimizer.lr 0.02, optimizer.momentum 0.9, unless" in html
     assert "<b>a</b>: augment.horizontal_flip 0.5, sam.rho 0.05<" in html
     assert "<b>b</b>: as above<" in html
-    assert "<b>radii</b>: sam.rho [0.1, 0.2]<" in html
+    assert "<b>radii</b>: sam.rho [0.1, 0.2], of a<" in html
     assert "<b>digits</b>: training.epochs 5<" in html
     assert "on digits (60 samples for testing), under" in html
 
