@@ -162,7 +162,8 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     yield from _change_of_folder(before.pop("folder", None), now.pop("folder", None))
     chosen_anew = _choices(before) != _choices(now)
     if other_code and not chosen_anew:
-        newer = _newer_code(Path(output))
+        checkout = Path(dag.workflow.main_snakefile).parent
+        newer = _newer_code(Path(output), checkout / "scripts")
         yield f"code changed: {_listed(newer)}" if newer else "code changed"
     if changes := list(differences(before, now)):
         what = "settings, and with them the code," if other_code and chosen_anew else "settings"
@@ -176,13 +177,14 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
-def _newer_code(output: Path) -> list[str]:
-    """Return files of the library, and of its scripts, that are newer than an output."""
-    made, scripts = output.stat().st_mtime, LIBRARY.parent
+def _newer_code(output: Path, scripts: Path) -> list[str]:
+    """Return files of scripts, and of the library in there, that are newer than an output."""
+    made = output.stat().st_mtime
+    ignored = {scripts / path.relative_to(LIBRARY.parent) for path in IGNORED}
     return [
         str(path.relative_to(scripts))
         for path in scripts.rglob("*.py")
-        if path not in IGNORED and path.stat().st_mtime > made
+        if path not in ignored and path.stat().st_mtime > made
     ]
 
 
