@@ -56,7 +56,7 @@ check: $(READY) ## check the study, and whether its data are there
 
 # Before any job starts: what `make check` would refuse, and nothing else of it.
 sound: $(READY)
-	@$(TOOL)/check_study.py $(FILE) --errors
+	@$(TOOL)/check_study.py $(FILE) --errors $(if $(PROFILE),--remote)
 
 # Before Snakemake reads the study.
 checked: $(READY)

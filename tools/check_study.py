@@ -43,12 +43,12 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
-def faults(study: Study) -> Iterator[str]:
-    """Yield what this machine lacks for a study."""
+def faults(study: Study, remote: bool) -> Iterator[str]:
+    """Yield what this machine lacks for a study, whose jobs may run on others."""
     if RESULTS.exists() and not RESULTS.is_dir():
         yield f"{RESULTS} is a file where the folder of results belongs; rename it"
     compiled = any(spec["compile"] for spec in study.training.values())
-    if compiled and not shutil.which(compiler()):
+    if compiled and not remote and not shutil.which(compiler()):
         yield NO_COMPILER.format(compiler())
 
 
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument(
         "--errors", action="store_true", help="print nothing but what would stop a run"
     )
+    parser.add_argument("--remote", action="store_true", help="jobs run on other machines")
     arguments = parser.parse_args()
     if not arguments.study.exists():
         sys.exit(f"error: STUDY={arguments.study}: no such file; {near(arguments.study)}")
@@ -91,7 +92,7 @@ def main() -> None:
         # A run looks for the space of what it downloads itself: a finished one downloads nothing.
         missing, said = (missing_files(study), []) if arguments.errors else data_lines(study)
         wrong, own = ([], ()) if missing else own_data_lines(study)
-        if missing := [*faults(study), *missing, *wrong]:
+        if missing := [*faults(study, arguments.remote), *missing, *wrong]:
             sys.exit("\n".join(f"error: {InputError(line)}" for line in missing))
         if arguments.errors:
             return

@@ -202,3 +202,14 @@ def outcome(config: Any) -> Study | InputError:
         return load_study(config, SCHEMA)
     except InputError as error:
         return error
+
+
+def test_a_compiler_is_looked_for_only_where_the_jobs_run(tmp_path, monkeypatch):
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("epochs: 1", "epochs: 1, compile: true"), encoding="utf-8")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    here = run_tool("check_study", path, "--errors", cwd=tmp_path)
+    assert here.returncode == 1
+    assert "needs a C++ compiler, and there is no no-such-compiler" in here.stderr
+    there = run_tool("check_study", path, "--errors", "--remote", cwd=tmp_path)
+    assert (there.returncode, there.stdout, there.stderr) == (0, "", "")
