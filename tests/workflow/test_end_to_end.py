@@ -297,7 +297,8 @@ def numbers_of(markdown: str) -> set[str]:
 
 def numbers_of_page(page: str) -> set[str]:
     """Return all texts between the tags of a page, without marks."""
-    return {unescape(text).strip(" *†§") for text in re.findall(r">([^<>]+)<", page)}
+    texts = (unescape(text).replace("\u00a0", " ") for text in re.findall(r">([^<>]+)<", page))
+    return {text.strip(" *†§") for text in texts}
 
 
 def test_the_report_says_where_its_numbers_come_from(finished: Project):
