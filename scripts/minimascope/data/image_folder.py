@@ -10,7 +10,7 @@ from .raw_files import is_picture, path_remedy, split_and_class
 
 
 def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset:
-    """Read pictures as RGB; classes and pictures are in alphabetical order.
+    """Read pictures as RGB, upright; classes and pictures are in alphabetical order.
 
     Args:
         data_dir: what a relative ``path`` is relative to.
@@ -20,8 +20,9 @@ def load(data_dir: Path, path: str, *, image_size: int | None = None) -> Dataset
             pictures as they are, which must then be square and of one size.
 
     Raises:
-        InputError: a split or the archive is missing, a class is in one split only, a file is no
-            picture, or sizes differ where no ``image_size`` is given.
+        InputError: a split or the archive is missing, several folders hold ``train`` and ``test``,
+            a class is in one split only, a file is no picture or has 32 bits per pixel, or sizes
+            differ where no ``image_size`` is given.
     """
     root = Path(data_dir, path)
     if not root.exists():

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,8 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
     yield from _change_of_folder(before.pop("folder", None), now.pop("folder", None))
     chosen_anew = _choices(before) != _choices(now)
     if other_code and not chosen_anew:
-        checkout = Path(dag.workflow.main_snakefile).parent
-        newer = _newer_code(Path(output), checkout / "scripts")
+        made = Path(output).stat().st_mtime
+        newer = [name for name, changed in _times_of_code(dag).items() if changed > made]
         yield f"code changed: {_listed(newer)}" if newer else "code changed"
     if changes := list(differences(before, now)):
         what = "settings, and with them the code," if other_code and chosen_anew else "settings"
@@ -177,15 +178,16 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
         yield "other input files: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
-def _newer_code(output: Path, scripts: Path) -> list[str]:
-    """Return files of scripts, and of the library in there, that are newer than an output."""
-    made = output.stat().st_mtime
+@lru_cache(maxsize=1)  # once for all jobs of a plan
+def _times_of_code(dag: DAG) -> dict[str, float]:
+    """Return when each script, and each file of the library, of the planned checkout changed."""
+    scripts = Path(dag.workflow.main_snakefile).parent / "scripts"
     ignored = {scripts / path.relative_to(LIBRARY.parent) for path in IGNORED}
-    return [
-        str(path.relative_to(scripts))
+    return {
+        str(path.relative_to(scripts)): path.stat().st_mtime
         for path in scripts.rglob("*.py")
-        if path not in ignored and path.stat().st_mtime > made
-    ]
+        if path not in ignored
+    }
 
 
 def _choices(settings: Any, key: str = "") -> set[tuple[str, str]]:

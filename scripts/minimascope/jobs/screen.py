@@ -148,7 +148,7 @@ class Screen(logging.Handler):
             yield self._line(f"Finished after {duration(seconds)}: {self._messages[record.job_id]}")
         if not self._pace.left.total():
             yield f"{self._total} jobs done in {duration(time.monotonic() - self._pace.began)}"
-            self._published_results(self._shown.tables)
+            self._print_results(self._shown.tables)
 
     def _line(self, text: str) -> str:
         done = self._total - self._pace.left.total()
@@ -179,7 +179,7 @@ class Screen(logging.Handler):
         text = str(record.msg or "")
         if text == NOTHING_TO_BE_DONE_MSG:
             yield f"Nothing to do: all {len(self._jobs())} jobs of {self._shown.study} are done"
-            self._published_results(tables=[])
+            self._print_results(tables=[])
         elif UNFINISHED in text:
             yield from self._unfinished()
         elif text.startswith(STOPPED):
@@ -203,7 +203,7 @@ class Screen(logging.Handler):
             yield self._failure(job)
             yield from _own_words(logs)
 
-    def _published_results(self, tables: Sequence[str]) -> None:
+    def _print_results(self, tables: Sequence[str]) -> None:
         """Print the tables and the path of the report, if this run was to make them."""
         width = shutil.get_terminal_size((WIDTH, 0)).columns
         made = self._outputs()
