@@ -6,9 +6,9 @@ the network itself predicts is kept beside the checkpoint, to compare with what 
 
     python tests/foreign_training.py pictures/ runs/ --seeds 0 1 2
 
-Pictures lie in ``train/<class>/`` and ``test/<class>/``. Writes ``<network>-seed<seed>.pt`` (with the
-weights under ``state_dict``, and the order of the classes) and ``<network>-seed<seed>.npz`` (``logits``
-[n, classes] and ``labels`` [n] of the test pictures, in the order of their paths).
+Pictures lie in ``train/<class>/`` and ``test/<class>/``. Writes ``<network>-seed<seed>.pt`` (with
+the weights under ``state_dict``, and the order of the classes) and ``<network>-seed<seed>.npz``
+(``logits`` [n, classes] and ``labels`` [n] of the test pictures, in the order of their paths).
 """
 
 import argparse
