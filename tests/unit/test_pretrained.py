@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from networks_cases import PANNS, PublishedPANNs, randomise
@@ -156,21 +155,15 @@ def test_code_in_a_file_is_named_and_does_not_run(architecture, published, tmp_p
     assert trace.exists()  # the file is as bad as the test wants it
 
 
-def test_a_sampler_of_numpy_arrays_is_named(architecture, published, tmp_path):
-    content = {"model": published.network.state_dict(), "sampler": {"indexes": np.arange(3)}}
-    torch.save(content, tmp_path / "mine.pth")
-    assert "it needs numpy" in refused(architecture, published, tmp_path / "mine.pth")
-
-
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (None, "is missing"),
-        (torch.zeros(64, 2), "has shape (64, 2), not (64,)"),
-        (torch.zeros(64, dtype=torch.int64), "is torch.int64"),
-        ([0.0] * 64, "is not a plain tensor"),
-        (torch.zeros(64).to_sparse(), "is not a plain tensor"),
+        (None, "missing: {}"),
+        (torch.zeros(64, 2), "misshapen: {} 64×2 for 64"),
+        (torch.zeros(64, dtype=torch.int64), "of another type: {} torch.int64"),
+        ([0.0] * 64, "no plain tensor: {}"),
+        (torch.zeros(64).to_sparse(), "no plain tensor: {}"),
     ],
 )
 def test_weights_of_another_network_are_refused(architecture, published, tmp_path, change, message):
@@ -178,14 +171,14 @@ def test_weights_of_another_network_are_refused(architecture, published, tmp_pat
     content = {**published.network.state_dict(), name: change}
     torch.save({k: v for k, v in content.items() if v is not None}, tmp_path / "weights.pth")
     error = refused(architecture, published, tmp_path / "weights.pth")
-    assert f"not the weights of {architecture} ({name} {message}" in error
+    assert f"not the weights of {architecture} ({message.format(name)})" in error
 
 
 def test_weights_that_the_network_does_not_know_are_refused(architecture, published, tmp_path):
     content = {**published.network.state_dict(), "conv_block5.weight": torch.zeros(1)}
     torch.save(content, tmp_path / "weights.pth")
     error = refused(architecture, published, tmp_path / "weights.pth")
-    assert f"not the weights of {architecture} (conv_block5.weight is unknown)" in error
+    assert f"not the weights of {architecture} (unexpected: conv_block5.weight)" in error
 
 
 def numbered(names: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -270,7 +263,7 @@ def test_the_front_end_of_the_file_is_told(tmp_path, capsys, n_fft):
     [
         (torch.zeros(257, 80), "learnt on 80 mel bands, the inputs have 64"),
         (torch.zeros(64), "logmel_extractor.melW is no matrix"),
-        (None, "bn0.weight has shape (64,), not (40,)"),
+        (None, "misshapen: bn0.weight 64 for 40, "),
     ],
 )
 def test_another_front_end_is_refused(architecture, published, tmp_path, filters, message):

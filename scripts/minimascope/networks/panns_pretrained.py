@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from . import Classifier, panns
-from .weights_file import misfit, read_weights
+from .weights_file import misfit, read_state
 
 RECORD = "https://zenodo.org/records/3987831"
 FILES = {
@@ -64,7 +64,7 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
         InputError: a file that is not readable or holds other weights.
     """
     remedy = f"use {FILES[architecture]} of {RECORD}"
-    content = read_weights(Path(path), remedy)
+    content = read_state(path, remedy=remedy).tensors
     mels = network.body.bn0.num_features
     state = network.body.state_dict()
     names = {_published_name(name): name for name in state}

@@ -16,7 +16,7 @@ from torchvision import models
 
 from ..errors import InputError
 from . import Classifier
-from .weights_file import misfit, read_weights
+from .weights_file import misfit, read_state
 
 CHANNELS = 3
 SMALLEST_IMAGE = 32
@@ -135,7 +135,8 @@ def load_pretrained(network: Classifier, architecture: str, path: Path) -> None:
     remedy = f"download {ADDRESS}/{FILES[architecture]} again"
     _check_checksum(path, remedy)
     last = [f"{LAST_LAYERS[architecture]}.{kind}" for kind in ("weight", "bias")]
-    weights = {n: v for n, v in read_weights(path, remedy).items() if n not in last}
+    content = read_state(path, remedy=remedy).tensors
+    weights = {name: value for name, value in content.items() if name not in last}
     problem = misfit(weights, network.body.state_dict())
     if problem:
         raise InputError(f"{path}: not the weights of {architecture} ({problem}); {remedy}")
