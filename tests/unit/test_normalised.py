@@ -59,3 +59,10 @@ def test_features_without_spread_or_not_finite_are_refused(value):
     inputs[:, 1] = value
     with pytest.raises(InputError, match=r"normalize: .* channel 1; .* give mean and std"):
         with_own_statistics(OWN, inputs)
+
+
+def test_any_module_from_inputs_to_logits_is_normalised():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8, 3))
+    images = torch.randint(0, 256, (5, 2, 2, 2), dtype=torch.uint8)
+    expected = network((images / 255 - 0.5) / 0.25)
+    assert torch.equal(NormalisedInput(network, [0.5], [0.25])(images), expected)

@@ -62,7 +62,7 @@ class NormalisedInput(nn.Module):
     The parameters are the network's own: sharpness of this module is sharpness of the network.
 
     Args:
-        network: has ``features(inputs) -> [n, d]`` and ``head``, its last linear layer.
+        network: maps inputs to logits, [n, classes].
         mean: per channel, or one value for all channels; in units of 1 = white for images.
         std: likewise.
     """
@@ -73,20 +73,11 @@ class NormalisedInput(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1), persistent=False)
 
-    @property
-    def head(self) -> nn.Linear:
-        """The last linear layer of the network."""
-        return self.network.head
-
     def normalise(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the inputs as the network wants them, in the buffers' floating type."""
         scale = LARGEST_PIXEL if inputs.dtype == torch.uint8 else 1
         return (inputs.to(self.mean.dtype) / scale - self.mean) / self.std
 
-    def features(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return what enters the head, [n, d]."""
-        return self.network.features(self.normalise(inputs))
-
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the logits, [n, classes]."""
-        return self.head(self.features(inputs))
+        return self.network(self.normalise(inputs))
