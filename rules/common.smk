@@ -21,8 +21,9 @@ from snakemake.logging import logger
 BASE = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(BASE / "scripts"))
 
-from minimascope import registry
+from minimascope import registry, tables_and_figures
 from minimascope.canonical import canonical_json
+from minimascope.components import Component
 from minimascope.data.corruptions.severities import KINDS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file

@@ -1,5 +1,6 @@
-# Figures of scripts/minimascope/registry.py, drawn from the tables alone: those of a network on a data
-# set in one job, those of all networks of a data set, those of the study, and those of published results.
+# Figures of scripts/minimascope/tables_and_figures.py, drawn from the tables alone: those of a network
+# on a data set in one job, those of all networks of a data set, those of the study, and those of
+# published results.
 
 
 for subject, figures in FIGURES_OF.items():
@@ -30,7 +31,9 @@ for subject, figures in FIGURES_OF.items():
             "../scripts/plot.py"
 
 
-PUBLISHED_FIGURES_OF = drawn(published(f"figures/{name}") for name in registry.PUBLISHED_FIGURES)
+PUBLISHED_FIGURES_OF = drawn(
+    published(f"figures/{name}") for name in tables_and_figures.PUBLISHED_FIGURES
+)
 # All that no study decides, which another module may make in place of this one.
 PUBLISHED_FILES = [
     *table_outputs(PUBLISHED_TABLES, published).values(),
@@ -45,7 +48,7 @@ if not PUBLISHED_MADE_ELSEWHERE:
         input:
             **{
                 table: published(f"tables/{table}.csv")
-                for table in needed_by(registry.PUBLISHED_FIGURES)
+                for table in needed_by(tables_and_figures.PUBLISHED_FIGURES)
             },
         output:
             **PUBLISHED_FIGURES_OF,
@@ -61,7 +64,7 @@ if not PUBLISHED_MADE_ELSEWHERE:
             mem_mb=2000,
             runtime=30,
         params:
-            **figure_params(registry.PUBLISHED_FIGURES, of_published),
+            **figure_params(tables_and_figures.PUBLISHED_FIGURES, of_published),
         message:
             "Figures of published results"
         script:

@@ -43,7 +43,8 @@ def source_params(script: str) -> dict[str, Callable]:
     return {
         **named(
             code=code(
-                script, lambda wildcards: [registry.SOURCES[source(wildcards)["source"]].location]
+                script,
+                lambda wildcards: [registry.find("sources", source(wildcards)["source"]).location],
             ),
             source=source,
         ),
@@ -70,7 +71,7 @@ def architecture_of(wildcards) -> str:
 
 def network_code(wildcards) -> list[str]:
     """Where the code of a network is."""
-    return [registry.NETWORKS[architecture_of(wildcards)].location]
+    return [registry.find("networks", architecture_of(wildcards)).location]
 
 
 def pretrained_weights(wildcards) -> list[str]:
@@ -87,8 +88,8 @@ def training_of(wildcards) -> dict:
 def training_code(wildcards) -> list[str]:
     """Where the code of a training's network, optimiser and average is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
-    found = [*network_code(wildcards), registry.OPTIMIZERS[optimizer["name"]].location]
-    return found + ([registry.AVERAGES[averaging["name"]].location] if averaging else [])
+    found = [*network_code(wildcards), registry.find("optimizers", optimizer["name"]).location]
+    return found + ([registry.find("averages", averaging["name"]).location] if averaging else [])
 
 
 def label_noise(wildcards) -> float:
@@ -135,7 +136,7 @@ def sharpness_outputs(job: str) -> dict[str, list[str]]:
     for family in STUDY.sharpness_jobs[job]:
         pattern = MEASURES.replace("{family}", family)
         files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
-        if registry.SHARPNESS[family].arrays:
+        if registry.find("sharpness", family).arrays:
             files[f"{family}_arrays"] = seeds_in(f"{pattern}.npz", seeds_of(job))
     return files
 
@@ -167,7 +168,7 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
     def components(wildcards) -> list[str]:
-        own = [registry.SHARPNESS[family].location for family in families]
+        own = [registry.find("sharpness", family).location for family in families]
         return own + network_code(wildcards)
 
     return named(

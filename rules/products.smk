@@ -17,7 +17,7 @@ FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
 # reader sees of both.
 STUDY_TABLES = {name: table for name, table in STUDY.tables.items() if not table.of_published_alone}
 PUBLISHED_TABLES = {
-    name: table for name, table in registry.TABLES.items() if table.of_published_alone
+    name: table for name, table in tables_and_figures.TABLES.items() if table.of_published_alone
 }
 READABLE = {name: table for name, table in STUDY.tables.items() if table.text}
 PUBLISHED_FIGURE_FILES = [published(f"figures/{name}.svg") for name in STUDY.published_figures]
@@ -57,14 +57,14 @@ def reported(path: str) -> str:
     )
 
 
-def needed_by(parts: dict[str, registry.Component]) -> list[str]:
+def needed_by(parts: dict[str, Component]) -> list[str]:
     """The tables that tables or figures are made of, without those that they give themselves."""
     given = {name for part in parts.values() for name in part.gives}
     needed = (name for part in parts.values() for name in part.needs)
     return [name for name in dict.fromkeys(needed) if name not in given]
 
 
-def table_outputs(tables: dict[str, registry.Table], place: Callable) -> dict[str, str]:
+def table_outputs(tables: dict[str, tables_and_figures.Table], place: Callable) -> dict[str, str]:
     """The files of tables, and of what readers see of them in each format."""
     files = {given: f"tables/{given}.csv" for table in tables.values() for given in table.gives}
     for name, table in tables.items():
@@ -82,7 +82,7 @@ def reported_tables(files: dict[str, str]) -> dict[str, str]:
     return {key: reported(path) if path.endswith(".html") else path for key, path in files.items()}
 
 
-def table_params(tables: dict[str, registry.Table]) -> dict[str, Callable]:
+def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Callable]:
     """What tables depend on besides other tables."""
     analysis = STUDY.config["analysis"]
     arguments = {
@@ -141,7 +141,7 @@ def has_page(subject: Subject) -> bool:
 
 def figure_inputs(subject: Subject) -> dict[str, str]:
     """The tables that the figures of a subject are made of."""
-    wanted = needed_by({name: registry.ALL_FIGURES[name] for name in FIGURES_OF[subject]})
+    wanted = needed_by({name: registry.find("figures", name) for name in FIGURES_OF[subject]})
     return {name: results(f"tables/{name}.csv") for name in wanted}
 
 
@@ -163,8 +163,8 @@ def drawn(places: Iterable[str]) -> dict[str, list[str]]:
 
 def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
     """What figures depend on besides tables; ``of`` says what a figure is of."""
-    places = [registry.ALL_FIGURES[name].location for name in figures]
-    places += [registry.PAGE.location] if page else []
+    places = [registry.find("figures", name).location for name in figures]
+    places += [tables_and_figures.PAGE.location] if page else []
     return named(
         code=code("plot", lambda wildcards: places),
         # In the order of the outputs, which an object of JSON does not keep.
@@ -179,7 +179,9 @@ def of_subject(subject: Subject) -> Callable[[str], dict]:
 
 def of_published(figure: str) -> dict:
     """Figures of published models get the data set's name."""
-    return {"dataset": registry.PUBLISHED_SCENES} if figure.startswith("published-") else {}
+    return (
+        {"dataset": tables_and_figures.PUBLISHED_SCENES} if figure.startswith("published-") else {}
+    )
 
 
 def tables_of_report() -> list[str]:

@@ -67,7 +67,7 @@ rule gather:
     benchmark:
         benchmark_of("gather", "{gathered}")
     wildcard_constraints:
-        gathered=one_of(registry.GATHERED),
+        gathered=one_of(tables_and_figures.GATHERED),
     localrule: True
     conda:
         "../envs/cpu.yaml"
@@ -77,7 +77,10 @@ rule gather:
         runtime=10,
     params:
         **named(
-            code=code("gather", lambda wildcards: [registry.GATHERED[wildcards.gathered].location])
+            code=code(
+                "gather",
+                lambda wildcards: [tables_and_figures.GATHERED[wildcards.gathered].location],
+            )
         ),
     message:
         "Gathering {wildcards.gathered} of all models in one table"
@@ -85,7 +88,7 @@ rule gather:
         "../scripts/gather.py"
 
 
-# Each table of scripts/minimascope/registry.py that the study has, with what readers see of it.
+# Each table of scripts/minimascope/tables_and_figures.py that the study has, with what readers see of it.
 rule tables:
     input:
         **{name: results(f"tables/{name}.csv") for name in needed_by(STUDY_TABLES)},

@@ -4,7 +4,7 @@ from minimascope.files import read_json, write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.progress import progress
 from minimascope.npz import read_npz
-from minimascope.registry import GATHERED
+from minimascope.tables_and_figures import GATHERED
 
 with job(snakemake):
     paths = progress(snakemake.input.documents, "gathering", "document")

@@ -7,14 +7,15 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.plots.style import save_pdf, save_svg, styled
-from minimascope.registry import ALL_FIGURES, PAGE
+from minimascope.registry import find
+from minimascope.tables_and_figures import PAGE
 
 with job(snakemake):
     figures = settings(snakemake.params)["figures"]
     frames = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
     wanted = list(zip(figures, snakemake.output.figures, snakemake.output.pdfs, strict=True))
     for (name, of), svg, pdf in progress(wanted, "figures", "figure"):
-        figure = ALL_FIGURES[name]
+        figure = find("figures", name)
         # Published models' tables have the names that a study's have, with something before.
         needed = {table.removeprefix("asc_"): frames[table] for table in figure.needs}
         with styled():

@@ -4,12 +4,12 @@ from minimascope.data.part import part_of
 from minimascope.data.prepared import save_dataset
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
-from minimascope.registry import SOURCES
+from minimascope.registry import find
 
 with job(snakemake):
     spec = settings(snakemake.params)
     source = spec["source"].pop("source")
-    dataset = SOURCES[source].load()(spec["data_dir"], **spec["source"])
+    dataset = find("sources", source).load()(spec["data_dir"], **spec["source"])
     dataset = part_of(dataset, **spec["part"])
     save_dataset(snakemake.output.data, dataset, source=source)
     print(f"{len(dataset.train)} training and {len(dataset.test)} test inputs")

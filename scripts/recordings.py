@@ -5,11 +5,11 @@ from pathlib import Path
 from minimascope.data.recordings import write_recordings
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
-from minimascope.registry import SOURCES
+from minimascope.registry import find
 
 with job(snakemake):
     spec = settings(snakemake.params)
-    read = SOURCES[spec["source"].pop("source")].load()
+    read = find("sources", spec["source"].pop("source")).load()
     if snakemake.input.scenes:
         # The options say what was generated, not how that is read.
         recordings = read(Path(*snakemake.input.scenes))

@@ -9,7 +9,7 @@ from minimascope.jobs.progress import say
 from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.npz import write_npz
-from minimascope.registry import SHARPNESS
+from minimascope.registry import find
 from minimascope.sharpness.family import measure_family
 
 with job(snakemake):
@@ -27,7 +27,7 @@ with job(snakemake):
             measured, said = measure_family(
                 model, dataset, int(seed), device, family=family, settings=chosen, **spec
             )
-            if SHARPNESS[family].arrays:
+            if find("sharpness", family).arrays:
                 write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
             content = document(family, measured, run=run, **said, **origin)
             write_json(snakemake.output[family][index], content)

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from minimascope.analysis.agreement import compare
 from minimascope.plots.style import styled
-from minimascope.registry import ALL_FIGURES
+from minimascope.tables_and_figures import ALL_FIGURES
 
 CONDITIONS = (
     *("baseline", "baseline_sam", "augmentation"),

@@ -13,7 +13,7 @@ from study_cases import BASE, SCHEMA, SECTIONS, study
 from study_cases import ROOT_SCHEMA as ROOT
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
-from minimascope import registry
+from minimascope import registry, tables_and_figures
 from minimascope.canonical import canonical_json
 from minimascope.study.conditions import condition_rows
 from minimascope.study.loading import load_study
@@ -238,7 +238,7 @@ def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_ag
 
 
 def test_tables_that_figures_need_are_the_parameters_of_their_functions():
-    for name, figure in registry.FIGURES.items():
+    for name, figure in tables_and_figures.FIGURES.items():
         parameters = inspect.signature(figure.load()).parameters
         assert parameters.keys() - {"dataset", "network"} == set(figure.needs), name
 

@@ -36,18 +36,18 @@ sys.meta_path.insert(0, NoTorch())
 print(json.dumps([name for name, code in json.load(sys.stdin).items() if asks(code)]))
 """
 COMPONENTS = """
-from minimascope import registry
+from minimascope import components, registry, tables_and_figures
 from minimascope.study import loading
 
-kinds = registry.GATHERED, registry.TABLES, registry.ALL_FIGURES
+kinds = tables_and_figures.GATHERED, tables_and_figures.TABLES, tables_and_figures.ALL_FIGURES
 locations = [c.location for kind in kinds for c in kind.values()]
-locations += [table.text for table in registry.TABLES.values() if table.text]
-recorded = [s for s in registry.SOURCES.values() if registry.RECORDINGS in s.gives]
+locations += [table.text for table in tables_and_figures.TABLES.values() if table.text]
+recorded = [s for s in registry.SOURCES.values() if components.RECORDINGS in s.gives]
 locations += [component.location for component in (*recorded, registry.SCENES)]
 # The geometry of toy functions is computed by automatic differentiation.
-locations.remove(registry.TABLES["toy_geometry"].location)
+locations.remove(tables_and_figures.TABLES["toy_geometry"].location)
 for location in locations:
-    registry.load(location)
+    components.load(location)
 """
 TRAININGS = """
 import sys

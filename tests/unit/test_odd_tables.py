@@ -9,7 +9,7 @@ import pytest
 from table_frames import NO_PAIRS, condition_rows, measure_rows, pair_rows
 
 from minimascope.analysis.registered import make_table
-from minimascope.registry import TABLES
+from minimascope.tables_and_figures import TABLES
 
 NAMES = ("baseline", "baseline_sam", "noise")
 MADE = ("summary", "main", "sharpness", "statistics", "claims", "trends", "answer")

@@ -7,19 +7,19 @@ import pytest
 from study_cases import BASE, ROOT, SCHEMA, study
 
 from minimascope.analysis.registered import read_table
-from minimascope.registry import (
+from minimascope.components import load
+from minimascope.registry import PRETRAINED
+from minimascope.study.loading import load_study
+from minimascope.study.study import MODEL_TABLES, PUBLISHED_NETWORKS
+from minimascope.tables_and_figures import (
     ALL_FIGURES,
     DATASET_FIGURES,
     FIGURES,
     GATHERED,
-    PRETRAINED,
     PUBLISHED_FIGURES,
     STUDY_FIGURES,
     TABLES,
-    load,
 )
-from minimascope.study.loading import load_study
-from minimascope.study.study import MODEL_TABLES, PUBLISHED_NETWORKS
 
 FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}

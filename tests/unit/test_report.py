@@ -18,13 +18,13 @@ import minimascope
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.errors import InputError
 from minimascope.plots import reliability
-from minimascope.registry import ALL_FIGURES, TABLES
 from minimascope.report.contents import OWN, Part, Section, as_rst, contents_of, sections
 from minimascope.report.facts import Facts
 from minimascope.report.opening import data_in_words
 from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
+from minimascope.tables_and_figures import ALL_FIGURES, TABLES
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"

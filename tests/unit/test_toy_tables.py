@@ -9,7 +9,8 @@ import pytest
 from minimascope.analysis.render import markdown
 from minimascope.analysis.toy_fits import COLUMNS, fits_table, summarise_fits, text
 from minimascope.plots.style import save_svg
-from minimascope.registry import STUDY_FIGURES, TOY_FUNCTIONS
+from minimascope.registry import TOY_FUNCTIONS
+from minimascope.tables_and_figures import STUDY_FIGURES
 
 
 def row(function: str, seed: int, at: str, value: float, **changes: Any) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from minimascope.analysis.render import html
 from minimascope.files import read_json as read_document
 from minimascope.npz import read_npz
 from minimascope.plots.notices import notice_of
-from minimascope.registry import FIGURES
 from minimascope.report.contents import contents_of, kind_of
 from minimascope.report.facts import facts_of
 from minimascope.report.tidy import TIDY
+from minimascope.tables_and_figures import FIGURES
 
 pytestmark = pytest.mark.workflow
 

@@ -42,7 +42,9 @@ def follow(recipe: str, checkout: Path) -> None:
     (checkout / module).write_text(code, encoding="utf-8")
     (table,) = re.findall(r"^A line in `(\w+)`:$", recipe, re.M)
     (line,) = re.findall(r"^    \"\w+\": .*\n", recipe, re.M)
-    insert(checkout / "scripts/minimascope/registry.py", line, after=f"\n{table} = {{\n")
+    registry = "tables_and_figures" if table in ("TABLES", "FIGURES") else "registry"
+    path = checkout / "scripts" / "minimascope" / f"{registry}.py"
+    insert(path, line, after=f"\n{table} = {{\n")
 
 
 def follow_measure(checkout: Path) -> None:

@@ -17,7 +17,8 @@ from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
 
 from minimascope.jobs.planning import planned_workflow
-from minimascope.registry import FIGURES, SHARPNESS
+from minimascope.registry import SHARPNESS
+from minimascope.tables_and_figures import FIGURES
 
 pytestmark = pytest.mark.workflow
 

@@ -304,7 +304,7 @@ CODE = {
     "a network that is not in the study": ("networks/vit.py", ADDED_CODE, set()),
     "another network under the name of one": (
         "registry.py",
-        '\n\nNETWORKS["resnet18"] = _component("networks.vgg:vgg19")\n',
+        '\n\nNETWORKS["resnet18"] = component("networks.vgg:vgg19")\n',
         {"initialise"},
     ),
     "weights that no network has": ("networks/torchvision_pretrained.py", ADDED_CODE, set()),
@@ -386,7 +386,7 @@ def test_every_param_that_is_compared_is_a_short_text_with_its_name(project: Pro
 def test_a_new_network_reruns_nothing(moved: Project):
     (moved.checkout / LIBRARY / "networks" / "mlp.py").write_text("WIDTH = 100\n")
     registry = moved.checkout / LIBRARY / "registry.py"
-    line = '\nNETWORKS["mlp"] = _component("networks.mlp:mlp")\n'
+    line = '\nNETWORKS["mlp"] = component("networks.mlp:mlp")\n'
     registry.write_text(registry.read_text() + line)
     assert moved.planned(STUDY) == {}
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from small_study import ROOT, Project, made_once, study_with
 
-from minimascope.registry import FIGURES, SHARPNESS
+from minimascope.registry import SHARPNESS
+from minimascope.tables_and_figures import FIGURES
 
 pytestmark = pytest.mark.workflow
 

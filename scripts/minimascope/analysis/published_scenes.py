@@ -6,7 +6,7 @@ Tables are ``resources/published/asc_models.csv`` (published) and ``asc_expected
 import pandas as pd
 from scipy import stats
 
-from ..registry import PUBLISHED_SCENES
+from ..tables_and_figures import PUBLISHED_SCENES
 from . import relations
 from .collect import RUN
 from .correlations import correlations

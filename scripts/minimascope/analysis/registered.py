@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..components import load
 from ..files import write_text
-from ..registry import Table, load
+from ..tables_and_figures import Table
 from .render import RENDERERS
 
 # Columns of names, which a file does not tell from numbers.
@@ -20,7 +21,7 @@ NAMES = (
 def make_table(
     table: Table, paths: Mapping[str, str], published: Path, arguments: Mapping[str, Any]
 ) -> None:
-    """Write the tables that an entry of `registry.TABLES` gives, and what readers see of them.
+    """Write the tables that an entry of `TABLES` gives, and what readers see of them.
 
     Args:
         table: the entry.
@@ -52,5 +53,5 @@ def read_table(path: str) -> pd.DataFrame:
 
 
 def shown(table: Table, paths: Mapping[str, str]) -> Any:
-    """Return what readers see of an entry of `registry.TABLES`, from the files of its tables."""
+    """Return what readers see of an entry of `TABLES`, from the files of its tables."""
     return load(table.text)(*(read_table(paths[name]) for name in table.shows))

@@ -21,6 +21,7 @@ IGNORED = {
     LIBRARY / name
     for name in (
         "__init__.py",
+        "components.py",
         "errors.py",
         "jobs/gpus.py",
         "jobs/job.py",
@@ -28,6 +29,7 @@ IGNORED = {
         "jobs/progress.py",
         "registry.py",
         "sharpness/__init__.py",
+        "tables_and_figures.py",
     )
 }
 

@@ -20,7 +20,7 @@ from typing import Any
 from snakemake.jobs import Job
 
 from ..files import write_text
-from ..registry import INITIAL, SHARPNESS
+from ..registry import INITIAL, find
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -138,7 +138,7 @@ def _inputs(study: Study, rule: str, dataset: str, size: Size) -> int:
         return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
     settings = study.sharpness[dataset]
     families = study.sharpness_jobs[rule]
-    passes = sum(SHARPNESS[family].passes(settings[family]) for family in families)
+    passes = sum(find("sharpness", family).passes(settings[family]) for family in families)
     return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, nearest
-from ..registry import NETWORKS
+from ..registry import find
 from ..streams import derive_seed
 
 WEIGHT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
@@ -72,10 +72,7 @@ def build(spec: NetworkSpec) -> nn.Module:
         InputError: an unknown architecture or option, a value out of range, or an input size
             that the architecture cannot take.
     """
-    if spec.architecture not in NETWORKS:
-        hint = nearest(spec.architecture, NETWORKS)
-        raise InputError(f"architecture: unknown name {spec.architecture!r}; {hint}")
-    builder = NETWORKS[spec.architecture].load()
+    builder = find("networks", spec.architecture).load()
     parameters = signature(builder).parameters
     named = {name for name, p in parameters.items() if p.kind is not Parameter.VAR_KEYWORD}
     own = named - {field.name for field in fields(spec)}

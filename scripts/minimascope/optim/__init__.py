@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..registry import AVERAGES, OPTIMIZERS
+from ..registry import find
 
 
 def build(model: nn.Module, spec: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) of all of the model."""
-    return OPTIMIZERS[spec["name"]].load()(model, **_settings(spec))
+    return find("optimizers", spec["name"]).load()(model, **_settings(spec))
 
 
 def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
@@ -27,7 +27,7 @@ def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
 
     It has the methods of `averaging.Average`.
     """
-    return AVERAGES[spec["name"]].load()(model, **_settings(spec))
+    return find("averages", spec["name"]).load()(model, **_settings(spec))
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:

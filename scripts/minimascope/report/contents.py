@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import StrictUndefined, Template
 
-from ..registry import ALL_FIGURES, TABLES
+from ..registry import find
 
 # Where what the list does not name is shown.
 OWN = "Your own"
@@ -100,7 +100,7 @@ def described(kind: str) -> dict[str, str]:
         kind: that of a registered table or figure; see `kind_of`.
     """
     folder, _, name = kind.partition("/")
-    component = TABLES[name] if folder == "tables" else ALL_FIGURES[name]
+    component = find(folder, name)
     caption = (getdoc(component.load()) or "").partition("\n\n")[0]
     title = name.replace("_", " ")
     return {

@@ -11,7 +11,7 @@ import yaml
 from ..analysis.collect import PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
-from ..registry import TABLES
+from ..registry import find
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
 from .opening import data_in_words
@@ -68,7 +68,7 @@ def study_report(
         config=config,
         data=data_in_words(config["datasets"], measures),
         papers=papers,
-        published=any(TABLES[name].published for name in names),
+        published=any(find("tables", name).published for name in names),
         tidy=tidy_tables(made),
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
@@ -101,7 +101,10 @@ def _files(
     """
     turned = [name for name, path in drawn.items() if path.endswith(".html")]
     return Files(
-        tables={f"tables/{name}": html(shown(TABLES[name], paths), folded=True) for name in names},
+        tables={
+            f"tables/{name}": html(shown(find("tables", name), paths), folded=True)
+            for name in names
+        },
         figures={
             name: Figure(_text(path), os.path.relpath(Path(path).with_suffix(""), home))
             for name, path in drawn.items()

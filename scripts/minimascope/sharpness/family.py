@@ -12,7 +12,7 @@ from ..data.label_noise import with_label_noise
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured
-from ..registry import SHARPNESS
+from ..registry import find
 from ..seeding import generator
 from .subject import Subject
 
@@ -53,7 +53,7 @@ def measure_family(
     draws = generator(seed, family, device=device)
     start = time.perf_counter()
     with precision("fp32", device):
-        measured = SHARPNESS[family].load()(subject, draws, **settings)
+        measured = find("sharpness", family).load()(subject, draws, **settings)
     seconds = time.perf_counter() - start
     origin = {"seconds": seconds, "device": device_name(device)}
     return measured, {"view": view, "settings": settings, **origin}

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
+from ..components import IMAGES, RECORDINGS
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import ALL_NETWORKS, IMAGES, INITIAL, RECORDINGS, SHARPNESS, TUNED
+from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED
 from .names import fault_of_name
 from .study import Study
 

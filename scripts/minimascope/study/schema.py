@@ -12,16 +12,9 @@ from typing import Any
 
 import yaml
 
+from ..components import RECORDINGS, Component
 from ..data.corruptions.severities import CORRUPTIONS
-from ..registry import (
-    AVERAGES,
-    NETWORKS,
-    OPTIMIZERS,
-    RECORDINGS,
-    SOURCES,
-    TOY_FUNCTIONS,
-    Component,
-)
+from ..registry import AVERAGES, NETWORKS, OPTIMIZERS, SOURCES, TOY_FUNCTIONS
 from .signatures import declared_options
 
 # The schema where the library is installed without its checkout.

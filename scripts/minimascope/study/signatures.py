@@ -31,7 +31,7 @@ def declared_options(
     ``None``; any other hint, or none, allows every value), defaults from the signature.
 
     Args:
-        location: of a function or class, as in `registry.Component`. What is neither, such as a
+        location: of a function or class, as in `components.Component`. What is neither, such as a
             partial function, declares no options.
         given: parameters that are not options, since the workflow fills them in.
         library: folder of the package.

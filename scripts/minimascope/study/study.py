@@ -9,22 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..canonical import canonical_json
+from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
-from ..registry import (
+from ..registry import INITIAL, SHARPNESS, find, kind_of
+from ..tables_and_figures import (
     DATASET_FIGURES,
     FIGURES,
     GATHERED,
-    IMAGES,
-    INITIAL,
     PUBLISHED_FIGURES,
-    RECORDINGS,
-    SHARPNESS,
     STUDY_FIGURES,
     TABLES,
-    TOYS,
-    Component,
     Table,
-    kind_of,
 )
 
 # Keys of a data set that say what is done with it, not what it is.
@@ -136,7 +131,7 @@ class Study:
             family
             for family in self.families
             if any(
-                SHARPNESS[family].passes(settings[family]) > FEW_PASSES
+                find("sharpness", family).passes(settings[family]) > FEW_PASSES
                 for settings in self.sharpness.values()
             )
         ]

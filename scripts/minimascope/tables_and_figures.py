@@ -1,0 +1,222 @@
+"""Tables and figures of studies: to add one, write its module and add its line here."""
+
+from dataclasses import dataclass
+
+from .components import IMAGES, RECORDINGS, TOYS, Component, component
+
+
+@dataclass(frozen=True)
+class Table(Component):
+    """A function of tables that returns the tables it `gives`: one, or a tuple in their order.
+
+    Attributes:
+        published: published tables that it takes after those
+            (resources/published/<name>.csv). A table that takes nothing else is made once for all
+            studies, in results/published.
+        text: the function that turns tables into what readers see (`analysis.render.Text`), which
+            lies beside them, under this table's key in `TABLES`. Empty if there is nothing to read.
+        shows: the tables that this function takes, in their order.
+        formats: in which that is written (`analysis.render.RENDERERS`).
+        about: of a table that is the same for all studies: which of them have it, by what their
+            data consist of (`IMAGES`, `RECORDINGS`) or by `TOYS`.
+    """
+
+    published: tuple[str, ...] = ()
+    text: str = ""
+    shows: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def of_published_alone(self) -> bool:
+        """Whether it is the same for all studies."""
+        return bool(self.published) and not self.needs
+
+
+def _table(location: str, *, about: str = "", text: str = "", **names: str) -> Table:
+    lists = {key: tuple(value.split()) for key, value in names.items()}
+    readable = {"shows": lists["gives"], "formats": ("md", "html")} if text else {}
+    return Table(location, about=about, text=text, **readable | lists)
+
+
+# Tables that are made of the documents of all models, by a function of these.
+GATHERED = {
+    "landscape": component("analysis.curves:landscape"),
+    "hessian": component("analysis.curves:hessian"),
+    "interpolation": component("analysis.curves:interpolation"),
+    "asc_pairs": component("analysis.stability:pair_values"),
+    "domains": component("analysis.collect:domain_table"),
+    "toy_fits": component("analysis.toy_fits:fits_table"),
+}
+# Tables that are made of tables, where all that they need is there.
+TABLES = {
+    "conditions": _table("analysis.model_table:conditions_table", gives="conditions"),
+    "summary": _table(
+        "analysis.summary:summary_tables",
+        needs="measures disagreement",
+        gives="summary seed_values",
+    ),
+    "models": _table(
+        "analysis.model_table:model_table", needs="measures conditions", gives="models"
+    ),
+    "trained": _table(
+        "analysis.trained:trained_table",
+        needs="measures",
+        gives="trained",
+        text="analysis.trained:text",
+    ),
+    "main": _table(
+        "analysis.tables:main_tables",
+        needs="summary",
+        gives="main",
+        text="analysis.tables:main_text",
+        shows="summary",
+        formats="md html tex",
+    ),
+    "sharpness": _table(
+        "analysis.tables:sharpness_tables",
+        needs="summary",
+        gives="sharpness",
+        text="analysis.tables:sharpness_text",
+        shows="summary",
+    ),
+    "statistics": _table(
+        "analysis.statistics:statistics",
+        needs="seed_values conditions",
+        gives="statistics",
+        text="analysis.statistics:text",
+    ),
+    "claims": _table(
+        "analysis.claims:claims_measured",
+        needs="seed_values conditions",
+        gives="claims",
+        text="analysis.claims_text:text",
+    ),
+    "trends": _table(
+        "analysis.trends:trend_tables",
+        needs="summary seed_values",
+        gives="trends trend_points rank_agreement",
+        text="analysis.trends:text",
+        shows="trends rank_agreement",
+    ),
+    "correlations": _table(
+        "analysis.relations:relations",
+        needs="summary trend_points models",
+        gives="correlations variance_shares",
+        text="analysis.relations:text",
+    ),
+    "answer": _table(
+        "analysis.answer:answers",
+        needs="summary conditions statistics claims correlations trends trend_points",
+        gives="answer",
+        text="analysis.answer:text",
+        shows="answer correlations",
+    ),
+    "ensembles": _table(
+        "analysis.ensemble_gain:gain_correlations",
+        needs="ensembles summary",
+        gives="ensemble_gain",
+        text="analysis.ensemble_gain:text",
+        shows="ensembles summary ensemble_gain",
+    ),
+    "stability": _table(
+        "analysis.stability:stability_tables",
+        needs="asc_pairs",
+        gives="stability stability_order",
+    ),
+    "agreement": _table(
+        "analysis.agreement:agreement_tables",
+        needs="summary conditions",
+        published="deep_models sam_rho_sweep",
+        gives="agreement agreement_order",
+        text="analysis.agreement:text",
+    ),
+    "toy_fits": _table(
+        "analysis.toy_fits:summarise_fits",
+        needs="toy_fits",
+        gives="toy_fits_summary",
+        text="analysis.toy_fits:text",
+    ),
+    "published_claims": _table(
+        "analysis.claims:published_claims",
+        published="deep_models",
+        gives="published_claims",
+        text="analysis.claims_text:text",
+        about=IMAGES,
+    ),
+    "asc_reanalysis": _table(
+        "analysis.published_scenes:reanalysis",
+        published="asc_models asc_expected",
+        gives="asc_reanalysis asc_models asc_conditions asc_correlations asc_trends"
+        " asc_trend_points asc_variance_shares asc_stability asc_stability_order asc_domains",
+        text="analysis.published_scenes:text",
+        shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
+        about=RECORDINGS,
+    ),
+    "toy_geometry": _table(
+        "analysis.toy_geometry:compare_toy_geometry",
+        published="toy_functions",
+        gives="toy_geometry",
+        text="analysis.toy_fits:geometry_text",
+        about=TOYS,
+    ),
+}
+# A figure is drawn where the study has all tables that it needs.
+# Of each network on each data set:
+FIGURES = {
+    "conditions": component("plots.conditions:plot", "measures", "disagreement", "conditions"),
+    "effects": component("plots.effects:plot", "statistics", "conditions"),
+    "sharpness_evaluation": component(
+        "plots.sharpness_evaluation:plot", "measures", "correlations", "conditions"
+    ),
+    "minima": component("plots.minima:plot", "measures", "conditions"),
+    "sweep": component("plots.sweep:plot", "summary", "conditions"),
+    "agreement": component("plots.agreement:plot", "agreement", "agreement_order", "conditions"),
+    "rank_agreement": component("plots.rank_agreement:plot", "rank_agreement"),
+    "training_curves": component("plots.training_curves:plot", "history", "conditions"),
+    "reliability": component("plots.reliability:plot", "reliability", "conditions"),
+    "disagreement": component("plots.disagreement:plot", "disagreement"),
+    "spectrum": component("plots.spectrum:plot", "hessian", "conditions"),
+    "landscape_contours": component("plots.landscape:contours", "landscape"),
+    "landscape_surfaces": component("plots.landscape:surfaces", "landscape"),
+    "landscape_lines": component("plots.landscape:lines", "landscape", "conditions"),
+    "interpolation": component("plots.interpolation:plot", "interpolation"),
+}
+# Of all networks of a data set together:
+DATASET_FIGURES = {
+    "sharpness_accuracy": component(
+        "plots.sharpness_accuracy:plot", "models", "correlations", "conditions"
+    ),
+    "trends": component("plots.trends:plot", "trends", "trend_points", "conditions"),
+    "hyperparameters": component(
+        "plots.hyperparameters:plot", "models", "variance_shares", "conditions"
+    ),
+    "variance_shares": component("plots.variance_shares:plot", "variance_shares"),
+    "domains": component("plots.domains:plot", "domains"),
+    "stability": component("plots.stability:plot", "stability", "stability_order"),
+    "ensembles": component(
+        "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"
+    ),
+}
+# Of a study:
+STUDY_FIGURES = {
+    "toy_fits-losses": component("plots.toy_fits:losses", "toy_fits"),
+    "toy_fits-sharpness": component("plots.toy_fits:sharpness", "toy_fits"),
+    "toy_fits-equal_loss": component("plots.toy_fits:equal_loss", "toy_fits"),
+}
+# What the published models of acoustic scenes are called as a data set.
+PUBLISHED_SCENES = "dcase2020 (published)"
+# Of published results, once for all studies:
+PUBLISHED_FIGURES = {
+    "toy_geometry": component("plots.toy_geometry:plot", "toy_geometry"),
+    **{
+        f"published-{name}": Component(figure.location, tables)
+        for name, figure in DATASET_FIGURES.items()
+        if set(tables := tuple(f"asc_{table}" for table in figure.needs))
+        <= set(TABLES["asc_reanalysis"].gives)
+    },
+}
+# A page with landscapes that a reader can turn, of each network on each data set.
+PAGE = component("plots.interactive:page", "landscape")
+# No two kinds have figures of the same name.
+ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PUBLISHED_FIGURES
