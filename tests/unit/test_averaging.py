@@ -44,7 +44,11 @@ def averaged(epochs: int, averaging: dict[str, object]) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("start", "counted"),
-    [(0.5, [3, 4, 5, 6]), (0, range(7)), (0.99, [6]), (0.4, [2, 3, 4, 5, 6]), (None, [5, 6])],
+    [
+        *[(0.5, [3, 4, 5, 6]), (0, range(7)), (0.99, [6]), (0.4, [2, 3, 4, 5, 6]), (None, [5, 6])],
+        # The weights that the run ends with always count.
+        *[(1 - 1e-12, [6]), (1.0, [6])],
+    ],
 )
 def test_swa_is_the_mean_of_the_weights_at_the_ends_of_the_last_epochs(start, counted):
     ends = weights_after_each_step(7)[3::4]  # of four steps each

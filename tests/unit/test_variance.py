@@ -154,13 +154,36 @@ def test_as_many_settings_as_models_leave_nothing_to_test():
     assert row["note"] == "as many settings as models: no residual to test against"
 
 
-def test_settings_that_explain_everything_leave_no_error():
+@pytest.mark.parametrize("drop", [(), (0, 1, 4, 9, 17)])
+@pytest.mark.parametrize("response", ["asc_sharpness", "test_accuracy"])
+def test_a_response_that_one_setting_determines_has_shares_and_no_tests(drop, response):
+    models = design(*drop)
+    values = pd.Series(np.where(models["optimizer"] == "adam", 0.93, 0.91), models.index)
+    found = shares(models.assign(**{response: values}), response)
+    joint, one_way = found.loc["joint"], found.loc["one-way"]
+    alone = error(values, models, "learning_rate", "network") / error(values, models)
+    assert joint["value"].to_dict() == {
+        "optimizer": pytest.approx(alone),
+        "learning_rate": 0,
+        "network": 0,
+        "model": pytest.approx(1),
+        "residual": 0,
+    }
+    for tested in (joint, one_way.loc[["optimizer"]]):
+        assert tested[["f_value", "p_value"]].isna().all(axis=None)
+        assert set(tested["note"]) == {"determined exactly: no residual to test against"}
+    # Alone, the others leave a residual.
+    assert one_way.loc[["learning_rate", "network"], "p_value"].between(0, 1).all()
+
+
+def test_a_setting_without_any_effect_has_the_share_0():
     models = design()
-    exact = models.assign(asc_sharpness=np.where(models["optimizer"] == "adam", 4.0, 1.0))
-    row = shares(exact).loc[("joint", "optimizer")]
-    assert row["value"] == pytest.approx(1)
-    assert row["f_value"] > 1e20
-    assert row["p_value"] < 1e-100
+    # Half of each of the six cells of the other settings.
+    values = models["learning_rate"] * 1e3 + models["seed"]
+    found = shares(models.assign(test_accuracy=values), "test_accuracy")
+    for kind in ("one-way", "joint"):
+        row = found.loc[(kind, "optimizer")]
+        assert (row["value"], row["p_value"]) == (0, pytest.approx(1))
 
 
 @pytest.mark.parametrize(

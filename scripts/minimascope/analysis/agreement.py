@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as students_t
 
 from ..errors import InputError, nearest
 from .correlations import cells as correlation_cells
+from .evidence import SIGNIFICANT
 from .measure_names import MEASURES
 from .model_table import require
 from .numbers import format_estimate, format_number
@@ -22,8 +24,6 @@ OLDER_SOURCE = "geometric_reappraisal_2025"
 AUGMENTED_TESTS = "tiny_imagenet"
 # ρ of published conditions with SAM that name none.
 USUAL_RHO = 0.05
-# A difference of this many standard errors or less is agreement.
-SIGMAS = 2
 VERDICTS = AGREES, DIFFERS, UNCERTAIN, NOT_RUN = (
     "agrees",
     "differs",
@@ -78,16 +78,21 @@ OF_PUBLISHED = [
 ]
 ESTIMATES = ["published", "published_sem", "ours", "ours_sem", "n_seeds_published", "n_seeds"]
 COLUMNS = [*OF_PUBLISHED, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
-COLUMNS += ["error_from", "difference", "z", "verdict", "note"]
+COLUMNS += ["error_from", "difference", "t", "df", "p_value", "verdict", "note"]
+# Of two-sided tests.
+REJECTED = 2 * SIGNIFICANT
 ORDER_COLUMNS = ["value", "lower", "upper", "p_value", "n", "note"]
 MEANS = "the published mean", "our mean"
 COUNTS_CAPTION = (
-    "Published values of the networks of this study, and how many of ours agree. z is our mean"
-    " minus the published one, over the standard error of the difference. Agrees: |z| ≤ 2; differs:"
-    " |z| > 2; published value uncertain: a digit or its place is in doubt; not run: this study has"
-    " no such value. Even if all values agreed, about 5 % would differ by chance, and more with few"
-    " seeds, whose standard errors are uncertain. The two papers publish many of the same"
-    " measurements; these are no independent evidence."
+    "Published values of the networks of this study, and how many of ours agree. t is our mean"
+    " minus the published one, over the standard error of the difference; p is its two-sided"
+    " p-value if nothing differs (Welch's t test, whose degrees of freedom come from both numbers"
+    f" of seeds). Agrees: p ≥ {REJECTED:.2f}; differs: p < {REJECTED:.2f}; published value"
+    " uncertain: a digit or its place is in doubt; not run: this study has no such value. Even if"
+    f" all values agreed, about {100 * REJECTED:.0f} % would differ by chance, and up to 11 % with"
+    " two seeds of ours, for which the test is inexact. With few seeds only large differences are"
+    " sure, so that agreement says little. The two papers publish many of the same measurements;"
+    " these are no independent evidence."
 )
 ORDER_CAPTION = (
     "Whether the conditions come in the published order: Spearman's ρ between published means and"
@@ -96,15 +101,15 @@ ORDER_CAPTION = (
     " Interval and p-value take conditions as independent draws."
 )
 CELLS_CAPTION = (
-    "Mean ± standard error; z as above. Published errors are corrected from the deviation with n to"
-    " that with n − 1, and include the rounding of the published digits. A single seed of ours has"
-    " no error of its own; it gets the deviation over the published seeds. Values of conditions"
-    " with augmentation are on augmented data, as in the papers, if the view says so. Test ECE is"
-    " the published one, with a bin of its own for confidence 1. The Fisher–Rao norm of 2025 has"
-    " the factor L + 1 = 6 for every network. SAM-sharpness is the published one, with data"
-    " shuffled and augmented again for every perturbation. Relative flatness is the published one,"
-    " a sum over mini-batches that grows with the number of training samples. The published error"
-    " of the prediction disagreement takes ordered pairs of seeds as independent; ours is a"
+    "Mean ± standard error; t and p as above. Published errors are corrected from the deviation"
+    " with n to that with n − 1, and include the rounding of the published digits. A single seed of"
+    " ours has no error of its own; it gets the deviation over the published seeds. Values of"
+    " conditions with augmentation are on augmented data, as in the papers, if the view says so."
+    " Test ECE is the published one, with a bin of its own for confidence 1. The Fisher–Rao norm of"
+    " 2025 has the factor L + 1 = 6 for every network. SAM-sharpness is the published one, with"
+    " data shuffled and augmented again for every perturbation. Relative flatness is the published"
+    " one, a sum over mini-batches that grows with the number of training samples. The published"
+    " error of the prediction disagreement takes ordered pairs of seeds as independent; ours is a"
     " jackknife over models. The papers evaluated the conditions with augmentation of Tiny ImageNet"
     " on augmented test images."
 )
@@ -140,10 +145,13 @@ def published_runs(conditions: pd.DataFrame) -> pd.DataFrame:
 def compare(summary: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return each published cell of the networks of a study with our value and a verdict.
 
-    z is the difference over its standard error. Published standard errors are of the standard
-    deviation with n and are brought to n - 1, as ours; rounding of the published mean and error
-    is added in quadrature. A value of ours without standard error is given the standard
-    deviation over the published seeds (``error_from`` is then "published", otherwise "both").
+    ``t`` is the difference over its standard error, with the degrees of freedom ``df`` of Welch
+    (1947, Biometrika 34, 28–35) and the two-sided ``p_value`` of no difference, which decides
+    between agreement and a difference at the level of all tests. Published standard errors are of
+    the standard deviation with n and are brought to n - 1, as ours; rounding of the published
+    mean and error is added in quadrature. A value of ours without standard error is given the
+    standard deviation over the published seeds (``error_from`` is then "published", otherwise
+    "both").
     Values of conditions that train with augmentation are those on augmented data (``view``)
     where the papers used these and the summary has them.
 
@@ -242,26 +250,44 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     }
     view = next((view for view, key in keys.items() if key in values), "")
     mean, sem, seeds = values[keys[view]] if view else (math.nan, math.nan, 0)
-    published_sem, deviation = published_errors(row)
-    difference = mean - row["mean"]
-    z = difference / math.hypot(published_sem, deviation if math.isnan(sem) else sem)
-    verdict = UNCERTAIN if row["uncertain"] else AGREES if abs(z) <= SIGMAS else DIFFERS
+    tested = _welch(row, mean, sem, seeds)
+    differs = tested["p_value"] < REJECTED
+    verdict = UNCERTAIN if row["uncertain"] else DIFFERS if differs else AGREES
     return {
         **{column: row[column] for column in (*OF_PUBLISHED, "rho", "condition", "metric")},
         "measure": measure,
         "view": view,
         "published": row["mean"],
-        "published_sem": published_sem,
+        "published_sem": published_errors(row)[0],
         "ours": mean,
         "ours_sem": sem,
         "n_seeds_published": row["n_seeds"],
         "n_seeds": seeds,
         "error_from": ("published" if math.isnan(sem) else "both") if view else "",
-        "difference": difference,
-        "z": z,
+        **tested,
         "verdict": verdict if view else NOT_RUN,
         "note": "; ".join(_notes(row, counterpart, view)),
     }
+
+
+def _welch(row: Mapping[str, Any], mean: float, sem: float, seeds: int) -> dict[str, float]:
+    """Return the difference from a published mean and its test, NaN without a value of ours.
+
+    A deviation that was borrowed from the published seeds is one estimate for both means, and
+    rounding is no estimate at all.
+    """
+    published_sem, deviation = published_errors(row)
+    rounding, degrees = row["rounding"] ** 2, row["n_seeds"] - 1
+    drawn = published_sem**2 - rounding
+    if math.isnan(sem):
+        estimated = [(drawn + deviation**2, degrees)]
+    else:
+        estimated = [(drawn, degrees), (sem**2, seeds - 1)]
+    variance = rounding + sum(part for part, _ in estimated)
+    df = variance**2 / sum(part**2 / of for part, of in estimated)
+    t = (mean - row["mean"]) / math.sqrt(variance)
+    p_value = 2 * students_t.sf(abs(t), df)
+    return {"difference": mean - row["mean"], "t": t, "df": df, "p_value": p_value}
 
 
 def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[str]:
@@ -332,7 +358,8 @@ def _cells_text(cells: pd.DataFrame) -> pd.DataFrame:
         "Published": map(format_estimate, cells["published"], cells["published_sem"]),
         "Ours": map(format_estimate, cells["ours"], cells["ours_sem"]),
         "Seeds": cells["n_seeds"],
-        "z": [format_number(z, "+.1f") for z in cells["z"]],
+        "t": [format_number(t, "+.1f") for t in cells["t"]],
+        "p": list(map(format_estimate, cells["p_value"])),
         "Verdict": cells["verdict"].replace(DIFFERS, f"**{DIFFERS}**"),
         "Note": [numbers.get(note, "") for note in cells["note"]],
     }

@@ -20,6 +20,9 @@ ONE_WAY, JOINT = "one-way", "joint"
 # Rows of the joint model besides its factors.
 MODEL, RESIDUAL = "model", "residual"
 SATURATED = "as many settings as models: no residual to test against"
+EXACT = "determined exactly: no residual to test against"
+# Share of variance up to which rounding alone goes.
+ROUNDING = 1e-12
 
 
 def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFrame:
@@ -35,8 +38,9 @@ def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFr
       1 - R² ("residual"). What factors explain together counts for none of them, so that shares
       need not add up to R².
 
-    A share that the design cannot tell is NaN, and ``note`` says why. F tests take models as
-    independent draws, so that a data set with several seeds of a condition has none (NaN).
+    A share that the design cannot tell is NaN, and ``note`` says why. A share of the size of
+    rounding is 0. F tests take models as independent draws, so that a data set with several seeds
+    of a condition has none (NaN); nor has a model that leaves no residual (`SATURATED`, `EXACT`).
 
     Args:
         models: one row each; ``left_out`` counts those that did not train.
@@ -92,8 +96,9 @@ def _joint(values: pd.Series, dummies: Mapping[str, np.ndarray]) -> Iterator[dic
         note = _confounding(dummies[name], others, int(without.df_resid - full.df_resid))
         yield _lost(name, JOINT, full, without, note)
     yield _lost(MODEL, JOINT, full, constant)
-    note = "" if full.df_resid else SATURATED
-    yield _row(RESIDUAL, JOINT, 1 - full.rsquared, df_residual=int(full.df_resid), note=note)
+    note = _without_residual(full)
+    rest = 0.0 if note else 1 - full.rsquared
+    yield _row(RESIDUAL, JOINT, rest, df_residual=int(full.df_resid), note=note)
 
 
 def _lost(
@@ -105,13 +110,19 @@ def _lost(
     if not df:
         return _row(name, kind, df=0, df_residual=df_residual, note=note)
     share = full.rsquared - without.rsquared
-    if not df_residual:
-        note = f"{note}; {SATURATED}" if note else SATURATED
-        return _row(name, kind, share, df=df, df_residual=0, note=note)
-    with np.errstate(divide="ignore"):
-        f_value, p_value, _ = full.compare_f_test(without)
-    tested = {"f_value": f_value, "p_value": p_value, "df": df, "df_residual": df_residual}
-    return _row(name, kind, share, **tested, note=note)
+    known = {"value": share if share > ROUNDING else 0.0, "df": df, "df_residual": df_residual}
+    if untested := _without_residual(full):
+        note = f"{note}; {untested}" if note else untested
+        return _row(name, kind, **known, note=note)
+    f_value, p_value, _ = full.compare_f_test(without)
+    return _row(name, kind, **known, f_value=f_value, p_value=p_value, note=note)
+
+
+def _without_residual(full: RegressionResults) -> str:
+    """Return why a model leaves nothing to test against, or nothing."""
+    if not full.df_resid:
+        return SATURATED
+    return EXACT if 1 - full.rsquared <= ROUNDING else ""
 
 
 def _confounding(own: np.ndarray, others: Mapping[str, np.ndarray], df: int) -> str:

@@ -51,7 +51,7 @@ class StochasticWeightAverage(Average):
     def after_epoch(self, model: nn.Module, finished: int, epochs: int) -> None:
         """Add the weights to the mean, unless the run is still in its first share."""
         # Rounded, since 0.29 × 100 is less than 29.
-        if finished > round(self.start * epochs, 9):
+        if finished > round(self.start * epochs, 9) or finished == epochs:
             self.update_parameters(model)
 
 
