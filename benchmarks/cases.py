@@ -25,7 +25,7 @@ from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.forward import fisher_rao_norm, relative_flatness
 from minimascope.sharpness.hessian import loss_hessian
 from minimascope.sharpness.landscape import loss_surface, symmetric_grid
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
 from minimascope.sharpness.trace import hutchpp_trace
 from minimascope.toy.fits import FitSpec, fit, pieces
@@ -246,7 +246,7 @@ def problem(n: int = 1437, size: int = 8, width: float = 0.125) -> Problem:
 def plain_passes(given: Problem, count: int) -> None:
     """Compute the loss over the data as often as said."""
     for _ in range(count):
-        mean_loss(given.model, given.split.inputs, given.split.labels)
+        Objective(given.split).mean(given.model)
 
 
 def sam_by_copies(given: Problem, samples: int) -> float:
@@ -272,11 +272,12 @@ def sam_by_copies(given: Problem, samples: int) -> float:
 def perturbation_case(by_copies: bool, samples: int = 100) -> Case:
     """SAM-sharpness against the passes it cannot do without, or against the usual loop."""
     given = problem()
-    inputs, labels = given.split.inputs, given.split.labels
     usual = (sam_by_copies, given, samples) if by_copies else (plain_passes, given, samples + 1)
     return Case(
-        f"SAM-sharpness, K = {samples}, n = {len(labels)}",
-        lambda: sam_sharpness(given.model, inputs, labels, samples=samples, generator=generator(0)),
+        f"SAM-sharpness, K = {samples}, n = {len(given.split)}",
+        lambda: sam_sharpness(
+            given.model, Objective(given.split), samples=samples, generator=generator(0)
+        ),
         partial(*usual),
         "a copied network and a DataLoader for each perturbation"
         if by_copies
@@ -293,7 +294,7 @@ def landscape_case(points: int = 11) -> Case:
     pair = [random_direction(given.model, draws) for _ in range(2)]
     return Case(
         f"landscape, {points} × {points}, n = {len(given.split)}",
-        partial(loss_surface, given.model, given.split, pair, [axis, axis]),
+        partial(loss_surface, given.model, Objective(given.split), pair, [axis, axis]),
         partial(plain_passes, given, points**2),
         f"{points**2} plain forward passes",
         equal=False,
@@ -316,7 +317,9 @@ def trace_case(products: int = 21, n: int = 200) -> Case:
 
     return Case(
         f"Hessian trace, {products} products, n = {n}",
-        lambda: hutchpp_trace(loss_hessian(given.model, given.split), products, generator(0)),
+        lambda: hutchpp_trace(
+            loss_hessian(given.model, Objective(given.split)), products, generator(0)
+        ),
         usual,
         "curvlinops' HessianLinearOperator and hutchpp_trace",
         equal=False,

@@ -23,6 +23,7 @@ from minimascope.optim.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.hessian import MATRICES, gauss_newton, loss_hessian
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.operator import Curvature
 from minimascope.sharpness.trace import hutchpp_trace
 from minimascope.training import TrainingSpec, train
@@ -65,7 +66,9 @@ def ours(matrix: str, count: int) -> Method:
     """Return our way to so many of a matrix's largest eigenvalues; the first one is reported."""
 
     def find(given: Trained) -> Found:
-        found = extreme_eigenvalues(MATRICES[matrix](given.model, given.split), count, generator(0))
+        found = extreme_eigenvalues(
+            MATRICES[matrix](given.model, Objective(given.split)), count, generator(0)
+        )
         return Found(found.values[0], found.products)
 
     return find
@@ -75,7 +78,7 @@ def our_trace(matrix: str) -> Method:
     """Return our way to a matrix's trace."""
 
     def estimate(given: Trained) -> Found:
-        operator = MATRICES[matrix](given.model, given.split)
+        operator = MATRICES[matrix](given.model, Objective(given.split))
         return Found(hutchpp_trace(operator, PRODUCTS, generator(0)).value, PRODUCTS)
 
     return estimate
@@ -161,7 +164,7 @@ def hessian_eigenvalue_methods() -> dict[str, Method]:
         "ours": ours("hessian", 1),
         "ours, with four more eigenvalues": ours("hessian", 5),
         "our products, ARPACK, tolerance 10⁻⁴": lambda given: arpack(
-            loss_hessian(given.model, given.split), 1e-4
+            loss_hessian(given.model, Objective(given.split)), 1e-4
         ),
         "power iteration as PyHessian does it": power_iteration,
         "curvlinops, ARPACK": curvlinops("HessianLinearOperator", False),
@@ -211,7 +214,7 @@ def references(given: Trained) -> dict[str, float]:
     model = given.model.double()
     values = {}
     for name, matrix in (("Hessian", loss_hessian), ("Gauss–Newton", gauss_newton)):
-        operator = matrix(model, given.split)
+        operator = matrix(model, Objective(given.split))
         values[f"{name}, largest eigenvalue"] = arpack(operator, 1e-9).value
         trace = hutchpp_trace(operator, REFERENCE_PRODUCTS, generator("reference"))
         values[f"{name}, trace"] = trace.value

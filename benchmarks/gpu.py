@@ -24,6 +24,7 @@ from minimascope.devices import default_device, device_name, precision
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
 from minimascope.training import TrainingSpec, train
 
@@ -146,13 +147,13 @@ def time_sharpness(name: str, split: Split, size: Size, device: torch.device) ->
     """Return the seconds of SAM-sharpness of ResNet-18 in a precision."""
     model = network("resnet18", size, device).eval()
     split = split.to(device)
-    few = split.inputs[: size.batch], split.labels[: size.batch]
+    few = Objective(split.rows(torch.arange(size.batch, device=device)))
     draws = partial(generator, "benchmark", "perturbations", device=device)
     with precision(name, device):
-        sam_sharpness(model, *few, samples=2, generator=draws())
+        sam_sharpness(model, few, samples=2, generator=draws())
         synchronise(device)
         start = time.perf_counter()
-        sam_sharpness(model, split.inputs, split.labels, samples=size.samples, generator=draws())
+        sam_sharpness(model, Objective(split), samples=size.samples, generator=draws())
         synchronise(device)
     return time.perf_counter() - start
 

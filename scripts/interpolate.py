@@ -13,30 +13,31 @@ from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
 from minimascope.sharpness.interpolation import barrier, line, plane
+from minimascope.sharpness.objective import Objective
 
 with job(snakemake):
     device, spec = job_device(), settings(snakemake.params)
     wanted = spec["interpolation"]
     spacing = wanted["points"], wanted["margin"]
     dataset, data_hash = load_dataset(snakemake.input.data)
-    split = dataset.train.to(device)
+    objective = Objective(dataset.train.to(device))
     paths = zip(spec["models"], snakemake.input.models, strict=True)
     models = {name: load_model(path, device)[0] for name, path in paths}
     arrays, barriers = {}, {}
     start = time.perf_counter()
     with precision("fp32", device):
         for names in progress(wanted["lines"], "lines", "line"):
-            found = line(*(models[name] for name in names), split, *spacing)
+            found = line(*(models[name] for name in names), objective, *spacing)
             barriers[PATH.join(names)] = barrier(found)
             arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
         for names in progress(wanted["planes"], "planes", "plane"):
-            found = plane([models[name] for name in names], split, *spacing)
+            found = plane([models[name] for name in names], objective, *spacing)
             arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
     content = {
         "run": dict(snakemake.wildcards),
         "barriers": barriers,
         "unit": "nats",
-        "n": len(split),
+        "n": len(objective),
         "seconds": time.perf_counter() - start,
         "device": device_name(device),
         "data": data_hash,

@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 
 from minimascope.batches import inputs_at_once
+from minimascope.data.prepared import Split
 from minimascope.devices import default_device, device_name, precision
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 
 KEYS = ["network", "condition", "view", "family", "measure"]
 # Of the same weights: the largest share by which two devices may differ. On this study's networks
@@ -188,7 +189,7 @@ def out_of_memory(_: Path) -> Iterator[Comparison]:
             room = torch.cuda.memory_reserved(device) + 160 * 2**20
             total = torch.cuda.get_device_properties(device).total_memory
             torch.cuda.set_per_process_memory_fraction(share or room / total)
-            losses.append(mean_loss(model, images, labels).item())
+            losses.append(Objective(Split(images, labels)).mean(model).item())
             sizes.append(inputs_at_once(images, 1024))
     yield close("out of memory: loss", "{} and {} inputs at once".format(*sizes), *losses, 1e-5)
     yield Comparison("out of memory: fewer inputs at once", "", str(sizes[1] < sizes[0]), "True")

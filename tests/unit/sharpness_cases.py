@@ -14,7 +14,9 @@ from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.seeding import generator
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.operator import LossHessian
+from minimascope.sharpness.subject import Subject
 
 # Settings with which a family computes all its measures in a moment.
 FEW = {
@@ -94,6 +96,11 @@ def attentive() -> tuple[nn.Module, Split]:
     torch.manual_seed(1)
     model, split = Attentive().double(), points(30, 12, 3)
     return randomise(model, split.inputs), split
+
+
+def subject_of(model: nn.Module, split: Split) -> Subject:
+    """Return a network with its cross-entropy on data."""
+    return Subject(model, Objective(split))
 
 
 def plain_loss(model: nn.Module, split: Split) -> float:

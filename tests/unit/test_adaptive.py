@@ -20,6 +20,7 @@ from minimascope.sharpness.adaptive import (
     average_sharpness,
     worst_sharpness,
 )
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import adaptive_sharpness
 from minimascope.sharpness.subject import Subject
 
@@ -51,7 +52,9 @@ def loss_at(model: nn.Module, split: Split, values: torch.Tensor) -> float:
 
 def worst(model, split, radius, norm="linf", group_size=None, **settings) -> float:
     ascent = Ascent(radius, norm)
-    return worst_sharpness(model, split, ascent, group_size, generator=generator(0), **settings)[0]
+    return worst_sharpness(
+        model, Objective(split), ascent, group_size, generator=generator(0), **settings
+    )[0]
 
 
 # --- average case -----------------------------------------------------------------------------
@@ -59,7 +62,7 @@ def worst(model, split, radius, norm="linf", group_size=None, **settings) -> flo
 
 def test_average_case_is_a_plain_loop_over_relative_perturbations():
     model, split = relu_network()
-    estimate = average_sharpness(model, split, 0.3, 10, generator=generator(0))
+    estimate = average_sharpness(model, Objective(split), 0.3, 10, generator=generator(0))
     draws, differences = generator(0), []
     for _ in range(5):
         steps = drawn_like(list(model.parameters()), 0.3, draws)
@@ -81,7 +84,7 @@ def test_an_odd_number_of_perturbations_is_refused():
     model, split = logistic_regression()
     for samples in (2, 5):
         with pytest.raises(InputError, match="samples"):
-            average_sharpness(model, split, 0.1, samples, generator=generator(0))
+            average_sharpness(model, Objective(split), 0.1, samples, generator=generator(0))
 
 
 # --- worst case -------------------------------------------------------------------------------
@@ -157,7 +160,7 @@ def test_node_wise_rescaling_changes_nothing():
         before, after = (worst(m, split, 0.2, norm) for m in (model, other))
         assert after == pytest.approx(before, rel=1e-9)
     before, after = (
-        average_sharpness(m, split, 0.2, 20, generator=generator(0)).signed_mean
+        average_sharpness(m, Objective(split), 0.2, 20, generator=generator(0)).signed_mean
         for m in (model, other)
     )
     assert after == pytest.approx(before, rel=1e-9)
@@ -171,7 +174,7 @@ def test_normalised_logits_make_the_scale_of_the_head_irrelevant():
     values = {
         normalise: [
             adaptive_sharpness(
-                Subject(m, split), generator(0), samples=6, normalise_logits=normalise
+                Subject(m, Objective(split)), generator(0), samples=6, normalise_logits=normalise
             )
             for m in (model, scaled)
         ]
@@ -191,14 +194,18 @@ def test_normalised_logits_make_the_scale_of_the_head_irrelevant():
 @pytest.mark.parametrize("group_size", [None, 40, 1000])
 def test_one_group_has_no_standard_error(group_size):
     model, split = relu_network()
-    _, error = worst_sharpness(model, split, Ascent(0.1), group_size, generator=generator(0))
+    _, error = worst_sharpness(
+        model, Objective(split), Ascent(0.1), group_size, generator=generator(0)
+    )
     assert error is None
 
 
 @pytest.mark.parametrize(("n", "ends"), [(10, (5, 10)), (11, (4, 8, 11))])
 def test_groups_are_drawn_without_replacement_and_averaged(n, ends):
     model, split = logistic_regression(n=n)
-    value, error = worst_sharpness(model, split, Ascent(0.1), ends[0], generator=generator(3))
+    value, error = worst_sharpness(
+        model, Objective(split), Ascent(0.1), ends[0], generator=generator(3)
+    )
     order = torch.randperm(n, generator=generator(3))
     gains = [worst(model, split.rows(order[end - ends[0] : end]), 0.1) for end in ends[:-1]]
     gains.append(worst(model, split.rows(order[ends[-2] :]), 0.1))

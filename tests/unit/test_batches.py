@@ -6,8 +6,9 @@ from torch import nn
 
 from minimascope import batches
 from minimascope.batches import inputs_at_once
+from minimascope.data.prepared import Split
 from minimascope.evaluation.predict import predict
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 
 
 @pytest.mark.parametrize(
@@ -37,11 +38,11 @@ def test_results_do_not_depend_on_how_many_are_computed_at_once(monkeypatch):
     inputs = torch.randn(50, 1, 6, 7, generator=draws, dtype=torch.float64)
     labels = torch.arange(50) % 3
     model = nn.Sequential(nn.Flatten(), nn.Linear(42, 3)).double().eval()
-    whole = predict(model, inputs), mean_loss(model, inputs, labels)
+    whole = predict(model, inputs), Objective(Split(inputs, labels)).mean(model)
     seen = []
     model.register_forward_pre_hook(lambda _module, arguments: seen.append(len(arguments[0])))
     monkeypatch.setattr(batches, "LARGEST_AREA", {"cpu": 8 * 42})
-    parts = predict(model, inputs), mean_loss(model, inputs, labels)
+    parts = predict(model, inputs), Objective(Split(inputs, labels)).mean(model)
     assert max(seen) == 8
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-13, atol=0)

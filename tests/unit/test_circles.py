@@ -9,7 +9,7 @@ from study_cases import component
 from torch import nn
 
 from minimascope.errors import InputError
-from minimascope.networks import NetworkSpec, build, count_weight_layers, features_and_head
+from minimascope.networks import NetworkSpec, build, count_weight_layers
 
 load = component("dataset", "circles")
 POINTS = {"channels": 2, "input_size": (1, 1), "classes": 2}
@@ -73,6 +73,5 @@ def test_the_perceptron_is_a_chain_of_products_and_rectifiers():
         assert layer.out_features == 7
         hidden = (hidden @ layer.weight.T + layer.bias).clamp(min=0)
     torch.testing.assert_close(model(inputs), hidden @ head.weight.T + head.bias)
-    split, last = features_and_head(model)
-    assert last is head
-    torch.testing.assert_close(split(inputs)[0], hidden)
+    assert model.head is head
+    torch.testing.assert_close(model.features(inputs), hidden)

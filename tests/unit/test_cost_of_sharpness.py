@@ -8,6 +8,7 @@ from torch import nn
 
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.registry import SHARPNESS
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 FEW = {
@@ -28,7 +29,7 @@ def test_a_family_takes_about_as_many_passes_over_the_data_as_it_says(family):
 
     hook = nn.modules.module.register_module_forward_pre_hook(count)
     try:
-        subject = Subject(network("resnet18").float(), split)
+        subject = Subject(network("resnet18").float(), Objective(split))
         seen.clear()
         SHARPNESS[family].load()(subject, torch.Generator().manual_seed(0), **settings)
     finally:

@@ -10,6 +10,7 @@ from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.hessian import MATRICES, measure
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 F64 = torch.float64
@@ -114,11 +115,11 @@ def test_a_single_batch_passes_through_the_network_once(matrix):
     model, split = attentive()
     calls = []
     model.register_forward_hook(lambda *_: calls.append(1))
-    operator = MATRICES[matrix](model, split)
+    operator = MATRICES[matrix](model, Objective(split))
     first = extreme_eigenvalues(operator, 2, generator(0))
     assert first.products > 3
     assert len(calls) == 1
-    again = MATRICES[matrix](model, split, batch_size=16)
+    again = MATRICES[matrix](model, Objective(split), batch_size=16)
     calls.clear()
     found = extreme_eigenvalues(again, 2, generator(0))
     assert len(calls) > 2
@@ -130,7 +131,7 @@ def test_eigenvectors_are_kept_on_request_in_the_order_of_the_parameters():
     settings = {"matrices": ["hessian", "gauss_newton"], "eigenvalues": 2, "density_probes": 0}
     settings |= {"smallest_eigenvalues": 1, "trace_products": 0, "dtype": "float64"}
     plain, found = (
-        measure(Subject(model, split), generator(0), eigenvectors=kept, **settings)
+        measure(Subject(model, Objective(split)), generator(0), eigenvectors=kept, **settings)
         for kept in (False, True)
     )
     assert not any("eigenvectors" in name for name in plain.arrays)
@@ -142,7 +143,7 @@ def test_eigenvectors_are_kept_on_request_in_the_order_of_the_parameters():
     ):
         vectors = torch.from_numpy(found.arrays[f"{end}_eigenvectors"])
         assert vectors.shape == (count, size)
-        images = (MATRICES[matrix](model, split) @ vectors.T.contiguous()).T
+        images = (MATRICES[matrix](model, Objective(split)) @ vectors.T.contiguous()).T
         residuals = images - torch.from_numpy(found.arrays[f"{end}_eigenvalues"])[:, None] * vectors
         assert residuals.norm(dim=1).tolist() == pytest.approx(
             found.arrays[f"{end}_residuals"].tolist(), rel=1e-6, abs=1e-12
@@ -158,6 +159,6 @@ def test_a_saturated_network_has_a_largest_eigenvalue_of_zero():
         model[2].weight *= 1e6
         model[2].bias *= 1e6
     settings = {"smallest_eigenvalues": 1, "trace_products": 0, "density_probes": 0}
-    subject = Subject(model, Split(inputs, labels))
+    subject = Subject(model, Objective(Split(inputs, labels)))
     for m in measure(subject, generator(0), **settings).measurements:
         assert (m.value, m.noise_floor, m.converged) == (0, 0, True)

@@ -13,6 +13,8 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness import forward, perturbation
+from minimascope.sharpness.losses import label_entropy
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 F64 = torch.float64
@@ -104,12 +106,11 @@ def test_rescaling_relu_layers_changes_sam_sharpness_only(first):
         rescaled[first].bias *= alpha
         rescaled[first + 2].weight /= alpha
     torch.testing.assert_close(rescaled(split.inputs), model(split.inputs))
-    before, after = (values(Subject(each, split)) for each in (model, rescaled))
+    before, after = (values(Subject(each, Objective(split))) for each in (model, rescaled))
     for name in ("fisher_rao_norm", "relative_flatness"):
         assert after[name] == pytest.approx(before[name], rel=1e-10)
-    data = split.inputs, split.labels
     sharpness = [
-        perturbation.sam_sharpness(each, *data, radius=0.5, generator=generator(0)).mean
+        perturbation.sam_sharpness(each, Objective(split), radius=0.5, generator=generator(0)).mean
         for each in (model, rescaled)
     ]
     assert abs(sharpness[1] / sharpness[0] - 1) > 0.05
@@ -122,7 +123,7 @@ def values(subject: Subject) -> dict[str, float]:
 @pytest.mark.parametrize(("architecture", "layers"), [("resnet18", 21), ("vit", 26), ("vgg19", 18)])
 def test_measure_counts_layers_and_all_parameters(architecture, layers):
     model, split = network(architecture), images(architecture, 10)
-    found = values(Subject(model, split))
+    found = values(Subject(model, Objective(split)))
     with torch.no_grad():
         expected = forward.fisher_rao_norm(model(split.inputs), split.labels, layers)
     assert found["fisher_rao_norm"] == pytest.approx(expected, rel=1e-12)
@@ -137,7 +138,9 @@ def test_the_gradient_norm_is_that_of_the_loss_of_the_whole_data_at_once(archite
     model, split = network(architecture), images(architecture, 23)
     expected = gradient(model, split).norm().item()
     for batch_size in (23, 5):
-        measured = forward.measure(Subject(model, split), generator(0), batch_size=batch_size)
+        measured = forward.measure(
+            Subject(model, Objective(split)), generator(0), batch_size=batch_size
+        )
         [found] = [m for m in measured.measurements if m.measure == "train_gradient_norm"]
         assert found.value == pytest.approx(expected, rel=1e-10)
         assert (found.unit, found.n) == ("nats per unit of parameter", 23)
@@ -158,18 +161,20 @@ def test_the_gradient_norm_is_the_steepest_slope_found_by_moving_each_parameter(
             flat[i] = origin
             slopes.append((ends[0] - ends[1]) / (2 * step))
     expected = sum(slope**2 for slope in slopes) ** 0.5
-    assert values(Subject(model, split))["train_gradient_norm"] == pytest.approx(expected, rel=1e-8)
+    assert values(Subject(model, Objective(split)))["train_gradient_norm"] == pytest.approx(
+        expected, rel=1e-8
+    )
 
 
 def test_the_gradient_changes_no_other_value_and_frozen_parameters_have_none():
     model, split = network("vit").float(), images("vit", 20)
-    without = forward.measure(Subject(model, split), generator(0), gradient=False)
-    found = values(Subject(model, split))
+    without = forward.measure(Subject(model, Objective(split)), generator(0), gradient=False)
+    found = values(Subject(model, Objective(split)))
     norm = found.pop("train_gradient_norm")
     assert found == {m.measure: m.value for m in without.measurements}
     for parameter in list(model.parameters())[:-2]:
         parameter.requires_grad_(False)
-    assert 0 < values(Subject(model, split))["train_gradient_norm"] < norm
+    assert 0 < values(Subject(model, Objective(split)))["train_gradient_norm"] < norm
 
 
 @pytest.mark.parametrize("counts", [[5, 5], [1, 2, 7], [8]])
@@ -177,7 +182,7 @@ def test_the_entropy_of_labels_is_the_loss_of_the_best_constant_guess(counts):
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     logits = torch.tensor(counts, dtype=F64).log().expand(len(labels), -1)
     expected = nn.functional.cross_entropy(logits, labels).item()
-    assert forward.label_entropy(labels) == pytest.approx(expected, abs=1e-12)
+    assert label_entropy(labels.bincount()) == pytest.approx(expected, abs=1e-12)
 
 
 def test_no_samples_and_shapes_that_do_not_belong_together_are_refused():

@@ -14,6 +14,7 @@ from minimascope.sharpness import measure as measure_model
 from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.flat import selected_parameters
 from minimascope.sharpness.hessian import gauss_newton, measure
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 from minimascope.sharpness.trace import hutchpp_trace
 
@@ -65,7 +66,7 @@ def case(request):
     model, split, selection = CASES[request.param]()
     names = list(selected_parameters(model, selection))
     dense = dense_gauss_newton(model, split, names)
-    return gauss_newton(model, split, selection, batch_size=7), dense
+    return gauss_newton(model, Objective(split), selection, batch_size=7), dense
 
 
 def test_products_are_those_of_the_dense_matrix(case):
@@ -103,7 +104,7 @@ def test_it_is_the_fisher_matrix(make):
             parts = torch.autograd.grad(log, parameters, retain_graph=True, materialize_grads=True)
             score = torch.cat([part.flatten() for part in parts])
             fisher = fisher + log.exp().detach() * torch.outer(score, score) / len(split)
-    operator = gauss_newton(model, split)
+    operator = gauss_newton(model, Objective(split))
     products = operator @ torch.eye(len(fisher), dtype=F64)
     assert (products - fisher).norm() < 1e-10 * fisher.norm()
 
@@ -112,7 +113,7 @@ def test_products_are_those_of_curvlinops():
     model, split = convolutional()
     batches = [(split.inputs[:7], split.labels[:7]), (split.inputs[7:], split.labels[7:])]
     theirs = GGNLinearOperator(model, nn.CrossEntropyLoss(), list(model.parameters()), batches)
-    ours = gauss_newton(model, split, weight_decay=0.5)
+    ours = gauss_newton(model, Objective(split), weight_decay=0.5)
     vectors = torch.randn(ours.shape[0], 2, dtype=F64, generator=generator(0))
     expected = theirs @ vectors + 0.5 * vectors
     assert (ours @ vectors - expected).norm() < 1e-10 * expected.norm()
@@ -120,7 +121,7 @@ def test_products_are_those_of_curvlinops():
 
 def test_of_a_linear_network_it_is_the_hessian():
     torch.manual_seed(0)
-    subject = Subject(nn.Linear(8, 4).double(), points(50, 8, 4), weight_decay=0.25)
+    subject = Subject(nn.Linear(8, 4).double(), Objective(points(50, 8, 4)), weight_decay=0.25)
     settings = {"matrices": ["hessian", "gauss_newton"], "dtype": "float64", "density_probes": 0}
     for l2 in (False, True):
         found = measure(subject, generator(0), l2=l2, trace_products=39, **settings)
@@ -146,7 +147,7 @@ def test_a_measure_of_it_alone_leaves_the_hessian_out():
 def test_the_measures_have_their_errors():
     settings = {"matrices": ["gauss_newton"], "trace_products": 60, "eigenvalues": 2}
     model, split = attentive()
-    found = measure(Subject(model, split), generator(0), dtype="float64", **settings)
+    found = measure(Subject(model, Objective(split)), generator(0), dtype="float64", **settings)
     top, trace = found.measurements
     assert [top.measure, trace.measure] == ["gauss_newton_top_eigenvalue", "gauss_newton_trace"]
     dense = dense_gauss_newton(model, split, list(dict(model.named_parameters())))

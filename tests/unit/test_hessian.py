@@ -15,6 +15,7 @@ from sharpness_cases import (
     network,
     points,
     quadratic,
+    subject_of,
     symmetric,
 )
 from torch import nn
@@ -23,6 +24,7 @@ from minimascope.seeding import child, generator
 from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.flat import selected_parameters
 from minimascope.sharpness.hessian import loss_hessian, measure, spectral_quadrature
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 from minimascope.sharpness.trace import hutchpp_trace
 
@@ -45,7 +47,7 @@ CASES = {
 def case(request):
     name, selection = request.param, CASES[request.param]
     model, split = attentive() if name == "attention" else (network(name), images(name, 12))
-    operator = loss_hessian(model, split, selection, batch_size=7)
+    operator = loss_hessian(model, Objective(split), selection, batch_size=7)
     dense = dense_hessian(model, split, list(selected_parameters(model, selection)))
     assert dense.shape == operator.shape
     assert len(dense) > 60
@@ -110,7 +112,7 @@ def test_quadrature_has_the_moments_of_the_dense_hessian(case):
 
 def test_a_small_operators_spectrum_is_exact():
     model, split = nn.Linear(3, 2).double(), points(10, 3, 2)
-    nodes, weights = spectral_quadrature(loss_hessian(model, split), 2, 50, generator(0))
+    nodes, weights = spectral_quadrature(loss_hessian(model, Objective(split)), 2, 50, generator(0))
     expected = torch.linalg.eigvalsh(dense_hessian(model, split, ["weight", "bias"])).numpy()
     np.testing.assert_allclose(nodes, [expected, expected], atol=1e-14)
     np.testing.assert_allclose(weights, 1 / 8)
@@ -124,7 +126,7 @@ def test_layernorm_weights_agree_with_finite_differences_of_the_gradient():
     with torch.no_grad():
         model[1].weight.copy_(torch.linspace(0.5, 1.5, 5))
         model[1].bias.copy_(torch.linspace(-0.3, 0.3, 5))
-    operator = loss_hessian(model, split)
+    operator = loss_hessian(model, Objective(split))
     columns = operator @ torch.eye(operator.shape[0], dtype=F64)[:, 35:45]
     for index, column in enumerate(columns.T):
         gradients = []
@@ -149,7 +151,7 @@ def numbers(subject: Subject, **settings) -> dict:
 def test_weight_decay_adds_lambda_where_it_is_asked_for():
     model, split = attentive()
     count = sum(p.numel() for p in model.parameters())
-    subject = Subject(model, split, weight_decay=0.25)
+    subject = Subject(model, Objective(split), weight_decay=0.25)
     settings = {"tolerance": 1e-9, "trace_products": 3 * count, "smallest_eigenvalues": 1}
     without, with_penalty = (numbers(subject, l2=l2, **settings) for l2 in (False, True))
     for name, added in (
@@ -177,7 +179,9 @@ def test_weight_decay_adds_lambda_where_it_is_asked_for():
 def test_a_selection_of_parameters_is_a_block_of_the_hessian(selection, names):
     model, split = attentive()
     dense = dense_hessian(model, split, names)
-    found = numbers(Subject(model, split), parameters=selection, tolerance=1e-9, trace_products=600)
+    found = numbers(
+        Subject(model, Objective(split)), parameters=selection, tolerance=1e-9, trace_products=600
+    )
     assert found["details"]["parameters"] == len(dense)
     assert found["hessian_trace"] == pytest.approx(dense.trace().item(), rel=1e-8)
     top = torch.linalg.eigvalsh(dense)[-1].item()
@@ -185,7 +189,7 @@ def test_a_selection_of_parameters_is_a_block_of_the_hessian(selection, names):
 
 
 def test_float32_agrees_with_float64():
-    subject = Subject(*attentive())
+    subject = subject_of(*attentive())
     settings = {"trace_products": 21, "smallest_eigenvalues": 0}
     single, double = (numbers(subject, dtype=t, **settings) for t in ("float32", "float64"))
     single.pop("details")
@@ -227,7 +231,7 @@ def test_the_trace_of_low_rank_is_exact(rank, dtype, tolerance):
 
 
 def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
-    subject = Subject(*attentive())
+    subject = subject_of(*attentive())
     settings = {"tolerance": 1e-9, "max_iterations": 25, "eigenvalues": 20, "trace_products": 0}
     settings |= {"matrices": ["hessian"], "density_probes": 0}
     found = measure(subject, generator(0), dtype="float64", **settings)
@@ -239,7 +243,7 @@ def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
 
 
 def test_measurements_have_the_errors_of_their_estimates():
-    subject, settings = Subject(*attentive()), {"trace_products": 60, "density_probes": 0}
+    subject, settings = subject_of(*attentive()), {"trace_products": 60, "density_probes": 0}
     found = measure(subject, generator(0), dtype="float64", **settings)
     top, trace, *_ = found.measurements
     assert top.noise_floor == found.details["largest_eigenvalues"]["residuals"][0]
@@ -249,7 +253,7 @@ def test_measurements_have_the_errors_of_their_estimates():
 def test_the_smallest_eigenvalue_of_a_convex_loss_is_zero():
     """Adding the same to all logits changes nothing, so the Hessian of a last layer is singular."""
     torch.manual_seed(0)
-    operator = loss_hessian(nn.Linear(20, 5).double(), points(200, 20, 5))
+    operator = loss_hessian(nn.Linear(20, 5).double(), Objective(points(200, 20, 5)))
     for seed in range(10):
         found = extreme_eigenvalues(operator, 1, generator(seed), end="smallest")
         assert abs(found.values[0]) < 1e-6

@@ -12,7 +12,7 @@ from minimascope.errors import InputError
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.sharpness.interpolation import barrier, line, plane
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 
 
 def problem(count: int) -> tuple[list[nn.Module], Split]:
@@ -32,9 +32,9 @@ def problem(count: int) -> tuple[list[nn.Module], Split]:
 
 def test_a_line_reaches_both_networks_with_their_running_statistics():
     (start, end), split = problem(2)
-    found = line(start, end, split, points=6, margin=0.5)
+    found = line(start, end, Objective(split), points=6, margin=0.5)
     for x, model in ((0.0, start), (1.0, end)):
-        loss = mean_loss(model, split.inputs, split.labels).item()
+        loss = Objective(split).mean(model).item()
         assert found["losses"][list(found["x"]).index(x)] == pytest.approx(loss, rel=1e-12)
     assert found["x"][0] == -0.5
     assert found["x"][-1] == 1.5
@@ -43,7 +43,7 @@ def test_a_line_reaches_both_networks_with_their_running_statistics():
 
 def test_a_point_of_a_line_is_the_network_with_mixed_weights():
     (start, end), split = problem(2)
-    found = line(start, end, split, points=5, margin=0.0)
+    found = line(start, end, Objective(split), points=5, margin=0.0)
     mixed = copy.deepcopy(start)
     states = start.state_dict(), end.state_dict()
     state = {
@@ -51,7 +51,7 @@ def test_a_point_of_a_line_is_the_network_with_mixed_weights():
         for name, first in states[0].items()
     }
     mixed.load_state_dict(state)
-    expected = mean_loss(mixed, split.inputs, split.labels).item()
+    expected = Objective(split).mean(mixed).item()
     assert found["losses"][1] == pytest.approx(expected, rel=1e-12)
 
 
@@ -63,9 +63,9 @@ def test_the_barrier_is_the_largest_excess_over_the_line_between_the_ends():
 
 def test_a_plane_holds_its_three_networks_at_their_distances():
     models, split = problem(3)
-    found = plane(models, split, points=3, margin=0.1)
+    found = plane(models, Objective(split), points=3, margin=0.1)
     for loss, model in zip(found["model_losses"], models, strict=True):
-        expected = mean_loss(model, split.inputs, split.labels).item()
+        expected = Objective(split).mean(model).item()
         assert loss == pytest.approx(expected, rel=1e-10)
     corners = np.stack([found["model_x"], found["model_y"]], 1)
     flat = [torch.cat([p.detach().reshape(-1) for p in m.parameters()]) for m in models]
@@ -80,7 +80,7 @@ def test_a_plane_holds_its_three_networks_at_their_distances():
 def test_networks_on_one_line_or_of_different_shape_are_refused():
     (start, end), split = problem(2)
     with pytest.raises(InputError, match="on one line"):
-        plane([start, end, start], split)
+        plane([start, end, start], Objective(split))
     other = nn.Linear(3, 4)
     with pytest.raises(InputError, match="different shape"):
-        line(start, other, split)
+        line(start, other, Objective(split))

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import images, network, plain_loss, randomise
+from sharpness_cases import images, network, plain_loss, randomise, subject_of
 from torch import nn
 
 from minimascope.data.prepared import Split
@@ -14,7 +14,7 @@ from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.landscape import asc_sharpness, loss_surface, measure, symmetric_grid
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 
@@ -101,7 +101,7 @@ def test_a_surface_is_a_plain_loop_over_moved_copies(architecture):
     model, split = network(architecture), images(architecture, 10)
     directions = pair(model, ignore="none")
     axes = [torch.tensor([-0.25, 0.0, 0.1]), torch.tensor([0.0, 0.2])]
-    surface = loss_surface(model, split, directions, axes, batch_size=7)
+    surface = loss_surface(model, Objective(split), directions, axes, batch_size=7)
     assert surface.shape == (3, 2)
     assert surface.dtype == torch.float64
     for i, x in enumerate(axes[0].tolist()):
@@ -115,8 +115,8 @@ def test_the_centre_is_the_loss_of_the_network_itself():
     single = copy.deepcopy(model).float()
     for given in (model, single):
         axis = symmetric_grid(0.25, 11)
-        surface = loss_surface(given, split, pair(given), [axis, axis])
-        assert surface[5, 5] == mean_loss(given, split.inputs, split.labels)
+        surface = loss_surface(given, Objective(split), pair(given), [axis, axis])
+        assert surface[5, 5] == Objective(split).mean(given)
 
 
 def test_rescaled_filters_before_batchnorm_give_the_same_surface():
@@ -136,10 +136,10 @@ def test_rescaled_filters_before_batchnorm_give_the_same_surface():
                 norm.running_mean[k] *= alpha
                 norm.running_var[k] *= alpha**2
     axis = symmetric_grid(0.25, 5)
-    surfaces = [loss_surface(m, split, pair(m), [axis, axis]) for m in (model, rescaled)]
+    surfaces = [loss_surface(m, Objective(split), pair(m), [axis, axis]) for m in (model, rescaled)]
     torch.testing.assert_close(*surfaces, rtol=1e-10, atol=0)
     raw = [
-        loss_surface(m, split, pair(m, normalisation="none"), [axis, axis])
+        loss_surface(m, Objective(split), pair(m, normalisation="none"), [axis, axis])
         for m in (model, rescaled)
     ]
     assert not torch.allclose(*raw, rtol=1e-3)
@@ -193,7 +193,7 @@ def test_surfaces_without_a_sharpness_are_refused(surface, axis, radius, message
 def test_measure_is_the_plain_procedure_with_its_statistics():
     model, split = small()
     measured = measure(
-        Subject(model, split), generator(0), dtype="float64", points=5, line_points=3
+        Subject(model, Objective(split)), generator(0), dtype="float64", points=5, line_points=3
     )
     axis, sharpness = [-0.25, -0.125, 0.0, 0.125, 0.25], []
     for index, seed in enumerate((42, 43, 44)):
@@ -225,7 +225,7 @@ def test_measure_is_the_plain_procedure_with_its_statistics():
 
 def test_one_pair_of_directions_has_no_spread():
     measured = measure(
-        Subject(*small()), generator(0), points=3, direction_seeds=[1], line_points=0
+        subject_of(*small()), generator(0), points=3, direction_seeds=[1], line_points=0
     )
     assert [m.measure for m in measured.measurements] == ["asc_sharpness", "asc_sharpness_max"]
     assert measured.measurements[0].standard_error is None

@@ -24,6 +24,7 @@ from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
 from minimascope.sharpness.interpolation import line
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 from minimascope.training import TrainingSpec, train
 
@@ -116,7 +117,7 @@ def test_training_averaging_and_testing_see_contiguous_batches(augmentation, cha
 def test_every_family_measures_contiguous_views(family, augmentation, channels):
     model = resnet(channels=channels).eval()
     watched = Watched(model)
-    subject = Subject(model, dataset(channels).train, augmentation)
+    subject = Subject(model, Objective(dataset(channels).train), augmentation)
     for seen in (subject, subject.augmented(generator(0, "view"))):
         SHARPNESS[family].load()(seen, generator(0, family), **FEW[family])
     watched.check()
@@ -134,7 +135,7 @@ def test_predictions_and_interpolations_see_contiguous_batches(augmentation, cha
     if augmentation:
         inputs = augment(inputs, augmentation, generator(0, "test"))
     predict(start, inputs)
-    line(start, end, Split(inputs, test.labels), points=2)
+    line(start, end, Objective(Split(inputs, test.labels)), points=2)
     watched.check()
 
 

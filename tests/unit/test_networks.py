@@ -14,7 +14,6 @@ from minimascope.networks import (
     NetworkSpec,
     build,
     count_weight_layers,
-    features_and_head,
     initialise,
 )
 from minimascope.networks.normalised import NormalisedInput
@@ -76,7 +75,6 @@ def test_full_networks_have_the_papers_size(
         model = build(spec)
     assert parameter_count(model) == parameters
     assert count_weight_layers(model) == LAYERS[architecture]
-    assert features_and_head(model)[1] is model.head
 
 
 def test_weight_layers_are_linear_convolution_and_embedding_layers():
@@ -236,84 +234,6 @@ def test_every_floating_type_can_be_trained(spec, dtype, autocast):
     assert logits.dtype == (torch.bfloat16 if autocast else dtype)
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(g.dtype == dtype and g.isfinite().all() for g in gradients)
-
-
-# --- features and head ----------------------------------------------------------------------------
-
-
-def test_our_networks_give_their_own_features_and_head(spec):
-    model = initialise(spec, seed=0).eval()
-    split, head = features_and_head(model)
-    features, logits = split(images(spec))
-    assert head is model.head
-    assert torch.equal(features, model.features(images(spec)))
-    assert torch.equal(logits, model(images(spec)))
-    torch.testing.assert_close(logits, features @ head.weight.T + head.bias)
-
-
-def foreign_network() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 6), nn.Tanh(), nn.Linear(6, 3)
-    )
-
-
-def test_a_foreign_network_is_split_before_its_last_linear_layer():
-    model = foreign_network()
-    split, head = features_and_head(model)
-    inputs = torch.randn(5, 1, 8, 8)
-    for _ in range(2):
-        features, logits = split(inputs)
-        assert torch.equal(features, model[:-1](inputs))
-        assert torch.equal(logits, model(inputs))
-    assert head is model[-1]
-    assert not head._forward_hooks
-    logits.sum().backward()
-    assert model[0].weight.grad.abs().sum() > 0
-
-
-def test_diverged_logits_are_not_mistaken_for_another_layers():
-    model = foreign_network()
-    nn.init.constant_(model[-1].weight, math.nan)
-    _, logits = features_and_head(model)[0](torch.randn(5, 1, 8, 8))
-    assert logits.isnan().all()
-
-
-def test_a_network_without_linear_layer_is_refused():
-    with pytest.raises(InputError, match="no linear layer"):
-        features_and_head(nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten()))
-
-
-class LinearLayerInside(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(64, 3)
-        self.last = nn.BatchNorm1d(3)
-
-    def forward(self, inputs):
-        return self.last(self.linear(inputs.flatten(1)))
-
-
-class UnusedLinearLayer(LinearLayerInside):
-    def __init__(self):
-        super().__init__()
-        self.unused = nn.Linear(2, 3)
-
-
-class LogitsPerPosition(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(8, 3)
-
-    def forward(self, inputs):
-        return self.linear(inputs)
-
-
-@pytest.mark.parametrize("network", [LinearLayerInside, UnusedLinearLayer, LogitsPerPosition])
-def test_logits_that_are_not_the_last_linear_layers_output_are_refused(network):
-    split, _ = features_and_head(network())
-    for _ in range(2):
-        with pytest.raises(InputError, match=f"{network.__name__}: the logits are not the output"):
-            split(torch.randn(5, 1, 8, 8))
 
 
 # --- mistakes -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import attentive
+from sharpness_cases import attentive, subject_of
 from torch import nn
 
 from minimascope import batches
@@ -75,7 +75,7 @@ def memory() -> Iterator[Memory]:
 
 @pytest.fixture(scope="module")
 def subject() -> Subject:
-    return Subject(*attentive())
+    return subject_of(*attentive())
 
 
 def measured(family: str, subject: Subject) -> Measured:
@@ -119,7 +119,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_pass_changes_nothing(family, su
 
 
 def test_the_smaller_size_is_kept(subject, memory):
-    model, split = subject.model, subject.split
+    model, split = subject.model, subject.objective.samples
     memory.room = 7
     predict(model, split.inputs)
     tried = [size for size in memory.seen if size > 7]
@@ -136,7 +136,7 @@ def test_the_smaller_size_is_kept(subject, memory):
     ],
 )
 def test_libraries_that_get_no_memory_have_the_batch_halved_too(message, subject, memory):
-    model, split = subject.model, subject.split
+    model, split = subject.model, subject.objective.samples
     expected = predict(model, split.inputs)
     memory.room, memory.error = 7, RuntimeError(message)
     torch.testing.assert_close(predict(model, split.inputs), expected)
@@ -150,19 +150,19 @@ def test_libraries_that_get_no_memory_have_the_batch_halved_too(message, subject
 def test_other_errors_are_raised_at_once(subject, memory):
     memory.room, memory.error = 7, RuntimeError("mat1 and mat2 shapes cannot be multiplied")
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        predict(subject.model, subject.split.inputs)
+        predict(subject.model, subject.objective.samples.inputs)
     assert memory.seen == [SAMPLES]
 
 
 def test_no_room_for_a_single_input_is_one_clear_line(subject, memory):
-    model, split = subject.model, subject.split
+    model, split = subject.model, subject.objective.samples
     memory.room = 0
     with pytest.raises(InputError, match=r"single input of shape \(12,\); use a GPU with more"):
         predict(model, split.inputs)
 
 
 def test_a_batch_of_training_is_not_made_smaller_in_silence(subject, memory):
-    model, split = subject.model, subject.split
+    model, split = subject.model, subject.objective.samples
     model = copy.deepcopy(model).float()
     half = Split(split.inputs.float(), split.labels)
     dataset = Dataset(half, half, ("a", "b", "c"))

@@ -8,8 +8,9 @@ import torch
 from sharpness_cases import drawn_like, images, network
 from torch import nn
 
+from minimascope.data.prepared import Split
 from minimascope.seeding import generator
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import measure, sam_sharpness
 from minimascope.sharpness.subject import Subject
 
@@ -23,7 +24,9 @@ def small_problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
 
 def test_equals_a_plain_loop_over_perturbed_copies():
     model, inputs, labels = small_problem()
-    estimate = sam_sharpness(model, inputs, labels, 0.1, 20, generator=generator(0))
+    estimate = sam_sharpness(
+        model, Objective(Split(inputs, labels)), 0.1, 20, generator=generator(0)
+    )
 
     draws, loss = generator(0), nn.CrossEntropyLoss()
     count = sum(p.numel() for p in model.parameters())
@@ -52,7 +55,9 @@ def test_small_radius_gives_the_closed_form_of_the_gradient():
     nn.functional.cross_entropy(model(inputs), labels).backward()
     gradient = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
     expected = gradient.norm().item() * math.sqrt(2 / (math.pi * len(gradient)))
-    estimate = sam_sharpness(model, inputs, labels, 1e-6, 1000, generator=generator(1))
+    estimate = sam_sharpness(
+        model, Objective(Split(inputs, labels)), 1e-6, 1000, generator=generator(1)
+    )
     assert abs(estimate.mean - expected) < 4 * estimate.standard_error
     assert estimate.standard_error < 0.03 * expected
 
@@ -60,7 +65,7 @@ def test_small_radius_gives_the_closed_form_of_the_gradient():
 def test_repetitions_scatter_as_the_standard_error_says():
     model, inputs, labels = small_problem()
     estimates = [
-        sam_sharpness(model, inputs, labels, 0.05, 50, generator=generator(seed))
+        sam_sharpness(model, Objective(Split(inputs, labels)), 0.05, 50, generator=generator(seed))
         for seed in range(200)
     ]
     means = torch.tensor([e.mean for e in estimates])
@@ -73,16 +78,17 @@ def test_rounding_is_the_distance_of_the_loss_from_that_in_float64():
     split = images("resnet18", 40)
     double = network("resnet18")
     single, draws = copy.deepcopy(double).float(), generator(0)
-    found = measure(Subject(single, split), draws, samples=5, published=False).measurements[0]
+    found = measure(
+        Subject(single, Objective(split)), draws, samples=5, published=False
+    ).measurements[0]
     exact, rounded = (
-        mean_loss(model, split.inputs, split.labels)
-        for model in (copy.deepcopy(single).double(), single)
+        Objective(split).mean(model) for model in (copy.deepcopy(single).double(), single)
     )
     floor = abs(exact - rounded).item() / 0.005
     assert found.noise_floor == pytest.approx(floor, abs=1e-12)
     assert 0 < found.noise_floor < found.value
     settings = {"samples": 2, "dtype": "float64", "published": False}
-    (first, *_) = measure(Subject(double, split), draws, **settings).measurements
+    (first, *_) = measure(Subject(double, Objective(split)), draws, **settings).measurements
     assert first.noise_floor is None
 
 
@@ -92,6 +98,8 @@ def test_running_statistics_are_not_perturbed():
     model[0].running_mean += 2
     inputs, labels = torch.randn(20, 3, dtype=torch.float64), torch.arange(20) % 2
     head = copy.deepcopy(model[1])
-    value = sam_sharpness(model, inputs, labels, generator=generator(0)).mean
-    expected = sam_sharpness(head, model[0](inputs), labels, generator=generator(0)).mean
+    value = sam_sharpness(model, Objective(Split(inputs, labels)), generator=generator(0)).mean
+    expected = sam_sharpness(
+        head, Objective(Split(model[0](inputs), labels)), generator=generator(0)
+    ).mean
     assert value == pytest.approx(expected, rel=1e-9)

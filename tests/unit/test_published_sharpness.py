@@ -5,15 +5,23 @@ import math
 
 import pytest
 import torch
-from sharpness_cases import drawn_like, flatness_by_autodiff, images, network, plain_loss
+from sharpness_cases import (
+    drawn_like,
+    flatness_by_autodiff,
+    images,
+    network,
+    plain_loss,
+    points,
+    subject_of,
+)
 from torch import nn
 
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
-from minimascope.errors import InputError
 from minimascope.seeding import child, generator
 from minimascope.sharpness import forward, perturbation
-from minimascope.sharpness.published import layer_before, published_sam_sharpness, rescaled_copy
+from minimascope.sharpness.objective import Objective
+from minimascope.sharpness.published import published_sam_sharpness, rescaled_copy
 from minimascope.sharpness.subject import Subject
 
 ARCHITECTURES = ["resnet18", "vgg19", "vit"]
@@ -74,7 +82,7 @@ def test_relative_flatness_is_the_sum_over_mini_batches_of_the_rescaled_network(
         expected += flatness_by_autodiff(
             phi[rows], head.weight.detach(), head.bias, split.labels[rows]
         )
-    found = values(Subject(model, split), batch_size=128)
+    found = values(Subject(model, Objective(split)), batch_size=128)
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
     loss = plain_loss(rescaled, split)
     assert found["relative_flatness_published_loss"] == pytest.approx(loss, rel=1e-9)
@@ -84,7 +92,7 @@ def test_relative_flatness_is_the_sum_over_mini_batches_of_the_rescaled_network(
 def test_only_in_resnet_is_the_rescaled_network_another_function(architecture):
     model, split = living(architecture, 40)
     phi = features(model, split.inputs)
-    rescaled = rescaled_copy(model, phi.std(0, correction=0))
+    rescaled, _ = rescaled_copy(model, model.network.head, phi.std(0, correction=0))
     by_hand = rescaled_by_hand(model, architecture, split.inputs)
     with torch.no_grad():
         before, after = model(split.inputs), rescaled(split.inputs)
@@ -101,7 +109,7 @@ def test_only_in_resnet_is_the_rescaled_network_another_function(architecture):
 def test_where_the_function_stays_it_is_the_corrected_value_times_the_batches(
     architecture, n, batches
 ):
-    found = values(Subject(*living(architecture, n)))
+    found = values(subject_of(*living(architecture, n)))
     expected = batches * found["relative_flatness"]
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
     loss = found["train_loss"]
@@ -112,15 +120,20 @@ def test_features_that_are_always_off_are_switched_off():
     model, split = living("vgg19", 30)
     with torch.no_grad():
         last_layer(model, "vgg19").bias[3] = -100
-    found = values(Subject(model, split))
+    found = values(Subject(model, Objective(split)))
     expected = found["relative_flatness"]
     assert found["relative_flatness_published"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_network_without_a_layer_before_the_head_is_refused():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    with pytest.raises(InputError, match=r"no layer before the last has 4 outputs.*to false$"):
-        layer_before(model, model[1])
+def test_a_network_without_a_layer_before_the_head_has_no_published_flatness():
+    model, split = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).double(), points(9, 4, 3)
+    measured = forward.measure(subject_of(model, split), generator(0))
+    reason = "Sequential has no layer before the last with 4 outputs"
+    names = ["relative_flatness_published", "relative_flatness_published_loss"]
+    assert measured.details == {"left_out": dict.fromkeys(names, reason)}
+    found = {m.measure for m in measured.measurements}
+    assert {"relative_flatness", "fisher_rao_norm_l5"} <= found
+    assert not found & set(names)
 
 
 def augmented_by_hand(
@@ -191,7 +204,7 @@ def published_by_hand(
 def test_sam_sharpness_is_a_plain_loop_over_shuffled_augmented_passes(architecture, augmentation):
     model, split, seen = network(architecture), images(architecture, 300), []
     model.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
-    subject = Subject(model, split, augmentation)
+    subject = Subject(model, Objective(split), augmentation)
     found = published_sam_sharpness(subject, 0.05, 3, generator=generator(4))
     # The data are passed once for each loss that counts.
     assert sum(seen) == 300 * (1 + 3 * (2 if augmentation else 1))
@@ -203,7 +216,9 @@ def test_sam_sharpness_is_a_plain_loop_over_shuffled_augmented_passes(architectu
 def test_a_channel_that_never_varied_gives_a_finite_value():
     model, split = network("resnet18"), images("resnet18", 20)
     model.network.body[1].running_var.zero_()
-    perturbed, _ = published_sam_sharpness(Subject(model, split), 0.5, 10, generator=generator(0))
+    perturbed, _ = published_sam_sharpness(
+        Subject(model, Objective(split)), 0.5, 10, generator=generator(0)
+    )
     assert perturbed.isfinite().all()
 
 
@@ -213,19 +228,19 @@ def measured(subject: Subject, **settings) -> dict:
 
 
 def test_the_floor_of_the_published_value_is_that_without_perturbations():
-    found = measured(Subject(network("vit"), images("vit", 270)), published_samples=3)
+    found = measured(Subject(network("vit"), Objective(images("vit", 270))), published_samples=3)
     published, null = found["sam_sharpness_published"], found["sam_sharpness_null"]
     assert published.noise_floor == null.value > 1e-4  # a smaller last batch
     assert published.protocol == null.protocol == "published"
     assert published.n == 270
-    equal = measured(Subject(network("vit"), images("vit", 40)), published_samples=3)
+    equal = measured(Subject(network("vit"), Objective(images("vit", 40))), published_samples=3)
     assert equal["sam_sharpness_null"].value < 1e-9 < equal["sam_sharpness_published"].value
 
 
 def test_published_values_come_from_a_stream_of_their_own_and_the_originals():
-    subject = Subject(network("vit"), images("vit", 30), CROP)
+    subject = Subject(network("vit"), Objective(images("vit", 30)), CROP)
     frozen = subject.augmented(generator(9))
-    assert not torch.equal(frozen.split.inputs, subject.split.inputs)
+    assert not torch.equal(frozen.objective.samples.inputs, subject.objective.samples.inputs)
     draws = child(generator(0), "published SAM-sharpness")
     expected, _ = published_sam_sharpness(subject, 0.01, 4, generator=draws)
     for given in (subject, frozen):

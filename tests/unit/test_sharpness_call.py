@@ -11,10 +11,12 @@ from sharpness_cases import FEW
 from torch import nn
 
 from minimascope.data.augment import Augmentation
+from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import child, generator
 from minimascope.sharpness import measure
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
@@ -60,7 +62,7 @@ def test_values_are_those_of_the_families_and_the_model_stays_as_it_was():
     before = copy.deepcopy(model.state_dict())
     found = measure(model, inputs, labels, "sam_sharpness", seed=5)["sam_sharpness"]
     draws = child(generator(5, "perturbation"), "SAM-sharpness")
-    expected = sam_sharpness(model, inputs, labels, generator=draws)
+    expected = sam_sharpness(model, Objective(Split(inputs, labels)), generator=draws)
     assert found.value == expected.mean
     assert found.standard_error == expected.standard_error
     assert model.training
@@ -135,7 +137,10 @@ def test_a_network_that_diverged_and_one_without_a_linear_end_are_refused():
     with pytest.raises(InputError, match=r"5\.weight: holds NaN"):
         measure(model, inputs, labels)
     convolutional = nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten())
-    with pytest.raises(InputError, match="no linear layer"):
+    with pytest.raises(
+        InputError,
+        match="outputs of Sequential are not the output of a linear",
+    ):
         measure(convolutional, inputs, labels, "relative_flatness")
     # a loss alone needs no linear layer
     assert measure(convolutional, inputs, labels, "sam_sharpness")["sam_sharpness"].value > 0

@@ -19,7 +19,7 @@ from minimascope.registry import SHARPNESS
 from minimascope.seeding import child, generator
 from minimascope.sharpness import forward, hessian, landscape, perturbation
 from minimascope.sharpness.adaptive import Ascent, average_sharpness, worst_sharpness
-from minimascope.sharpness.losses import mean_loss
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 F64 = torch.float64
@@ -50,14 +50,14 @@ def subjects(draw, large: bool = False) -> Subject:
     randomise(model, inputs, seed % 1000)
     with torch.no_grad():
         model[-1].weight *= scale
-    return Subject(model, Split(inputs, torch.randint(0, classes, (n,))))
+    return Subject(model, Objective(Split(inputs, torch.randint(0, classes, (n,)))))
 
 
 def families(
     subject: Subject, batch_size: int = 1024, trace_products: int = 201
 ) -> dict[str, float]:
     """Return all corrected measures, each family with few draws and batches of a given size."""
-    model, split = subject.model, subject.split
+    model, split = subject.model, subject.objective.samples
     found = {
         m.measure: m.value
         for family, chosen in (
@@ -68,9 +68,9 @@ def families(
         for m in family.measure(subject, generator(0), batch_size=batch_size, **chosen).measurements
     }
     draws = {"generator": child(generator(0), "draws"), "batch_size": batch_size}
-    sam = perturbation.sam_sharpness(model, split.inputs, split.labels, samples=4, **draws)
-    average = average_sharpness(model, split, 0.1, 4, **draws)
-    worst, _ = worst_sharpness(model, split, Ascent(0.01, "l2", 3), **draws)
+    sam = perturbation.sam_sharpness(model, Objective(split), samples=4, **draws)
+    average = average_sharpness(model, Objective(split), 0.1, 4, **draws)
+    worst, _ = worst_sharpness(model, Objective(split), Ascent(0.01, "l2", 3), **draws)
     return found | {
         "sam_sharpness": sam.mean,
         "sam_sharpness_signed": sam.signed_mean,
@@ -94,7 +94,7 @@ def test_measures_are_finite_and_not_negative_where_they_cannot_be(subject):
     assert {name for name, value in found.items() if value < 0} <= SIGNED
     assert found["asc_sharpness_max"] >= found["asc_sharpness"] * (1 - 1e-12)
     assert abs(found["sam_sharpness_signed"]) <= found["sam_sharpness"] * (1 + 1e-12)
-    expected = plain_loss(subject.model, subject.split)
+    expected = plain_loss(subject.model, subject.objective.samples)
     assert found["train_loss"] == pytest.approx(expected, rel=1e-12)
 
 
@@ -107,9 +107,9 @@ def test_the_size_of_batches_does_not_matter(subject, batch_size):
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(subjects(), st.integers(0, 1000))
 def test_the_order_of_samples_does_not_matter(subject, seed):
-    rows = torch.randperm(len(subject.split), generator=generator(seed))
-    split = Split(subject.split.inputs[rows], subject.split.labels[rows])
-    assert_same(families(Subject(subject.model, split)), families(subject))
+    rows = torch.randperm(len(subject.objective.samples), generator=generator(seed))
+    split = Split(subject.objective.samples.inputs[rows], subject.objective.samples.labels[rows])
+    assert_same(families(Subject(subject.model, Objective(split))), families(subject))
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def test_the_number_of_threads_does_not_matter(subject):
 def test_a_family_leaves_the_network_and_the_global_generator_alone(family, architecture):
     model, split = network(architecture), images(architecture, 12)
     before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    subject = Subject(model, split, Augmentation(crop_padding=1))
+    subject = Subject(model, Objective(split), Augmentation(crop_padding=1))
     measured = SHARPNESS[family].load()(subject, generator(0), **FEW[family])
     assert all(math.isfinite(m.value) for m in measured.measurements)
     assert all(m.n == 12 for m in measured.measurements)
@@ -156,7 +156,7 @@ def test_losses_of_a_float32_network_are_summed_in_float64():
     model, inputs, labels = nn.Linear(4, 10), torch.randn(50_000, 4), torch.randint(10, (50_000,))
     logs = model(inputs).double().log_softmax(1)[range(50_000), labels]
     expected = -math.fsum(logs.tolist()) / 50_000
-    found = mean_loss(model, inputs, labels)
+    found = Objective(Split(inputs, labels)).mean(model)
     assert found.dtype == F64
     assert found.item() == pytest.approx(expected, rel=1e-13)
 
@@ -176,7 +176,7 @@ FAMILIES = [forward.measure, perturbation.measure, hessian.measure, landscape.me
 @pytest.mark.parametrize("family", FAMILIES)
 def test_data_are_converted_to_the_floating_type_of_the_network(family):
     model, inputs, labels = small()
-    measured = family(Subject(model.double(), Split(inputs, labels)), generator(0))
+    measured = family(Subject(model.double(), Objective(Split(inputs, labels))), generator(0))
     assert all(math.isfinite(m.value) for m in measured.measurements)
 
 
@@ -204,7 +204,7 @@ class Unused(nn.Module):
 def test_layers_that_take_no_part_are_no_obstacle(family, chosen):
     _, inputs, labels = small()
     torch.manual_seed(1)
-    measured = family(Subject(Unused(), Split(inputs, labels)), generator(0), **chosen)
+    measured = family(Subject(Unused(), Objective(Split(inputs, labels))), generator(0), **chosen)
     assert all(math.isfinite(m.value) for m in measured.measurements)
 
 
@@ -217,7 +217,7 @@ def test_labels_outside_the_classes_are_refused_by_every_family(family, label):
     model, inputs, labels = small()
     labels[5] = label
     with pytest.raises(InputError, match=rf"{label}.* they must lie between 0 and 2$"):
-        family(Subject(model, Split(inputs, labels)), generator(0))
+        family(Subject(model, Objective(Split(inputs, labels))), generator(0))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
@@ -227,4 +227,4 @@ def test_parameters_and_statistics_that_are_not_finite_are_refused(family, name,
     model, inputs, labels = small()
     model.state_dict()[name].view(-1)[0] = value
     with pytest.raises(InputError, match=f"^{name}: holds NaN or infinite values[^\n]*$"):
-        family(Subject(model, Split(inputs, labels)), generator(0))
+        family(Subject(model, Objective(Split(inputs, labels))), generator(0))

@@ -21,6 +21,7 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.measurement import document
 from minimascope.sharpness.landscape import measure
+from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
 
@@ -57,7 +58,7 @@ def test_documents_become_a_row_per_pair_of_trained_models():
 def test_documents_of_the_library_are_understood():
     torch.manual_seed(0)
     split = Split(torch.randn(8, 3), torch.arange(8) % 2)
-    subject = Subject(nn.Linear(3, 2), split)
+    subject = Subject(nn.Linear(3, 2), Objective(split))
     measured = measure(subject, torch.Generator(), points=3, line_points=0)
     run = {"dataset": "d", "network": "n", "condition": "sgd", "seed": "0"}
     content = document("landscape", measured, run=run, view="clean")

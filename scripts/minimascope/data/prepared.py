@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+from ..batches import Batch, Batches, Inputs, each, first_tensor, in_batches
 from ..errors import InputError
 from ..tensors import below, load_tensors, save_tensors
 
 # What a data set says besides its splits.
 NAMES = ("classes", "domains", "seen", "cities")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -19,21 +21,23 @@ class Split:
     """Inputs with their labels.
 
     Attributes:
-        inputs: uint8 images [n, channels, height, width] or float32 features of that shape.
+        inputs: uint8 images [n, channels, height, width] or float32 features of that shape. What
+            others measure may have any shape [n, …], or be several tensors by name.
         labels: int64 [n], classes 0 … C-1.
         domains: int64 [n], 0 … D-1, what each was recorded with or by; None where that is unknown.
         cities: int64 [n], 0 … C-1, where each was recorded; None where that is unknown.
     """
 
-    inputs: torch.Tensor
+    inputs: Inputs
     labels: torch.Tensor
     domains: torch.Tensor | None = None
     cities: torch.Tensor | None = None
 
     def __post_init__(self):
-        if len(self.inputs) == 0 or len(self.inputs) != len(self.labels):
+        n = len(first_tensor(self.inputs))
+        if n == 0 or n != len(self.labels):
             raise InputError(
-                f"a split has {len(self.inputs)} inputs and {len(self.labels)} labels;"
+                f"a split has {n} inputs and {len(self.labels)} labels;"
                 " it needs as many labels as inputs, and at least one"
             )
 
@@ -48,13 +52,21 @@ class Split:
         """Return the samples of these row numbers [m], in their order."""
         return self._each(lambda tensor: tensor[rows])
 
-    def tensors(self) -> dict[str, torch.Tensor]:
+    def over_batches(self, compute: Callable[[Batches], Result], batch_size: int) -> Result:
+        """Return what a function computes from batches (inputs, labels); see `in_batches`."""
+        return in_batches(compute, (self.inputs, self.labels), batch_size)
+
+    def first(self) -> Batch:
+        """Return the first sample as a batch (inputs, labels)."""
+        return each(self.inputs, lambda tensor: tensor[:1]), self.labels[:1]
+
+    def tensors(self) -> dict[str, Inputs]:
         """Return the tensors that the split has, by the names of its attributes."""
         named = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
         return {name: tensor for name, tensor in named if tensor is not None}
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Split":
-        return Split(**{name: change(tensor) for name, tensor in self.tensors().items()})
+        return Split(**{name: each(part, change) for name, part in self.tensors().items()})
 
     def drawn(self, share: float, generator: torch.Generator) -> "Split":
         """Return a random share of the samples, at least one; the split itself for a share of 1.

@@ -1,6 +1,6 @@
 """Networks as a body that computes features and a linear head that computes logits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import Parameter, signature
 from typing import Any
@@ -40,10 +40,7 @@ class NetworkSpec:
 
 
 class Classifier(nn.Module):
-    """Body, dropout and linear head: inputs [n, channels, h, w] to logits [n, classes].
-
-    The head is registered last, so that it is also the last linear layer in module order.
-    """
+    """Body, dropout and linear head: inputs [n, channels, h, w] to logits [n, classes]."""
 
     def __init__(self, body: nn.Module, feature_size: int, classes: int, dropout: float):
         super().__init__()
@@ -118,59 +115,6 @@ def count_weight_layers(model: nn.Module) -> int:
     parameters are not counted; convolutions in shortcuts are.
     """
     return sum(isinstance(module, WEIGHT_LAYERS) for module in model.modules())
-
-
-def features_and_head(
-    model: nn.Module,
-) -> tuple[Callable[[Tensor], tuple[Tensor, Tensor]], nn.Linear]:
-    """Split any classifier whose last linear layer computes the logits.
-
-    Returns:
-        A function from inputs [n, ...] to (features [n, d], logits [n, classes]), which keeps the
-        autograd graph and the model's mode, and the head, with weight [classes, d]:
-        ``head(features)`` equals the logits.
-
-    Raises:
-        InputError: the model has no linear layer. The function raises it on its first call when
-            the logits are not the output of the last linear layer in module order.
-    """
-    linear_layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear_layers:
-        raise InputError(
-            f"{type(model).__name__} has no linear layer; use a network that ends in nn.Linear"
-        )
-    head, checked = linear_layers[-1], False
-
-    def features_and_logits(inputs: Tensor) -> tuple[Tensor, Tensor]:
-        nonlocal checked
-        calls: list[tuple[Tensor, Tensor]] = []
-        hook = head.register_forward_hook(
-            lambda _module, arguments, output: calls.append((arguments[0], output))
-        )
-        try:
-            logits = model(inputs)
-        finally:
-            hook.remove()
-        # Comparing values makes a GPU wait for the result, so once has to do.
-        if not checked and not (calls and _are_logits(calls[-1][1], logits)):
-            raise InputError(
-                f"{type(model).__name__}: the logits are not the output of its last linear layer"
-                " in module order; register the layer that computes them last"
-            )
-        checked = True
-        return calls[-1][0], logits
-
-    return features_and_logits, head
-
-
-def _are_logits(output: Tensor, logits: Any) -> bool:
-    # equal_nan: a network that diverged is a result to report, not a mistake in its layout.
-    return (
-        isinstance(logits, Tensor)
-        and logits.ndim == 2
-        and logits.shape == output.shape
-        and torch.allclose(output.to(logits.dtype), logits, rtol=0, atol=0, equal_nan=True)
-    )
 
 
 def _check_ranges(spec: NetworkSpec) -> None:

@@ -4,7 +4,7 @@
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from ..data.prepared import Split
 from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
 from ..jobs.progress import BAR, NOTHING, progress_shown
-from ..measurement import Measurement
+from ..measurement import Measured, Measurement
 from ..registry import SHARPNESS
 from ..seeding import generator
+from .objective import Objective
 from .subject import Subject, check
 
 
@@ -62,31 +63,40 @@ def measure(
             linear last layer, labels outside the classes, parameters that are not finite, or no
             data.
     """
-    wanted = _names(measures)
+    asked = [measures] if isinstance(measures, str) else list(measures)
+    wanted = _names(asked)
     given = _checked(settings or {})
     model = copy.deepcopy(model).eval()
-    split = Split(inputs, labels)
+    objective = Objective(Split(inputs, labels))
     found: dict[str, Measurement] = {}
     device = inputs.device
     shown = progress_shown(BAR if progress else NOTHING)
     with precision("fp32", device), contiguous_convolutions(device), shown:
-        check(model, inputs, labels)
-        subject = Subject(model, split, augmentation, None, weight_decay)
+        check(model, objective)
+        subject = Subject(model, objective, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
                 chosen = _enough_for(names, family) | given.get(family, {})
                 draws = generator(seed, family, device=device)
                 measured = component.load()(subject, draws, **chosen)
+                _refuse_left_out(measured, asked)
                 found |= {m.measure: m for m in measured.measurements}
     return {name: found[name] for name in wanted if name in found}
+
+
+def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
+    """Raise InputError if a measure that was asked for by its own name is not defined."""
+    for name, reason in measured.details.get("left_out", {}).items():
+        if name in asked:
+            raise InputError(f"{name}: {reason}; leave it out")
 
 
 def _names(measures: Iterable[str]) -> list[str]:
     """Return names of measures, those of families written out."""
     known = [name for component in SHARPNESS.values() for name in component.gives]
     names = []
-    for measure in [measures] if isinstance(measures, str) else measures:
+    for measure in measures:
         if measure not in SHARPNESS and measure not in known:
             raise InputError(
                 f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"

@@ -13,12 +13,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..data.prepared import Split
 from ..errors import InputError
 from ..jobs.progress import progress
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .losses import BATCH_SIZE, loss_and_gradient, mean_loss
+from .objective import BATCH_SIZE, Objective
 
 Norm = Literal["l2", "linf"]
 
@@ -44,7 +43,7 @@ class NormalisedLogits(nn.Module):
 @torch.no_grad()
 def average_sharpness(
     model: nn.Module,
-    split: Split,
+    objective: Objective,
     radius: float,
     samples: int,
     *,
@@ -57,8 +56,8 @@ def average_sharpness(
 
     Args:
         model: in evaluation mode; unchanged by the call.
-        split: what losses are means over. An average over batches of m samples would have the
-            same expectation, since the same perturbations suit all batches.
+        objective: L. An average over batches of m samples would have the same expectation, since
+            the same perturbations suit all batches.
         radius: ρ, relative to each parameter's size.
         samples: number of perturbations, even and at least 4. Each is drawn with both signs, since
             the linear part of the loss, which has no part in the mean, would be most of the noise.
@@ -71,7 +70,7 @@ def average_sharpness(
     if samples < 4 or samples % 2:
         raise InputError(f"samples: {samples} is no even number of at least 4; use 100")
     model = copy.deepcopy(model).eval()
-    centre = mean_loss(model, split.inputs, split.labels, batch_size)
+    centre = objective.mean(model, batch_size)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)
@@ -80,7 +79,7 @@ def average_sharpness(
         noise.normal_(0, radius, generator=generator)
         for column, sign in enumerate((1, -1)):
             torch.addcmul(origin, origin, noise, value=sign, out=parameters.vector)
-            losses[k, column] = mean_loss(model, split.inputs, split.labels, batch_size)
+            losses[k, column] = objective.mean(model, batch_size)
     return Estimate.of_differences(losses.mean(1) - centre)
 
 
@@ -101,7 +100,7 @@ class Ascent:
 
 def worst_sharpness(
     model: nn.Module,
-    split: Split,
+    objective: Objective,
     ascent: Ascent,
     group_size: int | None = None,
     *,
@@ -116,7 +115,8 @@ def worst_sharpness(
 
     Args:
         model: in evaluation mode; unchanged by the call.
-        split: drawn into groups without replacement; the last group may be smaller.
+        objective: L; its samples are drawn into groups without replacement, of which the last may
+            be smaller.
         ascent: the ball and the search.
         group_size: m; None for one group of all samples, which has no standard error.
         generator: of the groups, on the CPU.
@@ -124,18 +124,20 @@ def worst_sharpness(
     """
     model = copy.deepcopy(model).eval()
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
-    order = torch.randperm(len(split), generator=generator).to(split.labels.device)
-    groups = order.tensor_split(math.ceil(len(split) / (group_size or len(split))))
+    samples = objective.samples
+    n, device = len(samples), parameters.vector.device
+    order = torch.randperm(n, generator=generator).to(device)
+    groups = order.tensor_split(math.ceil(n / (group_size or n)))
     gains = []
     for rows in progress(groups, "worst perturbations", "group"):
-        group = Split(split.inputs[rows], split.labels[rows])
+        group = objective.of(samples.rows(rows))
         gains.append(_largest_gain(model, parameters, group, ascent, batch_size))
     gains = torch.stack(gains)
     return gains.mean().item(), standard_error(gains) if len(groups) > 1 else None
 
 
 def _largest_gain(
-    model: nn.Module, parameters: FlatTensors, group: Split, ascent: Ascent, batch_size: int
+    model: nn.Module, parameters: FlatTensors, group: Objective, ascent: Ascent, batch_size: int
 ) -> torch.Tensor:
     """Return the largest L(θ + |θ| u) − L(θ) met on the way up; restore the parameters."""
     origin = parameters.vector.clone()
@@ -143,14 +145,14 @@ def _largest_gain(
     moves = torch.zeros_like(origin)
     losses = []
     for step in range(ascent.steps):
-        loss, parts = loss_and_gradient(model, group.inputs, group.labels, batch_size)
+        loss, parts = group.mean_and_gradient(model, batch_size)
         gradient = parameters.pack(parts)
         losses.append(loss)
         # The steps shrink to nothing and add up to twice the radius: enough to cross the ball.
         length = 4 * ascent.radius / ascent.steps * (1 - step / ascent.steps)
         moves = _project(moves + length * _steepest(scale * gradient, ascent.norm), ascent)
         torch.addcmul(origin, scale, moves, out=parameters.vector)
-    losses.append(mean_loss(model, group.inputs, group.labels, batch_size))
+    losses.append(group.mean(model, batch_size))
     parameters.vector.copy_(origin)
     return torch.stack(losses).max() - losses[0]
 

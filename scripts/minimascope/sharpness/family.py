@@ -14,6 +14,7 @@ from ..devices import device_name, precision
 from ..measurement import Measured
 from ..registry import find
 from ..seeding import generator
+from .objective import Objective
 from .subject import Subject
 
 
@@ -46,7 +47,7 @@ def measure_family(
     """
     augmentation = Augmentation(**augment) if augment else None
     split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
-    subject = Subject(model, split, augmentation, None, weight_decay)
+    subject = Subject(model, Objective(split), augmentation, None, weight_decay)
     if view == "augmented":
         # The same stream for all conditions of a seed, so that they see the same images.
         subject = subject.augmented(generator(seed, "augmented view", device=device))

@@ -1,49 +1,49 @@
 """Measures that one forward pass over the training data gives in closed form."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
-from ..batches import Batches, in_batches
-from ..data.prepared import Split
+from ..batches import Batch, Batches
 from ..errors import InputError
-from ..evaluation.predict import loss_and_accuracy
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
-from ..networks import count_weight_layers, features_and_head
+from ..networks import count_weight_layers
 from ..seeding import child
-from .losses import in_dtype_of, loss_and_gradient
+from .head import bias_of, features_of, head_of
+from .losses import CROSS_ENTROPY, Loss, counted, label_entropy
+from .objective import Objective
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
-from .published import PUBLISHED_LAYERS, rescaled_copy
-from .subject import Subject, check, check_labels
+from .published import PUBLISHED_LAYERS, layer_before, rescaled_copy
+from .subject import Subject, check
 
-GRADIENT_UNIT = "nats per unit of parameter"
 # A feature that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-12
 
 
-def fisher_rao_norm(logits: torch.Tensor, labels: torch.Tensor, n_layers: int) -> float:
-    """Return the Fisher–Rao norm for the cross-entropy loss.
+def fisher_rao_norm(
+    outputs: torch.Tensor, labels: torch.Tensor, n_layers: int, loss: Loss = CROSS_ENTROPY
+) -> float:
+    """Return the Fisher–Rao norm.
 
-    (L + 1) · sqrt(1/n Σ_i (Σ_c p_ic z_ic − z_i,y_i)²), with softmax outputs p of logits z
-    (Liang et al. 2019, arXiv:1711.01530, Theorem 3.1 and its corollary for cross-entropy).
-    Without unit; invariant under node-wise rescaling of ReLU layers.
+    (L + 1) · sqrt(1/n Σ_i (Σ_c z_ic ∂ℓ_i/∂z_ic)²) with outputs z (Liang et al. 2019,
+    arXiv:1711.01530, Theorem 3.1). For cross-entropy the inner sum is Σ_c p_ic z_ic − z_i,y_i, with
+    the softmax p of the logits. Without unit there, in general in that of the loss; invariant under
+    node-wise rescaling of ReLU layers.
 
     Args:
-        logits: [n, C].
-        labels: [n].
+        outputs: [n, …].
+        labels: [n, …], such as the loss takes.
         n_layers: number of weight layers L (`networks.count_weight_layers`).
+        loss: whose outputs they are.
 
     Raises:
         InputError: no samples, or labels outside the classes.
     """
-    check_labels(labels, logits.shape[1])
-    logits = logits.double()
-    # Σ_c p_c z_c − z_y = Σ_c p_c (z_c − z_y): no cancellation where p is almost one-hot.
-    margins = logits - logits.gather(1, labels[:, None])
-    # Written out, since torch's softmax over few classes is slower than all of this together.
-    weights = (logits - logits.amax(1, keepdim=True)).exp()
-    inner = (weights * margins).sum(1) / weights.sum(1)
-    return (n_layers + 1) * inner.square().mean().sqrt().item()
+    loss.check(outputs[:1], labels)
+    squares = loss.radial(outputs, labels).square()
+    return (n_layers + 1) * (squares.sum() / loss.count(labels)).sqrt().item()
 
 
 def relative_flatness(
@@ -97,24 +97,13 @@ def squared_weight_norm(model: nn.Module) -> float:
     return sum(p.detach().double().square().sum().item() for p in model.parameters())
 
 
-def gradient_norm(
-    model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, batch_size: int
-) -> float:
-    """Return ‖∂L/∂θ‖, the Euclidean norm of the gradient of the mean loss, in nats per unit of θ.
+def gradient_norm(model: nn.Module, objective: Objective, batch_size: int) -> float:
+    """Return ‖∂L/∂θ‖, the Euclidean norm of the gradient of the mean loss.
 
-    Over all parameters that require a gradient, without any penalty; see `losses`.
+    Over all parameters that require a gradient, without any penalty; see `objective`.
     """
-    _, gradient = loss_and_gradient(model, inputs, labels, batch_size)
+    _, gradient = objective.mean_and_gradient(model, batch_size)
     return sum(part.double().square().sum().item() for part in gradient) ** 0.5
-
-
-def label_entropy(labels: torch.Tensor) -> float:
-    """Return −Σ_c q_c ln q_c in nats, q_c being the share of labels that are c.
-
-    That is the cross-entropy of the best guess without any look at the inputs.
-    """
-    shares = labels.bincount().double() / len(labels)
-    return -torch.xlogy(shares, shares).sum().item()
 
 
 @torch.no_grad()
@@ -130,76 +119,152 @@ def measure(
     """Return Fisher–Rao norm, relative flatness, and how the training ended.
 
     That is: squared weight norm, training loss and accuracy, the norm of the loss's gradient and
-    the entropy of the labels.
+    the entropy of the labels. What is not defined for a network or a loss is left out; the details
+    say why.
 
     Args:
-        subject: a classifier with a linear last layer and its training data.
+        subject: the network and its loss on the training data.
         generator: draws the data of the published relative flatness; nothing else is random.
         batch_size: how many inputs are computed at once.
         published: whether to follow the published procedures too.
         published_share: of the data, for the published relative flatness.
         gradient: whether to take the norm of the gradient, which costs as much as three passes.
     """
-    model, split = subject.model, subject.split
-    check(model, split.inputs, split.labels)
-    features, logits, head = _features_and_logits(model, split, batch_size)
-    layers, n = count_weight_layers(model), len(split)
-    norm = fisher_rao_norm(logits, split.labels, layers)
-    flatness = relative_flatness(features, head.weight, bias_of(head))
-    loss, accuracy = loss_and_accuracy(logits, split.labels)
-    measurements = [
-        Measurement("fisher_rao_norm", norm, "1", n),
-        Measurement("relative_flatness", flatness, "1", n),
+    model, objective = subject.model, subject.objective
+    check(model, objective)
+    head = head_of(model, objective) if objective.loss.softmax else None
+    found = _one_pass(model, objective, head, batch_size)
+    layers, n, unit = count_weight_layers(model), len(objective), objective.loss.unit
+    norm = (layers + 1) * objective.mean_of(found.radial.square()).sqrt().item()
+    norm_unit = "1" if objective.loss.softmax else unit
+    measurements = [Measurement("fisher_rao_norm", norm, norm_unit, n)]
+    if head is not None:
+        flatness = relative_flatness(found.features, head.weight, bias_of(head))
+        measurements.append(Measurement("relative_flatness", flatness, "1", n))
+    loss = objective.mean_of(found.terms).item()
+    measurements += [
         Measurement("squared_weight_norm", squared_weight_norm(model), "1", n),
-        Measurement("train_loss", loss, "nats", n),
-        Measurement("train_accuracy", accuracy, "fraction", n),
-        Measurement("train_label_entropy", label_entropy(split.labels), "nats", n),
+        Measurement("train_loss", loss, unit, n),
+        *_of_classes(objective, found),
     ]
     if gradient:
-        slope = gradient_norm(model, split.inputs, split.labels, batch_size)
-        measurements.append(Measurement("train_gradient_norm", slope, GRADIENT_UNIT, n))
+        slope = gradient_norm(model, objective, batch_size)
+        per_parameter = f"{unit} per unit of parameter"
+        measurements.append(Measurement("train_gradient_norm", slope, per_parameter, n))
     if published:
         norm *= (PUBLISHED_LAYERS + 1) / (layers + 1)
-        measurements.append(Measurement("fisher_rao_norm_l5", norm, "1", n, "published"))
-        part = split.drawn(published_share, child(generator, "published share"))
-        if part is not split:
-            features, _, _ = _features_and_logits(model, part, batch_size)
-        measurements += _published_flatness(model, part, features, batch_size)
-    return Measured(measurements)
+        measurements.append(Measurement("fisher_rao_norm_l5", norm, norm_unit, n, "published"))
+    layer = layer_before(model, head)
+    if published and layer is not None:
+        draws = child(generator, "published share")
+        part = objective.of(objective.samples.drawn(published_share, draws))
+        if part.samples is not objective.samples:
+            found = _one_pass(model, part, head, batch_size)
+        measurements += _published_flatness(model, head, part, found.features, batch_size)
+    left_out = _left_out(model, objective, head, layer)
+    return Measured(measurements, {"left_out": left_out} if left_out else {})
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What a pass over the data gives.
+
+    Attributes:
+        terms: of the loss, [m].
+        radial: see `Loss.radial`, [m].
+        right: which terms are predicted right, [m], where the loss knows.
+        counts: of labels by class, [C], likewise.
+        features: what enters the head, [m, d], of terms that count; None without a head.
+    """
+
+    terms: torch.Tensor
+    radial: torch.Tensor
+    right: torch.Tensor | None
+    counts: torch.Tensor | None
+    features: torch.Tensor | None
+
+
+def _one_pass(
+    model: nn.Module, objective: Objective, head: nn.Linear | None, batch_size: int
+) -> _Pass:
+    loss = objective.loss
+
+    def of_batch(batch: Batch) -> tuple[torch.Tensor | None, ...]:
+        inputs, labels = batch
+        with features_of(head) as entered:
+            outputs = objective.outputs(model, inputs)
+        terms, radial = loss.terms(outputs, labels), loss.radial(outputs, labels)
+        right, counts = loss.right(outputs, labels), loss.class_counts(outputs, labels)
+        features = None if head is None else counted(entered[-1].flatten(0, -2), labels)
+        return terms, radial, right, counts, features
+
+    def whole(batches: Batches) -> _Pass:
+        shown = progress(batches, "forward pass", "batch")
+        columns = zip(*(of_batch(batch) for batch in shown), strict=True)
+        terms, radial, right, counts, features = (
+            None if parts[0] is None else parts for parts in columns
+        )
+        return _Pass(
+            torch.cat(terms),
+            torch.cat(radial),
+            right and torch.cat(right),
+            counts and torch.stack(counts).sum(0),
+            features and torch.cat(features),
+        )
+
+    return objective.samples.over_batches(whole, batch_size)
+
+
+def _left_out(
+    model: nn.Module, objective: Objective, head: nn.Linear | None, layer: nn.Module | None
+) -> dict[str, str]:
+    """Return why measures are not defined, by their names."""
+    network, loss = type(model).__name__, objective.loss
+    if not loss.softmax:
+        reason = f"the loss {loss.name} is not that of a softmax, for which it is defined"
+    elif head is None:
+        reason = f"the outputs of {network} are not the output of a linear layer"
+    else:
+        reason = f"{network} has no layer before the last with {head.in_features} outputs"
+    names = [] if head else ["relative_flatness"]
+    names += [] if layer else ["relative_flatness_published", "relative_flatness_published_loss"]
+    left_out = dict.fromkeys(names, reason)
+    if not loss.classes:
+        reason = f"the loss {loss.name} knows no classes"
+        left_out |= dict.fromkeys(["train_accuracy", "train_label_entropy"], reason)
+    return left_out
+
+
+def _of_classes(objective: Objective, found: _Pass) -> list[Measurement]:
+    """Return training accuracy and the entropy of the labels, where there are classes."""
+    if not objective.loss.classes:
+        return []
+    n = len(objective)
+    accuracy = objective.mean_of(found.right.double()).item()
+    entropy = label_entropy(found.counts)
+    return [
+        Measurement("train_accuracy", accuracy, "fraction", n),
+        Measurement("train_label_entropy", entropy, objective.loss.unit, n),
+    ]
 
 
 def _published_flatness(
-    model: nn.Module, split: Split, features: torch.Tensor, batch_size: int
+    model: nn.Module,
+    head: nn.Linear,
+    objective: Objective,
+    features: torch.Tensor,
+    batch_size: int,
 ) -> list[Measurement]:
     """Return the published relative flatness, and the loss of the network it is measured on."""
-    rescaled = rescaled_copy(model, feature_deviations(features.double()))
-    features, logits, head = _features_and_logits(rescaled, split, batch_size)
+    rescaled, head = rescaled_copy(model, head, feature_deviations(features.double()))
+    found = _one_pass(rescaled, objective, head, batch_size)
     flatness = sum(
         relative_flatness(part, head.weight, bias_of(head), normalise=False)
-        for part in features.split(PUBLISHED_BATCH_SIZE)
+        for part in found.features.split(PUBLISHED_BATCH_SIZE)
     )
-    loss, _ = loss_and_accuracy(logits, split.labels)
-    n, name = len(split), "relative_flatness_published"
+    n, name = len(objective), "relative_flatness_published"
+    loss = objective.mean_of(found.terms).item()
     return [
         Measurement(name, flatness, "1", n, "published"),
-        Measurement(f"{name}_loss", loss, "nats", n, "published"),
+        Measurement(f"{name}_loss", loss, objective.loss.unit, n, "published"),
     ]
-
-
-def bias_of(head: nn.Linear) -> torch.Tensor:
-    """Return the bias of a linear layer, zeros if it has none."""
-    return head.weight.new_zeros(len(head.weight)) if head.bias is None else head.bias
-
-
-def _features_and_logits(
-    model: nn.Module, split: Split, batch_size: int
-) -> tuple[torch.Tensor, torch.Tensor, nn.Linear]:
-    apply, head = features_and_head(model)
-
-    def whole(batches: Batches) -> tuple[torch.Tensor, ...]:
-        shown = progress(batches, "forward pass", "batch")
-        passes = [apply(in_dtype_of(model, batch)) for (batch,) in shown]
-        return tuple(torch.cat(parts) for parts in zip(*passes, strict=True))
-
-    features, logits = in_batches(whole, (split.inputs,), batch_size)
-    return features, logits, head

@@ -9,15 +9,14 @@ import torch
 from curvlinops.papyan2020traces.spectrum import fast_lanczos
 from torch import nn
 
-from ..batches import in_batches
-from ..data.prepared import Split
+from ..batches import Batch
 from ..errors import InputError
 from ..measurement import Measured, Measurement
 from ..seeding import child
 from .eigenvalues import Eigenvalues, extreme_eigenvalues
 from .flat import selected_parameters
-from .losses import BATCH_SIZE, cross_entropy, in_dtype_of
-from .operator import Curvature, GaussNewton, LossHessian
+from .objective import BATCH_SIZE, Objective
+from .operator import Bend, Curvature, GaussNewton, LossHessian
 from .subject import Subject
 from .trace import hutchpp_trace
 
@@ -29,46 +28,42 @@ TOO_MANY_STEPS = (
 
 def loss_hessian(
     model: nn.Module,
-    split: Split,
+    objective: Objective,
     parameters: str | Sequence[str] = "all",
     weight_decay: float = 0.0,
     batch_size: int = BATCH_SIZE,
 ) -> LossHessian:
-    """Return the Hessian of the mean cross-entropy, plus λ/2 ‖θ‖², with respect to parameters.
+    """Return the Hessian of the mean loss, plus λ/2 ‖θ‖², with respect to parameters.
 
     Args:
         model: in evaluation mode; its floating type is that of the products.
-        split: what the loss is a mean over.
+        objective: the mean loss.
         parameters: see `flat.selected_parameters`.
         weight_decay: λ.
         batch_size: how many inputs are computed at once; bounds the memory.
     """
-    data = (split.inputs, split.labels)
-    over_batches = partial(in_batches, tensors=data, batch_size=batch_size)
-
-    def batch_loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return cross_entropy(model, *batch) / len(split)
-
+    over_batches = partial(objective.samples.over_batches, batch_size=batch_size)
     chosen = list(selected_parameters(model, parameters).values())
-    return LossHessian(chosen, over_batches, batch_loss, weight_decay)
+    return LossHessian(chosen, over_batches, partial(objective.share, model), weight_decay)
 
 
 def gauss_newton(
     model: nn.Module,
-    split: Split,
+    objective: Objective,
     parameters: str | Sequence[str] = "all",
     weight_decay: float = 0.0,
     batch_size: int = BATCH_SIZE,
 ) -> GaussNewton:
     """Return the Gauss–Newton matrix of the same loss; see `loss_hessian`."""
-    data = (split.inputs, split.labels)
-    over_batches = partial(in_batches, tensors=data, batch_size=batch_size)
+    over_batches = partial(objective.samples.over_batches, batch_size=batch_size)
 
-    def batch_logits(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return model(in_dtype_of(model, batch[0]))
+    def of_batch(batch: Batch) -> tuple[torch.Tensor, Bend]:
+        inputs, labels = batch
+        outputs = objective.outputs(model, inputs)
+        return outputs, objective.loss.curvature(outputs, labels)
 
     chosen = list(selected_parameters(model, parameters).values())
-    return GaussNewton(chosen, over_batches, batch_logits, weight_decay, len(split))
+    return GaussNewton(chosen, over_batches, of_batch, weight_decay, objective.count)
 
 
 MATRICES = {"hessian": loss_hessian, "gauss_newton": gauss_newton}
@@ -156,12 +151,12 @@ def measure(
         dtype: ``float32`` or ``float64``.
         batch_size: how many inputs are computed at once.
     """
-    decay, n = subject.weight_decay if l2 else 0.0, len(subject.split)
+    decay, n = subject.weight_decay if l2 else 0.0, len(subject.objective)
     model = subject.in_dtype(dtype).model
     search = partial(extreme_eigenvalues, tolerance=tolerance, max_iterations=max_iterations)
     parts: list[Measured] = []
     for matrix in matrices:
-        operator = MATRICES[matrix](model, subject.split, parameters, decay, batch_size)
+        operator = MATRICES[matrix](model, subject.objective, parameters, decay, batch_size)
         parts.append(Measured([], {"parameters": operator.shape[0], "weight_decay": decay}))
         key = "" if matrix == "hessian" else f"{matrix}_"
         if eigenvalues:

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.prepared import Split
 from ..errors import InputError
 from .directions import difference
 from .landscape import loss_surface
+from .objective import Objective
 
 
 def line(
-    start: nn.Module, end: nn.Module, split: Split, points: int = 25, margin: float = 0.25
+    start: nn.Module, end: nn.Module, objective: Objective, points: int = 25, margin: float = 0.25
 ) -> dict[str, np.ndarray]:
     """Return the loss on the straight line through two networks (Goodfellow et al. 2015).
 
@@ -23,7 +23,7 @@ def line(
     Args:
         start: at x = 0; in evaluation mode.
         end: at x = 1, of the same shape.
-        split: what losses are means over.
+        objective: the mean loss.
         points: on the line, besides the two networks.
         margin: how far the line goes beyond them.
 
@@ -34,7 +34,7 @@ def line(
         InputError: the networks differ in shape.
     """
     x = np.union1d(np.linspace(-margin, 1 + margin, points), [0.0, 1.0])
-    losses = loss_surface(start, split, [difference(start, end)], [torch.from_numpy(x)])
+    losses = loss_surface(start, objective, [difference(start, end)], [torch.from_numpy(x)])
     return {"x": x, "losses": losses.numpy()}
 
 
@@ -51,7 +51,7 @@ def barrier(path: Mapping[str, np.ndarray]) -> float:
 
 
 def plane(
-    models: Sequence[nn.Module], split: Split, points: int = 25, margin: float = 0.25
+    models: Sequence[nn.Module], objective: Objective, points: int = 25, margin: float = 0.25
 ) -> dict[str, np.ndarray]:
     """Return the loss on the plane through three networks (Garipov et al. 2018, arXiv:1802.10026).
 
@@ -60,7 +60,7 @@ def plane(
 
     Args:
         models: three networks of the same shape, not on one line, in evaluation mode.
-        split: what losses are means over.
+        objective: the mean loss.
         points: on each side of the grid.
         margin: how far it goes beyond the networks, as a share of their extent.
 
@@ -89,9 +89,9 @@ def plane(
     corners_x, corners_y = np.array([0, length, along]), np.array([0, 0, height])
     x, y = (_axis(corners, points, margin) for corners in (corners_x, corners_y))
     axes = [first, second_axis]
-    grid = loss_surface(origin, split, axes, [torch.from_numpy(x), torch.from_numpy(y)])
+    grid = loss_surface(origin, objective, axes, [torch.from_numpy(x), torch.from_numpy(y)])
     corners = [
-        loss_surface(origin, split, axes, [torch.tensor([a]), torch.tensor([b])]).item()
+        loss_surface(origin, objective, axes, [torch.tensor([a]), torch.tensor([b])]).item()
         for a, b in zip(corners_x, corners_y, strict=True)
     ]
     return {

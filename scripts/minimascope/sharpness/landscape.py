@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.prepared import Split
 from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from .directions import Normalisation, random_direction, state_of
 from .flat import FlatTensors
-from .losses import BATCH_SIZE, mean_loss
+from .objective import BATCH_SIZE, Objective
 from .subject import Subject
 
 Direction = Mapping[str, torch.Tensor]
@@ -24,7 +23,7 @@ Direction = Mapping[str, torch.Tensor]
 @torch.no_grad()
 def loss_surface(
     model: nn.Module,
-    split: Split,
+    objective: Objective,
     directions: Sequence[Direction],
     coordinates: Sequence[torch.Tensor],
     batch_size: int = BATCH_SIZE,
@@ -33,7 +32,7 @@ def loss_surface(
 
     Args:
         model: in evaluation mode; unchanged by the call.
-        split: what losses are means over.
+        objective: the mean loss.
         directions: d_i, tensors by name of a parameter or buffer; others stay as they are.
         coordinates: for each direction the values of c_i, [m_i].
         batch_size: how many inputs are computed at once.
@@ -53,14 +52,14 @@ def loss_surface(
     # Beyond two networks, the line through their running variances can lead below zero.
     variances = [tensors[name] for name in moved if name.endswith("running_var")]
     points = list(itertools.product(*(values.tolist() for values in coordinates)))
-    losses = torch.empty(len(points), dtype=torch.float64, device=split.labels.device)
+    losses = torch.empty(len(points), dtype=torch.float64, device=origin.device)
     for index, point in enumerate(progress(points, "landscape", "point")):
         state.vector.copy_(origin)
         for step, coordinate in zip(steps, point, strict=True):
             state.vector.add_(step, alpha=coordinate)
         for variance in variances:
             variance.clamp_(min=0)
-        losses[index] = mean_loss(model, split.inputs, split.labels, batch_size)
+        losses[index] = objective.mean(model, batch_size)
     return losses.reshape([len(values) for values in coordinates]).cpu()
 
 
@@ -142,21 +141,21 @@ def measure(
     """
     if not direction_seeds:
         raise InputError("direction_seeds: is empty; give at least one")
-    model, split = subject.in_dtype(dtype).model, subject.split
+    model, objective = subject.in_dtype(dtype).model, subject.objective
     grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
     surfaces, lines = [], []
     for seed in direction_seeds:
         draws = torch.Generator().manual_seed(seed)
         pair = [random_direction(model, draws, normalisation, ignore) for _ in range(2)]
-        surfaces.append(loss_surface(model, split, pair, [grid, grid], batch_size))
+        surfaces.append(loss_surface(model, objective, pair, [grid, grid], batch_size))
         if line_points:
-            lines.append(loss_surface(model, split, pair[:1], [line], batch_size))
+            lines.append(loss_surface(model, objective, pair[:1], [line], batch_size))
     values = [asc_sharpness(surface, grid, radius) for surface in surfaces]
     arrays = {"coordinates": grid.numpy(), "surfaces": torch.stack(surfaces).numpy()}
     if line_points:
         arrays |= {"line_coordinates": line.numpy(), "lines": torch.stack(lines).numpy()}
     details = {"direction_seeds": list(direction_seeds), "asc_sharpness": values}
-    return Measured(_over_pairs(values, len(split)), details, arrays)
+    return Measured(_over_pairs(values, len(objective)), details, arrays)
 
 
 def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:

@@ -12,6 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from .folding import FoldedBatchNorm
 
 Parts = Sequence[torch.Tensor]
+# A batch's second derivative along its outputs, as a product with vectors of their shape.
+Bend = Callable[[torch.Tensor], torch.Tensor]
 OverBatches = Callable[[Callable[[Sequence[Any]], Any]], Any]
 
 
@@ -114,56 +116,55 @@ class LossHessian(Curvature):
 
 
 class GaussNewton(Curvature):
-    """Generalised Gauss–Newton matrix 1/n Σ_i J_iᵀ (diag(p_i) − p_i p_iᵀ) J_i + λ of cross-entropy.
+    """Generalised Gauss–Newton matrix 1/n Σ_i J_iᵀ (∂²ℓ_i/∂z_i²) J_i + λ.
 
-    J_i is the derivative of a sample's logits along the parameters, p_i their softmax (Schraudolph
-    2002, section 3). It is what remains of the Hessian where the network is replaced by its
-    linearisation, equals the Fisher information matrix (Martens 2020, arXiv:1412.1193, section
-    9.2), and has no negative eigenvalue. J v is the derivative along u of Jᵀu, which is linear in
-    u (reverse over reverse, as the Hessian's products).
+    J_i is the derivative of a sample's outputs z_i along the parameters (Schraudolph 2002, section
+    3). It is what remains of the Hessian where the network is replaced by its linearisation. For
+    cross-entropy ∂²ℓ/∂z² = diag(p) − p pᵀ with the softmax p of the logits: it then equals the
+    Fisher information matrix (Martens 2020, arXiv:1412.1193, section 9.2), and has no negative
+    eigenvalue, like that of every loss that is convex in the outputs. J v is the derivative along u
+    of Jᵀu, which is linear in u (reverse over reverse, as the Hessian's products).
 
-    ``of_batch`` returns a batch's logits [b, C].
+    ``of_batch`` returns a batch's outputs [b, …], and v ↦ ∂²ℓ/∂z² v for the sum ℓ of its losses.
 
     Args:
         parameters: see `Curvature`.
         over_batches: see `Curvature`.
         of_batch: see `Curvature`.
         weight_decay: λ.
-        samples: n.
+        count: n, the number of losses that the mean is over.
     """
 
     def __init__(
         self,
         parameters: Sequence[nn.Parameter],
         over_batches: OverBatches,
-        of_batch: Callable[[Any], torch.Tensor],
+        of_batch: Callable[[Any], tuple[torch.Tensor, Bend]],
         weight_decay: float,
-        samples: int,
+        count: int,
     ):
         super().__init__(parameters, over_batches, of_batch, weight_decay)
-        self._samples = samples
+        self._count = count
 
-    def _linearised(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Parts]:
+    def _linearised(self, batch: Any) -> tuple[torch.Tensor, Bend, torch.Tensor, Parts]:
         with FoldedBatchNorm():
-            logits = self._of_batch(batch)
-        weights = torch.zeros_like(logits, requires_grad=True)
+            outputs, bend = self._of_batch(batch)
+        weights = torch.zeros_like(outputs, requires_grad=True)
         rows = torch.autograd.grad(
-            logits, self._parameters, weights, create_graph=True, materialize_grads=True
+            outputs, self._parameters, weights, create_graph=True, materialize_grads=True
         )
-        return logits, logits.detach().double().softmax(1), weights, rows
+        return outputs, bend, weights, rows
 
     def _product(
         self,
-        shared: tuple[torch.Tensor, torch.Tensor, torch.Tensor, Parts],
+        shared: tuple[torch.Tensor, Bend, torch.Tensor, Parts],
         vector: Parts,
         keep: bool,
     ) -> Parts:
-        logits, probabilities, weights, rows = shared
+        outputs, bend, weights, rows = shared
         (moved,) = _pulled_back(rows, [weights], vector, keep=True)
-        weighted = probabilities * moved
-        weighted -= probabilities * weighted.sum(1, keepdim=True)
-        weighted = (weighted / self._samples).to(logits.dtype)
-        return _pulled_back([logits], self._parameters, [weighted], keep)
+        weighted = (bend(moved) / self._count).to(outputs.dtype)
+        return _pulled_back([outputs], self._parameters, [weighted], keep)
 
 
 def _pulled_back(

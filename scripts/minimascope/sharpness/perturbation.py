@@ -16,7 +16,7 @@ from ..seeding import child
 from .adaptive import Ascent, Norm, NormalisedLogits, average_sharpness, worst_sharpness
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .losses import BATCH_SIZE, mean_loss
+from .objective import BATCH_SIZE, Objective
 from .published import published_sam_sharpness
 from .subject import Subject, check
 
@@ -24,8 +24,7 @@ from .subject import Subject, check
 @torch.no_grad()
 def sam_sharpness(
     model: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
+    objective: Objective,
     radius: float = 0.005,
     samples: int = 100,
     *,
@@ -41,8 +40,7 @@ def sam_sharpness(
 
     Args:
         model: unchanged by the call; its floating type is the precision of the losses.
-        inputs: [n, …], what the model takes.
-        labels: [n].
+        objective: L.
         radius: ρ, in the parameters' units.
         samples: K, at least 2.
         generator: of the perturbations, on the model's device.
@@ -54,9 +52,9 @@ def sam_sharpness(
     if radius <= 0:
         raise InputError(f"radius: {radius} is no length; use one above 0, such as 0.005")
     model = copy.deepcopy(model).eval()
-    check(model, inputs, labels)
-    exact = mean_loss(copy.deepcopy(model).double(), inputs, labels, batch_size)
-    centre = mean_loss(model, inputs, labels, batch_size)
+    check(model, objective)
+    exact = objective.mean(copy.deepcopy(model).double(), batch_size)
+    centre = objective.mean(model, batch_size)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)
@@ -65,7 +63,7 @@ def sam_sharpness(
     for k in progress(range(samples), "perturbations", "sample"):
         noise.normal_(0, scale, generator=generator)
         torch.add(origin, noise, out=parameters.vector)
-        losses[k] = mean_loss(model, inputs, labels, batch_size)
+        losses[k] = objective.mean(model, batch_size)
     rounding = (centre - exact).abs().item() / radius
     return Estimate.of_differences((losses - centre) / radius, rounding)
 
@@ -96,12 +94,11 @@ def measure(
         adaptive: settings of `adaptive_sharpness`, or None to leave it out.
     """
     subject = subject.in_dtype(dtype)
-    split, draws = subject.split, child(generator, "SAM-sharpness")
-    data = split.inputs, split.labels
-    estimate = sam_sharpness(subject.model, *data, radius, samples, generator=draws)
+    objective, draws = subject.objective, child(generator, "SAM-sharpness")
+    estimate = sam_sharpness(subject.model, objective, radius, samples, generator=draws)
     floor = None if dtype == "float64" else estimate.rounding
     measurements = [
-        Measurement(name, value, "1", len(split), standard_error=error, noise_floor=floor)
+        Measurement(name, value, "1", len(objective), standard_error=error, noise_floor=floor)
         for name, value, error in (
             ("sam_sharpness", estimate.mean, estimate.standard_error),
             ("sam_sharpness_signed", estimate.signed_mean, estimate.signed_standard_error),
@@ -110,8 +107,9 @@ def measure(
     details: dict[str, Any] = {"standard_deviation": estimate.standard_deviation}
     if published:
         draws = child(generator, "published share")
-        original = subject.originals or subject.split
-        part = replace(subject, split=original.drawn(published_share, draws), originals=None)
+        original = subject.originals or subject.objective
+        part = original.of(original.samples.drawn(published_share, draws))
+        part = replace(subject, objective=part, originals=None)
         measurements += _published(part, radius, published_samples, generator)
     if adaptive is not None:
         measurements += adaptive_sharpness(subject, generator, **adaptive)
@@ -125,7 +123,7 @@ def _published(
     draws = child(generator, "published SAM-sharpness")
     perturbed, null = published_sam_sharpness(subject, radius, samples, generator=draws)
     floor = null.mean().item()
-    n = len(subject.split)
+    n = len(subject.objective)
     return [
         Measurement(name, values.mean().item(), "1", n, "published", standard_error(values), floor)
         for name, values, floor in (
@@ -160,16 +158,16 @@ def adaptive_sharpness(
         group_size: m of the worst case; None for all samples at once.
         normalise_logits: whether to measure the network with `NormalisedLogits`.
     """
-    model, split = subject.model, subject.split
+    model, objective = subject.model, subject.objective
     if normalise_logits:
         model = NormalisedLogits(model)
     draws = child(generator, "adaptive perturbations")
-    average = average_sharpness(model, split, average_radius, samples, generator=draws)
+    average = average_sharpness(model, objective, average_radius, samples, generator=draws)
     groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
     ascent = Ascent(worst_radius, norm, steps)
-    worst, error = worst_sharpness(model, split, ascent, group_size, generator=groups)
+    worst, error = worst_sharpness(model, objective, ascent, group_size, generator=groups)
     return [
-        Measurement(name, value, "nats", len(split), standard_error=error)
+        Measurement(name, value, objective.loss.unit, len(objective), standard_error=error)
         for name, value, error in (
             ("adaptive_sharpness_average", average.signed_mean, average.signed_standard_error),
             ("adaptive_sharpness_worst", worst, error),

@@ -6,16 +6,14 @@ arXiv:2510.12451). Nothing here should be used for new results.
 
 import copy
 import math
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from ..data.augment import augment
-from ..errors import InputError
 from ..jobs.progress import progress
-from ..networks import features_and_head
 from .flat import FlatTensors
-from .losses import sample_losses
 from .subject import Subject
 
 BATCH_SIZE = 256
@@ -23,15 +21,14 @@ BATCH_SIZE = 256
 PUBLISHED_LAYERS = 5
 
 
-def layer_before(model: nn.Module, head: nn.Linear) -> nn.Module:
+def layer_before(model: nn.Module, head: nn.Linear | None) -> nn.Module | None:
     """Return the last layer before the head whose output rows are the head's features.
 
     That is: whose weight has as many rows as the head has inputs (a normalisation layer, or a
-    linear or convolutional one).
-
-    Raises:
-        InputError: there is none.
+    linear or convolutional one). None where there is none, or no head.
     """
+    if head is None:
+        return None
     found = None
     for module in model.modules():
         if module is head:
@@ -39,17 +36,14 @@ def layer_before(model: nn.Module, head: nn.Linear) -> nn.Module:
         weight = getattr(module, "weight", None)
         if isinstance(weight, nn.Parameter) and len(weight) == head.in_features:
             found = module
-    if found is None:
-        raise InputError(
-            f"{type(model).__name__}: no layer before the last has {head.in_features} outputs, so"
-            " relative_flatness_published is undefined; set sharpness.forward.published to false"
-        )
     return found
 
 
 @torch.no_grad()
-def rescaled_copy(model: nn.Module, deviations: torch.Tensor) -> nn.Module:
-    """Return the network that the published relative flatness was measured on.
+def rescaled_copy(
+    model: nn.Module, head: nn.Linear, deviations: torch.Tensor
+) -> tuple[nn.Module, nn.Linear]:
+    """Return the network that the published relative flatness was measured on, and its head.
 
     The affine parameters of the layer before the head are divided by the standard deviations
     [d] of the features, and the head's weights multiplied by them. Where that layer's output is
@@ -57,15 +51,16 @@ def rescaled_copy(model: nn.Module, deviations: torch.Tensor) -> nn.Module:
     same; in ResNet-18 the shortcut is added to it in between, and the function changes. Features
     that do not vary are switched off.
     """
+    (name,) = (name for name, module in model.named_modules() if module is head)
     model = copy.deepcopy(model)
-    _, head = features_and_head(model)
+    head = model.get_submodule(name)
     layer = layer_before(model, head)
     factors = torch.where(deviations > 0, 1 / deviations, 0).to(head.weight.dtype)
     layer.weight.mul_(factors.reshape(-1, *[1] * (layer.weight.ndim - 1)))
     if layer.bias is not None:
         layer.bias.mul_(factors)
     head.weight.mul_(deviations.to(head.weight.dtype))
-    return model
+    return model, head
 
 
 @torch.no_grad()
@@ -91,19 +86,21 @@ def published_sam_sharpness(
     scale = radius / math.sqrt(sum(p.numel() for p in parameters))
     origin = state.vector.clone()
     noise = torch.empty_like(origin)
-    split = subject.originals or subject.split
+    objective = subject.originals or subject.objective
+    originals = objective.samples.inputs
 
     def losses(inputs: torch.Tensor) -> torch.Tensor:
-        return sample_losses(model, inputs, split.labels)
+        return objective.of(replace(objective.samples, inputs=inputs)).sample_losses(model)
 
     def shuffled_mean(losses: torch.Tensor) -> torch.Tensor:
         rows = torch.randperm(len(losses), generator=generator, device=losses.device)
-        return torch.stack([part.mean() for part in losses[rows].split(BATCH_SIZE)]).mean()
+        mean = torch.stack([part.mean() for part in losses[rows].split(BATCH_SIZE)]).mean()
+        return mean * (len(losses) / objective.count)
 
     def shown() -> torch.Tensor:
         if subject.augmentation:
-            return augment(split.inputs, subject.augmentation, generator)
-        return split.inputs
+            return augment(originals, subject.augmentation, generator)
+        return originals
 
     inputs = shown()
     plain = losses(inputs)
