@@ -12,7 +12,8 @@ from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
-from minimascope.sharpness.interpolation import barrier, line, plane
+from minimascope.sharpness.directions import check_same_shape
+from minimascope.sharpness.interpolation import barrier, instability, line, plane
 from minimascope.sharpness.objective import Objective
 
 with job(snakemake):
@@ -23,12 +24,14 @@ with job(snakemake):
     objective = Objective(dataset.train.to(device))
     paths = zip(spec["models"], snakemake.input.models, strict=True)
     models = {name: load_model(path, device)[0] for name, path in paths}
-    arrays, barriers = {}, {}
+    check_same_shape(models)
+    arrays, barriers, instabilities = {}, {}, {}
     start = time.perf_counter()
     with precision("fp32", device):
         for names in progress(wanted["lines"], "lines", "line"):
             found = line(*(models[name] for name in names), objective, *spacing)
             barriers[PATH.join(names)] = barrier(found)
+            instabilities[PATH.join(names)] = instability(found)
             arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
         for names in progress(wanted["planes"], "planes", "plane"):
             found = plane([models[name] for name in names], objective, *spacing)
@@ -36,6 +39,7 @@ with job(snakemake):
     content = {
         "run": dict(snakemake.wildcards),
         "barriers": barriers,
+        "instabilities": instabilities,
         "unit": "nats",
         "n": len(objective),
         "seconds": time.perf_counter() - start,

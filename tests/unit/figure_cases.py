@@ -199,7 +199,10 @@ def interpolation_frame(seeds=(0, 1)):
     corners = pd.DataFrame({"x": [0.5, 1.5, 1.0], "y": [0.5, 0.5, 1.5], "loss": 1.0})
     corners["model"] = ["initial", "baseline", "sam"]
     planes = pd.concat([plane, corners]).assign(path="initial – baseline – sam")
-    parts = [pd.concat([line.assign(barrier=0.5 + s), planes]).assign(seed=s) for s in seeds]
+    parts = [
+        pd.concat([line.assign(barrier=0.5 + s, instability=1.5 + s), planes]).assign(seed=s)
+        for s in seeds
+    ]
     return pd.concat(parts, ignore_index=True).assign(**RUN)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from corruption_cases import constant_images, random_images, smooth_images
 from PIL import Image
+from scipy import ndimage
 
 from minimascope.data.corruptions.generated import FUNCTIONS, corrupt, note
 from minimascope.data.corruptions.severities import CORRUPTIONS, SEVERITIES, STRENGTHS
@@ -90,6 +91,7 @@ def test_bad_input_is_named_in_one_line(images, name, severity, message):
 
 def test_notes_say_what_differs_from_the_published_sets():
     assert "generated" in note("frost", 3, 32)
+    assert "1.24" in note("spatter", 3, 32)
     assert "unchanged" in note("saturate", 1, 32)
     assert note("saturate", 3, 32) is None
     assert "8 px" in note("gaussian_blur", 1, 8)
@@ -235,6 +237,38 @@ def test_pixelate_is_pillows_box_resize_of_each_image(channels, side, severity, 
             picture = picture.resize((small, small), Image.Resampling.BOX)
             picture = picture.resize((side, side), Image.Resampling.BOX)
             assert np.array_equal(plane.numpy(), np.array(picture))
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize("severity", [1, 3, 5])
+def test_elastic_transform_is_an_affine_map_and_a_displacement(side, severity):
+    """As in the published sets: control points 10 px (21 of 64) from pixel 16 (32)."""
+    images = random_images(3, 1, side)[:, 0].numpy() / 255
+    strength = alpha, sigma, corner = STRENGTHS["elastic_transform"][side][severity - 1]
+    found = FUNCTIONS["elastic_transform"](
+        images[:, None], strength, side, np.random.default_rng(0)
+    )
+    corners, fields = np.random.default_rng(0).spawn(2)
+    shifts = corners.uniform(-corner, corner, (3, 3, 2)) * side
+    fields = fields.uniform(-1, 1, (3, 2, side, side))
+    low, high = side // 2 - side // 3, side // 2 + side // 3
+    assert (low, high) == {32: (6, 26), 64: (11, 53)}[side]
+    rows, columns = np.mgrid[:side, :side]
+    for image, shift, field, result in zip(images, shifts, fields, found, strict=True):
+        points = np.array([[high, high], [high, low], [low, low]], dtype=float)  # x, y
+        # x of the source is a + b·x + c·y, so that moved points come from where they were.
+        known = np.column_stack([np.ones(3), points + shift])
+        (a, d), (b, e), (c, f) = np.linalg.solve(known, points)
+        places = [d + e * columns + f * rows, a + b * columns + c * rows]
+        mapped = ndimage.map_coordinates(image, places, order=1, mode="mirror")
+        right, down = (
+            ndimage.gaussian_filter(each, sigma * side, mode="nearest") * alpha * side
+            for each in field
+        )
+        expected = ndimage.map_coordinates(
+            mapped, [rows + down, columns + right], order=1, mode="mirror"
+        )
+        np.testing.assert_allclose(result[0], expected, atol=1e-9)
 
 
 def test_elastic_transform_without_displacement_is_affine():

@@ -54,26 +54,53 @@ def test_defocus_blur_spreads_a_point_over_the_disc():
     assert torch.allclose(spread, expected, atol=1 / 255)
 
 
-def test_glass_blur_permutes_pixels_within_reach_when_its_gaussian_is_tiny():
+def test_glass_blur_takes_neighbours_and_leaves_a_border_when_its_gaussian_is_tiny():
     # At severity 1 σ is 0.05 px, which smooths nothing. All pixels of the image differ.
-    images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(30, 1, 16, 16)
+    images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(300, 1, 16, 16)
     strength, reference = STRENGTHS["glass_blur"][32][0], 16
-    shuffled = FUNCTIONS["glass_blur"](
+    blurred = FUNCTIONS["glass_blur"](
         images.numpy() / 255, strength, reference, np.random.default_rng(0)
     )
-    values = np.rint(shuffled * 255).astype(int).reshape(30, 256)
-    assert (np.sort(values, axis=1) == np.arange(256)).all()
-    place = np.arange(256)
-    distance = np.maximum(abs(values // 16 - place // 16), abs(values % 16 - place % 16))
-    assert (distance > 0).mean() > 0.5
-    assert np.median(distance) == 1
+    values = np.rint(blurred[:, 0] * 255).astype(int)
+    place = np.arange(256).reshape(16, 16)
+    offsets = np.stack([values // 16 - place // 16, values % 16 - place % 16])
+    assert (offsets[:, :, :2] == 0).all()
+    assert (offsets[:, :, :, :2] == 0).all()
+    inner = offsets[:, :, 2:, 2:].reshape(2, -1)
+    found, counts = np.unique(inner, axis=1, return_counts=True)
+    assert found.T.tolist() == [[-1, -1], [-1, 0], [0, -1], [0, 0]]
+    assert counts / inner.shape[1] == pytest.approx(0.25, abs=0.01)
 
 
-def test_glass_blur_exchanges_fewer_pixels_where_its_reach_is_below_a_pixel():
-    images = torch.arange(64, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(200, 1, 8, 8)
+def glass_blur_by_loop(images, sigma, reach, rounds, random):
+    """The published procedure, pixel by pixel; images [n, side, side] of floats."""
+    images = np.stack([ndimage.gaussian_filter(image, sigma, mode="nearest") for image in images])
+    n, side, _ = images.shape
+    for _ in range(rounds):
+        for row in range(side - reach, reach, -1):
+            for column in range(side - reach, reach, -1):
+                down, right = random.integers(-reach, reach, (2, n))
+                images[:, row, column] = images[np.arange(n), row + down, column + right]
+    return np.stack([ndimage.gaussian_filter(image, sigma, mode="nearest") for image in images])
+
+
+@pytest.mark.parametrize(
+    ("side", "severity", "sigma", "reach", "rounds"),
+    [(32, 1, 0.05, 1, 1), (32, 3, 0.4, 1, 1), (32, 5, 0.4, 1, 2), (64, 4, 0.7, 2, 1)],
+)
+def test_glass_blur_is_as_strong_as_the_published_procedure(side, severity, sigma, reach, rounds):
+    images = random_images(100, 1, side)
+    changed = corrupt(images, "glass_blur", severity, seed=0).double() - images
+    planes = images[:, 0].double().numpy()
+    expected = glass_blur_by_loop(planes, sigma, reach, rounds, np.random.default_rng(1)) - planes
+    assert changed.abs().mean().item() == pytest.approx(np.abs(expected).mean(), rel=0.01)
+
+
+def test_glass_blur_replaces_fewer_pixels_where_its_reach_is_below_a_pixel():
+    images = torch.arange(64, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(300, 1, 8, 8)
     moved = corrupt(images, "glass_blur", 1, seed=0) != images  # δ = 1 · 8/32 = a quarter
-    # A visited pixel moves unless its partner is itself; one exchange moves two pixels.
-    assert 0.2 < moved.double().mean().item() < 0.5
+    # One in four takes a neighbour's value, which is itself in one case of four.
+    assert moved[:, :, 2:, 2:].double().mean().item() == pytest.approx(0.25 * 0.75, abs=0.015)
 
 
 def line_blur_by_loop(image, radius, sigma, degrees):
@@ -111,18 +138,40 @@ def test_motion_blur_streaks_more_across_than_up():
     assert rows[:16].sum() > 0
 
 
-def test_zoom_blur_is_the_mean_over_the_image_and_its_zooms():
-    images = smooth_images(1, 1, 32)
-    image = images[0, 0].double().numpy()
-    centre = 15.5
-    zooms = [1.0, 1.01, 1.02, 1.03, 1.04, 1.05]  # severity 1: up to but not including 1.06
-    layers = [
-        ndimage.affine_transform(image, np.eye(2) / z, offset=centre - centre / z, order=1)
-        for z in zooms
-    ]
-    expected = (image + sum(layers)) / 7
-    result = corrupt(images, "zoom_blur", 1, seed=0)[0, 0].double().numpy()
-    assert np.abs(result - expected).max() <= 0.5 + 1e-6
+def zoomed(image, factor):
+    """An enlargement as in the published sets, by whole pixels; image [side, side]."""
+    side = len(image)
+    crop = int(np.ceil(side / factor))
+    top = (side - crop) // 2
+    large = ndimage.zoom(image[top : top + crop, top : top + crop], factor, order=1)
+    left = (len(large) - side) // 2
+    return large[left : left + side, left : left + side]
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize(
+    ("severity", "end", "count"),
+    # Rounding lets the ends 1.06 and 1.11 in, and leaves the others out.
+    [(1, 1.06, 7), (2, 1.11, 12), (3, 1.16, 16), (4, 1.21, 21), (5, 1.26, 26)],
+)
+def test_zoom_blur_is_the_mean_over_the_image_and_its_zooms(side, severity, end, count):
+    images, zooms = smooth_images(2, 1, side), np.arange(1, end, 0.01)
+    assert len(zooms) == count
+    result = corrupt(images, "zoom_blur", severity, seed=0)
+    for image, blurred in zip(images[:, 0].double().numpy(), result, strict=True):
+        expected = (image + sum(zoomed(image, zoom) for zoom in zooms)) / (count + 1)
+        assert np.abs(blurred[0].double().numpy() - expected).max() <= 0.5 + 1e-6
+
+
+def test_zooms_of_larger_images_are_the_same_part_of_them():
+    ramp = torch.arange(0, 256, 2, dtype=torch.uint8).expand(1, 1, 128, 128)
+    small = ramp.double().unflatten(2, (32, 4)).unflatten(4, (32, 4)).mean((3, 5))
+    large = corrupt(ramp, "zoom_blur", 5, seed=0).double()
+    found = large.unflatten(2, (32, 4)).unflatten(4, (32, 4)).mean((3, 5))
+    expected = corrupt(small.round().byte(), "zoom_blur", 5, seed=0).double()
+    inside = (..., slice(2, -2), slice(2, -2))
+    assert (found - expected)[inside].abs().max() < 1.5
+    assert (small - expected)[inside].abs().max() > 5
 
 
 # --- weather ---------------------------------------------------------------------------------
@@ -214,11 +263,12 @@ def test_water_brightens_and_mud_darkens_a_bright_image():
 
 
 def test_layers_cover_the_same_part_of_small_and_large_images():
-    means = {
-        side: corrupt(constant_images(0, n=100, side=side), "snow", 3, 0).double().mean().item()
+    layers = {
+        side: corrupt(constant_images(0, n=100, side=side), "snow", 3, 0).double()
         for side in (8, 32, 96)
     }
+    means = {side: layer.mean().item() for side, layer in layers.items()}
     assert means[8] == pytest.approx(means[32], rel=0.05)
     assert means[96] == pytest.approx(means[32], rel=0.05)
     # Where layers shrink they are averaged.
-    assert corrupt(constant_images(0, n=100, side=8), "snow", 3, 0).double().std() < 10
+    assert layers[8].std() < 0.6 * layers[32].std()

@@ -72,12 +72,14 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
         f"{plane}/model_losses": np.array([1.0, 2.0, 3.0]),
     }
     run = {"dataset": "d", "network": "n", "seed": "0"}
-    document = {"run": run, "barriers": {line: 0.25}}
+    document = {"run": run, "barriers": {line: 0.25}, "instabilities": {line: 0.75}}
     table = interpolation({"a.json": document}, [arrays])
     on_line = table[table.path == line].set_index("x")
     assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
     assert on_line.barrier.tolist() == [0.25] * 3
-    assert table[table.path == plane].barrier.isna().all()
+    assert on_line.instability.tolist() == [0.75] * 3
+    heights = ["barrier", "instability"]
+    assert table.loc[table.path == plane, heights].isna().all(axis=None)
     planes = {key: array for key, array in arrays.items() if key.startswith(plane)}
     assert interpolation({"a.json": document}, [planes]).barrier.isna().all()
     on_plane = table[(table.path == plane) & table.model.notna()]

@@ -11,7 +11,8 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.sharpness.interpolation import barrier, line, plane
+from minimascope.sharpness.directions import check_same_shape
+from minimascope.sharpness.interpolation import barrier, instability, line, plane
 from minimascope.sharpness.objective import Objective
 
 
@@ -61,6 +62,40 @@ def test_the_barrier_is_the_largest_excess_over_the_line_between_the_ends():
     assert barrier({"x": x, "losses": np.array([9.0, 1, 1, 1.5, 3, 9])}) == 0.0
 
 
+def test_the_instability_is_the_largest_loss_over_the_mean_of_the_ends():
+    x = np.array([-0.5, 0.0, 0.25, 0.5, 1.0, 1.5])
+    assert instability({"x": x, "losses": np.array([9.0, 1, 2, 4, 3, 9])}) == 2.0
+    # Higher than the barrier where the loss falls all the way, the same between equal ends.
+    assert instability({"x": x, "losses": np.array([9.0, 1, 1, 1.5, 3, 9])}) == 1.0
+    level = {"x": x, "losses": np.array([9.0, 2, 5, 3, 2, 9])}
+    assert instability(level) == barrier(level) == 3.0
+
+
+def test_both_heights_of_the_line_to_a_confident_linear_network():
+    """Losses of the mixtures written out: softmax with logits x·w."""
+    draws = torch.Generator().manual_seed(0)
+    inputs = torch.randn(50, 4, generator=draws).double()
+    labels = (inputs[:, 0] > 0).long()
+    first = nn.Linear(4, 2).double()
+    second = copy.deepcopy(first)
+    second.load_state_dict(
+        {"weight": torch.tensor([[-5.0, 0, 0, 0], [5.0, 0, 0, 0]]), "bias": torch.zeros(2)}
+    )
+    found = line(first, second, Objective(Split(inputs, labels)), points=21, margin=0.0)
+    losses = []
+    for x in np.linspace(0, 1, 21):
+        weight, bias = (
+            (1 - x) * a + x * b
+            for a, b in zip(first.parameters(), second.parameters(), strict=True)
+        )
+        logits = inputs @ weight.T + bias
+        losses.append((logits.logsumexp(1) - logits[range(50), labels]).mean().item())
+    chord = np.linspace(losses[0], losses[-1], 21)
+    assert barrier(found) == pytest.approx(max(losses - chord), abs=1e-12)
+    assert instability(found) == pytest.approx(max(losses) - (losses[0] + losses[-1]) / 2)
+    assert instability(found) > 0.2 + barrier(found)
+
+
 def test_a_plane_holds_its_three_networks_at_their_distances():
     models, split = problem(3)
     found = plane(models, Objective(split), points=3, margin=0.1)
@@ -82,5 +117,12 @@ def test_networks_on_one_line_or_of_different_shape_are_refused():
     with pytest.raises(InputError, match="on one line"):
         plane([start, end, start], Objective(split))
     other = nn.Linear(3, 4)
-    with pytest.raises(InputError, match="different shape"):
+    with pytest.raises(
+        InputError, match=r"from the start to the end: .*; name networks of the same"
+    ):
         line(start, other, Objective(split))
+    wide, narrow = nn.Linear(3, 4), nn.Linear(3, 5)
+    message = r"from theirs to baseline: weight is \[4, 3\] in one and \[5, 3\] in the other"
+    with pytest.raises(InputError, match=message):
+        check_same_shape({"theirs": wide, "baseline": narrow})
+    check_same_shape({"theirs": wide, "baseline": nn.Linear(3, 4)})

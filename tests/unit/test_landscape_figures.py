@@ -112,8 +112,9 @@ def test_the_networks_on_a_line_and_a_plane_are_named():
     line, plane = panels(draw("interpolation"))
     assert names(line.get_xticklabels()) == ["initial", "baseline"]
     assert line.get_ylabel() == "Training loss (nats)"
-    assert line.get_title() == "initial – baseline\nbarrier 1.00 ± 0.50 nats"
-    assert "barrier" not in plane.get_title()
+    heights = "barrier 1.00 ± 0.50 nats\ninstability 2.00 ± 0.50 nats"
+    assert line.get_title() == f"initial – baseline\n{heights}"
+    assert "nats" not in plane.get_title()
     assert set(names(plane.texts)) == {"initial", "baseline", "sam"}
 
 

@@ -57,7 +57,7 @@ def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.Dat
 def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield the points of lines (x) and planes (x, y), with the networks that lie on them.
 
-    Every point of a line has the line's barrier, in nats.
+    Every point of a line has the line's barrier and instability, in nats.
     """
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
@@ -66,7 +66,8 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
     for path, part in parts.items():
         names = path.split(PATH)
         if "y" in part:
-            yield _grid(part["x"], part["y"], part["losses"], path=path, barrier=np.nan)
+            heights = {"barrier": np.nan, "instability": np.nan}
+            yield _grid(part["x"], part["y"], part["losses"], path=path, **heights)
             corners = zip(
                 names, part["model_x"], part["model_y"], part["model_losses"], strict=True
             )
@@ -76,7 +77,11 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
             ends = dict(zip((0.0, 1.0), names, strict=True))
             models = [ends.get(x) for x in part["x"]]
             line = {"x": part["x"], "y": np.nan, "loss": part["losses"], "model": models}
-            yield pd.DataFrame({"path": path, "barrier": document["barriers"][path], **line})
+            heights = {
+                "barrier": document["barriers"][path],
+                "instability": document["instabilities"][path],
+            }
+            yield pd.DataFrame({"path": path, **heights, **line})
 
 
 landscape = partial(gather, landscape_rows)

@@ -20,14 +20,14 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each line and each plane between networks.
 
     On lines, thin curves are seeds and the thick one is their mean; dots are the networks
-    themselves, and the title has the barrier, mean ± standard error over seeds. Planes are those of
-    the smallest seed, in units of Euclidean distance; losses of more than three times the largest
-    of their networks' share one colour.
+    themselves, and the title has barrier and instability, mean ± standard error over seeds.
+    Planes are those of the smallest seed, in units of Euclidean distance; losses of more than
+    three times the largest of their networks' share one colour.
 
     Args:
         interpolation: a row for each point, with columns ``seed``, ``path``, ``x``, ``y`` (NaN on
-            lines), ``loss`` (nats), ``barrier`` (nats; of the line, NaN on planes) and ``model``,
-            the network that is exactly there, if any.
+            lines), ``loss`` (nats), ``barrier`` and ``instability`` (nats; of the line, NaN on
+            planes) and ``model``, the network that is exactly there, if any.
     """
     rows = select(interpolation, dataset, network)
     paths = dict(list(rows.groupby("path", sort=False)))
@@ -54,18 +54,20 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
             draw(axes, points)
             title = path.replace(" – ", " –\n", 1) if len(path) > 20 else path
-            axes.set_title(f"{title}{_height(points)}")
+            axes.set_title("\n".join([title, *_heights(points)]))
         for spare in list(panels.flat)[len(found) :]:
             spare.remove()
     return figure
 
 
-def _height(points: pd.DataFrame) -> str:
-    """Return a line's barrier as the last line of a title; nothing for a plane."""
-    barriers = points.groupby("seed")["barrier"].first().dropna()
-    if barriers.empty:
-        return ""
-    return f"\nbarrier {format_estimate(barriers.mean(), barriers.sem())} nats"
+def _heights(points: pd.DataFrame) -> list[str]:
+    """Return a line's barrier and instability as lines of a title; nothing for a plane."""
+    of_seeds = points.groupby("seed")[["barrier", "instability"]].first().dropna()
+    return [
+        f"{name} {format_estimate(values.mean(), values.sem())} nats"
+        for name, values in of_seeds.items()
+        if len(values)
+    ]
 
 
 def _cap(points: pd.DataFrame) -> float:

@@ -1,6 +1,7 @@
 """Directions in the space of parameters along which a loss is looked at."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -60,11 +61,26 @@ def difference(start: nn.Module, end: nn.Module) -> dict[str, torch.Tensor]:
     Raises:
         InputError: the networks differ in their parameters.
     """
-    first, second = state_of(start), state_of(end)
-    shapes = [{name: t.shape for name, t in state.items()} for state in (first, second)]
-    if shapes[0] != shapes[1]:
-        raise InputError("two networks of different shape have no line between them")
-    return {name: second[name] - tensor for name, tensor in first.items()}
+    check_same_shape({"the start": start, "the end": end})
+    second = state_of(end)
+    return {name: second[name] - tensor for name, tensor in state_of(start).items()}
+
+
+def check_same_shape(models: Mapping[str, nn.Module]) -> None:
+    """Raise InputError unless networks, by name, have the same parameters and statistics."""
+    shapes = {
+        name: {key: list(tensor.shape) for key, tensor in state_of(model).items()}
+        for name, model in models.items()
+    }
+    (first, expected), *others = shapes.items()
+    for other, found in others:
+        for key in [*expected, *found]:
+            if expected.get(key) != found.get(key):
+                raise InputError(
+                    f"no line leads from {first} to {other}: {key} is"
+                    f" {expected.get(key, 'missing')} in one and {found.get(key, 'missing')} in the"
+                    " other; name networks of the same shape"
+                )
 
 
 def state_of(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -42,12 +42,27 @@ def barrier(path: Mapping[str, np.ndarray]) -> float:
     """Return the loss barrier of a `line`, in nats.
 
     The largest excess of the loss between two networks over the straight line between their own
-    losses (Frankle et al. 2020, arXiv:1912.05671, section 2); 0 where there is none.
+    losses (Entezari et al. 2022, arXiv:2110.06296, section 2); 0 where there is none.
     """
-    x, losses = path["x"], path["losses"]
-    between = (x >= 0) & (x <= 1)
-    x, losses = x[between], losses[between]
+    x, losses = _between(path)
     return float((losses - (1 - x) * losses[0] - x * losses[-1]).max())
+
+
+def instability(path: Mapping[str, np.ndarray]) -> float:
+    """Return the linear interpolation instability of a `line`, in nats.
+
+    The largest loss between two networks minus the mean of their own losses (Frankle et al. 2020,
+    arXiv:1912.05671, section 2). Where these differ, it is at least half their difference, and
+    other than the `barrier` even if the loss falls all the way.
+    """
+    _, losses = _between(path)
+    return float(losses.max() - (losses[0] + losses[-1]) / 2)
+
+
+def _between(path: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a line from one network to the other."""
+    between = (path["x"] >= 0) & (path["x"] <= 1)
+    return path["x"][between], path["losses"][between]
 
 
 def plane(

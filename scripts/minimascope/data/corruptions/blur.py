@@ -23,43 +23,44 @@ def gaussian_blur(images: Images, strength: Strength, reference: int, rng: Gener
 
 
 def glass_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
-    """Return images smoothed, their pixels swapped with near ones, and smoothed again.
+    """Return images smoothed, their pixels replaced by near ones, and smoothed again.
 
-    strength (σ, δ, rounds). Pixels are visited from the last to the first; each changes places
-    with the one offset by −δ … δ − 1 rows and columns, so that a round permutes the pixels. (In
-    the published sets' generator the exchange copies one of the two pixels over the other.)
-    Where δ is scaled below one pixel, it is the chance of an exchange over one pixel.
+    strength (σ, δ, rounds). In a round, pixels are visited from the last to the first; each takes
+    the present value of the one offset by −δ … δ − 1 rows and columns. The border of δ + 1 rows
+    and columns above and left, and of δ − 1 below and right, is not visited. That is what the
+    published sets' generator does, which was to exchange the two pixels.
+    Where δ is scaled below one pixel, it is the chance of a replacement over one pixel.
     """
     sigma, reach, rounds = strength
     scale = images.shape[-1] / reference
     images = gaussian_filter(images, sigma * scale)
-    images = _exchange_neighbours(images, reach * scale, int(rounds), rng)
+    images = _replaced_by_neighbours(images, reach * scale, int(rounds), rng)
     return gaussian_filter(images, sigma * scale)
 
 
-def _exchange_neighbours(
+def _replaced_by_neighbours(
     images: np.ndarray, reach: float, rounds: int, rng: Generator
 ) -> np.ndarray:
     n, channels, side, _ = images.shape
-    order = np.repeat(np.arange(side * side)[:, None], n, axis=1)  # one pixel of all images a row
-    image = np.arange(n)
+    sources = np.repeat(np.arange(side * side)[:, None], n, axis=1)  # one pixel of all images a row
+    image, whole = np.arange(n), max(1, round(reach))
+    inner = range(side - whole, whole, -1)
     for round_rng in rng.spawn(rounds):
-        for pixel, partner in reversed(list(enumerate(_partners(n, side, reach, round_rng)))):
-            moved = order[partner, image]
-            order[partner, image] = order[pixel]
-            order[pixel] = moved
+        neighbours = _neighbours(n, side, reach, round_rng)
+        for pixel in (row * side + column for row in inner for column in inner):
+            sources[pixel] = sources[neighbours[pixel], image]
     flat = images.reshape(n, channels, -1)
-    return np.take_along_axis(flat, order.T[:, None], axis=2).reshape(images.shape)
+    return np.take_along_axis(flat, sources.T[:, None], axis=2).reshape(images.shape)
 
 
-def _partners(n: int, side: int, reach: float, rng: Generator) -> np.ndarray:
-    """Return the pixel [side², n] that each pixel of each image changes places with."""
+def _neighbours(n: int, side: int, reach: float, rng: Generator) -> np.ndarray:
+    """Return the pixel [side², n] whose value each visited pixel of each image takes."""
     offsets_rng, chance_rng = rng.spawn(2)
     whole = max(1, round(reach))
     offsets = offsets_rng.integers(-whole, whole, (n, 2, side, side))
     offsets *= chance_rng.random((n, 1, side, side)) < reach
-    rows = np.clip(offsets[:, 0] + np.arange(side)[:, None], 0, side - 1)
-    columns = np.clip(offsets[:, 1] + np.arange(side), 0, side - 1)
+    rows = offsets[:, 0] + np.arange(side)[:, None]
+    columns = offsets[:, 1] + np.arange(side)
     return np.ascontiguousarray((rows * side + columns).reshape(n, -1).T)
 
 
@@ -116,16 +117,12 @@ def line_blur(images: np.ndarray, radius: float, sigma: float, degrees: np.ndarr
 
 
 def zoom_blur(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
-    """Return the mean of the image and its centre enlarged by 1, 1.01, … < z; strength (z,).
-
-    The centre stays where it is. The published sets crop to whole pixels first, which moves
-    images of 32 px by up to a pixel and makes their low severities stronger.
-    """
+    """Return the mean of the image and of its enlargements by 1, 1.01, … z; strength (z,)."""
     (limit,) = strength
-    side = images.shape[-1]
-    zooms = 1 + np.arange(round((limit - 1) * 100)) / 100
+    # As in the published sets: z itself is left out, save where rounding lets it in (1.06, 1.11).
+    zooms = np.arange(1, limit, 0.01)
     blurred = images.copy()
     for zoom in zooms:
-        matrix = zoom_matrix(side, zoom)
+        matrix = zoom_matrix(images.shape[-1], reference, zoom)
         blurred += matrix @ images @ matrix.T
     return blurred / (len(zooms) + 1)

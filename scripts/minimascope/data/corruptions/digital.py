@@ -93,28 +93,34 @@ def _resize_rows(pixels: np.ndarray, size: int) -> np.ndarray:
 def elastic_transform(images: Images, strength: Strength, reference: int, rng: Generator) -> Images:
     """Return images after a random affine map and a smooth random displacement.
 
-    strength (α, σ, c) in units of the side: three points, a third of the side from the centre
+    strength (α, σ, c) in units of the side: three points, ⌊reference/3⌋ pixels from the middle one
     along the diagonals, move by U(−c, c) and define the affine map; the displacement is α times
-    U(−1, 1) on the grid of the reference smoothed by σ. Both maps are one bilinear sampling,
-    with the image mirrored at its edges.
+    U(−1, 1) on the grid of the reference smoothed by σ. Each map is a bilinear sampling, as in the
+    published sets, with the image mirrored at its edges.
     """
     alpha, sigma, corner = strength
     n, side = len(images), images.shape[-1]
     corners_rng, field_rng = rng.spawn(2)
     # Coordinates run from −1 to 1 between the centres of the outermost pixels.
     unit = 2 * side / (side - 1)
-    points = np.array([[1, 1], [1, -1], [-1, -1]]) * unit / 3
+    points = reference // 2 + reference // 3 * np.array([[1, 1], [1, -1], [-1, -1]])
+    points = ((points + 0.5) / reference - 0.5) * unit
     moved = points + corners_rng.uniform(-corner, corner, (n, 3, 2)) * unit
     affine = _affine_map(moved, points)
 
     field = field_rng.uniform(-1, 1, (n, 2, reference, reference))
     displacement = resize(gaussian_filter(field, sigma * reference), side) * alpha * unit
     axis = np.linspace(-1, 1, side)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1) + displacement.transpose(0, 2, 3, 1)
-    sources = grid @ affine[:, None, :2] + affine[:, None, 2:]
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    mapped = _sampled(images, grid @ affine[:, None, :2] + affine[:, None, 2:])
+    return _sampled(mapped, grid + displacement.transpose(0, 2, 3, 1))
+
+
+def _sampled(images: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the values of images at places [n, side, side, 2], by linear interpolation."""
     sampled = F.grid_sample(
         torch.from_numpy(images),
-        torch.from_numpy(sources),
+        torch.from_numpy(places),
         padding_mode="reflection",
         align_corners=True,
     )

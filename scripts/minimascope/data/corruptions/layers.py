@@ -1,5 +1,7 @@
 """Random layers shared by the corruptions: fractal clouds, zooms and their size on the image."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -43,9 +45,19 @@ def resize(layers: np.ndarray, side: int) -> np.ndarray:
     return resized.numpy()
 
 
-def zoom_matrix(side: int, factor: float) -> np.ndarray:
-    """Return Z [side, side]; Z @ x @ Z.T is x enlarged by factor >= 1 about its centre (linear)."""
-    pixels = np.arange(side)
-    centre = (side - 1) / 2
-    sources = centre + (pixels - centre) / factor
+def zoom_matrix(side: int, reference: int, factor: float) -> np.ndarray:
+    """Return Z [side, side]; Z @ x @ Z.T is x enlarged by factor >= 1, as in the published sets.
+
+    On images of `reference` pixels a side these crop the middle ⌈reference/factor⌉ pixels,
+    enlarge them to the nearest whole number of pixels, with corners on corners (linear), and crop
+    the middle again. Both crops are of whole pixels, which moves the image by up to a pixel;
+    images of another side are moved by as large a part of it.
+    """
+    crop = math.ceil(reference / factor)
+    enlarged = round(crop * factor)
+    top, trim = (reference - crop) // 2, (enlarged - reference) // 2
+    pixels, scale = np.arange(side), side / reference
+    places = (pixels + 0.5) / scale - 0.5
+    sources = top + (trim + places) * (crop - 1) / (enlarged - 1)
+    sources = np.clip((sources + 0.5) * scale - 0.5, 0, side - 1)
     return np.clip(1 - np.abs(sources[:, None] - pixels), 0, None)

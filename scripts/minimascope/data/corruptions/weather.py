@@ -58,7 +58,7 @@ def snow(images: Images, strength: Strength, reference: int, rng: Generator) -> 
     n, channels, side, _ = images.shape
     flakes_rng, angles_rng = rng.spawn(2)
     flakes = flakes_rng.normal(mean, deviation, (n, 1, reference, reference))
-    matrix = zoom_matrix(reference, zoom)
+    matrix = zoom_matrix(reference, reference, zoom)
     flakes = matrix @ flakes @ matrix.T
     flakes = np.where(flakes < threshold, 0, np.minimum(flakes, 1))
     streaks = line_blur(flakes, radius, sigma, angles_rng.uniform(-135, -45, n))
