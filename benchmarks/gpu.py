@@ -200,8 +200,10 @@ def report(arguments: argparse.Namespace) -> Iterator[str]:
     yield from (f"{', '.join(facts)}; batch size {size.batch}, width {size.width:g}", "")
     precisions = ["fp32", "tf32", "bf16"] if on_gpu else ["fp32", "bf16"]
     compiled = [False] if arguments.quick else [False, True]
-    settings = [Setting("resnet18", *way) for way in product(precisions, compiled, [False, True])]
-    settings += [Setting(*way, False) for way in product(["vit", "vgg19"], ["bf16"], compiled)]
+    ways = [*product(["resnet18"], precisions, [False, True])]
+    ways += [("vit", "bf16", False), ("vgg19", "bf16", False)]
+    # Compilations take longest: what is interrupted has printed the other rows.
+    settings = [Setting(name, bits, on, sam) for on in compiled for name, bits, sam in ways]
     yield from training_rows(settings, split, size, arguments.workers)
     yield ""
     yield from sharpness_rows(["fp32", "tf32"] if on_gpu else ["fp32"], split, size)

@@ -29,6 +29,7 @@ SHARE = 5e-5
 # features that hardly vary are divided by their deviations.
 SHARES = {
     "hessian_top_eigenvalue": 1e-3,
+    "gauss_newton_top_eigenvalue": 1e-3,
     "adaptive_sharpness_worst": 1e-2,
     "relative_flatness_published": 1e-3,
     "relative_flatness_published_loss": 1e-3,
@@ -36,7 +37,10 @@ SHARES = {
 # These count inputs, of which two may be on the other side of an edge.
 COUNTS = ("train_accuracy", "test_accuracy", "test_ece", "test_ece_published")
 # Each device draws random numbers of its own, so these may differ by 5 standard errors.
-DRAWN = ("sam_sharpness", "sam_sharpness_signed", "adaptive_sharpness_average", "hessian_trace")
+DRAWN = (
+    *("sam_sharpness", "sam_sharpness_signed", "adaptive_sharpness_average"),
+    *("hessian_trace", "gauss_newton_trace"),
+)
 # Nothing but the size is expected of networks that were trained apart, whose rounding grows with
 # every step, and of what has draws that its standard error leaves out: a factor of 5.
 LOOSE = 0.8

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from minimascope.analysis.measure_names import MEASURES as DESCRIBED
 from minimascope.devices import device_name
 
 CPU = device_name(torch.device("cpu"))
@@ -22,6 +23,7 @@ VALUES = {
     "sam_sharpness": 0.5,
     "sam_sharpness_published": 0.6,
     "hessian_trace": 30.0,
+    "gauss_newton_trace": 20.0,
     "asc_sharpness": 4.0,
 }
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
@@ -96,29 +98,36 @@ def test_equal_runs_pass_and_what_needs_a_gpu_is_not_tried(folder, capsys):
 MEASURES, PROVENANCE = "results/gpu/tables/measures.csv", "results/gpu/tables/provenance.csv"
 
 
-# By the rows of VALUES; the second network has the last six.
 @pytest.mark.parametrize(
-    ("row", "value", "verdict"),
+    ("run", "measure", "value", "verdict"),
     [
-        (0, 2.00005, "ok"),
-        (6, 2.01, "FAILED"),
-        (1, 0.919, "ok"),
-        (7, 0.93, "FAILED"),
-        (2, 0.57, "ok"),
-        (8, 0.6, "FAILED"),
-        (3, 2.9, "ok"),
-        (9, 3.1, "FAILED"),
-        (0, None, "FAILED"),
+        (0, "relative_flatness", 2.00005, "ok"),
+        (1, "relative_flatness", 2.01, "FAILED"),
+        (0, "test_accuracy", 0.919, "ok"),
+        (1, "test_accuracy", 0.93, "FAILED"),
+        (0, "sam_sharpness", 0.57, "ok"),
+        (1, "sam_sharpness", 0.6, "FAILED"),
+        (0, "gauss_newton_trace", 20.07, "ok"),
+        (1, "gauss_newton_trace", 20.08, "FAILED"),
+        (0, "sam_sharpness_published", 2.9, "ok"),
+        (1, "sam_sharpness_published", 3.1, "FAILED"),
+        (0, "relative_flatness", None, "FAILED"),
     ],
 )
-def test_a_measure_fails_beyond_its_tolerance(folder, capsys, row, value, verdict):
+def test_a_measure_fails_beyond_its_tolerance(folder, capsys, run, measure, value, verdict):
+    row = run * len(VALUES) + list(VALUES).index(measure)
     change(folder / "same" / MEASURES, "value", row, value)
     status, found = verdicts(folder, capsys)
-    name = f"family: {list(VALUES)[row % 6]}"
+    name = f"family: {measure}"
     assert found[name][-1] == verdict
     assert status == (verdict == "FAILED")
     if verdict == "FAILED":
-        assert found[name][0] == "/".join(RUNS[row // 6])
+        assert found[name][0] == "/".join(RUNS[run])
+
+
+def test_every_tolerance_is_of_a_measure_that_is_computed():
+    named = {*gpu_table.SHARES, *gpu_table.COUNTS, *gpu_table.DRAWN, *gpu_table.ONCE_DRAWN}
+    assert named <= DESCRIBED.keys()
 
 
 def test_a_measure_that_one_device_lacks_fails(folder, capsys):
