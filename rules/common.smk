@@ -196,13 +196,18 @@ def filled(pattern: str, cases: Cases) -> list[str]:
     return [pattern.format(**case) for case in cases]
 
 
+# The network of a run, whether it was trained or adopted.
+MODEL = results(f"models/{RUN}/model.safetensors")
 # What families of measures, and evaluation, write about a network on a view of its data.
 MEASURES = results(f"measures/{RUN}/{{family}}{{view}}")
 PREDICTIONS = results(f"measures/{RUN}/predictions.safetensors")
-# All conditions of networks, and all networks that are trained; all conditions that sharpness is
-# measured of, initial weights and views of the data included, and their networks; all corrupted copies.
+# All conditions of networks, and all networks: those that are trained here, and those that were
+# trained elsewhere; all conditions that sharpness is measured of, initial weights and views of the data
+# included, and their networks; all corrupted copies.
 CONDITIONS = every_pair(condition=STUDY.conditions)
 RUNS = of_each_seed(CONDITIONS)
+TRAININGS = [run for run in RUNS if run["condition"] in STUDY.trained_conditions]
+ADOPTIONS = [run for run in RUNS if run["condition"] in STUDY.adopted_conditions]
 MEASURED_CONDITIONS = [
     {**case, "view": "" if view == "clean" else f"-{view}"}
     for case in every_pair(condition=STUDY.measured)

@@ -4,7 +4,7 @@
 rule evaluate:
     input:
         data=rules.prepare.output.data,
-        models=seeds_in(rules.train.output.model),
+        models=seeds_in(MODEL),
         corrupted=corrupted_copies,
     output:
         measures=seeds_in(results(f"measures/{RUN}/evaluation.json")),

@@ -80,6 +80,16 @@ def pretrained_weights(wildcards) -> list[str]:
     return [local(str(Path(DATA_DIR, path)))] if path else []
 
 
+def adopted_file(key: str) -> Callable:
+    """The checkpoint of a network that was trained elsewhere, or the one that this started from."""
+
+    def file(wildcards) -> list[str]:
+        path = STUDY.adopted_file(key, **wildcards)
+        return [local(str(Path(DATA_DIR, path)))] if path else []
+
+    return file
+
+
 def training_of(wildcards) -> dict:
     """The settings of a training."""
     return STUDY.training_spec(wildcards.dataset, wildcards.condition)
@@ -99,8 +109,7 @@ def label_noise(wildcards) -> float:
 
 def model_of(condition: str) -> str:
     """Where the weights are that a condition ends with, or that all of a seed start from."""
-    outputs = rules.initialise.output if condition == registry.INITIAL else rules.train.output
-    return outputs.model
+    return rules.initialise.output.model if condition == registry.INITIAL else MODEL
 
 
 # Minutes that a job of sharpness asks a cluster for.

@@ -8,11 +8,11 @@ rule collect:
             *(path for family in STUDY.families for path in documents(family, MEASURED)),
         ],
         calibration=rules.probabilities.output.calibration,
-        histories=filled(rules.train.output.history, RUNS),
+        histories=filled(rules.train.output.history, TRAININGS),
     output:
         measures=results("tables/measures.csv"),
         provenance=results("tables/provenance.csv"),
-        history=results("tables/history.csv"),
+        **({"history": results("tables/history.csv")} if TRAININGS else {}),
     log:
         log_of("collect"),
     benchmark:
@@ -40,6 +40,7 @@ GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
     "asc_pairs": {"documents": documents("landscape", TRAINED)},
     "domains": {"documents": documents("evaluation", RECORDED)},
+    "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     **{
         family: {
             "documents": documents(family, MEASURED),

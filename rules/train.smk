@@ -1,4 +1,5 @@
-# Initial weights are files of their own: every condition of a seed starts from the same one.
+# Initial weights are files of their own: every condition of a seed starts from the same one. Of a network
+# that was trained elsewhere they say what it is.
 
 
 rule initialise:
@@ -45,12 +46,14 @@ rule train:
         data=rules.prepare.output.data,
         initial=rules.initialise.output.model,
     output:
-        model=results(f"models/{RUN}/model.safetensors"),
+        model=MODEL,
         history=results(f"models/{RUN}/history.csv"),
     log:
         log_of("train", RUN),
     benchmark:
         benchmark_of("train", RUN)
+    wildcard_constraints:
+        condition=one_of(STUDY.trained_conditions),
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -77,3 +80,40 @@ rule train:
         "Training {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
     script:
         "../scripts/train.py"
+
+
+# In place of a training: the weights of a network that was trained elsewhere.
+rule adopt:
+    input:
+        data=rules.prepare.output.data,
+        initial=rules.initialise.output.model,
+        checkpoint=adopted_file("checkpoint"),
+        started=adopted_file("initial"),
+    output:
+        model=MODEL,
+        about=results(f"models/{RUN}/adopted.json"),
+    log:
+        log_of("adopt", RUN),
+    benchmark:
+        benchmark_of("adopt", RUN)
+    wildcard_constraints:
+        condition=one_of(STUDY.adopted_conditions),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=8000, runtime=60),
+    params:
+        **named(
+            code=code("adopt", network_code),
+            # The files are inputs of the job.
+            adopted=lambda wildcards: {
+                key: value
+                for key, value in STUDY.adopted[wildcards.dataset, wildcards.condition].items()
+                if key in ("key", "classes", "normalize")
+            },
+        ),
+    message:
+        "Adopting {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/adopt.py"

@@ -16,5 +16,5 @@ with job(snakemake):
     measures = with_trained(measures, settings(snakemake.params)["trained"])
     write_text(snakemake.output.measures, measures.to_csv(index=False))
     write_text(snakemake.output.provenance, provenance(documents).to_csv(index=False))
-    histories = pd.concat(map(pd.read_csv, snakemake.input.histories))
-    write_text(snakemake.output.history, histories.to_csv(index=False))
+    if histories := [*map(pd.read_csv, snakemake.input.histories)]:
+        write_text(snakemake.output.history, pd.concat(histories).to_csv(index=False))

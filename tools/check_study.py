@@ -24,7 +24,9 @@ SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 
 def summary(study: Study) -> str:
     """Return what a study consists of, as the rest of a sentence."""
-    networks = len(study.pairs) * len(study.conditions) * len(study.seeds)
+    of_each = len(study.pairs) * len(study.seeds)
+    networks = of_each * len(study.trained_conditions)
+    elsewhere = of_each * len(study.adopted_conditions)
     counts = {
         "data set": len(study.config["datasets"]),
         "network": len(study.config["networks"]),
@@ -34,8 +36,10 @@ def summary(study: Study) -> str:
     parts = ", ".join(counted(n, word) for word, n in counts.items() if n)
     learnt = sum(map(len, map(study.toy_functions_of, study.toy_parts)))
     toys = [f"{counted(learnt, 'toy function')} to learn"] if learnt else []
-    trained = [f"{counted(networks, 'network')} to train ({parts})"] if networks else []
-    return "; ".join([*trained, *toys])
+    work = {f"{counted(networks, 'network')} to train": networks}
+    work |= {f"{counted(elsewhere, 'network')} to adopt": elsewhere}
+    models = " and ".join(text for text, n in work.items() if n)
+    return "; ".join([*([f"{models} ({parts})"] if models else []), *toys])
 
 
 def counted(n: int, word: str) -> str:

@@ -13,10 +13,12 @@ SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
 # Sections with the keys of another one: listed once, under that one.
 SAME_AS = {
     "datasets.<name>.training": "training",
-    "datasets.<name>.conditions.<name>": "training",
+    "datasets.<name>.conditions.<name>": "conditions.<name>",
     "datasets.<name>.sharpness": "sharpness",
     "conditions.<name>": "training",
 }
+# What they have besides these, in a part of the schema.
+BESIDES = {"conditions.<name>": "adopted"}
 LIMITS = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 HEAD = """# Configuration
 
@@ -37,6 +39,10 @@ mapping by mapping; later files win. `make` takes one file.
 Options of a source, an architecture, an optimiser or an average are listed after it: `noise of
 circles` is a key of a data set whose source is circles. Keys without a default must be given,
 except sections that a study may leave out. Writing out a default changes nothing.
+
+A condition with a `checkpoint` takes networks that were trained elsewhere
+([any-network.md](any-network.md#a-checkpoint-as-a-condition)); its keys are listed below
+`conditions.<name>`.
 
 A network is trained with the settings of `training`, changed by those of its data set and then by
 those of its condition, mapping by mapping. Each job depends only on the part of the configuration
@@ -64,6 +70,7 @@ def rows(section: Mapping[str, Any], root: Mapping[str, Any], path: str = "") ->
         key = f"{path}<name>"
         if key in SAME_AS:
             yield f"| `{key}` | as `{SAME_AS[key]}` | | |"
+            yield from rows(root["$defs"].get(BESIDES.get(key), {}), root, f"{key}.")
         else:
             yield from rows(resolved(items, root), root, f"{key}.")
 

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 
 from .data.prepared import Dataset
-from .errors import InputError
 from .models import save_model
 from .networks import NetworkSpec, initialise
-from .networks.normalised import NormalisedInput, with_own_statistics
+from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
 
 
@@ -41,12 +40,7 @@ def save_initial(
         InputError: a normalisation of other channels than the data have, inputs that the network
             cannot take, or weights that are missing or of another network.
     """
-    for key, values in normalize.items():
-        if values is not None and len(values) not in (1, dataset.channels):
-            raise InputError(
-                f"datasets.{name}.normalize.{key}: {len(values)} values for {dataset.channels}"
-                " channel(s); give one for each channel, or one for all"
-            )
+    check_channels(normalize, dataset.channels, f"datasets.{name}.normalize")
     normalize = with_own_statistics(normalize, dataset.train.inputs)
     options = dict(network)
     spec = NetworkSpec(

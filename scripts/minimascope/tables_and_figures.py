@@ -47,6 +47,7 @@ GATHERED = {
     "asc_pairs": component("analysis.stability:pair_values"),
     "domains": component("analysis.collect:domain_table"),
     "toy_fits": component("analysis.toy_fits:fits_table"),
+    "adopted": component("analysis.adopted:adopted_table"),
 }
 # Tables that are made of tables, where all that they need is there.
 TABLES = {
@@ -64,6 +65,12 @@ TABLES = {
         needs="measures",
         gives="trained",
         text="analysis.trained:text",
+    ),
+    "adopted": _table(
+        "analysis.adopted:by_condition",
+        needs="adopted",
+        gives="adopted_conditions",
+        text="analysis.adopted:text",
     ),
     "main": _table(
         "analysis.tables:main_tables",

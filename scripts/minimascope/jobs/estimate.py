@@ -20,7 +20,7 @@ from typing import Any
 from snakemake.jobs import Job
 
 from ..files import write_text
-from ..registry import INITIAL, find
+from ..registry import find
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -81,12 +81,12 @@ class Forecast:
 def timed(study: Study) -> Speed | None:
     """Return how fast this machine is with the networks of a study.
 
-    None where the size of some data set is not known before it is read, or torch cannot train one
-    of the networks; the job that trains it will say why.
+    None where the size of some data set is not known before it is read, nothing is trained, or
+    torch cannot train one of the networks; the job that trains it will say why.
     """
     cases: dict[Key, dict[str, Any]] = {}
     sizes = {dataset: counted_size(study, dataset) for dataset in study.config["datasets"]}
-    for (dataset, network), condition in product(study.pairs, study.conditions):
+    for (dataset, network), condition in product(study.pairs, study.trained_conditions):
         size = sizes[dataset]
         if None in (size.train, size.classes, size.shape):
             return None
@@ -94,6 +94,8 @@ def timed(study: Study) -> Speed | None:
         case = {"network": study.network_spec(network), "training": training, **vars(size)}
         cases.setdefault((dataset, network, training["optimizer"]["name"]), case)
     path = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
+    if not cases:
+        return None
     try:
         result = subprocess.run(
             [*shlex.split(sys.executable), "-m", f"{__package__}.timing"],
@@ -116,8 +118,9 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
         return speed.start
     dataset, network = wildcards["dataset"], wildcards["network"]
     size = speed.sizes[dataset]
-    condition = wildcards.get("condition", INITIAL)
-    spec = study.training_spec(dataset, study.conditions[0] if condition == INITIAL else condition)
+    condition = wildcards.get("condition")
+    trained = study.trained_conditions
+    spec = study.training_spec(dataset, condition if condition in trained else trained[0])
     training, prediction = speed.per_sample[dataset, network, spec["optimizer"]["name"]]
     if rule == "train":
         passes = spec["epochs"] * (2 if spec["sam"] else 1)

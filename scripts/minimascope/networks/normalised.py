@@ -40,6 +40,18 @@ def with_own_statistics(
     }
 
 
+def check_channels(
+    normalize: Mapping[str, Sequence[float] | None], channels: int, where: str
+) -> None:
+    """Raise InputError, naming the key, for as many values as the data have no channels."""
+    for key, values in normalize.items():
+        if values is not None and len(values) not in (1, channels):
+            raise InputError(
+                f"{where}.{key}: {len(values)} values for {channels} channel(s); give one for each"
+                " channel, or one for all"
+            )
+
+
 def _statistics(features: torch.Tensor) -> dict[str, list[float]]:
     n = features.numel() / features.shape[1]
     total = sum(part.double().sum((0, 2, 3)) for part in features.split(CHUNK))

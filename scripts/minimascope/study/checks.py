@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from ..analysis.measure_names import MEASURES
@@ -10,6 +11,7 @@ from ..components import IMAGES, RECORDINGS
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED
+from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .study import Study
 
@@ -36,6 +38,8 @@ def check_study(study: Study) -> None:
     _check_features(study)
     _check_training(study)
     _check_names(study)
+    for (_, condition), spec in study.adopted.items():
+        check_adopted(f"conditions.{condition}", spec, study.seeds)
     _check_paths(study)
     _check_networks(study)
     _check_kinds(study)
@@ -148,6 +152,11 @@ def _check_paths(study: Study) -> None:
     for section, keys in (("datasets", ("path", "table")), ("networks", ("weights",))):
         for name, spec in study.config[section].items():
             paths |= {f"{section}.{name}.{key}": spec[key] for key in keys if spec.get(key)}
+    for place, key in product(study.pairs, FILES):
+        for condition in study.adopted_conditions:
+            names = dict(zip(("dataset", "network"), place, strict=True))
+            path = study.adopted_file(key, **names, condition=condition, seed=study.seeds[-1])
+            paths |= {f"conditions.{condition}.{key}": path} if path else {}
     for where, path in paths.items():
         if path.startswith("~"):
             raise InputError(f"{where}: '~' is not filled in; write {Path(path).expanduser()}")

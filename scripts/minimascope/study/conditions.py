@@ -7,6 +7,9 @@ from ..canonical import canonical_json
 from ..registry import PRETRAINED
 from .study import Study
 
+# Settings that every training has.
+ALWAYS = ("batch_size", "optimizer.name", "optimizer.lr")
+
 
 def condition_rows(study: Study) -> list[dict[str, Any]]:
     """Return a row for each data set, network and condition, in the study's order.
@@ -15,8 +18,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
     differs only in having no SAM, for one that has it), what published tables call data set and
     network (``published_dataset``, ``architecture``, ``pretrained``), whether it differs from its
-    base condition only in SAM's radius (``like_base_condition``), whether it augments, and every
-    training setting that the condition has, by its path, such as ``sam.rho`` and ``optimizer.lr``.
+    base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
+    networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
+    their seed (``matched``), and every training setting that the condition has, by its path, such
+    as ``sam.rho`` and ``optimizer.lr``.
     """
     rows = []
     for dataset, network in study.pairs:
@@ -35,6 +40,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "pretrained": architecture.startswith(PRETRAINED),
                 "like_base_condition": _alike(study, dataset, condition, base),
                 "augmented": study.augmentation(dataset, condition) is not None,
+                "adopted": condition in study.adopted_conditions,
+                "matched": study.is_matched(dataset, condition),
+                # Also where no condition is trained here.
+                **dict.fromkeys(ALWAYS),
             }
             rows.append(row | dict(_flat(study.training_spec(dataset, condition))))
     return rows
@@ -48,7 +57,10 @@ def _alike(study: Study, dataset: str, condition: str, base: str) -> bool:
 
 def _without_sam(study: Study, dataset: str) -> dict[str, str]:
     """Return for each condition with SAM the one that trains alike without, if there is any."""
-    alike = {name: canonical_json(_besides_sam(study, dataset, name)) for name in study.conditions}
+    alike = {
+        name: canonical_json(_besides_sam(study, dataset, name))
+        for name in study.trained_conditions
+    }
     sam = {name: study.training_spec(dataset, name)["sam"] for name in alike}
     # Of several the first by name: their order in the file changes nothing.
     plain = {alike[name]: name for name in sorted(alike, reverse=True) if sam[name] is None}

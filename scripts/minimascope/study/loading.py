@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..registry import SHARPNESS
+from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
 from .schema import complete, definition, load_schema
@@ -36,17 +37,25 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
     config = _of_protocol(with_text_keys(config), schema)
     _check_published(config)
     missing = [key for key in OF_NETWORKS if key not in config]
+    if missing == ["training"] and all(map(is_adopted, config["conditions"].values())):
+        config = {**config, "training": {}}
+        missing = []
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
     config = _with_families(config, schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
+    check_keys(config, schema)
     bases, swept = _conditions(config)
     training = {
         (dataset, condition): _training(config, dataset, condition, base, swept[condition], schema)
         for dataset, (condition, base) in product(config["datasets"], bases.items())
     }
+    adopted = {
+        (dataset, condition): adopted_spec(_of_condition(config, dataset, condition), schema)
+        for dataset, condition in product(config["datasets"], adopted_conditions(config))
+    }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
-    study = Study(config, bases, training, sharpness)
+    study = Study(config, bases, training, sharpness, adopted)
     check_study(study)
     return study
 
@@ -123,8 +132,15 @@ def _cells(
     axes = sweep["axes"]
     if (cells := prod(map(len, axes.values()))) > MOST_CELLS:
         raise InputError(f"sweeps.{name}.axes: {cells:,} cells; at most {MOST_CELLS:,}")
-    chosen = conditions if sweep["conditions"] is None else sweep["conditions"]
-    known("condition", chosen, conditions, f"sweeps.{name}.conditions")
+    where = f"sweeps.{name}.conditions"
+    trained = [condition for condition in conditions if not is_adopted(conditions[condition])]
+    chosen = trained if sweep["conditions"] is None else sweep["conditions"]
+    known("condition", chosen, conditions, where)
+    if adopted := [condition for condition in chosen if condition not in trained]:
+        raise InputError(
+            f"{where}: {adopted[0]} was trained elsewhere, and a sweep varies training; leave it"
+            " out"
+        )
     for condition in chosen:
         for values in product(*axes.values()):
             override: dict[str, Any] = {}
@@ -145,11 +161,22 @@ def _training(
     swept: Mapping[str, Any],
     schema: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return training settings: the study's, the data set's, the condition's, then the sweep's."""
-    spec = config["datasets"][dataset]
-    of_condition = config["conditions"][base], spec["conditions"].get(base, {})
-    merged = deep_merge(config["training"], spec["training"], *of_condition, swept)
+    """Return training settings: the study's, the data set's, the condition's, then the sweep's.
+
+    Of an adopted condition what is known.
+    """
+    of_dataset = config["datasets"][dataset]["training"]
+    of_condition = _of_condition(config, dataset, base)
+    if is_adopted(of_condition):
+        return known_training(of_condition, schema)
+    merged = deep_merge(config["training"], of_dataset, of_condition, swept)
     return _settled(merged, definition(schema, "training"), f"conditions.{condition}")
+
+
+def _of_condition(config: Mapping[str, Any], dataset: str, condition: str) -> dict[str, Any]:
+    """Return the settings of a condition, those for a data set alone merged into them."""
+    own = config["datasets"][dataset]["conditions"].get(condition, {})
+    return deep_merge(config["conditions"][condition], own)
 
 
 def _sharpness(

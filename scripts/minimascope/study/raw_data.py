@@ -1,6 +1,7 @@
 """Whether the files are there that a study reads. No torch is imported here."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..data.official import OFFICIAL, RemoteFile, official_file
 from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
 from ..data.recordings import check, read_table
 from ..errors import InputError
+from .adopted import FILES
 from .names import fault_of_name
 from .study import Study
 
@@ -47,7 +49,24 @@ def missing_files(study: Study) -> list[str]:
         if weights and not (folder / weights).is_file():
             remedy = "put the file there, or name another one"
             lines.append(_missing(folder, weights, f"networks.{network}.weights", remedy))
-    return lines
+    return [*lines, *_checkpoints(study, folder)]
+
+
+def _checkpoints(study: Study, folder: Path) -> Iterator[str]:
+    """Yield a line for each adopted condition some of whose files are not there."""
+    for condition, key in product(study.adopted_conditions, FILES):
+        wanted = (
+            study.adopted_file(
+                key, dataset=dataset, network=network, condition=condition, seed=seed
+            )
+            for (dataset, network), seed in product(study.pairs, study.seeds)
+        )
+        named = dict.fromkeys(filter(None, wanted))
+        missing = [path for path in named if not (folder / path).is_file()]
+        if missing:
+            more = f" (and {len(missing) - 1} more of {len(named)})" if missing[1:] else ""
+            remedy = f"put the files there, or name others{more}"
+            yield _missing(folder, missing[0], f"conditions.{condition}.{key}", remedy)
 
 
 def _missing(folder: Path, path: str, where: str, remedy: str) -> str:
@@ -139,4 +158,4 @@ def reads_files(study: Study) -> bool:
     """Return whether the study reads any file of the folder of raw data."""
     specs = study.config["datasets"].values()
     own = any(spec["source"] in ("image_folder", "audio_folder") for spec in specs)
-    return own or any(spec["source"] in OFFICIAL for spec in specs)
+    return own or bool(study.adopted) or any(spec["source"] in OFFICIAL for spec in specs)

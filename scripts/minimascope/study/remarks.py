@@ -34,9 +34,9 @@ def remarks(study: Study) -> Iterator[str]:
 
 def _unchanged(study: Study) -> Iterator[str]:
     """Yield a line for each condition that is trained as its baseline is, on all data sets."""
-    for condition in study.conditions:
+    for condition in study.trained_conditions:
         baseline = study.baseline_of(condition)
-        if baseline is not None and all(
+        if baseline in study.trained_conditions and all(
             study.training[dataset, condition] == study.training[dataset, baseline]
             for dataset in study.config["datasets"]
         ):

@@ -38,15 +38,19 @@ GIVEN = {
 
 @cache
 def load_schema(path: Path) -> dict[str, Any]:
-    """Read a schema, with the names of the registries and the two copies of ``$defs.training``.
+    """Read a schema, with the names of the registries and what is made of ``$defs.training``.
 
     Options of registered components that have no entry are those that their functions declare.
     """
     schema = yaml.safe_load(path.read_text(encoding="utf-8"))
     _fill_options(schema)
     _fill_names(schema)
-    base = _without("required", schema["$defs"]["training"])
-    schema["$defs"] |= {"base": base, "override": _without("default", base)}
+    parts = schema["$defs"]
+    base, adopted = (_without("required", parts[name]) for name in ("training", "adopted"))
+    override, own = _without("default", base), _without("default", adopted)
+    properties = override["properties"] | own["properties"]
+    condition = override | {"properties": properties}
+    schema["$defs"] |= {"base": base, "override": override, "condition": condition}
     return schema
 
 

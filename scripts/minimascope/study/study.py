@@ -21,6 +21,7 @@ from ..tables_and_figures import (
     TABLES,
     Table,
 )
+from .adopted import adopted_conditions, filled
 
 # Keys of a data set that say what is done with it, not what it is.
 NOT_OF_THE_SOURCE = (
@@ -39,10 +40,7 @@ NOT_OF_THE_SOURCE = (
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
 # Tables that jobs of their own make of all trained networks.
-MODEL_TABLES = (
-    *("measures", "provenance", "history"),
-    *("calibration", "reliability", "disagreement"),
-)
+MODEL_TABLES = (*("measures", "provenance", "calibration", "reliability", "disagreement"),)
 # The job of families that take no more passes over the training data than this.
 SHARED = "sharpness"
 FEW_PASSES = 100
@@ -62,12 +60,22 @@ PUBLISHED_RECORDINGS = "dcase2020"
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; build it with `loading.load_study`."""
+    """A checked study; build it with `loading.load_study`.
+
+    Attributes:
+        config: what its file says, defaults filled in.
+        base_conditions: for each condition and cell of a sweep the condition that it varies.
+        training: by data set and condition; of an adopted condition what is known.
+        sharpness: settings of all families, by data set.
+        adopted: by data set and condition, for those whose networks were trained elsewhere:
+            their files and how to read them (`adopted.adopted_spec`).
+    """
 
     config: Mapping[str, Any]
     base_conditions: Mapping[str, str]
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
+    adopted: Mapping[tuple[str, str], Mapping[str, Any]]
 
     @property
     def name(self) -> str:
@@ -79,6 +87,30 @@ class Study:
     def conditions(self) -> list[str]:
         """Conditions with the cells of sweeps."""
         return list(self.base_conditions)
+
+    @property
+    def adopted_conditions(self) -> list[str]:
+        """Conditions whose networks were trained elsewhere."""
+        return adopted_conditions(self.config)
+
+    @property
+    def trained_conditions(self) -> list[str]:
+        """Conditions whose networks are trained here, with the cells of sweeps."""
+        adopted = self.adopted_conditions
+        return [condition for condition in self.conditions if condition not in adopted]
+
+    def is_matched(self, dataset: str, condition: str) -> bool:
+        """Whether networks of a condition start from the initial weights of their seed."""
+        adopted = self.adopted.get((dataset, condition))
+        return adopted is None or adopted["matched"]
+
+    def adopted_file(self, key: str, **wildcards: Any) -> str | None:
+        """Path of a checkpoint (or of the ``initial`` one) that is adopted, or None.
+
+        It is relative to ``data_dir``; wildcards are data set, network, condition and seed.
+        """
+        path = self.adopted[wildcards["dataset"], wildcards["condition"]][key]
+        return path and filled(path, wildcards)
 
     @property
     def baseline(self) -> str | None:
@@ -150,7 +182,7 @@ class Study:
         families = ("landscape", "hessian", "interpolation")
         there = {name: trained and sharpness[name] is not None for name in families}
         there |= {"asc_pairs": trained and self.has_stability, "domains": bool(self.recordings)}
-        there |= {"toy_fits": bool(self.toy_parts)}
+        there |= {"toy_fits": bool(self.toy_parts), "adopted": bool(self.adopted)}
         return [name for name in GATHERED if there[name]]
 
     @property
@@ -180,6 +212,7 @@ class Study:
     def _first_tables(self) -> list[str]:
         """Tables that other tables and figures are made of."""
         of_models = MODEL_TABLES if self.pairs else ()
+        of_models = [*of_models, *(["history"] if self.trained_conditions else [])]
         return [*of_models, *self.gathered, *(["ensembles"] if self.has_ensembles else [])]
 
     def _drawn(self, figures: Mapping[str, Component]) -> list[str]:
@@ -227,7 +260,7 @@ class Study:
 
     def varies_optimisation(self, dataset: str) -> bool:
         """Whether networks of a data set differ in optimiser, learning rate or batch size."""
-        specs = [self.training[dataset, condition] for condition in self.conditions]
+        specs = [self.training[dataset, condition] for condition in self.trained_conditions]
         optimizers = {(spec["optimizer"]["name"], spec["optimizer"]["lr"]) for spec in specs}
         return len(optimizers) > 1 or len({spec["batch_size"] for spec in specs}) > 1
 
@@ -333,10 +366,13 @@ class Study:
         return next(iter(self.augmentations(dataset).values()), None)
 
     def weight_decay(self, dataset: str, condition: str) -> float:
-        """Weight decay that a condition is trained with; none for the initial weights."""
+        """Weight decay that a condition is trained with; none for the initial weights.
+
+        None as well for an adopted condition of which it is not known.
+        """
         if condition == INITIAL:
             return 0.0
-        return self.training[dataset, condition]["optimizer"]["weight_decay"]
+        return self.training[dataset, condition]["optimizer"]["weight_decay"] or 0.0
 
     def augmentations(self, dataset: str) -> dict[str, Mapping[str, Any]]:
         """The different augmentations of a data set, by their canonical text."""
@@ -357,7 +393,10 @@ class Study:
         return [*self.conditions, *initial]
 
     def training_spec(self, dataset: str, condition: str) -> Mapping[str, Any]:
-        """Resolved training settings: the study's, then the data set's, then the condition's."""
+        """Resolved training settings: the study's, then the data set's, then the condition's.
+
+        Of an adopted condition what is known; the other settings are None.
+        """
         return self.training[dataset, condition]
 
     @property
