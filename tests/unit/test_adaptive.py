@@ -17,6 +17,7 @@ from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness.adaptive import NormalisedLogits, average_sharpness, worst_sharpness
 from minimascope.sharpness.auto_pgd import Ascent, largest_value, random_point
+from minimascope.sharpness.losses import CrossEntropy
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import adaptive_sharpness
 from minimascope.sharpness.subject import Subject
@@ -325,17 +326,33 @@ def test_normalised_logits_make_the_scale_of_the_head_irrelevant():
         assert other.value == pytest.approx(plain.value, rel=1e-9)
     for plain, other in zip(*values[False], strict=True):
         assert abs(other.value / plain.value - 1) > 0.1
-    logits = NormalisedLogits(model)(split.inputs)
-    torch.testing.assert_close(logits.mean(1), torch.zeros(40, dtype=F64))
-    torch.testing.assert_close(logits.square().mean(1), torch.ones(40, dtype=F64))
 
 
-def normalised_in_numpy(model: nn.Module, split: Split) -> float:
-    """Loss of softmax(z), z = (f - mean f) / sd f over classes."""
-    logits = model(split.inputs).detach().numpy()
+def normalised_in_numpy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Losses of softmax(z), z = (f - mean f) / sd f over classes, of logits [m, classes]."""
     logits = (logits - logits.mean(1, keepdims=True)) / logits.std(1, keepdims=True)
-    chosen = logits[np.arange(len(logits)), split.labels.numpy()]
-    return float(np.mean(np.log(np.exp(logits).sum(1)) - chosen))
+    return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), labels]
+
+
+def test_normalised_logits_of_pixels_are_those_of_each_pixel():
+    outputs, labels = torch.randn(2, 3, 4, 5, dtype=F64), torch.randint(0, 3, (2, 4, 5))
+    expected = normalised_in_numpy(
+        outputs.permute(0, 2, 3, 1).reshape(-1, 3).numpy(), labels.flatten().numpy()
+    )
+    for found in (outputs, outputs.permute(0, 2, 3, 1)):
+        loss = NormalisedLogits()
+        np.testing.assert_allclose(loss.terms(found, labels), expected)
+        assert loss.total(found, labels).item() == pytest.approx(expected.sum())
+
+
+def test_logits_are_normalised_only_for_a_softmax():
+    model, split = perceptron(0)
+    other = CrossEntropy()
+    other.name, other.softmax = "own_loss", False
+    with pytest.raises(InputError, match="normalise_logits: own_loss has no softmax"):
+        adaptive_sharpness(
+            Subject(model, Objective(split, other)), generator(0), normalise_logits=True
+        )
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.0, 10.0])
@@ -344,8 +361,9 @@ def test_a_constant_added_to_all_logits_changes_nothing_once_they_are_normalised
     with torch.no_grad():
         model[2].bias += constant
     model[2].bias.requires_grad_(False)
-    normalised = NormalisedLogits(model)
-    assert plain_loss(normalised, split) == pytest.approx(normalised_in_numpy(model, split))
+    logits = model(split.inputs).detach().numpy()
+    loss = Objective(split, NormalisedLogits()).mean(model).item()
+    assert loss == pytest.approx(normalised_in_numpy(logits, split.labels.numpy()).mean())
     plain = perceptron(2)[0]
     plain[2].bias.requires_grad_(False)
     expected = adaptive_sharpness(

@@ -17,11 +17,12 @@ from ..jobs.progress import progress
 from .auto_pgd import Ascent, largest_value, random_point
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
+from .losses import CrossEntropy, class_axis
 from .objective import BATCH_SIZE, Objective
 
 
-class NormalisedLogits(nn.Module):
-    """A classifier whose logits have mean 0 and root mean square 1 over classes, sample by sample.
+class NormalisedLogits(CrossEntropy):
+    """Cross-entropy of logits that are brought to mean 0 and root mean square 1 over classes.
 
     Sharpness then does not depend on how far the logits have grown in training, nor on a constant
     added to all of them, which changes no prediction (Andriushchenko et al. 2023, section 3, after
@@ -29,16 +30,20 @@ class NormalisedLogits(nn.Module):
     that its logits are smaller by the square root of the number of classes.
     """
 
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
+    def terms(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.terms`."""
+        return super().terms(_normalised(outputs, labels), labels)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the normalised logits [n, classes]."""
-        logits = self.model(inputs)
-        centred = logits - logits.mean(1, keepdim=True)
-        size = centred.square().mean(1, keepdim=True).sqrt()
-        return centred / size.clamp(min=torch.finfo(logits.dtype).tiny)
+    def total(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.total`."""
+        return super().total(_normalised(outputs, labels), labels)
+
+
+def _normalised(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    axis, _ = class_axis(outputs, labels)
+    centred = outputs - outputs.mean(axis, keepdim=True)
+    size = centred.square().mean(axis, keepdim=True).sqrt()
+    return centred / size.clamp(min=torch.finfo(outputs.dtype).tiny)
 
 
 @torch.no_grad()

@@ -159,11 +159,18 @@ def adaptive_sharpness(
         steps: of the worst case's ascent, from each start.
         starts: of that ascent, the network itself and random points.
         group_size: m of the worst case; None for all samples at once.
-        normalise_logits: whether to measure the network with `NormalisedLogits`.
+        normalise_logits: whether the loss is that of `NormalisedLogits`.
+
+    Raises:
+        InputError: logits are to be normalised, but the loss is no cross-entropy of a softmax.
     """
     model, objective = subject.model, subject.objective
     if normalise_logits:
-        model = NormalisedLogits(model)
+        if not objective.loss.softmax:
+            raise InputError(
+                f"normalise_logits: {objective.loss.name} has no softmax; set it to false"
+            )
+        objective = replace(objective, loss=NormalisedLogits())
     draws = child(generator, "adaptive perturbations")
     average = average_sharpness(model, objective, average_radius, samples, generator=draws)
     groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
