@@ -105,10 +105,14 @@ class Family(Component):
     arrays: bool = False
 
 
+def _adaptive_passes(settings: Mapping[str, Any]) -> int:
+    return settings["samples"] + 3 * settings["starts"] * settings["steps"]
+
+
 def _perturbation_passes(settings: Mapping[str, Any]) -> int:
     passes = settings["samples"] + (2 * settings["published_samples"]) * settings["published"]
     adaptive = settings["adaptive"]
-    return passes + (adaptive["samples"] + 3 * adaptive["steps"] if adaptive else 0)
+    return passes + (_adaptive_passes(adaptive) if adaptive else 0)
 
 
 def _hessian_passes(settings: Mapping[str, Any]) -> int:

@@ -5,6 +5,7 @@ import itertools
 import math
 import statistics
 
+import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -14,12 +15,9 @@ from torch import nn
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
-from minimascope.sharpness.adaptive import (
-    Ascent,
-    NormalisedLogits,
-    average_sharpness,
-    worst_sharpness,
-)
+from minimascope.sharpness.adaptive import NormalisedLogits, average_sharpness, worst_sharpness
+from minimascope.sharpness.auto_pgd import Ascent, largest_value, random_point
+from minimascope.sharpness.losses import CrossEntropy
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import adaptive_sharpness
 from minimascope.sharpness.subject import Subject
@@ -38,6 +36,19 @@ def logistic_regression(
 ) -> tuple[nn.Module, Split]:
     torch.manual_seed(1)
     return nn.Linear(features, classes).double(), points(n, features, classes)
+
+
+def perceptron(seed: int) -> tuple[nn.Module, Split]:
+    """A perceptron that has learnt most of 40 random labels."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3)).double()
+    split = points(40, 6, 3)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(split.inputs), split.labels).backward()
+        optimizer.step()
+    return model, split
 
 
 def vector(model: nn.Module) -> torch.Tensor:
@@ -130,6 +141,137 @@ def test_l2_finds_the_maximum_on_the_sphere(radius):
     assert value <= expected * (1 + 1e-5)
 
 
+def by_the_book(evaluate, start, ascent) -> float:
+    """Auto-PGD as Algorithm 1 states it, with all points and values kept."""
+
+    def projected(point):
+        if ascent.norm == "linf":
+            return point.clip(-ascent.radius, ascent.radius)
+        return point * min(1, ascent.radius / np.linalg.norm(point))
+
+    def rising(point, size):
+        gradient = evaluate(point)[1]
+        unit = np.sign(gradient) if ascent.norm == "linf" else gradient / np.linalg.norm(gradient)
+        return projected(point + size * unit)
+
+    shares = [0.22, 0.41, 0.57, 0.7, 0.8, 0.87, 0.93, 0.99]
+    # Whole numbers of hundredths are divided without rounding.
+    checkpoints = [0, *(-(-round(100 * share) * ascent.steps // 100) for share in shares)]
+    sizes, values = {0: 2 * ascent.radius}, [evaluate(start)[0]]
+    points = [start, rising(start, sizes[0])]
+    size, best, met = sizes[0], {0: 0}, [start]
+    for step in range(1, ascent.steps + 1):
+        values.append(evaluate(points[-1])[0])
+        met.append(points[-1])
+        if step in checkpoints:
+            last = checkpoints[checkpoints.index(step) - 1]
+            rises = sum(values[i + 1] > values[i] for i in range(last, step))
+            best[step] = int(np.argmax(values))
+            kept = last in sizes and last > 0 and sizes[last] == size
+            stalled = kept and values[best[last]] == values[best[step]]
+            sizes[step] = size
+            if rises < 0.75 * (step - last) or stalled:
+                size /= 2
+                points[-1] = met[best[step]]
+                values[-1] = values[best[step]]
+        target = rising(points[-1], size)
+        mixed = points[-1] + 0.75 * (target - points[-1]) + 0.25 * (points[-1] - points[-2])
+        points.append(projected(mixed))
+    return max(values)
+
+
+@pytest.mark.parametrize("steps", [3, 20, 50])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_auto_pgd_is_algorithm_1_of_croce_and_hein(norm, steps):
+    # With the last four it matters that neither the step nor the best value has changed.
+    for seed in (*range(20), 65, 69, 70, 93):
+        random = np.random.default_rng(seed)
+        waves, phases, start = random.normal(size=(8, 5)), random.normal(size=8), np.zeros(5)
+        ascent = Ascent(2.0, norm, steps)
+
+        def in_numpy(point, waves=waves, phases=phases):
+            angles = waves @ point + phases
+            return np.sin(angles).sum(), np.cos(angles) @ waves
+
+        def in_torch(point, evaluate=in_numpy):
+            return tuple(torch.as_tensor(part, dtype=F64) for part in evaluate(point.numpy()))
+
+        found = largest_value(in_torch, torch.from_numpy(start), ascent).item()
+        assert found == pytest.approx(by_the_book(in_numpy, start, ascent), rel=1e-9)
+
+
+def shrinking_steps(model, split, radius, norm) -> float:
+    """Ascent by twenty steps that shrink to nothing and add up to twice the radius."""
+    theta = vector(model)
+    moves, losses = torch.zeros_like(theta), [plain_loss(model, split)]
+    for step in range(20):
+        moved = copy.deepcopy(model)
+        nn.utils.vector_to_parameters(theta * (1 + moves), moved.parameters())
+        slope = theta * gradient(moved, split)
+        direction = slope.sign() if norm == "linf" else slope / slope.norm()
+        moves = moves + 0.2 * radius * (1 - step / 20) * direction
+        if norm == "linf":
+            moves = moves.clamp(-radius, radius)
+        else:
+            moves = moves * min(1, radius / moves.norm().item())
+        losses.append(loss_at(model, split, theta * (1 + moves)))
+    return max(losses) - losses[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("norm", "radius"), [("linf", 0.01), ("linf", 0.05), ("l2", 0.1), ("l2", 0.5)]
+)
+def test_auto_pgd_finds_more_than_steps_that_only_shrink(seed, norm, radius):
+    model, split = perceptron(seed)
+    assert worst(model, split, radius, norm) >= shrinking_steps(model, split, radius, norm)
+
+
+@pytest.mark.parametrize(("norm", "radius"), [("linf", 0.01), ("l2", 0.1)])
+def test_more_steps_and_more_starts_find_no_less(norm, radius):
+    model, split = perceptron(1)
+
+    def found(**settings):
+        ascent = Ascent(radius, norm, **settings)
+        return worst_sharpness(model, Objective(split), ascent, generator=generator(0))[0]
+
+    for values in (
+        [found(steps=steps) for steps in (1, 3, 10, 20, 40)],
+        [found(starts=starts) for starts in (1, 2, 5, 8)],
+    ):
+        assert values == sorted(values)
+        assert values[-1] > values[0] > 0
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_random_starts_lie_in_the_ball(norm):
+    points = [
+        random_point(torch.zeros(50, dtype=F64), Ascent(0.3, norm), generator(seed))
+        for seed in range(20)
+    ]
+    sizes = [point.norm() if norm == "l2" else point.abs().max() for point in points]
+    assert max(sizes) <= 0.3 * (1 + 1e-12)
+    assert min(sizes) > 0.25
+    assert abs(torch.stack(points).mean()) < 0.3 * {"linf": 0.1, "l2": 0.02}[norm]
+
+
+def test_parameters_that_are_zero_neither_move_nor_count():
+    model, split = relu_network()
+    with torch.no_grad():
+        model[4].weight[1].zero_()
+    wider = copy.deepcopy(model)
+    wider[4] = nn.Linear(8, 3).double()
+    with torch.no_grad():
+        wider[4].weight.copy_(model[4].weight)
+        wider[4].bias.zero_()
+    ascent = Ascent(0.3, "l2", starts=1)
+    values = [
+        worst_sharpness(m, Objective(split), ascent, generator=generator(0))[0]
+        for m in (model, wider)
+    ]
+    assert values[1] == pytest.approx(values[0], rel=1e-9)
+
+
 def test_without_a_gradient_nothing_is_gained():
     model, split = logistic_regression()
     with torch.no_grad():
@@ -184,8 +326,54 @@ def test_normalised_logits_make_the_scale_of_the_head_irrelevant():
         assert other.value == pytest.approx(plain.value, rel=1e-9)
     for plain, other in zip(*values[False], strict=True):
         assert abs(other.value / plain.value - 1) > 0.1
-    logits = NormalisedLogits(model)(split.inputs)
-    torch.testing.assert_close(logits.square().mean(1), torch.ones(40, dtype=F64))
+
+
+def normalised_in_numpy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Losses of softmax(z), z = (f - mean f) / sd f over classes, of logits [m, classes]."""
+    logits = (logits - logits.mean(1, keepdims=True)) / logits.std(1, keepdims=True)
+    return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), labels]
+
+
+def test_normalised_logits_of_pixels_are_those_of_each_pixel():
+    outputs, labels = torch.randn(2, 3, 4, 5, dtype=F64), torch.randint(0, 3, (2, 4, 5))
+    expected = normalised_in_numpy(
+        outputs.permute(0, 2, 3, 1).reshape(-1, 3).numpy(), labels.flatten().numpy()
+    )
+    for found in (outputs, outputs.permute(0, 2, 3, 1)):
+        loss = NormalisedLogits()
+        np.testing.assert_allclose(loss.terms(found, labels), expected)
+        assert loss.total(found, labels).item() == pytest.approx(expected.sum())
+
+
+def test_logits_are_normalised_only_for_a_softmax():
+    model, split = perceptron(0)
+    other = CrossEntropy()
+    other.name, other.softmax = "own_loss", False
+    with pytest.raises(InputError, match="normalise_logits: own_loss has no softmax"):
+        adaptive_sharpness(
+            Subject(model, Objective(split, other)), generator(0), normalise_logits=True
+        )
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0, 10.0])
+def test_a_constant_added_to_all_logits_changes_nothing_once_they_are_normalised(constant):
+    model, split = perceptron(2)
+    with torch.no_grad():
+        model[2].bias += constant
+    model[2].bias.requires_grad_(False)
+    logits = model(split.inputs).detach().numpy()
+    loss = Objective(split, NormalisedLogits()).mean(model).item()
+    assert loss == pytest.approx(normalised_in_numpy(logits, split.labels.numpy()).mean())
+    plain = perceptron(2)[0]
+    plain[2].bias.requires_grad_(False)
+    expected = adaptive_sharpness(
+        Subject(plain, Objective(split)), generator(0), samples=20, normalise_logits=True
+    )
+    found = adaptive_sharpness(
+        Subject(model, Objective(split)), generator(0), samples=20, normalise_logits=True
+    )
+    for before, after in zip(expected, found, strict=True):
+        assert after.value == pytest.approx(before.value, rel=1e-6)
 
 
 # --- groups -----------------------------------------------------------------------------------

@@ -7,37 +7,43 @@ leave the network's function unchanged (Kwon et al. 2021, arXiv:2102.11600; Andr
 
 import copy
 import math
-from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
 
 import torch
 from torch import nn
 
 from ..errors import InputError
 from ..jobs.progress import progress
+from .auto_pgd import Ascent, largest_value, random_point
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
+from .losses import CrossEntropy, class_axis
 from .objective import BATCH_SIZE, Objective
 
-Norm = Literal["l2", "linf"]
 
+class NormalisedLogits(CrossEntropy):
+    """Cross-entropy of logits that are brought to mean 0 and root mean square 1 over classes.
 
-class NormalisedLogits(nn.Module):
-    """A classifier whose logits are divided by their root mean square, sample by sample.
-
-    Sharpness then does not depend on how far the logits have grown in training (Andriushchenko
-    et al. 2023).
+    Sharpness then does not depend on how far the logits have grown in training, nor on a constant
+    added to all of them, which changes no prediction (Andriushchenko et al. 2023, section 3, after
+    Tsuzuku et al. 2020, arXiv:1901.04653). The authors' code divides by the Euclidean norm, so
+    that its logits are smaller by the square root of the number of classes.
     """
 
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
+    def terms(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.terms`."""
+        return super().terms(_normalised(outputs, labels), labels)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the normalised logits [n, classes]."""
-        logits = self.model(inputs)
-        size = logits.square().mean(1, keepdim=True).sqrt()
-        return logits / size.clamp(min=torch.finfo(logits.dtype).tiny)
+    def total(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.total`."""
+        return super().total(_normalised(outputs, labels), labels)
+
+
+def _normalised(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    axis, _ = class_axis(outputs, labels)
+    centred = outputs - outputs.mean(axis, keepdim=True)
+    size = centred.square().mean(axis, keepdim=True).sqrt()
+    return centred / size.clamp(min=torch.finfo(outputs.dtype).tiny)
 
 
 @torch.no_grad()
@@ -83,21 +89,6 @@ def average_sharpness(
     return Estimate.of_differences(losses.mean(1) - centre)
 
 
-@dataclass(frozen=True)
-class Ascent:
-    """How the worst perturbation is searched for.
-
-    Attributes:
-        radius: ρ, of ‖δ/|θ|‖.
-        norm: ``l2`` or ``linf``, of that ball.
-        steps: number of gradient steps.
-    """
-
-    radius: float
-    norm: Norm = "linf"
-    steps: int = 20
-
-
 def worst_sharpness(
     model: nn.Module,
     objective: Objective,
@@ -110,8 +101,9 @@ def worst_sharpness(
     """Return the worst-case adaptive m-sharpness and its standard error over groups, in nats.
 
     E_S max_{‖δ/|θ|‖ ≤ ρ} L_S(θ + δ) − L_S(θ) over groups S of m samples (Foret et al. 2021,
-    arXiv:2010.01412, section 4.1; Andriushchenko et al. 2023). The maximum is searched
-    for by projected gradient ascent from θ; the largest loss met counts, so it is a lower bound.
+    arXiv:2010.01412, section 4.1; Andriushchenko et al. 2023). The maximum is searched for by
+    Auto-PGD in moves relative to |θ|, from θ and from random points, the same for every network;
+    the largest loss met counts, so it is a lower bound.
 
     Args:
         model: in evaluation mode; unchanged by the call.
@@ -139,32 +131,22 @@ def worst_sharpness(
 def _largest_gain(
     model: nn.Module, parameters: FlatTensors, group: Objective, ascent: Ascent, batch_size: int
 ) -> torch.Tensor:
-    """Return the largest L(θ + |θ| u) − L(θ) met on the way up; restore the parameters."""
+    """Return the largest L(θ + |θ| u) − L(θ) met on the ways up; restore the parameters."""
     origin = parameters.vector.clone()
     scale = origin.abs()
-    moves = torch.zeros_like(origin)
-    losses = []
-    for step in range(ascent.steps):
-        loss, parts = group.mean_and_gradient(model, batch_size)
-        gradient = parameters.pack(parts)
-        losses.append(loss)
-        # The steps shrink to nothing and add up to twice the radius: enough to cross the ball.
-        length = 4 * ascent.radius / ascent.steps * (1 - step / ascent.steps)
-        moves = _project(moves + length * _steepest(scale * gradient, ascent.norm), ascent)
+
+    def evaluate(moves: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         torch.addcmul(origin, scale, moves, out=parameters.vector)
-    losses.append(group.mean(model, batch_size))
+        loss, parts = group.mean_and_gradient(model, batch_size)
+        return loss, scale * parameters.pack(parts)
+
+    centre = torch.zeros_like(origin)
+    # A parameter that is 0 cannot move, and must have no part in the norm.
+    others = (
+        random_point(centre, ascent, torch.Generator().manual_seed(seed)) * (scale > 0)
+        for seed in range(1, ascent.starts)
+    )
+    losses = [largest_value(evaluate, start, ascent) for start in chain([centre], others)]
+    gain = torch.stack(losses).max() - evaluate(centre)[0]
     parameters.vector.copy_(origin)
-    return torch.stack(losses).max() - losses[0]
-
-
-def _steepest(gradient: torch.Tensor, norm: Norm) -> torch.Tensor:
-    """Return the direction of unit norm in which the loss grows fastest."""
-    if norm == "linf":
-        return gradient.sign()
-    return gradient / gradient.norm().clamp(min=torch.finfo(gradient.dtype).tiny)
-
-
-def _project(moves: torch.Tensor, ascent: Ascent) -> torch.Tensor:
-    if ascent.norm == "linf":
-        return moves.clamp(-ascent.radius, ascent.radius)
-    return moves * (ascent.radius / moves.norm()).clamp(max=1)
+    return gain

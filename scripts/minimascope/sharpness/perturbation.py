@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..seeding import child
-from .adaptive import Ascent, Norm, NormalisedLogits, average_sharpness, worst_sharpness
+from .adaptive import NormalisedLogits, average_sharpness, worst_sharpness
+from .auto_pgd import Ascent, Norm
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .objective import BATCH_SIZE, Objective
@@ -142,6 +143,7 @@ def adaptive_sharpness(
     worst_radius: float = 0.002,
     norm: Norm = "linf",
     steps: int = 20,
+    starts: int = 5,
     group_size: int | None = None,
     normalise_logits: bool = False,
 ) -> list[Measurement]:
@@ -154,17 +156,25 @@ def adaptive_sharpness(
         samples: perturbations of the average case.
         worst_radius: ρ of the worst case.
         norm: of the worst case's ball.
-        steps: of the worst case's ascent.
+        steps: of the worst case's ascent, from each start.
+        starts: of that ascent, the network itself and random points.
         group_size: m of the worst case; None for all samples at once.
-        normalise_logits: whether to measure the network with `NormalisedLogits`.
+        normalise_logits: whether the loss is that of `NormalisedLogits`.
+
+    Raises:
+        InputError: logits are to be normalised, but the loss is no cross-entropy of a softmax.
     """
     model, objective = subject.model, subject.objective
     if normalise_logits:
-        model = NormalisedLogits(model)
+        if not objective.loss.softmax:
+            raise InputError(
+                f"normalise_logits: {objective.loss.name} has no softmax; set it to false"
+            )
+        objective = replace(objective, loss=NormalisedLogits())
     draws = child(generator, "adaptive perturbations")
     average = average_sharpness(model, objective, average_radius, samples, generator=draws)
     groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
-    ascent = Ascent(worst_radius, norm, steps)
+    ascent = Ascent(worst_radius, norm, steps, starts)
     worst, error = worst_sharpness(model, objective, ascent, group_size, generator=groups)
     return [
         Measurement(name, value, objective.loss.unit, len(objective), standard_error=error)
