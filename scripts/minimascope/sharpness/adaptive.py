@@ -113,6 +113,9 @@ def worst_sharpness(
         group_size: m; None for one group of all samples, which has no standard error.
         generator: of the groups, on the CPU.
         batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: a loss that is not finite.
     """
     model = copy.deepcopy(model).eval()
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
@@ -125,6 +128,11 @@ def worst_sharpness(
         group = objective.of(samples.rows(rows))
         gains.append(_largest_gain(model, parameters, group, ascent, batch_size))
     gains = torch.stack(gains)
+    if not gains.isfinite().all():
+        raise InputError(
+            f"worst_radius {ascent.radius}: the loss is not finite in the ball; use a smaller one,"
+            " or dtype: float64"
+        )
     return gains.mean().item(), standard_error(gains) if len(groups) > 1 else None
 
 

@@ -40,10 +40,15 @@ class Estimate:
         """Summarise loss differences over the radius, one for each perturbation.
 
         Raises:
-            InputError: fewer than two, which have no standard error.
+            InputError: fewer than two, which have no standard error; one that is not finite.
         """
         if len(signed) < 2:
             raise InputError(f"samples: {len(signed)} gives no standard error; use at least 2")
+        if bad := int((~signed.isfinite()).sum()):
+            raise InputError(
+                f"radius: the loss is not finite at {bad} of {len(signed)} perturbations; use a"
+                " smaller one, or dtype: float64"
+            )
         return cls(
             mean=signed.abs().mean().item(),
             standard_error=standard_error(signed.abs()),

@@ -16,7 +16,7 @@ from .losses import CROSS_ENTROPY, Loss, counted, label_entropy
 from .objective import Objective
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
 from .published import PUBLISHED_LAYERS, layer_before, rescaled_copy
-from .subject import Subject, check
+from .subject import Subject, check, check_loss
 
 # A feature that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-12
@@ -134,6 +134,8 @@ def measure(
     check(model, objective)
     head = head_of(model, objective) if objective.loss.softmax else None
     found = _one_pass(model, objective, head, batch_size)
+    loss = objective.mean_of(found.terms).item()
+    check_loss(model, objective, loss)
     layers, n, unit = count_weight_layers(model), len(objective), objective.loss.unit
     norm = (layers + 1) * objective.mean_of(found.radial.square()).sqrt().item()
     norm_unit = "1" if objective.loss.softmax else unit
@@ -141,7 +143,6 @@ def measure(
     if head is not None:
         flatness = relative_flatness(found.features, head.weight, bias_of(head))
         measurements.append(Measurement("relative_flatness", flatness, "1", n))
-    loss = objective.mean_of(found.terms).item()
     measurements += [
         Measurement("squared_weight_norm", squared_weight_norm(model), "1", n),
         Measurement("train_loss", loss, unit, n),

@@ -62,6 +62,8 @@ def instability(path: Mapping[str, np.ndarray]) -> float:
 def _between(path: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the part of a line from one network to the other."""
     between = (path["x"] >= 0) & (path["x"] <= 1)
+    if not np.isfinite(path["losses"][between]).all():
+        raise InputError("the loss is not finite on the line between two networks; name others")
     return path["x"][between], path["losses"][between]
 
 

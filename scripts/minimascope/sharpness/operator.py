@@ -9,6 +9,7 @@ from curvlinops._torch_base import PyTorchLinearOperator
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ..errors import InputError
 from .folding import FoldedBatchNorm
 
 Parts = Sequence[torch.Tensor]
@@ -91,7 +92,13 @@ class Curvature(PyTorchLinearOperator):
                             result[column] += part
             return [result.movedim(0, -1) for result in results]
 
-        return self._over_batches(total)
+        found = self._over_batches(total)
+        if not all(part.isfinite().all() for part in found):
+            raise InputError(
+                f"a product with the matrix of curvature is not finite in {self.dtype}; use dtype:"
+                " float64"
+            )
+        return found
 
 
 class LossHessian(Curvature):

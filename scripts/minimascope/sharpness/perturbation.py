@@ -19,7 +19,7 @@ from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .objective import BATCH_SIZE, Objective
 from .published import published_sam_sharpness
-from .subject import Subject, check
+from .subject import Subject, check, check_loss
 
 
 @torch.no_grad()
@@ -56,6 +56,7 @@ def sam_sharpness(
     check(model, objective)
     exact = objective.mean(copy.deepcopy(model).double(), batch_size)
     centre = objective.mean(model, batch_size)
+    check_loss(model, objective, centre.item())
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)

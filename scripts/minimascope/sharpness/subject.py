@@ -1,6 +1,7 @@
 """What sharpness is measured of: a network at a minimum, and its loss there."""
 
 import copy
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,9 +31,10 @@ class Subject:
     weight_decay: float = 0.0
 
     def in_dtype(self, dtype: str) -> "Subject":
-        """Return a copy of the network in a floating type on the same data, after `check`."""
+        """Return a copy of the network in a floating type on the same data, after all checks."""
         model = copy.deepcopy(self.model).eval().to(getattr(torch, dtype))
         check(model, self.objective)
+        check_loss(model, self.objective, self.objective.mean(model).item())
         return replace(self, model=model)
 
     def augmented(self, generator: torch.Generator) -> "Subject":
@@ -65,3 +67,25 @@ def check(model: nn.Module, objective: Objective) -> None:
     with torch.no_grad():
         inputs, _ = objective.samples.first()
         objective.loss.check(objective.outputs(model, inputs), objective.samples.labels)
+
+
+def check_loss(model: nn.Module, objective: Objective, loss: float) -> None:
+    """Raise InputError unless the mean loss of a network, whose parameters are finite, is finite.
+
+    Args:
+        model: the network.
+        objective: its loss.
+        loss: its mean.
+    """
+    if math.isfinite(loss):
+        return
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    fault = f"the mean loss is {loss} in {dtype}, although all parameters are finite"
+    if math.isfinite(objective.mean(copy.deepcopy(model).double()).item()):
+        raise InputError(
+            f"{fault}: a pass overflows; measure in float64 (dtype: float64, or model.double())"
+        )
+    raise InputError(
+        f"{fault}, and it is not finite in float64, either; look for NaN and infinite values in the"
+        " inputs, or train the network again with a lower learning rate"
+    )
