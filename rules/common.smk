@@ -31,7 +31,7 @@ from minimascope.data.raw_files import folder_state, picture_stamps, recording_s
 from minimascope.disk import check_folder
 from minimascope.errors import InputError
 from minimascope.files import write_text
-from minimascope.jobs.code_version import code_version
+from minimascope.jobs.code_version import code_version, version_of
 from minimascope.jobs.estimate import forecast
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text

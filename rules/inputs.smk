@@ -70,8 +70,12 @@ def architecture_of(wildcards) -> str:
 
 
 def network_code(wildcards) -> list[str]:
-    """Where the code of a network is."""
-    return [registry.find("networks", architecture_of(wildcards)).location]
+    """Where the code of a network is; of one of a library with its version, which may change it."""
+    found = registry.find("networks", architecture_of(wildcards))
+    if not isinstance(found, registry.OfLibrary):
+        return [found.location]
+    with told_in_one_line():
+        return [f"{found.location}=={version_of(found.library)}"]
 
 
 def pretrained_weights(wildcards) -> list[str]:

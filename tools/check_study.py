@@ -12,10 +12,12 @@ from pathlib import Path
 
 from minimascope.errors import InputError
 from minimascope.jobs.job import NO_COMPILER, REMEDIES, compiler
+from minimascope.registry import library_of
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.own_data import own_data_lines
 from minimascope.study.raw_data import data_lines, missing_files, reads_files
+from minimascope.study.sizes import counted_size
 from minimascope.study.study import Study
 
 RESULTS = Path("results")
@@ -51,9 +53,29 @@ def faults(study: Study, remote: bool) -> Iterator[str]:
     """Yield what this machine lacks for a study, whose jobs may run on others."""
     if RESULTS.exists() and not RESULTS.is_dir():
         yield f"{RESULTS} is a file where the folder of results belongs; rename it"
+    yield from faults_of_library_networks(study)
     compiled = any(spec["compile"] for spec in study.training.values())
     if compiled and not remote and not shutil.which(compiler()):
         yield NO_COMPILER.format(compiler())
+
+
+def faults_of_library_networks(study: Study) -> Iterator[str]:
+    """Yield what a library says of networks that the study names after it: jobs would end so."""
+    specs = {network: study.network_spec(network) for _, network in study.pairs}
+    if not any(library_of(spec["architecture"]) for spec in specs.values()):
+        return
+    # Only here, since importing them takes seconds.
+    from minimascope.initial_weights import network_spec
+    from minimascope.networks import check_logits, initialise
+
+    for dataset, network in study.pairs:
+        size = counted_size(study, dataset)
+        if library_of(specs[network]["architecture"]) and size.shape and size.classes:
+            spec = network_spec(specs[network], size.shape, size.classes)
+            try:
+                check_logits(initialise(spec, seed=0), spec)
+            except InputError as error:
+                yield f"networks.{network} on {dataset}: {error}"
 
 
 def near(path: Path) -> str:

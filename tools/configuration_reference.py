@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from minimascope.registry import LIBRARIES
 from minimascope.study.schema import in_yaml, load_schema, resolved
 
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
@@ -88,7 +89,9 @@ def _row(
 
 def _values(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
-        return ", ".join(f"`{in_yaml(value)}`" for value in schema["enum"])
+        names = [in_yaml(value) for value in schema["enum"]]
+        names += [f"{library}:<name>" for library in LIBRARIES] if schema.get("libraries") else []
+        return ", ".join(f"`{name}`" for name in names)
     kinds = schema.get("type", "")
     text = " or ".join([kinds] if isinstance(kinds, str) else kinds)
     text = text.replace("object", "mapping").replace("array", "list")

@@ -9,9 +9,24 @@ import torch
 
 from .data.prepared import Dataset
 from .models import save_model
-from .networks import NetworkSpec, initialise
+from .networks import NetworkSpec, check_logits, initialise
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
+
+
+def network_spec(
+    network: Mapping[str, Any], shape: tuple[int, int, int], classes: int
+) -> NetworkSpec:
+    """Return what a study says of a network, for inputs [channels, height, width] and classes."""
+    options = {key: value for key, value in network.items() if key != "weights"}
+    return NetworkSpec(
+        architecture=options.pop("architecture"),
+        channels=shape[0],
+        input_size=shape[1:],
+        classes=classes,
+        width=options.pop("width"),
+        options=options,
+    )
 
 
 def save_initial(
@@ -42,16 +57,10 @@ def save_initial(
     """
     check_channels(normalize, dataset.channels, f"datasets.{name}.normalize")
     normalize = with_own_statistics(normalize, dataset.train.inputs)
-    options = dict(network)
-    spec = NetworkSpec(
-        architecture=options.pop("architecture"),
-        channels=dataset.channels,
-        input_size=dataset.input_size,
-        classes=len(dataset.classes),
-        width=options.pop("width"),
-        options=options,
-    )
+    shape = (dataset.channels, *dataset.input_size)
+    spec = network_spec(network, shape, len(dataset.classes))
     drawn = initialise(spec, seed)
+    check_logits(drawn, spec)
     if spec.architecture in LOAD_PRETRAINED:
         # In place of the drawn ones, except in the last layer.
         published = spec.architecture.removeprefix(PRETRAINED)

@@ -6,9 +6,10 @@ The tables hold names and places only (`components`); those of results are in
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
-from .components import IMAGES, POINTS, RECORDINGS, Component, component
+from .components import IMAGES, POINTS, RECORDINGS, Component, component, load
 from .errors import InputError, nearest
 from .tables_and_figures import ALL_FIGURES, TABLES
 
@@ -30,6 +31,8 @@ NETWORKS = {
     "pretrained_cnn10": component("networks.panns_pretrained:cnn10"),
     "pretrained_cnn14": component("networks.panns_pretrained:cnn14"),
 }
+# Libraries whose classifiers a study names as they do: timm:resnet18.
+LIBRARIES = ("torchvision", "timm")
 SOURCES = {
     "digits": component("data.digits:load"),
     "circles": component("data.circles:load", gives=[POINTS]),
@@ -173,6 +176,31 @@ SHARPNESS = {
 TOY_FUNCTIONS = (
     *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),
 )
+
+
+@dataclass(frozen=True)
+class OfLibrary(Component):
+    """A network that a library builds, by its name there."""
+
+    library: str = ""
+    name: str = ""
+
+    @classmethod
+    def named(cls, library: str, name: str) -> Self:
+        """Return the network of a library that it calls so, whether or not there is one."""
+        return cls(f"networks.libraries:{library}_network", library=library, name=name)
+
+    def load(self) -> Callable:
+        """Import the library and return the function from a `networks.NetworkSpec` to a network."""
+        return partial(load(self.location), self.name)
+
+
+def library_of(architecture: Any) -> str | None:
+    """Return the library that an architecture is named after (``timm:resnet18``), or None."""
+    library, _, name = str(architecture).partition(":")
+    return library if name and library in LIBRARIES else None
+
+
 # What can be found by name: the word for one of a kind, and its table.
 KINDS: dict[str, tuple[str, Mapping[str, Component]]] = {
     "networks": ("architecture", NETWORKS),
@@ -184,7 +212,9 @@ KINDS: dict[str, tuple[str, Mapping[str, Component]]] = {
     "figures": ("figure", ALL_FIGURES),
 }
 # What finds a component by a name behind a prefix, such as ``torchvision:resnet50``, by kind.
-PREFIXES: dict[str, dict[str, Callable[[str], Component]]] = {"networks": {}}
+PREFIXES: dict[str, dict[str, Callable[[str], Component]]] = {
+    "networks": {library: partial(OfLibrary.named, library) for library in LIBRARIES}
+}
 
 
 def find(kind: str, name: str) -> Component:

@@ -305,8 +305,9 @@ class _Training:
 
 
 def _draws(module: nn.Module) -> bool:
-    # Dropout layers of all kinds have p; attention and recurrent layers have a number dropout.
-    rates = (getattr(module, name, None) for name in ("p", "dropout"))
+    # Dropout layers of all kinds have p; attention and recurrent layers have a number dropout, and
+    # networks of timm a rate of dropout, and of whole paths.
+    rates = (getattr(module, name, None) for name in ("p", "dropout", "drop_rate", "drop_prob"))
     return any(isinstance(rate, (int, float)) and rate > 0 for rate in rates)
 
 

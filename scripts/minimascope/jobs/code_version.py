@@ -9,8 +9,11 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from ..errors import InputError
 
 LIBRARY = Path(__file__).parents[1]
 # Not what a job computes: the registry only says where components live (the ones a job uses are
@@ -49,6 +52,19 @@ def code_version(script: Path, *components: str) -> str:
     for file in sorted(_closure(frozenset(files)), key=lambda file: (file.parent.name, file.name)):
         digest.update(_tree_text(file).encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def version_of(package: str) -> str:
+    """Return the version of an installed package, which is not imported.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise InputError(f"{package}: is not installed; pip install {package}") from error
 
 
 @cache

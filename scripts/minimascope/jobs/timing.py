@@ -15,7 +15,8 @@ from torch import nn
 from ..data.prepared import Dataset, Split
 from ..devices import default_device
 from ..evaluation.predict import predict
-from ..networks import NetworkSpec, initialise
+from ..initial_weights import network_spec
+from ..networks import initialise
 from ..training import TrainingSpec, train
 
 # Inputs of a first training, which warms up.
@@ -47,10 +48,7 @@ def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _network(case: Mapping[str, Any]) -> nn.Module:
-    channels, *size = case["shape"]
-    options = {key: value for key, value in case["network"].items() if key != "weights"}
-    name, width = options.pop("architecture"), options.pop("width")
-    spec = NetworkSpec(name, channels, tuple(size), case["classes"], width, options=options)
+    spec = network_spec(case["network"], tuple(case["shape"]), case["classes"])
     return initialise(spec, 0)
 
 

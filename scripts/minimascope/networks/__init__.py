@@ -1,5 +1,6 @@
 """Networks as a body that computes features and a linear head that computes logits."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import Parameter, signature
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, nearest
-from ..registry import find
+from ..registry import OfLibrary, find
 from ..streams import derive_seed
 
 WEIGHT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
@@ -20,7 +21,8 @@ class NetworkSpec:
     """What a network is, apart from its weights.
 
     Attributes:
-        architecture: a name in `registry.NETWORKS`.
+        architecture: a name in `registry.NETWORKS`, or one of a library, such as
+            ``timm:resnet18`` (`registry.LIBRARIES`).
         channels: channels of an input.
         input_size: height and width of an input: pixels, or mel bands and frames.
         classes: number of logits.
@@ -69,7 +71,11 @@ def build(spec: NetworkSpec) -> nn.Module:
         InputError: an unknown architecture or option, a value out of range, or an input size
             that the architecture cannot take.
     """
-    builder = find("networks", spec.architecture).load()
+    found = find("networks", spec.architecture)
+    builder = found.load()
+    if isinstance(found, OfLibrary):
+        _check_ranges(spec)
+        return builder(spec)
     parameters = signature(builder).parameters
     named = {name for name, p in parameters.items() if p.kind is not Parameter.VAR_KEYWORD}
     own = named - {field.name for field in fields(spec)}
@@ -106,6 +112,36 @@ def initialise(spec: NetworkSpec, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(derive_seed(seed, "initial weights"))
         return build(spec)
+
+
+def check_logits(network: nn.Module, spec: NetworkSpec) -> None:
+    """Refuse a network that computes no logits of inputs as the spec has them.
+
+    A copy of it takes two blank inputs, as in training and as in evaluation.
+
+    Raises:
+        InputError: it fails, or returns something else than a tensor [n, classes].
+    """
+    inputs = torch.zeros(2, spec.channels, *spec.input_size)
+    size = f"{spec.channels} × {' × '.join(map(str, spec.input_size))}"
+    for mode in ("training", "evaluation"):
+        copied = copy.deepcopy(network).train(mode == "training")
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                outputs = copied(inputs)
+        except Exception as error:  # whatever a network makes of inputs that it cannot take
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"{spec.architecture}: cannot take inputs of {size} ({why}); resize the inputs, or"
+                " use another network"
+            ) from error
+        if not isinstance(outputs, Tensor) or outputs.shape != (2, spec.classes):
+            found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise InputError(
+                f"{spec.architecture}: in {mode} it returns {found} for two inputs, not logits"
+                f" [2, {spec.classes}]; use an option that leaves other outputs out (such as"
+                " aux_logits: false), or another network"
+            )
 
 
 def count_weight_layers(model: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""BatchNorm with fixed statistics as a part of the layer before it."""
+"""Second derivatives: BatchNorm with fixed statistics as a part of the layer before it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +17,8 @@ class FoldedBatchNorm(TorchFunctionMode):
     s (W x + b) + t = (s W) x + (s b + t): the same function of the inputs and all parameters, up to
     rounding. Passes over activations become passes over weights, of which second derivatives
     have many.
+
+    The hard sigmoid of MobileNetV3, whose second derivative torch has not, is ReLU6(x + 3) / 6.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,8 @@ class FoldedBatchNorm(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.batch_norm:
             return self._batch_norm(*args, **kwargs)
+        if func is F.hardsigmoid:
+            return F.relu6(args[0] + 3) / 6
         result = func(*args, **kwargs)
         if func in LAYERS:
             # An in-place operation gives the result another version.

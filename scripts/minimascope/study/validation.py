@@ -11,7 +11,7 @@ from jsonschema.validators import extend
 
 from ..data.corruptions.severities import KINDS
 from ..errors import InputError, nearest
-from ..registry import SHARPNESS
+from ..registry import SHARPNESS, library_of
 from .hints import NONE, Wanted, hint
 from .schema import component_of, options_of, path_text, resolved
 
@@ -77,11 +77,21 @@ def _whole_pattern(
         yield ValidationError(f"{value!r} is no {schema['pattern_in_words']}")
 
 
+def _known_name(
+    validator: Any, names: Sequence[Any], value: Any, schema: Schema
+) -> Iterator[ValidationError]:
+    """Find names that are neither listed nor, where these may be named, of a library."""
+    if not (schema.get("libraries") and library_of(value)):
+        yield from Draft202012Validator.VALIDATORS["enum"](validator, names, value, schema)
+
+
 def _own_options(
     validator: Any, _options: Any, value: Any, schema: Schema
 ) -> Iterator[ValidationError]:
     """Find settings that are none of the chosen component, and those of its own that it lacks."""
-    if not isinstance(value, Mapping):
+    (key,) = schema["options"]
+    # What a library takes is known where it is imported: when the network is built.
+    if not isinstance(value, Mapping) or library_of(value.get(key)):
         return
     component = component_of(value, schema)
     own = options_of(component, schema)
@@ -108,7 +118,7 @@ def _own_options(
 # patterns may end before a line break; a name must not.
 _Validator = extend(
     Draft202012Validator,
-    validators={"pattern": _whole_pattern, "options": _own_options},
+    validators={"pattern": _whole_pattern, "enum": _known_name, "options": _own_options},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
     ),
