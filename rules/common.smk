@@ -48,6 +48,7 @@ from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
 from minimascope.study.raw_data import official_paths
+from minimascope.study.starts import RESULTS, network_start, placed, training_start
 from minimascope.study.study import SHARED
 
 # The wildcards of each of several jobs.

@@ -78,10 +78,21 @@ def network_code(wildcards) -> list[str]:
         return [f"{found.location}=={version_of(found.library)}"]
 
 
-def pretrained_weights(wildcards) -> list[str]:
-    """The file of a network's published weights, if the study names one."""
-    path = STUDY.network_spec(wildcards.network).get("weights")
-    return [local(str(Path(DATA_DIR, path)))] if path else []
+def weights_file(path: str | None) -> list[str]:
+    """A file of weights, if the study names one: of its folder of data, or of results."""
+    if path is None or path.startswith(RESULTS):
+        return [path] if path else []
+    return [local(placed(path, DATA_DIR))]
+
+
+def initial_weights(wildcards) -> list[str]:
+    """The file of weights that all conditions of a network and seed start from, if there is one."""
+    return weights_file(network_start(STUDY, **dict(wildcards)))
+
+
+def own_weights(wildcards) -> list[str]:
+    """The file of weights that a training starts from instead, if there is one."""
+    return weights_file(training_start(STUDY, **dict(wildcards)))
 
 
 def adopted_file(key: str) -> Callable:

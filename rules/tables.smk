@@ -10,9 +10,9 @@ rule collect:
         calibration=rules.probabilities.output.calibration,
         histories=filled(rules.train.output.history, TRAININGS),
     output:
+        **({"history": results("tables/history.csv")} if TRAININGS else {}),
         measures=results("tables/measures.csv"),
         provenance=results("tables/provenance.csv"),
-        **({"history": results("tables/history.csv")} if TRAININGS else {}),
     log:
         log_of("collect"),
     benchmark:

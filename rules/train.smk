@@ -5,7 +5,7 @@
 rule initialise:
     input:
         data=rules.prepare.output.data,
-        weights=pretrained_weights,
+        weights=initial_weights,
     output:
         model=results("models/{dataset}/{network}/initial/seed{seed}.safetensors"),
     log:
@@ -24,13 +24,13 @@ rule initialise:
             network=lambda wildcards: {
                 key: value
                 for key, value in STUDY.network_spec(wildcards.network).items()
-                if key != "weights"
+                if key != "weights" and (value or key != "new_head")
             },
             # Where published weights are looked for that the study names no file of.
             data_dir=lambda wildcards: (
                 DATA_DIR
                 if architecture_of(wildcards) in registry.FIND_WEIGHTS
-                and not pretrained_weights(wildcards)
+                and not initial_weights(wildcards)
                 else None
             ),
             normalize=lambda wildcards: STUDY.input_spec(wildcards.dataset),
@@ -45,6 +45,7 @@ rule train:
     input:
         data=rules.prepare.output.data,
         initial=rules.initialise.output.model,
+        weights=own_weights,
     output:
         model=MODEL,
         history=results(f"models/{RUN}/history.csv"),
@@ -66,8 +67,10 @@ rule train:
             training=lambda wildcards: {
                 key: value
                 for key, value in training_of(wildcards).items()
-                # A training without averages has the params of before there were any.
-                if key != "label_noise" and (value or key != "averaging")
+                # What it starts from is an input. A training without averages, or a start of its
+                # own, has the params of before there were any.
+                if key not in ("label_noise", "weights")
+                and (value or key not in ("averaging", "new_head"))
             },
             label_noise=label_noise,
         ),

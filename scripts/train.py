@@ -2,6 +2,8 @@
 
 import os
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 # First, since it decides what an interruption does while torch is imported.
 import minimascope  # noqa: F401
@@ -18,10 +20,12 @@ from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.models import load_model, save_model
+from minimascope.networks.starting import start_from
 from minimascope.training import TrainingSpec, train
 
 with job(snakemake):
     config, run = settings(snakemake.params), dict(snakemake.wildcards)
+    new_head = config["training"].pop("new_head", False)
     spec = TrainingSpec.from_config(config["training"])
     if spec.deterministic:
         # Read when CUDA starts.
@@ -31,6 +35,10 @@ with job(snakemake):
     noisy = with_label_noise(dataset.train, config["label_noise"], classes, seed)
     model, network, initial = load_model(snakemake.input.initial, job_device(), spec.dropout)
     origin = {"data": data_hash, "initial": initial["content_sha256"]}
+    for path in snakemake.input.weights:
+        head = start_from(model.network, network, Path(path), new_head)
+        print(f"started from {path}, with a {head} head")
+        origin |= {"weights": sha256(Path(path).read_bytes()).hexdigest(), "head": head}
     identity = {"run": run, "config": config, **origin, "torch": torch.__version__}
     checkpoint = CheckpointFile(snakemake.params.checkpoint, canonical_json(identity))
     history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint)

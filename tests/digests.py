@@ -62,7 +62,8 @@ def digests() -> dict[str, str]:
         for condition in study.conditions:
             model = initial_model(study.network_spec(network), dataset)
             settings = dict(study.training_spec("digits", condition))
-            del settings["label_noise"]
+            for key in ("label_noise", "weights", "new_head"):
+                del settings[key]
             train(model, dataset, TrainingSpec.from_config(settings), seed=0)
             weights = model.network.state_dict()
             found[f"{network} {condition}"] = digest(*(weights[name] for name in sorted(weights)))

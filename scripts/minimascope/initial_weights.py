@@ -11,14 +11,18 @@ from .data.prepared import Dataset
 from .models import save_model
 from .networks import NetworkSpec, check_logits, initialise
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
+from .networks.starting import start_from
 from .registry import FIND_WEIGHTS, LOAD_PRETRAINED, PRETRAINED
+
+# Keys of a network in a study that say from which weights it starts, not what it is.
+OF_THE_START = ("weights", "new_head")
 
 
 def network_spec(
     network: Mapping[str, Any], shape: tuple[int, int, int], classes: int
 ) -> NetworkSpec:
     """Return what a study says of a network, for inputs [channels, height, width] and classes."""
-    options = {key: value for key, value in network.items() if key != "weights"}
+    options = {key: value for key, value in network.items() if key not in OF_THE_START}
     return NetworkSpec(
         architecture=options.pop("architecture"),
         channels=shape[0],
@@ -48,7 +52,7 @@ def save_initial(
         network: ``architecture``, ``width`` and the architecture's own settings.
         normalize: ``mean`` and ``std`` of the inputs; None for the training split's own.
         seed: of the drawn weights.
-        weights: file of published weights; None where they are looked for, or there are none.
+        weights: file of weights; None where published ones are looked for, or all are drawn.
         data_dir: where they are looked for, besides torch's cache.
 
     Raises:
@@ -59,7 +63,7 @@ def save_initial(
     normalize = with_own_statistics(normalize, dataset.train.inputs)
     shape = (dataset.channels, *dataset.input_size)
     spec = network_spec(network, shape, len(dataset.classes))
-    drawn = initialise(spec, seed)
+    drawn, told = initialise(spec, seed), {}
     check_logits(drawn, spec)
     if spec.architecture in LOAD_PRETRAINED:
         # In place of the drawn ones, except in the last layer.
@@ -68,4 +72,7 @@ def save_initial(
             folders = [Path(data_dir), Path(torch.hub.get_dir(), "checkpoints")]
             weights = FIND_WEIGHTS[spec.architecture].load()(published, folders)
         LOAD_PRETRAINED[spec.architecture].load()(drawn, published, weights)
-    save_model(path, NormalisedInput(drawn, **normalize), spec, normalize, seed=seed)
+    elif weights is not None:
+        told["head"] = start_from(drawn, spec, weights, network.get("new_head", False))
+        print(f"all weights but a {told['head']} head are those of {weights}")
+    save_model(path, NormalisedInput(drawn, **normalize), spec, normalize, seed=seed, **told)

@@ -19,6 +19,7 @@ class Table(Component):
         formats: in which that is written (`analysis.render.RENDERERS`).
         about: of a table that is the same for all studies: which of them have it, by what their
             data consist of (`IMAGES`, `RECORDINGS`) or by `TOYS`.
+        where: the property of `study.Study` that a study with this table has; empty for all.
     """
 
     published: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class Table(Component):
     shows: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     about: str = ""
+    where: str = ""
 
     @property
     def of_published_alone(self) -> bool:
@@ -33,10 +35,12 @@ class Table(Component):
         return bool(self.published) and not self.needs
 
 
-def _table(location: str, *, about: str = "", text: str = "", **names: str) -> Table:
+def _table(
+    location: str, *, about: str = "", text: str = "", where: str = "", **names: str
+) -> Table:
     lists = {key: tuple(value.split()) for key, value in names.items()}
     readable = {"shows": lists["gives"], "formats": ("md", "html")} if text else {}
-    return Table(location, about=about, text=text, **readable | lists)
+    return Table(location, about=about, text=text, where=where, **readable | lists)
 
 
 # Tables that are made of the documents of all models, by a function of these.
@@ -105,6 +109,13 @@ TABLES = {
         gives="trends trend_points rank_agreement",
         text="analysis.trends:text",
         shows="trends rank_agreement",
+    ),
+    "transfer": _table(
+        "analysis.transfer:transfer_tables",
+        needs="summary trend_points conditions",
+        gives="transfer transfer_points",
+        text="analysis.transfer:text",
+        where="transfers",
     ),
     "correlations": _table(
         "analysis.relations:relations",

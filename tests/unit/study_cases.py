@@ -58,7 +58,8 @@ def component(section: str, name: str) -> Callable:
 def options(architecture: str) -> dict[str, Any]:
     """Return the options of an architecture, with their defaults."""
     spec = completed("network", architecture=architecture)
-    return {key: spec[key] for key in spec if key not in ("architecture", "width", "weights")}
+    others = ("architecture", "width", "weights", "new_head")
+    return {key: spec[key] for key in spec if key not in others}
 
 
 def study(**changes: Any) -> Study:

@@ -66,7 +66,7 @@ networks: {vgg: {architecture: resnet}}
 networks: {vgg: {architecture: pretrained_cnn10}}
   networks.vgg: 'weights' is missing; add it
 networks: {vgg: {patch_size: 4}}
-  networks.vgg.patch_size: not a setting of vgg19; valid: width
+  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, weights, width
 networks: {vgg: {widht: 4}}
   networks.vgg.widht: not a setting of vgg19; did you mean 'width'?
 conditions: {true: {}, "on": {}}

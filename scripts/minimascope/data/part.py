@@ -1,29 +1,57 @@
-"""A part of a data set, for trials on machines that are too small for the whole."""
+"""A part of a data set: some of its classes, or of its samples where a machine is too small."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..seeding import generator
 from .prepared import Dataset, Split
 
 
-def part_of(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
+def part_of(
+    dataset: Dataset,
+    train: int | None,
+    test: int | None,
+    classes: Collection[str] | None = None,
+) -> Dataset:
     """Return a data set with at most this many training and test samples; None means all.
 
     They are drawn without replacement, by a generator that is always the same, and keep their
     order. Classes keep their shares up to rounding.
 
+    Args:
+        dataset: the whole.
+        train: number of training samples.
+        test: number of test samples.
+        classes: names of the classes that are used, which keep their order; None for all.
+
     Raises:
-        InputError: fewer samples are wanted than there are classes.
+        InputError: fewer samples are wanted than there are classes, or a class that there is not.
     """
-    classes = len(dataset.classes)
+    if classes is not None:
+        dataset = _with_classes(dataset, classes)
+    count = len(dataset.classes)
     return replace(
         dataset,
-        train=_part(dataset.train, train, "train", classes),
-        test=_part(dataset.test, test, "test", classes),
+        train=_part(dataset.train, train, "train", count),
+        test=_part(dataset.test, test, "test", count),
     )
+
+
+def _with_classes(dataset: Dataset, classes: Collection[str]) -> Dataset:
+    for name in classes:
+        if name not in dataset.classes:
+            raise InputError(f"classes: no class {name!r}; {nearest(name, dataset.classes)}")
+    kept = [place for place, name in enumerate(dataset.classes) if name in classes]
+    numbers = torch.full((len(dataset.classes),), -1)
+    numbers[kept] = torch.arange(len(kept))
+    splits = {}
+    for name, split in (("train", dataset.train), ("test", dataset.test)):
+        part = split.rows((numbers[split.labels] >= 0).nonzero()[:, 0])
+        splits[name] = replace(part, labels=numbers[part.labels])
+    return replace(dataset, **splits, classes=tuple(dataset.classes[place] for place in kept))
 
 
 def _part(split: Split, samples: int | None, name: str, classes: int) -> Split:

@@ -24,6 +24,8 @@ FEW = 2
 # Batches of the longest training, and the seconds that it may take.
 BATCHES = 2
 PATIENCE = 5.0
+# Settings of a training that are about what it starts from, and what it learns.
+NOT_OF_THE_STEPS = ("label_noise", "weights", "new_head")
 
 
 def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
@@ -34,7 +36,7 @@ def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
             ``shape`` of an input, ``classes`` and ``train``, the number of training samples.
     """
     spec = TrainingSpec.from_config(
-        {key: value for key, value in case["training"].items() if key != "label_noise"}
+        {key: value for key, value in case["training"].items() if key not in NOT_OF_THE_STEPS}
         | {"sam": None, "epochs": 1, "averaging": None, "compile": False}
     )
     few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * spec.batch_size))

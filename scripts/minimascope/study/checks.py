@@ -13,6 +13,7 @@ from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
+from .starts import check_starts, starts
 from .study import Study
 
 # Of the features: what is done to the sounds themselves.
@@ -40,6 +41,7 @@ def check_study(study: Study) -> None:
     _check_names(study)
     for (_, condition), spec in study.adopted.items():
         check_adopted(f"conditions.{condition}", spec, study.seeds)
+    check_starts(study)
     _check_paths(study)
     _check_networks(study)
     _check_kinds(study)
@@ -149,14 +151,15 @@ def _check_name(name: str, where: str) -> None:
 def _check_paths(study: Study) -> None:
     """Refuse paths that no system has, or into which Snakemake reads wildcards."""
     paths = {"data_dir": study.config["data_dir"]}
-    for section, keys in (("datasets", ("path", "table")), ("networks", ("weights",))):
-        for name, spec in study.config[section].items():
-            paths |= {f"{section}.{name}.{key}": spec[key] for key in keys if spec.get(key)}
+    for name, spec in study.config["datasets"].items():
+        keys = ("path", "table")
+        paths |= {f"datasets.{name}.{key}": spec[key] for key in keys if spec.get(key)}
     for place, key in product(study.pairs, FILES):
         for condition in study.adopted_conditions:
             names = dict(zip(("dataset", "network"), place, strict=True))
             path = study.adopted_file(key, **names, condition=condition, seed=study.seeds[-1])
             paths |= {f"conditions.{condition}.{key}": path} if path else {}
+    paths |= dict(starts(study))
     for where, path in paths.items():
         if path.startswith("~"):
             raise InputError(f"{where}: '~' is not filled in; write {Path(path).expanduser()}")
@@ -199,6 +202,11 @@ def _check_corrupted_sets(study: Study) -> None:
             )
         if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):
             raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
+        if spec["classes"] is not None:
+            raise InputError(
+                f"datasets.{dataset}.classes: {name} has all classes of the test split; leave it"
+                " out, or set corrupted to generated"
+            )
         if name != "tiny_imagenet_c" and spec["test_samples"] is not None:
             raise InputError(
                 f"datasets.{dataset}.test_samples: {name} belongs to the whole test split; leave"

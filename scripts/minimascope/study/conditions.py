@@ -20,10 +20,11 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     network (``published_dataset``, ``architecture``, ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
-    their seed (``matched``), and every training setting that the condition has, by its path, such
-    as ``sam.rho`` and ``optimizer.lr``.
+    their seed (``matched``), what they start from if that are networks of the study
+    (``start_dataset``, ``start_condition``), and every training setting that the condition has, by
+    its path, such as ``sam.rho`` and ``optimizer.lr``.
     """
-    rows = []
+    rows, transfers = [], study.transfers
     for dataset, network in study.pairs:
         architecture = study.network_spec(network)["architecture"]
         plain = _without_sam(study, dataset)
@@ -45,7 +46,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 # Also where no condition is trained here.
                 **dict.fromkeys(ALWAYS),
             }
-            rows.append(row | dict(_flat(study.training_spec(dataset, condition))))
+            spec = study.training_spec(dataset, condition)
+            if before := transfers.get((dataset, network, condition)):
+                row |= dict(zip(("start_dataset", "start_condition"), before, strict=True))
+            rows.append(row | dict(_flat({**spec, "new_head": spec["new_head"] or None})))
     return rows
 
 

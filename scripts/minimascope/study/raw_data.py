@@ -14,6 +14,7 @@ from ..data.recordings import check, read_table
 from ..errors import InputError
 from .adopted import FILES
 from .names import fault_of_name
+from .starts import RESULTS, model_path, placed, runs, starts
 from .study import Study
 
 SPLITS = ("train", "test")
@@ -44,12 +45,22 @@ def missing_files(study: Study) -> list[str]:
             lines += _pictures(folder, spec["path"], f"{where}.path")
         elif spec["source"] == "audio_folder":
             lines += _recordings(folder, spec, where)
-    for network, spec in study.config["networks"].items():
-        weights = spec.get("weights")
-        if weights and not (folder / weights).is_file():
+    return [*lines, *_weights(study), *_checkpoints(study, folder)]
+
+
+def _weights(study: Study) -> Iterator[str]:
+    """Yield a line for each key whose files of weights are neither there nor made by the study."""
+    made, told = {model_path(study, run) for run in runs(study)}, set()
+    for key, path in starts(study):
+        if key in told or path in made or Path(placed(path, study.config["data_dir"])).is_file():
+            continue
+        told.add(key)
+        if path.startswith(RESULTS):
+            remedy = "run the study that makes it first, or name a network of this one"
+            yield f"{key}: {path} does not exist; {remedy}"
+        else:
             remedy = "put the file there, or name another one"
-            lines.append(_missing(folder, weights, f"networks.{network}.weights", remedy))
-    return [*lines, *_checkpoints(study, folder)]
+            yield _missing(Path(study.config["data_dir"]), path, key, remedy)
 
 
 def _checkpoints(study: Study, folder: Path) -> Iterator[str]:

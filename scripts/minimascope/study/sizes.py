@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,19 @@ class Size:
 def known_size(study: Study, dataset: str) -> Size:
     """Return what a study's file says of the size of a data set, the part that is used."""
     spec = study.config["datasets"][dataset]
-    size = _whole(spec)
+    size = _of_classes(_whole(spec), spec["classes"])
     part = {split: spec[f"{split}_samples"] or getattr(size, split) for split in ("train", "test")}
     return replace(size, **part)
+
+
+def _of_classes(size: Size, classes: Collection[Any] | None) -> Size:
+    """Return the size of a data set with these classes alone, as if they all had equal shares."""
+    if classes is None or size.classes is None:
+        return size
+    share = len(classes) / size.classes
+    numbers = {split: getattr(size, split) for split in ("train", "test")}
+    parts = {split: n and round(n * share) for split, n in numbers.items()}
+    return replace(size, classes=len(classes), **parts)
 
 
 def _whole(spec: Mapping[str, Any]) -> Size:
@@ -90,6 +100,7 @@ def counted_size(study: Study, dataset: str) -> Size:
         counted = _rows(folder / spec["table"])
     else:
         return size
+    counted = _of_classes(counted, spec["classes"])
     given = {key: value for key, value in vars(size).items() if value is not None}
     # No more samples are used than there are.
     used = {

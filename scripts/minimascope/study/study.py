@@ -22,6 +22,7 @@ from ..tables_and_figures import (
     Table,
 )
 from .adopted import adopted_conditions, filled
+from .starts import transfers
 
 # Keys of a data set that say what is done with it, not what it is.
 NOT_OF_THE_SOURCE = (
@@ -32,6 +33,7 @@ NOT_OF_THE_SOURCE = (
     "networks",
     "train_samples",
     "test_samples",
+    "classes",
     "corrupted",
     "augment_test",
     "sharpness",
@@ -205,6 +207,8 @@ class Study:
             return table.about in self.compared
         if table.published and not self.compared_pairs:
             return False
+        if table.where and not getattr(self, table.where):
+            return False
         # Families without a table describe trained networks.
         return there.issuperset(table.needs) and bool(table.needs or self.pairs)
 
@@ -342,10 +346,14 @@ class Study:
         spec = self.config["datasets"][dataset]
         return {key: spec[key] for key in spec if key not in NOT_OF_THE_SOURCE}
 
-    def part_spec(self, dataset: str) -> dict[str, int | None]:
-        """Number of training and of test samples that are used, None for all."""
+    def part_spec(self, dataset: str) -> dict[str, Any]:
+        """Number of training and of test samples that are used, None for all, and some classes.
+
+        A data set all of whose classes are used has the params of before there was a choice.
+        """
         spec = self.config["datasets"][dataset]
-        return {split: spec[f"{split}_samples"] for split in ("train", "test")}
+        some = {"classes": [*map(str, spec["classes"])]} if spec["classes"] else {}
+        return {split: spec[f"{split}_samples"] for split in ("train", "test")} | some
 
     def features_spec(self, dataset: str) -> dict[str, Any]:
         """Log-mel features of a data set's recordings."""
@@ -400,6 +408,11 @@ class Study:
         return self.training[dataset, condition]
 
     @property
+    def transfers(self) -> Mapping[tuple[str, str, str], tuple[str, str]]:
+        """What networks start from that other data were learnt with; see `starts.transfers`."""
+        return transfers(self)
+
+    @property
     def toy_parts(self) -> list[str]:
         """Jobs in which networks learn toy functions: one for each function, or for all."""
         settings = self.config["toy_fits"]
@@ -415,7 +428,8 @@ class Study:
         """Data set of the published tables that a data set is compared with, or None."""
         spec = self.config["datasets"][dataset]
         source = spec["source"]
-        return spec["published_as"] or (source if source in PUBLISHED_NETWORKS else None)
+        whole = source in PUBLISHED_NETWORKS and spec["classes"] is None
+        return spec["published_as"] or (source if whole else None)
 
     def is_published(self, dataset: str, network: str) -> bool:
         """Whether published tables have values of a network on a data set."""

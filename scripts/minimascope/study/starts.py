@@ -1,0 +1,121 @@
+"""From which files of weights networks and trainings start. No torch is imported here."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, nearest
+from ..registry import INITIAL
+from .adopted import WILDCARD, filled
+
+if TYPE_CHECKING:
+    from .study import Study
+
+# What stands for names in a path, of a network and of a training.
+OF_NETWORKS = ("dataset", "network", "seed")
+OF_TRAININGS = (*OF_NETWORKS, "condition")
+# Where a path starts that is one of this workflow's results, not of the folder of raw data.
+RESULTS = "results/"
+
+
+def network_start(study: "Study", **pair: Any) -> str | None:
+    """Return the file of weights that all conditions of a data set, network and seed start from."""
+    path = study.network_spec(pair["network"])["weights"]
+    return path and filled(path, pair)
+
+
+def training_start(study: "Study", **run: Any) -> str | None:
+    """Return the file of weights that a run starts from in place of its seed's, or None.
+
+    The run is a data set, a network, a condition and a seed.
+    """
+    path = study.training_spec(run["dataset"], run["condition"])["weights"]
+    return path and filled(path, run)
+
+
+def placed(path: str, data_dir: str) -> str:
+    """Return where a file of weights lies: in the folder of raw data, unless it is a result."""
+    return path if path.startswith(RESULTS) else str(Path(data_dir, path))
+
+
+def model_path(study: "Study", run: Mapping[str, Any]) -> str:
+    """Return where the network of a run of this study lies once it is trained."""
+    place = "{dataset}/{network}/{condition}/seed{seed}".format(**run)
+    return f"{RESULTS}{study.name}/models/{place}/model.safetensors"
+
+
+def runs(study: "Study") -> Iterator[dict[str, Any]]:
+    """Yield each data set, network, condition and seed of a study."""
+    for dataset, network in study.pairs:
+        for condition in study.conditions:
+            for seed in study.seeds:
+                names = {"dataset": dataset, "network": network, "condition": condition}
+                yield names | {"seed": seed}
+
+
+def transfers(study: "Study") -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return what networks start from that are trained on other data of the study.
+
+    By data set, network and condition: data set and condition of the same network before.
+    """
+    found, seed = {}, study.seeds[:1]
+    made = {model_path(study, run): run for run in runs(study)}
+    for run in runs(study):
+        first = made.get(training_start(study, **run))
+        if first and run["seed"] in seed and first["network"] == run["network"]:
+            place = (run["dataset"], run["network"], run["condition"])
+            found[place] = (first["dataset"], first["condition"])
+    return found
+
+
+def starts(study: "Study") -> Iterator[tuple[str, str]]:
+    """Yield the key of the study and the path of each file of weights, as it has it, each once."""
+    found = {}
+    for run in runs(study):
+        key = f"networks.{run['network']}.weights"
+        pair = {name: run[name] for name in OF_NETWORKS}
+        found[network_start(study, **pair)] = key
+        found[training_start(study, **run)] = f"conditions.{run['condition']}.weights"
+    yield from ((key, path) for path, key in found.items() if path is not None)
+
+
+def check_starts(study: "Study") -> None:
+    """Refuse unknown wildcards, networks that would start from themselves, and unused settings."""
+    for network, spec in study.config["networks"].items():
+        _check(spec, OF_NETWORKS, f"networks.{network}")
+    for (_, condition), spec in study.training.items():
+        _check(spec, OF_TRAININGS, f"conditions.{condition}")
+    before = {model_path(study, run): training_start(study, **run) for run in runs(study)}
+    for first in before:
+        path, seen = before[first], {first}
+        while path in before and path not in seen:
+            seen.add(path)
+            path = before[path]
+        if path in seen:
+            raise InputError(f"training.weights: {path} would start from itself; name another file")
+    _check_initial(study, any(path is not None for path in before.values()))
+
+
+def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for name in WILDCARD.findall(spec["weights"] or ""):
+        if name not in known:
+            hint = nearest(f"{{{name}}}", [f"{{{each}}}" for each in known])
+            raise InputError(f"{where}.weights: {{{name}}} stands for nothing here; {hint}")
+    if spec["new_head"] and spec["weights"] is None:
+        raise InputError(f"{where}.new_head: does nothing without weights; leave it out")
+
+
+def _check_initial(study: "Study", elsewhere: bool) -> None:
+    """Refuse measures of the initial weights where some conditions do not start from them."""
+    paths = study.interpolation or {}
+    through = [
+        name for kind in ("lines", "planes") for path in paths.get(kind, ()) for name in path
+    ]
+    wanted = {"sharpness.on": "initial" in study.config["sharpness"]["on"]}
+    wanted["sharpness.interpolation"] = INITIAL in through
+    for key, initial in wanted.items():
+        if elsewhere and initial:
+            raise InputError(
+                f"{key}: the initial weights of a seed are not what conditions with weights of"
+                f" their own start from; leave out {INITIAL}"
+            )
