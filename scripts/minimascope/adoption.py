@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .data.prepared import Dataset
+from .data.prepared import Dataset, Split
 from .errors import InputError, nearest
 from .evaluation.class_order import ClassOrder, class_order
 from .evaluation.predict import predict
-from .networks import features_and_head
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .networks.weights_file import State, fitted, prefix_of, read_state
 from .seeding import generator
+from .sharpness.head import head_of
+from .sharpness.objective import Objective
 
 # So many training samples tell whether a checkpoint computes what it should.
 LARGEST_SAMPLE = 5000
@@ -84,14 +85,13 @@ def adopt(
     model = NormalisedInput(network, **normalize).eval()
     own = {name: value.clone() for name, value in network.state_dict().items()}
     outputs = _outputs(adoption, dataset.classes)
-    example = dataset.train.inputs[:1]
     if adoption.initial is not None:
         _load(read_state(adoption.initial), own, model, adoption.initial)
-        _reorder(model, outputs, example, adoption.where("classes"))
+        _reorder(model, outputs, dataset.train, adoption.where("classes"))
         _check_initial(network.state_dict(), own, adoption.initial, seed)
     state = read_state(adoption.path, adoption.key)
     _load(state, own, model, adoption.path)
-    _reorder(model, outputs, example, adoption.where("classes"))
+    _reorder(model, outputs, dataset.train, adoption.where("classes"))
     fit = _fit(model, dataset, seed)
     better = [""] * len(outputs) * bool(fit.best)
     for output, label in zip(outputs, fit.best, strict=bool(fit.best)):
@@ -149,26 +149,20 @@ def _outputs(adoption: Adoption, classes: Sequence[str]) -> list[int]:
     return [theirs.index(name) for name in classes]
 
 
-def _reorder(model: nn.Module, outputs: Sequence[int], example: Tensor, where: str) -> None:
+def _reorder(model: nn.Module, outputs: Sequence[int], split: Split, where: str) -> None:
     """Put the outputs of a model in another order, in place: class i gets output ``outputs[i]``."""
     if list(outputs) == sorted(outputs):
         return
-    before = predict(model, example)[:, outputs]
-    try:
-        _, head = features_and_head(model)
-    except InputError as error:
+    head = head_of(model, Objective(split))
+    if head is None:
         raise InputError(
-            f"{where}: needs a linear layer that computes the logits ({error})"
-        ) from error
+            f"{where}: the outputs of this network are not those of a linear layer, so that their"
+            " order cannot be changed; leave it out, and name the classes of the data such that"
+            " they have the order of the checkpoint"
+        )
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.copy_(parameter[list(outputs)])
-    if not torch.allclose(predict(model, example), before, rtol=1e-4, atol=1e-5):
-        raise InputError(
-            f"{where}: the last linear layer does not compute the logits, so that their order"
-            " cannot be changed; leave classes out, and name the classes of the data in the"
-            " checkpoint's order"
-        )
 
 
 def _check_initial(

@@ -146,7 +146,13 @@ def plain_conditions(conditions=CONDITIONS, network="resnet18"):
     """Conditions that no sweep varies, in the order of a study."""
     conditions = list(conditions)
     return pd.DataFrame(
-        {**RUN, "network": network, "condition": conditions, "base_condition": conditions}
+        {
+            **RUN,
+            "network": network,
+            "condition": conditions,
+            "base_condition": conditions,
+            "matched": True,
+        }
     )
 
 

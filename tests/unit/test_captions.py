@@ -35,6 +35,7 @@ WORDS = {
     "unseen": ("shaded ground were never seen",),
     "cities": ("in each city", "Domains and cities"),
     "doubtful": ("values in doubt",),
+    "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
 }
 
 
@@ -57,7 +58,8 @@ def test_every_fact_is_told_by_words():
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
     value = counts.get(fact, True)
-    others = {"reversal": {"networks": 2}, "test_samples": {"seeds": 3}}.get(fact, {})
+    seeds, networks = {"seeds": 3}, {"networks": 2}
+    others = {"reversal": networks, "test_samples": seeds, "unmatched": seeds}.get(fact, {})
     without = words_of(NOTHING._replace(**others))
     with_fact = words_of(NOTHING._replace(**others | {fact: value}))
     for words in WORDS[fact]:
@@ -116,8 +118,10 @@ def test_facts_are_read_from_the_tables():
         "domains": pd.DataFrame({"kind": ["city"], "seen": [None]}),
         "trends": pd.DataFrame({"certain": [None, True]}),
         "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
+        "adopted": pd.DataFrame({"matched": [True, False]}),
     }
-    assert facts_of({"sweeps": {"s": {}}}, late) == NOTHING._replace(
+    adopted = {"theirs": {"checkpoint": "a.pt", "augment": {"flip": True}}}
+    assert facts_of({"sweeps": {"s": {}}, "conditions": adopted}, late) == NOTHING._replace(
         networks=2,
         conditions=1,
         points=2,
@@ -130,6 +134,7 @@ def test_facts_are_read_from_the_tables():
         reversal=True,
         cities=True,
         doubtful=True,
+        unmatched=True,
     )
 
 

@@ -235,6 +235,33 @@ def test_each_baseline_of_a_sweep_has_claims_of_its_own():
     assert len(claims(groups.values())) == 2 * len(CLAIMS)
 
 
+def test_adopted_conditions_that_are_not_matched_are_left_out_of_claims_1_to_4():
+    names = ("baseline", "baseline_sam", "theirs")
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0, names=names)
+    conditions["without_sam"] = [None, "baseline", None]
+    adopted = conditions.assign(matched=conditions["condition"] != "theirs")
+    both = ("baseline", "baseline_sam")
+    here = [frame[frame["condition"].isin(both)] for frame in (values, conditions)]
+    found, without = (
+        claims(measured(*frames, {})).set_index("claim") for frames in ((values, adopted), here)
+    )
+    said = " Left out: theirs (adopted: not matched by seed)."
+    for claim in (1, 2, 3, 4):
+        assert found.loc[claim, "sentence"] == without.loc[claim, "sentence"] + said
+        assert found.loc[claim, "p_for"] == without.loc[claim, "p_for"]
+    assert said not in found.loc[5, "sentence"]
+    matched = claims(measured(values, conditions, {})).set_index("claim")
+    assert matched.loc[1, "numbers"] != found.loc[1, "numbers"]
+
+
+def test_claims_about_a_baseline_do_not_apply_to_one_that_is_adopted():
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    adopted = conditions.assign(matched=conditions["condition"] != "baseline")
+    found = claims(measured(values, adopted, {})).set_index("claim")
+    assert set(found.loc[[1, 2], "verdict"]) == {NOT_APPLICABLE}
+    assert "Left out: baseline (adopted: not matched by seed)" in found.loc[1, "sentence"]
+
+
 def test_a_study_without_a_baseline_has_the_claims_that_need_none():
     values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
     alone = read_again(conditions.assign(baseline=None))

@@ -20,6 +20,7 @@ from figure_cases import (
     measures_frame,
     names,
     panel,
+    plain_conditions,
     points_of,
     read_again,
     reliability_frame,
@@ -276,6 +277,19 @@ def test_conditions_of_a_network_that_never_trained_are_hollow_and_have_no_means
     figure = figure_of("conditions", {"measures": frame, "disagreement": disagreement_frame()})
     assert "did not train" in written(figure)
     figure.draw_without_rendering()
+
+
+def test_adopted_conditions_are_not_joined_to_the_seeds_of_others():
+    measures, of_pairs = measures_frame(), disagreement_frame()
+    adopted = CONDITIONS[2]
+    rows = plain_conditions().assign(matched=[name != adopted for name in CONDITIONS])
+    tables = {"measures": measures, "disagreement": of_pairs, "conditions": rows}
+    axes = panel(figure_of("conditions", tables), "Test accuracy (fraction)")
+    joined = [line for line in axes.lines if line.get_color() == GREY and line.get_lw() == 0.5]
+    lines = [line.get_ydata() for line in joined]
+    assert len(lines) == len(SEEDS)
+    assert all(np.flatnonzero(np.isnan(line)) == [2] for line in lines)
+    assert list(drawn(axes, adopted)[1]) == values_of(measures, "test_accuracy", adopted)
 
 
 # Effects

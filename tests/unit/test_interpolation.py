@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from torch import nn
 
 from minimascope.data.prepared import Split
@@ -126,3 +127,7 @@ def test_networks_on_one_line_or_of_different_shape_are_refused():
     with pytest.raises(InputError, match=message):
         check_same_shape({"theirs": wide, "baseline": narrow})
     check_same_shape({"theirs": wide, "baseline": nn.Linear(3, 4)})
+    normalised = {mean: NormalisedInput(wide, [mean], [0.5]) for mean in (0.5, 0.4)}
+    with refused("no line leads from ours to theirs: they differ in mean (the normalisation"):
+        check_same_shape({"ours": normalised[0.5], "theirs": normalised[0.4]})
+    check_same_shape({"ours": normalised[0.5], "theirs": normalised[0.5]})

@@ -55,6 +55,52 @@ def test_rows_hold_the_numbers_of_numpy_and_scipy():
     assert (row["verdict"], row["level"], row["unit"]) == ("larger", 0.95, "fraction")
 
 
+def test_conditions_that_are_not_matched_are_compared_as_independent():
+    values = values_frame(seeds=6).query("not (condition == 'sam' and seed > 3)")
+    rows = CONDITION_ROWS.assign(matched=[True, False, True])
+    table = compared(values, rows, sam_sharpness="3 %").set_index(["measure", "condition"])
+    part = values[values["measure"] == "sam_sharpness"].groupby("condition")["value"]
+    sam, baseline = (part.get_group(name).to_numpy() for name in ("sam", "baseline"))
+    row = table.loc["sam_sharpness", "sam"]
+    expected = stats.ttest_ind(sam, baseline, equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert row["difference"] == pytest.approx(sam.mean() - baseline.mean())
+    assert row["p_value"] == pytest.approx(expected.pvalue)
+    assert (row["lower"], row["upper"]) == pytest.approx((interval.low, interval.high))
+    assert row["lower"] < row["difference"] < row["upper"]
+    for end in row[["share_lower", "share_upper"]]:
+        tested = stats.ttest_ind(sam, (1 + end) * baseline, equal_var=False)
+        assert tested.pvalue == pytest.approx(0.05)
+    assert row["share_lower"] < row["share"] < row["share_upper"]
+    assert (row["n"], row["pairing"]) == (4, "none")
+    # The others are paired as they were.
+    same = [column for column in COLUMNS if column not in ("p_holm", "measure", "condition")]
+    paired = compared(values, sam_sharpness="3 %").set_index(["measure", "condition"])
+    pd.testing.assert_series_equal(
+        table.loc[("sam_sharpness", "noise"), same], paired.loc[("sam_sharpness", "noise"), same]
+    )
+    said = markdown(text(table.reset_index()))
+    assert "Adopted, and not matched by seed: sam; there it is the difference of" in said
+    assert "Adopted" not in markdown(text(paired.reset_index()))
+
+
+def test_a_baseline_that_is_not_matched_has_independent_differences():
+    table = compared(values_frame(), CONDITION_ROWS.assign(matched=[False, True, True]))
+    assert set(table["pairing"]) == {"none"}
+    assert table["p_value"].notna().all()
+
+
+@pytest.mark.parametrize("seeds", [0, 1])
+def test_too_few_networks_that_are_not_matched_have_no_interval(seeds):
+    values = values_frame().query(f"not (condition == 'sam' and seed >= {seeds})")
+    lost = measure_rows({("sam", "test_accuracy"): [1.0]}).assign(seed=9, trained=False)
+    values = pd.concat([values, lost]) if seeds == 0 else values
+    rows = CONDITION_ROWS.assign(matched=[True, False, True])
+    row = compared(values, rows).set_index(["measure", "condition"]).loc["test_accuracy", "sam"]
+    assert row[["lower", "upper", "p_value", "share_lower"]].isna().all()
+    assert (row["verdict"], row["n"]) == ("too few", seeds)
+
+
 def test_p_values_of_a_measure_are_corrected_by_holms_plain_loop():
     values = values_frame(seeds=8)
     values.loc[values["condition"] == "noise", "value"] -= 3 * (values["seed"] % 4 != 0)

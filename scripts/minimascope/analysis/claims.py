@@ -1,6 +1,6 @@
 """The papers' five claims, each tested on what was measured of a network, and in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -21,6 +21,7 @@ from .findings import (
     sharpness_of,
 )
 from .published import published_values
+from .wording import listed
 
 CLAIMS = {
     1: "The baseline is the flattest on every measure.",
@@ -54,6 +55,7 @@ LACKING = {
     "ranked": "there is no evaluation by which a condition can be the best",
     "conditions": "there is only one condition with networks that trained",
 }
+NOT_MATCHED = "adopted: not matched by seed"
 ONE_SEED = "one seed, whose differences have no error"
 
 
@@ -98,6 +100,8 @@ def published_claims(table: pd.DataFrame) -> pd.DataFrame:
 def finding(number: int, *networks: Comparable) -> Finding:
     """Return what is known of a claim about a network, or of the last one about several."""
     test, *needs = TESTS[number]
+    if "networks" not in needs:
+        networks = tuple(network.matched_alone() for network in networks)
     trained = [network for network in networks if network.conditions]
     first = (trained or networks)[0]
     there = {
@@ -126,6 +130,7 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
     where = f"{'all networks' if pooled else network.network} on {network.dataset}"
     left_out = sum(member.left_out for member in networks)
     trained = [member for member in networks if member.conditions] or networks
+    said = _said(found, network, left_out, () if pooled else network.unmatched)
     p_for, p_against = (evidence.p_for, evidence.p_against) if found.applies else (np.nan, np.nan)
     return {
         "source": network.source,
@@ -135,7 +140,7 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
         "claim": number,
         "statement": CLAIMS[number],
         "verdict": found.verdict,
-        "sentence": f"{found.verdict.capitalize()} for {where}{_said(found, network, left_out)}",
+        "sentence": f"{found.verdict.capitalize()} for {where}{said}",
         "numbers": found.numbers,
         "decisive": found.decisive,
         "unsure": found.unsure,
@@ -149,12 +154,13 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
     }
 
 
-def _said(found: Finding, network: Comparable, left_out: int) -> str:
+def _said(found: Finding, network: Comparable, left_out: int, unmatched: Sequence[str]) -> str:
     """Return the numbers, what decides or is unsure, and what is left out, in sentences."""
     last = found.unsure or found.decisive
+    adopted = f"Left out: {listed(unmatched)} ({NOT_MATCHED})" if unmatched else ""
     if found.applies and not found.unsure:
         last = f"What decides: {last}"
     what = "published values in doubt" if network.source else "networks that did not train"
     said = f"Left out: {left_out} {what}" if left_out else ""
-    sentences = " ".join(f"{part}." for part in (found.numbers, last, said) if part)
+    sentences = " ".join(f"{part}." for part in (found.numbers, last, said, adopted) if part)
     return f". {sentences}" if found.numbers else f": {sentences}"

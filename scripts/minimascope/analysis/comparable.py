@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -36,6 +36,7 @@ class Comparable:
         method: what errors and differences are.
         source: of published numbers, the paper; otherwise empty.
         left_out: networks that did not train, or published values that are in doubt.
+        unmatched: those of the conditions whose seeds are not matched with the others'.
     """
 
     dataset: str
@@ -51,6 +52,14 @@ class Comparable:
     method: str
     source: str = ""
     left_out: int = 0
+    unmatched: tuple[str, ...] = ()
+
+    def matched_alone(self) -> "Comparable":
+        """Return the same without the conditions whose seeds are not matched."""
+        matched = tuple(name for name in self.conditions if name not in self.unmatched)
+        means, errors = (table.reindex(matched) for table in (self.means, self.errors))
+        plain = {a: b for a, b in self.without_sam.items() if a in matched and b in matched}
+        return replace(self, conditions=matched, without_sam=plain, means=means, errors=errors)
 
 
 def measured(
@@ -74,15 +83,17 @@ def measured(
     """
     columns = [*CONDITION, "seed", "measure", "value", "unit", "noise_floor", "trained"]
     require(values, columns, "values")
-    require(conditions, [*CONDITION, "baseline", "without_sam"], "conditions")
+    require(conditions, [*CONDITION, "baseline", "without_sam", "matched"], "conditions")
     names = names_in(values, smallest_differences)
     for (dataset, network), rows in values.groupby(["dataset", "network"], sort=False):
         here = (conditions["dataset"] == dataset) & (conditions["network"] == network)
         of_network = conditions[here].set_index("condition")
         without_sam = of_network["without_sam"].dropna().to_dict()
+        unmatched = of_network.index[~of_network["matched"].astype(bool)]
         for baseline, members in _by_baseline(of_network["baseline"]):
             own = rows[rows["condition"].isin(members)]
-            yield _of_network(own, (dataset, network, baseline), without_sam, names)
+            found = _of_network(own, (dataset, network, baseline), without_sam, names)
+            yield replace(found, unmatched=tuple(name for name in members if name in unmatched))
 
 
 def _of_network(

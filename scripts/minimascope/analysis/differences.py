@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import optimize, special
 
 from .evidence import SIGNIFICANT, Evidence, unknown
 from .numbers import ROUNDING
@@ -214,10 +214,19 @@ def mean_over_seeds(values: np.ndarray) -> Estimate:
     return Estimate(mean, np.where(n > 1, error, np.nan), n - 1)
 
 
-def welch(first: Estimate, second: Estimate, smallest: SmallestDifference) -> Difference:
-    """Return the difference of two independent estimates (Welch 1947, Satterthwaite 1946)."""
-    share = float(smallest.share(second.value))
-    delta = float(smallest.of(second.value))
+def welch(
+    first: Estimate, second: Estimate, smallest: SmallestDifference, floor: float = 0.0
+) -> Difference:
+    """Return the difference of two independent estimates (Welch 1947, Satterthwaite 1946).
+
+    Args:
+        first: of x.
+        second: of the reference.
+        smallest: the smallest difference that matters.
+        floor: noise floor of the values, NaN for none.
+    """
+    share = float(smallest.share(second.value, floor))
+    delta = float(smallest.of(second.value, floor))
     above, below = (
         _welch(first, second, 1 + sign * share, 0.0 if share else sign * delta) for sign in (1, -1)
     )
@@ -226,9 +235,13 @@ def welch(first: Estimate, second: Estimate, smallest: SmallestDifference) -> Di
 
 def _welch(first: Estimate, second: Estimate, factor: float = 1.0, less: float = 0.0) -> Estimate:
     """Return the first minus a factor times the second, less a number."""
+    value = first.value - factor * second.value - less
+    if min(first.df, second.df) < 1:
+        return Estimate(value, math.nan, min(first.df, second.df))
     a, b = first.error**2, (factor * second.error) ** 2
-    df = (a + b) ** 2 / (a**2 / first.df + b**2 / second.df)
-    return Estimate(first.value - factor * second.value - less, math.sqrt(a + b), df)
+    if a + b == 0:
+        return Estimate(value, 0.0, min(first.df, second.df))
+    return Estimate(value, math.sqrt(a + b), (a + b) ** 2 / (a**2 / first.df + b**2 / second.df))
 
 
 def share_interval(values: ArrayLike, reference: ArrayLike) -> tuple[float, float]:
@@ -258,3 +271,28 @@ def share_interval(values: ArrayLike, reference: ArrayLike) -> tuple[float, floa
     root = math.sqrt(max(0.0, middle**2 - square * (d**2 - dd)))
     ends = sorted(math.copysign(1, b) * (middle + sign * root) / square for sign in (-1, 1))
     return ends[0], ends[1]
+
+
+def welch_share_interval(first: Estimate, second: Estimate) -> tuple[float, float]:
+    """Return what `share_interval` returns, of two independent estimates.
+
+    The ends are the r at which Welch's test of x - b - r |b| is at 5 %, NaN where b is itself not
+    surely other than zero.
+    """
+
+    def excess(factor: float) -> float:
+        value, error, df = _welch(first, second, factor)
+        return abs(value) - special.stdtrit(df, 1 - SIGNIFICANT) * error
+
+    if min(first.df, second.df) < 1 or not first.error + second.error > 0:
+        return math.nan, math.nan
+    if not abs(second.value) > special.stdtrit(second.df, 1 - SIGNIFICANT) * second.error:
+        return math.nan, math.nan
+    middle, step = first.value / second.value, first.error / abs(second.value) + second.error
+    ends = []
+    for sign in (-1, 1):
+        width = step
+        while excess(middle + sign * width) <= 0:
+            width *= 2
+        ends.append(optimize.brentq(excess, middle, middle + sign * width))
+    return tuple(sorted(math.copysign(1, second.value) * (end - 1) for end in ends))

@@ -1,7 +1,11 @@
-"""Each condition against the baseline, paired by seed: differences, intervals, tests, as text."""
+"""Each condition against the baseline: differences, intervals and tests, also as text.
+
+Differences are paired by seed. Conditions that were trained elsewhere have seeds of their own,
+unless they are matched, and are compared as independent.
+"""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,14 +18,19 @@ from .differences import (
     SMALLER,
     TOO_FEW,
     Difference,
+    Estimate,
     differences_from,
+    mean_over_seeds,
     share_interval,
+    welch,
+    welch_share_interval,
 )
 from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
 from .numbers import MISSING, count_seeds, format_estimate, format_interval, format_percent
 from .render import Text, captioned, joined
+from .smallest_difference import SmallestDifference
 from .summary import PAIR_MEASURES
 from .wording import listed
 
@@ -29,8 +38,10 @@ COLUMNS = [
     *("dataset", "network", "measure", "condition", "baseline", "unit", "protocol", "n"),
     *("baseline_mean", "mean", "difference", "standard_error", "lower", "upper", "share"),
     *("share_lower", "share_upper", "level", "smallest_difference", "verdict", "p_value"),
-    *("p_holm", "tests", "left_out", "note"),
+    *("p_holm", "tests", "left_out", "note", "pairing"),
 ]
+# As `runs.compare_runs` has it.
+BY_SEED, INDEPENDENT = "by seed", "none"
 # The fewest seeds for which measures of pairs of models have a value for each.
 FEWEST_OF_PAIRS = 3
 CAPTION = (
@@ -48,6 +59,10 @@ CAPTION = (
 )
 # Percentages of the baseline from here on are written without decimals or powers of ten.
 LARGE = 999.5
+ADOPTED = (
+    "Adopted, and not matched by seed: {}; there it is the difference of independent means, with"
+    " Welch's interval and test."
+)
 NOT_MATCHED = "no seed in common with the baseline, of those that trained"
 NO_BASELINE = (
     "No condition is compared with another: name one as analysis.baseline, or train it on two"
@@ -62,6 +77,10 @@ def statistics(
     smallest_differences: Mapping[str, float | str],
 ) -> pd.DataFrame:
     """Return each condition compared with its baseline by each measure, paired by seed.
+
+    Where one of the two is not matched by seed (``matched`` in the table of conditions), their
+    means are independent: `differences.welch`, and ``pairing`` is ``none``. ``n`` is then the
+    smaller number of seeds.
 
     Differences are condition minus baseline, with the interval, test and verdict of
     `differences.Difference`. ``share`` is the difference over the size of the baseline's mean,
@@ -81,16 +100,15 @@ def statistics(
     keys = ["dataset", "network", "condition"]
     columns = [*keys, "seed", "measure", "value", "unit", "protocol", "noise_floor", "trained"]
     require(values, columns, "values")
-    require(conditions, [*keys, "baseline"], "conditions")
-    compared = conditions.dropna(subset="baseline")
+    require(conditions, [*keys, "baseline", "matched"], "conditions")
     names = names_in(values, smallest_differences)
     rows = []
     for (dataset, network), group in values.groupby(["dataset", "network"], sort=False):
-        here = (compared["dataset"] == dataset) & (compared["network"] == network)
-        baselines = dict(compared.loc[here, ["condition", "baseline"]].itertuples(index=False))
+        here = (conditions["dataset"] == dataset) & (conditions["network"] == network)
+        own = conditions[here].set_index("condition")
         for measure in measures_of(group, "evaluation", "sharpness", "training"):
             of_measure = group[group["measure"] == measure]
-            found = pd.DataFrame(_comparisons(of_measure, baselines, names[measure]))
+            found = pd.DataFrame(_comparisons(of_measure, own, names[measure]))
             if len(found):
                 found = _corrected(found).assign(measure=measure)
                 rows.append(found.assign(dataset=dataset, network=network))
@@ -105,9 +123,10 @@ def _corrected(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comparisons(
-    rows: pd.DataFrame, baselines: Mapping[str, str], name: MeasureName
+    rows: pd.DataFrame, conditions: pd.DataFrame, name: MeasureName
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each condition of one measure that has a baseline."""
+    baselines, matched = conditions["baseline"].dropna().to_dict(), conditions["matched"]
     order = [condition for condition in rows["condition"].unique() if condition in baselines]
     trained = rows[rows["trained"]]
     seeds = trained.pivot(index="seed", columns="condition", values="value")
@@ -126,31 +145,54 @@ def _comparisons(
         if baseline not in of_baseline:
             continue
         pair = [condition, baseline]
-        difference = of_baseline[baseline][condition]
+        both = seeds[pair]
+        if matched[pair].all():
+            compared = _paired(both.dropna(), of_baseline[baseline][condition])
+        else:
+            compared = _independent(both, name.smallest_difference, floors[pair].max())
         yield {
             "condition": condition,
             "baseline": baseline,
             "unit": rows["unit"].iloc[0],
             "protocol": rows["protocol"].iloc[0],
             "left_out": int(untrained.reindex(pair).sum()),
-            **_numbers(seeds[pair].dropna(), difference, rows["measure"].iloc[0]),
+            **_numbers(compared, rows["measure"].iloc[0]),
         }
 
 
-def _numbers(both: pd.DataFrame, difference: Difference, measure: str) -> dict[str, Any]:
-    """Return the numbers of a row.
+class _Compared(NamedTuple):
+    """A condition and its baseline: means, their difference, and the interval of its share."""
 
-    Args:
-        both: values of the condition and of its baseline, [seed, 2].
-        difference: of these.
-        measure: what they are of.
-    """
-    lower, upper = difference.interval
-    mean, baseline = both.mean()
-    value = float(difference.estimate.value)
+    difference: Difference
+    means: tuple[float, float]
+    share: tuple[float, float]
+    n: int
+    pairing: str
+
+
+def _paired(both: pd.DataFrame, difference: Difference) -> _Compared:
+    """Return the comparison of values with the same seeds, [seed, 2]."""
     share = share_interval(*both.to_numpy().T) if difference.known else (np.nan, np.nan)
+    return _Compared(difference, tuple(both.mean()), share, len(both), BY_SEED)
+
+
+def _independent(both: pd.DataFrame, smallest: SmallestDifference, floor: float) -> _Compared:
+    """Return the comparison of values whose seeds have nothing in common, [seed, 2]."""
+    first, second = (Estimate(*map(float, mean_over_seeds(both[name].to_numpy()))) for name in both)
+    difference = welch(first, second, smallest, floor)
+    share = welch_share_interval(first, second) if difference.known else (np.nan, np.nan)
+    means = first.value, second.value
+    return _Compared(difference, means, share, int(both.count().min()), INDEPENDENT)
+
+
+def _numbers(compared: _Compared, measure: str) -> dict[str, Any]:
+    """Return the numbers of a row of a measure."""
+    difference, share = compared.difference, compared.share
+    lower, upper = difference.interval
+    mean, baseline = compared.means
+    value = float(difference.estimate.value)
     return {
-        "n": len(both),
+        "n": compared.n,
         "baseline_mean": baseline,
         "mean": mean,
         "difference": value,
@@ -165,6 +207,7 @@ def _numbers(both: pd.DataFrame, difference: Difference, measure: str) -> dict[s
         "verdict": difference.verdict,
         "p_value": difference.p_value,
         "note": _note(difference, measure),
+        "pairing": compared.pairing,
     }
 
 
@@ -194,6 +237,8 @@ def _table(found: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame | st
         parts.append(f"Baseline: {found['baseline'].iloc[0]}.")
     if most := found["left_out"].max():
         parts.append(f"Left out, since they did not train: up to {most} networks of a comparison.")
+    if names := list(found.loc[found["pairing"] == INDEPENDENT, "condition"].unique()):
+        parts.append(ADOPTED.format(listed(names)))
     if not matched.all():
         names = listed(list(found.loc[~matched, "condition"].unique()))
         parts.append(f"Not compared: {names} ({NOT_MATCHED}).")

@@ -34,7 +34,8 @@ def plot(
     """Return a figure with a panel for each evaluation and each measure of sharpness.
 
     Dots are seeds, hollow and grey where the network did not train; grey lines join the same seed
-    (same initial weights and data order) in different conditions. The black bar is the mean over
+    (same initial weights and data order) in different conditions, not those of adopted conditions
+    that are not matched. The black bar is the mean over
     the seeds that trained, with its standard error (`summary.summarise`). A dot of the prediction
     disagreement is a seed's mean over the other seeds of its condition.
     """
@@ -45,6 +46,8 @@ def plot(
     looks = study_looks(conditions)
     shown = [name for name in looks.of if name in set(rows["condition"])]
     summary = summarise(rows[rows["trained"]], pairs)
+    here = select(conditions, dataset, network)
+    unmatched = here.loc[~here["matched"].astype(bool), "condition"]
     panels = measures_of(finite(values), "evaluation", "sharpness")
     logarithmic = log_measures(of_all)
     key = [*_key(), *untrained_handles(rows)]
@@ -54,7 +57,7 @@ def plot(
     for axes, (measure, name) in zip(cells, panels.items(), strict=True):
         of_measure = values[values["measure"] == measure]
         means = summary[summary["measure"] == measure].set_index("condition").reindex(shown)
-        _draw(axes, of_measure, means, looks)
+        _draw(axes, of_measure, means, looks, unmatched)
         power = scale_axis(axes.yaxis, of_measure["value"], measure in logarithmic)
         axes.set_title(textwrap.fill(with_power(name.axis_label, power), TITLE))
     return figure
@@ -107,10 +110,13 @@ def _disagreement_of_seeds(pairs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFr
     return frame.assign(measure=measure, family="evaluation", unit="fraction")
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, looks: Looks) -> None:
+def _draw(
+    axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, looks: Looks, unmatched: pd.Series
+) -> None:
     """Draw one measure: its values, and the summary of each condition from left to right."""
     seeds = rows.pivot(index="seed", columns="condition", values="value")
-    axes.plot(range(len(summary)), seeds.reindex(columns=summary.index).T, color=GREY, lw=0.5)
+    lines = seeds.drop(columns=unmatched, errors="ignore").reindex(columns=summary.index).T
+    axes.plot(range(len(summary)), lines, color=GREY, lw=0.5)
     for place, condition in enumerate(summary.index):
         own = rows[rows["condition"] == condition]
         trained = own.loc[own["trained"], "value"]

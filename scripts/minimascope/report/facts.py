@@ -39,6 +39,7 @@ class Facts(NamedTuple):
         unseen: whether the test data have domains that the training data do not.
         cities: whether the data name cities.
         doubtful: whether a published value that ours are compared with is in doubt.
+        unmatched: whether networks were trained elsewhere, from other initial weights.
     """
 
     networks: int
@@ -56,6 +57,7 @@ class Facts(NamedTuple):
     unseen: bool
     cities: bool
     doubtful: bool
+    unmatched: bool
 
 
 def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Facts:
@@ -76,7 +78,9 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     keys = ["network", "condition", "seed"]
     trained = models.loc[models["trained"].eq(True), keys].drop_duplicates()
     points = trained[keys[:2]].drop_duplicates()
-    augmenting = [config.get("training", {}), *config.get("conditions", {}).values()]
+    conditions = config.get("conditions", {}).values()
+    here = [settings for settings in conditions if "checkpoint" not in settings]
+    augmenting = [config.get("training", {}), *here]
     return Facts(
         networks=models["network"].nunique(),
         conditions=int(points["network"].value_counts().max()) if len(points) else 0,
@@ -93,4 +97,5 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         unseen=any_of("domains", "seen", False),
         cities=any_of("domains", "kind", "city"),
         doubtful=any_of("agreement", "verdict", UNCERTAIN),
+        unmatched=any_of("adopted", "matched", False),
     )

@@ -1,7 +1,7 @@
 """Directions in the space of parameters along which a loss is looked at."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
@@ -67,7 +67,12 @@ def difference(start: nn.Module, end: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def check_same_shape(models: Mapping[str, nn.Module]) -> None:
-    """Raise InputError unless networks, by name, have the same parameters and statistics."""
+    """Refuse networks, by name, that no line connects.
+
+    Raises:
+        InputError: they differ in the shape of parameters or statistics, or in buffers that are not
+            saved, such as the normalisation of their inputs, which do not move along a line.
+    """
     shapes = {
         name: {key: list(tensor.shape) for key, tensor in state_of(model).items()}
         for name, model in models.items()
@@ -81,6 +86,20 @@ def check_same_shape(models: Mapping[str, nn.Module]) -> None:
                     f" {expected.get(key, 'missing')} in one and {found.get(key, 'missing')} in the"
                     " other; name networks of the same shape"
                 )
+    fixed = {name: dict(_unsaved(model)) for name, model in models.items()}
+    for other, found in fixed.items():
+        for key, tensor in fixed[first].items():
+            if not torch.equal(tensor, found[key]):
+                raise InputError(
+                    f"no line leads from {first} to {other}: they differ in {key} (the"
+                    " normalisation of inputs?), which stays as it is along a line; name networks"
+                    " that are alike in it"
+                )
+
+
+def _unsaved(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    saved = model.state_dict().keys()
+    return ((name, tensor) for name, tensor in model.named_buffers() if name not in saved)
 
 
 def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
