@@ -67,6 +67,26 @@ def class_order(predicted: ArrayLike, labels: ArrayLike, classes: int) -> ClassO
     return ClassOrder(found.accuracy, n, guessing, best, accuracy)
 
 
+def doubt(fit: ClassOrder, order: str, classes: str, normalize: str) -> str:
+    """Return why the weights, or how they are read, are to be doubted; empty if they are not.
+
+    Args:
+        fit: to the training data.
+        order: the one of classes that fits best, as it is to be written.
+        classes: what sets the order of classes.
+        normalize: what sets the normalisation of inputs.
+    """
+    said = f"training accuracy is {fit.accuracy:.1%} (of {fit.n:,} samples)"
+    if fit.best:
+        return f"{said}, and {fit.best_accuracy:.1%} with {classes} set to {order}"
+    if fit.is_guessing:
+        return (
+            f"{said}, no better than guessing ({fit.guessing:.1%}): the likely causes are another"
+            f" order of classes ({classes}) and another normalisation ({normalize})"
+        )
+    return ""
+
+
 def _above_guessing(accuracy: float, guessing: float, n: int) -> bool:
     return accuracy > guessing + SURE * math.sqrt(guessing * (1 - guessing) / n)
 

@@ -1,0 +1,5 @@
+"""``python -m minimascope`` is the command `minimascope`."""
+
+from .command import main
+
+main()
