@@ -10,7 +10,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
-    *("prepare", "features", "corrupt", "initialise", "train", "evaluate"),
+    *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
     *("sharpness", "interpolate", "toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
