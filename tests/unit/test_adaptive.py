@@ -17,7 +17,7 @@ from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness.adaptive import NormalisedLogits, average_sharpness, worst_sharpness
 from minimascope.sharpness.auto_pgd import Ascent, largest_value, random_point
-from minimascope.sharpness.losses import CrossEntropy
+from minimascope.sharpness.cross_entropy import CrossEntropy
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import adaptive_sharpness
 from minimascope.sharpness.subject import Subject
