@@ -114,7 +114,7 @@ sweeps: {s: {axes: {training.epochs: [30]}, conditions: [nobody]}}
 sweeps: {s: {axes: {training.epochs: [3]}}, t: {axes: {training.epochs: [3]}}}
   sweeps.t: condition 'baseline-epochs3' exists already; rename one
 datasets: {small: {path: x}}
-  datasets.small.path: not a setting of digits; valid: augment_test, conditions,
+  datasets.small.path: not a setting of digits; valid: augment_test, classes,
 datasets: {small: {features: {mels: 40}}}
   datasets.small.features: not a setting of digits; valid:
 datasets: {large: {conditions: {sum: {epochs: 1}}}}
