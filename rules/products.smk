@@ -186,7 +186,7 @@ def of_published(figure: str) -> dict:
 
 def tables_of_report() -> list[str]:
     """The tables that the report is made of."""
-    origins = ["measures", "provenance"] if STUDY.pairs else []
+    origins = ["measures", "networks", "provenance"] if STUDY.pairs else []
     landscape = ["landscape"] if "landscape" in STUDY.gathered else []
     paths = [results(f"tables/{name}.csv") for name in (*origins, *landscape)]
     for name, table in READABLE.items():

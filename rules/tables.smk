@@ -3,6 +3,7 @@
 
 rule collect:
     input:
+        evaluations=documents("evaluation", EVALUATED),
         documents=[
             *documents("evaluation", EVALUATED),
             *(path for family in STUDY.families for path in documents(family, MEASURED)),
@@ -12,6 +13,7 @@ rule collect:
     output:
         **({"history": results("tables/history.csv")} if TRAININGS else {}),
         measures=results("tables/measures.csv"),
+        networks=results("tables/networks.csv"),
         provenance=results("tables/provenance.csv"),
     log:
         log_of("collect"),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from refusals import refused
 
-from minimascope.analysis.collect import COLUMNS, rows_of, tidy
+from minimascope.analysis.collect import COLUMNS, network_table, rows_of, tidy
 from minimascope.errors import InputError
 from minimascope.evaluation.calibration import calibration_rows, reliability_rows
 from minimascope.evaluation.disagreement import (
@@ -143,6 +143,20 @@ def test_predictions_of_other_samples_are_not_compared():
     message = "predictions of d/n/baseline/0 and d/n/baseline/1: other samples"
     with pytest.raises(InputError, match=message):
         compare_models([predictions(0), others])
+
+
+def test_the_size_of_each_network_is_told_once():
+    size = {"parameters": 12, "weight_layers": 2}
+    evaluations = {
+        f"{seed}.json": {"run": run(seed), "details": {"network": size}} for seed in range(3)
+    }
+    other = run(0) | {"network": "m"}
+    evaluations["m.json"] = {"run": other, "details": {"network": size | {"parameters": 7}}}
+    table = network_table(evaluations)
+    assert table.to_dict("records") == [
+        {"dataset": "d", "network": "n", **size},
+        {"dataset": "d", "network": "m", **size, "parameters": 7},
+    ]
 
 
 def test_a_document_says_what_is_missing_in_it():

@@ -18,7 +18,7 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return summary, means and conditions of a study with two data sets, listed in two orders."""
     summary = pd.DataFrame(
         {"measure": ["fisher_rao_norm", "test_accuracy"], "family": ["forward", "evaluation"]}
-    ).assign(unit=["1", "fraction"], view="clean")
+    ).assign(unit=["1", "fraction"], view="clean", dataset="first", network="vit", condition="c0")
     first = pd.DataFrame(
         {"condition": CONDITIONS, "fisher_rao_norm": SHARPNESS, "test_accuracy": 0.9}
     ).assign(dataset="first", n_untrained=0)

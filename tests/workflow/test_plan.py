@@ -16,6 +16,8 @@ import yaml
 from small_study import ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
 
+from minimascope.jobs import code_version
+from minimascope.jobs.code_version import version_of
 from minimascope.jobs.planning import planned_workflow
 from minimascope.registry import SHARPNESS
 from minimascope.tables_and_figures import FIGURES
@@ -28,7 +30,7 @@ SOUNDS = {"audio_folder", "dcase2020", "synthetic_scenes"}
 # Sources of which networks are published.
 PUBLISHED = {"cifar10", "cifar100", "tiny_imagenet", "dcase2020"}
 # What is too slow to be imported whenever someone asks for a plan.
-HEAVY = {"torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib"}
+HEAVY = {"torch", "torchvision", "timm", "torchmetrics", "sklearn", "scipy", "pandas", "matplotlib"}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -97,6 +99,38 @@ def test_the_report_reads_the_records_of_the_jobs_that_it_depends_on(tmp_path: P
         (report,) = (job for job in workflow.dag.jobs if job.rule.name == "report")
         others = {job.benchmark for job in workflow.dag.jobs} - {report.benchmark, None}
         assert sorted(report.params.records) == sorted(map(str, others))
+
+
+def test_a_network_starts_from_what_its_condition_and_seed_ended_with_on_other_data(tmp_path):
+    with planned_workflow(ROOT / "studies" / "transfer.yaml", tmp_path) as workflow:
+        trainings = [job for job in workflow.dag.jobs if job.rule.name == "train"]
+        made = {str(job.output.model): dict(job.wildcards) for job in trainings}
+        seconds = [job for job in trainings if job.wildcards.dataset == "second"]
+        assert len(seconds) == len(trainings) / 2 == 40
+        for job in seconds:
+            (start,) = (str(path) for path in job.input.weights)
+            assert made[start] == {**job.wildcards, "dataset": "first"}
+        assert not any(job.input.weights for job in trainings if job not in seconds)
+
+
+def test_another_version_of_a_library_concerns_the_jobs_of_its_networks_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    networks = {"theirs": {"architecture": "timm:test_vit"}, "ours": {"architecture": "vit"}}
+    study = Project(ROOT, tmp_path).study_file(study_with({"networks": networks}))
+
+    def params() -> dict[tuple[str, ...], list[str]]:
+        with planned_workflow(study, tmp_path) as workflow:
+            return {(job.rule.name, *job.wildcards): list(job.params) for job in workflow.dag.jobs}
+
+    before = params()
+    version_of.cache_clear()
+    monkeypatch.setattr(code_version, "version", lambda package: "9.9")
+    after = params()
+    version_of.cache_clear()
+    changed = {job for job in before if before[job] != after[job]}
+    assert {job[0] for job in changed} >= {"initialise", "train", "evaluate", "sharpness"}
+    assert all("theirs" in job for job in changed)
 
 
 def test_a_sweep_adds_a_condition_for_each_cell_of_its_grid(project: Project):

@@ -15,6 +15,7 @@ COLUMNS = [
 # Of a document, besides its measures.
 ORIGIN = ["view", "family", "seconds"]
 PROVENANCE_COLUMNS = [*RUN, *ORIGIN, "device", "model", "data"]
+NETWORK_COLUMNS = ["dataset", "network", "parameters", "weight_layers"]
 DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -50,6 +51,26 @@ def provenance(documents: Documents) -> pd.DataFrame:
     own = PROVENANCE_COLUMNS[len(RUN) :]
     rows = rows_of(documents, lambda document: [_origin(document, own)], "document of measures")
     return rows[PROVENANCE_COLUMNS]
+
+
+def network_table(evaluations: Documents) -> pd.DataFrame:
+    """Return the size of each network on each data set.
+
+    Columns are ``dataset``, ``network``, ``parameters`` (their number) and ``weight_layers``
+    (linear, convolutional and embedding layers).
+
+    Args:
+        evaluations: documents by the path they were read from.
+
+    Raises:
+        InputError: a document says nothing about its network; names its path.
+    """
+    rows = rows_of(
+        evaluations,
+        lambda document: [document["run"] | document["details"]["network"]],
+        "evaluation with the size of its network",
+    )
+    return rows[NETWORK_COLUMNS].drop_duplicates(ignore_index=True)
 
 
 def domain_table(documents: Documents) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from .model_table import CONDITION, accuracies_of, require
 from .numbers import format_estimate
 from .relations import POOLED_CAPTION
 from .render import Text, captioned
+from .summary import PAIR_MEASURES
 from .tables import at_minima
 from .trends import ERROR
 
@@ -48,9 +49,9 @@ def transfer_tables(
     """
     require(conditions, [*CONDITION, *STARTED.values()], "conditions")
     minima = at_minima(summary)
-    sharpness, evaluations = (
-        list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")
-    )
+    sharpness = list(measures_of(minima, "sharpness"))
+    # How the networks of a condition differ is no matter of transfer.
+    evaluations = [name for name in measures_of(minima, "evaluation") if name not in PAIR_MEASURES]
     started = conditions[[*CONDITION, *STARTED.values()]].dropna()
     names = [name for measure in evaluations for name in (measure, measure + ERROR)]
     after = started.merge(means[[*CONDITION, "n_untrained", *names]], on=CONDITION)

@@ -14,6 +14,7 @@ from ..data.corruptions.copies import CorruptedImages
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured, document
+from ..networks import count_weight_layers
 from ..seeding import generator
 from .corrupted_ensembles import corrupted_hits
 from .domains import domain_rows, measure_domains
@@ -109,4 +110,9 @@ def _evaluate_one(
     predictions = Predictions(dict(member.run), logits.numpy(), dataset.test.labels.numpy(), view)
     domains = domain_rows(predictions.logits, dataset)
     measurements = measure_predictions(predictions) + measure_domains(domains)
-    return predictions, Measured(measurements, {"corruptions": corrupted, "domains": domains})
+    size = {
+        "parameters": sum(each.numel() for each in member.model.parameters()),
+        "weight_layers": count_weight_layers(member.model),
+    }
+    details = {"corruptions": corrupted, "domains": domains, "network": size}
+    return predictions, Measured(measurements, details)

@@ -95,12 +95,16 @@ def jobs_table(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return found.sort_values("Seconds", ascending=False).round(1)
 
 
-def provenance_tables(documents: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return tables of devices, data and packages, by their titles.
+def provenance_tables(documents: pd.DataFrame, networks: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return tables of devices, networks, data and packages, by their titles.
 
     Args:
         documents: rows of `analysis.collect.provenance`.
+        networks: rows of `analysis.collect.network_table`.
     """
+    titles = ["Data set", "Network", "Parameters", "Weight layers"]
+    sizes = networks.set_axis(titles, axis="columns").set_index("Data set")
+    sizes["Parameters"] = sizes["Parameters"].map("{:,}".format)
     groups = documents.groupby(["family", "device"])["seconds"]
     devices = pd.DataFrame({"Documents": groups.size(), "Seconds": groups.sum().round(1)})
     data = documents.groupby("dataset")["data"].unique().map(", ".join)
@@ -108,6 +112,7 @@ def provenance_tables(documents: pd.DataFrame) -> dict[str, pd.DataFrame]:
     versions |= {name: version(name) for name in PACKAGES}
     return {
         "Devices": devices.rename_axis(["Measured", "Device"]).reset_index().set_index("Measured"),
+        "Networks": sizes,
         "Data": data.rename_axis("Data set").to_frame("SHA-256 of the prepared samples"),
         "Packages": pd.Series(versions).rename_axis("Package").to_frame("Version"),
     }

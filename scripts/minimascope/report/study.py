@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ..analysis.collect import PROVENANCE_COLUMNS
+from ..analysis.collect import NETWORK_COLUMNS, PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
 from ..registry import find
@@ -58,7 +58,9 @@ def study_report(
     summary = _read(paths, "summary", MEASURES_COLUMNS)
     jobs = jobs_table(_records(records, results))
     provenance = {"Made with": made_with(checkout, jobs), "Jobs": jobs}
-    provenance |= provenance_tables(_read(paths, "provenance", PROVENANCE_COLUMNS))
+    provenance |= provenance_tables(
+        _read(paths, "provenance", PROVENANCE_COLUMNS), _read(paths, "networks", NETWORK_COLUMNS)
+    )
     return render(
         template,
         sections(contents_of(contents, study_facts(config, paths)), [*files.tables, *drawn]),
