@@ -27,7 +27,11 @@ STUDY = {
         "batch_size": 30,
         "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
     },
-    "conditions": {"baseline": {}, "sam": {"sam": {"rho": 0.05}}},
+    "conditions": {
+        "baseline": {},
+        "sam": {"sam": {"rho": 0.05}},
+        "theirs": {"checkpoint": "theirs-{seed}.pt"},
+    },
     "sharpness": {
         "forward": {},
         "perturbation": {},
@@ -38,6 +42,8 @@ STUDY = {
     "evaluation": {"corruptions": {"names": ["fog"]}},
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
+# The jobs of sharpness, all of which may need the weight decay.
+MEASURING = {"sharpness", "perturbation", "hessian", "landscape"}
 # The path of a key in the study, another value of it, and the rules that run first.
 CHANGES = {
     "datasets.table.path": ("sounds.zip", {"recordings"}),
@@ -57,6 +63,10 @@ CHANGES = {
     "conditions.sam.weights": ("others.pth", {"train"}),
     "datasets.digits.classes": ([0, 1], {"prepare"}),
     "training.test_every": (2, {"train"}),
+    "conditions.theirs.checkpoint": ("others-{seed}.pt", {"adopt"}),
+    "conditions.theirs.classes": ([*"abcde"], {"adopt"}),
+    "conditions.theirs.optimizer": ({"weight_decay": 0.1}, MEASURING),
+    "datasets.digits.conditions.theirs.key": ("ema", {"adopt"}),
     "sharpness.view": (["augmented"], {"report"}),
     "sharpness.forward.published": (False, {"sharpness"}),
     "sharpness.landscape.points": (5, {"landscape"}),
@@ -71,6 +81,7 @@ FOLDERS = ("data", "elsewhere")
 FILES = (
     *(f"{name}.{kind}" for name in ("pictures", "sounds", "others") for kind in ("zip", "csv")),
     *("cnn10.pth", "others.pth"),
+    *(f"{name}-{seed}.pt" for name in ("theirs", "others") for seed in STUDY["seeds"]),
     *(file.name for name in ("cifar10", "cifar10_c") for file in OFFICIAL[name]),
 )
 

@@ -121,6 +121,15 @@ def test_what_is_added_or_changed_alone_runs_alone(finished: Project, changes, n
     assert [output for output in made if not re.search(name, output)] == []
 
 
+def test_an_adopted_condition_runs_its_own_jobs_alone(finished: Project, tmp_path: Path):
+    for seed in STUDY["seeds"]:
+        (tmp_path / f"{seed}.pt").touch()
+    theirs = {"checkpoint": f"{tmp_path}/{{seed}}.pt"}
+    made = numbers(finished.plan(study_with({"conditions.theirs": theirs})))
+    assert {"adopt", "sharpness", "evaluate"} <= set(made.values())
+    assert [output for output in made if "/theirs/" not in output] == []
+
+
 # Less of the small study, and what runs again besides tables and figures.
 LESS = {
     "a seed": ({"seeds": [0]}, {"sharpness", "evaluate"}),

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from snakemake.dag import DAG
 from snakemake.jobs import Job
 
+from ..files import read_json
 from ..safetensors_files import METADATA_KEY
 from .pace import duration, kind_of_job
 
@@ -59,11 +60,8 @@ def training_of(job: Job) -> Training | None:
     bars = EPOCHS.findall(text)
     done, epochs = map(int, bars[-1]) if bars else (0, None)
     errors = [line for line in text.splitlines() if line.startswith("error: ")]
-    name = " ".join(job.wildcards_dict[key] for key in ("dataset", "network", "condition"))
     loss = _loss(Path(job.output[0]).with_name("checkpoint.safetensors"), done)
-    return Training(
-        f"{name}, seed {job.wildcards_dict['seed']}", done, epochs, loss, "".join(errors[-1:])
-    )
+    return Training(_name(job), done, epochs, loss, "".join(errors[-1:]))
 
 
 def _loss(checkpoint: Path, done: int) -> float | None:
@@ -86,15 +84,34 @@ def screen(dag: DAG, cores: int, going_on: bool, expected: Expected) -> list[str
     """
     jobs = [job for job in dag.jobs if job.output]
     left = [job for job in jobs if dag.needrun(job)]
+    needed = set(left)
     trainings = [job for job in jobs if job.rule.name == "train"]
     begun = {
         job: training for job in left if job.rule.name == "train" and (training := training_of(job))
     }
-    trained = len(trainings) - sum(job.rule.name == "train" for job in left)
-    networks = f"{trained} of {len(trainings)} networks trained; " if trainings else ""
+    adoptions = [job for job in jobs if job.rule.name == "adopt"]
+    kinds = {"trained": trainings, "adopted": adoptions}
+    networks = "".join(
+        f"{sum(job not in needed for job in of_kind)} of {len(of_kind)} networks {done}; "
+        for done, of_kind in kinds.items()
+        if of_kind
+    )
     time = _time_left(left, begun, expected(jobs) if left else {}, cores)
     done = f"{networks}{len(jobs) - len(left)} of {len(jobs)} jobs done{time}"
-    return [done, *(_line(training, going_on) for training in begun.values())]
+    doubts = filter(None, (_doubt(job) for job in adoptions if job not in needed))
+    return [done, *(_line(training, going_on) for training in begun.values()), *doubts]
+
+
+def _doubt(job: Job) -> str:
+    """Return why an adopted network is to be doubted, as a line; empty if it is not."""
+    doubt = read_json(job.output.about)["doubt"]
+    return f"in doubt: {_name(job)}: {doubt}" if doubt else ""
+
+
+def _name(job: Job) -> str:
+    """Return the network of a job in words."""
+    names = " ".join(job.wildcards_dict[key] for key in ("dataset", "network", "condition"))
+    return f"{names}, seed {job.wildcards_dict['seed']}"
 
 
 def _line(training: Training, going_on: bool) -> str:
