@@ -42,6 +42,7 @@ JOBS = {
     "train": TRAININGS,
     "adopt": ADOPTIONS,
     "evaluate": CONDITIONS,
+    **dict.fromkeys(OWN_EVALUATIONS, RUNS),
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     "interpolate": every_pair(seed=STUDY.seeds) if STUDY.interpolation else [],
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),

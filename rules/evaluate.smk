@@ -24,16 +24,44 @@ rule evaluate:
         gpu=1,
     params:
         **named(
-            code=code("evaluate", network_code),
+            code=code("evaluate", evaluation_code),
             seeds=STUDY.seeds,
-            augment=lambda wildcards: STUDY.test_augmentation(
-                wildcards.dataset, wildcards.condition
-            ),
+            augment=test_augment,
         ),
     message:
         "Evaluating {wildcards.network} on {wildcards.dataset}: {wildcards.condition}"
     script:
         "../scripts/evaluate.py"
+
+
+for job, name in OWN_EVALUATIONS.items():
+
+    rule:
+        name:
+            job
+        input:
+            data=rules.prepare.output.data,
+            model=rules.train.output.model,
+            predictions=PREDICTIONS,
+        output:
+            measures=results(f"measures/{RUN}/{name}.json"),
+        log:
+            log_of(job, RUN),
+        benchmark:
+            benchmark_of(job, RUN)
+        conda:
+            "../envs/cuda.yaml"
+        threads: 1
+        resources:
+            **growing(mem_mb=16000, runtime=120),
+            gpu=1,
+        params:
+            **evaluation_params(name),
+        message:
+            f"Evaluation {name} of {{wildcards.network}} on {{wildcards.dataset}}: "
+            "{wildcards.condition}, seed {wildcards.seed}"
+        script:
+            "../scripts/evaluate_own.py"
 
 
 rule probabilities:

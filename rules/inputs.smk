@@ -34,8 +34,7 @@ def source_params(script: str) -> dict[str, Callable]:
         return STUDY.source_spec(wildcards.dataset)
 
     def place(wildcards) -> str:
-        without = source(wildcards)["source"] in registry.WITHOUT_FILES
-        found = {"data_dir": None if without else DATA_DIR}
+        found = {"data_dir": DATA_DIR if STUDY.reads_files(wildcards.dataset) else None}
         # One text, so that the jobs of other sources have the params that they always had.
         folder = folder_of(wildcards.dataset)
         return canonical_json(found | ({"folder": folder} if folder else {}))
@@ -44,7 +43,9 @@ def source_params(script: str) -> dict[str, Callable]:
         **named(
             code=code(
                 script,
-                lambda wildcards: [registry.find("sources", source(wildcards)["source"]).location],
+                lambda wildcards: [
+                    STUDY.component("sources", source(wildcards)["source"]).location
+                ],
             ),
             source=source,
         ),
@@ -71,7 +72,7 @@ def architecture_of(wildcards) -> str:
 
 def network_code(wildcards) -> list[str]:
     """Where the code of a network is; of one of a library with its version, which may change it."""
-    found = registry.find("networks", architecture_of(wildcards))
+    found = STUDY.component("networks", architecture_of(wildcards))
     if not isinstance(found, registry.OfLibrary):
         return [found.location]
     with told_in_one_line():
@@ -113,8 +114,35 @@ def training_of(wildcards) -> dict:
 def training_code(wildcards) -> list[str]:
     """Where the code of a training's network, optimiser and average is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
-    found = [*network_code(wildcards), registry.find("optimizers", optimizer["name"]).location]
-    return found + ([registry.find("averages", averaging["name"]).location] if averaging else [])
+    found = [*network_code(wildcards), STUDY.component("optimizers", optimizer["name"]).location]
+    found += [STUDY.component("averages", averaging["name"]).location] if averaging else []
+    return found + augmentation_code(training_of(wildcards)["augment"])
+
+
+def augmentation_code(augment: dict | None) -> list[str]:
+    """Where the code of the user's own augmentations is."""
+    own = [name for name in augment or () if ":" in name]
+    return [STUDY.component("augmentations", name).location for name in own]
+
+
+def test_augment(wildcards) -> dict | None:
+    """The augmentation of the test images of a condition."""
+    return STUDY.test_augmentation(wildcards.dataset, wildcards.condition)
+
+
+def evaluation_code(wildcards) -> list[str]:
+    """Where the code of a network is, and that of the augmentation of its test images."""
+    return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
+
+
+def evaluation_params(name: str) -> dict[str, Callable]:
+    """What an evaluation of the user's own file depends on besides its input files."""
+    place = STUDY.component("evaluations", name).location
+    return named(
+        code=code("evaluate_own", lambda wildcards: [place, *network_code(wildcards)]),
+        evaluation=name,
+        options=STUDY.own("evaluations")[name],
+    )
 
 
 def label_noise(wildcards) -> float:
@@ -128,7 +156,7 @@ def model_of(condition: str) -> str:
 
 
 # Minutes that a job of sharpness asks a cluster for.
-SHARPNESS_MINUTES = {"sharpness": 120, "perturbation": 120, "hessian": 240, "landscape": 240}
+SHARPNESS_MINUTES = {"hessian": 240, "landscape": 240}
 
 
 def measured_by(job: str) -> str:
@@ -160,7 +188,7 @@ def sharpness_outputs(job: str) -> dict[str, list[str]]:
     for family in STUDY.sharpness_jobs[job]:
         pattern = MEASURES.replace("{family}", family)
         files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
-        if registry.find("sharpness", family).arrays:
+        if STUDY.component("sharpness", family).arrays:
             files[f"{family}_arrays"] = seeds_in(f"{pattern}.npz", seeds_of(job))
     return files
 
@@ -192,8 +220,8 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
     def components(wildcards) -> list[str]:
-        own = [registry.find("sharpness", family).location for family in families]
-        return own + network_code(wildcards)
+        own = [STUDY.component("sharpness", family).location for family in families]
+        return [*own, *network_code(wildcards), *augmentation_code(augment(wildcards))]
 
     return named(
         code=code("sharpness", components),

@@ -21,7 +21,13 @@ rule report:
     params:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
-            tables=list(READABLE),
+            readable=list(READABLE),
+            # What a page says of the user's own tables and figures, which their code does not count.
+            own_captions={
+                f"{kind}/{name}": docstring(STUDY.component(kind, name))
+                for kind in ("tables", "figures")
+                for name in STUDY.own(kind)
+            },
             made=sorted(tables_made()),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={

@@ -11,8 +11,8 @@ from minimascope.report.study import study_report
 
 with job(snakemake):
     config = settings(snakemake.params)
-    names, made = config.pop("tables"), config.pop("made")
-    del config["code"], config["texts"]
+    names, made = config.pop("readable"), config.pop("made")
+    del config["code"], config["texts"], config["own_captions"]
     # No input files: their paths would change with the checkout and rerun the job.
     folder = Path(snakemake.scriptdir).parent / "report"
     page = study_report(
