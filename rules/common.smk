@@ -224,8 +224,9 @@ MEASURED_CONDITIONS = [
 ]
 MEASURED = of_each_seed(MEASURED_CONDITIONS)
 EVALUATED = [{**run, "view": ""} for run in RUNS]
-# The user's own evaluations, by the rule whose jobs make them.
-OWN_EVALUATIONS = {f"evaluate_{name}": name for name in STUDY.own("evaluations")}
+# Those of measures and evaluations of the user's own file.
+OWN_MEASURED = [{**case, "family": name} for name in STUDY.own("sharpness") for case in MEASURED]
+OWN_EVALUATED = [{**case, "evaluation": name} for name in STUDY.own("evaluations") for case in RUNS]
 CORRUPTED = [
     case
     for dataset in STUDY.config["datasets"]

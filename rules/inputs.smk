@@ -135,14 +135,10 @@ def evaluation_code(wildcards) -> list[str]:
     return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
 
 
-def evaluation_params(name: str) -> dict[str, Callable]:
-    """What an evaluation of the user's own file depends on besides its input files."""
-    place = STUDY.component("evaluations", name).location
-    return named(
-        code=code("evaluate_own", lambda wildcards: [place, *network_code(wildcards)]),
-        evaluation=name,
-        options=STUDY.own("evaluations")[name],
-    )
+def own_evaluation_code(wildcards) -> list[str]:
+    """Where the code of an evaluation of the user's own file is, and that of its network."""
+    own = STUDY.component("evaluations", wildcards.evaluation).location
+    return [own, *network_code(wildcards)]
 
 
 def label_noise(wildcards) -> float:
@@ -167,6 +163,10 @@ def measured_by(job: str) -> str:
 def measured_cases(job: str) -> Cases:
     """The same, as the wildcards of all jobs."""
     return MEASURED_CONDITIONS if job == SHARED else MEASURED
+
+
+# The job of a measure of the user's own file, of one network.
+OWN = "measure_own"
 
 
 def seeds_of(job: str) -> list:
@@ -200,13 +200,16 @@ def documents(family: str, models: Cases, end: str = "json") -> list[str]:
 
 def sharpness_params(job: str) -> dict[str, Callable]:
     """What the measures of a job depend on besides its input files."""
-    families = STUDY.sharpness_jobs[job]
+
+    def families(wildcards) -> list[str]:
+        return [wildcards.family] if job == OWN else STUDY.sharpness_jobs[job]
 
     def view(wildcards) -> str:
         return wildcards.view.removeprefix("-") or "clean"
 
     def settings(wildcards) -> dict[str, dict]:
-        found = {family: STUDY.sharpness[wildcards.dataset][family] for family in families}
+        found = STUDY.sharpness[wildcards.dataset]
+        found = {family: found[family] for family in families(wildcards)}
         views = STUDY.views(wildcards.dataset, wildcards.condition)
         if "perturbation" in found and view(wildcards) != views[0]:
             # The published procedure augments as it pleases: it is the same for every view.
@@ -220,8 +223,8 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
     def components(wildcards) -> list[str]:
-        own = [STUDY.component("sharpness", family).location for family in families]
-        return [*own, *network_code(wildcards), *augmentation_code(augment(wildcards))]
+        found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
+        return [*found, *network_code(wildcards), *augmentation_code(augment(wildcards))]
 
     return named(
         code=code("sharpness", components),

@@ -19,7 +19,8 @@ from minimascope.seeding import generator
 
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
-    name, run = spec["evaluation"], dict(snakemake.wildcards)
+    run = dict(snakemake.wildcards)
+    name = run.pop("evaluation")
     model, _, metadata = load_model(snakemake.input.model, device)
     dataset, data_hash = load_dataset(snakemake.input.data)
     predictions, test = load_predictions(snakemake.input.predictions), dataset.test.to(device)

@@ -76,7 +76,7 @@ def test_options_come_from_signatures_and_are_completed(tmp_path):
     }
     assert study.training_spec("stripes", "cutout")["augment"]["own_parts:cutout"] == {"size": 4}
     assert study.sharpness["stripes"]["logit_curvature"] == {"batch_size": 1000}
-    assert study.sharpness_jobs["measure_logit_curvature"] == ["logit_curvature"]
+    assert study.families == ["forward", "perturbation", "logit_curvature"]
     assert study.own("figures") == {"ranges": {"measure": "logit_curvature"}}
     assert study.tables["spread"].needs == ("seed_values",)
     assert "ranges" in study.figures

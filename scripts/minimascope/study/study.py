@@ -179,8 +179,8 @@ class Study:
         """Families by the job that measures them.
 
         Those with few passes over the training data share one for each condition, ``sharpness``;
-        each of the others, and of the user's own, has one for every model, so that nothing dear is
-        measured again for the sake of another.
+        each of the others has one for every model, so that nothing dear is measured again for the
+        sake of another. Those of the user's own file are jobs of a rule of their own.
         """
         found = [name for name in self.families if name in SHARPNESS]
         dear = [
@@ -192,8 +192,7 @@ class Study:
             )
         ]
         shared = [family for family in found if family not in dear]
-        own = {f"measure_{family}": [family] for family in self.own("sharpness")}
-        return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear} | own
+        return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear}
 
     @property
     def interpolation(self) -> Mapping[str, Any] | None:
