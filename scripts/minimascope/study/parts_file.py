@@ -32,10 +32,10 @@ def own_file(given: str, folder: Path) -> Path:
     path = Path(os.path.abspath(folder / given))
     if path.suffix != ".py":
         raise InputError(f"parts: {given} is no Python file; name one that ends in .py")
-    if not path.is_file():
-        raise InputError(
-            f"parts: no file {shown(path)}; correct the path, which starts at {folder}"
-        )
+    # Of any text, which pathlib is not.
+    if not os.path.isfile(path):
+        start = shown(folder.absolute())
+        raise InputError(f"parts: no file {shown(path)}; correct the path, which starts at {start}")
     for name, file in {path.stem: path, **beside(path)}.items():
         _check_name(name, file)
     return path
