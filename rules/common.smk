@@ -51,7 +51,7 @@ from minimascope.study.ownership import claim
 from minimascope.study.raw_data import official_paths
 from minimascope.study.signatures import docstring
 from minimascope.study.starts import RESULTS, network_start, placed, training_start
-from minimascope.study.study import SHARED
+from minimascope.study.study import OWN_SECTIONS, SHARED
 
 # The wildcards of each of several jobs.
 Cases = list[dict[str, Any]]

@@ -22,10 +22,10 @@ rule report:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
             readable=list(READABLE),
-            # What a page says of the user's own tables and figures, which their code does not count.
-            own_captions={
-                f"{kind}/{name}": docstring(STUDY.component(kind, name))
-                for kind in ("tables", "figures")
+            # What the page says of parts of the user's own file; the digest of code has no docstrings.
+            own_docstrings={
+                name: docstring(STUDY.component(kind, name))
+                for kind in OWN_SECTIONS
                 for name in STUDY.own(kind)
             },
             made=sorted(tables_made()),

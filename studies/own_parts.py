@@ -41,7 +41,7 @@ class Lion(torch.optim.Optimizer):
                 mean.lerp_(parameter.grad, 1 - two)
 
 
-def stripes(samples: int = 200, size: int = 12, noise: float = 40.0):
+def stripes(samples: int = 200, size: int = 12, noise: float = 120.0):
     """Horizontal, vertical and diagonal stripes in noise: training and test split."""
     draws = np.random.default_rng(0)
     labels = draws.integers(0, 3, 2 * samples)

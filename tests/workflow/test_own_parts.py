@@ -104,6 +104,7 @@ def test_all_recipes_together_run_to_a_report(finished: Project):
     assert {"logit_curvature", "worst_class"} <= set(spread["measure"])
     assert finished.results("tables/spread.md").read_text("utf-8").startswith("| dataset")
     page = finished.results("report.html").read_text("utf-8")
+    assert "Accuracy of the class that is recognised worst." in page
     for shown in (">Spread</h3>", "The smallest and the largest value over seeds."):
         assert page.count(shown) == 1
     for shown in (">Ranges: own on digits</h3>", "Each seed&#39;s value of one measure."):
