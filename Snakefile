@@ -42,6 +42,8 @@ JOBS = {
     "train": TRAININGS,
     "adopt": ADOPTIONS,
     "evaluate": CONDITIONS,
+    "evaluate_own": OWN_EVALUATED,
+    "measure_own": OWN_MEASURED,
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     "interpolate": every_pair(seed=STUDY.seeds) if STUDY.interpolation else [],
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),

@@ -33,6 +33,7 @@ from minimascope.errors import InputError
 from minimascope.files import write_text
 from minimascope.jobs.code_version import code_version, version_of
 from minimascope.jobs.estimate import forecast
+from minimascope.jobs.job import PARTS
 from minimascope.jobs.killed import KilledJobs
 from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
@@ -48,8 +49,9 @@ from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
 from minimascope.study.raw_data import official_paths
+from minimascope.study.signatures import docstring
 from minimascope.study.starts import RESULTS, network_start, placed, training_start
-from minimascope.study.study import SHARED
+from minimascope.study.study import OWN_SECTIONS, SHARED
 
 # The wildcards of each of several jobs.
 Cases = list[dict[str, Any]]
@@ -75,7 +77,12 @@ with told_in_one_line("error in the configuration"):
         for path in workflow.configfiles if workflow.is_main_process else ():
             read_study_file(path)
         config = with_values_of(config, workflow.config_settings.config or {})
-    STUDY = load_study(config, BASE / "resources" / "config.schema.yaml")
+    # Where a study is no file of its own, as in a module, its own parts are sought from here.
+    first = workflow.configfiles[:1] if workflow.modifier.is_main_snakefile() else []
+    folder = Path(*first).absolute().parent if first else Path.cwd()
+    STUDY = load_study(config, BASE / "resources" / "config.schema.yaml", folder)
+# Jobs find the file here. Snakemake compares no configuration, so another place reruns nothing.
+config[PARTS] = STUDY.parts and str(STUDY.parts)
 if set("{}") & set(str(BASE)):
     raise SystemExit(
         f"error: checkout: {BASE} has braces, which Snakemake takes for a wildcard; use a folder"
@@ -162,7 +169,8 @@ def digest(content: bytes) -> str:
 
 def code(script: str, components: Callable = lambda wildcards: ()) -> Callable:
     """The version of a script and of what it finds through a registry, for jobs of a rule."""
-    return lambda wildcards: code_version(BASE / "scripts" / f"{script}.py", *components(wildcards))
+    path = BASE / "scripts" / f"{script}.py"
+    return lambda wildcards: code_version(path, *components(wildcards), parts=STUDY.parts)
 
 
 def every(**values: Iterable) -> Cases:
@@ -216,6 +224,9 @@ MEASURED_CONDITIONS = [
 ]
 MEASURED = of_each_seed(MEASURED_CONDITIONS)
 EVALUATED = [{**run, "view": ""} for run in RUNS]
+# Those of measures and evaluations of the user's own file.
+OWN_MEASURED = [{**case, "family": name} for name in STUDY.own("sharpness") for case in MEASURED]
+OWN_EVALUATED = [{**case, "evaluation": name} for name in STUDY.own("evaluations") for case in RUNS]
 CORRUPTED = [
     case
     for dataset in STUDY.config["datasets"]

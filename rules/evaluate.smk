@@ -24,16 +24,45 @@ rule evaluate:
         gpu=1,
     params:
         **named(
-            code=code("evaluate", network_code),
+            code=code("evaluate", evaluation_code),
             seeds=STUDY.seeds,
-            augment=lambda wildcards: STUDY.test_augmentation(
-                wildcards.dataset, wildcards.condition
-            ),
+            augment=test_augment,
         ),
     message:
         "Evaluating {wildcards.network} on {wildcards.dataset}: {wildcards.condition}"
     script:
         "../scripts/evaluate.py"
+
+
+# An evaluation of the user's own file.
+rule evaluate_own:
+    input:
+        data=rules.prepare.output.data,
+        model=MODEL,
+        predictions=PREDICTIONS,
+    output:
+        measures=results(f"measures/{RUN}/{{evaluation}}.json"),
+    log:
+        log_of("evaluate_own", f"{RUN}/{{evaluation}}"),
+    benchmark:
+        benchmark_of("evaluate_own", f"{RUN}/{{evaluation}}")
+    wildcard_constraints:
+        evaluation=one_of(STUDY.own("evaluations")),
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+        gpu=1,
+    params:
+        **named(
+            code=code("evaluate_own", own_evaluation_code),
+            options=lambda wildcards: STUDY.own("evaluations")[wildcards.evaluation],
+        ),
+    message:
+        "Evaluation {wildcards.evaluation} of {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/evaluate_own.py"
 
 
 rule probabilities:

@@ -34,8 +34,7 @@ def source_params(script: str) -> dict[str, Callable]:
         return STUDY.source_spec(wildcards.dataset)
 
     def place(wildcards) -> str:
-        without = source(wildcards)["source"] in registry.WITHOUT_FILES
-        found = {"data_dir": None if without else DATA_DIR}
+        found = {"data_dir": DATA_DIR if STUDY.reads_files(wildcards.dataset) else None}
         # One text, so that the jobs of other sources have the params that they always had.
         folder = folder_of(wildcards.dataset)
         return canonical_json(found | ({"folder": folder} if folder else {}))
@@ -44,7 +43,9 @@ def source_params(script: str) -> dict[str, Callable]:
         **named(
             code=code(
                 script,
-                lambda wildcards: [registry.find("sources", source(wildcards)["source"]).location],
+                lambda wildcards: [
+                    STUDY.component("sources", source(wildcards)["source"]).location
+                ],
             ),
             source=source,
         ),
@@ -71,7 +72,7 @@ def architecture_of(wildcards) -> str:
 
 def network_code(wildcards) -> list[str]:
     """Where the code of a network is; of one of a library with its version, which may change it."""
-    found = registry.find("networks", architecture_of(wildcards))
+    found = STUDY.component("networks", architecture_of(wildcards))
     if not isinstance(found, registry.OfLibrary):
         return [found.location]
     with told_in_one_line():
@@ -113,8 +114,31 @@ def training_of(wildcards) -> dict:
 def training_code(wildcards) -> list[str]:
     """Where the code of a training's network, optimiser and average is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
-    found = [*network_code(wildcards), registry.find("optimizers", optimizer["name"]).location]
-    return found + ([registry.find("averages", averaging["name"]).location] if averaging else [])
+    found = [*network_code(wildcards), STUDY.component("optimizers", optimizer["name"]).location]
+    found += [STUDY.component("averages", averaging["name"]).location] if averaging else []
+    return found + augmentation_code(training_of(wildcards)["augment"])
+
+
+def augmentation_code(augment: dict | None) -> list[str]:
+    """Where the code of the user's own augmentations is."""
+    own = [name for name in augment or () if ":" in name]
+    return [STUDY.component("augmentations", name).location for name in own]
+
+
+def test_augment(wildcards) -> dict | None:
+    """The augmentation of the test images of a condition."""
+    return STUDY.test_augmentation(wildcards.dataset, wildcards.condition)
+
+
+def evaluation_code(wildcards) -> list[str]:
+    """Where the code of a network is, and that of the augmentation of its test images."""
+    return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
+
+
+def own_evaluation_code(wildcards) -> list[str]:
+    """Where the code of an evaluation of the user's own file is, and that of its network."""
+    own = STUDY.component("evaluations", wildcards.evaluation).location
+    return [own, *network_code(wildcards)]
 
 
 def label_noise(wildcards) -> float:
@@ -128,7 +152,7 @@ def model_of(condition: str) -> str:
 
 
 # Minutes that a job of sharpness asks a cluster for.
-SHARPNESS_MINUTES = {"sharpness": 120, "perturbation": 120, "hessian": 240, "landscape": 240}
+SHARPNESS_MINUTES = {"hessian": 240, "landscape": 240}
 
 
 def measured_by(job: str) -> str:
@@ -139,6 +163,10 @@ def measured_by(job: str) -> str:
 def measured_cases(job: str) -> Cases:
     """The same, as the wildcards of all jobs."""
     return MEASURED_CONDITIONS if job == SHARED else MEASURED
+
+
+# The job of a measure of the user's own file, of one network.
+OWN = "measure_own"
 
 
 def seeds_of(job: str) -> list:
@@ -160,7 +188,7 @@ def sharpness_outputs(job: str) -> dict[str, list[str]]:
     for family in STUDY.sharpness_jobs[job]:
         pattern = MEASURES.replace("{family}", family)
         files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
-        if registry.find("sharpness", family).arrays:
+        if STUDY.component("sharpness", family).arrays:
             files[f"{family}_arrays"] = seeds_in(f"{pattern}.npz", seeds_of(job))
     return files
 
@@ -172,13 +200,16 @@ def documents(family: str, models: Cases, end: str = "json") -> list[str]:
 
 def sharpness_params(job: str) -> dict[str, Callable]:
     """What the measures of a job depend on besides its input files."""
-    families = STUDY.sharpness_jobs[job]
+
+    def families(wildcards) -> list[str]:
+        return [wildcards.family] if job == OWN else STUDY.sharpness_jobs[job]
 
     def view(wildcards) -> str:
         return wildcards.view.removeprefix("-") or "clean"
 
     def settings(wildcards) -> dict[str, dict]:
-        found = {family: STUDY.sharpness[wildcards.dataset][family] for family in families}
+        found = STUDY.sharpness[wildcards.dataset]
+        found = {family: found[family] for family in families(wildcards)}
         views = STUDY.views(wildcards.dataset, wildcards.condition)
         if "perturbation" in found and view(wildcards) != views[0]:
             # The published procedure augments as it pleases: it is the same for every view.
@@ -192,8 +223,8 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
     def components(wildcards) -> list[str]:
-        own = [registry.find("sharpness", family).location for family in families]
-        return own + network_code(wildcards)
+        found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
+        return [*found, *network_code(wildcards), *augmentation_code(augment(wildcards))]
 
     return named(
         code=code("sharpness", components),

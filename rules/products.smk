@@ -40,7 +40,7 @@ def reported(path: str) -> str:
     caption = Path(".snakemake", "captions", f"{'-'.join(name.parts)}.rst").absolute()
 
     def section(wildcards: Any) -> Section:
-        [found] = sections(contents_of_report(), [str(name)])
+        [found] = sections(contents_of_report(), [str(name)], STUDY.parts)
         return found
 
     def labels(wildcards: Any) -> dict[str, str]:
@@ -94,6 +94,7 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
             {"smallest_differences": analysis["smallest_differences"]},
         ),
     }
+    arguments |= STUDY.own("tables")
     arguments = {name: value for name, value in arguments.items() if name in tables}
     places = [place for table in tables.values() for place in (table.location, table.text) if place]
     return {
@@ -141,7 +142,7 @@ def has_page(subject: Subject) -> bool:
 
 def figure_inputs(subject: Subject) -> dict[str, str]:
     """The tables that the figures of a subject are made of."""
-    wanted = needed_by({name: registry.find("figures", name) for name in FIGURES_OF[subject]})
+    wanted = needed_by({name: STUDY.component("figures", name) for name in FIGURES_OF[subject]})
     return {name: results(f"tables/{name}.csv") for name in wanted}
 
 
@@ -163,12 +164,15 @@ def drawn(places: Iterable[str]) -> dict[str, list[str]]:
 
 def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
     """What figures depend on besides tables; ``of`` says what a figure is of."""
-    places = [registry.find("figures", name).location for name in figures]
+    places = [STUDY.component("figures", name).location for name in figures]
     places += [tables_and_figures.PAGE.location] if page else []
     return named(
         code=code("plot", lambda wildcards: places),
         # In the order of the outputs, which an object of JSON does not keep.
-        figures=[[name, of(name)] for name in figures],
+        figures=[
+            [name, {"of": of(name), "options": STUDY.own("figures").get(name, {})}]
+            for name in figures
+        ],
     )
 
 

@@ -21,7 +21,13 @@ rule report:
     params:
         **named(
             code=code("report", lambda wildcards: [table.text for table in READABLE.values()]),
-            tables=list(READABLE),
+            readable=list(READABLE),
+            # What the page says of parts of the user's own file; the digest of code has no docstrings.
+            own_docstrings={
+                name: docstring(STUDY.component(kind, name))
+                for kind in OWN_SECTIONS
+                for name in STUDY.own(kind)
+            },
             made=sorted(tables_made()),
             # The hashes of texts, since Snakemake prints what has changed.
             texts={

@@ -23,7 +23,7 @@ for job, families in STUDY.sharpness_jobs.items():
             "../envs/cuda.yaml"
         threads: 1
         resources:
-            **growing(mem_mb=16000, runtime=SHARPNESS_MINUTES[job]),
+            **growing(mem_mb=16000, runtime=SHARPNESS_MINUTES.get(job, 120)),
             gpu=1,
         params:
             **sharpness_params(job),
@@ -33,6 +33,35 @@ for job, families in STUDY.sharpness_jobs.items():
             f"{'{wildcards.view}' if job == SHARED else '{wildcards.view}, seed {wildcards.seed}'}"
         script:
             "../scripts/sharpness.py"
+
+
+# A measure of the user's own file.
+rule measure_own:
+    input:
+        data=rules.prepare.output.data,
+        models=measured_models(OWN),
+    output:
+        measures=f"{MEASURES}.json",
+    log:
+        log_of(OWN, f"{RUN}/{{family}}{{view}}"),
+    benchmark:
+        benchmark_of(OWN, f"{RUN}/{{family}}{{view}}")
+    wildcard_constraints:
+        family=one_of(STUDY.own("sharpness")),
+        condition=one_of(STUDY.measured),
+        view=VIEW,
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+        gpu=1,
+    params:
+        **sharpness_params(OWN),
+    message:
+        "Measure {wildcards.family} of {wildcards.network} on {wildcards.dataset}: {wildcards.condition}{wildcards.view}, seed {wildcards.seed}"
+    script:
+        "../scripts/sharpness.py"
 
 
 # The networks that lines and planes lead through, by name.

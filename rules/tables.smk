@@ -7,6 +7,7 @@ rule collect:
         documents=[
             *documents("evaluation", EVALUATED),
             *(path for family in STUDY.families for path in documents(family, MEASURED)),
+            *filled(rules.evaluate_own.output.measures, OWN_EVALUATED),
         ],
         calibration=rules.probabilities.output.calibration,
         histories=filled(rules.train.output.history, TRAININGS),

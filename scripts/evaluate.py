@@ -24,7 +24,7 @@ with job(snakemake):
     dataset, data_hash = load_dataset(snakemake.input.data)
     files = progress(snakemake.input.corrupted, "corruptions", "kind")
     copies = chain.from_iterable(map(load_corrupted, files))
-    augmentation = Augmentation(**augment) if augment else None
+    augmentation = Augmentation.from_config(augment)
     evaluated, (together, shares) = evaluate(
         members, dataset, data_hash, copies, augmentation, device
     )

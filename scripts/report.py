@@ -11,7 +11,8 @@ from minimascope.report.study import study_report
 
 with job(snakemake):
     config = settings(snakemake.params)
-    names, made = config.pop("tables"), config.pop("made")
+    names, made = config.pop("readable"), config.pop("made")
+    own = config.pop("own_docstrings")
     del config["code"], config["texts"]
     # No input files: their paths would change with the checkout and rerun the job.
     folder = Path(snakemake.scriptdir).parent / "report"
@@ -24,6 +25,7 @@ with job(snakemake):
         snakemake.params.records,
         config,
         made,
+        own,
         results=Path(snakemake.output.page).parents[1],
         checkout=folder.parent,
         papers=yaml.safe_load((folder.parent / "resources" / "papers.yaml").read_text("utf-8")),

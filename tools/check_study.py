@@ -15,6 +15,7 @@ from minimascope.jobs.job import NO_COMPILER, REMEDIES, compiler
 from minimascope.registry import library_of
 from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
+from minimascope.study.own import own_line
 from minimascope.study.own_data import own_data_lines
 from minimascope.study.raw_data import data_lines, missing_files, reads_files
 from minimascope.study.sizes import counted_size
@@ -106,7 +107,7 @@ def main() -> None:
     if not arguments.study.exists():
         sys.exit(f"error: STUDY={arguments.study}: no such file; {near(arguments.study)}")
     try:
-        study = load_study(read_study_file(arguments.study), SCHEMA)
+        study = load_study(read_study_file(arguments.study), SCHEMA, arguments.study.parent)
     except InputError as error:
         sys.exit(f"error in the configuration: {error}")
     if arguments.compared:
@@ -130,7 +131,7 @@ def main() -> None:
 
     found = "data found" if reads_files(study) and not said else ""
     print(", ".join(filter(None, [f"{arguments.study} is a study: {summary(study)}", found])))
-    for line in [*said, *own, *remarks(study)]:
+    for line in filter(None, [*said, *own, own_line(study), *remarks(study)]):
         print(line)
 
 

@@ -31,7 +31,8 @@ or an impossible value stops the run before its first job, with one line that na
 `make` reads a study as data before Snakemake does. It refuses what Snakemake would guess at or
 run: a key given twice, references that multiply, tags of a programming language, and templates
 (`__use_yte__: true`, with which Snakemake runs Python from the file). Before you call
-`snakemake --configfile` with a stranger's study, run `make check STUDY=…`.
+`snakemake --configfile` with a stranger's study, run `make check STUDY=…`. It also says whether the
+study has code of its own (`parts`, [parts.md](parts.md)), which the jobs would run.
 
 With plain Snakemake, `--config 'seeds=[0]' 'training={epochs: 2}'` changes these keys and keeps
 the others of a mapping. Snakemake merges several files given to `--configfile` into one study,

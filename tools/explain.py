@@ -57,7 +57,7 @@ def main() -> None:
     try:
         print(screen(plan(study, Path())))
         # By now the study is known to be one.
-        checked = load_study(read_study_file(study), SCHEMA)
+        checked = load_study(read_study_file(study), SCHEMA, study.parent)
         missing, said = data_lines(checked)
         for line in [*(f"data missing: {line}" for line in missing), *said, *remarks(checked)]:
             print(line)

@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         with planned_workflow(arguments.study, Path()) as workflow:
-            study = load_study(read_study_file(arguments.study), SCHEMA)
+            study = load_study(read_study_file(arguments.study), SCHEMA, arguments.study.parent)
             going_on = running(Path("results", study.name, "logs", "study.txt"))
             expected = partial(expected_seconds, study)
             lines = screen(workflow.dag, arguments.cores, going_on, expected)

@@ -7,11 +7,15 @@ The tables hold names and places only (`components`); those of results are in
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
-from .components import IMAGES, POINTS, RECORDINGS, Component, component, load
+from . import own_parts
+from .components import POINTS, RECORDINGS, Component, component, load
 from .errors import InputError, nearest
-from .tables_and_figures import ALL_FIGURES, TABLES
+from .study.parts_file import names_in
+from .study.signatures import given_tables
+from .tables_and_figures import ALL_FIGURES, TABLES, Table
 
 # The weights that all conditions of a seed start from, where a condition is expected.
 INITIAL = "initial"
@@ -45,11 +49,6 @@ SOURCES = {
     # Written by SCENES with its options, and then read as the official data are.
     "synthetic_scenes": component("data.dcase2020:read_layout", gives=[RECORDINGS]),
 }
-
-
-def kind_of(source: str) -> str:
-    """Return what the data sets of a source consist of."""
-    return next(iter(find("sources", source).gives), IMAGES)
 
 
 # Sources that read nothing from the folder of raw data.
@@ -205,15 +204,40 @@ def library_of(architecture: Any) -> str | None:
     return library if name and library in LIBRARIES else None
 
 
-# What can be found by name: the word for one of a kind, and its table.
-KINDS: dict[str, tuple[str, Mapping[str, Component]]] = {
-    "networks": ("architecture", NETWORKS),
-    "sources": ("source", SOURCES),
-    "optimizers": ("optimizer", OPTIMIZERS),
-    "averages": ("average", AVERAGES),
-    "sharpness": ("family of measures", SHARPNESS),
-    "tables": ("table", TABLES),
-    "figures": ("figure", ALL_FIGURES),
+@dataclass(frozen=True)
+class Kind:
+    """What can be found by name.
+
+    Attributes:
+        word: for one of the kind.
+        table: its components by name.
+        given: parameters of components that are not options: other keys of the study, and data.
+            None where every parameter without a default is given.
+    """
+
+    word: str
+    table: Mapping[str, Component]
+    given: frozenset[str] | None
+
+
+def _kind(word: str, table: Mapping[str, Component], given: str) -> Kind:
+    return Kind(word, table, frozenset(given.split()))
+
+
+KINDS = {
+    "networks": _kind("architecture", NETWORKS, "channels input_size classes width dropout"),
+    "sources": _kind("source", SOURCES, "data_dir"),
+    "optimizers": _kind("optimizer", OPTIMIZERS, "model params lr weight_decay"),
+    "averages": _kind("average", AVERAGES, "model"),
+    # Of users alone: those of the library are keys of `training.augment`.
+    "augmentations": _kind("augmentation", {}, "inputs generator"),
+    "sharpness": _kind(
+        "family of measures", SHARPNESS, "subject model inputs labels classes generator"
+    ),
+    # Of users alone, too.
+    "evaluations": _kind("evaluation", {}, "model inputs labels logits classes generator"),
+    "tables": Kind("table", TABLES, None),
+    "figures": Kind("figure", ALL_FIGURES, None),
 }
 # What finds a component by a name behind a prefix, such as ``torchvision:resnet50``, by kind.
 PREFIXES: dict[str, dict[str, Callable[[str], Component]]] = {
@@ -221,16 +245,61 @@ PREFIXES: dict[str, dict[str, Callable[[str], Component]]] = {
 }
 
 
-def find(kind: str, name: str) -> Component:
+def find(kind: str, name: str, parts: Path | None = None) -> Component:
     """Return the component of a kind (`KINDS`) that a user names: ``name``, or ``prefix:name``.
+
+    Args:
+        kind: of the component.
+        name: as the study has it. In results, components of the user have no prefix.
+        parts: the user's own file of components (`Study.parts`); that of this process where it is
+            not given, as in jobs.
 
     Raises:
         InputError: there is none of this name.
     """
-    word, table = KINDS[kind]
-    if name in table:
-        return table[name]
-    prefix, _, rest = name.partition(":")
-    if rest and prefix in PREFIXES.get(kind, {}):
-        return PREFIXES[kind][prefix](rest)
-    raise InputError(f"{word}: unknown name {name!r}; {nearest(name, table)}")
+    if name in KINDS[kind].table:
+        return KINDS[kind].table[name]
+    prefix, _, own = name.rpartition(":")
+    if prefix in PREFIXES.get(kind, {}):
+        return PREFIXES[kind][prefix](own)
+    parts = parts or own_parts.current()
+    if parts and prefix in ("", parts.stem) and own in names_in(parts):
+        return _own(kind, parts, own)
+    where = "" if parts or not prefix else f"; if it is in {prefix}.py, name that under parts"
+    hint = nearest(name, KINDS[kind].table)
+    raise InputError(f"{KINDS[kind].word}: unknown name {name!r}{where or f'; {hint}'}")
+
+
+def is_family(key: str) -> bool:
+    """Return whether a key of the section ``sharpness`` is the name of a family."""
+    return key in SHARPNESS or ":" in key
+
+
+def bare(name: str) -> str:
+    """Return a component's name without its prefix, as results have it.
+
+    >>> bare("my_parts:small_cnn")
+    'small_cnn'
+    """
+    return name.rpartition(":")[2]
+
+
+def _own(kind: str, file: Path, name: str) -> Component:
+    """Return a function of the user's file as a component."""
+    location = f"{file.name}:{name}"
+    match kind:
+        case "sharpness":
+            return Family(location, file=file)
+        case "tables":
+            return Table(
+                location,
+                needs=given_tables(file, name),
+                gives=(name,),
+                file=file,
+                text="analysis.own_table:text",
+                shows=(name,),
+                formats=("md", "html"),
+            )
+        case "figures":
+            return Component(location, given_tables(file, name), file=file)
+    return Component(location, file=file)

@@ -92,7 +92,7 @@ class TrainingSpec:
         return cls(
             schedule=Schedule(**config.pop("schedule", {})),
             sam_rho=sam["rho"] if sam else None,
-            augmentation=Augmentation(**augmentation) if augmentation else None,
+            augmentation=Augmentation.from_config(augmentation),
             **config,
         )
 

@@ -15,6 +15,8 @@ SHIPPED = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted([ROOT / "config.yaml", *(ROOT / "studies").glob("*.yaml")])
 }
+# What is relative to its study's file is as absolute, wherever the study is written to.
+SHIPPED["own_parts"]["parts"] = str(ROOT / "studies" / "own_parts.py")
 NAMES = ("a", "small", "large", "resnet", "vgg", "baseline", "sam", "initial", "x1", "A_b")
 HOSTILE_WORDS = r"""
 a/b ../../etc/passwd /etc/x C:\x ~ .. {x} {seed} {{ } { * ? [a] %s a;b -rf $(id) `id` =1+1 @x +1

@@ -78,4 +78,4 @@ def refusal(**changes: Any) -> str:
 def published_study(name: str, **changes: Any) -> Study:
     """Return a study that comes with the workflow, with sections replaced."""
     config = read_study_file(ROOT / "studies" / f"{name}.yaml")
-    return load_study(config | changes, SCHEMA)
+    return load_study(config | changes, SCHEMA, ROOT / "studies")

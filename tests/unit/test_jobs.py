@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ class Task:
     """What Snakemake would tell."""
 
     folder: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -92,7 +94,7 @@ import sys, torch
 from types import SimpleNamespace
 from minimascope.jobs.job import job
 
-with job(SimpleNamespace(log=sys.argv[1:])):
+with job(SimpleNamespace(log=sys.argv[1:], config={})):
     torch.compile(lambda inputs: inputs.sin().cos())(torch.ones(3))
 """
 

@@ -6,6 +6,7 @@ import pytest
 from study_cases import study
 
 from minimascope import registry
+from minimascope.components import Component
 from minimascope.errors import InputError
 from minimascope.study.schema import load_schema
 from minimascope.study.signatures import declared_options
@@ -28,7 +29,7 @@ made = partial(own, beta=1.0)
 def declared(tmp_path: Path, name: str, text: str = FUNCTION) -> dict[str, dict]:
     (tmp_path / "parts").mkdir(exist_ok=True)
     (tmp_path / "parts" / "own.py").write_text(text, encoding="utf-8")
-    return declared_options(f"parts.own:{name}", {"model", "lr"}, tmp_path)
+    return declared_options(Component(f"parts.own:{name}"), {"model", "lr"}, tmp_path)
 
 
 def test_names_types_and_defaults_are_those_of_the_signature(tmp_path):
@@ -69,8 +70,8 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path, name, text, message):
 
 
 def test_a_module_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"registry.py: .*missing.py cannot be read"):
-        declared_options("missing:own", (), tmp_path)
+    with pytest.raises(InputError, match=r"registry.py: .*missing.py is not there"):
+        declared_options(Component("missing:own"), (), tmp_path)
 
 
 @pytest.fixture

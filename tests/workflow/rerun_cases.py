@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from small_study import ROOT
+
 from minimascope.data.official import OFFICIAL
 from minimascope.jobs.planning import planned_workflow
 
@@ -38,8 +40,10 @@ STUDY = {
         "hessian": {},
         "landscape": {},
         "interpolation": {"lines": [["baseline", "sam"]]},
+        "own_parts:logit_curvature": {},
     },
-    "evaluation": {"corruptions": {"names": ["fog"]}},
+    "evaluation": {"corruptions": {"names": ["fog"]}, "own_parts:worst_class": {}},
+    "parts": str(ROOT / "studies" / "own_parts.py"),
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
 # The jobs of sharpness, all of which may need the weight decay.
@@ -71,6 +75,15 @@ CHANGES = {
     "sharpness.forward.published": (False, {"sharpness"}),
     "sharpness.landscape.points": (5, {"landscape"}),
     "sharpness.interpolation.points": (5, {"interpolate"}),
+    "sharpness.own_parts:logit_curvature.batch_size": (10, {"measure_own"}),
+    "tables": ({"own_parts:spread": {}}, {"tables"}),
+    "figures": (
+        {"own_parts:ranges": {}},
+        {
+            *("plot_digits-vit", "plot_cifar-pretrained", "plot_folder-vit", "plot_archive-vit"),
+            *("plot_scenes-cnn10", "plot_table-cnn10"),
+        },
+    ),
     "evaluation.corruptions.samples": (9, {"corrupt"}),
     "analysis.trained.train_loss": (None, {"collect"}),
     "toy_fits.radii": ([0.1], {"toy_sharpness"}),

@@ -1,75 +1,58 @@
-"""The parts that docs/tutorial.md shows how to add are added as it says, and run."""
+"""The recipes of docs/parts.md are a file of parts, with which a study runs."""
 
 import re
+import shutil
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from small_study import ROOT, STUDY, Project, copy_workflow, study_with
+from small_study import ROOT, Project, study_with
+from test_modules import module, run
 
 from minimascope.study.loading import deep_merge
 
 pytestmark = pytest.mark.workflow
 
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
-OWN = TUTORIAL.partition("\n## Own parts\n")[2].partition("\n## ")[0]
-RECIPES = dict(re.findall(r"^### An? (.+?)\n(.*?)(?=^###|\Z)", OWN, re.DOTALL | re.MULTILINE))
-CHOSEN = ("network", "optimiser", "data source")
-SHOWN = ("table", "figure")
-ADDED = "logit_curvature"
+PAGE = (ROOT / "docs" / "parts.md").read_text("utf-8").partition("\n## Recipes\n")[2]
+RECIPES = dict(re.findall(r"^### An? (.+?)\n(.*?)(?=^###? |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+KINDS = {
+    *("network", "optimiser", "data source", "augmentation"),
+    *("measure", "evaluation", "table", "figure"),
+}
+OTHER = "def unused():\n    return 1\n"
 
 
 def blocks(recipe: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", recipe, re.DOTALL | re.MULTILINE)
 
 
-def insert(path: Path, text: str, after: str) -> None:
-    """Put a text into a file, behind one that it has once."""
-    old = path.read_text("utf-8")
-    assert old.count(after) == 1
-    path.write_text(old.replace(after, after + text), encoding="utf-8")
+def parts() -> str:
+    return "\n\n".join(block for recipe in RECIPES.values() for block in blocks(recipe, "python"))
 
 
-def follow(recipe: str, checkout: Path) -> None:
-    """Write the module that a recipe names, and its line into the registry."""
-    (module,), (code,) = (
-        re.findall(r"`(scripts/\S+\.py)`:$", recipe, re.M),
-        blocks(recipe, "python"),
+def study() -> dict:
+    """The small study, with all that the recipes say of one."""
+    small = study_with(
+        {
+            "seeds": [0],
+            "conditions": {"baseline": {}},
+            "networks": {},
+            "datasets": {},
+            "compare_with_published": False,
+            "toy_functions": False,
+            "parts": "my_parts.py",
+        }
     )
-    assert not (checkout / module).exists()
-    (checkout / module).write_text(code, encoding="utf-8")
-    (table,) = re.findall(r"^A line in `(\w+)`:$", recipe, re.M)
-    (line,) = re.findall(r"^    \"\w+\": .*\n", recipe, re.M)
-    registry = "tables_and_figures" if table in ("TABLES", "FIGURES") else "registry"
-    path = checkout / "scripts" / "minimascope" / f"{registry}.py"
-    insert(path, line, after=f"\n{table} = {{\n")
+    said = (yaml.safe_load(text) for each in RECIPES.values() for text in blocks(each, "yaml"))
+    return reduce(deep_merge, said, small)
 
 
-def follow_measure(checkout: Path) -> None:
-    recipe, library = RECIPES["measure"], checkout / "scripts" / "minimascope"
-    (function,) = blocks(recipe, "python")
-    (line,) = re.findall(r"^    Measurement\(.*\n", recipe, re.M)
-    forward = library / "sharpness" / "forward.py"
-    insert(forward, line, after='Measurement("train_loss", loss, "nats", n),\n')
-    forward.write_text(forward.read_text("utf-8") + "\n\n" + function, encoding="utf-8")
-    gives = 'gives=(\n            "fisher_rao_norm",\n'
-    insert(library / "registry.py", f'"{ADDED}",', after=gives)
-
-
-def test_recipes_are_short():
-    assert RECIPES.keys() >= {*CHOSEN, *SHOWN, "measure"}
-    for name in (*CHOSEN, *SHOWN, "measure"):
-        (code,) = blocks(RECIPES[name], "python")
-        assert len([line for line in code.splitlines() if line]) <= 12, name
-
-
-@pytest.mark.slow
-def test_an_own_network_optimiser_source_and_measure_go_through_the_whole_study(tmp_path: Path):
-    checkout = copy_workflow(tmp_path / "checkout")
-    project = Project(checkout, tmp_path / "run")
-    (project.folder / "data").mkdir(parents=True)
+def write_pictures(path: Path) -> None:
+    path.parent.mkdir(parents=True)
     random = np.random.default_rng(0)
     arrays = {
         f"{axis}_{split}": values
@@ -79,44 +62,108 @@ def test_an_own_network_optimiser_source_and_measure_go_through_the_whole_study(
             ("y", np.arange(n, dtype=np.uint8) % 3),
         )
     }
-    np.savez(project.folder / "data" / "mine.npz", **arrays)
-    study = study_with(
-        {"seeds": [0], "conditions": {"baseline": {}}, "networks": {}, "datasets": {}}
-    )
-    for name in CHOSEN:
-        follow(RECIPES[name], checkout)
-        (said,) = blocks(RECIPES[name], "yaml")
-        study = deep_merge(study, yaml.safe_load(said))
-    project.finish(study)
-    assert project.planned(study) == {}
+    np.savez(path, **arrays)
 
-    follow_measure(checkout)
-    planned = project.planned(study)
-    assert planned["sharpness"] == 1
-    assert not {"prepare", "initialise", "train", "evaluate"} & planned.keys()
-    project.finish(study)
-    measures = pd.read_csv(project.results("tables/measures.csv"))
+
+def test_there_is_a_short_recipe_for_each_kind():
+    assert RECIPES.keys() == KINDS
+    for name, recipe in RECIPES.items():
+        (code,), (said,) = blocks(recipe, "python"), blocks(recipe, "yaml")
+        assert len([line for line in code.splitlines() if line]) <= 12, name
+        assert "my_parts:" in said
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_parts.py").write_text(parts() + OTHER, encoding="utf-8")
+    write_pictures(folder / "run" / "data" / "mine.npz")
+    project = Project(ROOT, folder / "run")
+    project.finish(study())
+    return project
+
+
+@pytest.fixture
+def file(finished: Project) -> Iterator[Path]:
+    path = finished.folder.with_name("my_parts.py")
+    text = path.read_text("utf-8")
+    yield path
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_all_recipes_together_run_to_a_report(finished: Project):
+    assert finished.planned(study()) == {}
+    measures = pd.read_csv(finished.results("tables/measures.csv"))
     assert set(measures["network"]) == {"own"}
-    assert ADDED in set(measures["measure"])
-    assert ADDED in project.results("report.html").read_text("utf-8")
-
-
-def test_an_own_table_and_an_own_figure_are_in_the_report_and_only_they_are_made(
-    copied: Project, tmp_path: Path
-):
-    checkout = copy_workflow(tmp_path / "checkout")
-    project = Project(checkout, copied.folder)
-    for name in SHOWN:
-        follow(RECIPES[name], checkout)
-    drawn = {"tables": 1, "plot_digits": 1, "plot_digits-resnet18": 1, "report": 1}
-    assert project.planned(STUDY) == drawn
-    project.finish(STUDY)
-    table = pd.read_csv(project.results("tables/spread.csv"))
-    values = pd.read_csv(project.results("tables/seed_values.csv"))
-    assert table["max"].max() == values["value"].max()
-    assert project.results("tables/spread.md").read_text("utf-8").startswith("| dataset")
-    page = project.results("report.html").read_text("utf-8")
+    assert set(measures["condition"]) == {"baseline", "darker"}
+    values = measures.set_index("measure")["value"]
+    assert values["logit_curvature"].between(0, 2 / 3).all()
+    assert (values["worst_class"] <= values["test_accuracy"]).all()
+    spread = pd.read_csv(finished.results("tables/spread.csv"))
+    assert {"logit_curvature", "worst_class"} <= set(spread["measure"])
+    assert finished.results("tables/spread.md").read_text("utf-8").startswith("| dataset")
+    page = finished.results("report.html").read_text("utf-8")
+    assert "Accuracy of the class that is recognised worst." in page
     for shown in (">Spread</h3>", "The smallest and the largest value over seeds."):
         assert page.count(shown) == 1
-    for shown in (">Ranges: resnet18 on digits</h3>", "Accuracy of each seed."):
+    for shown in (">Ranges: own on digits</h3>", "Each seed&#39;s value of one measure."):
         assert page.count(shown) == 1
+
+
+# What is replaced in the file, by what, and the rules whose jobs then run.
+EDITS = {
+    "nothing that is used": ("return 1", "return 2", set()),
+    "a comment": ("class that is recognised", "group that is recognised", {"report"}),
+    "the figure": ('"o"', '"x"', {"plot_digits-own", "report"}),
+    "the measure": ("1 - logits", "1.0 - logits", {"measure_own"}),
+    "the network": ("32 * width", "30 * width", {"initialise", "train", "sharpness", "evaluate"}),
+    "the augmentation": ("least + ", "0 + least + ", {"train"}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("old", "new", "rules"), EDITS.values(), ids=EDITS)
+def test_an_edit_reruns_what_uses_it(finished: Project, file: Path, old, new, rules):
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    planned = finished.planned(study()).keys()
+    if rules <= {"report", "plot_digits-own"}:
+        assert planned == rules
+    assert rules <= planned
+    assert "prepare" not in planned
+    assert ("initialise" in planned) is ("initialise" in rules)
+
+
+@pytest.mark.slow
+def test_an_option_reruns_what_has_it_and_another_folder_nothing(finished: Project, tmp_path: Path):
+    other = deep_merge(study(), {"sharpness": {"my_parts:logit_curvature": {"batch_size": 7}}})
+    assert finished.planned(other).keys() >= {"measure_own", "collect"}
+    assert not {"train", "sharpness", "evaluate_own"} & finished.planned(other).keys()
+    moved = shutil.copytree(finished.folder.parent, tmp_path / "moved")
+    assert Project(ROOT, moved / "run").planned(study()) == {}
+
+
+def test_a_module_of_another_workflow_finds_the_file_from_its_working_directory(tmp_path: Path):
+    (tmp_path / "my_parts.py").write_text(parts(), encoding="utf-8")
+    write_pictures(tmp_path / "data" / "mine.npz")
+    snakefile = 'configfile: "study.yaml"\n' + module("ms")
+    prepared = "results/small/data/digits/prepared.safetensors"
+    run(tmp_path, snakefile, study(), prepared)
+    assert (tmp_path / prepared).exists()
+
+
+def test_an_error_of_the_users_code_is_one_line_on_the_screen(tmp_path: Path):
+    broken = parts().replace("with np.load", "1 / 0\n    with np.load")
+    (tmp_path / "my_parts.py").write_text(broken, encoding="utf-8")
+    project = Project(ROOT, tmp_path / "run")
+    write_pictures(project.folder / "data" / "mine.npz")
+    ended = project.run(study(), "--", "results/small/data/digits/prepared.safetensors")
+    assert ended.returncode != 0
+    number = broken[: broken.index("1 / 0")].count("\n") + 1
+    said = f"line {number}, in keras: ZeroDivisionError: division by zero; correct it there"
+    assert f"my_parts.py, {said}" in ended.stdout
+    log = project.results("logs/prepare/digits.log").read_text("utf-8")
+    assert "Traceback" in log
+    assert said in log.splitlines()[-1]

@@ -39,6 +39,8 @@ def make_table(
         **arguments,
     )
     frames = found if isinstance(found, tuple) else (found,)
+    for frame in frames:
+        table.checked(frame, pd.DataFrame, "a pandas DataFrame")
     for name, frame in zip(table.gives, frames, strict=True):
         write_text(paths[name], frame.to_csv(index=False))
     if table.text:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ..registry import INITIAL, SHARPNESS
+from ..registry import INITIAL
 from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
 from .numbers import MISSING, count_seeds, format_estimate, has_power
 from .render import Text, fitting, in_blocks
@@ -78,8 +78,7 @@ def sharpness_tables(summary: pd.DataFrame) -> pd.DataFrame:
 
 def sharpness_text(summary: pd.DataFrame) -> Text:
     """Return the `sharpness_table` of each network that has any, in blocks that fit on a page."""
-    rows = summary[summary["family"].isin(SHARPNESS)]
-    tables = _of_networks(sharpness_table, rows).values()
+    tables = _of_networks(sharpness_table, _measured(summary)).values()
     return [in_blocks(table) for table in tables] or [NO_SHARPNESS]
 
 
@@ -132,9 +131,14 @@ def _of_main(rows: pd.DataFrame) -> Shown:
     return minima, names, conditions
 
 
+def _measured(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of families of measures, the user's own among them."""
+    return rows[rows["family"] != "evaluation"]
+
+
 def _of_sharpness(rows: pd.DataFrame) -> Shown:
     compared = at_minima(rows)["condition"].unique()
-    rows = rows[rows["family"].isin(SHARPNESS)]
+    rows = _measured(rows)
     labels = [
         condition if view == "clean" else f"{condition} ({view} data)"
         for condition, view in zip(rows["condition"], rows["view"], strict=True)

@@ -1,12 +1,12 @@
 """A user's own functions, named as ``file.py:function`` on the command line."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import own_parts
 from ..errors import InputError, nearest
+from ..study.parts_file import names_in
 
 
 def is_own(name: str) -> bool:
@@ -28,16 +28,8 @@ def own_function(name: str, option: str) -> Callable[..., Any]:
     path = Path(place)
     if not path.is_file():
         raise InputError(f"{option}: no file {path}; correct the path")
-    module = sys.modules.get(path.stem)
-    if module is None or getattr(module, "__file__", None) != str(path.resolve()):
-        spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        # What the file imports from beside it.
-        sys.path.insert(0, str(path.resolve().parent))
-        spec.loader.exec_module(module)
-    found = getattr(module, function, None)
+    found = own_parts.load(path.resolve(), function) if function in names_in(path) else None
     if not callable(found):
-        known = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
-        raise InputError(f"{option}: {path} has no function {function}; {nearest(function, known)}")
+        hint = nearest(function, names_in(path))
+        raise InputError(f"{option}: {path} has no function {function}; {hint}")
     return found

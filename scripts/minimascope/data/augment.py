@@ -1,13 +1,16 @@
 """Augmentation of whole batches where they lie, from a generator of its own."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ..devices import laid_out
 from ..errors import InputError
+from ..registry import find
 
 ATTEMPTS = 10
 SMALLEST_RATIO, LARGEST_RATIO = 3 / 4, 4 / 3  # width to height of a resized crop
@@ -30,6 +33,7 @@ class Augmentation:
         band_mask_size: largest of their lengths, in bands.
         time_masks: number of spans of frames that are blanked.
         time_mask_size: largest of their lengths, in frames.
+        own: augmentations of the user's own file, by name, each with its options.
     """
 
     crop_padding: int = 0
@@ -40,6 +44,18 @@ class Augmentation:
     band_mask_size: int = 8
     time_masks: int = 0
     time_mask_size: int = 64
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any] | None) -> "Augmentation | None":
+        """Return the augmentation of a resolved section ``augment``; None for None."""
+        if config is None:
+            return None
+        # In the order of their names, which is all that settings keep.
+        own = {name: config[name] for name in sorted(config) if ":" in name}
+        rest = {name: value for name, value in config.items() if name not in own}
+        wanted = {name: options for name, options in own.items() if options is not None}
+        return cls(**rest, own=wanted)
 
     def __post_init__(self) -> None:
         if self.resized_crop is None:
@@ -60,7 +76,7 @@ def augment(
 
     The same distribution as torchvision's ``RandomCrop(size, padding, fill)`` or
     ``RandomResizedCrop(size, (resized_crop, 1))``, followed by ``RandomHorizontalFlip`` and by
-    masks over bands and frames, each input drawn independently.
+    masks over bands and frames, each input drawn independently. The user's own come last.
 
     Args:
         images: [n, channels, height, width] of any dtype; floating for masks.
@@ -73,7 +89,24 @@ def augment(
     for dimension, (count, largest) in ((2, bands), (3, frames)):
         if count:
             images = mask(images, dimension, count, largest, generator)
+    for name, options in augmentation.own.items():
+        images = _own(name, images, options, generator)
     return images
+
+
+def _own(
+    name: str, inputs: torch.Tensor, options: Mapping[str, Any], generator: torch.Generator
+) -> torch.Tensor:
+    """Return a batch that a function of the user's own file augmented."""
+    component = find("augmentations", name)
+    found = component.call({"inputs": inputs, "generator": generator}, **options)
+    component.checked(found, torch.Tensor, "a tensor")
+    if (found.shape, found.dtype) != (inputs.shape, inputs.dtype):
+        raise InputError(
+            f"{component.location} made {found.dtype} {tuple(found.shape)} of {inputs.dtype}"
+            f" {tuple(inputs.shape)}; let it return inputs of the same shape and type"
+        )
+    return found
 
 
 def _moved(

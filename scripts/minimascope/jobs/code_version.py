@@ -7,13 +7,14 @@ formatting may change without rerunning anything. No torch is imported here.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..study.parts_file import used
 
 LIBRARY = Path(__file__).parents[1]
 # Not what a job computes: the registry only says where components live (the ones a job uses are
@@ -30,28 +31,50 @@ IGNORED = {
         "jobs/job.py",
         "jobs/params.py",
         "jobs/progress.py",
+        "own_parts.py",
         "registry.py",
         "sharpness/__init__.py",
+        "study/__init__.py",
+        "study/parts_file.py",
+        "study/signatures.py",
         "tables_and_figures.py",
     )
 }
 
 
 @cache
-def code_version(script: Path, *components: str) -> str:
+def code_version(script: Path, *components: str, parts: Path | None = None) -> str:
     """Return a digest of a script and all of the library that it imports.
+
+    Of the user's own file those definitions count that the components depend on, and what these
+    use of modules beside it.
 
     Args:
         script: the file that a rule runs.
-        components: what the script finds through a registry (``networks.vit:vit``).
+        components: what the script finds through a registry (``networks.vit:vit``), also in the
+            user's own file (``my_parts.py:small_cnn``).
+        parts: that file.
     """
-    modules = (component.partition(":")[0] for component in components)
+    places = [component.partition(":") for component in components]
+    own = [name for module, _, name in places if module.endswith(".py")]
+    modules = [module for module, _, _ in places if not module.endswith(".py")]
+    statements = used(parts, own) if own else []
+    nodes = [node for statement in statements for node in ast.walk(statement)]
     files = [script, *(_module_files(LIBRARY, module)[-1] for module in modules)]
+    found = _closure(frozenset([*files, *_imported_files(parts, nodes)]))
     # Another function of the same module is other code, too.
     digest = hashlib.sha256(" ".join(components).encode())
-    for file in sorted(_closure(frozenset(files)), key=lambda file: (file.parent.name, file.name)):
+    digest.update(_node_text(statements).encode())
+    for file in sorted(found, key=lambda file: _order(file, parts)):
         digest.update(_tree_text(file).encode())
     return digest.hexdigest()[:16]
+
+
+def _order(file: Path, parts: Path | None) -> tuple[str, ...]:
+    """Return by what files are sorted: not by the place of the checkout or of the user's file."""
+    if parts and file.is_relative_to(parts.parent) and not file.is_relative_to(LIBRARY.parent):
+        return ("", *file.relative_to(parts.parent).parts)
+    return file.parent.name, file.name
 
 
 @cache
@@ -81,11 +104,11 @@ def _closure(files: frozenset[Path]) -> frozenset[Path]:
 
 @cache
 def _imports(file: Path) -> tuple[Path, ...]:
-    return tuple(_imported_files(file))
+    return tuple(_imported_files(file, ast.walk(_tree(file))))
 
 
-def _imported_files(file: Path) -> Iterator[Path]:
-    for node in ast.walk(_tree(file)):
+def _imported_files(file: Path, nodes: Iterable[ast.AST]) -> Iterator[Path]:
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
             if node.level:

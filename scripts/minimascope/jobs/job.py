@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from .. import own_parts
 from ..errors import InputError
 from .progress import LINES, progress_shown
 
@@ -36,6 +37,8 @@ def compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
+# The key of Snakemake's configuration under which jobs find the path of the user's own file.
+PARTS = "minimascope_parts"
 # Set where `screen.Screen` shows a run.
 SCREEN = "MINIMASCOPE_SCREEN"
 # How shells say that Ctrl-C ended a command.
@@ -46,6 +49,7 @@ class Task(Protocol):
     """What Snakemake tells a script about its job."""
 
     log: Sequence[str]
+    config: Mapping[str, Any]
 
 
 @contextmanager
@@ -59,6 +63,7 @@ def job(task: Task) -> Iterator[None]:
     Both then compute the same bytes, and their files appear whole.
     """
     log, screen, told = Path(task.log[0]), sys.stderr, []
+    own_parts.use(task.config.get(PARTS))
     # From here on the log says that a job was interrupted.
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -94,6 +99,8 @@ def _logged(log: Path, told: list[BaseException]) -> Iterator[None]:
     except BaseException as error:
         # The log can be what the disk has no room for; the error is what counts.
         with suppress(OSError):
+            if own_parts.fault_in(error) and isinstance(error, Exception):
+                traceback.print_exc(file=file)
             if line := _one_line(error, log):
                 # On a line of its own, also behind one that was cut off.
                 print(f"\nerror: {line}", file=file)
@@ -143,4 +150,4 @@ def _one_line(error: BaseException, log: Path) -> str | None:
         # Errors of opening name the file, and those of writing an output do (`files.atomic`).
         place, reason = error.filename or log, os.strerror(error.errno)
         return f"{place}: {reason}; {REMEDIES[error.errno]}"
-    return None
+    return own_parts.fault_in(error)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .. import own_parts
 from ..errors import InputError, nearest
 from ..registry import OfLibrary, find
 from ..streams import derive_seed
@@ -71,9 +72,9 @@ def build(spec: NetworkSpec) -> nn.Module:
         InputError: an unknown architecture or option, a value out of range, or an input size
             that the architecture cannot take.
     """
-    found = find("networks", spec.architecture)
-    builder = found.load()
-    if isinstance(found, OfLibrary):
+    component = find("networks", spec.architecture)
+    builder = component.load()
+    if isinstance(component, OfLibrary):
         _check_ranges(spec)
         return builder(spec)
     parameters = signature(builder).parameters
@@ -89,14 +90,14 @@ def build(spec: NetworkSpec) -> nn.Module:
                 f"{spec.architecture}: option {option!r} is missing; train the network again"
             )
     _check_ranges(spec)
-    return builder(
-        channels=spec.channels,
-        input_size=spec.input_size,
-        classes=spec.classes,
-        width=spec.width,
-        dropout=spec.dropout,
-        **spec.options,
-    )
+    given = {
+        "channels": spec.channels,
+        "input_size": spec.input_size,
+        "classes": spec.classes,
+        "width": spec.width,
+        "dropout": spec.dropout,
+    }
+    return component.checked(component.call(given, **spec.options), nn.Module, "a torch.nn.Module")
 
 
 def initialise(spec: NetworkSpec, seed: int) -> nn.Module:
@@ -130,6 +131,9 @@ def check_logits(network: nn.Module, spec: NetworkSpec) -> None:
             with torch.random.fork_rng(devices=[]), torch.no_grad():
                 outputs = copied(inputs)
         except Exception as error:  # whatever a network makes of inputs that it cannot take
+            if own_parts.fault_in(error):
+                # Its user can read where.
+                raise
             why = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
                 f"{spec.architecture}: cannot take inputs of {size} ({why}); resize the inputs, or"

@@ -8,18 +8,33 @@ Besides what torch asks of an optimiser, one may have
 - ``remedy``, what a user can do against divergence, as a phrase.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..registry import find
 
 
 def build(model: nn.Module, spec: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) of all of the model."""
-    return find("optimizers", spec["name"]).load()(model, **_settings(spec))
+    """Return the optimiser ``spec["name"]`` (`registry.OPTIMIZERS`) of all of the model.
+
+    Raises:
+        InputError: the user's own function returned something that cannot train.
+    """
+    component, settings = find("optimizers", spec["name"]), _settings(spec)
+    given = {"model": model} | ({"params": model.parameters()} if component.file else {})
+    given |= {key: settings.pop(key) for key in ("lr", "weight_decay") if key in settings}
+    optimizer = component.call(given, **settings)
+    component.checked(optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+    if needed := _without_default(optimizer.step):
+        raise InputError(
+            f"{component.location}: its step needs {needed[0]}; let it be called without arguments"
+        )
+    return optimizer
 
 
 def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
@@ -27,7 +42,13 @@ def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
 
     It has the methods of `averaging.Average`.
     """
-    return find("averages", spec["name"]).load()(model, **_settings(spec))
+    return find("averages", spec["name"]).call({"model": model}, **_settings(spec))
+
+
+def _without_default(function: Callable) -> list[str]:
+    found = signature(function).parameters.values()
+    plain = (p for p in found if p.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD))
+    return [parameter.name for parameter in plain if parameter.default is Parameter.empty]
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:

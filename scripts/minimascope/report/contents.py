@@ -8,14 +8,14 @@ by its name and its docstring.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from inspect import getdoc
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
 from jinja2 import StrictUndefined, Template
 
 from ..registry import find
+from ..study.signatures import docstring
 
 # Where what the list does not name is shown.
 OWN = "Your own"
@@ -65,7 +65,9 @@ def contents_of(text: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return yaml.safe_load(Template(text, undefined=StrictUndefined).render(facts))
 
 
-def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[Section]:
+def sections(
+    contents: Sequence[Mapping[str, Any]], names: Iterable[str], parts: Path | None = None
+) -> list[Section]:
     """Return the sections that a study has anything for, in the order of the list.
 
     Results of a kind that the list does not name come last, under `OWN`.
@@ -75,12 +77,13 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
             result (`kind_of`) to its ``title`` and ``caption``, and to the ids of its ``papers`` if
             it has any.
         names: results relative to the study's folder.
+        parts: the user's own file; see `registry.find`.
     """
     by_kind: dict[str, list[str]] = {}
     for name in names:
         by_kind.setdefault(kind_of(name), []).append(name)
     listed = {kind for section in contents for kind in section["parts"]}
-    own = {kind: described(kind) for kind in by_kind if kind not in listed}
+    own = {kind: described(kind, parts) for kind in by_kind if kind not in listed}
     found = []
     for number, section in enumerate([*contents, {"title": OWN, "parts": own}], 1):
         parts = [
@@ -93,19 +96,19 @@ def sections(contents: Sequence[Mapping[str, Any]], names: Iterable[str]) -> lis
     return found
 
 
-def described(kind: str) -> dict[str, str]:
+def described(kind: str, parts: Path | None = None) -> dict[str, str]:
     """Return a title, made of the name, and a caption: its function's docstring up to a blank line.
 
     Args:
         kind: that of a registered table or figure; see `kind_of`.
+        parts: the user's own file; see `registry.find`.
     """
     folder, _, name = kind.partition("/")
-    component = find(folder, name)
-    caption = (getdoc(component.load()) or "").partition("\n\n")[0]
+    caption = docstring(find(folder, name, parts))
     title = name.replace("_", " ")
     return {
         "title": title[0].upper() + title[1:],
-        "caption": " ".join(caption.replace("`", "").split()),
+        "caption": caption.replace("`", ""),
     }
 
 

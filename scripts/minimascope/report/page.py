@@ -2,13 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ..analysis.measure_names import measures_of
+from ..analysis.measure_names import MEASURES, MeasureName, measures_of
 from ..analysis.render import html
 from ..plots.notices import notice_of
 from .contents import Part, Section
@@ -50,6 +51,7 @@ def render(
     files: Files,
     measures: pd.DataFrame,
     provenance: Mapping[str, pd.DataFrame],
+    own: Mapping[str, str] | None = None,
     **texts: Any,
 ) -> str:
     """Return the report as one HTML page.
@@ -60,6 +62,7 @@ def render(
         files: what the parts of the sections are made of.
         measures: columns ``measure``, ``family`` and ``unit``: what is explained.
         provenance: tables by their titles.
+        own: what functions of the user's own file say of themselves, by name.
         **texts: what else the template asks for.
 
     Raises:
@@ -75,10 +78,20 @@ def render(
         sections=sections,
         content=lambda part: content(part, files),
         notice=lambda part: notice_of(files.figures.get(part.name, NO_FIGURE).svg),
-        measures=[*measures_of(measures, "evaluation", "sharpness", "training").values()],
+        measures=_described(measures, own or {}),
         provenance=provenance,
         **texts,
     )
+
+
+def _described(measures: pd.DataFrame, own: Mapping[str, str]) -> list[MeasureName]:
+    found = measures_of(measures, "evaluation", "sharpness", "training")
+    for measure, name in found.items():
+        # The names of what a function of the user measures begin with its own.
+        said = [text for function, text in own.items() if text and measure.startswith(function)]
+        if said and measure not in MEASURES:
+            found[measure] = replace(name, description=said[0])
+    return [*found.values()]
 
 
 def content(part: Part, files: Files) -> Markup:

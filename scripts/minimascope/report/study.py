@@ -31,6 +31,7 @@ def study_report(
     records: Iterable[str],
     config: Mapping[str, Any],
     made: Iterable[str],
+    own: Mapping[str, str],
     results: Path,
     checkout: Path,
     papers: Mapping[str, Mapping[str, Any]],
@@ -46,6 +47,7 @@ def study_report(
         records: files with Snakemake's records of jobs; those that are gone are left out.
         config: the study.
         made: names of all tables of the study.
+        own: what functions of the user's own file say of themselves, by name.
         results: folder in which all studies have theirs.
         checkout: folder of the workflow.
         papers: resources/papers.yaml.
@@ -67,6 +69,7 @@ def study_report(
         files,
         summary,
         provenance,
+        own,
         config=config,
         data=data_in_words(config["datasets"], measures),
         papers=papers,

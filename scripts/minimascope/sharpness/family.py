@@ -12,6 +12,7 @@ from ..data.label_noise import with_label_noise
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured
+from ..own_measurements import measured_by_own
 from ..registry import find
 from ..seeding import generator
 from .objective import Objective
@@ -47,7 +48,7 @@ def measure_family(
         label_noise: share of random labels in training.
         weight_decay: in training.
     """
-    augmentation = Augmentation(**augment) if augment else None
+    augmentation = Augmentation.from_config(augment)
     split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
     subject = Subject(model, Objective(split), augmentation, None, weight_decay)
     if view == "augmented":
@@ -57,7 +58,24 @@ def measure_family(
     start = time.perf_counter()
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
-        measured = find("sharpness", family).load()(subject, draws, **settings)
+        measured = _measured(family, subject, draws, settings, dataset)
     seconds = time.perf_counter() - start
     origin = {"seconds": seconds, "device": device_name(device)}
     return measured, {"view": view, "settings": settings, **origin}
+
+
+def _measured(
+    family: str,
+    subject: Subject,
+    draws: torch.Generator,
+    settings: Mapping[str, Any],
+    dataset: Dataset,
+) -> Measured:
+    component = find("sharpness", family)
+    given = {"subject": subject, "generator": draws}
+    if component.file is None:
+        return component.call(given, **settings)
+    samples = subject.objective.samples
+    given |= {"model": subject.model, "inputs": samples.inputs, "labels": samples.labels}
+    given |= {"classes": dataset.classes}
+    return measured_by_own(component, component.call(given, **settings), len(samples))

@@ -13,6 +13,7 @@ from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
+from .own import check_own
 from .starts import check_starts, starts
 from .study import Study
 
@@ -49,6 +50,7 @@ def check_study(study: Study) -> None:
     _check_initial(study)
     _check_interpolation(study)
     _check_analysis(study)
+    check_own(study)
 
 
 def known(kind: str, names: Iterable[str], valid: Iterable[str], where: str) -> None:
@@ -62,8 +64,11 @@ def _check_analysis(study: Study) -> None:
     if (baseline := analysis["baseline"]) is not None:
         known("condition", [baseline], study.conditions, "analysis.baseline")
     of_families = (measure for family in SHARPNESS.values() for measure in family.gives)
+    own = [*study.own("sharpness"), *study.own("evaluations")]
     where, given = "analysis.smallest_differences", analysis["smallest_differences"]
-    known("measure", given, sorted({*MEASURES, *of_families}), where)
+    # A function can return several, whose names begin with its own.
+    others = [measure for measure in given if not measure.startswith(tuple(own))]
+    known("measure", others, sorted({*MEASURES, *of_families, *own}), where)
     for measure, value in given.items():
         SmallestDifference.parse(value, f"{where}.{measure}")
 

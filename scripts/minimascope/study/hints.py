@@ -137,7 +137,8 @@ def _in_words(value: Any, wanted: Wanted) -> str:
         return "write its entries without dashes"
     if keys:
         all_default = value is True and _has_defaults(wanted.schema, wanted.root)
-        return f"{'write {} or some of ' * all_default}its keys: {', '.join(keys)}"
+        names = ", ".join(key for key in keys if ":" not in key)
+        return f"{'write {} or some of ' * all_default}its keys: {names}"
     required = {key: wanted.entry["properties"][key] for key in wanted.entry.get("required", ())}
     example: Any = {key: child["enum"][0] for key, child in required.items() if "enum" in child}
     if "number" in wanted.entry.get("type", ""):

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..registry import SHARPNESS
+from ..registry import bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
-from .schema import complete, definition, load_schema
+from .parts_file import own_file
+from .schema import complete, definition, schema_of
 from .study import Study
 from .validation import check
 
@@ -27,14 +28,24 @@ OF_NETWORKS = ("datasets", "networks", "training", "conditions")
 MOST_CELLS = 10_000
 
 
-def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
+def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path()) -> Study:
     """Check a configuration and resolve every run.
+
+    Args:
+        config: what the study's file says.
+        schema_path: of the schema.
+        folder: of the study's file.
 
     Raises:
         InputError: one line that names the path of the faulty key and the remedy.
     """
-    schema = load_schema(schema_path)
-    config = _of_protocol(with_text_keys(config), schema)
+    config = with_text_keys(config)
+    given = config.get("parts")
+    parts = own_file(given, folder) if given and isinstance(given, str) else None
+    schema = schema_of(config, schema_path, parts)
+    config = _of_protocol(config, schema)
+    if config.get("parts") != given:
+        raise InputError("published.parts: both protocols have one file; move it to parts")
     _check_published(config)
     missing = [key for key in OF_NETWORKS if key not in config]
     if missing == ["training"] and all(map(is_adopted, config["conditions"].values())):
@@ -55,7 +66,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path) -> Study:
         for dataset, condition in product(config["datasets"], adopted_conditions(config))
     }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
-    study = Study(config, bases, training, sharpness, adopted)
+    study = Study(config, bases, training, sharpness, adopted, parts)
     check_study(study)
     return study
 
@@ -107,7 +118,7 @@ def _check_published(config: Mapping[str, Any]) -> None:
 def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with the default families of measures, if it names none itself."""
     sharpness = config.get("sharpness", {})
-    named = any(sharpness.get(family) is not None for family in SHARPNESS)
+    named = any(is_family(key) and value is not None for key, value in sharpness.items())
     default = {} if named else schema["properties"]["sharpness"]["default"]
     return {**config, "sharpness": default | sharpness}
 
@@ -149,7 +160,7 @@ def _cells(
                 keys = path.split(".")[1:]
                 nested = reduce(lambda inner, key: {key: inner}, reversed(keys), value)
                 override = deep_merge(override, nested)
-                label += f"-{keys[-1]}{value}"
+                label += f"-{keys[-1]}{bare(str(value))}"
             yield condition, label, override
 
 
@@ -186,13 +197,14 @@ def _sharpness(
     where = f"datasets.{dataset}.sharpness"
     override = config["datasets"][dataset]["sharpness"]
     for key, value in override.items():
-        if key not in SHARPNESS or None in (value, config["sharpness"][key]):
+        if not is_family(key) or None in (value, config["sharpness"].get(key)):
             raise InputError(
                 f"{where}.{key}: a data set can change the settings of measures that the study"
                 " has, nothing else; move it to sharpness"
             )
     merged = deep_merge(config["sharpness"], override)
-    return _settled(merged, definition(schema, "sharpness"), where)
+    settled = _settled(merged, definition(schema, "sharpness"), where)
+    return {bare(name): settings for name, settings in settled.items()}
 
 
 def _settled(settings: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> dict[str, Any]:

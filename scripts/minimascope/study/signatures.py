@@ -4,13 +4,18 @@ The text of a module is read, never imported: Snakemake plans without torch.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..components import Component
 from ..errors import InputError
+from .parts_file import definition, shown, statements
 
 LIBRARY = Path(__file__).parents[1]
+REGISTRY = "scripts/minimascope/registry.py"
+# What a figure is of, besides its tables.
+SUBJECTS = ("dataset", "network")
 TYPES = {
     "int": "integer",
     "float": "number",
@@ -23,7 +28,7 @@ TYPES = {
 
 
 def declared_options(
-    location: str, given: Iterable[str], library: Path = LIBRARY
+    component: Component, given: Collection[str] | None, library: Path = LIBRARY
 ) -> dict[str, dict[str, Any]]:
     """Return what the options of a component may be, as a schema for each.
 
@@ -31,56 +36,76 @@ def declared_options(
     ``None``; any other hint, or none, allows every value), defaults from the signature.
 
     Args:
-        location: of a function or class, as in `components.Component`. What is neither, such as a
-            partial function, declares no options.
-        given: parameters that are not options, since the workflow fills them in.
+        component: a function or class. What is neither, such as a partial function, declares no
+            options.
+        given: parameters that are not options, since the workflow fills them in; None for all that
+            have no default.
         library: folder of the package.
 
     Raises:
         InputError: no such module or function, not Python, or a default that is not a plain value.
     """
-    module, _, name = location.partition(":")
-    path = library.joinpath(*module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    function = _definition(path, name)
-    if function is None:
-        return {}
+    path = component.file or _module(component.location, library)
     return {
         parameter.arg: {
             **_type(parameter.annotation),
             **_default(path, parameter.arg, default),
-            "description": f"Option of {location}.",
+            "description": f"Option of {component.location}.",
         }
-        for parameter, default in _parameters(function)
-        if parameter.arg not in {"self", *given}
+        for parameter, default in _parameters_of(path, component.location.partition(":")[2])
+        if (default is not None if given is None else parameter.arg not in given)
     }
 
 
-def _definition(path: Path, name: str) -> ast.FunctionDef | None:
-    """Return the function of a module, or the __init__ of its class; None if it is neither."""
-    registry = "scripts/minimascope/registry.py"
-    try:
-        statements = ast.parse(path.read_text(encoding="utf-8")).body
-    except OSError as error:
-        raise InputError(
-            f"{registry}: {path} cannot be read ({error.strerror}); correct the line, or add it"
-        ) from error
-    except SyntaxError as error:
-        raise InputError(f"{path}, line {error.lineno}: {error.msg}; correct it") from error
-    functions = _functions(statements)
-    if name in functions:
-        return functions[name]
-    classes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
-    if name in classes:
-        return _functions(classes[name].body).get("__init__")
-    assigned = {ast.unparse(node.targets[0]) for node in statements if isinstance(node, ast.Assign)}
-    if name not in assigned:
-        raise InputError(f"{registry}: {path} defines no {name}; correct one of the two")
-    return None
+def given_tables(path: Path, name: str) -> tuple[str, ...]:
+    """Return the tables that a table or figure of a user's file takes: its parameters' names."""
+    found = ((each.arg, default) for each, default in _parameters_of(path, name))
+    return tuple(key for key, default in found if default is None and key not in SUBJECTS)
 
 
-def _functions(statements: Iterable[ast.stmt]) -> dict[str, ast.FunctionDef]:
-    return {node.name: node for node in statements if isinstance(node, ast.FunctionDef)}
+def takes(component: Component, parameter: str) -> bool:
+    """Return whether a component of a user's file has a parameter; one that is made has any."""
+    name = component.location.partition(":")[2]
+    names = [each.arg for each, _ in _parameters_of(component.file, name)]
+    return parameter in names or definition(component.file, name) is None
+
+
+def depth_of(figure: Component) -> int:
+    """Return what a figure of a user's file is of: a network (2), a data set (1), the study (0)."""
+    return 2 if takes(figure, "network") else int(takes(figure, "dataset"))
+
+
+def docstring(component: Component, library: Path = LIBRARY) -> str:
+    """Return what the docstring of a component says up to a blank line, in one line."""
+    path = component.file or _module(component.location, library)
+    found = definition(path, component.location.partition(":")[2])
+    text = (found and ast.get_docstring(found)) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _module(location: str, library: Path) -> Path:
+    path = library.joinpath(*location.partition(":")[0].split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.exists():
+        raise InputError(f"{REGISTRY}: {path} is not there; correct the line, or add it")
+    return path
+
+
+def _parameters_of(path: Path, name: str) -> list[tuple[ast.arg, ast.expr | None]]:
+    """Return the parameters of a function, or of a class's __init__, with their defaults."""
+    found = definition(path, name)
+    if found is None and name not in _assigned(path):
+        raise InputError(f"{REGISTRY}: {path} defines no {name}; correct one of the two")
+    if isinstance(found, ast.ClassDef):
+        methods = {node.name: node for node in found.body if isinstance(node, ast.FunctionDef)}
+        found = methods.get("__init__")
+    every = _parameters(found) if found else ()
+    return [(parameter, default) for parameter, default in every if parameter.arg != "self"]
+
+
+def _assigned(path: Path) -> set[str]:
+    found = (node for node in statements(path) if isinstance(node, ast.Assign))
+    return {ast.unparse(node.targets[0]) for node in found}
 
 
 def _parameters(function: ast.FunctionDef) -> Iterator[tuple[ast.arg, ast.expr | None]]:
@@ -104,7 +129,7 @@ def _default(path: Path, name: str, default: ast.expr | None) -> dict[str, Any]:
         value = ast.literal_eval(default)
     except ValueError as error:
         raise InputError(
-            f"{path}, line {default.lineno}: the default of {name} is not a plain value; write a"
-            " number, a text, True, False, None or a list of these"
+            f"{shown(path)}, line {default.lineno}: the default of {name} is not a plain value;"
+            " write a number, a text, True, False, None or a list of these"
         ) from error
     return {"default": list(value) if isinstance(value, tuple) else value}

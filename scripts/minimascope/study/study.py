@@ -6,12 +6,13 @@ the configuration, or another order of keys, reruns nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
-from ..registry import INITIAL, SHARPNESS, find, kind_of
+from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
 from ..tables_and_figures import (
     DATASET_FIGURES,
     FIGURES,
@@ -22,6 +23,7 @@ from ..tables_and_figures import (
     Table,
 )
 from .adopted import adopted_conditions, filled
+from .signatures import depth_of, takes
 from .starts import transfers
 
 # Keys of a data set that say what is done with it, not what it is.
@@ -43,6 +45,13 @@ NOT_OF_THE_SOURCE = (
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
 # Tables that jobs of their own make of all trained networks.
 MODEL_TABLES = (*("measures", "provenance", "calibration", "reliability", "disagreement"),)
+# Where a study names components of the user's own file, by kind, each with its settings.
+OWN_SECTIONS = {
+    "sharpness": "sharpness",
+    "evaluations": "evaluation",
+    "tables": "tables",
+    "figures": "figures",
+}
 # The job of families that take no more passes over the training data than this.
 SHARED = "sharpness"
 FEW_PASSES = 100
@@ -71,6 +80,7 @@ class Study:
         sharpness: settings of all families, by data set.
         adopted: by data set and condition, for those whose networks were trained elsewhere:
             their files and how to read them (`adopted.adopted_spec`).
+        parts: the user's own file of components. What is of it has no prefix in results.
     """
 
     config: Mapping[str, Any]
@@ -78,6 +88,16 @@ class Study:
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
     adopted: Mapping[tuple[str, str], Mapping[str, Any]]
+    parts: Path | None = None
+
+    def component(self, kind: str, name: str) -> Component:
+        """The component of a kind that the study names; see `registry.find`."""
+        return find(kind, name, self.parts)
+
+    def own(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """Settings of the components of a kind that are of the user's own file, by bare name."""
+        section = self.config[OWN_SECTIONS[kind]].items()
+        return {bare(name): own for name, own in section if ":" in name and own is not None}
 
     @property
     def name(self) -> str:
@@ -151,7 +171,8 @@ class Study:
     @property
     def families(self) -> list[str]:
         """Families of sharpness measures that are switched on."""
-        return [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
+        found = [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
+        return [*found, *self.own("sharpness")]
 
     @property
     def sharpness_jobs(self) -> dict[str, list[str]]:
@@ -159,17 +180,18 @@ class Study:
 
         Those with few passes over the training data share one for each condition, ``sharpness``;
         each of the others has one for every model, so that nothing dear is measured again for the
-        sake of another.
+        sake of another. Those of the user's own file are jobs of a rule of their own.
         """
+        found = [name for name in self.families if name in SHARPNESS]
         dear = [
             family
-            for family in self.families
+            for family in found
             if any(
-                find("sharpness", family).passes(settings[family]) > FEW_PASSES
+                SHARPNESS[family].passes(settings[family]) > FEW_PASSES
                 for settings in self.sharpness.values()
             )
         ]
-        shared = [family for family in self.families if family not in dear]
+        shared = [family for family in found if family not in dear]
         return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear}
 
     @property
@@ -190,11 +212,12 @@ class Study:
     @property
     def tables(self) -> dict[str, Table]:
         """Tables that are made of others or of published ones."""
-        there, found = {*self._first_tables}, {}
+        there, found = {*self.first_tables}, {}
+        own = {name: self.component("tables", name) for name in self.own("tables")}
         # Round by round, since a table may need one that is registered after it.
         while more := {
             name: table
-            for name, table in TABLES.items()
+            for name, table in (TABLES | own).items()
             if name not in found and self._wants(table, there)
         }:
             found |= more
@@ -213,7 +236,7 @@ class Study:
         return there.issuperset(table.needs) and bool(table.needs or self.pairs)
 
     @property
-    def _first_tables(self) -> list[str]:
+    def first_tables(self) -> list[str]:
         """Tables that other tables and figures are made of."""
         of_models = MODEL_TABLES if self.pairs else ()
         of_models = [*of_models, *(["history"] if self.trained_conditions else [])]
@@ -222,7 +245,7 @@ class Study:
     def _drawn(self, figures: Mapping[str, Component]) -> list[str]:
         """Those figures whose tables the study has."""
         given = (name for table in self.tables.values() for name in table.gives)
-        there = {*self._first_tables, *given}
+        there = {*self.first_tables, *given}
         return [name for name, figure in figures.items() if there.issuperset(figure.needs)]
 
     @property
@@ -233,18 +256,24 @@ class Study:
         unwanted |= {"minima"} if sharpness["forward"] is None else set()
         landscape = sharpness["landscape"]
         unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
-        return [name for name in self._drawn(FIGURES) if name not in unwanted]
+        return [*(n for n in self._drawn(FIGURES) if n not in unwanted), *self._own_figures(2)]
 
     def dataset_figures(self, dataset: str) -> list[str]:
         """Figures of all networks of a data set together."""
         unwanted = set() if self.has_recordings(dataset) else {"domains"}
         unwanted |= set() if self.varies_optimisation(dataset) else OF_HYPERPARAMETERS
-        return [name for name in self._drawn(DATASET_FIGURES) if name not in unwanted]
+        found = (name for name in self._drawn(DATASET_FIGURES) if name not in unwanted)
+        return [*found, *self._own_figures(1)]
 
     @property
     def study_figures(self) -> list[str]:
         """Figures that there is one of."""
-        return self._drawn(STUDY_FIGURES)
+        return [*self._drawn(STUDY_FIGURES), *self._own_figures(0)]
+
+    def _own_figures(self, depth: int) -> list[str]:
+        """Figures of the user's own file: of a network (2), of a data set (1), of the study (0)."""
+        found = {name: self.component("figures", name) for name in self.own("figures")}
+        return [name for name, figure in found.items() if depth_of(figure) == depth]
 
     @property
     def published_figures(self) -> list[str]:
@@ -308,7 +337,8 @@ class Study:
 
     def kind(self, dataset: str) -> str:
         """What a data set consists of: images, recordings or points."""
-        return kind_of(self.config["datasets"][dataset]["source"])
+        source = self.component("sources", self.config["datasets"][dataset]["source"])
+        return next(iter(source.gives), IMAGES)
 
     @property
     def compared(self) -> set[str]:
@@ -331,6 +361,13 @@ class Study:
         if self.config["compare_with_published"] is False:
             return []
         return [pair for pair in self.pairs if self.is_published(*pair)]
+
+    def reads_files(self, dataset: str) -> bool:
+        """Whether a data set is read from the folder of raw data."""
+        source = self.component("sources", self.config["datasets"][dataset]["source"])
+        if source.file:
+            return takes(source, "data_dir")
+        return self.config["datasets"][dataset]["source"] not in WITHOUT_FILES
 
     def has_recordings(self, dataset: str) -> bool:
         """Whether a data set is made of recordings."""

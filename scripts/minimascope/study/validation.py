@@ -13,7 +13,7 @@ from ..data.corruptions.severities import KINDS
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS, library_of
 from .hints import NONE, Wanted, hint
-from .schema import component_of, options_of, path_text, resolved
+from .schema import OWN, component_of, options_of, path_text, resolved
 
 Schema = Mapping[str, Any]
 IN_WORDS = {
@@ -146,6 +146,9 @@ def _one_line(error: ValidationError, where: str, root: Schema) -> str:
             if None in rule and "none" not in rule and str(value).casefold() in NONE:
                 return f"{path}: unknown name {value!r}; write null"
             names = ["null" if each is None else each for each in rule]
+            if isinstance(value, str) and (near := _own_hint(value, root)):
+                return f"{path}: unknown name {value!r}; {near}"
+            names = [name for name in names if ":" not in str(name)]
             near = nearest(value, names)
             others = _listed(names, " valid:") if near.endswith("?") else ""
             return f"{path}: unknown name {value!r}; {near}{others}"
@@ -180,10 +183,12 @@ def _wanted(path: str, schema: Schema, root: Schema) -> Wanted:
 def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
     """Return what is said of a key that its mapping has not: where it belongs, or what is valid."""
     above, _, name = path.rpartition(".")
+    if near := _own_hint(name, root):
+        return f"{path}: {why}; {near}"
     inside = f"{above}." if above else ""
     if new := schema.get("moved", {}).get(name):
         return f"{path}: is {inside}{new} now; write it there"
-    hint = nearest(name, schema["properties"])
+    hint = nearest(name, (key for key in schema["properties"] if ":" not in key))
     home = _home(name, schema, root)
     if hint.endswith("?") and home:
         hint += f" {inside}{home} has a key {name}, too"
@@ -194,6 +199,16 @@ def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
         elif home:
             hint = f"it is a key of {inside}{home}; write it there"
     return f"{path}: {why}; {hint}"
+
+
+def _own_hint(name: str, root: Schema) -> str:
+    """Return what is said of a name that only the user's own file could have; nothing of others."""
+    prefix, _, own = name.rpartition(":")
+    names = root["$defs"][OWN]
+    if prefix and not names:
+        return f"to use {own} of a file {prefix}.py, write 'parts: {prefix}.py' into the study"
+    meant = [each for each in names if each.endswith(f":{name}")]
+    return nearest(name, meant or names) if prefix or meant else ""
 
 
 def _home(name: str, schema: Schema, root: Schema) -> str | None:
