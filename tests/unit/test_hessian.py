@@ -230,6 +230,16 @@ def test_the_trace_of_low_rank_is_exact(rank, dtype, tolerance):
     assert trace.standard_error < tolerance * trace.value
 
 
+@pytest.mark.parametrize(("products", "low", "high"), [(6, 0.6, 0.76), (30, 0.88, 0.98)])
+def test_how_often_the_trace_is_within_two_errors(products, low, high):
+    eigenvalues = torch.linspace(0.1, 1, 120) ** 3
+    matrix = quadratic(symmetric(eigenvalues).double())
+    draws = [hutchpp_trace(matrix, products, generator(seed)) for seed in range(400)]
+    exact = eigenvalues.double().sum().item()
+    within = [abs(draw.value - exact) <= 2 * draw.standard_error for draw in draws]
+    assert low < sum(within) / 400 < high
+
+
 def test_that_an_eigenvalue_did_not_converge_is_in_the_document():
     subject = subject_of(*attentive())
     settings = {"tolerance": 1e-9, "max_iterations": 25, "eigenvalues": 20, "trace_products": 0}

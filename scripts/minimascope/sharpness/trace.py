@@ -39,7 +39,9 @@ def hutchpp_trace(
     Args:
         operator: symmetric, [P, P].
         products: with vectors, a multiple of 3 of at least 6; fixed beforehand, since stopping
-            when the running mean looks calm biases it. Memory is ``products`` · P numbers.
+            when the running mean looks calm biases it. Memory is ``products`` · P numbers. The
+            error has products/3 − 1 degrees of freedom: the exact trace is within 2 errors in
+            91 to 97 % of draws from 30 products on, but in 63 to 73 % with 6.
         generator: of the random vectors, on the operator's device.
 
     Raises:
