@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import Any
 
 from .kernels import choose_kernels
 
@@ -12,3 +13,12 @@ choose_kernels()
 # A job that is stopped while it still imports has nothing to tell; `jobs.job` takes over.
 if hasattr(sys.modules["__main__"], "snakemake"):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def __getattr__(name: str) -> Any:
+    # Found when it is first asked for: torch takes seconds to import, and most jobs do without.
+    if name == "measure":
+        from .sharpness import measure
+
+        return measure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness import forward, perturbation
-from minimascope.sharpness.losses import label_entropy
+from minimascope.sharpness.cross_entropy import label_entropy
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 

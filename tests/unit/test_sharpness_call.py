@@ -139,7 +139,7 @@ def test_a_network_that_diverged_and_one_without_a_linear_end_are_refused():
     convolutional = nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten())
     with pytest.raises(
         InputError,
-        match="outputs of Sequential are not the output of a linear",
+        match="logits of Sequential are not the output of a linear",
     ):
         measure(convolutional, inputs, labels, "relative_flatness")
     # a loss alone needs no linear layer

@@ -295,9 +295,7 @@ def _drawn(data: Data, samples: int | None, seed: int) -> Data:
     if samples is None:
         return data
     if not data.is_in_memory:
-        raise InputError(
-            "--samples: leave it out; let your function return fewer samples"
-        )
+        raise InputError("--samples: leave it out; let your function return fewer samples")
     rows = torch.tensor(_rows(len(data.labels), samples, seed))
     inputs = each(data.inputs, lambda tensor: tensor[rows])
     return replace(data, inputs=inputs, labels=data.labels[rows])

@@ -23,7 +23,6 @@ from ..sharpness.losses import CROSS_ENTROPY, LOSSES
 from ..sharpness.objective import BATCH_SIZE, Objective
 from .data import Data, in_order, read_data
 from .network import Network, read_network
-from .own import is_own, own_function
 from .text import report
 
 # How the network fits its data; always measured.

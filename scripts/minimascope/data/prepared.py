@@ -56,9 +56,9 @@ class Split:
         """Return what a function computes from batches (inputs, labels); see `in_batches`."""
         return in_batches(compute, (self.inputs, self.labels), batch_size)
 
-    def first(self) -> Batch:
-        """Return the first sample as a batch (inputs, labels)."""
-        return each(self.inputs, lambda tensor: tensor[:1]), self.labels[:1]
+    def first(self, count: int = 1) -> Batch:
+        """Return the first samples as a batch (inputs, labels)."""
+        return each(self.inputs, lambda tensor: tensor[:count]), self.labels[:count]
 
     def tensors(self) -> dict[str, Inputs]:
         """Return the tensors that the split has, by the names of its attributes."""

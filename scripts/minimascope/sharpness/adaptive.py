@@ -15,9 +15,9 @@ from torch import nn
 from ..errors import InputError
 from ..jobs.progress import progress
 from .auto_pgd import Ascent, largest_value, random_point
+from .cross_entropy import CrossEntropy, class_axis
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .losses import CrossEntropy, class_axis
 from .objective import BATCH_SIZE, Objective
 
 
@@ -119,13 +119,13 @@ def worst_sharpness(
     """
     model = copy.deepcopy(model).eval()
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
-    samples = objective.samples
-    n, device = len(samples), parameters.vector.device
-    order = torch.randperm(n, generator=generator).to(device)
+    n, samples = len(objective), objective.samples
+    order = torch.randperm(n, generator=generator).to(parameters.vector.device)
     groups = order.tensor_split(math.ceil(n / (group_size or n)))
     gains = []
     for rows in progress(groups, "worst perturbations", "group"):
-        group = objective.of(samples.rows(rows))
+        # All samples together may be a stream, which has no rows.
+        group = objective.of(samples.rows(rows)) if len(groups) > 1 else objective
         gains.append(_largest_gain(model, parameters, group, ascent, batch_size))
     gains = torch.stack(gains)
     if not gains.isfinite().all():

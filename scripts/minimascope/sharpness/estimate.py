@@ -24,7 +24,7 @@ class Estimate:
         signed_mean: the same without taking absolute values.
         signed_standard_error: of the signed mean.
         samples: number of perturbations.
-        rounding: what rounding alone may contribute to ``mean``.
+        rounding: what rounding alone may contribute to ``mean``; None where that is not known.
     """
 
     mean: float
@@ -33,10 +33,10 @@ class Estimate:
     signed_mean: float
     signed_standard_error: float
     samples: int
-    rounding: float = 0.0
+    rounding: float | None = 0.0
 
     @classmethod
-    def of_differences(cls, signed: torch.Tensor, rounding: float = 0.0) -> "Estimate":
+    def of_differences(cls, signed: torch.Tensor, rounding: float | None = 0.0) -> "Estimate":
         """Summarise loss differences over the radius, one for each perturbation.
 
         Raises:

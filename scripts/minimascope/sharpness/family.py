@@ -15,7 +15,9 @@ from ..measurement import Measured
 from ..registry import find
 from ..seeding import generator
 from .objective import Objective
+from .probes import probe
 from .subject import Subject
+from .surroundings import differentiable_kernels
 
 
 def measure_family(
@@ -53,7 +55,8 @@ def measure_family(
         subject = subject.augmented(generator(seed, "augmented view", device=device))
     draws = generator(seed, family, device=device)
     start = time.perf_counter()
-    with precision("fp32", device):
+    with precision("fp32", device), differentiable_kernels(model):
+        probe(model, subject.objective)
         measured = find("sharpness", family).load()(subject, draws, **settings)
     seconds = time.perf_counter() - start
     origin = {"seconds": seconds, "device": device_name(device)}

@@ -8,6 +8,8 @@ from torch import nn
 
 from ..errors import InputError
 
+# Which parameters: ``all``, ``weights``, or patterns of names.
+Selection = str | Sequence[str]
 # Elements to which each tensor's place is rounded up: kernels are fastest on aligned addresses.
 ALIGNMENT = 16
 
@@ -45,9 +47,7 @@ class FlatTensors:
         ]
 
 
-def selected_parameters(
-    model: nn.Module, selection: str | Sequence[str] = "all"
-) -> dict[str, nn.Parameter]:
+def selected_parameters(model: nn.Module, selection: Selection = "all") -> dict[str, nn.Parameter]:
     """Return the parameters that a measure is taken over, by name.
 
     Args:

@@ -11,8 +11,9 @@ from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..networks import count_weight_layers
 from ..seeding import child
+from .cross_entropy import CROSS_ENTROPY, counted, label_entropy
 from .head import bias_of, features_of, head_of
-from .losses import CROSS_ENTROPY, Loss, counted, label_entropy
+from .loss import LabelFacts, Loss
 from .objective import Objective
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
 from .published import PUBLISHED_LAYERS, layer_before, rescaled_copy
@@ -41,9 +42,10 @@ def fisher_rao_norm(
     Raises:
         InputError: no samples, or labels outside the classes.
     """
-    loss.check(outputs[:1], labels)
+    facts = LabelFacts.of(labels)
+    loss.check(outputs, labels, facts)
     squares = loss.radial(outputs, labels).square()
-    return (n_layers + 1) * (squares.sum() / loss.count(labels)).sqrt().item()
+    return (n_layers + 1) * (squares.sum() / loss.count(facts)).sqrt().item()
 
 
 def relative_flatness(
@@ -224,7 +226,7 @@ def _left_out(
     if not loss.softmax:
         reason = f"the loss {loss.name} is not that of a softmax, for which it is defined"
     elif head is None:
-        reason = f"the outputs of {network} are not the output of a linear layer"
+        reason = f"the logits of {network} are not the output of a linear layer"
     else:
         reason = f"{network} has no layer before the last with {head.in_features} outputs"
     names = [] if head else ["relative_flatness"]

@@ -14,9 +14,10 @@ from ..errors import InputError
 from ..measurement import Measured, Measurement
 from ..seeding import child
 from .eigenvalues import Eigenvalues, extreme_eigenvalues
-from .flat import selected_parameters
+from .flat import Selection, selected_parameters
 from .objective import BATCH_SIZE, Objective
 from .operator import Bend, Curvature, GaussNewton, LossHessian
+from .second_derivatives import check_products
 from .subject import Subject
 from .trace import hutchpp_trace
 
@@ -29,7 +30,7 @@ TOO_MANY_STEPS = (
 def loss_hessian(
     model: nn.Module,
     objective: Objective,
-    parameters: str | Sequence[str] = "all",
+    parameters: Selection = "all",
     weight_decay: float = 0.0,
     batch_size: int = BATCH_SIZE,
 ) -> LossHessian:
@@ -50,7 +51,7 @@ def loss_hessian(
 def gauss_newton(
     model: nn.Module,
     objective: Objective,
-    parameters: str | Sequence[str] = "all",
+    parameters: Selection = "all",
     weight_decay: float = 0.0,
     batch_size: int = BATCH_SIZE,
 ) -> GaussNewton:
@@ -126,7 +127,7 @@ def measure(
     trace_products: int = 99,
     density_probes: int = 4,
     density_steps: int = 50,
-    parameters: str | Sequence[str] = "all",
+    parameters: Selection = "all",
     l2: bool = False,
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
@@ -156,6 +157,7 @@ def measure(
     search = partial(extreme_eigenvalues, tolerance=tolerance, max_iterations=max_iterations)
     parts: list[Measured] = []
     for matrix in matrices:
+        check_products(matrix, model, subject.objective, parameters)
         operator = MATRICES[matrix](model, subject.objective, parameters, decay, batch_size)
         parts.append(Measured([], {"parameters": operator.shape[0], "weight_decay": decay}))
         key = "" if matrix == "hessian" else f"{matrix}_"

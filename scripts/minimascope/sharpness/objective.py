@@ -10,10 +10,13 @@ from torch import nn
 
 from ..batches import Batch, Batches, Inputs, each
 from ..data.prepared import Split
-from .losses import CROSS_ENTROPY, Loss
+from .cross_entropy import CROSS_ENTROPY
+from .loss import LabelFacts, Loss
 from .outputs import logits_of
+from .stream import Stream
 
 BATCH_SIZE = 1024
+Samples = Split | Stream
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Objective:
         read: the outputs in what a network returns.
     """
 
-    samples: Split
+    samples: Samples
     loss: Loss = CROSS_ENTROPY
     read: Callable[[Any], torch.Tensor] = logits_of
 
@@ -36,9 +39,21 @@ class Objective:
     @cached_property
     def count(self) -> int:
         """Number of terms that the mean is over: of samples, or of their pixels or tokens."""
-        return self.samples.over_batches(
-            lambda batches: sum(self.loss.count(labels) for _, labels in batches), len(self)
-        )
+        return self.loss.count(self.label_facts)
+
+    @cached_property
+    def label_facts(self) -> LabelFacts:
+        """What there is to know of all labels."""
+        if isinstance(self.samples, Stream):
+            return self.samples.label_facts
+        return LabelFacts.of(self.samples.labels)
+
+    def check(self, model: nn.Module) -> None:
+        """Raise InputError unless outputs and labels are such as the loss takes."""
+        inputs, labels = self.samples.first()
+        with torch.no_grad():
+            outputs = self.outputs(model, inputs)
+            self.loss.check(outputs, labels, self.label_facts)
 
     def outputs(self, model: nn.Module, inputs: Inputs) -> torch.Tensor:
         """Return a network's outputs for a batch [b, …], with their autograd graph.
@@ -100,7 +115,7 @@ class Objective:
 
         return self.samples.over_batches(total, batch_size)
 
-    def of(self, samples: Split) -> "Objective":
+    def of(self, samples: Samples) -> "Objective":
         """Return the same loss over other samples."""
         return replace(self, samples=samples)
 

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import InputError
 from .folding import FoldedBatchNorm
+from .rewrites import TwiceDifferentiable
 
 Parts = Sequence[torch.Tensor]
 # A batch's second derivative along its outputs, as a product with vectors of their shape.
@@ -112,7 +113,7 @@ class LossHessian(Curvature):
     """
 
     def _linearised(self, batch: Any) -> Parts:
-        with FoldedBatchNorm():
+        with TwiceDifferentiable(), FoldedBatchNorm():
             loss = self._of_batch(batch)
         return torch.autograd.grad(
             loss, self._parameters, create_graph=True, materialize_grads=True
@@ -154,7 +155,7 @@ class GaussNewton(Curvature):
         self._count = count
 
     def _linearised(self, batch: Any) -> tuple[torch.Tensor, Bend, torch.Tensor, Parts]:
-        with FoldedBatchNorm():
+        with TwiceDifferentiable(), FoldedBatchNorm():
             outputs, bend = self._of_batch(batch)
         weights = torch.zeros_like(outputs, requires_grad=True)
         rows = torch.autograd.grad(

@@ -18,6 +18,7 @@ from .auto_pgd import Ascent, Norm
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .objective import BATCH_SIZE, Objective
+from .probes import copy_in
 from .published import published_sam_sharpness
 from .subject import Subject, check, check_loss
 
@@ -54,7 +55,8 @@ def sam_sharpness(
         raise InputError(f"radius: {radius} is no length; use one above 0, such as 0.005")
     model = copy.deepcopy(model).eval()
     check(model, objective)
-    exact = objective.mean(copy.deepcopy(model).double(), batch_size)
+    double = copy_in(model, objective, torch.float64)
+    exact = None if double is None else objective.mean(double, batch_size)
     centre = objective.mean(model, batch_size)
     check_loss(model, objective, centre.item())
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
@@ -66,7 +68,7 @@ def sam_sharpness(
         noise.normal_(0, scale, generator=generator)
         torch.add(origin, noise, out=parameters.vector)
         losses[k] = objective.mean(model, batch_size)
-    rounding = (centre - exact).abs().item() / radius
+    rounding = None if exact is None else (centre - exact).abs().item() / radius
     return Estimate.of_differences((losses - centre) / radius, rounding)
 
 

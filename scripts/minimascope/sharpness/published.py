@@ -6,15 +6,14 @@ arXiv:2510.12451). Nothing here should be used for new results.
 
 import copy
 import math
-from dataclasses import replace
 
 import torch
 from torch import nn
 
-from ..data.augment import augment
 from ..jobs.progress import progress
 from .flat import FlatTensors
-from .subject import Subject
+from .objective import Objective
+from .subject import Subject, augmented
 
 BATCH_SIZE = 256
 # Fisher–Rao norms were printed with L + 1 = 6 for every network in 2025.
@@ -87,35 +86,31 @@ def published_sam_sharpness(
     origin = state.vector.clone()
     noise = torch.empty_like(origin)
     objective = subject.originals or subject.objective
-    originals = objective.samples.inputs
-
-    def losses(inputs: torch.Tensor) -> torch.Tensor:
-        return objective.of(replace(objective.samples, inputs=inputs)).sample_losses(model)
 
     def shuffled_mean(losses: torch.Tensor) -> torch.Tensor:
         rows = torch.randperm(len(losses), generator=generator, device=losses.device)
         mean = torch.stack([part.mean() for part in losses[rows].split(BATCH_SIZE)]).mean()
         return mean * (len(losses) / objective.count)
 
-    def shown() -> torch.Tensor:
+    def shown() -> Objective:
         if subject.augmentation:
-            return augment(originals, subject.augmentation, generator)
-        return originals
+            return augmented(objective, subject.augmentation, generator)
+        return objective
 
-    inputs = shown()
-    plain = losses(inputs)
+    view = shown()
+    plain = view.sample_losses(model)
     centre = shuffled_mean(plain)
     values = centre.new_empty(2, samples)
     for k in progress(range(samples), "published procedure", "sample"):
         if subject.augmentation:
-            inputs = shown()
-            plain = losses(inputs)
+            view = shown()
+            plain = view.sample_losses(model)
         noise.normal_(0, scale, generator=generator)
         torch.add(origin, noise, out=state.vector)
         for variance in variances:
             # A channel that is always off would get a negative variance, and the loss be NaN.
             variance.clamp_(min=0)
-        perturbed = losses(inputs)
+        perturbed = view.sample_losses(model)
         state.vector.copy_(origin)
         values[0, k], values[1, k] = shuffled_mean(perturbed), shuffled_mean(plain)
     perturbed, null = (values - centre).abs() / radius

@@ -1,6 +1,5 @@
 """What sharpness is measured of: a network at a minimum, and its loss there."""
 
-import copy
 import math
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,8 @@ from torch import nn
 from ..data.augment import Augmentation, augment
 from ..errors import InputError
 from .objective import Objective
+from .probes import copy_in
+from .stream import Stream
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,13 @@ class Subject:
 
     def in_dtype(self, dtype: str) -> "Subject":
         """Return a copy of the network in a floating type on the same data, after all checks."""
-        model = copy.deepcopy(self.model).eval().to(getattr(torch, dtype))
-        check(model, self.objective)
+        check(self.model, self.objective)
+        model = copy_in(self.model, self.objective, getattr(torch, dtype))
+        if model is None:
+            raise InputError(
+                f"dtype: {type(self.model).__name__} does not run in {dtype}, since it makes"
+                " tensors of a type of its own; use another"
+            )
         check_loss(model, self.objective, self.objective.mean(model).item())
         return replace(self, model=model)
 
@@ -41,9 +47,26 @@ class Subject:
         """Return the same network on one augmented copy of the data, drawn once and kept."""
         if self.augmentation is None:
             return self
-        samples = self.objective.samples
-        view = replace(samples, inputs=augment(samples.inputs, self.augmentation, generator))
-        return replace(self, objective=self.objective.of(view), originals=self.objective)
+        view = augmented(self.objective, self.augmentation, generator)
+        return replace(self, objective=view, originals=self.objective)
+
+
+def augmented(
+    objective: Objective, augmentation: Augmentation, generator: torch.Generator
+) -> Objective:
+    """Return the loss over one augmented copy of the samples.
+
+    Raises:
+        InputError: the samples are no images in memory.
+    """
+    samples = objective.samples
+    if isinstance(samples, Stream) or not isinstance(samples.inputs, torch.Tensor):
+        raise InputError(
+            "augmentation: it needs the inputs as one tensor [n, channels, height, width]; leave it"
+            " out, or give such a tensor"
+        )
+    view = augment(samples.inputs, augmentation, generator)
+    return objective.of(replace(samples, inputs=view))
 
 
 def check(model: nn.Module, objective: Objective) -> None:
@@ -64,9 +87,7 @@ def check(model: nn.Module, objective: Objective) -> None:
                 f"{name}: holds NaN or infinite values, so there is no loss to measure; train the"
                 " network again with a lower learning rate"
             )
-    with torch.no_grad():
-        inputs, _ = objective.samples.first()
-        objective.loss.check(objective.outputs(model, inputs), objective.samples.labels)
+    objective.check(model)
 
 
 def check_loss(model: nn.Module, objective: Objective, loss: float) -> None:
@@ -81,7 +102,8 @@ def check_loss(model: nn.Module, objective: Objective, loss: float) -> None:
         return
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     fault = f"the mean loss is {loss} in {dtype}, although all parameters are finite"
-    if math.isfinite(objective.mean(copy.deepcopy(model).double()).item()):
+    double = copy_in(model, objective, torch.float64)
+    if double is not None and math.isfinite(objective.mean(double).item()):
         raise InputError(
             f"{fault}: a pass overflows; measure in float64 (dtype: float64, or model.double())"
         )

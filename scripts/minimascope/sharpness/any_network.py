@@ -1,0 +1,169 @@
+"""One call for programs other than this workflow: measures of sharpness of any torch network."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ..data.augment import Augmentation
+from ..devices import contiguous_convolutions, precision
+from ..errors import InputError, nearest
+from ..jobs.progress import BAR, NOTHING, progress_shown
+from ..measurement import Measured, Measurement
+from ..registry import SHARPNESS
+from ..seeding import generator
+from .loss import Loss
+from .losses import Function, find_loss
+from .network_copy import device_of, network_copy
+from .objective import Objective
+from .outputs import Read, reader
+from .probes import probe
+from .samples import samples_of
+from .subject import Subject, check
+from .surroundings import differentiable_kernels, own_surroundings
+
+
+def measure(
+    model: nn.Module,
+    inputs: Any,
+    labels: Any = None,
+    measures: Iterable[str] = ("fisher_rao_norm", "relative_flatness", "sam_sharpness"),
+    *,
+    loss: str | Function | Loss = "cross_entropy",
+    outputs: str | int | Read | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    augmentation: Augmentation | None = None,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    progress: bool = False,
+) -> dict[str, Measurement]:
+    """Return measures of sharpness of any network.
+
+    Measures belong to families that are computed as a whole, so asking for several of one family
+    costs no more than one of them. docs/measures.md says what each is, docs/any-network.md what
+    networks, data and losses there are.
+
+    Args:
+        model: any module; it and all random states are unchanged by the call. Its copy is measured
+            in evaluation mode, without DataParallel or compilation around it, in float32 if it is
+            in half precision, and on a CPU with contiguous convolutions.
+        inputs: what the loss is a mean over, usually all of the training data: a tensor or array
+            [n, …], a mapping of such by the names of the model's arguments, a Dataset, a
+            DataLoader, or a list of batches (inputs, labels) or of mappings with ``labels``.
+        labels: of the inputs; None where these have their own.
+        measures: names of measures, or of families for all of theirs.
+        loss: ``cross_entropy``, ``binary_cross_entropy`` (of logits), ``mse``, or a function of
+            outputs (in float64) and labels that returns a loss for each sample.
+        outputs: where the outputs are in what the model returns: a key or attribute, an index, or a
+            function. None takes a tensor, ``logits``, or the first tensor of a tuple.
+        settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. Keys and values
+            are those of docs/configuration.md. Published twins are left out unless they are named.
+        augmentation: with which the network was trained; for the published procedure.
+        weight_decay: with which it was trained; for the Hessian with ``l2``.
+        seed: names the random streams.
+        progress: whether progress bars are shown, on standard error.
+
+    Returns:
+        By name, in the order asked for: value, unit, number of samples, standard error and noise
+        floor where there is one.
+
+    Raises:
+        InputError: an unknown measure or setting, a setting of the wrong type or out of range, a
+            measure that is not defined for this network or loss, data or labels in another form,
+            parameters that are not finite, or a network whose losses or second derivatives would be
+            wrong.
+    """
+    asked = [measures] if isinstance(measures, str) else list(measures)
+    wanted = _names(asked)
+    given = _checked(settings or {})
+    found: dict[str, Measurement] = {}
+    device = device_of(model)
+    shown = progress_shown(BAR if progress else NOTHING)
+    with (
+        shown,
+        own_surroundings(device),
+        precision("fp32", device),
+        contiguous_convolutions(device),
+        differentiable_kernels(model),
+    ):
+        samples = samples_of(inputs, labels, device)
+        objective = Objective(samples, find_loss(loss), reader(outputs))
+        model = network_copy(model, lambda network: objective.outputs(network, samples.first()[0]))
+        probe(model, objective)
+        check(model, objective)
+        subject = Subject(model, objective, augmentation, None, weight_decay)
+        for family, component in SHARPNESS.items():
+            names = [name for name in wanted if name in component.gives]
+            if names:
+                chosen = _enough_for(names, family) | given.get(family, {})
+                draws = generator(seed, family, device=device)
+                measured = component.load()(subject, draws, **chosen)
+                _refuse_left_out(measured, asked)
+                found |= {m.measure: m for m in measured.measurements}
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
+    """Raise InputError if a measure that was asked for by its own name is not defined."""
+    for name, reason in measured.details.get("left_out", {}).items():
+        if name in asked:
+            raise InputError(f"{name}: {reason}; leave it out")
+
+
+def _names(measures: Iterable[str]) -> list[str]:
+    """Return names of measures, those of families written out."""
+    known = [name for component in SHARPNESS.values() for name in component.gives]
+    names = []
+    for measure in measures:
+        if measure not in SHARPNESS and measure not in known:
+            raise InputError(
+                f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
+            )
+        names += SHARPNESS[measure].gives if measure in SHARPNESS else [measure]
+    return list(dict.fromkeys(names))
+
+
+def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
+    """Return settings with which a family computes what is asked for, and little else."""
+    names = set(names)
+    published = any(name.endswith(("_published", "_null", "_l5")) for name in names)
+    match family:
+        case "forward":
+            published |= "relative_flatness_published_loss" in names
+            return {"published": published, "gradient": "train_gradient_norm" in names}
+        case "perturbation":
+            adaptive = any(name.startswith("adaptive") for name in names)
+            return {"published": published, "adaptive": {} if adaptive else None}
+        case "hessian":
+            matrices = ("hessian", "gauss_newton")
+            chosen = [m for m in matrices if any(name.startswith(m) for name in names)]
+            unwanted = {"eigenvalues": "top_eigenvalue", "trace_products": "trace"}
+            smallest = int("hessian_smallest_eigenvalue" in names)
+            return {"matrices": chosen, "density_probes": 0, "smallest_eigenvalues": smallest} | {
+                setting: 0
+                for setting, name in unwanted.items()
+                if not any(f"{matrix}_{name}" in names for matrix in matrices)
+            }
+        case "landscape":
+            return {"line_points": 0}
+    return {}
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    # Jobs import this package, too, and need no schema.
+    from ..study.schema import PACKAGED, load_schema
+    from ..study.validation import check_families
+
+    plain = _plain(settings)
+    check_families(plain, load_schema(PACKAGED), "settings")
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Return settings as a YAML file would give them: lists for tuples, and Python's numbers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(child) for child in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,77 @@
+"""A copy of a network that measures can move and differentiate, whatever wraps the network."""
+
+import copy
+import itertools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from ..errors import InputError
+
+HALVES = (torch.float16, torch.bfloat16)
+WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def network_copy(model: nn.Module, call: Callable[[nn.Module], object]) -> nn.Module:
+    """Return a copy of the network inside all wrappers, in evaluation mode.
+
+    A network in half precision becomes one in float32, in which losses can be told apart. Lazy
+    modules get their parameters from a pass.
+
+    Args:
+        model: any module; unchanged.
+        call: runs a network on a batch.
+
+    Raises:
+        InputError: the network cannot be copied.
+    """
+    model = unwrapped(model)
+    try:
+        copied = copy.deepcopy(model, _held_results(model)).eval()
+    except Exception as error:  # whatever a module makes of being copied
+        raise InputError(
+            f"{type(model).__name__} cannot be copied ({error}); build it anew and load its"
+            " state_dict, and measure that"
+        ) from error
+    for module in list(copied.modules()):
+        for name, child in list(module.named_children()):
+            if (inner := unwrapped(child)) is not child:
+                setattr(module, name, inner)
+    if any(is_lazy(p) for p in (*copied.parameters(), *copied.buffers())):
+        with torch.no_grad():
+            call(copied)
+    halved = any(p.dtype in HALVES for p in (*copied.parameters(), *copied.buffers()))
+    return copied.float() if halved else copied
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the network inside DataParallel, DistributedDataParallel and torch.compile."""
+    while True:
+        if isinstance(model, WRAPPERS):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
+        else:
+            return model
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a network lies, by its first parameter or buffer."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def _held_results(model: nn.Module) -> dict[int, torch.Tensor]:
+    """Return copies of what modules hold of their last pass, as deepcopy's memo takes them.
+
+    Pruning and old weight normalisation keep their weights as results with a graph, which cannot
+    be copied with it; the next pass computes them again.
+    """
+    return {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }

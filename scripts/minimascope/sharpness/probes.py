@@ -1,0 +1,88 @@
+"""Cheap looks at a network before the work, which find what would make numbers wrong in silence."""
+
+import copy
+
+import torch
+from torch import nn
+
+from ..batches import cut
+from ..data.prepared import Split
+from ..errors import InputError
+from .objective import Objective
+
+# Samples that are looked at.
+SAMPLES = 32
+# What passes of the same samples may differ by, relative to the largest output.
+ROUNDING = 1e-3
+
+
+def probe(model: nn.Module, objective: Objective) -> None:
+    """Compare two passes of the same samples, and a pass of these in halves.
+
+    Args:
+        model: in evaluation mode.
+        objective: whose first samples are taken.
+
+    Raises:
+        InputError: the network's outputs are random, or depend on the other inputs of a batch.
+    """
+    _refuse_batch_statistics(model)
+    few = first_samples(objective, SAMPLES)
+    inputs = few.samples.inputs
+    with torch.no_grad():
+        whole, again = few.outputs(model, inputs), few.outputs(model, inputs)
+        _check_same(
+            whole,
+            again,
+            f"{type(model).__name__}: two passes of the same inputs give different outputs, so it"
+            " draws random numbers in evaluation mode, as F.dropout(x) does; use nn.Dropout, or"
+            " F.dropout(x, training=self.training)",
+        )
+        size = -(-len(few) // 2)
+        halves = [few.outputs(model, part) for (part,) in cut([inputs], size)]
+        # Outputs in which samples do not come first are the loss's to refuse.
+        if whole.ndim and sum(len(half) for half in halves) == len(whole):
+            _check_same(
+                whole,
+                torch.cat(halves),
+                f"{type(model).__name__}: an input's outputs depend on the other inputs of its"
+                " batch, as with statistics of a batch, so that no loss of a sample is defined; use"
+                " fixed statistics in evaluation mode",
+            )
+
+
+def _refuse_batch_statistics(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        # The base class of all, lazy and synchronised ones, too.
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+            raise InputError(
+                f"{name}: {type(module).__name__} without running statistics takes those of each"
+                " batch, so that no loss of a sample is defined; use track_running_stats=True"
+            )
+
+
+def first_samples(objective: Objective, count: int) -> Objective:
+    """Return the loss over the first samples alone, in memory."""
+    return objective.of(Split(*objective.samples.first(count)))
+
+
+def _check_same(one: torch.Tensor, other: torch.Tensor, message: str) -> None:
+    alike = one.shape == other.shape
+    if not alike or (one - other).abs().max() > ROUNDING * one.abs().max():
+        raise InputError(message)
+
+
+def copy_in(model: nn.Module, objective: Objective, dtype: torch.dtype) -> nn.Module | None:
+    """Return a copy of a network in a floating type, or None where it does not run in it.
+
+    Such a network makes tensors of a type of its own, or converts its outputs to that.
+    """
+    model = copy.deepcopy(model).eval().to(dtype)
+    with torch.no_grad():
+        try:
+            outputs = objective.outputs(model, objective.samples.first()[0])
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # "expected scalar type Double but found Float", in many words
+            return None
+    return model if outputs.dtype == dtype else None

@@ -1,0 +1,191 @@
+"""Whether products with the matrices of curvature are what finite differences say."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from ..batches import Batch, Batches
+from ..errors import InputError
+from .flat import FlatTensors, Selection, selected_parameters
+from .objective import Objective
+from .operator import Bend, Curvature, GaussNewton, LossHessian
+from .probes import copy_in, first_samples
+
+# Samples that are looked at.
+SAMPLES = 8
+# How far from the network the products are compared, relative to each parameter tensor: far enough
+# that no rectifier's input is exactly 0, as many are where a network is fresh.
+SHIFT = 1e-2
+# Lengths of the steps of finite differences, likewise: short ones cross few kinks, long ones round
+# little. One that agrees will do.
+STEPS = (1e-8, 1e-9, 1e-7, 1e-10)
+# What may differ, relative to the product, and in units of rounding over the step.
+TOLERANCE, ROUNDINGS = 1e-3, 1e3
+# The same of two sides of a product in float32, in which differences round too much.
+SYMMETRY = 0.1
+
+
+def check_products(
+    matrix: str, model: nn.Module, objective: Objective, parameters: Selection = "all"
+) -> None:
+    """Compare a product with a curvature matrix with finite differences along the same direction.
+
+    In float64; where the network does not run in it, only whether the matrix is symmetric is
+    checked. Torch's second derivatives are wrong without a word where a part of a network keeps
+    results for its backward pass outside of the graph, and in some of torch's own functions.
+
+    Args:
+        matrix: ``hessian`` or ``gauss_newton``.
+        model: in evaluation mode.
+        objective: whose first samples are taken.
+        parameters: see `flat.selected_parameters`.
+
+    Raises:
+        InputError: they differ, or torch cannot form the product.
+    """
+    few = first_samples(objective, SAMPLES)
+    double = copy_in(model, few, torch.float64)
+    name = f"{type(model).__name__}: its second derivatives"
+    remedy = f"write that part with torch's own differentiable functions, or leave out {matrix}"
+    try:
+        line = _Line(double or copy.deepcopy(model), few, parameters)
+        agree = _symmetric(line, matrix) if double is None else _agree(line, matrix)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{name} cannot be formed ({reason}); {remedy}") from error
+    if not agree:
+        raise InputError(
+            f"{name} by torch are not the changes of its first ones; a part keeps results outside"
+            f" of the graph, or torch is wrong there; {remedy}"
+        )
+
+
+class _Line:
+    """A line through a network's parameters, in a random direction that is as large as they are."""
+
+    def __init__(self, model: nn.Module, objective: Objective, parameters: Selection):
+        self.model, self.objective = model, objective
+        self.parameters = list(selected_parameters(model, parameters).values())
+        self._flat = FlatTensors(self.parameters)
+        self._draws = torch.Generator().manual_seed(0)
+        self._origin = self._flat.vector.clone()
+        self.direction = self.drawn()
+        self.over_batches = partial(objective.samples.over_batches, batch_size=SAMPLES)
+
+    def drawn(self) -> torch.Tensor:
+        """Return normal numbers of each tensor's root mean square, as one vector [P]."""
+        sizes = (p.detach().square().mean().sqrt() for p in self.parameters)
+        draws = (torch.randn(p.shape, generator=self._draws).to(p) for p in self.parameters)
+        parts = (draw * (size or 1) for draw, size in zip(draws, sizes, strict=True))
+        return torch.cat([part.flatten() for part in parts])
+
+    def start_at(self, place: float) -> None:
+        """Let the line go through another point nearby."""
+        self._origin += place * self._laid_out(self.drawn())
+        self._flat.vector.copy_(self._origin)
+
+    def difference(self, compute: Callable[[], torch.Tensor], step: float) -> torch.Tensor:
+        """Return the slope of a function of the network along the line, by central differences."""
+        ends, direction = [], self._laid_out(self.direction)
+        for place in (step, -step):
+            torch.add(self._origin, direction, alpha=place, out=self._flat.vector)
+            ends.append(compute())
+        self._flat.vector.copy_(self._origin)
+        return (ends[0] - ends[1]) / (2 * step)
+
+    def _laid_out(self, vector: torch.Tensor) -> torch.Tensor:
+        parts = vector.split([p.numel() for p in self.parameters])
+        return self._flat.pack(
+            [part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True)]
+        )
+
+
+def _agree(line: _Line, matrix: str) -> bool:
+    """Return whether a product is what finite differences say, next to the network or at it."""
+    along = {"hessian": _hessian, "gauss_newton": _gauss_newton}[matrix]
+    for place in (SHIFT, -SHIFT):
+        line.start_at(place)
+        product, difference, size = along(line)
+        for step in STEPS:
+            found = difference(step)
+            rounding = ROUNDINGS * torch.finfo(found.dtype).eps * size / step
+            largest = max(found.norm().item(), product.norm().item())
+            if (found - product).norm() <= TOLERANCE * largest + rounding:
+                return True
+    return False
+
+
+def _symmetric(line: _Line, matrix: str) -> bool:
+    """Return whether uᵀ M v = vᵀ M u for two random vectors."""
+    operator = {"hessian": _hessian_of, "gauss_newton": _gauss_newton_of}[matrix](line)
+    u, v = line.drawn(), line.direction
+    one, other = operator @ u, operator @ v
+    usual = (one.norm() * v.norm() + other.norm() * u.norm()) / len(u) ** 0.5
+    return bool((one @ v - other @ u).abs() <= SYMMETRY * usual)
+
+
+def _share(line: _Line, batch: Batch) -> torch.Tensor:
+    """Return a batch's share of the loss and of a weighted sum of outputs.
+
+    The loss alone is flat where a network is sure of its predictions.
+    """
+    (inputs, labels), objective = batch, line.objective
+    outputs = objective.outputs(line.model, inputs)
+    weights = torch.arange(outputs[0].numel(), device=outputs.device).cos()
+    weighted = (outputs.double().flatten(1) * weights).sum()
+    return (objective.loss.total(outputs, labels) + weighted) / objective.count
+
+
+def _hessian_of(line: _Line) -> Curvature:
+    return LossHessian(line.parameters, line.over_batches, partial(_share, line))
+
+
+def _hessian(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+    """Return a product, its finite difference by the length of a step, and the gradient's size."""
+
+    def gradient(batches: Batches) -> torch.Tensor:
+        found = []
+        for batch in batches:
+            with torch.enable_grad():
+                share = _share(line, batch)
+                parts = torch.autograd.grad(share, line.parameters, materialize_grads=True)
+            found.append(torch.cat([part.flatten() for part in parts]))
+        return torch.stack(found).sum(0)
+
+    product = _hessian_of(line) @ line.direction
+    size = line.over_batches(gradient).norm().item()
+    return product, partial(line.difference, lambda: line.over_batches(gradient)), size
+
+
+def _gauss_newton_of(line: _Line) -> Curvature:
+    objective = line.objective
+
+    def of_batch(batch: Batch) -> tuple[torch.Tensor, Bend]:
+        inputs, labels = batch
+        outputs = objective.outputs(line.model, inputs)
+        return outputs, objective.loss.curvature(outputs, labels)
+
+    return GaussNewton(line.parameters, line.over_batches, of_batch, 0.0, objective.count)
+
+
+def _gauss_newton(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+    """Return vᵀ G v along the line, the same of finite differences of the outputs, and its size."""
+    objective = line.objective
+
+    @torch.no_grad()
+    def outputs(batches: Batches) -> torch.Tensor:
+        return torch.cat([objective.outputs(line.model, inputs) for inputs, _ in batches])
+
+    product = line.direction @ (_gauss_newton_of(line) @ line.direction)
+    bend = objective.loss.curvature(line.over_batches(outputs), objective.samples.labels)
+
+    def difference(step: float) -> torch.Tensor:
+        slope = line.difference(lambda: line.over_batches(outputs), step)
+        return (slope * bend(slope)).sum() / objective.count
+
+    return product, difference, product.abs().item()
