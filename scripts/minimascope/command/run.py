@@ -10,26 +10,22 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..adoption import fit_to
 from ..data.prepared import Split
 from ..devices import default_device, device_name
 from ..errors import InputError, nearest
-from ..evaluation.class_order import class_order, doubt
+from ..evaluation.class_order import doubt
 from ..files import write_json
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..registry import SHARPNESS
-from ..seeding import generator
 from ..sharpness import measure
 from ..sharpness.losses import CROSS_ENTROPY, LOSSES
-from ..sharpness.objective import BATCH_SIZE, Objective
 from .data import Data, in_order, read_data
 from .network import Network, read_network
 from .text import report
 
 # How the network fits its data; always measured.
 LOSS, ACCURACY = "train_loss", "train_accuracy"
-
-# So many samples tell whether a network computes what it should.
-LARGEST_SAMPLE = 5000
 
 
 def run(arguments: Namespace) -> None:
@@ -117,18 +113,10 @@ def _doubt(arguments: Namespace, network: Network, data: Data) -> str:
     """Return why the network is to be doubted: what it predicts is no better than guessing."""
     if arguments.loss != CROSS_ENTROPY.name or not data.is_in_memory or data.labels.ndim > 1:
         return ""
-    model = network.model
-    order = torch.randperm(len(data.labels), generator=generator(arguments.seed, "class order"))
-    split = Split(data.inputs, data.labels).rows(order[:LARGEST_SAMPLE])
-    objective = Objective(split.to(next(model.parameters()).device))
-    with torch.no_grad():
-        logits = objective.samples.over_batches(
-            lambda batches: torch.cat([objective.outputs(model, each) for each, _ in batches]),
-            BATCH_SIZE,
-        )
-    if logits.shape != (len(split), len(data.classes)):
+    split = Split(data.inputs, data.labels).to(next(network.model.parameters()).device)
+    fit = fit_to(network.model, split, len(data.classes), arguments.seed)
+    if fit is None:
         return ""
-    fit = class_order(logits.argmax(1).cpu(), split.labels, len(data.classes))
     better = [""] * len(fit.best)
     for output, label in enumerate(fit.best):
         better[output] = data.classes[label]
