@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .batches import Batches
 from .data.prepared import Dataset, Split
 from .errors import InputError, nearest
-from .evaluation.class_order import ClassOrder, class_order
-from .evaluation.predict import predict
+from .evaluation.class_order import ClassOrder, class_order, doubt
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .networks.weights_file import State, fitted, prefix_of, read_state
 from .seeding import generator
 from .sharpness.head import head_of
-from .sharpness.objective import Objective
+from .sharpness.objective import BATCH_SIZE, Objective
 
 # So many training samples tell whether a checkpoint computes what it should.
 LARGEST_SAMPLE = 5000
@@ -92,7 +92,7 @@ def adopt(
     state = read_state(adoption.path, adoption.key)
     _load(state, own, model, adoption.path)
     _reorder(model, outputs, dataset.train, adoption.where("classes"))
-    fit = _fit(model, dataset, seed)
+    fit = fit_to(model, dataset.train, len(dataset.classes), seed)
     better = [""] * len(outputs) * bool(fit.best)
     for output, label in zip(outputs, fit.best, strict=bool(fit.best)):
         better[output] = dataset.classes[label]
@@ -178,24 +178,27 @@ def _check_initial(
             )
 
 
-def _fit(model: NormalisedInput, dataset: Dataset, seed: int) -> ClassOrder:
-    split = dataset.train
+@torch.no_grad()
+def fit_to(model: nn.Module, split: Split, classes: int, seed: int) -> ClassOrder | None:
+    """Return how well a model predicts the classes of random samples, at most `LARGEST_SAMPLE`.
+
+    None if its outputs are not [n, classes].
+    """
     chosen = torch.randperm(len(split), generator=generator(seed, "adoption"))[:LARGEST_SAMPLE]
-    predicted = predict(model, split.inputs[chosen]).argmax(1)
-    return class_order(predicted, split.labels[chosen], len(dataset.classes))
+    drawn = split.rows(chosen.to(split.labels.device))
+    objective = Objective(drawn)
+
+    def outputs(batches: Batches) -> torch.Tensor:
+        return torch.cat([objective.outputs(model, inputs) for inputs, _ in batches])
+
+    found = drawn.over_batches(outputs, BATCH_SIZE)
+    if found.shape != (len(drawn), classes):
+        return None
+    return class_order(found.argmax(1).cpu(), drawn.labels.cpu(), classes)
 
 
 def _doubt(adoption: Adoption, fit: ClassOrder, better: Sequence[str]) -> str:
     """Return why the weights, or how they are read, are to be doubted; empty if they are not."""
-    said = f"training accuracy is {fit.accuracy:.1%} (of {fit.n:,} samples)"
-    classes, normalize = adoption.where("classes"), adoption.where("normalize")
-    if better:
-        order = json.dumps(list(better), ensure_ascii=False)
-        listed = order if len(better) <= MOST_LISTED else "better_classes in adopted.json"
-        return f"{said}, and {fit.best_accuracy:.1%} with {classes} set to {listed}"
-    if fit.is_guessing:
-        return (
-            f"{said}, no better than guessing ({fit.guessing:.1%}): the likely causes are another"
-            f" order of classes ({classes}) and another normalisation ({normalize})"
-        )
-    return ""
+    order = json.dumps(list(better), ensure_ascii=False)
+    listed = order if len(better) <= MOST_LISTED else "better_classes in adopted.json"
+    return doubt(fit, listed, adoption.where("classes"), adoption.where("normalize"))

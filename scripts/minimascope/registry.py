@@ -175,6 +175,8 @@ SHARPNESS = {
         gives=("asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"),
     ),
 }
+# What a network is measured by where nobody says by what.
+USUAL_MEASURES = ("fisher_rao_norm", "relative_flatness", "sam_sharpness")
 # Names of `toy.functions.FUNCTIONS`.
 TOY_FUNCTIONS = (
     *("sphere", "rosenbrock", "rastrigin", "beale", "booth", "three_hump_camel", "himmelblau"),

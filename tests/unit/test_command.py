@@ -117,6 +117,10 @@ def values(document: dict) -> dict[str, float]:
     return {m["measure"]: m["value"] for f in document["families"] for m in f["measures"]}
 
 
+def asked_for(document: dict) -> dict[str, float]:
+    return {name: value for name, value in values(document).items() if name in MEASURES}
+
+
 @pytest.fixture(scope="module")
 def expected(network, pixels, labels) -> dict[str, float]:
     model = NormalisedInput(network, [0.4], [0.2]).eval()
@@ -129,12 +133,12 @@ def expected(network, pixels, labels) -> dict[str, float]:
 )
 def test_values_are_those_of_the_call_whatever_the_data_lie_in(command, expected, data):
     _, document = command(*USUAL, "--measures", *MEASURES, data=data)
-    assert values(document) == pytest.approx(expected, rel=1e-5)
+    assert asked_for(document) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_network_of_this_project_needs_no_name_and_no_normalisation(command, expected):
     out, document = command("--checkpoint", "model.safetensors", "--measures", *MEASURES)
-    assert values(document) == pytest.approx(expected, rel=1e-5)
+    assert asked_for(document) == pytest.approx(expected, rel=1e-5)
     assert document["network"]["name"] == "mlp"
     assert document["normalize"] == {"mean": [0.4], "std": [0.2]}
     assert "mean 0.4, standard deviation 0.2" in out
@@ -183,7 +187,7 @@ def test_two_calls_give_the_same_values(command):
 def test_a_part_of_the_data_is_drawn_by_the_seed(command, data):
     words = [*USUAL, "--measures", "train_loss", "--samples", "7"]
     out, document = command(*words, data=data)
-    (loss, _) = document["families"][0]["measures"]
+    loss = document["families"][0]["measures"][0]
     assert (loss["n"], document["data"]["found"]) == (7, 24)
     assert "7 of 24 samples" in out
     assert command(*words, data=data)[1]["data"] == document["data"]
@@ -215,7 +219,7 @@ def test_outputs_in_another_order_of_classes(command, folder, network, expected)
     torch.save(state, folder / "reversed.pt")
     words = [*USUAL[:4], "--checkpoint", "reversed.pt", *USUAL[-3:], "--measures", *MEASURES]
     _, document = command(*words, "--classes", *names)
-    assert values(document) == pytest.approx(expected, rel=1e-5)
+    assert asked_for(document) == pytest.approx(expected, rel=1e-5)
     assert document["data"]["classes"] == names
     (folder / "classes.txt").write_text("\n".join(names) + "\n")
     assert (
@@ -280,6 +284,26 @@ def test_functions_of_the_user_give_network_and_data(command):
     assert document["data"]["shape"] == [1, SIDE, SIDE]
 
 
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_figure_of_the_loss_is_drawn_where_it_is_asked_for(command, tmp_path, suffix):
+    path = tmp_path / f"landscape.{suffix}"
+    few = ["--set", "landscape.points=3", "landscape.direction_seeds=[1]"]
+    out, document = command(*USUAL, *few, "--measures", "train_loss", "--figure", str(path))
+    assert path.read_bytes()[:4] in (b"\x89PNG", b"<?xm", b"%PDF")
+    assert f"wrote {path}" in out
+    assert "asc_sharpness" not in out
+    assert "asc_sharpness" in values(document)
+
+
+def test_a_loss_of_the_users_is_measured_and_what_needs_a_softmax_is_left_out(command):
+    plain = ["--network", "own.py:build"]
+    loss = values(command(*plain, "--measures", "train_loss", data="own.py:pair")[1])["train_loss"]
+    few = ["--loss", "own.py:tripled", "--set", "perturbation.samples=3"]
+    out, document = command(*plain, *few, data="own.py:pair")
+    assert values(document)["train_loss"] == pytest.approx(3 * loss)
+    assert "note: without relative_flatness: the loss tripled is not that of a softmax" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -296,6 +320,7 @@ def test_functions_of_the_user_give_network_and_data(command):
             ["measure", "--data", "x", "--network", "mlp", "--set", "hessian=1", "hessian.k=2"],
             "hessian has a value of its own",
         ),
+        (["measure", "--data", "x", "--figure", "a.gif"], "'a.gif' ends in none of .png, .svg"),
         (["mesure"], "invalid choice: 'mesure'"),
         ([], "required: command"),
     ],
@@ -444,19 +469,26 @@ def document_of(*measures: dict) -> dict:
         "seed": 0,
         "device": "cpu",
         "doubt": "",
-        "families": [{"family": "forward", "seconds": 1.0, "measures": list(measures)}],
+        "families": [
+            {
+                "family": "forward",
+                "seconds": 1.0,
+                "measures": list(measures),
+                "details": {"left_out": {"c": "no head", "d": "no head", "e": "no head"}},
+            }
+        ],
     }
 
 
 def test_values_that_are_not_sure_are_marked():
     unsure = measured(1.9, measure="a", standard_error=1.0)
     stopped = measured(9.0, measure="b", converged=False, noise_floor=0.1)
-    text = report(document_of(measured(0.5), unsure, stopped), ["a", "b", "c", "train_loss"])
+    text = report(document_of(measured(0.5), unsure, stopped), ["a", "b", "c", "d", "train_loss"])
     assert re.search(r"^a +1\.9† +nats +1 ", text, re.MULTILINE)
     assert re.search(r"^b +9‡ ", text, re.MULTILINE)
     assert "† less than twice its standard error or noise floor" in text
     assert "‡ the solver stopped before" in text
-    assert "note: not defined for this network and loss: c" in text
+    assert "note: without c, d: no head" in text
     sure = report(document_of(measured(0.5)), ["train_loss"])
     assert "†" not in sure
     assert "‡" not in sure

@@ -12,10 +12,10 @@ import yaml
 from .. import __version__
 from ..analysis.measure_names import MEASURES
 from ..errors import InputError, nearest
-from ..registry import SHARPNESS
+from ..registry import SHARPNESS, USUAL_MEASURES
 
-DEFAULT_MEASURES = ("fisher_rao_norm", "relative_flatness", "sam_sharpness")
 DEFAULT_OUTPUT = Path("measures.json")
+FIGURES = (".png", ".svg", ".pdf")
 USAGE_ERROR = 2
 DESCRIPTION = """\
 Measure the sharpness of a network on its data: print a table with errors and noise floors, and
@@ -161,8 +161,8 @@ def _add_measures(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         metavar="NAME",
         type=_measure,
-        default=list(DEFAULT_MEASURES),
-        help=f"measures, or families for all of theirs (default: {' '.join(DEFAULT_MEASURES)})",
+        default=USUAL_MEASURES,
+        help=f"measures, or families for all of theirs (default: {' '.join(USUAL_MEASURES)})",
     )
     group.add_argument(
         "--list", action=ListMeasures, help="print all measures, a line for each, and exit"
@@ -207,7 +207,7 @@ def _add_measures(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--figure",
         metavar="FILE",
-        type=Path,
+        type=_figure,
         help="draw the loss around the network, too: .png, .svg or .pdf",
     )
 
@@ -245,6 +245,13 @@ def _measure(text: str) -> str:
     if text not in known:
         raise argparse.ArgumentTypeError(f"unknown name {text!r}; {nearest(text, known)}")
     return text
+
+
+def _figure(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in FIGURES:
+        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(FIGURES)}")
+    return path
 
 
 def _numbers(text: str) -> list[float]:

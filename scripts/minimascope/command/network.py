@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..initial_weights import OF_THE_START, network_spec
 from ..models import load_model
-from ..networks import NetworkSpec, count_weight_layers, initialise
+from ..networks import check_logits, count_weight_layers, initialise
 from ..networks.normalised import MIDDLE, NormalisedInput, check_channels
 from ..networks.weights_file import State, fitted, prefix_of, read_state
+from ..registry import library_of
 from ..safetensors_files import METADATA_KEY
 from ..streams import derive_seed
 from ..study.schema import PACKAGED, complete, definition, load_schema
@@ -114,6 +116,8 @@ def _named(
     name: str, options: dict[str, Any], data: Data, arguments: Namespace
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Return a network of this project or a library, with its options completed by defaults."""
+    for option in options.keys() & {*OF_THE_START}:
+        raise InputError(f"--option {option}: name the file of weights with --checkpoint")
     schema = load_schema(PACKAGED)
     whole = {"architecture": name, **options}
     check(whole, definition(schema, "network"), "--network")
@@ -123,12 +127,12 @@ def _named(
             f"--network: {name} needs to know the shape of its inputs; let the function of --data"
             " return (inputs, labels), or name a function of yours"
         )
-    del whole["architecture"]
-    own = {key: value for key, value in whole.items() if key != "width"}
-    spec = NetworkSpec(
-        name, *_sizes(data), _outputs(data, arguments.loss), whole["width"], options=own
-    )
-    return initialise(spec, arguments.seed), whole
+    channels, size = _sizes(data)
+    spec = network_spec(whole, (channels, *size), _outputs(data, arguments.loss))
+    network = initialise(spec, arguments.seed)
+    check_logits(network, spec)
+    width = {} if library_of(name) else {"width": spec.width}
+    return network, {**width, **spec.options}
 
 
 def _sizes(data: Data) -> tuple[int, tuple[int, ...]]:

@@ -1,35 +1,33 @@
 """What ``minimascope measure`` does once its words are known."""
 
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from .. import __version__
+from ..adoption import fit_to
 from ..data.prepared import Split
 from ..devices import default_device, device_name
 from ..errors import InputError, nearest
-from ..evaluation.class_order import class_order, doubt
+from ..evaluation.class_order import doubt
 from ..files import write_json
 from ..jobs.progress import BAR, NOTHING, progress_shown
+from ..measurement import document
 from ..registry import SHARPNESS
-from ..seeding import generator
-from ..sharpness import measure
-from ..sharpness.losses import CROSS_ENTROPY, LOSSES
-from ..sharpness.objective import BATCH_SIZE, Objective
+from ..sharpness.any_network import OfFamily, measure_families
+from ..sharpness.cross_entropy import CROSS_ENTROPY
+from ..sharpness.losses import LOSSES
 from .data import Data, in_order, read_data
+from .figure import draw
 from .network import Network, read_network
 from .text import report
 
-# How the network fits its data; always measured.
-LOSS, ACCURACY = "train_loss", "train_accuracy"
-
-# So many samples tell whether a network computes what it should.
-LARGEST_SAMPLE = 5000
+# Always measured, and what a figure needs.
+LOSS, LANDSCAPE = "train_loss", "asc_sharpness"
+LANDSCAPE_FAMILY = "landscape"
 
 
 def run(arguments: Namespace) -> None:
@@ -44,18 +42,25 @@ def run(arguments: Namespace) -> None:
         place = arguments.data, arguments.split, arguments.samples, arguments.image_size
         data = in_order(read_data(*place, arguments.seed), arguments.classes)
         network = read_network(arguments, data)
-    families = list(_families(arguments, network, data, loss, device))
-    document = {
+    families = _families(arguments, network, data, loss, device)
+    result = {
         "minimascope": __version__,
         "torch": torch.__version__,
         **_subject(arguments, network, data),
         "device": device_name(device),
         "doubt": _doubt(arguments, network, data),
-        "families": families,
+        "families": [
+            document(f.family, f.measured, settings=dict(f.settings), seconds=f.seconds)
+            for f in families
+        ],
     }
-    write_json(arguments.output, document)
-    print(report(document, _asked(arguments.measures)))
-    print(f"\nwrote {arguments.output}")
+    print(report(result, _asked(arguments.measures)) + "\n")
+    write_json(arguments.output, result)
+    print(f"wrote {arguments.output}")
+    if arguments.figure is not None:
+        (landscape,) = (f for f in families if f.family == LANDSCAPE_FAMILY)
+        draw(arguments.figure, landscape.measured, network.name, arguments.data)
+        print(f"wrote {arguments.figure}")
 
 
 def _subject(arguments: Namespace, network: Network, data: Data) -> dict[str, Any]:
@@ -90,45 +95,38 @@ def _families(
     data: Data,
     loss: str | Callable,
     device: torch.device,
-) -> Iterator[dict[str, Any]]:
-    """Yield each family that is asked for with its measures and the seconds that it took."""
-    model = network.model.to(device)
-    inputs, labels = data.inputs, data.labels
-    for family, names in _by_family(arguments.measures, arguments.loss).items():
-        start = time.perf_counter()
-        found = measure(
-            model,
-            inputs,
-            labels,
-            names,
-            settings=arguments.settings,
-            weight_decay=arguments.weight_decay,
-            seed=arguments.seed,
-            progress=sys.stderr.isatty(),
-        )
-        yield {
-            "family": family,
-            "seconds": time.perf_counter() - start,
-            "measures": [asdict(measurement) for measurement in found.values()],
-        }
+) -> list[OfFamily]:
+    """Return what each family gives that is asked for, and how well the network fits its data."""
+    measures = arguments.measures
+    for needed in [LOSS, *([LANDSCAPE] if arguments.figure else [])]:
+        if not any(name in measures for name in (needed, *_relatives(needed))):
+            measures = [*measures, needed]
+    return measure_families(
+        network.model.to(device),
+        data.inputs,
+        data.labels,
+        measures,
+        loss=loss,
+        settings=arguments.settings,
+        weight_decay=arguments.weight_decay,
+        seed=arguments.seed,
+        progress=sys.stderr.isatty(),
+    )
+
+
+def _relatives(measure: str) -> list[str]:
+    """Return the family of a measure, and all measures that are computed together with it."""
+    return next([name, *f.gives] for name, f in SHARPNESS.items() if measure in f.gives)
 
 
 def _doubt(arguments: Namespace, network: Network, data: Data) -> str:
     """Return why the network is to be doubted: what it predicts is no better than guessing."""
     if arguments.loss != CROSS_ENTROPY.name or not data.is_in_memory or data.labels.ndim > 1:
         return ""
-    model = network.model
-    order = torch.randperm(len(data.labels), generator=generator(arguments.seed, "class order"))
-    split = Split(data.inputs, data.labels).rows(order[:LARGEST_SAMPLE])
-    objective = Objective(split.to(next(model.parameters()).device))
-    with torch.no_grad():
-        logits = objective.samples.over_batches(
-            lambda batches: torch.cat([objective.outputs(model, each) for each, _ in batches]),
-            BATCH_SIZE,
-        )
-    if logits.shape != (len(split), len(data.classes)):
+    split = Split(data.inputs, data.labels).to(next(network.model.parameters()).device)
+    fit = fit_to(network.model, split, len(data.classes), arguments.seed)
+    if fit is None:
         return ""
-    fit = class_order(logits.argmax(1).cpu(), split.labels, len(data.classes))
     better = [""] * len(fit.best)
     for output, label in enumerate(fit.best):
         better[output] = data.classes[label]
@@ -141,20 +139,9 @@ def _asked(measures: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name for each in names for name in each))
 
 
-def _by_family(measures: Sequence[str], loss: str) -> dict[str, list[str]]:
-    """Return what is asked of each family, and how well the network fits its data."""
-    fit = [LOSS, ACCURACY] if loss in LOSSES and LOSSES[loss].classes else [LOSS]
-    found = {}
-    for family, component in SHARPNESS.items():
-        names = [family] if family in measures else []
-        names += [name for name in measures if name in component.gives]
-        names += fit if family == "forward" else []
-        if names:
-            found[family] = names
-    return found
-
-
 def _loss(given: str) -> str | Callable:
+    if is_own(given):
+        return own_function(given, "--loss")
     if given not in LOSSES:
         raise InputError(f"--loss: unknown name {given!r}; {nearest(given, LOSSES)}")
     return given

@@ -34,7 +34,7 @@ def report(document: Document, names: Sequence[str]) -> str:
     table = tabulate(rows, COLUMNS, tablefmt="plain", colalign=ALIGNED, disable_numparse=True)
     seconds = ", ".join(f"{f['family']} {f['seconds']:.1f}" for f in document["families"])
     marks = [f"{mark} {text}" for mark, text in MEANINGS.items() if mark in table]
-    notes = [f"note: {note}" for note in _notes(document, names, measures)]
+    notes = [f"note: {note}" for note in _notes(document, names)]
     parts = ["\n".join(_head(document, measures)), table, *(["\n".join(marks)] if marks else [])]
     parts += [f"seconds: {seconds}", *(["\n".join(notes)] if notes else [])]
     return "\n\n".join(parts)
@@ -106,11 +106,15 @@ def _unit(measure: Document) -> str:
     return UNIT_SYMBOLS.get(measure["unit"], measure["unit"])
 
 
-def _notes(document: Document, names: Sequence[str], measures: Document) -> Iterator[str]:
+def _notes(document: Document, names: Sequence[str]) -> Iterator[str]:
     if document["doubt"]:
         yield document["doubt"]
-    left_out = [name for name in names if name not in measures]
-    if left_out:
-        yield f"not defined for this network and loss: {', '.join(left_out)}"
+    reasons: dict[str, list[str]] = {}
+    for family in document["families"]:
+        for name, reason in family["details"].get("left_out", {}).items():
+            if name in names:
+                reasons.setdefault(reason, []).append(name)
+    for reason, left_out in reasons.items():
+        yield f"without {', '.join(left_out)}: {reason}"
     if document["data"]["split"] == "test":
         yield "these are the test data; sharpness is usually that of the training loss"

@@ -28,6 +28,7 @@ from ..errors import InputError
 HALF_PAGE = 3.5  # inches
 PAGE = 10.0  # inches, of the report: text stays as large as that around it
 FONT_SIZE = 8  # points
+DOTS_PER_INCH = 200
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     *("#E69F00", "#56B4E9", "#000000", "#A89C00"),
@@ -204,12 +205,17 @@ def save_pdf(figure: Figure) -> bytes:
     return _saved(figure, "pdf", {"CreationDate": None})
 
 
-def _saved(figure: Figure, kind: str, metadata: Mapping[str, str | None]) -> bytes:
+def save_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, large enough for a slide."""
+    return _saved(figure, "png", {}, dpi=DOTS_PER_INCH)
+
+
+def _saved(figure: Figure, kind: str, metadata: Mapping[str, str | None], **options: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():  # ticks are made while a figure is drawn, in the settings of that moment
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
             _settle(figure)
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return buffer.getvalue()
 
 

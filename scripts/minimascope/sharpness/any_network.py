@@ -1,6 +1,8 @@
 """One call for programs other than this workflow: measures of sharpness of any torch network."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measured, Measurement
-from ..registry import SHARPNESS
+from ..registry import SHARPNESS, USUAL_MEASURES
 from ..seeding import generator
 from .loss import Loss
 from .losses import Function, find_loss
@@ -28,7 +30,7 @@ def measure(
     model: nn.Module,
     inputs: Any,
     labels: Any = None,
-    measures: Iterable[str] = ("fisher_rao_norm", "relative_flatness", "sam_sharpness"),
+    measures: Iterable[str] = USUAL_MEASURES,
     *,
     loss: str | Function | Loss = "cross_entropy",
     outputs: str | int | Read | None = None,
@@ -75,9 +77,61 @@ def measure(
             wrong.
     """
     asked = [measures] if isinstance(measures, str) else list(measures)
-    wanted = _names(asked)
+    families = measure_families(
+        model,
+        inputs,
+        labels,
+        measures,
+        loss=loss,
+        outputs=outputs,
+        settings=settings,
+        augmentation=augmentation,
+        weight_decay=weight_decay,
+        seed=seed,
+        progress=progress,
+    )
+    found = {m.measure: m for family in families for m in family.measured.measurements}
+    return {name: found[name] for name in names_of(asked) if name in found}
+
+
+@dataclass(frozen=True)
+class OfFamily:
+    """What a family of measures gave.
+
+    Attributes:
+        family: its name.
+        settings: those that differ from its defaults.
+        measured: numbers, how they came about, and arrays behind them.
+        seconds: that it took.
+    """
+
+    family: str
+    settings: Mapping[str, Any]
+    measured: Measured
+    seconds: float
+
+
+def measure_families(
+    model: nn.Module,
+    inputs: Any,
+    labels: Any,
+    measures: Iterable[str],
+    *,
+    loss: str | Function | Loss = "cross_entropy",
+    outputs: str | int | Read | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    augmentation: Augmentation | None = None,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    progress: bool = False,
+) -> list[OfFamily]:
+    """Return what each family gives that `measure` takes measures of; see there."""
+    asked = [measures] if isinstance(measures, str) else list(measures)
+    wanted = names_of(asked)
     given = _checked(settings or {})
-    found: dict[str, Measurement] = {}
+    # Nobody has named the usual ones.
+    named = [] if measures is USUAL_MEASURES else asked
+    found = []
     device = device_of(model)
     shown = progress_shown(BAR if progress else NOTHING)
     with (
@@ -96,12 +150,13 @@ def measure(
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
+                start = time.perf_counter()
                 chosen = _enough_for(names, family) | given.get(family, {})
                 draws = generator(seed, family, device=device)
                 measured = component.load()(subject, draws, **chosen)
-                _refuse_left_out(measured, asked)
-                found |= {m.measure: m for m in measured.measurements}
-    return {name: found[name] for name in wanted if name in found}
+                _refuse_left_out(measured, named)
+                found.append(OfFamily(family, chosen, measured, time.perf_counter() - start))
+    return found
 
 
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
@@ -111,7 +166,7 @@ def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
             raise InputError(f"{name}: {reason}; leave it out")
 
 
-def _names(measures: Iterable[str]) -> list[str]:
+def names_of(measures: Iterable[str]) -> list[str]:
     """Return names of measures, those of families written out."""
     known = [name for component in SHARPNESS.values() for name in component.gives]
     names = []
