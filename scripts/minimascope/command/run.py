@@ -23,6 +23,7 @@ from ..sharpness.losses import LOSSES
 from .data import Data, in_order, read_data
 from .figure import draw
 from .network import Network, read_network
+from .own import is_own, own_function
 from .text import report
 
 # Always measured, and what a figure needs.
