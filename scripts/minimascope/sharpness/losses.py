@@ -1,5 +1,6 @@
 """Losses by name, and those that users write."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -63,6 +64,8 @@ class MeanSquaredError(Loss):
     def check(self, outputs: torch.Tensor, labels: torch.Tensor, facts: LabelFacts) -> None:
         """See `Loss.check`."""
         shaped_like(outputs, labels)
+        if not math.isfinite(facts.low + facts.high):
+            raise InputError("labels hold NaN or infinite values, so that no error is defined")
 
 
 class OwnLoss(Loss):

@@ -11,7 +11,7 @@ from ..batches import Batch, Inputs, cut
 from ..data.prepared import Split
 from ..errors import InputError
 from .loss import LabelFacts
-from .stream import Stream, bytes_of, checksum, length, moved, tensors_of
+from .stream import EXAMPLES, Stream, bytes_of, checksum, length, moved, tensors_of
 
 # Bytes up to which the data of a loader are kept in memory; larger ones are read for every pass.
 LARGEST_IN_MEMORY = 2**30
@@ -49,7 +49,7 @@ def samples_of(inputs: Any, labels: Any, device: torch.device) -> Split | Stream
 def _read(source: Iterable[Batch], device: torch.device) -> Split | Stream:
     """Return the samples of batches, kept where they are small."""
     kept: list[Batch] | None = []
-    lengths, checksums, facts, size, example = [], [], None, 0, None
+    lengths, checksums, facts, size, examples = [], [], None, 0, None
     for batch in source:
         size += bytes_of(batch)
         if size > LARGEST_IN_MEMORY:
@@ -58,7 +58,7 @@ def _read(source: Iterable[Batch], device: torch.device) -> Split | Stream:
             kept = None
         if kept is not None:
             kept.append(batch)
-        example = example or moved(batch, device, 1)
+        examples = examples or moved(batch, device, EXAMPLES)
         lengths.append(length(batch))
         checksums.append(checksum(batch))
         found = LabelFacts.of(batch[1])
@@ -67,7 +67,7 @@ def _read(source: Iterable[Batch], device: torch.device) -> Split | Stream:
         raise InputError("the data have no samples; measure on at least one")
     if kept is not None and _of_one_shape(kept):
         return Split(*moved(_joined(kept), device))
-    return Stream(kept or source, device, tuple(lengths), tuple(checksums), facts, example)
+    return Stream(kept or source, device, tuple(lengths), tuple(checksums), facts, examples)
 
 
 def _of_one_shape(batches: list[Batch]) -> bool:

@@ -137,7 +137,7 @@ def _share(line: _Line, batch: Batch) -> torch.Tensor:
     (inputs, labels), objective = batch, line.objective
     outputs = objective.outputs(line.model, inputs)
     weights = torch.arange(outputs[0].numel(), device=outputs.device).cos()
-    weighted = (outputs.double().flatten(1) * weights).sum()
+    weighted = (outputs.double().reshape(len(outputs), -1) * weights).sum()
     return (objective.loss.total(outputs, labels) + weighted) / objective.count
 
 

@@ -13,6 +13,8 @@ from ..errors import InputError
 from .loss import LabelFacts
 
 Result = TypeVar("Result")
+# Samples that are kept.
+EXAMPLES = 32
 CHANGED = (
     "the data are other ones in a second pass, so that losses cannot be compared; give a loader"
     " without shuffling (shuffle=False) and without random transforms"
@@ -29,7 +31,7 @@ class Stream:
         lengths: of the batches.
         checksums: of the batches.
         label_facts: about all labels.
-        example: the first sample, on the device.
+        examples: the first samples, at most `EXAMPLES`, on the device.
     """
 
     source: Iterable[Batch]
@@ -37,18 +39,18 @@ class Stream:
     lengths: tuple[int, ...]
     checksums: tuple[int, ...]
     label_facts: LabelFacts
-    example: Batch
+    examples: Batch
 
     def __len__(self) -> int:
         return sum(self.lengths)
 
     def first(self, count: int = 1) -> Batch:
-        """Return the first samples, at most those of the first batch, as (inputs, labels)."""
-        return moved(next(self._read()), self.device, count)
+        """Return the first samples, at most `EXAMPLES`, as (inputs, labels)."""
+        return moved(self.examples, self.device, count)
 
     def over_batches(self, compute: Callable[[Batches], Result], batch_size: int) -> Result:
         """Return what a function computes from batches; see `batches.in_memory`."""
-        inputs, _ = self.example
+        inputs, _ = self.examples
         size = min(inputs_at_once(inputs, batch_size), max(self.lengths))
         return in_memory(lambda size: compute(_Pass(self, size)), size, inputs)
 
