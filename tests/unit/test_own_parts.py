@@ -16,6 +16,7 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.own_source import as_dataset
 from minimascope.errors import InputError
 from minimascope.jobs.code_version import code_version
+from minimascope.jobs.estimate import timed
 from minimascope.jobs.job import PARTS, job
 from minimascope.measurement import Measured, Measurement
 from minimascope.networks import NetworkSpec, check_logits, initialise
@@ -174,6 +175,11 @@ def test_a_fault_is_one_line_with_its_remedy(tmp_path, changes, text, message):
     with pytest.raises(InputError) as error:
         loaded(tmp_path, changes, text)
     assert message in str(error.value)
+
+
+def test_how_long_own_parts_take_is_not_tried_before_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.run", None)
+    assert timed(loaded(tmp_path)) is None
 
 
 def test_the_name_of_an_installed_module_is_refused(tmp_path):

@@ -23,7 +23,7 @@ KINDS = {
     *("network", "optimiser", "data source", "augmentation"),
     *("measure", "evaluation", "table", "figure"),
 }
-OTHER = "def unused():\n    return 1\n"
+OTHER = "\n\ndef unused():\n    return 'nothing'\n"
 
 
 def blocks(recipe: str, language: str) -> list[str]:
@@ -99,7 +99,7 @@ def test_all_recipes_together_run_to_a_report(finished: Project):
     assert set(measures["condition"]) == {"baseline", "darker"}
     values = measures.set_index("measure")["value"]
     assert values["logit_curvature"].between(0, 2 / 3).all()
-    assert (values["worst_class"] <= values["test_accuracy"]).all()
+    assert values["worst_class"].max() <= values["test_accuracy"].min()
     spread = pd.read_csv(finished.results("tables/spread.csv"))
     assert {"logit_curvature", "worst_class"} <= set(spread["measure"])
     assert finished.results("tables/spread.md").read_text("utf-8").startswith("| dataset")
@@ -113,7 +113,7 @@ def test_all_recipes_together_run_to_a_report(finished: Project):
 
 # What is replaced in the file, by what, and the rules whose jobs then run.
 EDITS = {
-    "nothing that is used": ("return 1", "return 2", set()),
+    "nothing that is used": ("'nothing'", "'something'", set()),
     "a comment": ("class that is recognised", "group that is recognised", {"report"}),
     "the figure": ('"o"', '"x"', {"plot_digits-own", "report"}),
     "the measure": ("1 - logits", "1.0 - logits", {"measure_own"}),

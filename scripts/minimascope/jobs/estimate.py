@@ -20,7 +20,7 @@ from typing import Any
 from snakemake.jobs import Job
 
 from ..files import write_text
-from ..registry import find
+from ..registry import find, library_of
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -81,9 +81,13 @@ class Forecast:
 def timed(study: Study) -> Speed | None:
     """Return how fast this machine is with the networks of a study.
 
-    None where the size of some data set is not known before it is read, nothing is trained, or
-    torch cannot train one of the networks; the job that trains it will say why.
+    None where the size of some data set is not known before it is read, nothing is trained, the
+    study has parts of its own, or torch cannot train one of the networks; the job that trains it
+    will say why.
     """
+    if study.parts is not None:
+        # Planning runs nothing of the user's own file.
+        return None
     cases: dict[Key, dict[str, Any]] = {}
     sizes = {dataset: counted_size(study, dataset) for dataset in study.config["datasets"]}
     for (dataset, network), condition in product(study.pairs, study.trained_conditions):
@@ -214,12 +218,16 @@ def forecast(
     return Forecast(seconds, f"about {duration(total)}", warning)
 
 
+def _has_full_width(architecture: str) -> bool:
+    return architecture != "mlp" and (":" not in architecture or bool(library_of(architecture)))
+
+
 def _warning(study: Study, machine: Machine, needed: Sequence[Job], total: float | None) -> str:
     """Return what is to be said where large networks are trained on a CPU."""
     names = [job.wildcards_dict["network"] for job in needed if job.rule.name == "train"]
     specs = map(study.network_spec, names)
-    # That of an MLP is small.
-    full = sum(spec["width"] >= 1 and spec["architecture"] != "mlp" for spec in specs)
+    # That of an MLP is small, and that of the user's own network means what its code says.
+    full = sum(spec["width"] >= 1 and _has_full_width(spec["architecture"]) for spec in specs)
     if machine.gpus or machine.remote or not full or (total is not None and total < LONG):
         return ""
     time = "" if total is None else f", about {duration(total)}"

@@ -24,7 +24,9 @@ from snakemake.settings.types import (
 )
 from snakemake.workflow import Workflow
 
+from ..study.parts_file import beside, shown
 from .code_version import IGNORED, LIBRARY
+from .job import PARTS
 from .pace import earlier_seconds, kind_of_job
 from .params import settings
 
@@ -180,14 +182,15 @@ def _changes(dag: DAG, job: Job, output: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1)  # once for all jobs of a plan
 def _times_of_code(dag: DAG) -> dict[str, float]:
-    """Return when each script, and each file of the library, of the planned checkout changed."""
+    """Return when each file of the planned checkout's code, and of the user's own, changed."""
     scripts = Path(dag.workflow.main_snakefile).parent / "scripts"
     ignored = {scripts / path.relative_to(LIBRARY.parent) for path in IGNORED}
-    return {
-        str(path.relative_to(scripts)): path.stat().st_mtime
-        for path in scripts.rglob("*.py")
-        if path not in ignored
-    }
+    files = {str(path.relative_to(scripts)): path for path in scripts.rglob("*.py")}
+    files = {name: path for name, path in files.items() if path not in ignored}
+    if parts := dag.workflow.config.get(PARTS):
+        own = Path(parts)
+        files |= {shown(path): path for path in (own, *beside(own).values())}
+    return {name: path.stat().st_mtime for name, path in files.items()}
 
 
 def _choices(settings: Any, key: str = "") -> set[tuple[str, str]]:

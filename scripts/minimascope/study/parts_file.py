@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ..errors import InputError
@@ -43,14 +43,12 @@ def own_file(given: str, folder: Path) -> Path:
 
 def _check_name(name: str, file: Path) -> None:
     """Refuse a module that others would be imported instead of, or that would replace them."""
-    if name in sys.stdlib_module_names or name == LIBRARY.name:
-        taken = True
-    else:
-        spec = find_spec(name) if name.isidentifier() else None
-        origin = Path(spec.origin) if spec and spec.origin else file
-        # Jobs find the modules beside a study before their own scripts.
-        taken = origin != file and origin.parent != LIBRARY.parent
-    if taken:
+    spec = PathFinder.find_spec(name) if name.isidentifier() else None
+    origin = Path(spec.origin) if spec and spec.origin else file
+    # Jobs find the modules beside a study before the scripts and tools of the workflow.
+    ours = LIBRARY.parent, LIBRARY.parents[1] / "tools"
+    elsewhere = origin != file and origin.parent not in ours
+    if elsewhere or name in sys.stdlib_module_names or name == LIBRARY.name:
         raise InputError(f"{shown(file)}: Python has a module {name} already; rename the file")
 
 
