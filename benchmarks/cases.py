@@ -24,9 +24,9 @@ from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.forward import fisher_rao_norm, relative_flatness
 from minimascope.sharpness.hessian import loss_hessian
-from minimascope.sharpness.landscape import loss_surface, symmetric_grid
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
+from minimascope.sharpness.surface import loss_surface, symmetric_grid
 from minimascope.sharpness.trace import hutchpp_trace
 from minimascope.toy.fits import FitSpec, fit, pieces
 from minimascope.toy.networks import initial_parameters, perceptron

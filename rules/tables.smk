@@ -45,11 +45,15 @@ GATHERED_OF = {
     "domains": {"documents": documents("evaluation", RECORDED)},
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     **{
-        family: {
+        table: {
             "documents": documents(family, MEASURED),
             "arrays": documents(family, MEASURED, "npz"),
         }
-        for family in ("landscape", "hessian")
+        for table, family in (
+            ("landscape", "landscape"),
+            ("landscape_eigenvectors", "landscape"),
+            ("hessian", "hessian"),
+        )
     },
     "interpolation": {
         kind: filled(pattern, every_pair(seed=STUDY.seeds))

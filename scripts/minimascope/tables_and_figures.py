@@ -46,6 +46,7 @@ def _table(
 # Tables that are made of the documents of all models, by a function of these.
 GATHERED = {
     "landscape": component("analysis.curves:landscape"),
+    "landscape_eigenvectors": component("analysis.curves:eigenvectors"),
     "hessian": component("analysis.curves:hessian"),
     "interpolation": component("analysis.curves:interpolation"),
     "asc_pairs": component("analysis.stability:pair_values"),
@@ -198,6 +199,7 @@ FIGURES = {
     "landscape_contours": component("plots.landscape:contours", "landscape"),
     "landscape_surfaces": component("plots.landscape:surfaces", "landscape"),
     "landscape_lines": component("plots.landscape:lines", "landscape", "conditions"),
+    "landscape_eigenvectors": component("plots.landscape:eigenvectors", "landscape_eigenvectors"),
     "interpolation": component("plots.interpolation:plot", "interpolation"),
 }
 # Of all networks of a data set together:

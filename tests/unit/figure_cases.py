@@ -184,6 +184,18 @@ def landscape_frame(conditions=CONDITIONS[:3], seeds=(0, 1), views=("clean",), s
     return of_models(conditions, seeds, lambda *model: pd.concat(columns(*model)))
 
 
+def eigenvectors_frame(conditions=CONDITIONS[:3], seeds=(0, 1)):
+    x, y = (grid.ravel() for grid in np.meshgrid(*[np.linspace(-0.5, 0.5, 5)] * 2, indexing="ij"))
+
+    def columns(i, _seed):
+        prediction = 0.1 + (4 + i) * x**2 / 2 + y**2
+        values = {"eigenvalue_x": 4.0 + i, "eigenvalue_y": 2.0}
+        grid = pd.DataFrame({"x": x, "y": y, "loss": prediction + x**4, "prediction": prediction})
+        return grid.assign(view="clean", **values)
+
+    return of_models(conditions, seeds, columns)
+
+
 def hessian_frame(conditions=CONDITIONS[:3], seeds=(0, 1)):
     def columns(i, _seed):
         nodes = [0.0, 4.0, 9.0]

@@ -46,6 +46,11 @@ def test_families_with_few_passes_share_a_job_and_each_of_the_others_has_its_own
         "hessian": ["hessian"],
         "landscape": ["landscape"],
     }
+    with_eigenvectors = few | {"landscape": FEW["landscape"] | {"eigenvectors": True}}
+    assert study(sharpness=with_eigenvectors).sharpness_jobs == {
+        "sharpness": ["forward", "perturbation"],
+        "landscape": ["landscape"],
+    }
     dear = dict.fromkeys(few) | {"hessian": {}}
     assert study(sharpness=dear).sharpness_jobs == {"hessian": ["hessian"]}
 

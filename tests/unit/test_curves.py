@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minimascope.analysis.curves import PATH, hessian, interpolation, landscape
+from minimascope.analysis.curves import PATH, eigenvectors, hessian, interpolation, landscape
 
 RUN = {"dataset": "d", "network": "n", "condition": "baseline", "seed": "0"}
 
@@ -35,6 +35,21 @@ def test_a_landscape_becomes_points_of_grids_and_of_lines():
     assert point.loss.item() == surfaces[1, 1, 0]
     del arrays["lines"], arrays["line_coordinates"]
     assert landscape({"a.json": document}, [arrays]).y.notna().all()
+
+
+def test_a_plane_along_eigenvectors_becomes_points_with_what_curvature_predicts():
+    losses = np.arange(4.0).reshape(2, 2)
+    arrays = {
+        "eigenvector_coordinates": np.array([-1.0, 1.0]),
+        "eigenvector_losses": losses,
+        "eigenvector_prediction": 10 * losses,
+    }
+    document = {"run": RUN, "view": "clean", "details": {"eigenvectors": {"eigenvalues": [5, 2]}}}
+    table = eigenvectors({"a.json": document}, [arrays])
+    point = table[(table.x == 1) & (table.y == -1)].iloc[0]
+    assert (point.loss, point.prediction) == (losses[1, 0], 10 * losses[1, 0])
+    assert (point.eigenvalue_x, point.eigenvalue_y, point["view"]) == (5, 2, "clean")
+    assert len(table) == 4
 
 
 def test_a_spectrum_becomes_eigenvalues_and_nodes():

@@ -6,16 +6,26 @@ import math
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import images, network, plain_loss, randomise, subject_of
+from sharpness_cases import (
+    dense_hessian,
+    images,
+    network,
+    plain_loss,
+    points,
+    randomise,
+    subject_of,
+)
 from torch import nn
 
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
-from minimascope.sharpness.landscape import asc_sharpness, loss_surface, measure, symmetric_grid
+from minimascope.sharpness.eigenvector_surface import eigenvector_surface
+from minimascope.sharpness.landscape import asc_sharpness, measure
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
+from minimascope.sharpness.surface import loss_surface, symmetric_grid
 
 
 def small() -> tuple[nn.Module, Split]:
@@ -230,3 +240,96 @@ def test_one_pair_of_directions_has_no_spread():
     assert [m.measure for m in measured.measurements] == ["asc_sharpness", "asc_sharpness_max"]
     assert measured.measurements[0].standard_error is None
     assert "lines" not in measured.arrays
+
+
+# --- along eigenvectors -----------------------------------------------------------------------
+
+
+def eigenvector_problem() -> tuple[nn.Module, Split, torch.Tensor]:
+    """A smooth network with a dense Hessian of its own."""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    split = points(30, 4, 3)
+    names = [name for name, _ in model.named_parameters()]
+    return model, split, dense_hessian(model, split, names)
+
+
+def test_second_differences_along_eigenvectors_are_the_eigenvalues():
+    model, split, dense = eigenvector_problem()
+    step = 1e-3
+    axis = step * torch.arange(-2.0, 3.0, dtype=torch.float64)
+    found = eigenvector_surface(model, Objective(split), axis, generator(0))
+    losses = found.arrays["eigenvector_losses"]
+    along = losses[:, 2], losses[2]
+    exact = torch.linalg.eigvalsh(dense).flip(0)[:2].tolist()
+    for values, expected in zip(along, exact, strict=True):
+        assert (values[3] - 2 * values[2] + values[1]) / step**2 == pytest.approx(
+            expected, rel=1e-4
+        )
+    mixed = (losses[3, 3] - losses[3, 1] - losses[1, 3] + losses[1, 1]) / (4 * step**2)
+    # An eigenvector has an error of its eigenvalue's tolerance.
+    assert abs(mixed) < 2e-3 * exact[0]
+    details = found.details["eigenvectors"]
+    assert details["eigenvalues"] == pytest.approx(exact, rel=1e-4)
+    for values, slope in zip(along, details["slopes"], strict=True):
+        assert (values[3] - values[1]) / (2 * step) == pytest.approx(slope, rel=1e-4)
+    assert losses[2, 2] == pytest.approx(plain_loss(model, split), rel=1e-12)
+
+
+def test_the_prediction_is_right_up_to_third_order():
+    model, split, _ = eigenvector_problem()
+    errors = []
+    for radius in (0.1, 0.05):
+        axis = symmetric_grid(radius, 5)
+        arrays = eigenvector_surface(model, Objective(split), axis, generator(0)).arrays
+        difference = arrays["eigenvector_losses"] - arrays["eigenvector_prediction"]
+        errors.append(np.abs(difference).max())
+        curved = np.ptp(arrays["eigenvector_losses"])
+        assert errors[-1] < 0.1 * curved
+    assert errors[1] < errors[0] / 6
+
+
+def test_the_sign_of_an_eigenvector_does_not_depend_on_the_solvers_start():
+    model, split, dense = eigenvector_problem()
+    axis = symmetric_grid(0.5, 3)
+    first, second = (
+        eigenvector_surface(model, Objective(split), axis, generator(seed)).arrays
+        for seed in (0, 1)
+    )
+    for name, values in first.items():
+        np.testing.assert_allclose(second[name], values, rtol=2e-3)
+    vector = torch.linalg.eigh(dense)[1][:, -1]
+    vector = vector * vector[vector.abs().argmax()].sign()
+    moved = copy.deepcopy(model)
+    theta = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
+    nn.utils.vector_to_parameters(theta + 0.5 * vector, moved.parameters())
+    expected = plain_loss(moved, split)
+    assert first["eigenvector_losses"][2, 1] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_landscape_has_the_surface_along_eigenvectors_on_request(dtype):
+    subject = subject_of(*eigenvector_problem()[:2])
+    settings = {"points": 5, "line_points": 0, "direction_seeds": [42], "dtype": dtype}
+    plain = measure(subject, generator(0), **settings)
+    found = measure(subject, generator(0), eigenvectors=True, eigenvector_radius=0.3, **settings)
+    assert plain.measurements == found.measurements
+    assert found.arrays.keys() - plain.arrays.keys() == {
+        *("eigenvector_coordinates", "eigenvector_losses", "eigenvector_prediction")
+    }
+    axis = found.arrays["eigenvector_coordinates"]
+    assert axis.tolist() == pytest.approx([-0.3, -0.15, 0, 0.15, 0.3])
+    assert len(found.details["eigenvectors"]["eigenvalues"]) == 2
+
+
+def test_a_second_eigenvalue_that_does_not_exist_is_refused():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.slope = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+        def forward(self, inputs):
+            return inputs * self.slope
+
+    with pytest.raises(InputError, match="second eigenvalue did not converge"):
+        eigenvector_surface(One(), Objective(points(10, 3, 3)), symmetric_grid(1, 3), generator(0))

@@ -8,6 +8,7 @@ import pytest
 from figure_cases import (
     CONDITIONS,
     RUN,
+    eigenvectors_frame,
     figure_of,
     hessian_frame,
     interpolation_frame,
@@ -26,6 +27,7 @@ NAMES = list(CONDITIONS[:3])
 def draw(name, **changes):
     tables = {
         "landscape": landscape_frame(),
+        "landscape_eigenvectors": eigenvectors_frame(),
         "hessian": hessian_frame(),
         "interpolation": interpolation_frame(),
     }
@@ -36,7 +38,10 @@ def panels(figure):
     return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
 
 
-@pytest.mark.parametrize("name", ["landscape_contours", "landscape_surfaces", "spectrum"])
+@pytest.mark.parametrize(
+    "name",
+    ["landscape_contours", "landscape_surfaces", "landscape_eigenvectors", "spectrum"],
+)
 def test_there_is_a_panel_for_each_condition(name):
     assert labels(panels(draw(name)), "title") == NAMES
 
@@ -77,6 +82,23 @@ def test_clean_views_of_trained_networks_are_shown():
     assert list(found) == ["baseline"]
     clean = landscape.first_surfaces(landscape_frame(("baseline",)), **RUN)
     pd.testing.assert_frame_equal(found["baseline"], clean["baseline"])
+
+
+def test_axes_along_eigenvectors_have_their_eigenvalues_and_the_prediction_is_dashed():
+    drawn = panels(draw("landscape_eigenvectors"))
+    expected = [f"Eigenvector, λ = {value}" for value in ("4.00", "5.00", "6.00")]
+    assert [axes.get_xlabel() for axes in drawn] == expected
+    assert {axes.get_ylabel() for axes in drawn} == {"Eigenvector, λ = 2.00"}
+    for axes in drawn:
+        _, losses, predicted = axes.collections
+        assert all(dashes for _, dashes in predicted.get_linestyle())
+        # Along the first axis x⁴ comes on top, so that the loss reaches a level sooner.
+        level = predicted.levels[len(predicted.levels) // 2]
+        wide, narrow = (
+            lines.get_paths()[list(lines.levels).index(level)].vertices[:, 0].max()
+            for lines in (predicted, losses)
+        )
+        assert wide > narrow
 
 
 def test_lines_are_means_over_seeds_and_directions():

@@ -112,3 +112,12 @@ def test_a_single_seed_has_no_ensembles_and_one_pair_of_directions_no_stability(
     assert not {"ensembles", "stability"} & single.tables.keys()
     assert not {"ensembles", "stability"} & {*single.dataset_figures("small")}
     assert "landscape" in single.gathered
+
+
+def test_a_plane_along_eigenvectors_has_a_table_and_a_figure():
+    plain, other = (
+        study(sharpness={"landscape": {"eigenvectors": wanted}}) for wanted in (False, True)
+    )
+    name = "landscape_eigenvectors"
+    assert [name in each for each in (plain.gathered, plain.figures)] == [False, False]
+    assert [name in each for each in (other.gathered, other.figures)] == [True, True]

@@ -39,6 +39,15 @@ def landscape_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.D
             yield pd.DataFrame({"direction_seed": seed, **line})
 
 
+def eigenvector_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
+    """Yield the points of planes along two eigenvectors: loss and prediction, in nats."""
+    axis, names = arrays["eigenvector_coordinates"], ("eigenvalue_x", "eigenvalue_y")
+    values = dict(zip(names, document["details"]["eigenvectors"]["eigenvalues"], strict=True))
+    prediction = arrays["eigenvector_prediction"].ravel()
+    grid = _grid(axis, axis, arrays["eigenvector_losses"], **values)
+    yield grid.assign(prediction=prediction)
+
+
 def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield eigenvalues with residuals, and nodes of the spectral density with weights."""
     columns = ["quantity", "probe", "value", "weight", "residual", "converged"]
@@ -85,6 +94,7 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
 
 
 landscape = partial(gather, landscape_rows)
+eigenvectors = partial(gather, eigenvector_rows)
 hessian = partial(gather, hessian_rows)
 interpolation = partial(gather, interpolation_rows)
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from ..analysis.measure_names import MEASURES
+from ..analysis.numbers import format_estimate
 from ..analysis.tables import at_minima
 from ..errors import InputError
 from .looks import study_looks
@@ -101,6 +102,45 @@ def lines(landscape: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     return figure
 
 
+def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return contours of the loss on the plane of the Hessian's two leading eigenvectors.
+
+    One panel for each condition's network of the smallest seed, on one scale of colours. Dashed
+    lines are the contours of what slope and curvature at the network predict, at the same losses;
+    axes are Euclidean distances, each with its eigenvalue λ.
+
+    Args:
+        landscape_eigenvectors: a row for each point, with columns ``condition``, ``seed``,
+            ``view``, ``x``, ``y``, ``eigenvalue_x``, ``eigenvalue_y``, ``loss`` and
+            ``prediction`` (nats).
+    """
+    rows = at_minima(select(_as_measures(landscape_eigenvectors), dataset, network))
+    planes = {
+        condition: points[points["seed"] == points["seed"].min()]
+        for condition, points in rows.groupby("condition", sort=False)
+    }
+    found = {
+        name: plane.pivot(index="x", columns="y", values="loss") for name, plane in planes.items()
+    }
+    norm = loss_norm(found)
+    title, columns = f"{network} on {dataset}", balanced(len(found))
+    figure, panels = panel_grid(title, len(found), columns, PANEL, margins=MARGINS)
+    for axes, (condition, surface) in zip(panels, found.items(), strict=True):
+        draw_contours(axes, surface, norm)
+        predicted = planes[condition].pivot(index="x", columns="y", values="prediction")
+        grid = (predicted.index, predicted.columns, predicted.T)
+        axes.contour(*grid, levels_of(norm)[1:-1], colors="black", linewidths=0.6, linestyles="--")
+        axes.plot(0, 0, marker="+", color="white", markersize=5)
+        values = planes[condition].iloc[0]
+        first, second = (format_estimate(values[f"eigenvalue_{name}"]) for name in "xy")
+        axes.set_title(wrap_name(condition))
+        axes.set(
+            aspect="equal", xlabel=f"Eigenvector, λ = {first}", ylabel=f"Eigenvector, λ = {second}"
+        )
+    _colour_bar(figure, panels, norm)
+    return figure
+
+
 def first_surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> dict[str, pd.DataFrame]:
     """Return a surface (rows x, columns y) for each condition: first seed, first directions.
 
@@ -128,11 +168,17 @@ def loss_norm(surfaces: Mapping[str, pd.DataFrame]) -> Normalize:
 
 def draw_contours(axes: Axes, surface: pd.DataFrame, norm: Normalize) -> None:
     """Draw filled contours of a surface (rows x, columns y)."""
-    levels = norm.inverse(np.linspace(0, 1, LEVELS))
-    levels[0], levels[-1] = norm.vmin, norm.vmax  # or rounding would widen the shared scale
+    levels = levels_of(norm)
     grid = (surface.index, surface.columns, np.clip(surface.T, norm.vmin, norm.vmax))
     axes.contourf(*grid, levels, norm=norm, cmap=COLOURS)
     axes.contour(*grid, levels, norm=norm, colors="white", linewidths=0.3)
+
+
+def levels_of(norm: Normalize) -> np.ndarray:
+    """Return the losses of a scale that have contours, [`LEVELS`]."""
+    levels = norm.inverse(np.linspace(0, 1, LEVELS))
+    levels[0], levels[-1] = norm.vmin, norm.vmax  # or rounding would widen the shared scale
+    return levels
 
 
 def _as_measures(landscape: pd.DataFrame) -> pd.DataFrame:

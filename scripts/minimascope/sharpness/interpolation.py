@@ -8,8 +8,8 @@ from torch import nn
 
 from ..errors import InputError
 from .directions import difference
-from .landscape import loss_surface
 from .objective import Objective
+from .surface import loss_surface
 
 
 def line(

@@ -1,75 +1,19 @@
-"""The training loss along lines and over planes in the space of parameters."""
+"""The training loss around a network, along random directions and eigenvectors of the Hessian."""
 
-import copy
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..errors import InputError
-from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
-from .directions import Normalisation, random_direction, state_of
-from .flat import FlatTensors
-from .objective import BATCH_SIZE, Objective
+from ..seeding import child
+from .directions import Normalisation, random_direction
+from .eigenvector_surface import eigenvector_surface
+from .objective import BATCH_SIZE
 from .subject import Subject
-
-Direction = Mapping[str, torch.Tensor]
-
-
-@torch.no_grad()
-def loss_surface(
-    model: nn.Module,
-    objective: Objective,
-    directions: Sequence[Direction],
-    coordinates: Sequence[torch.Tensor],
-    batch_size: int = BATCH_SIZE,
-) -> torch.Tensor:
-    """Return the mean loss at θ + Σ_i c_i d_i for all combinations of coordinates, float64.
-
-    Args:
-        model: in evaluation mode; unchanged by the call.
-        objective: the mean loss.
-        directions: d_i, tensors by name of a parameter or buffer; others stay as they are.
-        coordinates: for each direction the values of c_i, [m_i].
-        batch_size: how many inputs are computed at once.
-
-    Returns:
-        [m_1, m_2, …], on the CPU.
-    """
-    model = copy.deepcopy(model).eval()
-    tensors = state_of(model)
-    moved = [name for name in tensors if any(name in d for d in directions)]
-    state = FlatTensors([tensors[name] for name in moved])
-    origin = state.vector.clone()
-    steps = [
-        state.pack([d[name] if name in d else torch.zeros_like(tensors[name]) for name in moved])
-        for d in directions
-    ]
-    # Beyond two networks, the line through their running variances can lead below zero.
-    variances = [tensors[name] for name in moved if name.endswith("running_var")]
-    points = list(itertools.product(*(values.tolist() for values in coordinates)))
-    losses = torch.empty(len(points), dtype=torch.float64, device=origin.device)
-    for index, point in enumerate(progress(points, "landscape", "point")):
-        state.vector.copy_(origin)
-        for step, coordinate in zip(steps, point, strict=True):
-            state.vector.add_(step, alpha=coordinate)
-        for variance in variances:
-            variance.clamp_(min=0)
-        losses[index] = objective.mean(model, batch_size)
-    return losses.reshape([len(values) for values in coordinates]).cpu()
-
-
-def symmetric_grid(radius: float, points: int) -> torch.Tensor:
-    """Return equally spaced values from -radius to radius, [points] in float64.
-
-    The middle one of an odd number is exactly 0.
-    """
-    steps = torch.arange(points, dtype=torch.float64)
-    return radius * (2 * steps - (points - 1)) / max(points - 1, 1)
+from .surface import loss_surface, symmetric_grid
 
 
 def asc_sharpness(
@@ -118,6 +62,8 @@ def measure(
     direction_seeds: Sequence[int] = (42, 43, 44),
     normalisation: Normalisation = "filter",
     ignore: Literal["biases_and_norms", "none"] = "biases_and_norms",
+    eigenvectors: bool = False,
+    eigenvector_radius: float = 0.1,
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
 ) -> Measured:
@@ -128,14 +74,17 @@ def measure(
 
     Args:
         subject: the network and its data.
-        generator: not used: the directions have seeds of their own, the same for every network,
-            so that matched networks are cut along the same directions.
+        generator: of starting vectors for eigenvectors, on the model's device. Random directions
+            have seeds of their own, the same for every network, so that matched networks are cut
+            along the same directions.
         radius: of the disc, and half the side of the grid, in units of the directions.
         points: m, of each side of the grid; with an odd number the network itself is one of them.
         line_points: of the line; likewise, or 0 for no lines.
         direction_seeds: one for each pair.
         normalisation: ``filter``, ``layer`` or ``none``.
         ignore: ``biases_and_norms``, or ``none`` to move all parameters.
+        eigenvectors: whether to add the surface of `eigenvector_surface`, on ``points`` a side.
+        eigenvector_radius: half the side of that, in units of Euclidean distance.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         batch_size: how many inputs are computed at once.
     """
@@ -155,6 +104,11 @@ def measure(
     if line_points:
         arrays |= {"line_coordinates": line.numpy(), "lines": torch.stack(lines).numpy()}
     details = {"direction_seeds": list(direction_seeds), "asc_sharpness": values}
+    if eigenvectors:
+        draws = child(generator, "eigenvectors")
+        axis = symmetric_grid(eigenvector_radius, points)
+        found = eigenvector_surface(model, objective, axis, draws, batch_size)
+        arrays, details = arrays | found.arrays, details | found.details
     return Measured(_over_pairs(values, len(objective)), details, arrays)
 
 

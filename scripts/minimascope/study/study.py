@@ -205,6 +205,8 @@ class Study:
         sharpness, trained = self.config["sharpness"], bool(self.pairs)
         families = ("landscape", "hessian", "interpolation")
         there = {name: trained and sharpness[name] is not None for name in families}
+        landscape = sharpness["landscape"] or {"eigenvectors": False}
+        there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
         there |= {"asc_pairs": trained and self.has_stability, "domains": bool(self.recordings)}
         there |= {"toy_fits": bool(self.toy_parts), "adopted": bool(self.adopted)}
         return [name for name in GATHERED if there[name]]
