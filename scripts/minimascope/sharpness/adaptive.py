@@ -5,7 +5,6 @@ leave the network's function unchanged (Kwon et al. 2021, arXiv:2102.11600; Andr
 2023, arXiv:2302.07011).
 """
 
-import copy
 import math
 from itertools import chain
 
@@ -18,6 +17,7 @@ from .auto_pgd import Ascent, largest_value, random_point
 from .cross_entropy import CrossEntropy, class_axis
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
+from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 
 
@@ -75,7 +75,7 @@ def average_sharpness(
     """
     if samples < 4 or samples % 2:
         raise InputError(f"samples: {samples} is no even number of at least 4; use 100")
-    model = copy.deepcopy(model).eval()
+    model = copied(model)
     centre = objective.mean(model, batch_size)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
@@ -117,7 +117,7 @@ def worst_sharpness(
     Raises:
         InputError: a loss that is not finite.
     """
-    model = copy.deepcopy(model).eval()
+    model = copied(model)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     n, samples = len(objective), objective.samples
     order = torch.randperm(n, generator=generator).to(parameters.vector.device)

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -27,23 +27,31 @@ def network_copy(model: nn.Module, call: Callable[[nn.Module], object]) -> nn.Mo
     Raises:
         InputError: the network cannot be copied.
     """
-    model = unwrapped(model)
+    model = copied(unwrapped(model))
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if (inner := unwrapped(child)) is not child:
+                setattr(module, name, inner)
+    if any(is_lazy(tensor) for tensor in _tensors(model)):
+        with torch.no_grad():
+            call(model)
+    halved = any(tensor.dtype in HALVES for tensor in _tensors(model))
+    return model.float() if halved else model
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """Return a copy of a network, in evaluation mode.
+
+    Raises:
+        InputError: the network cannot be copied.
+    """
     try:
-        copied = copy.deepcopy(model, _held_results(model)).eval()
+        return copy.deepcopy(model, _held_results(model)).eval()
     except Exception as error:  # whatever a module makes of being copied
         raise InputError(
             f"{type(model).__name__} cannot be copied ({error}); build it anew and load its"
             " state_dict, and measure that"
         ) from error
-    for module in list(copied.modules()):
-        for name, child in list(module.named_children()):
-            if (inner := unwrapped(child)) is not child:
-                setattr(module, name, inner)
-    if any(is_lazy(p) for p in (*copied.parameters(), *copied.buffers())):
-        with torch.no_grad():
-            call(copied)
-    halved = any(p.dtype in HALVES for p in (*copied.parameters(), *copied.buffers()))
-    return copied.float() if halved else copied
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -59,8 +67,11 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 def device_of(model: nn.Module) -> torch.device:
     """Return where a network lies, by its first parameter or buffer."""
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+    return next((tensor.device for tensor in _tensors(model)), torch.device("cpu"))
+
+
+def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
+    return itertools.chain(model.parameters(), model.buffers())
 
 
 def _held_results(model: nn.Module) -> dict[int, torch.Tensor]:

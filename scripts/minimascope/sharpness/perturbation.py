@@ -1,6 +1,5 @@
 """How the loss changes when the parameters are moved a little."""
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from .adaptive import NormalisedLogits, average_sharpness, worst_sharpness
 from .auto_pgd import Ascent, Norm
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
+from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 from .probes import copy_in
 from .published import published_sam_sharpness
@@ -53,7 +53,7 @@ def sam_sharpness(
     """
     if radius <= 0:
         raise InputError(f"radius: {radius} is no length; use one above 0, such as 0.005")
-    model = copy.deepcopy(model).eval()
+    model = copied(model)
     check(model, objective)
     double = copy_in(model, objective, torch.float64)
     exact = None if double is None else objective.mean(double, batch_size)

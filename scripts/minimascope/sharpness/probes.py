@@ -1,13 +1,12 @@
 """Cheap looks at a network before the work, which find what would make numbers wrong in silence."""
 
-import copy
-
 import torch
 from torch import nn
 
 from ..batches import cut
 from ..data.prepared import Split
 from ..errors import InputError
+from .network_copy import copied
 from .objective import Objective
 
 # Samples that are looked at.
@@ -77,7 +76,7 @@ def copy_in(model: nn.Module, objective: Objective, dtype: torch.dtype) -> nn.Mo
 
     Such a network makes tensors of a type of its own, or converts its outputs to that.
     """
-    model = copy.deepcopy(model).eval().to(dtype)
+    model = copied(model).to(dtype)
     with torch.no_grad():
         try:
             outputs = objective.outputs(model, objective.samples.first()[0])

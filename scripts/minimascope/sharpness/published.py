@@ -4,7 +4,6 @@ The artefacts are described with the published studies (Mason-Williams et al. 20
 arXiv:2510.12451). Nothing here should be used for new results.
 """
 
-import copy
 import math
 
 import torch
@@ -12,6 +11,7 @@ from torch import nn
 
 from ..jobs.progress import progress
 from .flat import FlatTensors
+from .network_copy import copied
 from .objective import Objective
 from .subject import Subject, augmented
 
@@ -51,7 +51,7 @@ def rescaled_copy(
     that do not vary are switched off.
     """
     (name,) = (name for name, module in model.named_modules() if module is head)
-    model = copy.deepcopy(model)
+    model = copied(model)
     head = model.get_submodule(name)
     layer = layer_before(model, head)
     factors = torch.where(deviations > 0, 1 / deviations, 0).to(head.weight.dtype)
@@ -78,7 +78,7 @@ def published_sam_sharpness(
         samples: K.
         generator: of all draws, on the model's device.
     """
-    model = copy.deepcopy(subject.model).eval()
+    model = copied(subject.model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     means, variances = _running_statistics(model)
     state = FlatTensors([*parameters, *means, *variances])

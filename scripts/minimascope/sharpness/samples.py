@@ -205,7 +205,8 @@ def _label_tensor(labels: Any) -> torch.Tensor:
         labels = np.asarray(labels)
         if labels.dtype.kind not in "biuf":
             raise InputError(
-                f"labels: {labels.dtype} instead of numbers; give the number of each class"
+                f"labels: {labels.dtype} instead of numbers; give the number of each class (names"
+                " of measures are given as measures=)"
             )
     labels = _tensor(labels, "labels")
     return labels if labels.is_floating_point() else labels.long()

@@ -1,6 +1,5 @@
 """The mean loss along lines and over planes in the space of parameters."""
 
-import copy
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +9,7 @@ from torch import nn
 from ..jobs.progress import progress
 from .directions import state_of
 from .flat import FlatTensors
+from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 
 Direction = Mapping[str, torch.Tensor]
@@ -35,7 +35,7 @@ def loss_surface(
     Returns:
         [m_1, m_2, …], on the CPU.
     """
-    model = copy.deepcopy(model).eval()
+    model = copied(model)
     tensors = state_of(model)
     moved = [name for name in tensors if any(name in d for d in directions)]
     state = FlatTensors([tensors[name] for name in moved])
