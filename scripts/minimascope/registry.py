@@ -264,9 +264,10 @@ def find(kind: str, name: str, parts: Path | None = None) -> Component:
     """
     if name in KINDS[kind].table:
         return KINDS[kind].table[name]
+    library, _, theirs = name.partition(":")
+    if theirs and library in PREFIXES.get(kind, {}):
+        return PREFIXES[kind][library](theirs)
     prefix, _, own = name.rpartition(":")
-    if prefix in PREFIXES.get(kind, {}):
-        return PREFIXES[kind][prefix](own)
     parts = parts or own_parts.current()
     if parts and prefix in ("", parts.stem) and own in names_in(parts):
         return _own(kind, parts, own)
