@@ -62,7 +62,7 @@ FULL = {
     "datasets": {"data": DATASET},
     "networks": {"network": {"architecture": "vit"}},
     "training": TRAINING,
-    "conditions": {"baseline": {}, "other": TRAINING},
+    "conditions": {"baseline": {}, "other": TRAINING, "theirs": {"checkpoint": "a.pt"}},
     "sweeps": {"grid": {"axes": {"training.optimizer.lr": [0.5]}}},
     "sharpness": FAMILIES,
     "evaluation": {"corruptions": {}},
@@ -103,7 +103,9 @@ def unshared(config: Any) -> Any:
 
 def written_out(config: Any, schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple]:
     """Yield path and schema of every key with a default that a configuration could have, too."""
-    schema = resolved(schema, {"$defs": DEFINITIONS | dict.fromkeys(("base", "override"), TRAINED)})
+    of_condition = DEFINITIONS["adopted"] if "checkpoint" in config else TRAINED
+    kinds = dict.fromkeys(("base", "override"), TRAINED) | {"condition": of_condition}
+    schema = resolved(schema, {"$defs": DEFINITIONS | kinds})
     properties = schema.get("properties", {})
     if "options" in schema:
         properties = properties | options_of(component_of(config, schema), schema)
@@ -132,7 +134,8 @@ def of_jobs(loaded: Study, path: tuple[str, ...] = ()) -> str:
         for spec in config["datasets"].values():
             for section in OVERRIDES:
                 spec.pop(section)
-    parts = config, loaded.base_conditions, list(loaded.training.items()), loaded.sharpness
+    runs = [[*each.items()] for each in (loaded.training, loaded.adopted)]
+    parts = config, loaded.base_conditions, runs, loaded.sharpness
     return canonical_json([*parts, condition_rows(loaded)])
 
 
@@ -168,7 +171,9 @@ def test_a_default_that_is_written_out_changes_nothing(name):
 
 def test_no_default_is_left_out_of_these_configurations():
     met = {canonical_json(child) for case in CONFIGS.values() for _, child in tried(*case)}
-    for child in subschemas({**ROOT, "$defs": DEFINITIONS | dict.fromkeys(("base", "override"))}):
+    for child in subschemas(
+        {**ROOT, "$defs": DEFINITIONS | dict.fromkeys(("base", "override", "condition"))}
+    ):
         assert "default" not in child or canonical_json(resolved(child, ROOT)) in met, child
 
 
@@ -249,8 +254,10 @@ def test_every_training_key_reaches_the_training():
     # Label noise is a matter of the data; what a training starts from is loaded before it.
     keys = TRAINED["properties"].keys() - {"label_noise", "weights", "new_head"}
     assert {renamed.get(key, key) for key in keys} == names
-    for spec in load_study(FULL, SCHEMA).training.values():
-        TrainingSpec.from_config({key: spec[key] for key in keys})
+    full = load_study(FULL, SCHEMA)
+    for place, spec in full.training.items():
+        if place not in full.adopted:
+            TrainingSpec.from_config({key: spec[key] for key in keys})
 
 
 def test_each_section_has_a_list_of_its_own():

@@ -24,6 +24,7 @@ from minimascope.report.opening import data_in_words
 from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
+from minimascope.study.adopted import adopted_conditions
 from minimascope.tables_and_figures import ALL_FIGURES, TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +154,7 @@ def rendered(*parts, files=FILES, **config) -> str:
     parts = parts or [Part("figures/b", "B<", "What b is.")]
     shown = [Section("One & two", "section-1", parts)]
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
+    texts["adopted"] = adopted_conditions(settings)
     texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
     texts |= {"papers": PAPERS, "published": False, "data": ["digits (60 samples for testing)"]}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
@@ -237,6 +239,19 @@ def test_the_opening_says_what_each_condition_sets():
     assert "<b>radii</b>: sam.rho [0.1, 0.2], of a<" in html
     assert "<b>digits</b>: training.epochs 5<" in html
     assert "on digits (60 samples for testing), under" in html
+
+
+def test_the_opening_says_which_conditions_were_trained_elsewhere():
+    theirs = {"checkpoint": "a.pt"}
+    some = rendered(datasets=DIGITS, conditions={"a": {}, "b": theirs})
+    assert "All conditions of a seed that are trained here start from the same" in some
+    assert "Trained elsewhere: b." in some
+    assert "<p>Those that are trained here train with" in some
+    assert "<b>b</b>: checkpoint a.pt<" in some
+    all_of_them = rendered(datasets=DIGITS, conditions={"a": theirs, "b": theirs})
+    assert "Trained elsewhere: a, b." in all_of_them
+    assert "start from the same initial weights" not in all_of_them
+    assert "train with" not in all_of_them
 
 
 def test_data_sets_are_named_with_their_samples_as_far_as_these_are_known():

@@ -12,6 +12,7 @@ from ..analysis.collect import NETWORK_COLUMNS, PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
 from ..registry import find
+from ..study.adopted import adopted_conditions
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
 from .opening import data_in_words
@@ -77,6 +78,7 @@ def study_report(
         tidy=tidy_tables(made),
         # In the study's order, which the sorted keys of the configuration have not.
         conditions=[c for c in measures["condition"].unique() if c in config["conditions"]],
+        adopted=adopted_conditions(config),
         configuration=yaml.safe_dump(config, allow_unicode=True),
         plotly=_plotly() if files.surfaces else "",
     )

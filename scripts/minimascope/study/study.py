@@ -44,7 +44,10 @@ NOT_OF_THE_SOURCE = (
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
 # Tables that jobs of their own make of all trained networks.
-MODEL_TABLES = (*("measures", "provenance", "calibration", "reliability", "disagreement"),)
+MODEL_TABLES = (
+    *("measures", "provenance", "history"),
+    *("calibration", "reliability", "disagreement"),
+)
 # Where a study names components of the user's own file, by kind, each with its settings.
 OWN_SECTIONS = {
     "sharpness": "sharpness",
@@ -241,7 +244,9 @@ class Study:
     def first_tables(self) -> list[str]:
         """Tables that other tables and figures are made of."""
         of_models = MODEL_TABLES if self.pairs else ()
-        of_models = [*of_models, *(["history"] if self.trained_conditions else [])]
+        # Of networks that were trained elsewhere there is none.
+        unknown = set() if self.trained_conditions else {"history"}
+        of_models = [name for name in of_models if name not in unknown]
         return [*of_models, *self.gathered, *(["ensembles"] if self.has_ensembles else [])]
 
     def _drawn(self, figures: Mapping[str, Component]) -> list[str]:
