@@ -112,6 +112,7 @@ def test_progress_is_shown_from_the_first_file_on(tmp_path):
         input=files,
         output=[],
         params={},
+        config={},
         log=[tmp_path / "log"],
         wildcards=SimpleNamespace(gathered="hessian"),
     )
