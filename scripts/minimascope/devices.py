@@ -45,23 +45,46 @@ def device_name(device: torch.device) -> str:
 def precision(name: str, device: torch.device) -> Iterator[None]:
     """Let float32 products inside the block be exact (``fp32``, ``bf16``) or rounded (``tf32``).
 
-    torch rounds the inputs of convolutions on GPUs to TensorFloat-32 unless told otherwise. For
-    ``bf16`` see `autocast`.
+    torch rounds the inputs of convolutions and of recurrent layers on GPUs to TensorFloat-32 unless
+    told otherwise. For ``bf16`` see `autocast`.
 
     Raises:
         InputError: ``tf32`` was asked for on a CPU, which has no such format.
     """
     if name == "tf32" and device.type != "cuda":
         raise InputError("training.precision: tf32 needs a GPU; use fp32 or bf16 on a CPU")
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    cudnn = torch.backends.cudnn
+    backends = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
     before = [backend.fp32_precision for backend in backends]
-    for backend in backends:
-        backend.fp32_precision = "tf32" if name == "tf32" else "ieee"
+    allowed = _rounded_by_cudnn()
+    value = "tf32" if name == "tf32" else "ieee"
+    # Where torch's older setting says otherwise, ``cudnn.flags`` fails, which a network may use.
+    cudnn.allow_tf32 = value == "tf32"
+    _set_precision(backends, [value] * len(backends))
     try:
         yield
     finally:
-        for backend, value in zip(backends, before, strict=True):
-            backend.fp32_precision = value
+        cudnn.allow_tf32 = allowed
+        _set_precision(backends, before)
+
+
+def _set_precision(backends: Iterable[Any], values: Iterable[str]) -> None:
+    for backend, value in zip(backends, values, strict=True):
+        backend.fp32_precision = value
+
+
+def _rounded_by_cudnn() -> bool:
+    """Return torch's older setting of TF32 in cuDNN, which it tells only if the newer agree."""
+    cudnn = torch.backends.cudnn
+    newer = (cudnn.conv, cudnn.rnn)
+    before = [backend.fp32_precision for backend in newer]
+    _set_precision(newer, ["ieee"] * len(newer))
+    try:
+        return cudnn.allow_tf32
+    except RuntimeError:
+        return True
+    finally:
+        _set_precision(newer, before)
 
 
 def autocast(name: str, device: torch.device) -> torch.autocast:

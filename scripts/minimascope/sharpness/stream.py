@@ -92,7 +92,8 @@ class _Pass:
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.stream._read():
-            yield from cut(moved(batch, self.stream.device), self.size)
+            for part in cut(batch, self.size):
+                yield moved(part, self.stream.device)
 
 
 def moved(batch: Batch, device: torch.device, count: int | None = None) -> Batch:
