@@ -47,7 +47,7 @@ STUDY = {
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
 # The jobs of sharpness, all of which may need the weight decay.
-MEASURING = {"sharpness", "perturbation", "hessian", "landscape"}
+MEASURING = {"sharpness", "perturbation", "hessian", "landscape", "measure_own"}
 # The path of a key in the study, another value of it, and the rules that run first.
 CHANGES = {
     "datasets.table.path": ("sounds.zip", {"recordings"}),
@@ -75,7 +75,6 @@ CHANGES = {
     "sharpness.forward.published": (False, {"sharpness"}),
     "sharpness.landscape.points": (5, {"landscape"}),
     "sharpness.interpolation.points": (5, {"interpolate"}),
-    "sharpness.own_parts:logit_curvature.batch_size": (10, {"measure_own"}),
     "tables": ({"own_parts:spread": {}}, {"tables"}),
     "figures": (
         {"own_parts:ranges": {}},

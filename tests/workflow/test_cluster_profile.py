@@ -18,7 +18,7 @@ pytestmark = pytest.mark.workflow
 SLURM = ROOT / "profiles" / "slurm" / "profile.yaml"
 DOCUMENT = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 # Of the study of every rule; its archives are to be downloaded.
-FILES = ("pictures.zip", "sounds.csv", "cnn10.pth")
+FILES = ("pictures.zip", "sounds.csv", "cnn10.pth", "theirs-0.pt", "theirs-1.pt")
 # What the two Snakemakes inside a Slurm job need themselves, in megabytes.
 LEAST_MEMORY = 500
 

@@ -19,7 +19,7 @@ from minimascope.registry import SHARPNESS
 pytestmark = pytest.mark.workflow
 
 REFERENCE = (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8")
-ROW = re.compile(r"^\| [^|]+ \| `([\w.]+): ([^|]+)` \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| [^|]+ \| `([\w.:]+): ([^|]+)` \| ([^|]+) \|$", re.MULTILINE)
 DOCUMENTED = {
     path: (yaml.safe_load(value), set(re.findall(r"`(\w+)`", rules)))
     for path, value, rules in ROW.findall(REFERENCE)
