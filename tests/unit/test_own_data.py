@@ -79,12 +79,12 @@ def test_pictures_beside_the_folders_of_classes_are_told(tmp_path: Path):
 
 def test_files_that_are_not_read_are_counted_by_kind(tmp_path: Path):
     add_pictures(tmp_path)
-    for name in ("a.heic", "b.HEIC", "c.gif", "Thumbs.db"):
+    for name in ("a.heic", "b.HEIC", "c.svg", "Thumbs.db"):
         (tmp_path / "mine" / "train" / "cat" / name).touch()
     (tmp_path / "mine" / "readme.txt").touch()
     _, (_, line) = lines(tmp_path, PICTURES)
     assert line.startswith("warning: files of kinds that are not read will be left out")
-    assert "(2 .heic, 1 .gif)" in line
+    assert "(2 .heic, 1 .svg)" in line
 
 
 def test_a_picture_in_both_splits_is_told_by_its_content(tmp_path: Path):

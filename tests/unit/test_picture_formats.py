@@ -55,3 +55,9 @@ def test_two_folders_with_train_and_test_are_not_taken_together(tmp_path):
     with refused(str(tmp_path / "backup"), "in several folders", "set 'path' to one"):
         load(tmp_path, ".")
     assert len(load(tmp_path, "backup").train) == 2
+
+
+def test_gifs_are_read_and_moving_ones_by_their_first_picture(tmp_path):
+    frames = [Image.fromarray(np.full((8, 8, 3), level, np.uint8)) for level in (255, 0)]
+    root = folder_with(tmp_path, frames[0], "0.gif", save_all=True, append_images=frames[1:])
+    assert (load(root, ".").train.inputs == 255).all()

@@ -14,9 +14,9 @@ from ..errors import InputError
 from .recordings import rows_of
 
 SPLITS = ("train", "test")
-PICTURES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"}
+PICTURES = {".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 # What Pillow may take a file for: not for PostScript, which it would give to another program.
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 # A file by its name and, if it is there, its size in bytes and its time in seconds.
 Stamp = tuple[str, int | None, int | None]
 
