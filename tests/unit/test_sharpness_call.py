@@ -19,7 +19,7 @@ from minimascope.sharpness import measure
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "measures.md"
+DOCUMENTS = Path(__file__).parents[2] / "docs"
 
 
 def problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -31,13 +31,16 @@ def problem() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     return model, torch.randn(20, 1, 8, 8), torch.arange(20) % 3
 
 
-def test_the_example_of_the_documentation_runs(capsys):
-    code = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[1]
-    assert len(code.strip().splitlines()) <= 12
-    exec(compile(code, "docs/measures.md", "exec"), {})
-    printed = capsys.readouterr().out
-    for name in ("fisher_rao_norm", "relative_flatness", "sam_sharpness"):
-        assert re.search(rf"{name} = \d", printed)
+@pytest.mark.parametrize("document", ["measures.md", "any-network.md"])
+def test_the_example_of_the_documentation_runs(document, capsys):
+    text = (DOCUMENTS / document).read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    assert len(code.strip().splitlines()) <= 13
+    exec(compile(code, document, "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for name, line in zip(re.findall(r'"(\w+)"', code)[-len(lines) :], lines, strict=True):
+        assert re.match(rf"{name} = \d", line)
 
 
 def test_every_family_gives_what_the_registry_says_and_nothing_else():

@@ -10,6 +10,7 @@ from .eigenvalues import Eigenvalues, extreme_eigenvalues
 from .flat import selected_parameters
 from .hessian import loss_hessian
 from .objective import BATCH_SIZE, Objective
+from .second_derivatives import check_products
 from .surface import Direction, loss_surface
 
 
@@ -41,8 +42,10 @@ def eigenvector_surface(
         their ``residuals``, ``slopes`` g·v, each [2], and the number of ``products``.
 
     Raises:
-        InputError: fewer than two eigenvalues converged, or the network has one parameter.
+        InputError: fewer than two eigenvalues converged, the network has one parameter, or torch's
+            second derivatives of it are wrong.
     """
+    check_products("hessian", model, objective)
     found = extreme_eigenvalues(loss_hessian(model, objective, batch_size=batch_size), 2, generator)
     if len(found.values) < 2:
         raise InputError(
