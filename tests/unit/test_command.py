@@ -368,7 +368,7 @@ MLP = ["--network", "mlp"]
         ([*MLP, "--loss", "mae"], "data.npz", "--loss: unknown name 'mae'"),
         ([*MLP, "--device", "gpu"], "data.npz", "--device gpu: cannot be used"),
         ([*MLP, "--set", "hessian.probe=1"], "data.npz", "settings.hessian.probe: unknown key"),
-        (["--network", "own.py:bild"], "data.npz", "has no function bild; did you mean 'build'?"),
+        (["--network", "own.py:bild"], "data.npz", "own.py has no bild; did you mean 'build'?"),
         (["--network", "gone.py:build"], "data.npz", "--network: no file gone.py"),
         (["--network", "own.py:pair"], "data.npz", "own.py:pair returned no torch.nn.Module"),
         (

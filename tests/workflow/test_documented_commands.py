@@ -16,7 +16,8 @@ PROGRAMS = ("make", "snakemake", ".venv/bin/snakemake", "python", "apptainer")
 BIN = Path(sys.executable).parent
 # What documents leave to the reader.
 PLACES = {"…": "config.yaml", "<name>": "digits_sharpness", "STUDY ": "config.yaml "}
-MENTIONED = {"snakemake --configfile"}
+# `python train.py` is a reader's own script, run by test_any_network_page.py.
+MENTIONED = {"snakemake --configfile", "python train.py"}
 # Too long for a test, or of the repository itself: make prints what it would do. `make test` and
 # `make trials` are what runs this.
 LONG = {"test", "trials", "bench", "bench-gpu", "docs", "clean"}

@@ -11,18 +11,21 @@ from ..plots.style import save_pdf, save_png, save_svg, styled
 SAVE = {".png": save_png, ".svg": save_svg, ".pdf": save_pdf}
 
 
-def draw(path: Path, measured: Measured, network: str, data: str) -> None:
+def draw(path: Path, measured: Measured, title: str, unit: str) -> None:
     """Draw contours of the loss on the first plane through a network.
 
     Args:
         path: of the figure, whose suffix is one of `SAVE`.
         measured: what the family ``landscape`` gave.
-        network: its name, for the title.
-        data: where its data are, likewise.
+        title: of the figure.
+        unit: of the loss.
     """
-    run = {"dataset": Path(data).name, "network": network, "condition": "", "seed": 0}
+    run = {"dataset": "", "network": "", "condition": "", "seed": 0}
     about = {"run": run, "view": "clean", "details": measured.details}
-    frame = landscape({network: about}, [measured.arrays])
+    frame = landscape({"": about}, [measured.arrays])
     with styled():
-        figure = contours(frame, run["dataset"], network)
+        figure = contours(frame, "", "")
+        figure.suptitle(title)
+        *_, bar = figure.axes
+        bar.set_ylabel(f"Loss ({unit})")
     write_bytes(path, SAVE[path.suffix](figure))

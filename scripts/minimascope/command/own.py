@@ -25,11 +25,9 @@ def own_function(name: str, option: str) -> Callable[..., Any]:
         InputError: no such file, or no such function in it.
     """
     place, _, function = name.rpartition(":")
-    path = Path(place)
+    path = Path(place).absolute()
     if not path.is_file():
-        raise InputError(f"{option}: no file {path}; correct the path")
-    found = own_parts.load(path.resolve(), function) if function in names_in(path) else None
-    if not callable(found):
-        hint = nearest(function, names_in(path))
-        raise InputError(f"{option}: {path} has no function {function}; {hint}")
-    return found
+        raise InputError(f"{option}: no file {place}; correct the path")
+    if function not in (known := names_in(path)):
+        raise InputError(f"{option}: {place} has no {function}; {nearest(function, known)}")
+    return own_parts.load(path, function)

@@ -1,8 +1,10 @@
 """What ``minimascope measure`` does once its words are known."""
 
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +21,7 @@ from ..measurement import document
 from ..registry import SHARPNESS
 from ..sharpness.any_network import OfFamily, measure_families
 from ..sharpness.cross_entropy import CROSS_ENTROPY
-from ..sharpness.losses import LOSSES
+from ..sharpness.losses import LOSSES, find_loss
 from .data import Data, in_order, read_data
 from .figure import draw
 from .network import Network, read_network
@@ -37,6 +39,8 @@ def run(arguments: Namespace) -> None:
     Raises:
         InputError: whatever is wrong with the network, the data or the settings.
     """
+    # A library that another one imports says so of itself.
+    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
     device, loss = _device(arguments.device), _loss(arguments.loss)
     shown = sys.stderr.isatty()
     with progress_shown(BAR if shown else NOTHING):
@@ -60,7 +64,8 @@ def run(arguments: Namespace) -> None:
     print(f"wrote {arguments.output}")
     if arguments.figure is not None:
         (landscape,) = (f for f in families if f.family == LANDSCAPE_FAMILY)
-        draw(arguments.figure, landscape.measured, network.name, arguments.data)
+        title = f"{network.name} on {Path(arguments.data).name}"
+        draw(arguments.figure, landscape.measured, title, find_loss(loss).unit)
         print(f"wrote {arguments.figure}")
 
 
