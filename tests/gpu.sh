@@ -5,8 +5,9 @@
 #   DEVICES="cpu cpu" tests/gpu.sh   tries this script itself, and nothing that needs a GPU
 #
 # A small study is trained and measured on the first device (folder `first`). Then the same weights
-# are measured on the second device (`same`), and the study is trained there as well (`apart`). A
-# training that is told to be deterministic runs twice on the first (`once`, `again`).
+# are measured on the second device (`same`), and the study is trained there as well (`apart`).
+# Two of them are measured on the first once more, as networks from elsewhere (`adopted`). A training
+# that is told to be deterministic runs twice on the first (`once`, `again`).
 #
 # Everything is kept in FOLDER (results/gpu): the same command goes on where it stopped, and runs
 # what failed again. Remove the folder to begin anew. BIN (.venv/bin) holds Python and Snakemake.
@@ -34,6 +35,7 @@ datasets: {digits: {source: digits, train_size: 200}}
 networks:
   resnet18: {architecture: resnet18, width: 0.125}
   vit: {architecture: vit, width: 0.125}
+  timm: {architecture: "timm:test_vit", patch_size: 2, depth: 1, embed_dim: 32, num_heads: 2}
 # The last batch of an epoch is smaller, which takes another way where training is compiled.
 training: {epochs: 8, batch_size: 32, optimizer: {name: sgd, lr: 0.02, momentum: 0.9}}
 conditions:
@@ -48,6 +50,23 @@ sharpness:
   interpolation: {lines: [[initial, baseline], [baseline, baseline_sam]], points: 5}
 evaluation: {corruptions: null}
 toy_fits: {points: 100, test_points: 100, epochs: [10, 100], perturbations: 10, together: true}
+YAML
+# The same networks, as if they had been trained elsewhere.
+cat >"$FOLDER/adopted.yaml" <<YAML
+study: adopted
+seeds: [0]
+datasets: {digits: {source: digits, train_size: 200}}
+networks:
+  resnet18: {architecture: resnet18, width: 0.125}
+  timm: {architecture: "timm:test_vit", patch_size: 2, depth: 1, embed_dim: 32, num_heads: 2}
+conditions:
+  baseline:
+    checkpoint: "$FOLDER/first/results/gpu/models/{dataset}/{network}/baseline/seed{seed}/model.safetensors"
+sharpness:
+  forward: {}
+  hessian: {eigenvalues: 1, trace_products: 30, density_probes: 1, density_steps: 10}
+  landscape: {points: 5, line_points: 0, direction_seeds: [1]}
+evaluation: {corruptions: null}
 YAML
 cat >"$FOLDER/repeated.yaml" <<'YAML'
 study: repeated
@@ -99,6 +118,7 @@ if [ ! -e "$FOLDER/same" ] && [ -e "$FOLDER/first/results/gpu/tables/measures.cs
     mv "$FOLDER/same.partial" "$FOLDER/same"
 fi
 wait
+make_files adopted "$FIRST" adopted tables/measures.csv &
 [ ! -e "$FOLDER/same" ] || make_files same "$SECOND" gpu "${MEASURED[@]}" &
 make_files once "$FIRST" repeated "${TRAINED[@]}"
 make_files again "$FIRST" repeated "${TRAINED[@]}"
@@ -114,7 +134,7 @@ keep() { # FILE COMMAND…
 
 if [ "$FIRST" = cuda ]; then
     keep tests.txt python -m pytest -q -k gpu \
-        tests/unit/test_{training_kernels,gpus,features,resized_crop}.py
+        tests/unit/test_{any_network_devices,training_kernels,gpus,features,resized_crop}.py
 else
     export CUDA_VISIBLE_DEVICES=
 fi

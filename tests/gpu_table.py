@@ -45,6 +45,7 @@ DRAWN = (
 # every step, and of what has draws that its standard error leaves out: a factor of 5.
 LOOSE = 0.8
 ONCE_DRAWN = ("sam_sharpness_published", "sam_sharpness_null")
+ADOPTED = ("first/results/gpu", "adopted/results/adopted")
 APART = ("sam_sharpness", "relative_flatness", "hessian_trace", "asc_sharpness")
 EARLY = 0.02  # share of the training loss, while rounding has had few steps to grow
 PROBE = "from minimascope.jobs.gpus import job_device as d; print(d(), flush=True); input()"
@@ -123,6 +124,17 @@ def same_weights(folder: Path) -> Iterator[Comparison]:
         barriers = [json.loads(file.read_text())["barriers"] for file in files]
         for name, values in pd.DataFrame(barriers).items():
             yield close("barrier", f"{path.parent.name}, {name}", *values, SHARE)
+
+
+def adopted(folder: Path) -> Iterator[Comparison]:
+    """Compare all measures of adopted networks with those of the study that trained them.
+
+    Both were computed on one device, from the same random numbers.
+    """
+    files = [folder / path / "tables/measures.csv" for path in ADOPTED]
+    trained, found = (pd.read_csv(file).set_index(KEYS).value for file in files)
+    for key, value in found.items():
+        yield close("adopted: measures", "/".join(key), trained.get(key, math.nan), value, SHARE)
 
 
 def tolerance(row: pd.Series) -> float:
@@ -220,7 +232,16 @@ def programs(folder: Path) -> Iterator[Comparison]:
         yield Comparison("tests that need a GPU", last, str("passed" in last), "True")
 
 
-CHECKS = (computed, same_weights, trained_apart, repeated, out_of_memory, several_gpus, programs)
+CHECKS = (
+    computed,
+    same_weights,
+    adopted,
+    trained_apart,
+    repeated,
+    out_of_memory,
+    several_gpus,
+    programs,
+)
 
 
 def rows_of(check: Callable[[Path], Iterator[Comparison]], folder: Path) -> list[list[str]]:

@@ -61,6 +61,8 @@ def folder(tmp_path: Path) -> Path:
                 run = root / f"models/digits/{network}/{condition}/seed0"
                 write(run / "model.safetensors", "weights")
                 write_history(root, network, condition)
+    kept = pd.read_csv(tmp_path / "first" / MEASURES).iloc[: len(VALUES)]
+    write(tmp_path / ADOPTED, kept.to_csv(index=False))
     write(tmp_path / "bench.txt", "| resnet18 | fp32 | no | no | 1 |")
     return tmp_path
 
@@ -95,6 +97,7 @@ def test_equal_runs_pass_and_what_needs_a_gpu_is_not_tried(folder, capsys):
     assert {found[name][-1] for name in not_tried} == {"not tried: 0 GPU(s)"}
 
 
+ADOPTED = "adopted/results/adopted/tables/measures.csv"
 MEASURES, PROVENANCE = "results/gpu/tables/measures.csv", "results/gpu/tables/provenance.csv"
 
 
@@ -150,6 +153,7 @@ SPOILT = {
         PROVENANCE,
         lambda path: change(path, "model", 1, "another"),
     ),
+    "adopted: measures": ("", ADOPTED, lambda path: change(path, "value", 2, 0.51)),
     "barrier": (
         "same",
         "results/gpu/interpolation/digits/vit/seed0.json",
