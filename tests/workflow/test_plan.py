@@ -74,7 +74,9 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     assert planned["sharpness"] >= planned["evaluate"]
     families = SHARPNESS.keys() & study.get("sharpness", {}) or {"forward", "perturbation"}
     documents = [Path(file) for file in made if re.match(r"measures/.*/seed\d+/.*json", file)]
-    assert {path.stem.partition("-")[0] for path in documents} == families | {"evaluation"}
+    sections = ("sharpness", "evaluation")
+    own = {key.partition(":")[2] for name in sections for key in study.get(name, {}) if ":" in key}
+    assert {path.stem.partition("-")[0] for path in documents} == families | own | {"evaluation"}
     for name in SHARPNESS.keys() & planned.keys():
         assert planned[name] == planned["sharpness"] * len(study["seeds"])
     sounds = sum(dataset["source"] in SOUNDS for dataset in datasets)
