@@ -22,7 +22,7 @@ import sys
 import minimascope.study.loading, minimascope.registry
 assert "torch" not in sys.modules
 import torch
-from minimascope.sharpness import measure
+from minimascope import measure
 from minimascope.errors import InputError
 settings = {"forward": {"published": "yes"}}
 try:
@@ -88,6 +88,8 @@ def test_a_wheel_is_imported_from_anywhere(tmp_path: Path):
     site = tmp_path / "site"
     shutil.unpack_archive(wheel, site, "zip")
     assert {path.name for path in site.iterdir() if path.suffix != ".dist-info"} == {"minimascope"}
+    (entries,) = site.glob("*.dist-info/entry_points.txt")
+    assert "minimascope = minimascope.command:main" in entries.read_text()
     program = f"import sys; sys.path.insert(0, {str(site)!r})\n{PROGRAM}"
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
