@@ -437,10 +437,11 @@ class Wide(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.spread, self.head = nn.Linear(8, width), nn.Linear(width, 3)
+        # What enters the head is kept of all inputs.
+        self.spread, self.head = nn.Linear(8, width), nn.Linear(8, 3)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.head(torch.tanh(self.spread(inputs)))
+        return self.head(torch.tanh(self.spread(inputs)).unflatten(1, (8, -1)).mean(2))
 
 
 @contextmanager
