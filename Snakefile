@@ -49,7 +49,7 @@ JOBS = {
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),
     "toy_fits": every(part=STUDY.toy_parts),
     "toy_sharpness": every(part=STUDY.toy_parts),
-    "gather": every(gathered=STUDY.gathered),
+    "gather": every(gathered=products.gathered(STUDY)),
     "tables": every() if STUDY_TABLES else [],
     **PLOTS,
 }

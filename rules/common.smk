@@ -44,6 +44,7 @@ from minimascope.report.contents import (
     contents_of,
     sections,
 )
+from minimascope.study import products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study

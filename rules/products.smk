@@ -2,25 +2,31 @@
 def figures_of(dataset: str, network: str) -> list[str]:
     """The figures of a network; the one that needs published values only if it has any."""
     unwanted = () if (dataset, network) in STUDY.compared_pairs else ("agreement",)
-    return [name for name in STUDY.figures if name not in unwanted]
+    return [name for name in products.figures(STUDY) if name not in unwanted]
 
 
 # What figures are of: a network on a data set (data set first), a data set or, empty, the study.
 Subject = tuple[str, ...]
 FIGURES_OF = {
     **{pair: figures_of(*pair) for pair in STUDY.pairs},
-    **{(dataset,): STUDY.dataset_figures(dataset) for dataset in STUDY.config["datasets"]},
-    (): STUDY.study_figures,
+    **{
+        (dataset,): products.dataset_figures(STUDY, dataset) for dataset in STUDY.config["datasets"]
+    },
+    (): products.study_figures(STUDY),
 }
 FIGURES_OF = {subject: names for subject, names in FIGURES_OF.items() if names}
 # The tables of the study; all those of published results alone, which no study decides; and what a
 # reader sees of both.
-STUDY_TABLES = {name: table for name, table in STUDY.tables.items() if not table.of_published_alone}
+STUDY_TABLES = {
+    name: table for name, table in products.tables(STUDY).items() if not table.of_published_alone
+}
 PUBLISHED_TABLES = {
     name: table for name, table in tables_and_figures.TABLES.items() if table.of_published_alone
 }
-READABLE = {name: table for name, table in STUDY.tables.items() if table.text}
-PUBLISHED_FIGURE_FILES = [published(f"figures/{name}.svg") for name in STUDY.published_figures]
+READABLE = {name: table for name, table in products.tables(STUDY).items() if table.text}
+PUBLISHED_FIGURE_FILES = [
+    published(f"figures/{name}.svg") for name in products.published_figures(STUDY)
+]
 
 
 @cache
@@ -191,7 +197,7 @@ def of_published(figure: str) -> dict:
 def tables_of_report() -> list[str]:
     """The tables that the report is made of."""
     origins = ["measures", "networks", "provenance"] if STUDY.pairs else []
-    landscape = ["landscape"] if "landscape" in STUDY.gathered else []
+    landscape = ["landscape"] if "landscape" in products.gathered(STUDY) else []
     paths = [results(f"tables/{name}.csv") for name in (*origins, *landscape)]
     for name, table in READABLE.items():
         # What is shown, and the table that can be taken from the page.
@@ -203,7 +209,7 @@ def tables_of_report() -> list[str]:
 
 def tables_of_facts() -> dict[str, str]:
     """The tables that captions depend on, by name."""
-    made = {*tables_made(), *STUDY.gathered}
+    made = {*tables_made(), *products.gathered(STUDY)}
     return {name: results(f"tables/{name}.csv") for name in TABLES_OF_FACTS if name in made}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from study_cases import BASE, SCHEMA, refusal, study
 
+from minimascope.study import products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.loading import load_study
 from minimascope.study.raw_data import missing_files, reads_files
@@ -119,8 +120,8 @@ def test_a_study_of_checkpoints_alone_needs_no_training():
     config = {key: value for key, value in BASE.items() if key != "training"}
     found = load_study(config | {"conditions": {"theirs": THEIRS}}, SCHEMA)
     assert found.trained_conditions == []
-    assert "training_curves" not in found.figures
-    assert "adopted" in found.tables
+    assert "training_curves" not in products.figures(found)
+    assert "adopted" in products.tables(found)
     said = {"conditions": {"theirs": THEIRS, "baseline": {}}}
     with pytest.raises(Exception, match="'training' is missing"):
         load_study(config | said, SCHEMA)

@@ -10,6 +10,7 @@ from minimascope.data import download
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import DCASE2020, RemoteFile, official_file
 from minimascope.errors import InputError
+from minimascope.study import products
 
 SOUNDS = {"sounds": {"source": "audio_folder", "table": "mine.csv"}}
 
@@ -93,7 +94,7 @@ def test_the_job_that_lists_recordings_depends_on_no_feature():
 
 def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to_see():
     small = published_study("synthetic_scenes")
-    assert set(small.dataset_figures("scenes")) == {
+    assert set(products.dataset_figures(small, "scenes")) == {
         "sharpness_accuracy",
         "trends",
         "hyperparameters",
@@ -102,13 +103,17 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "stability",
         "ensembles",
     }
-    assert sounds().dataset_figures("small") == ["sharpness_accuracy", "trends"]
-    assert sounds().dataset_figures("sounds") == ["sharpness_accuracy", "trends", "domains"]
+    assert products.dataset_figures(sounds(), "small") == ["sharpness_accuracy", "trends"]
+    assert products.dataset_figures(sounds(), "sounds") == [
+        "sharpness_accuracy",
+        "trends",
+        "domains",
+    ]
 
 
 def test_without_lines_there_is_no_figure_of_them():
-    assert "landscape_lines" not in published_study("synthetic_scenes").figures
-    assert "landscape_lines" in published_study("digits_sharpness").figures
+    assert "landscape_lines" not in products.figures(published_study("synthetic_scenes"))
+    assert "landscape_lines" in products.figures(published_study("digits_sharpness"))
 
 
 def test_the_official_recordings_are_those_of_the_second_version():

@@ -23,6 +23,7 @@ from minimascope.networks import NetworkSpec, check_logits, initialise
 from minimascope.own_measurements import measured_by_own
 from minimascope.registry import find
 from minimascope.seeding import generator
+from minimascope.study import products
 from minimascope.study.loading import load_study
 from minimascope.study.own import own_line
 
@@ -79,8 +80,8 @@ def test_options_come_from_signatures_and_are_completed(tmp_path):
     assert study.sharpness["stripes"]["logit_curvature"] == {"batch_size": 1000}
     assert study.families == ["forward", "perturbation", "logit_curvature"]
     assert study.own("figures") == {"ranges": {"measure": "logit_curvature"}}
-    assert study.tables["spread"].needs == ("seed_values",)
-    assert "ranges" in study.figures
+    assert products.tables(study)["spread"].needs == ("seed_values",)
+    assert "ranges" in products.figures(study)
     assert not study.reads_files("stripes")
 
 

@@ -9,8 +9,10 @@ from study_cases import BASE, ROOT, SCHEMA, study
 from minimascope.analysis.registered import read_table
 from minimascope.components import load
 from minimascope.registry import PRETRAINED
+from minimascope.study import products
 from minimascope.study.loading import load_study
-from minimascope.study.study import MODEL_TABLES, PUBLISHED_NETWORKS
+from minimascope.study.products import MODEL_TABLES
+from minimascope.study.study import PUBLISHED_NETWORKS
 from minimascope.tables_and_figures import (
     ALL_FIGURES,
     DATASET_FIGURES,
@@ -42,9 +44,9 @@ def test_names_in_files_are_text_also_where_they_look_like_numbers(tmp_path):
 
 
 def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):
-    expected = study(seeds=[0, 1]).tables
-    monkeypatch.setattr("minimascope.study.study.TABLES", dict(reversed(TABLES.items())))
-    assert study(seeds=[0, 1]).tables == expected
+    expected = products.tables(study(seeds=[0, 1]))
+    monkeypatch.setattr("minimascope.study.products.TABLES", dict(reversed(TABLES.items())))
+    assert products.tables(study(seeds=[0, 1])) == expected
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -70,7 +72,7 @@ def shown(source: str, network: str, **own) -> set[str]:
         "datasets": {"data": {"source": source}},
         "networks": {"own": {"architecture": network}},
     }
-    found = load_study(BASE | own, SCHEMA).tables
+    found = products.tables(load_study(BASE | own, SCHEMA))
     return {name for name, table in found.items() if table.published}
 
 
@@ -106,12 +108,12 @@ def test_the_networks_that_count_as_published_are_those_of_the_published_table()
 
 def test_a_single_seed_has_no_ensembles_and_one_pair_of_directions_no_stability():
     several = study(seeds=[0, 1], sharpness={"landscape": {"direction_seeds": [1, 2]}})
-    assert {"ensembles", "stability"} <= several.tables.keys()
-    assert {"ensembles", "stability"} <= {*several.dataset_figures("small")}
+    assert {"ensembles", "stability"} <= products.tables(several).keys()
+    assert {"ensembles", "stability"} <= {*products.dataset_figures(several, "small")}
     single = study(seeds=[0], sharpness={"landscape": {"direction_seeds": [1]}})
-    assert not {"ensembles", "stability"} & single.tables.keys()
-    assert not {"ensembles", "stability"} & {*single.dataset_figures("small")}
-    assert "landscape" in single.gathered
+    assert not {"ensembles", "stability"} & products.tables(single).keys()
+    assert not {"ensembles", "stability"} & {*products.dataset_figures(single, "small")}
+    assert "landscape" in products.gathered(single)
 
 
 def test_a_plane_along_eigenvectors_has_a_table_and_a_figure():
@@ -119,5 +121,11 @@ def test_a_plane_along_eigenvectors_has_a_table_and_a_figure():
         study(sharpness={"landscape": {"eigenvectors": wanted}}) for wanted in (False, True)
     )
     name = "landscape_eigenvectors"
-    assert [name in each for each in (plain.gathered, plain.figures)] == [False, False]
-    assert [name in each for each in (other.gathered, other.figures)] == [True, True]
+    assert [name in each for each in (products.gathered(plain), products.figures(plain))] == [
+        False,
+        False,
+    ]
+    assert [name in each for each in (products.gathered(other), products.figures(other))] == [
+        True,
+        True,
+    ]

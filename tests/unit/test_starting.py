@@ -13,6 +13,7 @@ from minimascope.initial_weights import save_initial
 from minimascope.models import load_model
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.starting import DRAWN, KEPT, head_of, start_from
+from minimascope.study import products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.raw_data import missing_files
 from minimascope.study.starts import network_start, training_start
@@ -137,8 +138,8 @@ def test_conditions_know_the_networks_of_the_study_that_they_start_from():
     assert rows["large", "vgg", "sam"]["start_dataset"] == "small"
     assert rows["large", "vgg", "sam"]["start_condition"] == "sam"
     assert "start_dataset" not in rows["small", "vgg", "sam"]
-    assert "transfer" in found.tables
-    assert "transfer" not in study().tables
+    assert "transfer" in products.tables(found)
+    assert "transfer" not in products.tables(study())
 
 
 @pytest.mark.parametrize(

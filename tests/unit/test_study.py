@@ -12,6 +12,7 @@ from study_cases import ROOT, SCHEMA, study
 
 from minimascope.canonical import canonical_json
 from minimascope.registry import TOY_FUNCTIONS
+from minimascope.study import products
 from minimascope.study.loading import deep_merge, load_study
 
 VALIDATION = {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
@@ -155,9 +156,9 @@ def test_views_are_those_in_which_a_condition_s_data_differ():
 
 
 def test_figures_are_those_whose_tables_a_study_has():
-    assert "landscape_lines" not in study().figures
-    assert "spectrum" in study(sharpness={"hessian": {}}).figures
-    assert "interpolation" not in study(sharpness={"hessian": {}}).figures
+    assert "landscape_lines" not in products.figures(study())
+    assert "spectrum" in products.figures(study(sharpness={"hessian": {}}))
+    assert "interpolation" not in products.figures(study(sharpness={"hessian": {}}))
 
 
 SOURCE_OF = {"cifar10_c": "cifar10", "tiny_imagenet_c": "tiny_imagenet"}

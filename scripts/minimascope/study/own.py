@@ -6,6 +6,7 @@ from ..analysis.measure_names import MEASURES
 from ..components import Component
 from ..errors import InputError, nearest
 from ..registry import KINDS, SHARPNESS
+from . import products
 from .parts_file import beside, shown
 from .schema import texts
 from .signatures import takes
@@ -29,7 +30,10 @@ def check_own(study: Study) -> None:
 
 def _check_names(study: Study) -> None:
     """Refuse functions with the names of what the workflow has itself."""
-    tables = {*study.first_tables, *(g for t in KINDS["tables"].table.values() for g in t.gives)}
+    tables = {
+        *products.first_tables(study),
+        *(g for t in KINDS["tables"].table.values() for g in t.gives),
+    }
     taken = {
         "sharpness": TAKEN,
         "evaluations": TAKEN | study.own("sharpness").keys(),
@@ -47,8 +51,8 @@ def _check_names(study: Study) -> None:
 
 def _check_tables(study: Study) -> None:
     """Refuse tables and figures that are made of tables which the study does not have."""
-    given = {name for table in study.tables.values() for name in table.gives}
-    there = {*study.first_tables, *given}
+    given = {name for table in products.tables(study).values() for name in table.gives}
+    there = {*products.first_tables(study), *given}
     for kind in ("tables", "figures"):
         for name in study.own(kind):
             component = study.component(kind, name)

@@ -13,17 +13,8 @@ from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
-from ..tables_and_figures import (
-    DATASET_FIGURES,
-    FIGURES,
-    GATHERED,
-    PUBLISHED_FIGURES,
-    STUDY_FIGURES,
-    TABLES,
-    Table,
-)
 from .adopted import adopted_conditions, filled
-from .signatures import depth_of, takes
+from .signatures import takes
 from .starts import transfers
 
 # Keys of a data set that say what is done with it, not what it is.
@@ -40,13 +31,6 @@ NOT_OF_THE_SOURCE = (
     "augment_test",
     "sharpness",
     "published_as",
-)
-# Figures of what the optimiser and its settings do.
-OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
-# Tables that jobs of their own make of all trained networks.
-MODEL_TABLES = (
-    *("measures", "provenance", "history"),
-    *("calibration", "reliability", "disagreement"),
 )
 # Where a study names components of the user's own file, by kind, each with its settings.
 OWN_SECTIONS = {
@@ -201,91 +185,6 @@ class Study:
     def interpolation(self) -> Mapping[str, Any] | None:
         """Lines and planes between networks of the same seed, or None."""
         return self.config["sharpness"]["interpolation"]
-
-    @property
-    def gathered(self) -> list[str]:
-        """Tables that are made of the documents of all models."""
-        sharpness, trained = self.config["sharpness"], bool(self.pairs)
-        families = ("landscape", "hessian", "interpolation")
-        there = {name: trained and sharpness[name] is not None for name in families}
-        landscape = sharpness["landscape"] or {"eigenvectors": False}
-        there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
-        there |= {"asc_pairs": trained and self.has_stability, "domains": bool(self.recordings)}
-        there |= {"toy_fits": bool(self.toy_parts), "adopted": bool(self.adopted)}
-        return [name for name in GATHERED if there[name]]
-
-    @property
-    def tables(self) -> dict[str, Table]:
-        """Tables that are made of others or of published ones."""
-        there, found = {*self.first_tables}, {}
-        own = {name: self.component("tables", name) for name in self.own("tables")}
-        # Round by round, since a table may need one that is registered after it.
-        while more := {
-            name: table
-            for name, table in (TABLES | own).items()
-            if name not in found and self._wants(table, there)
-        }:
-            found |= more
-            there.update(given for table in more.values() for given in table.gives)
-        return found
-
-    def _wants(self, table: Table, there: set[str]) -> bool:
-        """Whether a table belongs to the study, and what it needs is there."""
-        if table.of_published_alone:
-            return table.about in self.compared
-        if table.published and not self.compared_pairs:
-            return False
-        if table.where and not getattr(self, table.where):
-            return False
-        # Families without a table describe trained networks.
-        return there.issuperset(table.needs) and bool(table.needs or self.pairs)
-
-    @property
-    def first_tables(self) -> list[str]:
-        """Tables that other tables and figures are made of."""
-        of_models = MODEL_TABLES if self.pairs else ()
-        # Of networks that were trained elsewhere there is none.
-        unknown = set() if self.trained_conditions else {"history"}
-        of_models = [name for name in of_models if name not in unknown]
-        return [*of_models, *self.gathered, *(["ensembles"] if self.has_ensembles else [])]
-
-    def _drawn(self, figures: Mapping[str, Component]) -> list[str]:
-        """Those figures whose tables the study has."""
-        given = (name for table in self.tables.values() for name in table.gives)
-        there = {*self.first_tables, *given}
-        return [name for name, figure in figures.items() if there.issuperset(figure.needs)]
-
-    @property
-    def figures(self) -> list[str]:
-        """Figures of each network, that of published values of some only among them."""
-        sharpness = self.config["sharpness"]
-        unwanted = set() if self.config["sweeps"] else {"sweep"}
-        unwanted |= {"minima"} if sharpness["forward"] is None else set()
-        landscape = sharpness["landscape"]
-        unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
-        return [*(n for n in self._drawn(FIGURES) if n not in unwanted), *self._own_figures(2)]
-
-    def dataset_figures(self, dataset: str) -> list[str]:
-        """Figures of all networks of a data set together."""
-        unwanted = set() if self.has_recordings(dataset) else {"domains"}
-        unwanted |= set() if self.varies_optimisation(dataset) else OF_HYPERPARAMETERS
-        found = (name for name in self._drawn(DATASET_FIGURES) if name not in unwanted)
-        return [*found, *self._own_figures(1)]
-
-    @property
-    def study_figures(self) -> list[str]:
-        """Figures that there is one of."""
-        return [*self._drawn(STUDY_FIGURES), *self._own_figures(0)]
-
-    def _own_figures(self, depth: int) -> list[str]:
-        """Figures of the user's own file: of a network (2), of a data set (1), of the study (0)."""
-        found = {name: self.component("figures", name) for name in self.own("figures")}
-        return [name for name, figure in found.items() if depth_of(figure) == depth]
-
-    @property
-    def published_figures(self) -> list[str]:
-        """Figures of published results that the study is compared with."""
-        return self._drawn(PUBLISHED_FIGURES)
 
     @property
     def has_stability(self) -> bool:

@@ -1,0 +1,113 @@
+"""Which tables and figures a study has."""
+
+from collections.abc import Mapping
+
+from ..components import Component
+from ..tables_and_figures import (
+    DATASET_FIGURES,
+    FIGURES,
+    GATHERED,
+    PUBLISHED_FIGURES,
+    STUDY_FIGURES,
+    TABLES,
+    Table,
+)
+from .signatures import depth_of
+from .study import Study
+
+# Figures of what the optimiser and its settings do.
+OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
+# Tables that jobs of their own make of all trained networks.
+MODEL_TABLES = (
+    *("measures", "provenance", "history"),
+    *("calibration", "reliability", "disagreement"),
+)
+
+
+def gathered(study: Study) -> list[str]:
+    """Return the tables that are made of the documents of all models."""
+    sharpness, trained = study.config["sharpness"], bool(study.pairs)
+    families = ("landscape", "hessian", "interpolation")
+    there = {name: trained and sharpness[name] is not None for name in families}
+    landscape = sharpness["landscape"] or {"eigenvectors": False}
+    there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
+    there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
+    return [name for name in GATHERED if there[name]]
+
+
+def tables(study: Study) -> dict[str, Table]:
+    """Return the tables that are made of others or of published ones."""
+    there, found = {*first_tables(study)}, {}
+    own = {name: study.component("tables", name) for name in study.own("tables")}
+    # Round by round, since a table may need one that is registered after it.
+    while more := {
+        name: table
+        for name, table in (TABLES | own).items()
+        if name not in found and _wants(study, table, there)
+    }:
+        found |= more
+        there.update(given for table in more.values() for given in table.gives)
+    return found
+
+
+def _wants(study: Study, table: Table, there: set[str]) -> bool:
+    """Return whether a table belongs to the study, and what it needs is there."""
+    if table.of_published_alone:
+        return table.about in study.compared
+    if table.published and not study.compared_pairs:
+        return False
+    if table.where and not getattr(study, table.where):
+        return False
+    # Families without a table describe trained networks.
+    return there.issuperset(table.needs) and bool(table.needs or study.pairs)
+
+
+def first_tables(study: Study) -> list[str]:
+    """Return the tables that other tables and figures are made of."""
+    of_models = MODEL_TABLES if study.pairs else ()
+    # Of networks that were trained elsewhere there is none.
+    unknown = set() if study.trained_conditions else {"history"}
+    of_models = [name for name in of_models if name not in unknown]
+    return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
+
+
+def _drawn(study: Study, figures: Mapping[str, Component]) -> list[str]:
+    """Return those figures whose tables the study has."""
+    given = (name for table in tables(study).values() for name in table.gives)
+    there = {*first_tables(study), *given}
+    return [name for name, figure in figures.items() if there.issuperset(figure.needs)]
+
+
+def figures(study: Study) -> list[str]:
+    """Return the figures of each network, that of published values of some only among them."""
+    sharpness = study.config["sharpness"]
+    unwanted = set() if study.config["sweeps"] else {"sweep"}
+    unwanted |= {"minima"} if sharpness["forward"] is None else set()
+    landscape = sharpness["landscape"]
+    unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
+    return [*(n for n in _drawn(study, FIGURES) if n not in unwanted), *_own_figures(study, 2)]
+
+
+def dataset_figures(study: Study, dataset: str) -> list[str]:
+    """Return the figures of all networks of a data set together."""
+    unwanted = set() if study.has_recordings(dataset) else {"domains"}
+    unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
+    found = (name for name in _drawn(study, DATASET_FIGURES) if name not in unwanted)
+    return [*found, *_own_figures(study, 1)]
+
+
+def study_figures(study: Study) -> list[str]:
+    """Return the figures that there is one of."""
+    return [*_drawn(study, STUDY_FIGURES), *_own_figures(study, 0)]
+
+
+def _own_figures(study: Study, depth: int) -> list[str]:
+    """Return figures of the user's file: of a network (2), of a data set (1), of the study (0)."""
+    found = {name: study.component("figures", name) for name in study.own("figures")}
+    return [name for name, figure in found.items() if depth_of(figure) == depth]
+
+
+def published_figures(study: Study) -> list[str]:
+    """Return the figures of published results that the study is compared with."""
+    return _drawn(study, PUBLISHED_FIGURES)
