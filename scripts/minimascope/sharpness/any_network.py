@@ -22,7 +22,6 @@ from .objective import Objective
 from .outputs import Read, reader
 from .probes import check_own_loss, probe
 from .samples import samples_of
-from .second_derivatives import check_gradient
 from .subject import Subject, check
 from .surroundings import differentiable_kernels, own_surroundings
 
@@ -156,7 +155,7 @@ def measure_families(
         check(model, objective)
         check_own_loss(model, objective)
         for name in [name for name in wanted if name in NEED_GRADIENT][:1]:
-            check_gradient(model, objective, measure=name)
+            _check_gradient(model, objective, name)
         subject = Subject(model, objective, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
@@ -168,6 +167,13 @@ def measure_families(
                 _refuse_left_out(measured, named)
                 found.append(OfFamily(family, chosen, measured, time.perf_counter() - start))
     return found
+
+
+def _check_gradient(model: nn.Module, objective: Objective, measure: str) -> None:
+    # It imports what other measures do without.
+    from .second_derivatives import check_gradient
+
+    check_gradient(model, objective, measure=measure)
 
 
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
