@@ -1,5 +1,6 @@
 """What a measure or evaluation of the user's own file returned, as measurements."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ def measured_by_own(component: Component, result: Any, n: int) -> Measured:
     """Return the measurements of a function of the user's own file.
 
     A number goes by the function's name; those of a mapping by that and their own, such as
-    ``curvature_mean``. NaN is a value like any other.
+    ``curvature_mean``.
 
     Args:
         component: the function.
@@ -23,7 +24,8 @@ def measured_by_own(component: Component, result: Any, n: int) -> Measured:
         n: number of samples behind a plain number.
 
     Raises:
-        InputError: the result is none of these; names the function and the remedy.
+        InputError: the result is none of these, or a value not finite, which no document can hold;
+            names the function and the remedy.
     """
     name = component.location.partition(":")[2]
     if isinstance(result, Measured):
@@ -37,6 +39,11 @@ def measured_by_own(component: Component, result: Any, n: int) -> Measured:
     else:
         found = Measured((_one(component, name, result, n),))
     for measurement in found.measurements:
+        if not math.isfinite(measurement.value):
+            raise InputError(
+                f"{component.location} returned {measurement.value} for {measurement.measure}; let"
+                " it return a finite number, or leave that one out of a mapping"
+            )
         if not measurement.measure.startswith(name) or measurement.measure in MEASURES:
             raise InputError(
                 f"{component.location} returned {measurement.measure!r}; let the names of its"
@@ -56,7 +63,7 @@ def _one(component: Component, name: str, value: Any, n: int) -> Measurement:
         return value
     try:
         number = float(value)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         number = None
     if number is None or isinstance(value, str):
         component.checked(value, Measurement, WANTED)

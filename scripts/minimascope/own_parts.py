@@ -35,10 +35,12 @@ def current() -> Path | None:
 
 def load(path: Path, name: str) -> Any:
     """Run the file, unless it was, and return the function or class of a name."""
-    try:
-        return getattr(_module(path), name)
-    except AttributeError:
-        raise InputError(f"{shown(path)}: defines no {name}; correct one of the two") from None
+    module = _module(path)
+    if not hasattr(module, name):
+        raise InputError(f"{shown(path)}: defines no {name}; correct one of the two")
+    if not callable(found := getattr(module, name)):
+        raise InputError(f"{shown(path)}: {name} is no function; name one")
+    return found
 
 
 def fault_in(error: BaseException) -> str | None:

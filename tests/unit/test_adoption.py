@@ -8,9 +8,11 @@ import pytest
 import torch
 from refusals import refused
 from torch import nn
+from torch.nn.utils import parametrizations
 
-from minimascope.adoption import LARGEST_SAMPLE, Adoption, adopt
+from minimascope.adoption import LARGEST_SAMPLE, Adoption, _reorder, adopt
 from minimascope.data.prepared import Dataset, Split
+from minimascope.errors import InputError
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 
@@ -180,3 +182,19 @@ def test_outputs_that_no_linear_layer_computes_are_not_reordered(tmp_path, datas
         adoption = Adoption("theirs", tmp_path / "a.pt", classes=CLASSES[::-1])
         with refused("conditions.theirs.classes: ", "linear layer"):
             adopt(adoption, model.eval(), NORMALIZE, dataset, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["plain", "weight_norm", "spectral_norm", "orthogonal"])
+def test_outputs_in_another_order_are_right_or_refused(kind):
+    torch.manual_seed(0)
+    head = nn.Linear(4, 3)
+    if kind != "plain":
+        head = getattr(parametrizations, kind)(head)
+    model, inputs = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), head).eval(), torch.randn(9, 4)
+    logits = model(inputs).detach()
+    try:
+        _reorder(model, [1, 2, 0], Split(inputs, torch.arange(9) % 3), "classes")
+    except InputError:
+        assert kind in ("spectral_norm", "orthogonal")
+    else:
+        torch.testing.assert_close(model(inputs).detach(), logits[:, [1, 2, 0]])

@@ -292,3 +292,22 @@ def test_what_a_loss_has_not_is_refused_where_it_is_named(name):
     found = measure(*data, "forward", loss="mse")
     assert name not in found
     assert "train_loss" in found
+
+
+def test_smoothed_labels_are_of_the_class_that_they_are_nearest_to():
+    model, inputs = nn.Linear(4, 1, dtype=F64), points(12, 4)
+    labels = torch.arange(12) % 2
+    smooth = torch.where(labels > 0, 0.95, 0.05)
+    names = ["train_accuracy", "train_label_entropy"]
+    hard, soft = (
+        measure(model, inputs, given, names, loss="binary_cross_entropy")
+        for given in (labels, smooth)
+    )
+    assert [m.value for m in soft.values()] == [m.value for m in hard.values()]
+
+
+def test_minus_one_hundred_is_a_number_to_squared_errors():
+    model, inputs = nn.Linear(4, 1, dtype=F64), points(12, 4)
+    labels = torch.full((12,), -100.0)
+    found = measure(model, inputs, labels, "train_loss", loss="mse")["train_loss"].value
+    assert found == pytest.approx((model(inputs) + 100).square().mean().item())

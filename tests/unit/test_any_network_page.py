@@ -152,6 +152,10 @@ TRIGGERS = {
         nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 10))
     ),
     "by torch are not the changes of its first ones": of(Applies(Outside.apply), "hessian_trace"),
+    "by torch are not the changes of its loss": of(Applies(torch.detach), "hessian_trace"),
+    "depends on the others of its batch": of(
+        nn.Linear(4, 1), loss=lambda outputs, labels: (outputs - labels).square()
+    ),
     "the data are other ones in a second pass": streamed(shuffled),
     "can be gone through only once": streamed(lambda: iter([data()])),
     "the network has a single logit": of(nn.Linear(4, 1), labels=torch.arange(40) % 2),

@@ -7,7 +7,9 @@ import torch
 from sharpness_cases import images, network, points
 from torch import nn
 
+from minimascope import measure
 from minimascope.data.prepared import Split
+from minimascope.errors import InputError
 from minimascope.sharpness.head import features_of, head_of
 from minimascope.sharpness.objective import Objective
 
@@ -94,3 +96,53 @@ class ScaledInPlace(HeadFirst):
 )
 def test_where_no_layer_gives_the_logits_there_is_none(model):
     assert head_of(model.double(), Objective(points(7, 4, 3))) is None
+
+
+class InParts(HeadFirst):
+    """Calls its head for a few inputs at a time."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.head(self.body(part).tanh()) for part in inputs.split(3)])
+
+
+class OneByOne(HeadFirst):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.head(self.body(row).tanh()) for row in inputs])
+
+
+class OnceMore(HeadFirst):
+    """Calls its head for something else, too."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        logits = self.head(self.body(inputs).tanh())
+        self.auxiliary = self.head(self.body(3 * inputs).tanh())
+        return logits
+
+
+class ByName(HeadFirst):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.head(input=self.body(inputs).tanh())
+
+
+@pytest.mark.parametrize("kind", [InParts, OneByOne, OnceMore, ByName])
+def test_relative_flatness_is_of_the_features_that_gave_the_logits(kind):
+    torch.manual_seed(0)
+    usual, model = HeadFirst(), kind()
+    model.load_state_dict(usual.state_dict())
+    inputs, labels = torch.randn(17, 4), torch.arange(17) % 3
+    expected, found = (
+        measure(network, inputs, labels, "relative_flatness")["relative_flatness"].value
+        for network in (usual, model)
+    )
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+class Backwards(HeadFirst):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        parts = [self.head(self.body(part).tanh()) for part in reversed(inputs.split(3))]
+        return torch.cat(parts[::-1])
+
+
+def test_a_head_that_is_called_in_another_order_is_refused():
+    with pytest.raises(InputError, match=r"^relative_flatness: [^\n]*; call it once$"):
+        measure(Backwards(), torch.randn(17, 4), torch.arange(17) % 3, "relative_flatness")

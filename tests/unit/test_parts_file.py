@@ -370,7 +370,6 @@ def test_a_measure_returns_a_number_a_measurement_or_several(measure):
     own = Measurement("curvature", 1.0, "nats", 3)
     for several in (own, {"x": own}, Measured((own,))):
         assert numbers(several) == {"curvature": (1.0, "nats", 3)}
-    assert np.isnan(numbers(float("nan"))["curvature"][0])
 
 
 @pytest.mark.parametrize(
@@ -418,3 +417,15 @@ def test_what_is_no_data_set_is_refused(result, message):
     with pytest.raises(InputError, match=message) as error:
         as_dataset(result, "mine.py:own")
     assert str(error.value).startswith("mine.py:own")
+
+
+def test_a_value_that_no_document_can_hold_is_refused(measure):
+    for value in (float("nan"), {"mean": float("inf")}, 10**400):
+        with pytest.raises(InputError, match=r"returned (nan|inf|a int)[^\n]*let it return"):
+            measured_by_own(measure, value, 7)
+
+
+def test_what_is_no_function_is_refused_when_it_is_needed(tmp_path):
+    (tmp_path / "constants.py").write_text("WIDTH = 3\n")
+    with pytest.raises(InputError, match="WIDTH is no function; name one"):
+        own_parts.load(tmp_path / "constants.py", "WIDTH")

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 from minimascope import measure
 from minimascope.data.prepared import Dataset, Split
@@ -232,3 +233,54 @@ def test_jobs_of_the_workflow_look_as_well():
             label_noise=0.0,
             weight_decay=0.0,
         )
+
+
+def checkpointed(z: torch.Tensor) -> torch.Tensor:
+    layer = Passing(torch.tanh).body
+    return checkpoint(lambda z: layer(z[:, :4]), z.detach().requires_grad_(), use_reentrant=True)
+
+
+@pytest.mark.parametrize(
+    "measured", ["train_gradient_norm", "hessian_trace", "adaptive_sharpness_worst"]
+)
+@pytest.mark.parametrize(
+    "cut", [torch.no_grad()(torch.tanh), lambda z: z.detach().tanh(), checkpointed]
+)
+def test_a_part_that_is_cut_out_of_the_graph_is_refused_where_gradients_are_needed(cut, measured):
+    model = Passing(cut)
+    with pytest.raises(InputError, match=r"not the changes of its loss[^\n]*leave out"):
+        measure(model, *data(), measured)
+    assert measure(model, *data(), "train_loss")
+
+
+class Constant(nn.Linear):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs[:, : self.out_features]
+
+
+def test_outputs_that_no_parameter_changes_have_no_gradient():
+    found = measure(Constant(4, 3), *data(), ["train_gradient_norm", "sam_sharpness"])
+    assert [m.value for m in found.values()] == [0, 0]
+
+
+OWN_LOSSES = {
+    "broadcast": lambda outputs, labels: (outputs[:, :1] - labels).square(),
+    "of shares of the batch": lambda outputs, labels: (
+        F.cross_entropy(outputs, labels, reduction="none") / (1 + labels.sum())
+    ),
+    "random": lambda outputs, labels: (
+        F.cross_entropy(outputs, labels, reduction="none") * torch.rand(len(labels))
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_LOSSES)
+def test_an_own_loss_that_is_not_of_each_sample_is_refused(kind):
+    with pytest.raises(InputError, match=r"^loss: [^\n]*depends on the others of its batch"):
+        measure(Passing(torch.tanh), *data(), "train_loss", loss=OWN_LOSSES[kind])
+
+
+@pytest.mark.parametrize("model", [nn.Flatten(), abs])
+def test_what_has_nothing_to_move_is_refused(model):
+    with pytest.raises(InputError, match=r"has no parameters|is no torch module"):
+        measure(model, *data(), "train_loss")

@@ -329,3 +329,31 @@ def test_a_name_without_end_is_cut(expected, theirs):
     with refused("unexpected: module.module"):
         fitted(theirs | {long: torch.zeros(1)}, expected, Path("it.pt"))
     assert prefix_of({long: torch.zeros(1)}, expected) == ""
+
+
+class Hiding(OrderedDict):
+    """Is saved as an OrderedDict with an attribute that hides a method."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OrderedDict, (), {"items": 1, "values": 2, "keys": 3}, None, iter(dict.items(self))
+
+
+def test_attributes_that_hide_methods_change_nothing(tmp_path, expected, theirs):
+    path = saved(tmp_path / "hiding.pt", Hiding(theirs))
+    assert same(read(path, expected), theirs)
+
+
+def test_numbers_of_eight_bits_are_converted(expected, theirs):
+    eight = {
+        name: value.to(torch.float8_e5m2) if value.is_floating_point() else value
+        for name, value in theirs.items()
+    }
+    found = fitted(eight, expected, Path("model.safetensors"))
+    assert same(found, {name: value.to(expected[name].dtype) for name, value in eight.items()})
+
+
+def test_a_nested_tensor_is_refused(expected, theirs):
+    name = next(iter(theirs))
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    with refused("no plain tensor"):
+        fitted({**theirs, name: nested}, expected, Path("model.pt"))

@@ -102,7 +102,9 @@ def fitted(state: Tensors, expected: Tensors, path: Path) -> dict[str, Tensor]:
     for name, own in expected.items():
         value = named.get(name, torch.zeros_like(own, device="cpu")).detach()
         weights[name] = value.to(own.dtype).clone(memory_format=torch.contiguous_format)
-        if not torch.equal(weights[name].isfinite(), value.isfinite()):
+        # torch does not tell of numbers of 8 bits whether they are finite.
+        theirs = value.float() if value.itemsize == 1 else value
+        if not torch.equal(weights[name].isfinite(), theirs.isfinite()):
             raise InputError(f"{path}: {name} has values too large for {own.dtype}; {REMEDY}")
     return weights
 
@@ -218,8 +220,10 @@ def _saved(path: Path, remedy: str) -> Any:
 
 def _states(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, Tensors]]:
     """Yield the paths of all entries that hold weights by name, and these."""
-    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         return
+    # A plain copy: a file can give an OrderedDict attributes that hide its methods.
+    content = {name: dict.__getitem__(content, name) for name in dict.keys(content)}
     inner = {name: value for name, value in content.items() if isinstance(value, Mapping)}
     tensors = sum(isinstance(value, Tensor) for value in content.values())
     if not inner and 2 * tensors > len(content):
@@ -270,7 +274,7 @@ def _listed(names: list[str]) -> str:
 
 def _hint(weights: Tensors, expected: Tensors) -> str:
     """Return the likely cause of a misfit, or nothing."""
-    common = [name for name in weights if name in expected]
+    common = [name for name in weights if name in expected and _is_plain(weights[name])]
     if not common:
         return (
             "no name is the network's: another architecture, or other names for the same layers"

@@ -20,10 +20,13 @@ from .losses import Function, find_loss
 from .network_copy import device_of, network_copy
 from .objective import Objective
 from .outputs import Read, reader
-from .probes import probe
+from .probes import check_own_loss, probe
 from .samples import samples_of
 from .subject import Subject, check
 from .surroundings import differentiable_kernels, own_surroundings
+
+# What takes gradients; those of curvature check these themselves.
+NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst"}
 
 
 def measure(
@@ -126,6 +129,10 @@ def measure_families(
     progress: bool = False,
 ) -> list[OfFamily]:
     """Return what each family gives that `measure` takes measures of; see there."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model: {type(model).__name__} is no torch module; give an nn.Module")
+    if next(model.parameters(), None) is None:
+        raise InputError(f"{type(model).__name__} has no parameters, so nothing can be moved")
     asked = [measures] if isinstance(measures, str) else list(measures)
     wanted = names_of(asked)
     given = _checked(settings or {})
@@ -146,6 +153,9 @@ def measure_families(
         model = network_copy(model, lambda network: objective.outputs(network, samples.first()[0]))
         probe(model, objective)
         check(model, objective)
+        check_own_loss(model, objective)
+        for name in [name for name in wanted if name in NEED_GRADIENT][:1]:
+            _check_gradient(model, objective, name)
         subject = Subject(model, objective, augmentation, None, weight_decay)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
@@ -157,6 +167,13 @@ def measure_families(
                 _refuse_left_out(measured, named)
                 found.append(OfFamily(family, chosen, measured, time.perf_counter() - start))
     return found
+
+
+def _check_gradient(model: nn.Module, objective: Objective, measure: str) -> None:
+    # It imports what other measures do without.
+    from .second_derivatives import check_gradient
+
+    check_gradient(model, objective, measure=measure)
 
 
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from ..measurement import Measured, Measurement
 from ..networks import count_weight_layers
 from ..seeding import child
 from .cross_entropy import CROSS_ENTROPY, counted, label_entropy
-from .head import bias_of, features_of, head_of
+from .head import bias_of, features_behind, features_of, head_of
 from .loss import LabelFacts, Loss
 from .objective import Objective
 from .published import BATCH_SIZE as PUBLISHED_BATCH_SIZE
@@ -198,7 +198,9 @@ def _one_pass(
             outputs = objective.outputs(model, inputs)
         terms, radial = loss.terms(outputs, labels), loss.radial(outputs, labels)
         right, counts = loss.right(outputs, labels), loss.class_counts(outputs, labels)
-        features = None if head is None else counted(entered[-1].flatten(0, -2), labels)
+        features = None
+        if head is not None:
+            features = counted(features_behind(outputs, head, entered), labels)
         return terms, radial, right, counts, features
 
     def whole(batches: Batches) -> _Pass:

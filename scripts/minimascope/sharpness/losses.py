@@ -16,7 +16,8 @@ Function = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class BinaryCrossEntropy(Loss):
     """Binary cross-entropy of logits z, −y ln σ(z) − (1 − y) ln σ(−z), in nats.
 
-    Labels are 0 or 1, of the outputs' shape but for axes of length 1; each is a term.
+    Labels are 0 or 1, of the outputs' shape but for axes of length 1; each is a term. Of smoothed
+    labels those above 1/2 count as class 1.
     """
 
     name = "binary_cross_entropy"
@@ -43,11 +44,11 @@ class BinaryCrossEntropy(Loss):
 
     def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `Loss.right`."""
-        return ((outputs > 0) == (shaped_like(outputs, labels) > 0)).flatten()
+        return ((outputs > 0) == (shaped_like(outputs, labels) > 0.5)).flatten()
 
     def class_counts(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """See `Loss.class_counts`."""
-        return (labels > 0).long().flatten().bincount(minlength=2)
+        return (labels > 0.5).long().flatten().bincount(minlength=2)
 
 
 class MeanSquaredError(Loss):
@@ -64,7 +65,8 @@ class MeanSquaredError(Loss):
     def check(self, outputs: torch.Tensor, labels: torch.Tensor, facts: LabelFacts) -> None:
         """See `Loss.check`."""
         shaped_like(outputs, labels)
-        if not math.isfinite(facts.low + facts.high):
+        # Without either, all labels are -100, which is a number as any other here.
+        if facts.low is not None and not math.isfinite(facts.low + facts.high):
             raise InputError("labels hold NaN or infinite values, so that no error is defined")
 
 

@@ -108,9 +108,11 @@ class Objective:
             gradient = [torch.zeros_like(p) for p in parameters]
             for batch in batches:
                 part = self.share(model, batch)
+                loss += part.detach()
+                if not part.requires_grad:  # of outputs in which no parameter has a part
+                    continue
                 found = torch.autograd.grad(part, parameters, materialize_grads=True)
                 torch._foreach_add_(gradient, found)
-                loss += part.detach()
             return loss, gradient
 
         return self.samples.over_batches(total, batch_size)

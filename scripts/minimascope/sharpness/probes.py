@@ -6,6 +6,7 @@ from torch import nn
 from ..batches import cut
 from ..data.prepared import Split
 from ..errors import InputError
+from .losses import OwnLoss
 from .network_copy import copied
 from .objective import Objective
 
@@ -47,6 +48,30 @@ def probe(model: nn.Module, objective: Objective) -> None:
                 f"{type(model).__name__}: an input's outputs depend on the other inputs of its"
                 " batch, as with statistics of a batch, so that no loss of a sample is defined; use"
                 " fixed statistics in evaluation mode",
+            )
+
+
+def check_own_loss(model: nn.Module, objective: Objective) -> None:
+    """Compare a user's loss of the same samples twice, and with that of each of them alone.
+
+    Raises:
+        InputError: it draws random numbers, or that of a sample depends on the others.
+    """
+    loss = objective.loss
+    if not isinstance(loss, OwnLoss):
+        return
+    few = first_samples(objective, SAMPLES)
+    with torch.no_grad():
+        outputs, labels = few.outputs(model, few.samples.inputs), few.samples.labels
+        whole, again = loss.terms(outputs, labels), loss.terms(outputs, labels)
+        alone = torch.cat([loss.terms(*one) for one in cut([outputs, labels], 1)])
+        for found in (again, alone):
+            _check_same(
+                whole,
+                found,
+                f"loss: what {loss.name} gives for a sample depends on the others of its batch, or"
+                " on random numbers; it must return a loss for each sample on its own (of outputs"
+                f" {list(outputs.shape)} and labels {list(labels.shape)}, without broadcasting)",
             )
 
 

@@ -45,24 +45,50 @@ def check_products(
         parameters: see `flat.selected_parameters`.
 
     Raises:
-        InputError: they differ, or torch cannot form the product.
+        InputError: they differ, torch cannot form the product, or see `check_gradient`.
     """
     few = first_samples(objective, SAMPLES)
     double = copy_in(model, few, torch.float64)
     name = f"{type(model).__name__}: its second derivatives"
     remedy = f"write that part with torch's own differentiable functions, or leave out {matrix}"
+    agree = _agree_32 if double is None else _agree
     try:
-        line = _Line(double or copied(model), few, parameters)
-        agree = _agree_32(line, matrix) if double is None else _agree(line, matrix)
+        check_gradient(model, objective, parameters, measure=matrix)
+        right = agree(_Line(double or copied(model), few, parameters), matrix)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name} cannot be formed ({reason}); {remedy}") from error
-    if not agree:
+    if not right:
         raise InputError(
             f"{name} by torch are not the changes of its first ones; a part keeps results outside"
             f" of the graph, or torch is wrong there; {remedy}"
+        )
+
+
+def check_gradient(
+    model: nn.Module, objective: Objective, parameters: Selection = "all", *, measure: str
+) -> None:
+    """Compare the slope of the loss with finite differences along a random direction.
+
+    Args:
+        model: in evaluation mode.
+        objective: whose first samples are taken.
+        parameters: see `flat.selected_parameters`.
+        measure: what needs it, for the message.
+
+    Raises:
+        InputError: they differ.
+    """
+    few = first_samples(objective, SAMPLES)
+    double = copy_in(model, few, torch.float64)
+    agree = _agree_32 if double is None else _agree
+    if not agree(_Line(double or copied(model), few, parameters), "gradient"):
+        raise InputError(
+            f"{type(model).__name__}: its derivatives by torch are not the changes of its loss; a"
+            " part is cut out of the graph, as detach, no_grad and checkpoint with"
+            f" use_reentrant=True do; run it without, or leave out {measure}"
         )
 
 
@@ -128,7 +154,9 @@ def _agree_32(line: _Line, matrix: str) -> bool:
     )
     if any(near):
         return True
-    return not _near(*found, TOLERANCE_32, 0.0) and _symmetric(line, matrix)
+    if _near(*found, TOLERANCE_32, 0.0):
+        return False
+    return matrix == "gradient" or _symmetric(line, matrix)
 
 
 def _near(one: torch.Tensor, other: torch.Tensor, share: float, rounding: float) -> bool:
@@ -161,21 +189,44 @@ def _hessian_of(line: _Line) -> Curvature:
     return LossHessian(line.parameters, line.over_batches, partial(_share, line))
 
 
-def _hessian(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
-    """Return a product, its finite difference by the length of a step, and the gradient's size."""
+def _gradient(line: _Line) -> torch.Tensor:
+    """Return the gradient of `_share` of all samples, [P]."""
 
     def gradient(batches: Batches) -> torch.Tensor:
         found = []
         for batch in batches:
             with torch.enable_grad():
                 share = _share(line, batch)
+                if not share.requires_grad:
+                    return torch.zeros_like(line.direction)
                 parts = torch.autograd.grad(share, line.parameters, materialize_grads=True)
             found.append(torch.cat([part.flatten() for part in parts]))
         return torch.stack(found).sum(0)
 
+    return line.over_batches(gradient)
+
+
+def _slope(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+    """Return the slope along the line, its finite difference, and the size of what is summed."""
+
+    @torch.no_grad()
+    def value(batches: Batches) -> torch.Tensor:
+        return torch.stack([_share(line, batch) for batch in batches]).sum()
+
+    size = line.over_batches(value).abs().item()
+    slope = line.direction.double() @ _gradient(line).double()
+    return (
+        slope.to(line.direction.dtype),
+        partial(line.difference, lambda: line.over_batches(value)),
+        size,
+    )
+
+
+def _hessian(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+    """Return a product, its finite difference by the length of a step, and the gradient's size."""
     product = _hessian_of(line) @ line.direction
-    size = line.over_batches(gradient).norm().item()
-    return product, partial(line.difference, lambda: line.over_batches(gradient)), size
+    size = _gradient(line).norm().item()
+    return product, partial(line.difference, lambda: _gradient(line)), size
 
 
 def _gauss_newton_of(line: _Line) -> Curvature:
@@ -207,4 +258,4 @@ def _gauss_newton(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Te
     return product, difference, product.abs().item()
 
 
-ALONG = {"hessian": _hessian, "gauss_newton": _gauss_newton}
+ALONG = {"gradient": _slope, "hessian": _hessian, "gauss_newton": _gauss_newton}
