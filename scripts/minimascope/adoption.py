@@ -4,11 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .batches import Batches
@@ -18,6 +19,7 @@ from .evaluation.class_order import ClassOrder, class_order, doubt
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .networks.weights_file import State, fitted, prefix_of, read_state
 from .seeding import generator
+from .sharpness.cross_entropy import label_entropy
 from .sharpness.head import head_of
 from .sharpness.objective import BATCH_SIZE, Objective
 
@@ -201,7 +203,10 @@ def fit_to(model: nn.Module, split: Split, classes: int, seed: int) -> ClassOrde
     found = drawn.over_batches(outputs, BATCH_SIZE)
     if found.shape != (len(drawn), classes):
         return None
-    return class_order(found.argmax(1).cpu(), drawn.labels.cpu(), classes)
+    labels = drawn.labels.cpu()
+    fit = class_order(found.argmax(1).cpu(), labels, classes)
+    loss = F.cross_entropy(found.double().cpu(), labels).item()
+    return replace(fit, loss=loss, guessing_loss=label_entropy(labels.bincount()))
 
 
 def _doubt(adoption: Adoption, fit: ClassOrder, better: Sequence[str]) -> str:

@@ -273,6 +273,8 @@ def find(kind: str, name: str, parts: Path | None = None) -> Component:
         return _own(kind, parts, own)
     where = "" if parts or not prefix else f"; if it is in {prefix}.py, name that under parts"
     hint = nearest(name, KINDS[kind].table)
+    if libraries := " and ".join(f"{each}:NAME" for each in PREFIXES.get(kind, ())):
+        hint += f"; those of libraries are {libraries}"
     raise InputError(f"{KINDS[kind].word}: unknown name {name!r}{where or f'; {hint}'}")
 
 

@@ -158,3 +158,17 @@ def test_missing_checkpoints_are_told_before_any_job(tmp_path):
 
 def test_adopted_conditions_are_not_said_to_change_nothing():
     assert not [line for line in remarks(adopting()) if "conditions.theirs" in line]
+
+
+def test_a_line_between_other_normalisations_is_refused():
+    lines = {"lines": [["baseline", "theirs"]], "points": 3}
+    other = {"checkpoint": "runs/{seed}.pt", "normalize": {"mean": [0.1], "std": [0.2]}}
+    line = refusal(conditions={"baseline": {}, "theirs": other}, sharpness={"interpolation": lines})
+    assert "baseline and theirs normalise the inputs of" in line
+    assert "name networks that are alike" in line
+
+
+def test_a_library_s_network_has_no_width():
+    network = {"architecture": "timm:test_vit", "width": 0.5}
+    line = refusal(networks={"vit": network})
+    assert line.startswith("networks.vit.width: is for this project's own networks")

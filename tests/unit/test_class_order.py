@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from minimascope.evaluation.class_order import class_order
+from minimascope.evaluation.class_order import ClassOrder, class_order, doubt
 
 CLASSES, N = 5, 1000
 
@@ -83,3 +83,11 @@ def test_outputs_that_predict_nothing_keep_their_class(labels):
     labels = labels % 3
     found = class_order(np.array([1, 0, 2])[labels], labels, CLASSES)
     assert found.best == (1, 0, 2, 3, 4)
+
+
+def test_a_loss_above_that_of_guessing_is_doubted_however_right_the_classes_are():
+    fit = ClassOrder(0.4, 300, 0.1, loss=2.47, guessing_loss=2.3)
+    told = doubt(fit, "", "classes", "normalize")
+    assert "the loss of 2.47 nats is above that of guessing (2.3)" in told
+    assert "another normalisation (normalize)" in told
+    assert doubt(ClassOrder(0.4, 300, 0.1, loss=2.2, guessing_loss=2.3), "", "c", "n") == ""

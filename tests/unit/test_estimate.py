@@ -112,7 +112,7 @@ def test_networks_of_full_width_on_a_cpu_are_warned_of_where_that_takes_long(spe
     changed = study(**SMALL | slow)
     # 3 · 10⁶ · 100 · 1 ms = 83 h, by two at once.
     assert forecast(changed, Machine(2, 0), jobs, jobs).warning.startswith(
-        "3 networks of full width are to be trained on a CPU, about 42 h; set their width below 1"
+        "3 networks of full width are to be trained on a CPU, about 42 h; use smaller ones (width"
     )
     assert forecast(study(**SMALL), Machine(2, 0), jobs, jobs).warning == ""
     assert forecast(changed, Machine(2, 1), jobs, jobs).warning == ""

@@ -15,7 +15,7 @@ from ..data.archives import archive_names, is_archive
 from ..data.pictures import Picture, decoded_picture, files_of
 from ..data.prepared import Split, load_dataset
 from ..data.raw_files import SPLITS, is_picture, split_and_class, visible_files
-from ..errors import InputError, nearest
+from ..errors import InputError
 from ..jobs.progress import progress
 from ..safetensors_files import content_hash
 from ..seeding import generator
@@ -125,7 +125,10 @@ def in_order(data: Data, classes: Sequence[str] | None) -> Data:
         raise InputError(f"--classes: names {twice!r} twice; name each class once")
     for name in data.classes:
         if name not in names:
-            raise InputError(f"--classes: lacks {name!r} of the data; {nearest(name, names)}")
+            raise InputError(
+                f"--classes: lacks {name!r} of the data, which has {', '.join(data.classes)}; name"
+                " all of these, apart by spaces, in the order of the network's outputs"
+            )
     order = torch.tensor([names.index(name) for name in data.classes])
     return replace(data, labels=order[data.labels], classes=tuple(names))
 

@@ -23,6 +23,8 @@ class ClassOrder:
             so; empty otherwise.
         best_accuracy: share that would be right then, NaN otherwise; on the half of the samples
             that the order was not chosen by.
+        loss: mean cross-entropy in nats, NaN where it was not computed.
+        guessing_loss: that of guessing each class by its share, the entropy of the labels.
     """
 
     accuracy: float
@@ -30,6 +32,8 @@ class ClassOrder:
     guessing: float
     best: tuple[int, ...] = ()
     best_accuracy: float = math.nan
+    loss: float = math.nan
+    guessing_loss: float = math.nan
 
     @property
     def is_guessing(self) -> bool:
@@ -78,11 +82,20 @@ def doubt(fit: ClassOrder, order: str, classes: str, normalize: str) -> str:
     """
     said = f"training accuracy is {fit.accuracy:.1%} (of {fit.n:,} samples)"
     if fit.best:
-        return f"{said}, and {fit.best_accuracy:.1%} with {classes} set to {order}"
-    if fit.is_guessing:
         return (
-            f"{said}, no better than guessing ({fit.guessing:.1%}): the likely causes are another"
-            f" order of classes ({classes}) and another normalisation ({normalize})"
+            f"{said}, and {fit.best_accuracy:.1%} with {classes} set to {order}; if the training"
+            f" reached more, set {normalize} first, and look again"
+        )
+    causes = (
+        f"the likely causes are another order of classes ({classes}) and another normalisation"
+        f" ({normalize})"
+    )
+    if fit.is_guessing:
+        return f"{said}, no better than guessing ({fit.guessing:.1%}): {causes}"
+    if fit.loss > fit.guessing_loss:
+        return (
+            f"{said}, but the loss of {fit.loss:.3g} nats is above that of guessing"
+            f" ({fit.guessing_loss:.3g}): {causes}"
         )
     return ""
 

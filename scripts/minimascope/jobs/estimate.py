@@ -233,6 +233,7 @@ def _warning(study: Study, machine: Machine, needed: Sequence[Job], total: float
     time = "" if total is None else f", about {duration(total)}"
     return (
         f"{full} {'network' if full == 1 else 'networks'} of full width"
-        f" {'is' if full == 1 else 'are'} to be trained on a CPU{time}; set their width below"
-        " 1 (config.yaml has 0.125), train fewer seeds or epochs, or use a GPU (docs/cluster.md)"
+        f" {'is' if full == 1 else 'are'} to be trained on a CPU{time}; use smaller ones (width"
+        " below 1, as in config.yaml, or a smaller network of the library), train fewer seeds or"
+        " epochs, or use a GPU (docs/cluster.md)"
     )

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
+from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED
+from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .own import check_own
@@ -187,6 +188,12 @@ def _check_networks(study: Study) -> None:
         raise InputError(
             f"networks.{min(unused)}: no data set lists it under networks; add it to one"
         )
+    for name, spec in networks.items():
+        if spec["width"] != 1 and library_of(spec["architecture"]):
+            raise InputError(
+                f"networks.{name}.width: is for this project's own networks; leave it out, or use a"
+                " smaller network of the library"
+            )
 
 
 def _check_corrupted_sets(study: Study) -> None:
@@ -261,3 +268,11 @@ def _check_interpolation(study: Study) -> None:
         names = {name for path in wanted for name in path}
         valid = [INITIAL, *study.conditions]
         known("condition", names, valid, f"sharpness.interpolation.{kind}")
+        for path, (dataset, plain) in product(wanted, study.config["datasets"].items()):
+            own = (study.adopted.get((dataset, name), {}).get("normalize") for name in path)
+            if len({canonical_json(each or plain["normalize"]) for each in own}) > 1:
+                raise InputError(
+                    f"sharpness.interpolation.{kind}: {' and '.join(path)} normalise the inputs of"
+                    f" {dataset} differently, which no line leads over; name networks that are"
+                    f" alike in it, or train with that normalisation (datasets.{dataset}.normalize)"
+                )
