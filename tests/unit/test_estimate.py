@@ -101,7 +101,7 @@ def test_what_is_not_known_is_said(monkeypatch):
     jobs = [job("train", **TRAIN, condition="baseline")]
     found = forecast(study(**SMALL), Machine(2, 0), jobs, jobs)
     assert found.time == "the time is not known yet"
-    assert found.warning.startswith("1 network of full width is to be trained on a CPU; set")
+    assert found.warning.startswith("1 network of full width is to be trained on a CPU; use")
     assert forecast(study(**SMALL), Machine(2, 0), [job("toy_fits")], []).seconds == {}
 
 

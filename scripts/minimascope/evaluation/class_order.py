@@ -92,7 +92,9 @@ def doubt(fit: ClassOrder, order: str, classes: str, normalize: str) -> str:
     )
     if fit.is_guessing:
         return f"{said}, no better than guessing ({fit.guessing:.1%}): {causes}"
-    if fit.loss > fit.guessing_loss:
+    # A network that was trained with another loss may be right with a high cross-entropy.
+    half_way = (1 + fit.guessing) / 2
+    if fit.accuracy < half_way and fit.loss > fit.guessing_loss:
         return (
             f"{said}, but the loss of {fit.loss:.3g} nats is above that of guessing"
             f" ({fit.guessing_loss:.3g}): {causes}"
