@@ -41,6 +41,9 @@ HOSTILE = {
 }
 
 
+FILES = ("pictures.zip", "sounds.csv", "sounds.zip", "cnn10.pth")
+
+
 def written_files(job: Any) -> list[str]:
     """Return all that a job writes."""
     files = [*job.output, *job.log, job.benchmark, job.params.get("checkpoint")]
@@ -52,7 +55,7 @@ def test_all_that_a_job_writes_is_its_own_and_in_the_folder_of_the_study(
     project: Project, study: dict[str, Any]
 ):
     home = f"results/{study['study']}/"
-    for name in ("pictures.zip", "sounds.csv", "sounds.zip", "cnn10.pth"):
+    for name in (*FILES, "theirs-0.pt", "theirs-1.pt"):
         (project.folder / "data").mkdir(exist_ok=True)
         (project.folder / "data" / name).touch()
     with planned_workflow(project.study_file(study), project.folder) as workflow:
