@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..errors import InputError
 from .collect import RUN, Documents, rows_of
 from .model_table import CONDITION
 from .numbers import format_number
@@ -35,14 +36,22 @@ def adopted_table(documents: Documents) -> pd.DataFrame:
         documents: of `adoption.adopt`, by the path they were read from.
 
     Raises:
-        InputError: a document lacks what every one has; names its path.
+        InputError: a document lacks what every one has, or two seeds of a condition have files of
+            the same content; names the paths.
     """
 
     def rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         own = {name: document[name] for name in COLUMNS[len(RUN) :]}
         return [document["run"] | own | {"classes": own["classes"] is not None}]
 
-    return rows_of(documents, rows, "document of an adopted network")[COLUMNS]
+    found = rows_of(documents, rows, "document of an adopted network")[COLUMNS]
+    for (_, _, condition, _), group in found.groupby([*CONDITION, "sha256"], sort=False):
+        if len(group) > 1:
+            raise InputError(
+                f"conditions.{condition}.checkpoint: {' and '.join(group['checkpoint'])} have the"
+                " same content, so that one network would count as several; correct one of them"
+            )
+    return found
 
 
 def by_condition(adopted: pd.DataFrame) -> pd.DataFrame:
