@@ -161,5 +161,7 @@ def _device(given: str | None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise InputError(f"--device {given}: cannot be used ({reason}); use another, or leave it out") from error
+        raise InputError(
+            f"--device {given}: cannot be used ({reason}); use another, or leave it out"
+        ) from error
     return device
