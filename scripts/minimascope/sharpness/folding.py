@@ -17,8 +17,6 @@ class FoldedBatchNorm(TorchFunctionMode):
     s (W x + b) + t = (s W) x + (s b + t): the same function of the inputs and all parameters, up to
     rounding. Passes over activations become passes over weights, of which second derivatives
     have many.
-
-    The hard sigmoid of MobileNetV3, whose second derivative torch has not, is ReLU6(x + 3) / 6.
     """
 
     def __init__(self) -> None:
@@ -36,8 +34,6 @@ class FoldedBatchNorm(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.batch_norm:
             return self._batch_norm(*args, **kwargs)
-        if func is F.hardsigmoid:
-            return F.relu6(args[0] + 3) / 6
         result = func(*args, **kwargs)
         if func in LAYERS:
             # An in-place operation gives the result another version.
