@@ -284,7 +284,7 @@ def test_other_losses_and_labels_that_they_do_not_take_are_refused(loss, labels,
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*OF_CLASSES, *OF_HEADS])
+@pytest.mark.parametrize("name", sorted(OF_CLASSES | OF_HEADS))
 def test_what_a_loss_has_not_is_refused_where_it_is_named(name):
     data = nn.Linear(4, 3), torch.randn(4, 4), torch.zeros(4, 3)
     with pytest.raises(InputError, match=rf"^{name}: the loss mse [^\n]*; leave it out$"):
