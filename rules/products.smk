@@ -95,10 +95,11 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
         "conditions": {"rows": condition_rows(STUDY)},
         "trained": {"thresholds": analysis["trained"]},
         "stability": {"threshold": analysis["stability_threshold"]},
-        **dict.fromkeys(
-            ("statistics", "claims"),
-            {"smallest_differences": analysis["smallest_differences"]},
-        ),
+        "statistics": {"smallest_differences": analysis["smallest_differences"]},
+        "claims": {
+            "smallest_differences": analysis["smallest_differences"],
+            "recordings": STUDY.recordings,
+        },
     }
     arguments |= STUDY.own("tables")
     arguments = {name: value for name, value in arguments.items() if name in tables}

@@ -100,7 +100,7 @@ TABLES = {
     ),
     "claims": _table(
         "analysis.claims:claims_measured",
-        needs="seed_values conditions",
+        needs="seed_values conditions models",
         gives="claims",
         text="analysis.claims_text:text",
     ),

@@ -3,10 +3,12 @@
 import dataclasses
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from claim_cases import made_up, named, row, values_and_conditions
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,10 +26,38 @@ from minimascope.analysis.evidence import (
     SUPPORTED,
 )
 from minimascope.analysis.render import markdown
+from minimascope.components import IMAGES, RECORDINGS
 
 
 def verdict(number, *networks):
-    return finding(number, *networks).verdict
+    return finding(CLAIMS[number], *networks).verdict
+
+
+def test_each_claim_is_quoted_from_the_papers_that_make_it():
+    path = Path(__file__).parents[2] / "resources" / "papers.yaml"
+    papers = yaml.safe_load(path.read_text(encoding="utf-8"))
+    quoted = {number for paper in papers.values() for number in paper.get("claims", {})}
+    assert quoted == set(CLAIMS)
+    for number, claim in CLAIMS.items():
+        assert claim.number == number
+        assert {name for name in papers if number in papers[name].get("claims", {})} == {
+            *claim.papers
+        }
+
+
+def test_claims_about_another_kind_of_data_are_listed_only_where_they_can_be_judged():
+    """SAM is in no condition, and there is one network: of recordings nothing is said of both."""
+    rows = {"baseline": row(1.0), "noise": row(3.0)}
+    images = made_up(rows)
+    recordings = dataclasses.replace(images, data=RECORDINGS)
+    shown = {
+        data: set(claims([network])["claim"])
+        for data, network in (("images", images), ("recordings", recordings))
+    }
+    of_images = {number for number, claim in CLAIMS.items() if claim.data == IMAGES}
+    judged = {1, 2, 4}
+    assert of_images <= shown["images"]
+    assert shown["recordings"] & of_images == judged
 
 
 # Claim 1
@@ -72,7 +102,7 @@ def test_one_flatter_condition_of_many_needs_a_smaller_interval():
 
 def test_a_comparison_that_is_not_known_keeps_a_claim_about_all_open():
     means = {"baseline": row(1.0), "sam": row(2.0), "noise": row((2.0, math.nan))}
-    found = finding(1, made_up(means))
+    found = finding(CLAIMS[1], made_up(means))
     assert found.evidence.verdict == INCONCLUSIVE
     assert found.numbers == (
         "Of 4 comparisons, the other condition is surely sharper in 3 and surely flatter in 0;"
@@ -123,7 +153,7 @@ def test_sam_does_not_only_flatten_if_it_sharpens_by_some_measure(with_sam, erro
 
 
 def test_without_a_pair_that_differs_in_sam_alone_there_is_a_reason():
-    found = finding(3, made_up({"baseline": row(1.0), "other_sam": row(2.0)}))
+    found = finding(CLAIMS[3], made_up({"baseline": row(1.0), "other_sam": row(2.0)}))
     assert (found.verdict, found.decisive) == (
         NOT_APPLICABLE,
         "no two conditions differ in SAM alone",
@@ -184,7 +214,7 @@ def test_pooling_reverses_a_trend_if_all_signs_are_certain(offset, noise, expect
 
 
 def test_one_network_has_nothing_to_pool():
-    found = finding(5, *networks(-3.0)[:1])
+    found = finding(CLAIMS[5], *networks(-3.0)[:1])
     assert (found.verdict, found.decisive) == (NOT_APPLICABLE, "there is one network, vit")
 
 
@@ -348,7 +378,7 @@ def test_better_is_by_more_than_what_matters_where_lower_values_are_better():
     means = {"baseline": row(1.0, 0.5, 0.100), "sam": row(3.0, 0.9, 0.099)}
     known = made_up(means, 1e-6, smallest=0.01)
     assert verdict(2, made_up(means, 1e-6)) == SUPPORTED
-    found = finding(2, known)
+    found = finding(CLAIMS[2], known)
     assert found.verdict == CONTRADICTED
     assert found.decisive.startswith("baseline is among the best. ")
     assert "Test ECE of sam is 0.0990000" in found.decisive
@@ -360,7 +390,7 @@ def test_nothing_is_ranked_by_a_gap():
         name: {"fisher_rao_norm": mean["fisher_rao_norm"], "generalisation_gap": gap}
         for (name, mean), gap in zip(rows.items(), (3.0, -8.0), strict=True)
     }
-    found = finding(2, made_up(gaps))
+    found = finding(CLAIMS[2], made_up(gaps))
     assert (found.verdict, found.decisive) == (
         NOT_APPLICABLE,
         "there is no evaluation by which a condition can be the best",
@@ -404,4 +434,4 @@ def test_measures_that_only_another_network_has_are_left_out():
     whole = made_up({"baseline": row(1.0), "sam": row(2.0)})
     means = whole.means.assign(sam_sharpness=np.nan)
     partial = dataclasses.replace(whole, means=means)
-    assert finding(1, partial).numbers.startswith("Of 1 comparison, the other condition is")
+    assert finding(CLAIMS[1], partial).numbers.startswith("Of 1 comparison, the other condition is")

@@ -48,7 +48,9 @@ def test_few_seeds_are_said_to_be_few(found):
 def test_each_claim_has_a_verdict_for_each_network(found):
     repeated = pd.concat([found, found.assign(network="another")])
     matrix, *_ = text(repeated)
-    assert list(matrix.index) == [f"{number}. {claim}" for number, claim in CLAIMS.items()]
+    assert list(matrix.index) == [
+        f"{number}. {claim.statement}" for number, claim in CLAIMS.items()
+    ]
     assert matrix["another"].to_list() == found["verdict"].to_list()
 
 
@@ -75,29 +77,30 @@ def test_claims_that_are_read_from_a_file_say_the_same(found):
 
 def test_conditions_that_are_best_alike_are_all_named():
     rows = {"baseline": row(1.0), "sam": row(2.0), "noise": row(3.0, 0.4)}
-    best, sharpest = finding(2, made_up(rows)), finding(4, made_up(rows))
+    best, sharpest = finding(CLAIMS[2], made_up(rows)), finding(CLAIMS[4], made_up(rows))
     assert "Best mean by Test accuracy: baseline and sam (0.500 ± 0.100)." in best.numbers
     assert "Best mean by Test ECE: baseline, sam and noise (0.100 ± 0.100)" in best.numbers
     assert "not the best one in 2 of 4 pairs" in sharpest.numbers
     many = {f"c{i}": row(1.0) for i in range(5)}
-    assert "5 conditions alike (0.500 ± 0.100)" in finding(2, made_up(many, baseline="c0")).numbers
+    best = finding(CLAIMS[2], made_up(many, baseline="c0"))
+    assert "5 conditions alike (0.500 ± 0.100)" in best.numbers
 
 
 def test_an_open_claim_says_which_parts_keep_it_open():
     rows = {"baseline": row(1.0), "sam": row((2.0, 1.05)), "noise": row((1.02, 3.0))}
-    found = finding(1, made_up(rows))
+    found = finding(CLAIMS[1], made_up(rows))
     assert found.unsure == (
         "Not sure in 2 of 4 comparisons. The least sure one: Fisher–Rao norm of noise is"
         " 1.02 ± 0.10, of baseline 1.00 ± 0.10; the difference, 0.020 ± 0.100, is not surely beyond"
         " or within ± 0.00"
     )
-    best = finding(2, named([row(1.0), row(2.0, 0.51, 0.01)], 0.02))
+    best = finding(CLAIMS[2], named([row(1.0), row(2.0, 0.51, 0.01)], 0.02))
     assert best.unsure.startswith(
         "Not sure in 2 of 4 pairs of an evaluation and a measure (Test accuracy with Fisher–Rao"
         " norm; Test accuracy with SAM-sharpness). The least sure one: baseline may be among the"
         " best. Test accuracy of sam is 0.510 ± 0.020"
     )
-    some = finding(3, made_up({"baseline": row(1.0), "baseline_sam": row((1.1, 0.2))}))
+    some = finding(CLAIMS[3], made_up({"baseline": row(1.0), "baseline_sam": row((1.1, 0.2))}))
     assert some.unsure.startswith(
         "Sure in none of 2 comparisons; 1 is still possible. The one nearest to sure: Fisher–Rao"
     )
@@ -105,7 +108,7 @@ def test_an_open_claim_says_which_parts_keep_it_open():
 
 def test_lower_calibration_errors_are_better():
     rows = {"baseline": row(1.0, 0.5, 0.3), "sam": row(2.0, 0.9, 0.1)}
-    assert finding(2, made_up(rows, 0.02)).numbers == (
+    assert finding(CLAIMS[2], made_up(rows, 0.02)).numbers == (
         "Best mean by Test accuracy: sam (0.900 ± 0.020), surely sharper than the baseline by 2 of"
         " 2 measures. Best mean by Test ECE: sam (0.100 ± 0.020), surely sharper than the baseline"
         " by 2 of 2 measures"

@@ -134,5 +134,6 @@ def made(found, folder) -> dict[str, str]:
             }
             paths |= {form: str(folder / f"{name}.{form}") for form in table.formats}
             smallest = {"smallest_differences": {}} if name in ("statistics", "claims") else {}
+            smallest |= {"recordings": []} if name == "claims" else {}
             make_table(table, paths, Path(), smallest)
     return {name: (folder / f"{name}.md").read_text() for name in RESULTS if TABLES[name].text}

@@ -1,11 +1,21 @@
-"""The papers' five claims, each tested on what was measured of a network, and in words."""
+"""The papers' claims, each tested on what was measured, or published, of networks, and in words.
 
-from collections.abc import Iterable, Mapping, Sequence
+To add claims, write functions from `comparable.Comparable` to `findings.Finding` in a module of
+their own, with a tuple of `claim.Claim` that names them, and add that tuple to `CLAIMS` below;
+quote the papers in resources/papers.yaml, under the claims' numbers. A claim about a data set as a
+whole (``about=DATASET``) gets all its networks at once. Those of a study hold the rows of their
+models (``Comparable.models``, see `model_table.model_table`), those of published means none
+(``needs=("models",)``).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
+from ..components import IMAGES
+from .claim import ANY, DATASET, LACKING, NETWORK, Claim
 from .comparable import Comparable, measured, published_networks
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
@@ -23,47 +33,69 @@ from .findings import (
 from .published import published_values
 from .wording import listed
 
-CLAIMS = {
-    1: "The baseline is the flattest on every measure.",
-    2: "The best condition on each evaluation is sharper than the baseline.",
-    3: "SAM does not only promote flatness.",
-    4: "The sharpest condition is not always the best: no measure has a best value.",
-    5: "Pooling architectures can reverse the trend within each architecture.",
-}
+MASON_WILLIAMS = "geometric_reappraisal_2025", "function_centric_2026"
+OF_IMAGES = (
+    Claim(
+        1,
+        MASON_WILLIAMS,
+        IMAGES,
+        "The baseline is the flattest on every measure.",
+        baseline_is_flattest,
+        ("conditions", "baseline", "baseline_trained", "sharpness"),
+    ),
+    Claim(
+        2,
+        MASON_WILLIAMS,
+        IMAGES,
+        "The best condition on each evaluation is sharper than the baseline.",
+        best_is_sharper,
+        ("conditions", "baseline", "baseline_trained", "sharpness", "ranked"),
+    ),
+    Claim(
+        3,
+        MASON_WILLIAMS,
+        IMAGES,
+        "SAM does not only promote flatness.",
+        sam_sharpens,
+        ("sam", "sharpness"),
+    ),
+    Claim(
+        4,
+        MASON_WILLIAMS,
+        IMAGES,
+        "The sharpest condition is not always the best: no measure has a best value.",
+        sharpest_is_not_best,
+        ("conditions", "sharpness", "ranked"),
+    ),
+    Claim(
+        5,
+        MASON_WILLIAMS,
+        IMAGES,
+        "Pooling architectures can reverse the trend within each architecture.",
+        pooling_reverses,
+        ("networks", "conditions", "sharpness", "evaluations"),
+        about=DATASET,
+        method="t of slopes over conditions' means",
+    ),
+)
+# Of claims about several data sets.
+ALL_DATASETS = "all"
+CLAIMS = {claim.number: claim for claim in OF_IMAGES}
 COLUMNS = [
     *("source", "dataset", "network", "baseline", "claim", "statement", "verdict", "sentence"),
     *("numbers", "decisive", "unsure", "p_for", "p_against", "level", "method"),
     *("seeds_min", "seeds_max", "left_out"),
 ]
-# Of each claim the test and what it needs.
-TESTS = {
-    1: (baseline_is_flattest, "conditions", "baseline", "baseline_trained", "sharpness"),
-    2: (best_is_sharper, "conditions", "baseline", "baseline_trained", "sharpness", "ranked"),
-    3: (sam_sharpens, "sam", "sharpness"),
-    4: (sharpest_is_not_best, "conditions", "sharpness", "ranked"),
-    5: (pooling_reverses, "networks", "conditions", "sharpness", "evaluations"),
-}
-# What a claim is about, and why it does not apply where a study has none of it.
-LACKING = {
-    "trained": "none of its networks trained",
-    "networks": "there is one network, {network}",
-    "baseline": "no condition is compared with a baseline, see analysis.baseline",
-    "baseline_trained": "no network of the baseline trained",
-    "sam": "no two conditions differ in SAM alone",
-    "sharpness": "there is no measure of sharpness",
-    "evaluations": "there is no evaluation",
-    "ranked": "there is no evaluation by which a condition can be the best",
-    "conditions": "there is only one condition with networks that trained",
-}
 NOT_MATCHED = "adopted: not matched by seed"
 ONE_SEED = "one seed, whose differences have no error"
 
 
 def claims(networks: Iterable[Comparable]) -> pd.DataFrame:
-    """Return a row for each claim and network, and for the last claim one for each data set.
+    """Return a row for each claim and each network, or whatever else its verdicts are on.
 
     Verdicts are those of `Finding`; docs/claims.md has the rules. Measures of sharpness are all
-    that were taken, evaluations those of the papers' table (`tables.MAIN_MEASURES`).
+    that were taken, evaluations those of the papers' table (`tables.MAIN_MEASURES`). Claims about
+    the kind of data come first; those about another kind are there where they can be judged.
 
     Args:
         networks: what was measured, or published.
@@ -71,25 +103,42 @@ def claims(networks: Iterable[Comparable]) -> pd.DataFrame:
     Returns:
         Data frame with the columns `COLUMNS`.
     """
-
-    def place(network: Comparable) -> tuple[str, str, str]:
-        return network.source, network.dataset, network.baseline
-
     networks = list(networks)
-    *of_one, pooled = CLAIMS
-    rows = [_row(number, network) for network in networks for number in of_one]
-    rows += [_row(pooled, *group) for _, group in groupby(sorted(networks, key=place), place)]
+    kinds = {ANY, *(network.data for network in networks)}
+    rows = [
+        _row(claim, found, *group)
+        for claim in sorted(CLAIMS.values(), key=lambda claim: claim.data not in kinds)
+        for group in _groups(claim, networks)
+        if (found := finding(claim, *group)).applies or claim.data in (ANY, group[0].data)
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _groups(claim: Claim, networks: Sequence[Comparable]) -> Iterator[Sequence[Comparable]]:
+    """Yield the networks that a verdict on a claim is about, for each of its verdicts."""
+
+    def place(network: Comparable) -> tuple[str, ...]:
+        of_dataset = (network.dataset,) if claim.about == DATASET else ()
+        return network.source, *of_dataset, network.baseline
+
+    if claim.about == NETWORK:
+        yield from ([network] for network in networks)
+        return
+    for _, group in groupby(sorted(networks, key=place), place):
+        yield list(group)
 
 
 def claims_measured(
     values: pd.DataFrame,
     conditions: pd.DataFrame,
+    models: pd.DataFrame,
     *,
     smallest_differences: Mapping[str, float | str],
+    recordings: Sequence[str],
 ) -> pd.DataFrame:
     """Return the `claims` on what a study measured; see `comparable.measured`."""
-    return claims(measured(values, conditions, smallest_differences))
+    found = measured(values, conditions, smallest_differences, models, recordings)
+    return claims(found)
 
 
 def published_claims(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,10 +146,9 @@ def published_claims(table: pd.DataFrame) -> pd.DataFrame:
     return claims(published_networks(published_values(table)))
 
 
-def finding(number: int, *networks: Comparable) -> Finding:
-    """Return what is known of a claim about a network, or of the last one about several."""
-    test, *needs = TESTS[number]
-    if "networks" not in needs:
+def finding(claim: Claim, *networks: Comparable) -> Finding:
+    """Return what is known of a claim about the networks that one verdict is on."""
+    if claim.about == NETWORK:
         networks = tuple(network.matched_alone() for network in networks)
     trained = [network for network in networks if network.conditions]
     first = (trained or networks)[0]
@@ -114,31 +162,35 @@ def finding(number: int, *networks: Comparable) -> Finding:
         "evaluations": evaluations_of(*trained),
         "ranked": ranked_evaluations_of(*trained),
         "conditions": any(len(network.conditions) > 1 for network in trained),
+        "models": all(len(network.models) for network in trained),
     }
-    for need in ("trained", *needs):
+    for need in ("trained", *claim.needs):
         if not there[need]:
             why = LACKING[need].format(network=first.network)
             return Finding(unknown(why), why, applies=False)
-    if first.seeds[1] == 1 and "networks" not in needs:
+    if first.seeds[1] == 1 and claim.about == NETWORK:
         return Finding(unknown(ONE_SEED), ONE_SEED, unsure=ONE_SEED)
-    return test(*trained)
+    return claim.test(*trained)
 
 
-def _row(number: int, *networks: Comparable) -> dict[str, object]:
-    network, found = networks[0], finding(number, *networks)
-    evidence, pooled = found.evidence, number == max(CLAIMS)
-    where = f"{'all networks' if pooled else network.network} on {network.dataset}"
+def _row(claim: Claim, found: Finding, *networks: Comparable) -> dict[str, object]:
+    """Return the row of what was found of a claim about the networks."""
+    network, alone = networks[0], claim.about == NETWORK
+    evidence, datasets = found.evidence, sorted({member.dataset for member in networks})
+    dataset = datasets[0] if len(datasets) == 1 else ALL_DATASETS
+    where = "all data sets" if dataset == ALL_DATASETS else dataset
+    where = f"{network.network if alone else 'all networks'} on {where}"
     left_out = sum(member.left_out for member in networks)
     trained = [member for member in networks if member.conditions] or networks
-    said = _said(found, network, left_out, () if pooled else network.unmatched)
+    said = _said(found, network, left_out, network.unmatched if alone else ())
     p_for, p_against = (evidence.p_for, evidence.p_against) if found.applies else (np.nan, np.nan)
     return {
         "source": network.source,
-        "dataset": network.dataset,
-        "network": ALL_NETWORKS if pooled else network.network,
+        "dataset": dataset,
+        "network": network.network if alone else ALL_NETWORKS,
         "baseline": network.baseline,
-        "claim": number,
-        "statement": CLAIMS[number],
+        "claim": claim.number,
+        "statement": claim.statement,
         "verdict": found.verdict,
         "sentence": f"{found.verdict.capitalize()} for {where}{said}",
         "numbers": found.numbers,
@@ -147,7 +199,7 @@ def _row(number: int, *networks: Comparable) -> dict[str, object]:
         "p_for": p_for,
         "p_against": p_against,
         "level": LEVEL,
-        "method": "t of slopes over conditions' means" if pooled else network.method,
+        "method": claim.method or network.method,
         "seeds_min": min(member.seeds[0] for member in trained),
         "seeds_max": max(member.seeds[1] for member in trained),
         "left_out": left_out,

@@ -2,14 +2,13 @@
 
 import pandas as pd
 
-from .claims import CLAIMS
 from .evidence import CONTRADICTED, LEVEL, NOT_APPLICABLE, SUPPORTED
 from .numbers import count_seeds, format_number
 from .render import Fold, Text
 from .verdict_matrix import verdict_matrix
 
 CAPTION = (
-    "Five claims of the papers, on what was measured of each network on each data set. Supported,"
+    "Claims of the papers, on what was measured of each network on each data set. Supported,"
     f" contradicted: at {100 * LEVEL:.0f} % confidence, for all comparisons behind a verdict"
     " together; inconclusive: neither; not applicable: the study cannot say. Larger, sharper and"
     " better mean by more than the smallest difference that matters: by default 5 % of what is"
@@ -44,12 +43,12 @@ def text(found: pd.DataFrame) -> Text:
     found = found.astype({"source": object, "baseline": object})
     found = found.fillna({"source": "", "baseline": ""})
     folds = [
-        Fold(f"{number}. {CLAIMS[number]}", [_statement(row) for row in rows.itertuples()])
-        for number, rows in found.groupby("claim")
+        Fold(f"{number}. {statement}", [_statement(row) for row in rows.itertuples()])
+        for (number, statement), rows in found.groupby(["claim", "statement"], sort=False)
     ]
     methods = (METHODS[name] for name in found["method"].unique() if name in METHODS)
     caption = " ".join([CAPTION, *methods]) + _few_seeds(found["seeds_max"].max())
-    return [verdict_matrix(found, CLAIMS), *folds, Fold("How a verdict is found", [caption])]
+    return [verdict_matrix(found), *folds, Fold("How a verdict is found", [caption])]
 
 
 def _few_seeds(most: int) -> str:

@@ -1,11 +1,12 @@
 """What claims are tested on: the conditions of a network, and whether two of them differ."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from ..components import IMAGES, RECORDINGS
 from .differences import Difference, Estimate, differences_from, welch
 from .measure_names import MeasureName, describe, names_in
 from .model_table import CONDITION, require
@@ -37,6 +38,9 @@ class Comparable:
         source: of published numbers, the paper; otherwise empty.
         left_out: networks that did not train, or published values that are in doubt.
         unmatched: those of the conditions whose seeds are not matched with the others'.
+        data: IMAGES, as which points count, or RECORDINGS.
+        models: rows of `model_table.model_table` of the networks that trained; none of published
+            means.
     """
 
     dataset: str
@@ -53,6 +57,8 @@ class Comparable:
     source: str = ""
     left_out: int = 0
     unmatched: tuple[str, ...] = ()
+    data: str = IMAGES
+    models: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def matched_alone(self) -> "Comparable":
         """Return the same without the conditions whose seeds are not matched."""
@@ -66,6 +72,8 @@ def measured(
     values: pd.DataFrame,
     conditions: pd.DataFrame,
     smallest_differences: Mapping[str, float | str],
+    models: pd.DataFrame | None = None,
+    recordings: Sequence[str] = (),
 ) -> Iterator[Comparable]:
     """Yield what a study measured: each network, once for each baseline that it has.
 
@@ -77,6 +85,8 @@ def measured(
         values: rows of `summary.seed_values`.
         conditions: rows of `model_table.conditions_table`.
         smallest_differences: those of the study, by measure.
+        models: rows of `model_table.model_table`, None for none.
+        recordings: data sets of recordings.
 
     Raises:
         InputError: a column is missing, or a smallest difference is none.
@@ -93,7 +103,20 @@ def measured(
         for baseline, members in _by_baseline(of_network["baseline"]):
             own = rows[rows["condition"].isin(members)]
             found = _of_network(own, (dataset, network, baseline), without_sam, names)
-            yield replace(found, unmatched=tuple(name for name in members if name in unmatched))
+            yield replace(
+                found,
+                unmatched=tuple(name for name in members if name in unmatched),
+                data=RECORDINGS if dataset in recordings else IMAGES,
+                models=_models(models, found),
+            )
+
+
+def _models(models: pd.DataFrame | None, network: Comparable) -> pd.DataFrame:
+    """Return the rows of the networks that trained, of a network's conditions."""
+    if models is None:
+        return pd.DataFrame()
+    here = (models["dataset"] == network.dataset) & (models["network"] == network.network)
+    return models[here & models["condition"].isin(network.conditions) & models["trained"]]
 
 
 def _of_network(

@@ -8,20 +8,20 @@ from .correlations import ALL_NETWORKS
 MOST_COLUMNS = 4
 
 
-def verdict_matrix(found: pd.DataFrame, claims: dict[int, str]) -> pd.DataFrame:
+def verdict_matrix(found: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts with claims as rows and networks as columns; many networks are rows.
 
     Verdicts on all networks together have their own column, unless there is only one network.
 
     Args:
         found: rows of `claims.claims`; texts that are empty may be missing.
-        claims: their statements by number.
 
     Returns:
         Data frame of text, in which each cell is a verdict or empty.
     """
     places = [_place(row, found) for row in found.itertuples()]
     cells = found.assign(place=places).pivot(index="claim", columns="place", values="verdict")
+    claims = dict(zip(found["claim"], found["statement"], strict=True))
     cells = cells.reindex(index=list(claims), columns=list(dict.fromkeys(places))).fillna("")
     cells.index = [f"{number}. {claims[number]}" for number in cells.index]
     matrix = cells.rename_axis(index="Claim", columns=None)
