@@ -36,7 +36,7 @@ rule collect:
 
 
 # The models whose documents, and arrays where it needs them, a table is gathered of.
-TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, every(part=STUDY.toy_parts))
+TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, STUDY.toy_fits)
 TRAINED = [case for case in MEASURED if case["condition"] != registry.INITIAL]
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.recordings]
 GATHERED_OF = {

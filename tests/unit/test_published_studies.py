@@ -42,7 +42,7 @@ def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     # All families are measured in one job for each condition.
     assert loaded.sharpness_jobs == {"sharpness": ["forward", "perturbation"]}
     assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
-    assert loaded.toy_parts == []
+    assert loaded.toy_fits == []
     assert loaded.compared == set()
     assert len(loaded.corruption_names(dataset)) <= 4
 

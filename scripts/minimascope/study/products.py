@@ -32,7 +32,7 @@ def gathered(study: Study) -> list[str]:
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
-    there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
+    there |= {"toy_fits": bool(study.toy_fits), "adopted": bool(study.adopted)}
     return [name for name in GATHERED if there[name]]
 
 

@@ -6,6 +6,7 @@ the configuration, or another order of keys, reruns nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ SHARED = "sharpness"
 FEW_PASSES = 100
 # The usual name of the condition that others are compared with.
 BASELINE = "baseline"
-# The job in which all toy functions are learnt, where that is one.
-ALL_FUNCTIONS = "all"
+# Function and seed of the job in which all toy functions are learnt with all seeds.
+ALL_TOYS = "all"
 # The networks of the published tables, by data set (resources/published/deep_models.csv).
 PUBLISHED_NETWORKS = {
     "cifar10": ("resnet18", "vgg19", "vit"),
@@ -356,16 +357,24 @@ class Study:
         return transfers(self)
 
     @property
-    def toy_parts(self) -> list[str]:
-        """Jobs in which networks learn toy functions: one for each function, or for all."""
+    def toy_fits(self) -> list[dict[str, Any]]:
+        """Wildcards of the jobs in which networks learn toy functions.
+
+        Each function and seed is a job, or all are one.
+        """
         settings = self.config["toy_fits"]
         if settings is None:
             return []
-        return [ALL_FUNCTIONS] if settings["together"] else settings["functions"]
+        if settings["together"]:
+            return [{"function": ALL_TOYS, "seed": ALL_TOYS}]
+        pairs = product(settings["functions"], self.seeds)
+        return [{"function": function, "seed": seed} for function, seed in pairs]
 
-    def toy_functions_of(self, part: str) -> list[str]:
-        """Toy functions that are learnt in a job."""
-        return self.config["toy_fits"]["functions"] if part == ALL_FUNCTIONS else [part]
+    def toys_of(self, function: str, seed: str) -> dict[str, list]:
+        """Functions and seeds that are learnt in the job of these wildcards."""
+        if function == ALL_TOYS:
+            return {"functions": self.config["toy_fits"]["functions"], "seeds": self.seeds}
+        return {"functions": [function], "seeds": [int(seed)]}
 
     def published_dataset(self, dataset: str) -> str | None:
         """Data set of the published tables that a data set is compared with, or None."""
