@@ -112,10 +112,11 @@ def training_of(wildcards) -> dict:
 
 
 def training_code(wildcards) -> list[str]:
-    """Where the code of a training's network, optimiser and average is."""
+    """Where the code of a training's network, optimiser, average and schedule is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
     found = [*network_code(wildcards), STUDY.component("optimizers", optimizer["name"]).location]
     found += [STUDY.component("averages", averaging["name"]).location] if averaging else []
+    found += [STUDY.component("schedules", training_of(wildcards)["schedule"]["name"]).location]
     return found + augmentation_code(training_of(wildcards)["augment"])
 
 

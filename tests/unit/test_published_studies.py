@@ -106,8 +106,8 @@ def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
             loaded.training_spec("cifar100", condition)["schedule"]
             for loaded in (corrected, published)
         ]
-        assert schedules[0] == {"name": "cosine", "per": "epoch", "period": None}
-        assert schedules[1] == {"name": "cosine", "per": "batch", "period": 100}
+        assert schedules[0] == {"name": "cosine", "per": "epoch", "warmup": 0, "period": None}
+        assert schedules[1] == {"name": "cosine", "per": "batch", "warmup": 0, "period": 100}
         assert corrected.training_spec("cifar10", condition)["schedule"]["name"] == "constant"
         augments = condition.startswith("augmentation")
         assert (published.test_augmentation("tiny_imagenet", condition) is not None) == augments

@@ -66,7 +66,7 @@ networks: {vgg: {architecture: resnet}}
 networks: {vgg: {architecture: pretrained_cnn10}}
   networks.vgg: 'weights' is missing; add it
 networks: {vgg: {patch_size: 4}}
-  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, weights, width
+  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, norm, weights
 networks: {vgg: {widht: 4}}
   networks.vgg.widht: not a setting of vgg19; did you mean 'width'?
 conditions: {true: {}, "on": {}}
@@ -105,6 +105,20 @@ training: {optimizer: {name: adam, lr: 1, betas: [0.9]}}
   training.optimizer.betas: has only 1; give at least 2
 conditions: {a: {optimizer: {nesterov: true}}}
   conditions.a.optimizer.nesterov: needs a momentum above 0; add it
+conditions: {a: {schedule: {name: constant, period: 5}}}
+  conditions.a.schedule.period: not a setting of constant; did you mean 'per'?
+conditions: {a: {schedule: {name: step}}}
+  conditions.a.schedule: 'milestones' is missing; add it
+conditions: {a: {schedule: {name: step, milestones: [2, 5]}}}
+  conditions.a.schedule.milestones: the training ends after 5 epochs, before 5; take earlier ones
+conditions: {a: {schedule: {name: cosine, warmup: 5}}}
+  conditions.a.schedule.warmup: 5 epochs are all that the training has; shorten it
+conditions: {a: {schedule: {name: one_cycle, warmup: 1}}}
+  conditions.a.schedule.warmup: one_cycle has a rise of its own; leave it out
+conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: constant, warmup: 1}}}
+  conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
+conditions: {a: {norm: None}}
+  conditions.a.norm: unknown name 'None'; did you mean 'none'?
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: cosine}}}
   conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
 sweeps: {s: {axes: {training.epochz: [1]}}}

@@ -1,9 +1,10 @@
 """What is wrong in a study although its schema allows it: faults of several keys together."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
@@ -102,11 +103,33 @@ def _check_training(study: Study) -> None:
         optimizer, where = training["optimizer"], f"conditions.{condition}"
         if optimizer.get("nesterov") and not optimizer["momentum"]:
             raise InputError(f"{where}.optimizer.nesterov: needs a momentum above 0; add it")
-        if optimizer["name"] in TUNED and training["schedule"]["name"] != "constant":
+        schedule = training["schedule"]
+        if schedule is None:
+            # Trained elsewhere.
+            continue
+        if optimizer["name"] in TUNED and (schedule["name"] != "constant" or schedule["warmup"]):
             raise InputError(
                 f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
                 " schedule to {name: constant}"
             )
+        _check_schedule(schedule, training["epochs"], f"{where}.schedule")
+
+
+def _check_schedule(schedule: Mapping[str, Any], epochs: int, where: str) -> None:
+    """Refuse a second warm-up, and epochs that a run has not."""
+    if schedule["name"] == "one_cycle" and schedule["warmup"]:
+        raise InputError(f"{where}.warmup: one_cycle has a rise of its own; leave it out")
+    if schedule["per"] == "batch":
+        return
+    if schedule["warmup"] >= epochs:
+        raise InputError(
+            f"{where}.warmup: {schedule['warmup']} epochs are all that the training has; shorten it"
+        )
+    if late := [each for each in schedule.get("milestones", ()) if each >= epochs]:
+        raise InputError(
+            f"{where}.milestones: the training ends after {epochs} epochs, before {late[0]}; take"
+            " earlier ones"
+        )
 
 
 def _check_names(study: Study) -> None:
@@ -275,4 +298,11 @@ def _check_interpolation(study: Study) -> None:
                     f"sharpness.interpolation.{kind}: {' and '.join(path)} normalise the inputs of"
                     f" {dataset} differently, which no line leads over; name networks that are"
                     f" alike in it, or train with that normalisation (datasets.{dataset}.normalize)"
+                )
+            networks = [network for data, network in study.pairs if data == dataset]
+            norms = ({study.norm(dataset, each, name) for name in path} for each in networks)
+            if any(len(own) > 1 for own in norms):
+                raise InputError(
+                    f"sharpness.interpolation.{kind}: {' and '.join(path)} differ in their norm, so"
+                    " they are different networks; name conditions of one norm"
                 )

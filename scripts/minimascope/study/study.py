@@ -53,6 +53,8 @@ PUBLISHED_NETWORKS = {
     "cifar100": ("resnet18", "vgg19", "vit"),
     "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
 }
+# Options with which they are those networks.
+AS_PUBLISHED = {"norm": "batch", "shortcuts": True, "blocks": [2, 2, 2, 2]}
 # The recordings of the published table of models (resources/published/asc_models.csv).
 PUBLISHED_RECORDINGS = "dcase2020"
 
@@ -311,6 +313,11 @@ class Study:
         """Architecture of a network and its settings."""
         return self.config["networks"][network]
 
+    def norm(self, dataset: str, network: str, condition: str) -> str | None:
+        """Norm of a condition's networks: its own, or that of the network, which may have none."""
+        own = None if condition == INITIAL else self.training[dataset, condition]["norm"]
+        return own or self.network_spec(network).get("norm")
+
     def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of a condition; of the initial weights the one that all conditions share."""
         if condition != INITIAL:
@@ -385,5 +392,7 @@ class Study:
 
     def is_published(self, dataset: str, network: str) -> bool:
         """Whether published tables have values of a network on a data set."""
-        architecture = self.network_spec(network)["architecture"]
-        return architecture in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
+        spec = self.network_spec(network)
+        if any(key in spec and spec[key] != value for key, value in AS_PUBLISHED.items()):
+            return False
+        return spec["architecture"] in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
