@@ -88,6 +88,7 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
     arguments = {
         "conditions": {"rows": condition_rows(STUDY)},
         "trained": {"thresholds": analysis["trained"]},
+        "train_domains": {"references": STUDY.train_domains},
         "stability": {"threshold": analysis["stability_threshold"]},
         "statistics": {"smallest_differences": analysis["smallest_differences"]},
         "claims": {

@@ -51,6 +51,16 @@ GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
     "asc_pairs": {"documents": documents("landscape", PAIRS_MEASURED)},
     "domains": {"documents": documents("evaluation", RECORDED)},
+    "domain_measures": {
+        "documents": [
+            path
+            for dataset in STUDY.recordings
+            for family in STUDY.families_by_domain(dataset)
+            for path in documents(
+                family, [case for case in measured_of(family) if case["dataset"] == dataset]
+            )
+        ]
+    },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     **{
         table: {

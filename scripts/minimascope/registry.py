@@ -105,6 +105,10 @@ class Family(Component):
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
     arrays: bool = False
 
+    def all_passes(self, settings: Mapping[str, Any]) -> int:
+        """About how many passes its settings take, those over domains and cities included."""
+        return self.passes(settings) * (3 if settings.get("domains") else 1)
+
 
 def _adaptive_passes(settings: Mapping[str, Any]) -> int:
     return settings["samples"] + 3 * settings["starts"] * settings["steps"]

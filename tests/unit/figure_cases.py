@@ -12,6 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from minimascope.analysis.agreement import compare
+from minimascope.analysis.domain_correlations import domain_correlations
+from minimascope.analysis.measure_names import describe
 from minimascope.plots.style import styled
 from minimascope.tables_and_figures import ALL_FIGURES
 
@@ -316,6 +318,12 @@ def domains_frame(models, cities=("lyon", "milan")):
     return pd.concat(parts, ignore_index=True).assign(n=30)
 
 
+def domain_correlations_frame(models, **domains):
+    """Correlations with ASC sharpness in the domains and cities of `domains_frame`."""
+    sharpness = [name for name in models if describe(name).category == "sharpness"]
+    return domain_correlations(domains_frame(models, **domains), models, sharpness)
+
+
 def stability_frame(models, pairs=10):
     random = np.random.default_rng(6)
     cv = random.uniform(0.1, 0.6, len(models)) if pairs > 1 else np.nan
@@ -348,6 +356,7 @@ def model_tables(models, base="optimizer", **settings):
         "correlations": correlations_frame(models, **settings),
         "variance_shares": variance_shares_frame(models, **factors, **settings),
         "domains": domains_frame(models),
+        "domain_correlations": domain_correlations_frame(models),
         "stability": stability_frame(models),
         "stability_order": stability_order_frame(),
     }

@@ -237,8 +237,9 @@ def agree(parameter: inspect.Parameter, option: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", registry.SHARPNESS)
 def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_agree(name):
     settings = dict(DEFINITIONS["sharpness"]["properties"][name]["properties"])
-    # Which networks are measured is no setting of a measurement.
-    settings.pop("only", None)
+    # Which networks, and which of their data, are measured is no setting of a measurement.
+    for key in ("only", "domains"):
+        settings.pop(key, None)
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()
     # What a study never changes.

@@ -147,7 +147,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
     run = {key: wildcards[key] for key in ("network", "condition")}
     run |= {"seed": int(wildcards["seed"])} if rule != SHARED else {}
     settings = {f: study.settings_of(f, dataset, **run) for f in study.sharpness_jobs[rule]}
-    passes = sum(find("sharpness", family).passes(own) for family, own in settings.items())
+    passes = sum(find("sharpness", family).all_passes(own) for family, own in settings.items())
     return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
 
 

@@ -39,6 +39,7 @@ class Facts(NamedTuple):
         published: whether there are measures of sharpness as the papers' code computes them.
         null: whether the published SAM-sharpness has a null.
         reversal: whether a trend over all networks surely runs against that of each.
+        recordings: whether there are data of recordings.
         unseen: whether the test data have domains that the training data do not.
         cities: whether the data name cities.
         doubtful: whether a published value that ours are compared with is in doubt.
@@ -60,6 +61,7 @@ class Facts(NamedTuple):
     published: bool
     null: bool
     reversal: bool
+    recordings: bool
     unseen: bool
     cities: bool
     doubtful: bool
@@ -104,6 +106,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         published=not names.isdisjoint(PUBLISHED_TWINS),
         null="sam_sharpness_null" in names,
         reversal=any_of("trends", "certain", True),
+        recordings="domains" in tables,
         unseen=any_of("domains", "seen", False),
         cities=any_of("domains", "kind", "city"),
         doubtful=any_of("agreement", "verdict", UNCERTAIN),

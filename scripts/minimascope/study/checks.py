@@ -41,6 +41,7 @@ REPETITIVE = re.compile(r"(.+)\1{19}$")
 def check_study(study: Study) -> None:
     """Raise InputError for the first fault, naming the key and the remedy."""
     _check_measures(study)
+    _check_domains(study)
     _check_features(study)
     _check_training(study)
     _check_names(study)
@@ -94,6 +95,20 @@ def _check_measures(study: Study) -> None:
                 f"sharpness.hessian.trace_products: 3 on {dataset} are too few; use 6 or more, or 0"
                 " for no trace"
             )
+
+
+def _check_domains(study: Study) -> None:
+    """Refuse domains of data that have none, or are said twice."""
+    for dataset, spec in study.config["datasets"].items():
+        if study.has_recordings(dataset):
+            continue
+        for family in study.families_by_domain(dataset):
+            raise InputError(
+                f"sharpness.{family}.domains: {dataset} has no domains; move it to"
+                " datasets.<name>.sharpness of recordings"
+            )
+        if spec["train_domains"] is not None:
+            raise InputError(f"datasets.{dataset}.train_domains: it has no domains; leave it out")
 
 
 def _check_features(study: Study) -> None:

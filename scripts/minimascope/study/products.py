@@ -24,6 +24,8 @@ FAMILY_OF = {
     "landscape_eigenvectors": "landscape",
     "hessian": "hessian",
 }
+# Figures of domains, which recordings alone have.
+OF_DOMAINS = {"domains", "domain_correlations"}
 # Tables that jobs of their own make of all trained networks.
 MODEL_TABLES = (
     *("measures", "provenance", "history"),
@@ -48,6 +50,7 @@ def gathered(study: Study) -> list[str]:
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    there["domain_measures"] = study.has_domain_sharpness or bool(study.train_domains)
     there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
     return [name for name in GATHERED if there[name]]
 
@@ -123,7 +126,7 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
 
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
-    unwanted = set() if study.has_recordings(dataset) else {"domains"}
+    unwanted = set() if study.has_recordings(dataset) else OF_DOMAINS
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     networks = [network for where, network in study.pairs if where == dataset]
     if study.has_stability and not any(

@@ -1,4 +1,7 @@
-"""Which networks a family of sharpness measures is taken of. No torch is imported here."""
+"""Which networks, and which of their data, a family of sharpness measures is taken of.
+
+No torch is imported here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +19,12 @@ class Selection:
         only: lists of ``seeds``, ``conditions`` and ``networks``, None for all; see `chosen`.
         more_directions: of landscapes, further pairs of directions (``direction_seeds``) and the
             networks that are cut along these, too (``only``).
+        domains: ``each`` where it is measured on each domain of the training data, too.
     """
 
     only: Mapping[str, Any] | None = None
     more_directions: Mapping[str, Any] | None = None
+    domains: str | None = None
 
     @property
     def selects(self) -> bool:
@@ -35,6 +40,8 @@ class Selection:
         """
         if not chosen(self.only, **network):
             return None
+        # Nothing is added for the usual case: its settings are those of before there was a choice.
+        common = {**common, "domains": self.domains} if self.domains else common
         more = self.more_directions
         if more is None or not chosen(more["only"], **network):
             return common

@@ -4,6 +4,7 @@ A job depends on the canonical text of its part alone (`Study.…_spec`), so a c
 the configuration, or another order of keys, reruns nothing.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ NOT_OF_THE_SOURCE = (
     "train_samples",
     "test_samples",
     "classes",
+    "train_domains",
     "corrupted",
     "augment_test",
     "sharpness",
@@ -164,6 +166,36 @@ class Study:
         found = [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
         return [*found, *self.own("sharpness")]
 
+    def families_by_domain(self, dataset: str) -> list[str]:
+        """Families that are measured on each domain of a data set, too."""
+        found = self.selections[dataset]
+        return [name for name in self.families if name in found and found[name].domains]
+
+    @property
+    def has_domain_sharpness(self) -> bool:
+        """Whether sharpness is measured on each domain of a data set."""
+        return any(map(self.families_by_domain, self.recordings))
+
+    @property
+    def train_domains(self) -> dict[str, str]:
+        """Data sets that are others with some domains left out of training, and these others.
+
+        That is the one of the same recordings with most domains in training; the first of several.
+        """
+        same: dict[str, list[str]] = {}
+        for dataset in self.recordings:
+            spec = self.source_spec(dataset), self.features_spec(dataset)
+            same.setdefault(canonical_json(spec), []).append(dataset)
+        found = {}
+        for group in same.values():
+            reference = max(group, key=self._count_of_train_domains)
+            found |= {dataset: reference for dataset in group if dataset != reference}
+        return found
+
+    def _count_of_train_domains(self, dataset: str) -> float:
+        domains = self.config["datasets"][dataset]["train_domains"]
+        return math.inf if domains is None else len(domains)
+
     @property
     def sharpness_jobs(self) -> dict[str, list[str]]:
         """Families by the job that measures them.
@@ -178,9 +210,9 @@ class Study:
             family
             for family in found
             if any(
-                SHARPNESS[family].passes(settings[family]) > FEW_PASSES
+                SHARPNESS[family].all_passes(self.settings_of(family, dataset)) > FEW_PASSES
                 or self.selections[dataset][family].selects
-                for dataset, settings in self.sharpness.items()
+                for dataset in self.sharpness
             )
         ]
         shared = [family for family in found if family not in dear]
@@ -306,12 +338,13 @@ class Study:
         return {key: spec[key] for key in spec if key not in NOT_OF_THE_SOURCE}
 
     def part_spec(self, dataset: str) -> dict[str, Any]:
-        """Number of training and of test samples that are used, None for all, and some classes.
+        """Number of training and of test samples that are used, None for all; classes, domains.
 
-        A data set all of whose classes are used has the params of before there was a choice.
+        A data set of which all of these are used has the params of before there was a choice.
         """
         spec = self.config["datasets"][dataset]
-        some = {"classes": [*map(str, spec["classes"])]} if spec["classes"] else {}
+        names = {key: spec[key] for key in ("classes", "train_domains") if spec[key]}
+        some = {key: [*map(str, chosen)] for key, chosen in names.items()}
         return {split: spec[f"{split}_samples"] for split in ("train", "test")} | some
 
     def features_spec(self, dataset: str) -> dict[str, Any]:
