@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from study_cases import study
 
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
@@ -116,6 +117,13 @@ def test_training_on_some_domains_keeps_their_samples_and_the_whole_test_split()
     assert part.domains == whole.domains
     assert part.seen == (False, True, True, False)
     assert part_of(whole, None, None, train_domains=["A", "B", "C"]).seen == whole.seen
+
+
+def test_a_study_hands_on_its_domains_under_the_names_of_the_function():
+    sounds = {"source": "audio_folder", "table": "mine.csv", "train_domains": ["A", 1]}
+    spec = study(datasets={"sounds": sounds}).part_spec("sounds")
+    assert spec["train_domains"] == ["A", "1"]
+    assert part_of(recordings(), **spec | {"train_domains": ["A"]}).seen == (True, *(False,) * 3)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ A job depends on the canonical text of its part alone (`Study.…_spec`), so a c
 the configuration, or another order of keys, reruns nothing.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
+from .domains import references
 from .selection import Selection
 from .signatures import takes
 from .starts import transfers
@@ -177,24 +177,9 @@ class Study:
         return any(map(self.families_by_domain, self.recordings))
 
     @property
-    def train_domains(self) -> dict[str, str]:
-        """Data sets that are others with some domains left out of training, and these others.
-
-        That is the one of the same recordings with most domains in training; the first of several.
-        """
-        same: dict[str, list[str]] = {}
-        for dataset in self.recordings:
-            spec = self.source_spec(dataset), self.features_spec(dataset)
-            same.setdefault(canonical_json(spec), []).append(dataset)
-        found = {}
-        for group in same.values():
-            reference = max(group, key=self._count_of_train_domains)
-            found |= {dataset: reference for dataset in group if dataset != reference}
-        return found
-
-    def _count_of_train_domains(self, dataset: str) -> float:
-        domains = self.config["datasets"][dataset]["train_domains"]
-        return math.inf if domains is None else len(domains)
+    def train_domains(self) -> Mapping[str, str]:
+        """Data sets that are others with fewer domains in training; see `domains.references`."""
+        return references(self)
 
     @property
     def sharpness_jobs(self) -> dict[str, list[str]]:
