@@ -85,16 +85,14 @@ def reported_tables(files: dict[str, str]) -> dict[str, str]:
 def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Callable]:
     """What tables depend on besides other tables."""
     analysis = STUDY.config["analysis"]
+    smallest = {"smallest_differences": analysis["smallest_differences"]}
     arguments = {
         "conditions": {"rows": condition_rows(STUDY)},
         "trained": {"thresholds": analysis["trained"]},
         "train_domains": {"references": STUDY.train_domains},
         "stability": {"threshold": analysis["stability_threshold"]},
-        "statistics": {"smallest_differences": analysis["smallest_differences"]},
-        "claims": {
-            "smallest_differences": analysis["smallest_differences"],
-            "recordings": STUDY.recordings,
-        },
+        **{name: dict(smallest) for name in ("statistics", "outcomes", "interactions")},
+        "claims": smallest | {"recordings": STUDY.recordings},
     }
     arguments |= STUDY.own("tables")
     arguments = {name: value for name, value in arguments.items() if name in tables}

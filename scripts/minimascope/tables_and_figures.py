@@ -105,6 +105,18 @@ TABLES = {
         gives="claims",
         text="analysis.claims_text:text",
     ),
+    "outcomes": _table(
+        "analysis.outcomes:outcome_tables",
+        needs="seed_values conditions",
+        gives="outcomes outcome_shares",
+        text="analysis.outcomes:text",
+    ),
+    "interactions": _table(
+        "analysis.interactions:interaction_tables",
+        needs="seed_values conditions",
+        gives="interactions sam_radius",
+        text="analysis.interactions:text",
+    ),
     "trends": _table(
         "analysis.trends:trend_tables",
         needs="summary seed_values",
@@ -167,9 +179,9 @@ TABLES = {
     "agreement": _table(
         "analysis.agreement:agreement_tables",
         needs="summary conditions",
-        published="deep_models sam_rho_sweep",
+        published="deep_models sam_rho_sweep clean_views",
         gives="agreement agreement_order",
-        text="analysis.agreement:text",
+        text="analysis.agreement_text:text",
     ),
     "toy_fits": _table(
         "analysis.toy_fits:summarise_fits",
@@ -182,6 +194,20 @@ TABLES = {
         published="deep_models",
         gives="published_claims",
         text="analysis.claims_text:text",
+        about=IMAGES,
+    ),
+    "published_outcomes": _table(
+        "analysis.outcomes:published_outcome_tables",
+        published="deep_models",
+        gives="published_outcomes published_outcome_shares",
+        text="analysis.outcomes:text",
+        about=IMAGES,
+    ),
+    "published_interactions": _table(
+        "analysis.interactions:published_interactions",
+        published="deep_models sam_rho_sweep",
+        gives="published_interactions published_sam_radius",
+        text="analysis.interactions:text",
         about=IMAGES,
     ),
     "asc_reanalysis": _table(
@@ -227,6 +253,7 @@ FIGURES = {
 }
 # Of all networks of a data set together:
 DATASET_FIGURES = {
+    "outcomes": component("plots.outcomes:plot", "outcomes"),
     "sharpness_accuracy": component(
         "plots.sharpness_accuracy:plot", "models", "correlations", "conditions"
     ),
@@ -252,6 +279,7 @@ STUDY_FIGURES = {
 PUBLISHED_SCENES = "dcase2020 (published)"
 # Of published results, once for all studies:
 PUBLISHED_FIGURES = {
+    "published-outcomes": component("plots.outcomes:published", "published_outcomes"),
     "toy_geometry": component("plots.toy_geometry:plot", "toy_geometry"),
     **{
         f"published-{name}": Component(figure.location, tables)

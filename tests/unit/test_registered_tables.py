@@ -76,19 +76,22 @@ def shown(source: str, network: str, **own) -> set[str]:
     return {name for name, table in found.items() if table.published}
 
 
+OF_IMAGES = {"published_claims", "published_outcomes", "published_interactions"}
+
+
 def test_published_results_are_shown_where_they_are_of_the_same_networks_or_recordings():
     assert shown("digits", "resnet18") == set()
     assert shown("synthetic_scenes", "cnn10") == set()
     assert shown("cifar10", "mlp") == set()
-    assert shown("cifar10", "resnet18") == {"published_claims", "agreement"}
+    assert shown("cifar10", "resnet18") == {*OF_IMAGES, "agreement"}
     assert shown("tiny_imagenet", "resnet18") == set()
-    assert shown("tiny_imagenet", "pretrained_resnet18") == {"published_claims", "agreement"}
+    assert shown("tiny_imagenet", "pretrained_resnet18") == {*OF_IMAGES, "agreement"}
     assert shown("dcase2020", "cnn10") == {"asc_reanalysis"}
 
 
 def test_published_results_of_the_same_kind_of_data_are_shown_where_asked_for_and_only_then():
     asked = {"compare_with_published": True}
-    assert shown("digits", "resnet18", **asked) == {"published_claims"}
+    assert shown("digits", "resnet18", **asked) == OF_IMAGES
     assert shown("circles", "mlp", **asked) == set()
     assert shown("synthetic_scenes", "cnn10", **asked) == {"asc_reanalysis"}
     unwanted = {"compare_with_published": False}

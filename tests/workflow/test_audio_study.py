@@ -145,6 +145,7 @@ def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
         assert len(pd.read_csv(scenes.results(f"tables/{table}.csv")))
     figures = {path.stem for path in scenes.results("figures/scenes").glob("*.svg")}
     assert figures == {
+        "outcomes",
         "sharpness_accuracy",
         "trends",
         "hyperparameters",

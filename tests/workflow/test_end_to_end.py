@@ -138,7 +138,7 @@ def test_every_file_that_was_promised_can_be_read(finished: Project, files: pd.D
 
 
 def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
-    of_all = ("sharpness_accuracy", "trends", "ensembles")
+    of_all = ("outcomes", "sharpness_accuracy", "trends", "ensembles")
     figures = {f"figures/digits/{name}" for name in of_all} | {
         f"figures/digits/resnet18/{name}"
         for name, figure in FIGURES.items()
@@ -152,15 +152,17 @@ def test_every_table_and_figure_of_the_study_was_promised(files: pd.DataFrame):
             *("main", "sharpness", "ensembles", "ensemble_gain"),
             *("models", "correlations", "variance_shares", "statistics", "claims"),
             *("trends", "trend_points", "rank_agreement", "answer"),
+            *("outcomes", "outcome_shares", "interactions", "sam_radius"),
         )
     }
     readable = ("main", "sharpness", "correlations", "statistics", "trends", "claims", "ensembles")
-    readable += ("answer",)
+    readable += ("answer", "outcomes", "interactions")
     tables |= {f"tables/{name}.{end}" for name in readable for end in ("md", "html")}
     tables |= {"tables/main.tex"}
     figures = {f"{name}.{end}" for name in figures for end in ("svg", "pdf")}
     expected = figures | tables | {"report.html"}
-    published = {f"tables/{name}" for name in ("published_claims", "toy_geometry")}
+    of_published = ("claims", "outcomes", "interactions")
+    published = {"tables/toy_geometry", *(f"tables/published_{name}" for name in of_published)}
     published = {f"{name}.{end}" for name in published for end in ("csv", "md", "html")}
     published |= {"figures/toy_geometry.svg", "figures/toy_geometry.pdf"}
     assert {f"results/small/{name}" for name in expected} <= set(files.index)

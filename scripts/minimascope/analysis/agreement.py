@@ -1,4 +1,4 @@
-"""Our means and their errors beside the published ones, cell by cell, and as tables to read."""
+"""Our means and their errors beside the published ones, cell by cell."""
 
 import math
 from collections.abc import Mapping
@@ -10,24 +10,21 @@ import pandas as pd
 from scipy.stats import t as students_t
 
 from ..errors import InputError, nearest
-from .correlations import cells as correlation_cells
 from .evidence import SIGNIFICANT
-from .measure_names import MEASURES
 from .model_table import require
-from .numbers import format_estimate, format_number
 from .published import PUBLISHED_COLUMNS, published_errors, published_values
 from .rank_correlation import POINTS, rank_correlation
-from .render import Text, captioned
 
 OLDER_SOURCE = "geometric_reappraisal_2025"
 # Data sets whose test images the papers augmented too, for conditions with augmentation.
 AUGMENTED_TESTS = "tiny_imagenet"
 # ρ of published conditions with SAM that name none.
 USUAL_RHO = 0.05
-VERDICTS = AGREES, DIFFERS, UNCERTAIN, NOT_RUN = (
+VERDICTS = AGREES, DIFFERS, UNCERTAIN, OTHER_VIEW, NOT_RUN = (
     "agrees",
     "differs",
     "published value uncertain",
+    "another view",
     "not run",
 )
 
@@ -77,43 +74,13 @@ OF_PUBLISHED = [
     "published_condition",
 ]
 ESTIMATES = ["published", "published_sem", "ours", "ours_sem", "n_seeds_published", "n_seeds"]
-COLUMNS = [*OF_PUBLISHED, "rho", "condition", "metric", "measure", "view", *ESTIMATES]
+COLUMNS = [*OF_PUBLISHED, "published_view", "rho", "condition", "metric", "measure", "view"]
+COLUMNS += ESTIMATES
 COLUMNS += ["error_from", "difference", "t", "df", "p_value", "verdict", "note"]
 # Of two-sided tests.
 REJECTED = 2 * SIGNIFICANT
 ORDER_COLUMNS = ["value", "lower", "upper", "p_value", "n", "note"]
 MEANS = "the published mean", "our mean"
-COUNTS_CAPTION = (
-    "Published values of the networks of this study, and how many of ours agree. t is our mean"
-    " minus the published one, over the standard error of the difference; p is its two-sided"
-    " p-value if nothing differs (Welch's t test, whose degrees of freedom come from both numbers"
-    f" of seeds). Agrees: p ≥ {REJECTED:.2f}; differs: p < {REJECTED:.2f}; published value"
-    " uncertain: a digit or its place is in doubt; not run: this study has no such value. Even if"
-    f" all values agreed, about {100 * REJECTED:.0f} % would differ by chance, and up to 11 % with"
-    " two seeds of ours, for which the test is inexact. With few seeds only large differences are"
-    " sure, so that agreement says little. The two papers publish many of the same measurements;"
-    " these are no independent evidence."
-)
-ORDER_CAPTION = (
-    "Whether the conditions come in the published order: Spearman's ρ between published means and"
-    " ours (1: the same order, −1: the reverse) with its 95 % interval and two-sided p-value, over"
-    " the n conditions that have both means, without values in doubt and sweeps of SAM's radius."
-    " Interval and p-value take conditions as independent draws."
-)
-CELLS_CAPTION = (
-    "Mean ± standard error; t and p as above. Published errors are corrected from the deviation"
-    " with n to that with n − 1, and include the rounding of the published digits. A single seed of"
-    " ours has no error of its own; it gets the deviation over the published seeds. Values of"
-    " conditions with augmentation are on augmented data, as in the papers, if the view says so."
-    " Test ECE is the published one, with a bin of its own for confidence 1. The Fisher–Rao norm of"
-    " 2025 has the factor L + 1 = 6 for every network. SAM-sharpness is the published one, with"
-    " data shuffled and augmented again for every perturbation. Relative flatness is the published"
-    " one, a sum over mini-batches that grows with the number of training samples. The published"
-    " error of the prediction disagreement takes ordered pairs of seeds as independent; ours is a"
-    " jackknife over models. The papers evaluated the conditions with augmentation of Tiny ImageNet"
-    " on augmented test images."
-)
-NOTHING = "No published value belongs to a network of this study."
 
 
 def agreement_tables(
@@ -152,8 +119,9 @@ def compare(summary: pd.DataFrame, runs: pd.DataFrame, published: pd.DataFrame) 
     mean and error is added in quadrature. A value of ours without standard error is given the
     standard deviation over the published seeds (``error_from`` is then "published", otherwise
     "both").
-    Values of conditions that train with augmentation are those on augmented data (``view``)
-    where the papers used these and the summary has them.
+    Published values of conditions that train with augmentation are on augmented data, unless the
+    table has a column ``view`` that says otherwise (``published_view``). Ours are of the same view;
+    where the summary has another alone, they are shown, and the verdict is that.
 
     Args:
         summary: our means.
@@ -187,6 +155,8 @@ def order_of_conditions(cells: pd.DataFrame) -> pd.DataFrame:
     usual = cells["rho"].isna() | (cells["rho"] == USUAL_RHO)
     used = cells[usual & cells["verdict"].isin([AGREES, DIFFERS])]
     keys = [*NETWORK, "metric"]
+    # Of a condition with two published views the one in the paper's table.
+    used = used.drop_duplicates([*keys, "published_condition"])
     rows = [
         dict(zip(keys, key, strict=True))
         | rank_correlation(group["published"], group["ours"], MEANS)
@@ -200,6 +170,24 @@ def verdict_counts(cells: pd.DataFrame) -> pd.DataFrame:
     """Return how many cells of each source, data set and network have each verdict."""
     counts = cells.groupby([*NETWORK, "verdict"], sort=False).size().unstack(fill_value=0)
     return counts.reindex(columns=VERDICTS, fill_value=0).rename_axis(columns=None).reset_index()
+
+
+def counts_by_measure(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return how many cells of each published table agree, of how many that were compared.
+
+    Columns are ``source``, ``table``, ``dataset``, ``network`` and one for each metric and "all",
+    of texts such as "5 of 6", empty for a metric of which no cell was compared.
+    """
+    compared = cells[cells["verdict"].isin([AGREES, DIFFERS])]
+    keys = ["source", "table", "dataset", "network"]
+    both = pd.concat([compared, compared.assign(metric="all")])
+    # A column without any number of a table is read as one of numbers.
+    table = both["table"].astype(object).fillna("")
+    agree = both.assign(agrees=both["verdict"] == AGREES, table=table)
+    found = agree.groupby([*keys, "metric"], sort=False)["agrees"].agg(["sum", "count"])
+    texts = [f"{agreeing} of {count}" for agreeing, count in found.itertuples(index=False)]
+    table = pd.Series(texts, found.index, dtype=object).unstack(sort=False).fillna("")
+    return table.rename_axis(columns=None).reset_index()
 
 
 def _paired(published: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -240,11 +228,9 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     """Return one row of `compare` from a row of `_paired`."""
     counterpart = COUNTERPARTS[row["metric"]]
     measure = counterpart.by_source.get(row["source"], counterpart.measure)
-    tests_augmented = counterpart.on_test_data and row["published_dataset"] == AUGMENTED_TESTS
-    augmented = row["augmented"] and (counterpart.on_training_data or tests_augmented)
-    views = ("augmented", "clean") if augmented else ("clean",)
-    if counterpart.augments_itself:
-        views = ("clean", "augmented")
+    published_view = _published_view(row, counterpart)
+    # The one that the published value is of comes first.
+    views = sorted(("clean", "augmented"), key=lambda view: view != published_view)
     keys = {
         view: (row["dataset"], row["network"], row["condition"], view, measure) for view in views
     }
@@ -253,8 +239,11 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
     tested = _welch(row, mean, sem, seeds)
     differs = tested["p_value"] < REJECTED
     verdict = UNCERTAIN if row["uncertain"] else DIFFERS if differs else AGREES
+    if view != published_view and not counterpart.augments_itself and verdict != UNCERTAIN:
+        verdict = OTHER_VIEW
     return {
         **{column: row[column] for column in (*OF_PUBLISHED, "rho", "condition", "metric")},
+        "published_view": published_view,
         "measure": measure,
         "view": view,
         "published": row["mean"],
@@ -268,6 +257,15 @@ def _cell(row: Mapping[str, Any], values: Mapping[tuple, tuple]) -> dict[str, An
         "verdict": verdict if view else NOT_RUN,
         "note": "; ".join(_notes(row, counterpart, view)),
     }
+
+
+def _published_view(row: Mapping[str, Any], counterpart: Counterpart) -> str:
+    """Return which view of the data a published value is of."""
+    if isinstance(row.get("view"), str):
+        return row["view"]
+    tests_augmented = counterpart.on_test_data and row["published_dataset"] == AUGMENTED_TESTS
+    on_augmented = counterpart.on_training_data or tests_augmented
+    return "augmented" if row["augmented"] and on_augmented else "clean"
 
 
 def _welch(row: Mapping[str, Any], mean: float, sem: float, seeds: int) -> dict[str, float]:
@@ -298,9 +296,6 @@ def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[
     differences = {
         f"published SEM takes {seeds * (seeds - 1)} ordered pairs of seeds as independent and is"
         " too small": metric == "prediction_disagreement",
-        "published on augmented training data, ours on clean data": (
-            augmentation and counterpart.on_training_data and view == "clean"
-        ),
         "published on augmented test images": tiny and augmentation and counterpart.on_test_data,
         "published on a part of the training data": tiny and metric == "sam_sharpness",
         "a sum over mini-batches, the published one of 20 % of the training data": (
@@ -309,69 +304,3 @@ def _notes(row: Mapping[str, Any], counterpart: Counterpart, view: str) -> list[
     }
     notes = [row["note"], *(text for text, holds in differences.items() if holds)]
     return [note for note in notes if note]
-
-
-def condition_label(condition: str, rho: float) -> str:
-    """Return a published condition's name, with its ρ where that is not the usual one."""
-    return condition if math.isnan(rho) or rho == USUAL_RHO else f"{condition}, ρ = {rho:g}"
-
-
-def text(cells: pd.DataFrame, order: pd.DataFrame) -> Text:
-    """Return counts of verdicts, the `order_of_conditions`, all cells of `compare`, their notes."""
-    notes = [f"Note {number}: {note}." for note, number in _note_numbers(_run(cells)).items()]
-    return [*_tables(cells, order), *notes] or [NOTHING]
-
-
-def _tables(cells: pd.DataFrame, order: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the tables as text, those without rows left out."""
-    ranks = [
-        {name: getattr(row, name) for name in NETWORK}
-        | {"Metric": MEASURES[row.metric].label}
-        | correlation_cells(row)
-        for row in order.itertuples()
-    ]
-    names = {"source": "Source", "dataset": "Data set", "network": "Network"}
-    tables = [
-        captioned(verdict_counts(cells).rename(columns=names), COUNTS_CAPTION),
-        *([captioned(pd.DataFrame(ranks).rename(columns=names), ORDER_CAPTION)] if ranks else []),
-        captioned(_cells_text(_run(cells)), CELLS_CAPTION),
-    ]
-    return [table for table in tables if len(table)]
-
-
-def _run(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells for which the study has a value; the others are counted alone."""
-    return cells[cells["verdict"] != NOT_RUN]
-
-
-def _cells_text(cells: pd.DataFrame) -> pd.DataFrame:
-    numbers = _note_numbers(cells)
-    columns = {
-        "Source": cells["source"],
-        "Table": map(_table_number, cells["table"]),
-        "Data set": cells["dataset"],
-        "Network": cells["network"],
-        "Published condition": map(condition_label, cells["published_condition"], cells["rho"]),
-        "Condition": cells["condition"],
-        "Measure": [MEASURES[measure].column_label for measure in cells["measure"]],
-        "View": cells["view"],
-        "Published": map(format_estimate, cells["published"], cells["published_sem"]),
-        "Ours": map(format_estimate, cells["ours"], cells["ours_sem"]),
-        "Seeds": cells["n_seeds"],
-        "t": [format_number(t, "+.1f") for t in cells["t"]],
-        "p": list(map(format_estimate, cells["p_value"])),
-        "Verdict": cells["verdict"].replace(DIFFERS, f"**{DIFFERS}**"),
-        "Note": [numbers.get(note, "") for note in cells["note"]],
-    }
-    return pd.DataFrame({name: list(column) for name, column in columns.items()}).fillna("")
-
-
-def _note_numbers(cells: pd.DataFrame) -> dict[str, int]:
-    """Return the number of each note, in order of appearance."""
-    notes = dict.fromkeys(filter(None, cells["note"].dropna()))
-    return {note: number for number, note in enumerate(notes, 1)}
-
-
-def _table_number(table: str | float) -> str:
-    """Return the number of a published table; read from a file it is a float, and NaN for none."""
-    return table if isinstance(table, str) else "" if math.isnan(table) else f"{table:g}"

@@ -12,11 +12,14 @@ KINDS = IMAGES, RECORDINGS, ANY
 # What a verdict is on: one network, all networks of a data set, each and then all of these, all
 # networks of a study.
 NETWORK, DATASET, EACH_AND_ALL, STUDY = "network", "data set", "each and all", "study"
+# Of claims about several data sets.
+ALL_DATASETS = "all"
 
 # What a claim is about, and why it does not apply where a study has none of it.
 LACKING = {
     "trained": "none of its networks trained",
     "networks": "there is one network, {network}",
+    "places": "there is one network, {network}, on one data set",
     "baseline": "no condition is compared with a baseline, see analysis.baseline",
     "baseline_trained": "no network of the baseline trained",
     "sam": "no two conditions differ in SAM alone",

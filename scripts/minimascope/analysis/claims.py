@@ -8,14 +8,23 @@ models (``Comparable.models``, see `model_table.model_table`), those of publishe
 (``needs=("models",)``).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
 from ..components import IMAGES, RECORDINGS
-from .claim import ANY, DATASET, EACH_AND_ALL, LACKING, NETWORK, Claim
+from .claim import (
+    ALL_DATASETS,
+    ANY,
+    DATASET,
+    EACH_AND_ALL,
+    LACKING,
+    NETWORK,
+    STUDY,
+    Claim,
+)
 from .comparable import Comparable, measured, published_networks
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
@@ -24,12 +33,13 @@ from .findings import (
     baseline_is_flattest,
     best_is_sharper,
     evaluations_of,
-    pooling_reverses,
     ranked_evaluations_of,
     sam_sharpens,
     sharpest_is_not_best,
     sharpness_of,
 )
+from .goldilocks import no_value_is_best
+from .pooling import pooling_reverses
 from .published import published_values
 from .scene_claims import (
     more_so_out_of_domain,
@@ -68,7 +78,7 @@ OF_IMAGES = (
         4,
         MASON_WILLIAMS,
         IMAGES,
-        "The sharpest condition is not always the best: no measure has a best value.",
+        "By some measure and some evaluation, the sharpest condition is not the best one.",
         sharpest_is_not_best,
         ("conditions", "sharpness", "ranked"),
     ),
@@ -81,6 +91,15 @@ OF_IMAGES = (
         ("networks", "conditions", "sharpness", "evaluations"),
         about=DATASET,
         method="t of slopes over conditions' means",
+    ),
+    Claim(
+        6,
+        MASON_WILLIAMS,
+        IMAGES,
+        "No value of sharpness is the best in all networks and on all data sets.",
+        no_value_is_best,
+        ("places", "conditions", "sharpness", "ranked"),
+        about=STUDY,
     ),
 )
 MILLING = ("asc_2023",)
@@ -116,8 +135,6 @@ OF_RECORDINGS = (
         method="shares of the variance of ln sharpness",
     ),
 )
-# Of claims about several data sets.
-ALL_DATASETS = "all"
 CLAIMS = {claim.number: claim for claim in (*OF_IMAGES, *OF_RECORDINGS)}
 COLUMNS = [
     *("source", "dataset", "network", "baseline", "claim", "statement", "verdict", "sentence"),
@@ -193,15 +210,22 @@ def finding(claim: Claim, *networks: Comparable) -> Finding:
         networks = tuple(network.matched_alone() for network in networks)
     trained = [network for network in networks if network.conditions]
     first = (trained or networks)[0]
+    # One claim about several data sets takes of each network what it has.
+    whole = [[network] for network in trained] if claim.about == STUDY else [trained]
+
+    def any_has(measures_of: Callable[..., list[str]]) -> bool:
+        return any(measures_of(*group) for group in whole)
+
     there = {
         "trained": trained,
         "networks": trained[1:],
+        "places": trained[1:],
         "baseline": first.baseline,
         "baseline_trained": first.baseline in first.conditions,
         "sam": first.without_sam,
-        "sharpness": sharpness_of(*trained),
-        "evaluations": evaluations_of(*trained),
-        "ranked": ranked_evaluations_of(*trained),
+        "sharpness": any_has(sharpness_of),
+        "evaluations": any_has(evaluations_of),
+        "ranked": any_has(ranked_evaluations_of),
         "conditions": any(len(network.conditions) > 1 for network in trained),
         "models": all(len(network.models) for network in trained),
     }

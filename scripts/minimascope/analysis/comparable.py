@@ -39,6 +39,7 @@ class Comparable:
         left_out: networks that did not train, or published values that are in doubt.
         unmatched: those of the conditions whose seeds are not matched with the others'.
         data: IMAGES, as which points count, or RECORDINGS.
+        floors: [condition, measure], noise floors of the values; none of published means.
         models: rows of `model_table.model_table` of the networks that trained; none of published
             means.
     """
@@ -58,7 +59,22 @@ class Comparable:
     left_out: int = 0
     unmatched: tuple[str, ...] = ()
     data: str = IMAGES
+    floors: pd.DataFrame = field(default_factory=pd.DataFrame)
     models: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def estimate(self, measure: str, condition: str) -> Estimate:
+        """Return a mean over seeds by itself, with the degrees of freedom of the fewest seeds."""
+        mean, error = (table.at[condition, measure] for table in (self.means, self.errors))
+        return Estimate(float(mean), float(error), self.seeds[0] - 1)
+
+    def has(self, measure: str, condition: str) -> bool:
+        """Return whether there is a mean."""
+        return bool(pd.notna(self.means.at[condition, measure]))
+
+    def floor(self, measure: str, condition: str) -> float:
+        """Return the noise floor of a mean, 0 where none is known."""
+        floor = self.floors.at[condition, measure] if measure in self.floors else math.nan
+        return 0.0 if math.isnan(floor) else float(floor)
 
     def matched_alone(self) -> "Comparable":
         """Return the same without the conditions whose seeds are not matched."""
@@ -148,6 +164,7 @@ def _of_network(
         (int(counts.min()), int(counts.max())) if len(counts) else (0, 0),
         "paired t over seeds",
         left_out=len(untrained),
+        floors=judged.groupby(["condition", "measure"])["noise_floor"].mean().unstack(),
     )
 
 

@@ -1,7 +1,7 @@
 """The difference between two means: its interval, its tests, and whether it is one that matters."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -235,13 +235,24 @@ def welch(
 
 def _welch(first: Estimate, second: Estimate, factor: float = 1.0, less: float = 0.0) -> Estimate:
     """Return the first minus a factor times the second, less a number."""
-    value = first.value - factor * second.value - less
-    if min(first.df, second.df) < 1:
-        return Estimate(value, math.nan, min(first.df, second.df))
-    a, b = first.error**2, (factor * second.error) ** 2
-    if a + b == 0:
-        return Estimate(value, 0.0, min(first.df, second.df))
-    return Estimate(value, math.sqrt(a + b), (a + b) ** 2 / (a**2 / first.df + b**2 / second.df))
+    return combined([(1.0, first), (-factor, second)], less)
+
+
+def combined(terms: Sequence[tuple[float, Estimate]], less: float = 0.0) -> Estimate:
+    """Return the sum of independent estimates times their factors, less a number.
+
+    Its degrees of freedom are those of Welch and Satterthwaite: of the variances vᵢ of the terms,
+    with dfᵢ, (Σ vᵢ)² / Σ (vᵢ² / dfᵢ). Without an error of each it has none.
+    """
+    value = sum(factor * estimate.value for factor, estimate in terms) - less
+    fewest = min(estimate.df for _, estimate in terms)
+    if fewest < 1:
+        return Estimate(value, math.nan, fewest)
+    variances = [((factor * estimate.error) ** 2, estimate.df) for factor, estimate in terms]
+    total = sum(variance for variance, _ in variances)
+    if total == 0:
+        return Estimate(value, 0.0, fewest)
+    return Estimate(value, math.sqrt(total), total**2 / sum(own**2 / df for own, df in variances))
 
 
 def share_interval(values: ArrayLike, reference: ArrayLike) -> tuple[float, float]:

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from .comparable import Comparable, Pair
-from .correlations import ALL_NETWORKS
 from .differences import (
     EQUIVALENT,
     LARGER,
@@ -29,10 +28,8 @@ from .evidence import (
     unknown,
 )
 from .measure_names import HIGHER, LOWER, Category
-from .numbers import format_estimate, format_interval
-from .smallest_difference import SmallestDifference
+from .numbers import format_estimate
 from .tables import MAIN_MEASURES
-from .trends import LOG, slope_difference, trends
 from .wording import counted, listed
 
 # As many parts of a claim are named at most.
@@ -89,9 +86,9 @@ def baseline_is_flattest(network: Comparable) -> Finding:
         for name in network.conditions
         if name != network.baseline
     ]
-    parts = [_single(beats(network, *pair)) for pair in pairs]
+    parts = [single(beats(network, *pair)) for pair in pairs]
     numbers = _count(network, pairs, "the other condition")
-    return _judged(all_of, parts, numbers, "comparisons")
+    return judged(all_of, parts, numbers, "comparisons")
 
 
 def best_is_sharper(network: Comparable) -> Finding:
@@ -112,15 +109,17 @@ def best_is_sharper(network: Comparable) -> Finding:
             # The baseline is no sharper than itself.
             fails = dict.fromkeys(either, "among the best and no sharper than the baseline")
             fails[network.baseline] = "among the best"
-            parts.append(_of_each(either, _named(network, evaluation, measure), fails))
-        texts.append(f"Best mean by {_label(network, evaluation)}: {_peak(network, evaluation)}")
+            parts.append(_of_each(either, named(network, evaluation, measure), fails))
+        texts.append(
+            f"Best mean by {measure_label(network, evaluation)}: {_peak(network, evaluation)}"
+        )
         if len(best := extremes(network, evaluation)) == 1 and best[0] != network.baseline:
             sharper = [beats(network, measure, *best, network.baseline) for measure in measures]
             surely = sum(statement.verdict == SUPPORTED for statement in sharper)
             texts[-1] += (
                 f", surely sharper than the baseline by {surely} of {len(measures)} measures"
             )
-    return _judged(all_of, parts, ". ".join(texts), PAIRS)
+    return judged(all_of, parts, ". ".join(texts), PAIRS)
 
 
 def sam_sharpens(network: Comparable) -> Finding:
@@ -130,9 +129,9 @@ def sam_sharpens(network: Comparable) -> Finding:
         for measure in sharpness_of(network)
         for name, plain in network.without_sam.items()
     ]
-    parts = [_single(beats(network, *pair)) for pair in pairs]
+    parts = [single(beats(network, *pair)) for pair in pairs]
     numbers = _count(network, pairs, "the condition with SAM")
-    return _judged(any_of, parts, numbers, "comparisons")
+    return judged(any_of, parts, f"{numbers}. {_by_measure(network, pairs)}", "comparisons")
 
 
 def sharpest_is_not_best(network: Comparable) -> Finding:
@@ -150,43 +149,17 @@ def sharpest_is_not_best(network: Comparable) -> Finding:
                 for name in network.conditions
             }
             fails = dict.fromkeys(either, "both among the sharpest and among the best")
-            parts.append(_of_each(either, _named(network, evaluation, measure), fails))
+            parts.append(_of_each(either, named(network, evaluation, measure), fails))
     certain = sum(part.evidence.p_for <= SIGNIFICANT for part in parts)
-    peaks = [f"{_peak(network, measure)} by {_label(network, measure)}" for measure in measures]
+    peaks = [
+        f"{_peak(network, measure)} by {measure_label(network, measure)}" for measure in measures
+    ]
     numbers = (
         f"By means, the sharpest condition is not the best one in {different} of {len(parts)}"
         f" {PAIRS}, which is sure by itself in {certain}."
         f" Sharpest mean: {listed(peaks)}"
     )
-    return _judged(any_of, parts, numbers, PAIRS)
-
-
-def pooling_reverses(*networks: Comparable) -> Finding:
-    """Return what is known of claim 5: some slope over all networks is the reverse of each one's.
-
-    Points are the conditions' means, see `trends.trends`. A slope counts where over the range of
-    sharpness it changes the evaluation by more than the smallest difference that matters.
-    """
-    means = pd.concat(
-        network.means.assign(dataset=network.dataset, network=network.network)
-        for network in networks
-    )
-    found = trends(means, sharpness_of(*networks), evaluations_of(*networks))
-    parts = []
-    for (measure, evaluation), rows in found.groupby(["sharpness", "evaluation"], sort=False):
-        about = f"{_label(networks[0], evaluation)} along {_label(networks[0], measure)}"
-        smallest = networks[0].names[evaluation].smallest_difference
-        sides = {row.network: _slope(row, means, smallest, about) for row in rows.itertuples()}
-        rises, falls = sides.pop(ALL_NETWORKS)
-        up = all_of([rises, *(own_falls for _, own_falls in sides.values())])
-        down = all_of([falls, *(own_rises for own_rises, _ in sides.values())])
-        parts.append(_single(any_of([up, down]), about))
-    reversed_ = found[(found["network"] == ALL_NETWORKS) & found["flips"].eq(True)]
-    numbers = (
-        f"The slope over all networks has the other sign than each network's own in"
-        f" {len(reversed_)} of {len(parts)} {PAIRS}"
-    )
-    return _judged(any_of, parts, numbers, PAIRS)
+    return judged(any_of, parts, numbers, PAIRS)
 
 
 def sharpness_of(*networks: Comparable) -> list[str]:
@@ -230,7 +203,7 @@ def _peak(network: Comparable, measure: str) -> str:
     """Return the `extremes`, or how many there are, with their mean."""
     names = extremes(network, measure)
     shown = listed(names) if len(names) <= MOST_NAMED else f"{len(names)} conditions alike"
-    return f"{shown} ({_value(network, names[0], measure)})"
+    return f"{shown} ({shown_mean(network, names[0], measure)})"
 
 
 # Claims ask for the same pair again and again.
@@ -240,7 +213,7 @@ def beats(network: Comparable, measure: str, name: str, reference: str) -> Evide
 
     That is by more than the smallest difference that matters.
     """
-    label = _label(network, measure)
+    label = measure_label(network, measure)
     if name == reference:
         # Nothing is larger than itself.
         return Evidence(1.0, 0.0, *[f"{name} is compared with itself"] * 2)
@@ -248,8 +221,8 @@ def beats(network: Comparable, measure: str, name: str, reference: str) -> Evide
     if difference is None:
         return unknown(f"{label} of {name} and {reference} cannot be compared")
     text = (
-        f"{label} of {name} is {_value(network, name, measure)}, of {reference}"
-        f" {_value(network, reference, measure)}; {_in_words(difference)}"
+        f"{label} of {name} is {shown_mean(network, name, measure)}, of {reference}"
+        f" {shown_mean(network, reference, measure)}; {_in_words(difference)}"
     )
     lower = network.names[measure].direction == LOWER
     return difference.smaller(text) if lower else difference.larger(text)
@@ -273,7 +246,7 @@ def _in_words(difference: Difference) -> str:
     return f"the difference, {format_estimate(*difference.estimate[:2])}, is {told}"
 
 
-def _judged(
+def judged(
     join: Callable[[Sequence[Evidence]], Evidence],
     parts: Sequence[Part],
     numbers: str,
@@ -311,7 +284,7 @@ def _judged(
     return Finding(evidence, first.doubt, numbers, said)
 
 
-def _single(evidence: Evidence, name: str = "") -> Part:
+def single(evidence: Evidence, name: str = "") -> Part:
     """Return a part that is one comparison, or one slope."""
     return Part(evidence, name, evidence.decisive_for, evidence.decisive_against)
 
@@ -356,34 +329,33 @@ def _count(network: Comparable, pairs: Sequence[Pair], first: str) -> str:
     return "; ".join([f"Of {count}, {first} is {sure}", *([listed(rest)] if rest else [])])
 
 
-def _slope(
-    row: tuple, means: pd.DataFrame, smallest: SmallestDifference, about: str
-) -> tuple[Evidence, Evidence]:
-    """Return what is known of a slope of `trends` rising, and of it falling, by what matters."""
-    over_all = row.network == ALL_NETWORKS
-    where = "all networks" if over_all else row.network
-    if np.isnan(row.lower):
-        nothing = unknown(f"{about} has no sure slope in {where}: {row.note}")
-        return nothing, nothing
-    points = means if over_all else means[means["network"] == row.network]
-    points = points[[row.sharpness, row.evaluation]].dropna()
-    x = points[row.sharpness]
-    x = np.log10(x) if row.scale == LOG else x
-    difference = slope_difference(x, points[row.evaluation], smallest)
-    shown = format_interval(row.slope, row.lower, row.upper, ".3g")
-    text = f"slope of {about} in {where}: {shown} (n = {row.n})"
-    return difference.larger(text), difference.smaller(text)
+def _by_measure(network: Comparable, pairs: Sequence[Pair]) -> str:
+    """Return in words how many means of the first condition are sharper and flatter, by measure."""
+    said = []
+    for measure, own in groupby(pairs, key=lambda pair: pair[0]):
+        known = [network.differences[pair] for pair in own if pair in network.differences]
+        values = [difference.estimate.value for difference in known]
+        verdicts = Counter(difference.verdict for difference in known)
+        up, down = sum(value > 0 for value in values), sum(value < 0 for value in values)
+        said.append(
+            f"{measure_label(network, measure)} {up} sharper (surely {verdicts[LARGER]}),"
+            f" {down} flatter (surely {verdicts[SMALLER]})"
+        )
+    return f"Means by measure: {'; '.join(said)}"
 
 
-def _named(network: Comparable, evaluation: str, measure: str) -> str:
-    return f"{_label(network, evaluation)} with {_label(network, measure)}"
+def named(network: Comparable, evaluation: str, measure: str) -> str:
+    """Return the name of a pair of an evaluation and a measure."""
+    return f"{measure_label(network, evaluation)} with {measure_label(network, measure)}"
 
 
-def _label(network: Comparable, measure: str) -> str:
+def measure_label(network: Comparable, measure: str) -> str:
+    """Return a measure's label, with its unit where it has one."""
     return network.names[measure].column_label
 
 
-def _value(network: Comparable, condition: str, measure: str) -> str:
+def shown_mean(network: Comparable, condition: str, measure: str) -> str:
+    """Return the mean of a condition and its standard error."""
     return format_estimate(
         network.means.at[condition, measure], network.errors.at[condition, measure]
     )

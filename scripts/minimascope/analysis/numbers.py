@@ -68,6 +68,13 @@ def format_interval(value: float, lower: float, upper: float, form: str) -> str:
     return f"{value} [{lower}, {upper}]"
 
 
+def format_ends(lower: float, upper: float) -> str:
+    """Return ``[lower, upper]``, each as `format_estimate` does; a dash for no interval."""
+    if pd.isna(lower):
+        return MISSING
+    return f"[{format_estimate(lower)}, {format_estimate(upper)}]"
+
+
 def count_seeds(counts: pd.Series) -> str:
     """Return numbers of seeds in words, for example ``3 seeds`` or ``2–3 seeds``."""
     return f"{span(counts)} seed{'' if counts.max() == 1 else 's'}"

@@ -28,7 +28,7 @@ from .differences import (
 from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
-from .numbers import MISSING, count_seeds, format_estimate, format_interval, format_percent
+from .numbers import count_seeds, format_ends, format_estimate, format_interval, format_percent
 from .render import Text, captioned, joined
 from .smallest_difference import SmallestDifference
 from .summary import PAIR_MEASURES
@@ -262,7 +262,7 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
         **({"Baseline": row.baseline} if several else {}),
         "Mean of baseline": format_estimate(row.baseline_mean),
         "Difference": format_estimate(row.difference, row.standard_error),
-        "Interval": _interval(row.lower, row.upper),
+        "Interval": format_ends(row.lower, row.upper),
         "Of baseline": _share(row),
         "Matters": format_estimate(row.smallest_difference),
         "Verdict": verdict,
@@ -270,12 +270,6 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
         "Holm": format_estimate(row.p_holm),
         "Seeds": row.n,
     }
-
-
-def _interval(lower: float, upper: float) -> str:
-    if pd.isna(lower):
-        return MISSING
-    return f"[{format_estimate(lower)}, {format_estimate(upper)}]"
 
 
 def _share(row: tuple) -> str:

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from .claim import ALL_DATASETS
 from .correlations import ALL_NETWORKS
 
-# More networks than this are rows, and the claims columns: a page has room for five claims.
+# More networks than this are rows, and the claims columns: a page has room for six claims.
 MOST_COLUMNS = 4
 
 
@@ -33,12 +34,14 @@ def verdict_matrix(found: pd.DataFrame) -> pd.DataFrame:
 
 def _place(row: tuple, found: pd.DataFrame) -> str:
     """Return the network of a row, with what else tells it from the others."""
-    here = (found["dataset"] == row.dataset) & (found["source"] == row.source)
+    everywhere = row.dataset == ALL_DATASETS
+    here = (everywhere | (found["dataset"] == row.dataset)) & (found["source"] == row.source)
     names = found.loc[here & (found["network"] != ALL_NETWORKS), "network"].unique()
     network = row.network
     if network == ALL_NETWORKS:
         network = names[0] if len(names) == 1 else "all networks"
-    dataset = f" on {row.dataset}" if found["dataset"].nunique() > 1 else ""
+    where = "all data sets" if everywhere else row.dataset
+    dataset = f" on {where}" if found["dataset"].nunique() > 1 else ""
     source = f"{row.source}: " if found["source"].nunique() > 1 else ""
     baselines = found.loc[found["network"] != ALL_NETWORKS, "baseline"].nunique()
     baseline = f" ({row.baseline})" if baselines > 1 else ""

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.agreement import NOT_RUN, UNCERTAIN, condition_label
+from ..analysis.agreement import NOT_RUN, OTHER_VIEW, UNCERTAIN
+from ..analysis.agreement_text import condition_label
 from ..analysis.measure_names import MEASURES
 from .looks import Look, study_looks
 from .models import correlation
@@ -42,7 +43,7 @@ def plot(
         conditions: of the whole study.
     """
     of_all = select(agreement, dataset, required=False)
-    of_all = of_all[of_all["verdict"] != NOT_RUN]
+    of_all = of_all[~of_all["verdict"].isin([NOT_RUN, OTHER_VIEW])]
     cells = of_all[of_all["network"] == network]
     title = f"{network} on {dataset}"
     if cells.empty:

@@ -13,6 +13,9 @@ TIDY = {
     "correlations": "sharpness against evaluation, a row for each pair of measures",
     "trends": "slopes of evaluations along sharpness, within networks and over all",
     "claims": "the papers' claims with verdicts and the numbers behind them",
+    "outcomes": "better or worse and sharper or flatter than the baseline, both at once",
+    "interactions": "what SAM adds to a condition beside what it adds to the baseline",
+    "sam_radius": "whether measures rise or fall along SAM's radius",
 }
 
 

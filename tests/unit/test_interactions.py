@@ -1,0 +1,245 @@
+"""What SAM adds to a condition beside the baseline, and along its radius; by SciPy and NumPy."""
+
+import math
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from table_frames import condition_rows, measure_rows, read_again
+
+from minimascope.analysis.interactions import (
+    COLUMNS,
+    NOTHING,
+    interaction_tables,
+    interactions,
+    published_interactions,
+    text,
+)
+from minimascope.analysis.render import html, markdown
+from minimascope.analysis.sam_radius import along_radius
+
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+SQUARE = ("baseline", "baseline_sam", "noise", "noise_sam")
+
+
+def square(random, effect=0.0, seeds=5, measure="fisher_rao_norm"):
+    """A study in which SAM adds 1 to the baseline, and that and an effect to another condition."""
+    starts = dict(zip(SQUARE, (4.0, 5.0, 6.0, 7.0 + effect), strict=True))
+    values = measure_rows(
+        {(name, measure): start + random.normal(size=seeds) for name, start in starts.items()}
+    )
+    conditions = condition_rows(SQUARE, (None, "baseline", "baseline", "baseline"))
+    conditions["without_sam"] = [None, "baseline", None, "noise"]
+    conditions["sam.rho"] = [None, 0.05, None, 0.05]
+    return values, conditions.assign(base_condition=SQUARE, like_base_condition=True)
+
+
+def by_condition(values):
+    return values.pivot(index="seed", columns="condition", values="value")
+
+
+def test_the_interaction_is_scipys_test_of_one_contrast_a_seed():
+    values, conditions = square(np.random.default_rng(2), effect=1.0, seeds=7)
+    [found] = interactions(values, conditions, {}).to_dict("records")
+    seeds = by_condition(values)
+    contrast = (seeds["noise_sam"] - seeds["noise"]) - (seeds["baseline_sam"] - seeds["baseline"])
+    test = stats.ttest_1samp(contrast, 0)
+    assert found["interaction"] == pytest.approx(contrast.mean())
+    assert found["standard_error"] == pytest.approx(contrast.sem())
+    assert found["p_value"] == pytest.approx(test.pvalue)
+    ends = test.confidence_interval(0.95)
+    assert (found["lower"], found["upper"]) == pytest.approx(tuple(ends))
+    assert found["smallest_difference"] == pytest.approx(0.05 * seeds["baseline"].mean())
+    assert (found["n"], found["pairing"]) == (7, "by seed")
+    assert [found[name] for name in ("condition", "with_sam", "baseline", "baseline_with_sam")] == [
+        *("noise", "noise_sam", "baseline", "baseline_sam")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"), [(100.0, "larger"), (-100.0, "smaller"), (0.0, "open")]
+)
+def test_an_interaction_that_matters_has_a_side(effect, verdict):
+    values, conditions = square(np.random.default_rng(0), effect)
+    assert list(interactions(values, conditions, {})["verdict"]) == [verdict]
+    same = values.assign(value=values["value"].round(-1) + 0.01 * values["seed"])
+    wide = {"fisher_rao_norm": 50.0}
+    assert set(interactions(same, conditions, wide)["verdict"]) <= {verdict, "no difference"}
+
+
+def test_sam_has_the_same_radius_on_both_sides():
+    values, conditions = square(np.random.default_rng(0))
+    wide = values[values["condition"] == "noise_sam"].assign(condition="noise_wide")
+    row = conditions[conditions["condition"] == "noise_sam"].assign(condition="noise_wide")
+    row["sam.rho"] = 0.5
+    both = pd.concat([values, wide]), pd.concat([conditions, row])
+    assert list(interactions(*both, {})["with_sam"]) == ["noise_sam"]
+
+
+def test_seeds_that_did_not_train_and_unmatched_conditions_are_left_out():
+    values, conditions = square(np.random.default_rng(0))
+    stuck = values.assign(
+        trained=(values["condition"] != "noise_sam") | (values["seed"] > 1),
+    )
+    assert list(interactions(stuck, conditions, {})["n"]) == [3]
+    adopted = conditions.assign(matched=conditions["condition"] != "noise")
+    assert interactions(values, adopted, {}).empty
+
+
+def test_without_a_pair_besides_the_baseline_the_text_says_so():
+    values, conditions = square(np.random.default_rng(0))
+    alone = conditions["condition"] != "noise_sam"
+    here = values["condition"] != "noise_sam"
+    found, along = interaction_tables(values[here], conditions[alone], smallest_differences={})
+    assert found.empty
+    assert list(found.columns) == COLUMNS
+    assert text(found, along) == [NOTHING]
+
+
+def test_the_text_shows_estimate_interval_and_verdict():
+    values, conditions = square(np.random.default_rng(0), effect=100.0)
+    found, along = interaction_tables(values, conditions, smallest_differences={})
+    shown = markdown(text(read_again(found), along))
+    assert "**larger**" in shown
+    assert "(condition with SAM − condition) − (baseline with SAM − baseline)" in shown
+    assert "Welch" not in shown
+    assert "ρ = 0" not in shown
+    assert "<b>larger</b>" in html(text(found, along))
+
+
+def published(*names):
+    return [
+        pd.read_csv(PUBLISHED / f"{name}.csv", dtype=str, keep_default_na=False) for name in names
+    ]
+
+
+def test_published_interactions_are_of_four_independent_means():
+    """Fisher–Rao norm, ResNet-18, CIFAR-10, 2026: (5.571 − 3.940) − (0.107 − 0.032) = 1.556."""
+    found, _ = published_interactions(*published("deep_models", "sam_rho_sweep"))
+    key = ["source", "dataset", "network", "measure", "condition"]
+    cell = found.set_index(key).loc[
+        ("function_centric_2026", "cifar10", "resnet18", "fisher_rao_norm", "augmentation")
+    ]
+    assert cell["interaction"] == pytest.approx(1.556)
+    half = 0.0005 / math.sqrt(3)
+    errors = np.array([0.035, 0.207, 0.006, 0.001])
+    variances = (errors**2 + half**2) * 10 / 9 + half**2
+    assert cell["standard_error"] == pytest.approx(math.sqrt(variances.sum()))
+    df = variances.sum() ** 2 / (variances**2 / 9).sum()
+    width = stats.t.ppf(0.975, df) * cell["standard_error"]
+    assert cell["upper"] - cell["lower"] == pytest.approx(2 * width)
+    p = 2 * stats.t.sf(1.556 / cell["standard_error"], df)
+    assert cell["p_value"] == pytest.approx(p)
+    assert (cell["verdict"], cell["pairing"]) == ("larger", "none")
+
+
+STUDIES = 2000
+
+
+def test_an_interaction_that_is_none_is_found_in_five_percent_of_studies():
+    random = np.random.default_rng(4)
+    parts = [square(random, seeds=4) for _ in range(STUDIES)]
+    values = pd.concat([own.assign(network=str(i)) for i, (own, _) in enumerate(parts)])
+    conditions = pd.concat([own.assign(network=str(i)) for i, (_, own) in enumerate(parts)])
+    held = interactions(values, conditions, {})
+    share = (held["p_value"] <= 0.05).mean()
+    assert len(held) == STUDIES
+    assert abs(share - 0.05) <= 3 * math.sqrt(0.05 * 0.95 / STUDIES)
+    # By more than what matters on one side: one side of what matters, in fewer than 2.5 %.
+    assert (held["verdict"] == "larger").mean() <= 0.025
+
+
+# Along SAM's radius
+
+
+RADII = (0.0, 0.05, 0.25, 0.5)
+
+
+def sweep(values, radii=RADII):
+    """A study of values, [seed, radius], whose first condition has no SAM."""
+    names = ["plain", *(f"sam{rho}" for rho in radii[1:])]
+    rows = measure_rows(
+        {(name, "fisher_rao_norm"): own for name, own in zip(names, values.T, strict=True)}
+    )
+    conditions = condition_rows(names, [None, *["plain"] * (len(names) - 1)])
+    conditions["without_sam"] = [None, *["plain"] * (len(names) - 1)]
+    conditions["sam.rho"] = [None, *radii[1:]]
+    return rows, conditions.assign(base_condition="plain", like_base_condition=True)
+
+
+def page(values):
+    """Page's statistic and the share of all orders within seeds that reach it."""
+    count = values.shape[1]
+    weights = np.arange(1, count + 1)
+
+    def statistic(ranks):
+        return sum(weights @ np.array(own) for own in ranks)
+
+    observed = statistic(stats.rankdata(values, axis=1))
+    orders = list(permutations(range(1, count + 1)))
+    every = [statistic(ranks) for ranks in product(orders, repeat=len(values))]
+    return observed, np.mean([one >= observed for one in every])
+
+
+def test_the_trend_is_pages_test_counted_over_all_orders():
+    values = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 9.0], [4.0, 5.0, 6.0, 7.0]])
+    [found] = along_radius(*sweep(values)).to_dict("records")
+    statistic, p = page(values)
+    assert found["page_l"] == statistic
+    assert found["p_rises"] == pytest.approx(p)
+    assert found["verdict"] == "rises"
+    assert found["radii"] == "0, 0.05, 0.25, 0.5"
+    assert (found["n"], found["n_seeds"], found["without_sam"]) == (4, 3, "plain")
+    assert (found["first_mean"], found["last_mean"]) == (2.0, pytest.approx(20 / 3))
+    [falls] = along_radius(*sweep(values[:, ::-1])).to_dict("records")
+    assert falls["p_falls"] == pytest.approx(p)
+    assert falls["verdict"] == "falls"
+
+
+def test_the_order_of_conditions_in_the_tables_changes_nothing():
+    values, conditions = sweep(np.random.default_rng(0).normal(size=(4, 4)))
+    found = along_radius(values, conditions)
+    again = along_radius(values.sample(frac=1, random_state=1), conditions[::-1])
+    pd.testing.assert_frame_equal(again, found)
+
+
+def test_one_seed_two_radii_and_seeds_that_did_not_train_make_no_trend():
+    values = np.arange(12.0).reshape(3, 4)
+    [alone] = along_radius(*sweep(values[:1])).to_dict("records")
+    assert (alone["verdict"], alone["note"]) == ("open", "a test takes two seeds or more")
+    assert along_radius(*sweep(values[:, :2], RADII[:2])).empty
+    rows, conditions = sweep(values)
+    stuck = rows.assign(trained=(rows["seed"] > 0) | (rows["condition"] != "plain"))
+    assert list(along_radius(stuck, conditions)["n_seeds"]) == [2]
+
+
+def test_cells_of_a_sweep_without_a_counterpart_that_has_no_sam_are_one_trend():
+    rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
+    swept = conditions[1:].assign(without_sam=None, base_condition="sam0.05")
+    [found] = along_radius(rows, swept).to_dict("records")
+    assert (found["without_sam"], found["radii"]) == ("sam0.05", "0.05, 0.25, 0.5")
+    other = swept.assign(like_base_condition=[True, False, True])
+    assert along_radius(rows, other).empty
+
+
+def test_trends_that_are_none_are_found_in_five_percent_of_studies_at_most():
+    random, sure = np.random.default_rng(1), 0
+    for _ in range(400):
+        found = along_radius(*sweep(random.normal(size=(3, 4))))
+        sure += found["verdict"].iloc[0] != "open"
+    assert sure / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_published_means_along_the_radius_decide_nothing():
+    """ρ = 0, 0.05 and 0.25 of six: 0.032, 0.107 and 8.712, and no values of single seeds."""
+    _, along = published_interactions(*published("deep_models", "sam_rho_sweep"))
+    row = along.set_index("measure").loc["fisher_rao_norm"]
+    assert (row["radii"], row["first_mean"], row["last_mean"]) == ("0, 0.05, 0.25", 0.032, 8.712)
+    assert (row["spearman"], row["verdict"]) == (pytest.approx(1.0), "open")
+    assert np.isnan(row["p_rises"])
+    shown = markdown(text(*published_interactions(*published("deep_models", "sam_rho_sweep"))))
+    assert "Published means are independent of each other" in shown
+    assert "ρ = 0 is the condition without SAM" in shown
