@@ -27,9 +27,11 @@ NETWORKS = {
     "resnet18": component("networks.resnet:resnet18"),
     "vgg19": component("networks.vgg:vgg19"),
     "vit": component("networks.vit:vit"),
+    "vit_standard": component("networks.vit_standard:vit_standard"),
     "mlp": component("networks.mlp:mlp"),
     "cnn10": component("networks.panns:cnn10"),
     "cnn14": component("networks.panns:cnn14"),
+    "crnn": component("networks.crnn:crnn"),
     "pretrained_resnet18": component("networks.torchvision_pretrained:resnet18"),
     "pretrained_vgg19_bn": component("networks.torchvision_pretrained:vgg19_bn"),
     "pretrained_cnn10": component("networks.panns_pretrained:cnn10"),
@@ -110,6 +112,10 @@ class Family(Component):
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
     arrays: bool = False
 
+    def all_passes(self, settings: Mapping[str, Any]) -> int:
+        """About how many passes its settings take, those over domains and cities included."""
+        return self.passes(settings) * (3 if settings.get("domains") else 1)
+
 
 def _adaptive_passes(settings: Mapping[str, Any]) -> int:
     return settings["samples"] + 3 * settings["starts"] * settings["steps"]
@@ -131,7 +137,8 @@ def _hessian_passes(settings: Mapping[str, Any]) -> int:
 
 def _landscape_passes(settings: Mapping[str, Any]) -> int:
     surface = settings["points"] ** 2
-    passes = len(settings["direction_seeds"]) * (surface + settings["line_points"])
+    pairs = len(settings["direction_seeds"]) + len(settings.get("more_directions", ()))
+    passes = pairs * (surface + settings["line_points"])
     # Two eigenvalues take forty products or more, as many as nine passes each; the slope three.
     return passes + (surface + 9 * 40 + 3 if settings["eigenvectors"] else 0)
 

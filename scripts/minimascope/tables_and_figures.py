@@ -51,6 +51,7 @@ GATHERED = {
     "interpolation": component("analysis.curves:interpolation"),
     "asc_pairs": component("analysis.stability:pair_values"),
     "domains": component("analysis.collect:domain_table"),
+    "domain_measures": component("analysis.collect:domain_measures_table"),
     "toy_fits": component("analysis.toy_fits:fits_table"),
     "adopted": component("analysis.adopted:adopted_table"),
 }
@@ -136,6 +137,26 @@ TABLES = {
         gives="correlations variance_shares",
         text="analysis.relations:text",
     ),
+    "domain_correlations": _table(
+        "analysis.domain_correlations:domain_correlation_table",
+        needs="domains summary models",
+        gives="domain_correlations",
+        text="analysis.domain_correlations:text",
+    ),
+    "domain_sharpness": _table(
+        "analysis.domain_sharpness:domain_sharpness_tables",
+        needs="domain_measures domains models",
+        gives="domain_sharpness domain_sharpness_correlations",
+        text="analysis.domain_sharpness:text",
+        where="has_domain_sharpness",
+    ),
+    "train_domains": _table(
+        "analysis.train_domains:differences_by_training",
+        needs="seed_values domains domain_measures models",
+        gives="train_domains",
+        text="analysis.train_domains:text",
+        where="train_domains",
+    ),
     "answer": _table(
         "analysis.answer:answers",
         needs="summary conditions statistics claims correlations trends trend_points",
@@ -193,9 +214,11 @@ TABLES = {
         "analysis.published_scenes:reanalysis",
         published="asc_models asc_expected",
         gives="asc_reanalysis asc_models asc_conditions asc_correlations asc_trends"
-        " asc_trend_points asc_variance_shares asc_stability asc_stability_order asc_domains",
+        " asc_trend_points asc_variance_shares asc_stability asc_stability_order asc_domains"
+        " asc_domain_correlations asc_claims",
         text="analysis.published_scenes:text",
-        shows="asc_reanalysis asc_correlations asc_variance_shares asc_stability",
+        shows="asc_claims asc_domain_correlations asc_reanalysis asc_correlations"
+        " asc_variance_shares asc_stability",
         about=RECORDINGS,
     ),
     "toy_geometry": _table(
@@ -240,6 +263,7 @@ DATASET_FIGURES = {
     ),
     "variance_shares": component("plots.variance_shares:plot", "variance_shares"),
     "domains": component("plots.domains:plot", "domains"),
+    "domain_correlations": component("plots.domain_correlations:plot", "domain_correlations"),
     "stability": component("plots.stability:plot", "stability", "stability_order"),
     "ensembles": component(
         "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"

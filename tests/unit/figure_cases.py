@@ -12,6 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from minimascope.analysis.agreement import compare
+from minimascope.analysis.domain_correlations import domain_correlations
+from minimascope.analysis.measure_names import describe
 from minimascope.plots.style import styled
 from minimascope.tables_and_figures import ALL_FIGURES
 
@@ -316,6 +318,12 @@ def domains_frame(models, cities=("lyon", "milan")):
     return pd.concat(parts, ignore_index=True).assign(n=30)
 
 
+def domain_correlations_frame(models, **domains):
+    """Correlations with ASC sharpness in the domains and cities of `domains_frame`."""
+    sharpness = [name for name in models if describe(name).category == "sharpness"]
+    return domain_correlations(domains_frame(models, **domains), models, sharpness)
+
+
 def stability_frame(models, pairs=10):
     random = np.random.default_rng(6)
     cv = random.uniform(0.1, 0.6, len(models)) if pairs > 1 else np.nan
@@ -330,7 +338,8 @@ def stability_order_frame(pairs=10, note=np.nan):
     halves["tau"] = 0.5 + 0.05 * halves["pairs"]
     halves["tau_low"], halves["tau_high"] = halves["tau"] - 0.1, halves["tau"] + 0.07
     frame = pd.concat([first, halves], ignore_index=True)
-    return frame.assign(dataset=SCENES, total_pairs=pairs, note=note)
+    shape = {"total_pairs": pairs, "models": len(models_frame())}
+    return frame.assign(dataset=SCENES, note=note, **shape)
 
 
 def read_again(frame):
@@ -347,6 +356,7 @@ def model_tables(models, base="optimizer", **settings):
         "correlations": correlations_frame(models, **settings),
         "variance_shares": variance_shares_frame(models, **factors, **settings),
         "domains": domains_frame(models),
+        "domain_correlations": domain_correlations_frame(models),
         "stability": stability_frame(models),
         "stability_order": stability_order_frame(),
     }
@@ -379,7 +389,7 @@ def figure_of(name, tables, **of):
     given = {"conditions": plain_conditions()} | tables
     given |= (RUN if "network" in parameters else {"dataset": SCENES}) | of
     with styled():
-        return plot(**{key: given[key] for key in parameters})
+        return plot(**{key: given[key] for key in parameters if key in given})
 
 
 def panel(figure, label):

@@ -1,5 +1,6 @@
 """Studies of recordings: what comes with the workflow, and what a configuration may say."""
 
+from collections import Counter
 from itertools import product
 from types import SimpleNamespace
 
@@ -33,10 +34,42 @@ def test_the_grid_of_acoustic_scenes_is_that_of_the_paper():
     assert cells == set(expected)
     assert len(loaded.conditions) == len(cells)
     assert loaded.seeds == [42, 43]
-    assert len(loaded.pairs) == 2
+    # Those of the paper, and a third architecture.
+    assert [network for _, network in loaded.pairs] == ["cnn10", "cnn14", "resnet18"]
     assert loaded.training_spec("dcase2020", "sgd")["optimizer"]["momentum"] == 0.9
-    assert loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"][:3] == [42, 43, 44]
-    assert len(loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"]) >= 10
+
+
+def test_landscapes_of_acoustic_scenes_have_the_papers_three_pairs_and_twelve_of_them_ten():
+    loaded, counts = published_study("acoustic_scenes"), Counter()
+    for (dataset, network), condition, seed in product(
+        loaded.pairs, loaded.conditions, loaded.seeds
+    ):
+        run = {"network": network, "condition": condition, "seed": seed}
+        settings = loaded.settings_of("landscape", dataset, **run)
+        assert settings["direction_seeds"] == [42, 43, 44]
+        assert settings["points"] == 11
+        counts[3 + len(settings.get("more_directions", ()))] += 1
+    assert counts == {3: 132, 10: 12}
+
+
+def test_the_controls_of_acoustic_scenes_start_from_a_network_of_its_grid():
+    grid, controls = map(published_study, ("acoustic_scenes", "acoustic_scenes_controls"))
+    cell = grid.training_spec("dcase2020", "adam-batch_size32-lr0.0001")
+    assert controls.training_spec("dcase2020", "baseline") == cell
+    names = ("baseline", "weight_decay", "spec_augment")
+    expected = [f"{name}{sam}" for name in names for sam in ("", "_sam")]
+    assert sorted(controls.conditions) == sorted([*expected, "device_balanced"])
+    networks = [network for dataset, network in controls.pairs if dataset == "dcase2020"]
+    assert networks == ["cnn10", "resnet18", "vit", "crnn"]
+
+
+def test_the_study_of_the_learning_rate_varies_nothing_else():
+    loaded = published_study("acoustic_scenes_learning_rate")
+    specs = [loaded.training_spec("dcase2020", name) for name in loaded.conditions]
+    rates = sorted(spec["optimizer"]["lr"] for spec in specs)
+    assert rates == [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+    others = [{**spec, "optimizer": {**spec["optimizer"], "lr": None}} for spec in specs]
+    assert all(other == others[0] for other in others)
 
 
 def test_the_features_of_acoustic_scenes_are_those_of_the_paper_and_the_default():
@@ -61,13 +94,47 @@ def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_lear
     cells = [(spec["name"], spec["lr"]) for spec in specs]
     assert len(set(cells)) == len(cells) == 8
     assert len({lr for _, lr in cells}) == 2
-    assert len(loaded.pairs) == len(loaded.seeds) == 2
+    networks = [network for dataset, network in loaded.pairs if dataset == "scenes"]
+    assert len(networks) == len(loaded.seeds) == 2
 
 
-@pytest.mark.parametrize("name", ["acoustic_scenes_conditions", "spoken_digits"])
+@pytest.mark.parametrize(
+    ("name", "whole"), [("synthetic_scenes", "scenes"), ("acoustic_scenes_controls", "dcase2020")]
+)
+def test_a_network_is_trained_without_device_a_on_the_same_recordings(name, whole):
+    loaded = published_study(name)
+    assert loaded.train_domains == {"without_a": whole}
+    assert loaded.source_spec("without_a") == loaded.source_spec(whole)
+    assert loaded.part_spec("without_a")["train_domains"] == ["B", "C", "S1", "S2", "S3"]
+    # The whole has the params of before there was a choice.
+    assert loaded.part_spec(whole) == {"train": None, "test": None}
+    assert ("without_a", "cnn10") in loaded.pairs
+    for dataset in (whole, "without_a"):
+        assert loaded.families_by_domain(dataset) == ["landscape"]
+        assert loaded.settings_of("landscape", dataset)["domains"] == "each"
+        assert "domains" not in loaded.settings_of("forward", dataset)
+    assert {"domain_sharpness", "train_domains"} <= products.tables(loaded).keys()
+
+
+def test_of_several_parts_the_reference_is_the_one_with_most_domains():
+    sounds = {"source": "audio_folder", "table": "mine.csv"}
+    datasets = {
+        "few": sounds | {"train_domains": ["A"]},
+        "more": sounds | {"train_domains": ["A", "B"]},
+        "another": sounds | {"table": "other.csv"},
+    }
+    loaded = study(datasets=datasets)
+    assert loaded.train_domains == {"few": "more"}
+    tables = products.tables(loaded)
+    assert "train_domains" in tables
+    assert "domain_sharpness" not in tables
+    assert "domain_measures" in products.gathered(loaded)
+
+
+@pytest.mark.parametrize("name", ["acoustic_scenes_controls", "spoken_digits"])
 def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
     loaded = published_study(name)
-    (dataset,) = loaded.config["datasets"]
+    dataset, *_ = loaded.config["datasets"]
     specs = [loaded.training_spec(dataset, condition) for condition in loaded.conditions]
     assert any(spec["sam"] for spec in specs)
     assert any(spec["optimizer"]["weight_decay"] for spec in specs)
@@ -100,6 +167,7 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "hyperparameters",
         "variance_shares",
         "domains",
+        "domain_correlations",
         "stability",
         "ensembles",
     }
@@ -108,6 +176,7 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "sharpness_accuracy",
         "trends",
         "domains",
+        "domain_correlations",
     ]
 
 

@@ -262,7 +262,8 @@ def test_each_baseline_of_a_sweep_has_claims_of_its_own():
         "baseline-lr1": ("baseline-lr1", "baseline_sam-lr1"),
     }
     assert groups["baseline-lr1"].without_sam == {"baseline_sam-lr1": "baseline-lr1"}
-    assert len(claims(groups.values())) == 2 * len(CLAIMS)
+    of_images = [claim for claim in CLAIMS.values() if claim.data == IMAGES]
+    assert len(claims(groups.values())) == 2 * len(of_images)
 
 
 def test_adopted_conditions_that_are_not_matched_are_left_out_of_claims_1_to_4():
@@ -435,3 +436,13 @@ def test_measures_that_only_another_network_has_are_left_out():
     means = whole.means.assign(sam_sharpness=np.nan)
     partial = dataclasses.replace(whole, means=means)
     assert finding(CLAIMS[1], partial).numbers.startswith("Of 1 comparison, the other condition is")
+
+
+@pytest.mark.parametrize("some", ["seed == 0", "condition != 'noise'"])
+def test_measures_that_some_of_a_networks_seeds_or_conditions_have_decide_nothing(some):
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    landscapes = values[values["measure"] == "sam_sharpness"].query(some)
+    both = pd.concat([values, landscapes.assign(measure="asc_sharpness", unit="percent")])
+    found = claims(measured(both, conditions, {}))
+    pd.testing.assert_frame_equal(found, claims(measured(values, conditions, {})))
+    assert found["seeds_min"].eq(5).all()

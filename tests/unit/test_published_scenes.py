@@ -1,5 +1,6 @@
 """The published models of acoustic scenes give the statistics that follow from them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from table_frames import read_again
 
 from minimascope.analysis import relations
 from minimascope.analysis.correlations import correlations
+from minimascope.analysis.domain_correlations import domain_correlations
 from minimascope.analysis.model_table import accuracies_of, factors
 from minimascope.analysis.published_scenes import (
     as_expected,
@@ -17,6 +19,7 @@ from minimascope.analysis.published_scenes import (
     published_means,
     published_models,
     published_pair_values,
+    published_scene_claims,
     text,
 )
 from minimascope.analysis.render import html, markdown
@@ -131,29 +134,38 @@ def test_a_column_that_print_lacks_is_named(published):
         published_domains(published.drop(columns="accuracy_lyon"))
 
 
-def test_tables_to_read_hold_the_numbers_and_say_what_they_are(models, found, shares, expected):
+def test_tables_to_read_hold_the_numbers_and_say_what_they_are(
+    published, models, found, shares, expected
+):
     compared = compare_with_expected(as_expected(models), expected)
     spread = stability(published_pair_values(models))
-    parts = text(compared, found, shares, spread)
-    comparison, correlated, variance, sentence = parts
+    claimed = published_scene_claims(models)
+    by_domain = domain_correlations(published_domains(published), models, ["asc_sharpness"])
+    parts = text(claimed, by_domain, compared, found, shares, spread)
+    assert parts[0].loc["7. Sharper minima are more accurate.", "all networks"] == "supported"
+    *_, comparison, correlated, variance, sentence = parts
     assert comparison.attrs["caption"].endswith("13 of 13 agree.")
-    wrong = text(compared.assign(p_agrees=False), found, shares, spread)[0]
+    disagreeing = compared.assign(p_agrees=False)
+    wrong = text(claimed, by_domain, disagreeing, found, shares, spread)[-4]
     assert wrong.attrs["caption"].endswith("0 of 13 agree.")
     out_of_domain = correlated.loc["all"].set_index("Evaluation").iloc[2]
     assert out_of_domain["Spearman's ρ"] == "0.64 [0.25, 0.90], p = 0.0035"
     assert out_of_domain["n"] == 19
     assert "Note" not in correlated
     sharpness = variance.loc["ln ASC sharpness"].set_index("Setting")
-    assert sharpness.loc["optimiser", "One-way"] == "60.5 %"
+    assert sharpness.loc["optimiser", "One-way"].startswith("60.5 [")
+    together = sharpness.loc["optimiser × learning rate"]
+    assert (together["One-way"], together["Joint"]) == ("", "")
+    assert re.fullmatch(r"6\.2 \[\d\.\d, 1\d\.\d\] %", together["With interactions"])
     assert sharpness.loc["all together", "Joint"] == "81.8 %"
     # Two seeds of each condition are not independent draws.
-    assert list(variance) == ["Setting", "One-way", "Joint", "n"]
+    assert list(variance) == ["Setting", "One-way", "Joint", "With interactions", "n"]
     assert "There is no p-value" in variance.attrs["caption"]
     assert sentence.startswith("Over 3 pairs of directions 3 of 38 models")
     for page in (markdown(parts), html(parts).replace("\u00a0", " ")):
         assert comparison.attrs["caption"] in page
         assert sentence in page
-        assert "60.5 %" in page
+        assert "60.5 [" in page
 
 
 def test_tables_to_read_show_notes_p_values_and_who_was_left_out(models):

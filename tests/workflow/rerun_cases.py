@@ -54,6 +54,8 @@ CHANGES = {
     "datasets.table.domain_column": ("device", {"recordings"}),
     "datasets.scenes.clips": (18, {"synthesise"}),
     "datasets.scenes.features.sample_rate": (22050, {"features"}),
+    "datasets.scenes.train_domains": (["A"], {"features"}),
+    "datasets.scenes.sharpness.forward.domains": ("each", {"sharpness"}),
     "datasets.archive.path": ("others.zip", {"prepare"}),
     "datasets.cifar.train_samples": (100, {"prepare"}),
     "datasets.digits.augment_test": (True, {"report"}),

@@ -39,7 +39,7 @@ SCENES = study_with(
             },
         },
         "sharpness": {
-            "forward": {},
+            "forward": {"domains": "each"},
             "landscape": {"points": 3, "line_points": 0},
         },
         "evaluation": {},
@@ -122,6 +122,24 @@ def test_generated_scenes_end_in_accuracy_on_every_device_and_city(scenes):
         assert value["asc_sharpness"] > 0
 
 
+def test_each_device_and_city_has_measures_on_its_own_training_clips(scenes):
+    table = pd.read_csv(scenes.results("tables/domain_measures.csv"))
+    devices = table[table["kind"] == "domain"]
+    assert set(devices["name"]) == set(DEVICES[:6])
+    losses = devices[devices["measure"] == "train_loss"]
+    measures = pd.read_csv(scenes.results("tables/measures.csv"))
+    whole = measures[measures["measure"] == "train_loss"].set_index("condition")
+    for condition, rows in losses.groupby("condition"):
+        assert rows["n"].sum() == whole.at[condition, "n"]
+        mean = np.average(rows["value"], weights=rows["n"])
+        assert mean == pytest.approx(whole.at[condition, "value"], rel=1e-5)
+    assert len(pd.read_csv(scenes.results("tables/domain_sharpness.csv")))
+    claims = pd.read_csv(scenes.results("tables/claims.csv"))
+    assert list(claims["claim"].unique())[:3] == [7, 8, 9]
+    published = scenes.folder / "results" / "published" / "tables"
+    assert set(pd.read_csv(published / "asc_claims.csv")["claim"]) >= {7, 8, 9}
+
+
 def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
     for table in ("models", "correlations", "variance_shares", "stability"):
         assert len(pd.read_csv(scenes.results(f"tables/{table}.csv")))
@@ -133,6 +151,7 @@ def test_all_tables_and_figures_of_an_audio_study_are_there(scenes):
         "hyperparameters",
         "variance_shares",
         "domains",
+        "domain_correlations",
         "stability",
     }
     published = scenes.folder / "results" / "published"

@@ -9,8 +9,9 @@ from .findings import Finding
 # The data that a claim can be about: IMAGES, RECORDINGS or any. Points count as images.
 ANY = "any"
 KINDS = IMAGES, RECORDINGS, ANY
-# What a verdict is on: one network, all networks of a data set, all networks of a study.
-NETWORK, DATASET, STUDY = "network", "data set", "study"
+# What a verdict is on: one network, all networks of a data set, each and then all of these, all
+# networks of a study.
+NETWORK, DATASET, EACH_AND_ALL, STUDY = "network", "data set", "each and all", "study"
 # Of claims about several data sets.
 ALL_DATASETS = "all"
 
@@ -27,6 +28,9 @@ LACKING = {
     "ranked": "there is no evaluation by which a condition can be the best",
     "conditions": "there is only one condition with networks that trained",
     "models": "there are no values of single networks",
+    "asc_sharpness": "ASC sharpness was not measured, see sharpness.landscape",
+    "test_accuracy": "there is no test accuracy",
+    "accuracy_out_of_domain": "the data have no domains outside of training",
 }
 
 
@@ -41,7 +45,7 @@ class Claim:
         statement: in a sentence.
         test: from the networks that it is about (`comparable.Comparable`) to what is known of it.
         needs: what it does not apply without, keys of `LACKING`.
-        about: what each verdict is on: NETWORK, DATASET or STUDY.
+        about: what each verdict is on: NETWORK, DATASET, EACH_AND_ALL or STUDY.
         method: of its p-values, if not that of the networks' differences.
     """
 

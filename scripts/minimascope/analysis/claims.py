@@ -14,8 +14,17 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from ..components import IMAGES
-from .claim import ALL_DATASETS, ANY, DATASET, LACKING, NETWORK, STUDY, Claim
+from ..components import IMAGES, RECORDINGS
+from .claim import (
+    ALL_DATASETS,
+    ANY,
+    DATASET,
+    EACH_AND_ALL,
+    LACKING,
+    NETWORK,
+    STUDY,
+    Claim,
+)
 from .comparable import Comparable, measured, published_networks
 from .correlations import ALL_NETWORKS
 from .evidence import LEVEL, unknown
@@ -32,6 +41,11 @@ from .findings import (
 from .goldilocks import no_value_is_best
 from .pooling import pooling_reverses
 from .published import published_values
+from .scene_claims import (
+    more_so_out_of_domain,
+    optimizer_drives_sharpness,
+    sharper_is_more_accurate,
+)
 from .wording import listed
 
 MASON_WILLIAMS = "geometric_reappraisal_2025", "function_centric_2026"
@@ -88,7 +102,40 @@ OF_IMAGES = (
         about=STUDY,
     ),
 )
-CLAIMS = {claim.number: claim for claim in OF_IMAGES}
+MILLING = ("asc_2023",)
+OF_RECORDINGS = (
+    Claim(
+        7,
+        MILLING,
+        RECORDINGS,
+        "Sharper minima are more accurate.",
+        sharper_is_more_accurate,
+        ("asc_sharpness", "test_accuracy", "conditions"),
+        about=EACH_AND_ALL,
+        method="Spearman's ρ over conditions' means",
+    ),
+    Claim(
+        8,
+        MILLING,
+        RECORDINGS,
+        "Sharper minima are more accurate out-of-domain even more than in-domain.",
+        more_so_out_of_domain,
+        ("asc_sharpness", "accuracy_out_of_domain", "conditions"),
+        about=EACH_AND_ALL,
+        method="difference of two Spearman's ρ over conditions' means",
+    ),
+    Claim(
+        9,
+        MILLING,
+        RECORDINGS,
+        "The optimiser is the main driver of sharpness.",
+        optimizer_drives_sharpness,
+        ("models", "asc_sharpness"),
+        about=DATASET,
+        method="shares of the variance of ln sharpness",
+    ),
+)
+CLAIMS = {claim.number: claim for claim in (*OF_IMAGES, *OF_RECORDINGS)}
 COLUMNS = [
     *("source", "dataset", "network", "baseline", "claim", "statement", "verdict", "sentence"),
     *("numbers", "decisive", "unsure", "p_for", "p_against", "level", "method"),
@@ -126,14 +173,17 @@ def _groups(claim: Claim, networks: Sequence[Comparable]) -> Iterator[Sequence[C
     """Yield the networks that a verdict on a claim is about, for each of its verdicts."""
 
     def place(network: Comparable) -> tuple[str, ...]:
-        of_dataset = (network.dataset,) if claim.about == DATASET else ()
+        of_dataset = (network.dataset,) if claim.about in (DATASET, EACH_AND_ALL) else ()
         return network.source, *of_dataset, network.baseline
 
-    if claim.about == NETWORK:
+    if claim.about in (NETWORK, EACH_AND_ALL):
         yield from ([network] for network in networks)
+    if claim.about == NETWORK:
         return
     for _, group in groupby(sorted(networks, key=place), place):
-        yield list(group)
+        members = list(group)
+        if claim.about != EACH_AND_ALL or len(members) > 1:
+            yield members
 
 
 def claims_measured(
@@ -179,8 +229,9 @@ def finding(claim: Claim, *networks: Comparable) -> Finding:
         "conditions": any(len(network.conditions) > 1 for network in trained),
         "models": all(len(network.models) for network in trained),
     }
+    measures = {*sharpness_of(*trained), *evaluations_of(*trained)}
     for need in ("trained", *claim.needs):
-        if not there[need]:
+        if not there.get(need, need in measures):
             why = LACKING[need].format(network=first.network)
             return Finding(unknown(why), why, applies=False)
     if first.seeds[1] == 1 and claim.about == NETWORK:
@@ -190,7 +241,8 @@ def finding(claim: Claim, *networks: Comparable) -> Finding:
 
 def _row(claim: Claim, found: Finding, *networks: Comparable) -> dict[str, object]:
     """Return the row of what was found of a claim about the networks."""
-    network, alone = networks[0], claim.about == NETWORK
+    network = networks[0]
+    alone = claim.about == NETWORK or (claim.about == EACH_AND_ALL and len(networks) == 1)
     evidence, datasets = found.evidence, sorted({member.dataset for member in networks})
     dataset = datasets[0] if len(datasets) == 1 else ALL_DATASETS
     where = "all data sets" if dataset == ALL_DATASETS else dataset

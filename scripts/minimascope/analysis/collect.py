@@ -16,6 +16,10 @@ COLUMNS = [
 ORIGIN = ["view", "family", "seconds"]
 PROVENANCE_COLUMNS = [*RUN, *ORIGIN, "device", "model", "data"]
 NETWORK_COLUMNS = ["dataset", "network", "parameters", "weight_layers"]
+DOMAIN_MEASURE_COLUMNS = [
+    *(*RUN, "view", "family", "kind", "name", "measure", "value", "unit", "protocol", "n"),
+    *("standard_error", "noise_floor", "converged"),
+]
 DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -93,6 +97,29 @@ def domain_table(documents: Documents) -> pd.DataFrame:
     return rows[DOMAIN_COLUMNS]
 
 
+def domain_measures_table(documents: Documents) -> pd.DataFrame:
+    """Return the measures of every model on the training data of each domain and of each city.
+
+    Columns are `DOMAIN_MEASURE_COLUMNS`; ``n`` counts samples of the domain.
+
+    Args:
+        documents: of families that were measured by domain, by the path they were read from.
+
+    Raises:
+        InputError: a document says nothing about domains; names its path.
+    """
+    rows = rows_of(
+        documents,
+        lambda document: [
+            _origin(document, ["view", "family"]) | row for row in document["details"]["domains"]
+        ],
+        "document of measures by domain",
+    )
+    if rows.empty:
+        return pd.DataFrame(columns=DOMAIN_MEASURE_COLUMNS)
+    return rows[DOMAIN_MEASURE_COLUMNS]
+
+
 def rows_of(
     documents: Documents,
     rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
@@ -110,7 +137,7 @@ def rows_of(
         except (KeyError, TypeError, ValueError) as error:
             fault = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{path}: no {kind} ({fault}); delete it and run again") from error
-    return pd.DataFrame(found).astype({"seed": int})
+    return pd.DataFrame(found).astype({"seed": int} if found else {})
 
 
 def _origin(document: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -7,9 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from ..tables_and_figures import PUBLISHED_SCENES
-from . import relations
+from . import claims_text, relations
+from . import domain_correlations as of_domains
+from .claims import claims_measured
 from .collect import RUN
 from .correlations import correlations
+from .measure_names import describe
 from .model_table import CONDITION, SETTINGS, accuracies_of, require
 from .numbers import format_estimate, format_number, span
 from .published import numeric
@@ -80,7 +83,7 @@ def reanalysis(published: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.Data
     Returns:
         Our statistics beside the expected ones, models, conditions (of which optimisers are the
         base), correlations, trends and their points, shares of variance, stability of models and
-        of their order, accuracies by domain.
+        of their order, accuracies by domain, correlations with these, claims.
     """
     published, expected = (
         numeric(table, table.columns.difference(NAMED, sort=False), "published scenes")
@@ -88,6 +91,7 @@ def reanalysis(published: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.Data
     )
     models = published_models(published)
     accuracies, means = accuracies_of(models), published_means(models)
+    domains = published_domains(published)
     return (
         compare_with_expected(as_expected(models), expected),
         models,
@@ -97,7 +101,9 @@ def reanalysis(published: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.Data
         means,
         variance_shares(models, [MEASURE]),
         *stability_tables(published_pair_values(models)),
-        published_domains(published),
+        domains,
+        of_domains.domain_correlations(domains, models, [MEASURE]),
+        published_scene_claims(models),
     )
 
 
@@ -165,6 +171,23 @@ def published_domains(published: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([part.astype({"seen": "boolean"}) for part in parts], ignore_index=True)
 
 
+def published_scene_claims(models: pd.DataFrame) -> pd.DataFrame:
+    """Return the `claims.claims` on `published_models`, whose seeds are those of all conditions."""
+    evaluations = ["test_accuracy", "accuracy_in_domain", "accuracy_out_of_domain", "domain_gap"]
+    names = {MEASURE: "landscape"} | dict.fromkeys(evaluations, "evaluation")
+    values = models.melt([*RUN, "trained"], list(names), "measure", "value")
+    values = values.assign(
+        family=values["measure"].map(names),
+        unit=[describe(name).unit for name in values["measure"]],
+        noise_floor=float("nan"),
+    )
+    conditions = models[CONDITION].drop_duplicates()
+    conditions = conditions.assign(baseline=None, without_sam=None, matched=True)
+    return claims_measured(
+        values, conditions, models, smallest_differences={}, recordings=[PUBLISHED_SCENES]
+    )
+
+
 def published_means(models: pd.DataFrame) -> pd.DataFrame:
     """Return means of conditions of `published_models`, as `trends.condition_means` does."""
     names = [MEASURE, *accuracies_of(models)]
@@ -225,13 +248,25 @@ def compare_with_expected(computed: pd.DataFrame, expected: pd.DataFrame) -> pd.
 
 
 def text(
-    compared: pd.DataFrame, found: pd.DataFrame, shares: pd.DataFrame, stability: pd.DataFrame
+    claims: pd.DataFrame,
+    by_domain: pd.DataFrame,
+    compared: pd.DataFrame,
+    found: pd.DataFrame,
+    shares: pd.DataFrame,
+    stability: pd.DataFrame,
 ) -> Text:
-    """Return expected statistics beside ours, `relations.text`, and how stable the models are.
+    """Return the claims on the published models, and what else is known of these.
 
-    Of `compare_with_expected`, `correlations`, `variance_shares` and `stability.stability`.
+    Of `published_scene_claims`, `domain_correlations.domain_correlations`, `compare_with_expected`,
+    `correlations`, `variance_shares` and `stability.stability`.
     """
-    return [_comparison(compared), *relations.text(found, shares), stability_sentence(stability)]
+    return [
+        *claims_text.text(claims),
+        *of_domains.text(by_domain),
+        _comparison(compared),
+        *relations.text(found, shares),
+        stability_sentence(stability),
+    ]
 
 
 def _comparison(compared: pd.DataFrame) -> pd.DataFrame:

@@ -1,14 +1,16 @@
 """How sharpness is related to evaluations over all models of a study, and that as text."""
 
+import re
+
 import pandas as pd
 
 from .correlations import ALL_NETWORKS, cells, correlations, to_read, without_intervals
 from .evidence import LEVEL
 from .measure_names import describe, measures_of
-from .numbers import format_estimate, format_percent
+from .numbers import format_estimate, format_interval, format_percent
 from .render import Text, captioned, joined
 from .tables import at_minima
-from .variance import JOINT, ONE_WAY, variance_shares
+from .variance import INTERACTION, JOINT, ONE_WAY, TOTAL, variance_shares
 
 FACTORS = {
     "optimizer": "optimiser",
@@ -17,6 +19,7 @@ FACTORS = {
     "base_condition": "condition",
     "model": "all together",
 }
+FACTOR = re.compile(rf"\b({'|'.join(FACTORS)})\b")
 CORRELATIONS_CAPTION = (
     "Spearman's rank correlation of sharpness with evaluations: value,"
     f" {100 * LEVEL:.0f} % interval and two-sided p-value, not adjusted for the number of"
@@ -32,7 +35,11 @@ SHARES_CAPTION = (
     "Share of variance over trained models that goes with each setting, as categories. One-way:"
     " between groups, over the total (η²); in a design that is not balanced these shares overlap."
     " Joint: what a linear model of all of them loses without this one (type II), over the total;"
-    " what settings explain together counts for none of them. ln: of the natural logarithm."
+    " what settings explain together counts for none of them. With interactions: what a linear"
+    " model with all interactions of two settings loses without this one and its interactions, or"
+    " without the one interaction, less what noise adds to it on average. [ ]:"
+    f" {100 * LEVEL:.0f} % interval of the share over endless seeds, of these settings in these"
+    " numbers. ln: of the natural logarithm."
 )
 TESTED = " p: of the F test, two-sided, which takes models as independent draws."
 NOT_TESTED = " There is no p-value: a condition has several seeds, which are not independent draws."
@@ -87,23 +94,32 @@ def _shares(shares: pd.DataFrame, dataset: str) -> pd.DataFrame:
         label = describe(response, "sharpness" if logarithm else "evaluation").label
         row = {
             "Response": f"ln {label}" if logarithm else label,
-            "Setting": FACTORS.get(factor, factor),
+            "Setting": _in_words(factor),
         }
         for kind, name in ((ONE_WAY, "One-way"), (JOINT, "Joint")):
             found = by_kind.get(kind)
-            row[name] = format_percent(found.value, ".1f") if found else ""
+            row[name] = _share(found) if found else ""
             if tested:
                 row[f"p, {name.lower()}"] = format_estimate(found.p_value) if found else ""
+        row["With interactions"] = next(
+            (_share(by_kind[kind]) for kind in (TOTAL, INTERACTION) if kind in by_kind), ""
+        )
         rows.append(row | {"n": group["n"].iloc[0], "Note": _in_words(joined(group["note"]))})
     caption = f"{SHARES_CAPTION}{TESTED if tested else NOT_TESTED}{_left_out(shares)}"
     return captioned(rows, f"{dataset}: {caption}")
 
 
-def _in_words(note: str) -> str:
-    """Return a note about confounded settings with their names in words."""
-    for factor, word in FACTORS.items():
-        note = note.replace(f"with {factor}", f"with {word}")
-    return note
+def _share(row: tuple) -> str:
+    """Return a share in percent, with its interval where it has one."""
+    if pd.isna(row.lower):
+        return format_percent(row.value, ".1f")
+    numbers = (100 * share for share in (row.value, row.lower, row.upper))
+    return f"{format_interval(*numbers, '.1f')} %"
+
+
+def _in_words(text: str) -> str:
+    """Return a text with names of settings in words."""
+    return FACTOR.sub(lambda found: FACTORS[found[0]], text)
 
 
 def _left_out(rows: pd.DataFrame) -> str:

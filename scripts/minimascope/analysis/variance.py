@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 from .model_table import CONDITION, accuracies_of, factors, require
+from .quadratic_forms import Sums, interval
 from .rank_correlation import POINTS
 
 COLUMNS = [
-    *("dataset", "response", "scale", "factor", "kind", "value", "f_value", "p_value"),
-    *("df", "df_residual", "n", "left_out", "note"),
+    *("dataset", "response", "scale", "factor", "kind", "value", "lower", "upper"),
+    *("f_value", "p_value", "df", "df_residual", "n", "left_out", "note"),
 ]
-ONE_WAY, JOINT = "one-way", "joint"
+ONE_WAY, JOINT, TOTAL, INTERACTION = "one-way", "joint", "total", "interaction"
+# Between the names of two settings that interact.
+TIMES = " × "
 # Rows of the joint model besides its factors.
 MODEL, RESIDUAL = "model", "residual"
 SATURATED = "as many settings as models: no residual to test against"
@@ -37,6 +41,14 @@ def variance_shares(models: pd.DataFrame, sharpness: Sequence[str]) -> pd.DataFr
       (its type II sum of squares) over the total one, with its F test; R² of all ("model") and
       1 - R² ("residual"). What factors explain together counts for none of them, so that shares
       need not add up to R².
+    - "total": of a linear model of all factors and their interactions in pairs, what is lost
+      without one and all its interactions (as the total effect of a sensitivity analysis, Homma
+      and Saltelli 1996); "interaction": what is lost without the interaction of two. Less what
+      the residual alone adds to them on average (Kelley's ε², 1935), and not below 0.
+
+    ``lower`` and ``upper`` bound the share that the settings would have over endless seeds, with
+    the error of `error_columns`; see `quadratic_forms.interval`. They are of these settings, in the
+    numbers that the design has of each, and say nothing about others.
 
     A share that the design cannot tell is NaN, and ``note`` says why. A share of the size of
     rounding is 0. F tests take models as independent draws, so that a data set with several seeds
@@ -80,11 +92,73 @@ def shares(models: pd.DataFrame, response: str, scale: str) -> list[dict[str, An
         rows = [_row(name, kind, note=note) for kind in kinds for name in factors(models)]
     else:
         settings = models.loc[usable, factors(models[usable])]
-        dummies = {name: _dummies(settings[name]) for name in settings}
+        dummies = {name: dummies_of(settings[name]) for name in settings}
         constant = _fit(values)
         rows = [_lost(name, ONE_WAY, _fit(values, dummies[name]), constant) for name in dummies]
         rows += _joint(values, dummies) if dummies else []
+        rows += _with_interactions(values, settings, dummies)
+        rest, df_rest = error_of(values, settings) if dummies else (0.0, 0)
+        rows = [_bounded(row, len(values), rest, df_rest) for row in rows]
     return [row | {"n": len(values)} for row in rows]
+
+
+def error_of(values: pd.Series, settings: pd.DataFrame) -> tuple[float, int]:
+    """Return what `error_columns` leave of the variance of values, as a share, and its df."""
+    fitted = _fit(values, *error_columns(settings))
+    return (1 - fitted.rsquared if fitted.df_resid else 0.0), int(fitted.df_resid)
+
+
+def error_columns(settings: pd.DataFrame) -> list[np.ndarray]:
+    """Return the columns of the model whose residual is the error of shares.
+
+    It has a mean for each combination of settings or, where no two models have equal ones, all
+    settings and their interactions in pairs.
+    """
+    cells = settings.groupby(list(settings), observed=True).ngroup()
+    return [dummies_of(cells)] if cells.duplicated().any() else [*pairs_of(settings).values()]
+
+
+def pairs_of(settings: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the columns of the two settings, and of their interaction, for each pair.
+
+    Of a single setting its own alone.
+    """
+    if settings.shape[1] == 1:
+        [name] = settings
+        return {name: dummies_of(settings[name])}
+    return {
+        TIMES.join(pair): dummies_of(settings.groupby([*pair], observed=True).ngroup())
+        for pair in combinations(settings, 2)
+    }
+
+
+def without(columns: Mapping[str, np.ndarray], factor: str) -> list[np.ndarray]:
+    """Return the columns of settings and interactions that a setting has no part in."""
+    return [block for name, block in columns.items() if factor not in name.split(TIMES)]
+
+
+def _with_interactions(
+    values: pd.Series, settings: pd.DataFrame, dummies: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, Any]]:
+    """Yield each factor with all its interactions, and each interaction, of two or more factors."""
+    if len(dummies) < 2:
+        return
+    columns = {**dummies, **pairs_of(settings)}
+    full = _fit(values, *columns.values())
+    for name in dummies:
+        yield _lost(name, TOTAL, full, _fit(values, *without(columns, name)))
+    for name in pairs_of(settings):
+        others = [block for other, block in columns.items() if other != name]
+        yield _lost(name, INTERACTION, full, _fit(values, *others))
+
+
+def _bounded(row: dict[str, Any], n: int, rest: float, df_rest: int) -> dict[str, Any]:
+    """Return a row with its interval; of one with interactions without what noise adds to it."""
+    if row["factor"] in (MODEL, RESIDUAL) or not row["df"] > 0 or not df_rest or rest <= ROUNDING:
+        return row
+    sums = Sums(row["value"], int(row["df"]), rest, df_rest, n)
+    value = row["value"] if row["kind"] in (ONE_WAY, JOINT) else max(sums.adjusted, 0.0)
+    return row | dict(zip(("lower", "upper"), interval(sums), strict=True)) | {"value": value}
 
 
 def _joint(values: pd.Series, dummies: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
@@ -145,7 +219,7 @@ def _confounding(own: np.ndarray, others: Mapping[str, np.ndarray], df: int) -> 
     return f"partly confounded with {partners}: {df} of {levels} degrees of freedom are its own"
 
 
-def _dummies(factor: pd.Series) -> np.ndarray:
+def dummies_of(factor: pd.Series) -> np.ndarray:
     """Return a column of 0 and 1 for each level but the first, [n, levels - 1]."""
     return pd.get_dummies(factor, drop_first=True, dtype=float).to_numpy()
 
@@ -164,5 +238,6 @@ def _fit(values: pd.Series, *blocks: np.ndarray) -> RegressionResults:
 
 def _row(factor: str, kind: str, value: float = np.nan, **known: object) -> dict[str, Any]:
     """Return a row in which what is not known is NaN, or an empty note."""
-    nothing = dict.fromkeys(("f_value", "p_value", "df", "df_residual"), np.nan)
+    unknown = ("lower", "upper", "f_value", "p_value", "df", "df_residual")
+    nothing = dict.fromkeys(unknown, np.nan)
     return {"factor": factor, "kind": kind, "value": value, **nothing, "note": "", **known}

@@ -1,4 +1,4 @@
-"""A part of a data set: some of its classes, or of its samples where a machine is too small."""
+"""A part of a data set: some classes, domains in training, or samples for a small machine."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -15,6 +15,7 @@ def part_of(
     train: int | None,
     test: int | None,
     classes: Collection[str] | None = None,
+    train_domains: Collection[str] | None = None,
 ) -> Dataset:
     """Return a data set with at most this many training and test samples; None means all.
 
@@ -26,10 +27,15 @@ def part_of(
         train: number of training samples.
         test: number of test samples.
         classes: names of the classes that are used, which keep their order; None for all.
+        train_domains: names of the domains that training samples are of; None for all. The others
+            become unseen, and stay in the test split.
 
     Raises:
-        InputError: fewer samples are wanted than there are classes, or a class that there is not.
+        InputError: fewer samples are wanted than there are classes, a class or domain that there
+            is not, or domains without training samples of a class.
     """
+    if train_domains is not None:
+        dataset = _trained_on(dataset, train_domains)
     if classes is not None:
         dataset = _with_classes(dataset, classes)
     count = len(dataset.classes)
@@ -52,6 +58,29 @@ def _with_classes(dataset: Dataset, classes: Collection[str]) -> Dataset:
         part = split.rows((numbers[split.labels] >= 0).nonzero()[:, 0])
         splits[name] = replace(part, labels=numbers[part.labels])
     return replace(dataset, **splits, classes=tuple(dataset.classes[place] for place in kept))
+
+
+def _trained_on(dataset: Dataset, domains: Collection[str]) -> Dataset:
+    """Return the data set with the training samples of some domains alone."""
+    split = dataset.train
+    if split.domains is None:
+        raise InputError("train_domains: the data have no domains; leave it out")
+    there = [dataset.domains[index] for index in split.domains.unique().tolist()]
+    for name in domains:
+        if name not in there:
+            raise InputError(
+                f"train_domains: no training sample of domain {name!r}; {nearest(name, there)}"
+            )
+    kept = torch.tensor([name in domains for name in dataset.domains])
+    train = split.rows(kept[split.domains].nonzero()[:, 0])
+    for label in split.labels.unique().tolist():
+        if not (train.labels == label).any():
+            raise InputError(
+                f"train_domains: no training sample of class {dataset.classes[label]!r} is of"
+                " these domains; add the domain that has some"
+            )
+    seen = tuple(name in domains for name in dataset.domains)
+    return replace(dataset, train=train, seen=seen)
 
 
 def _part(split: Split, samples: int | None, name: str, classes: int) -> Split:

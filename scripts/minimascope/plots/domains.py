@@ -39,7 +39,7 @@ def plot(domains: pd.DataFrame, dataset: str) -> Figure:
     if rows.empty:
         return notice(dataset, "the data name no domains")
     panels = {kind: rows[rows["kind"] == kind] for kind in LABELS if (rows["kind"] == kind).any()}
-    names = {kind: _ordered(panel) for kind, panel in panels.items()}
+    names = {kind: ordered(panel) for kind, panel in panels.items()}
     width = max(HALF_PAGE, MARGIN + NAME * max(map(len, names.values())))
     height = 0.5 + sum(HEIGHT + label_height(of_kind) for of_kind in names.values())
     models = len(rows[["network", "condition", "seed"]].drop_duplicates())
@@ -51,7 +51,7 @@ def plot(domains: pd.DataFrame, dataset: str) -> Figure:
     return figure
 
 
-def _ordered(rows: pd.DataFrame) -> list[str]:
+def ordered(rows: pd.DataFrame) -> list[str]:
     """Return the names of domains, those in the training data first, S2 before S10."""
     unseen = rows["seen"].eq(False).fillna(False)
     names = {str(name): bool(late) for name, late in zip(rows["name"], unseen, strict=True)}

@@ -35,7 +35,7 @@ def plot(variance_shares: pd.DataFrame, dataset: str) -> Figure:
     there is no share, the reason stands in its place; without any, the figure says so.
     """
     rows = select(variance_shares, dataset, required=False)
-    rows = rows[rows["n"] > 0]
+    rows = rows[(rows["n"] > 0) & rows["kind"].isin(KINDS)]
     found = set(rows["factor"])
     names = {key: label for key, label in (FACTORS | TOTALS).items() if key in found}
     sharpness, accuracies = shown_measures(rows["response"])

@@ -1,7 +1,8 @@
-"""One family of measures, of one model on its training data."""
+"""One family of measures, of one model on its training data, and on each domain of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from ..data.augment import Augmentation
 from ..data.label_noise import with_label_noise
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
+from ..finished import FinishedParts
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
 from ..registry import find
@@ -19,6 +21,15 @@ from .objective import Objective
 from .probes import probe
 from .subject import Subject
 from .surroundings import differentiable_kernels
+
+# What is left out of domains: a published procedure, and curves, which are of the whole data.
+OF_THE_WHOLE = {
+    "published": False,
+    "line_points": 0,
+    "eigenvectors": False,
+    "density_probes": 0,
+    "more_directions": None,
+}
 
 
 def measure_family(
@@ -33,6 +44,7 @@ def measure_family(
     augment: Mapping[str, Any] | None,
     label_noise: float,
     weight_decay: float,
+    finished: FinishedParts | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
 
@@ -42,11 +54,14 @@ def measure_family(
         seed: of the training, and of what is drawn.
         device: where to compute.
         family: a name in `registry.SHARPNESS`.
-        settings: of the family.
+        settings: of the family. With ``domains`` it is measured once more on the training data of
+            each domain, and of each city, with the same draws; ``domains`` among the details has a
+            row for each measure of each.
         view: of the training data, ``clean`` or ``augmented``.
         augment: settings of the augmentation with which the model was trained, or None.
         label_noise: share of random labels in training.
         weight_decay: in training.
+        finished: where a family of the library that works in parts keeps those that are done.
     """
     augmentation = Augmentation.from_config(augment)
     split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
@@ -54,14 +69,44 @@ def measure_family(
     if view == "augmented":
         # The same stream for all conditions of a seed, so that they see the same images.
         subject = subject.augmented(generator(seed, "augmented view", device=device))
-    draws = generator(seed, family, device=device)
-    start = time.perf_counter()
+    settings, start = dict(settings), time.perf_counter()
+    domains = settings.pop("domains", None)
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
-        measured = _measured(family, subject, draws, settings, dataset)
-    seconds = time.perf_counter() - start
+
+        def measures(
+            own: Subject, settings: Mapping[str, Any], finished: FinishedParts | None = None
+        ) -> Measured:
+            draws = generator(seed, family, device=device)
+            return _measured(family, own, draws, settings, dataset, finished)
+
+        measured = measures(subject, settings, finished)
+        if domains:
+            rows = [
+                place | asdict(measurement)
+                for place, own in _by_domain(subject, dataset)
+                for measurement in measures(own, settings | _alone(settings)).measurements
+            ]
+            measured = replace(measured, details={**measured.details, "domains": rows})
+    seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
     origin = {"seconds": seconds, "device": device_name(device)}
     return measured, {"view": view, "settings": settings, **origin}
+
+
+def _alone(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which a family gives its numbers alone."""
+    return {key: value for key, value in OF_THE_WHOLE.items() if key in settings}
+
+
+def _by_domain(subject: Subject, dataset: Dataset) -> Iterator[tuple[dict[str, str], Subject]]:
+    """Yield the training data of each domain and of each city, with what these are called."""
+    for kind, members, names in (
+        ("domain", dataset.train.domains, dataset.domains),
+        ("city", dataset.train.cities, dataset.cities),
+    ):
+        for index in members.unique().tolist() if members is not None else ():
+            rows = (members == index).nonzero()[:, 0]
+            yield {"kind": kind, "name": names[index]}, subject.rows(rows)
 
 
 def _measured(
@@ -70,11 +115,12 @@ def _measured(
     draws: torch.Generator,
     settings: Mapping[str, Any],
     dataset: Dataset,
+    finished: FinishedParts | None,
 ) -> Measured:
     component = find("sharpness", family)
     given = {"subject": subject, "generator": draws}
     if component.file is None:
-        return component.call(given, **settings)
+        return component.call(given | {"finished": finished}, **settings)
     samples = subject.objective.samples
     given |= {"model": subject.model, "inputs": samples.inputs, "labels": samples.labels}
     given |= {"classes": dataset.classes}

@@ -43,6 +43,15 @@ class Subject:
         check_loss(model, self.objective, self.objective.mean(model).item())
         return replace(self, model=model)
 
+    def rows(self, rows: torch.Tensor) -> "Subject":
+        """Return the same network on the samples of these row numbers [m] alone."""
+
+        def part(objective: Objective) -> Objective:
+            return objective.of(objective.samples.rows(rows.to(objective.samples.labels.device)))
+
+        originals = self.originals and part(self.originals)
+        return replace(self, objective=part(self.objective), originals=originals)
+
     def augmented(self, generator: torch.Generator) -> "Subject":
         """Return the same network on one augmented copy of the data, drawn once and kept."""
         if self.augmentation is None:
