@@ -25,9 +25,14 @@ SMALL = {
     "vit": NetworkSpec("vit", 1, (8, 5), 10, width=0.125, options={"patch_size": 2}),
     "cnn10": NetworkSpec("cnn10", 1, (16, 20), 10, width=0.125),
     "cnn14": NetworkSpec("cnn14", 1, (32, 40), 10, width=0.0625),
+    "crnn": NetworkSpec("crnn", 1, (16, 20), 10, width=0.125),
+    "vit_standard": NetworkSpec(
+        "vit_standard", 1, (8, 5), 10, width=0.125, options={"patch_size": 2}
+    ),
 }
 
 LAYERS = {"resnet18": 21, "vgg19": 18, "vit": 26, "cnn10": 10, "cnn14": 14}
+LAYERS |= {"crnn": 7, "vit_standard": 26}
 LAYERS |= {"pretrained_resnet18": 21, "pretrained_vgg19_bn": 19}
 
 
@@ -58,6 +63,9 @@ def images(spec: NetworkSpec, n: int = 4, dtype: torch.dtype = torch.float32) ->
         # What enters its first linear layer grows with the image: 512 numbers more for each 32×32.
         ("vgg19", 3, (64, 96), 100, 20_344_868 + 5 * 512 * 512),
         ("vit", 3, (32, 32), 100, 6_521_418),
+        # Patches, token and positions, blocks, norm, head.
+        ("vit_standard", 3, (32, 32), 100, 25_088 + 33_792 + 6 * 1_053_056 + 1_024 + 51_300),
+        ("crnn", 1, (64, 1001), 10, 1_542_602),
         ("cnn10", 1, (64, 1001), 527, 5_219_279),
         ("cnn14", 1, (64, 1001), 527, 80_753_615),
         ("cnn14", 1, (64, 1001), 10, 79_694_282),
@@ -88,7 +96,7 @@ def test_weight_layers_are_linear_convolution_and_embedding_layers():
 @pytest.mark.parametrize("width", [0.001, 0.1, 0.25])
 def test_width_scales_the_features_and_never_below_one(architecture, width):
     model = build(NetworkSpec(architecture, **CIFAR, width=width, options=options_of(architecture)))
-    features = 2048 if architecture == "cnn14" else 512
+    features = {"cnn14": 2048, "crnn": 256}.get(architecture, 512)
     assert model.head.in_features == max(1, round(features * width))
     assert count_weight_layers(model) == LAYERS[architecture]
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
@@ -212,9 +220,11 @@ def test_second_derivatives_are_those_of_finite_differences(spec):
     assert (product - expected).norm() < 1e-5 * expected.norm()
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "vit", "cnn10", "cnn14"])
+@pytest.mark.parametrize(
+    "architecture", ["resnet18", "vit", "vit_standard", "cnn10", "cnn14", "crnn"]
+)
 def test_networks_take_log_mel_spectrograms(architecture):
-    options = {"patch_size": 16} if architecture == "vit" else {}
+    options = {"patch_size": 16} if architecture.startswith("vit") else {}
     spec = NetworkSpec(architecture, 1, (64, 101), 10, width=0.0625, options=options)
     logits = initialise(spec, seed=0).train()(images(spec))
     assert logits.shape == (4, 10)
