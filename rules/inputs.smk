@@ -152,8 +152,9 @@ def model_of(condition: str) -> str:
     return rules.initialise.output.model if condition == registry.INITIAL else MODEL
 
 
-# Minutes that a job of sharpness asks a cluster for.
+# Minutes that a job of sharpness asks a cluster for, and of landscapes for each pair of directions.
 SHARPNESS_MINUTES = {"hessian": 240, "landscape": 240}
+PAIR_MINUTES = 80
 
 
 def measured_by(job: str) -> str:
@@ -163,7 +164,19 @@ def measured_by(job: str) -> str:
 
 def measured_cases(job: str) -> Cases:
     """The same, as the wildcards of all jobs."""
-    return MEASURED_CONDITIONS if job == SHARED else MEASURED
+    return MEASURED_CONDITIONS if job == SHARED else measured_of(job)
+
+
+def measured_of(family: str) -> Cases:
+    """The networks that have the measures of a family, on each view of their data."""
+    return [case for case in MEASURED if family_settings(family, case) is not None]
+
+
+def family_settings(family: str, case: dict[str, Any]) -> dict | None:
+    """The settings of a family for a network, or None if that is not measured."""
+    keys = ("dataset", "network", "condition")
+    run = {key: case[key] for key in keys} | ({"seed": int(case["seed"])} if "seed" in case else {})
+    return STUDY.settings_of(family, **run)
 
 
 # The job of a measure of the user's own file, of one network.
@@ -181,6 +194,20 @@ def measured_models(job: str) -> Callable:
         pattern.format(**wildcards)
         for pattern in seeds_in(model_of(wildcards.condition), seeds_of(job))
     ]
+
+
+def sharpness_minutes(job: str) -> Callable:
+    """Minutes that a job of sharpness asks a cluster for: more each time it is tried again."""
+
+    def minutes(wildcards, attempt) -> int:
+        least = SHARPNESS_MINUTES.get(job, 120)
+        if job != "landscape":
+            return attempt * least
+        found = family_settings(job, dict(wildcards))
+        pairs = len(found["direction_seeds"]) + len(found.get("more_directions", ()))
+        return attempt * max(least, PAIR_MINUTES * pairs)
+
+    return minutes
 
 
 def sharpness_outputs(job: str) -> dict[str, list[str]]:
@@ -209,8 +236,10 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         return wildcards.view.removeprefix("-") or "clean"
 
     def settings(wildcards) -> dict[str, dict]:
-        found = STUDY.sharpness[wildcards.dataset]
-        found = {family: found[family] for family in families(wildcards)}
+        case = dict(wildcards)
+        found = {family: family_settings(family, case) for family in families(wildcards)}
+        if missing := [family for family, own in found.items() if own is None]:
+            raise InputError(f"sharpness.{missing[0]}.only: does not name this network; add it")
         views = STUDY.views(wildcards.dataset, wildcards.condition)
         if "perturbation" in found and view(wildcards) != views[0]:
             # The published procedure augments as it pleases: it is the same for every view.

@@ -1,14 +1,8 @@
 # What tables, figures and the report are made of, and where they lie.
-def figures_of(dataset: str, network: str) -> list[str]:
-    """The figures of a network; the one that needs published values only if it has any."""
-    unwanted = () if (dataset, network) in STUDY.compared_pairs else ("agreement",)
-    return [name for name in products.figures(STUDY) if name not in unwanted]
-
-
 # What figures are of: a network on a data set (data set first), a data set or, empty, the study.
 Subject = tuple[str, ...]
 FIGURES_OF = {
-    **{pair: figures_of(*pair) for pair in STUDY.pairs},
+    **{pair: products.network_figures(STUDY, *pair) for pair in STUDY.pairs},
     **{
         (dataset,): products.dataset_figures(STUDY, dataset) for dataset in STUDY.config["datasets"]
     },
@@ -144,7 +138,7 @@ def all_figures(subject: Subject) -> str:
 
 def has_page(subject: Subject) -> bool:
     """Whether the figures of a subject include a landscape that a reader can turn."""
-    return len(subject) == 2 and "landscape" in STUDY.families
+    return "landscape_contours" in FIGURES_OF[subject]
 
 
 def figure_inputs(subject: Subject) -> dict[str, str]:
@@ -184,8 +178,13 @@ def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> d
 
 
 def of_subject(subject: Subject) -> Callable[[str], dict]:
-    """The data set, and the network, that each figure of a subject is of."""
-    return lambda figure: dict(zip(("dataset", "network"), subject))
+    """The data set, and the network, that each figure of a subject is of, and the view of the data.
+
+    The usual view is not named: figures have the params of before there was a choice.
+    """
+    view = STUDY.config["analysis"]["figure_view"]
+    shown = {"view": view} if len(subject) == 2 and view != "clean" else {}
+    return lambda figure: dict(zip(("dataset", "network"), subject)) | shown
 
 
 def of_published(figure: str) -> dict:

@@ -23,7 +23,8 @@ for job, families in STUDY.sharpness_jobs.items():
             "../envs/cuda.yaml"
         threads: 1
         resources:
-            **growing(mem_mb=16000, runtime=SHARPNESS_MINUTES.get(job, 120)),
+            **growing(mem_mb=16000),
+            runtime=sharpness_minutes(job),
             gpu=1,
         params:
             **sharpness_params(job),

@@ -6,7 +6,11 @@ rule collect:
         evaluations=documents("evaluation", EVALUATED),
         documents=[
             *documents("evaluation", EVALUATED),
-            *(path for family in STUDY.families for path in documents(family, MEASURED)),
+            *(
+                path
+                for family in STUDY.families
+                for path in documents(family, measured_of(family))
+            ),
             *filled(rules.evaluate_own.output.measures, OWN_EVALUATED),
         ],
         calibration=rules.probabilities.output.calibration,
@@ -37,23 +41,24 @@ rule collect:
 
 # The models whose documents, and arrays where it needs them, a table is gathered of.
 TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, STUDY.toy_fits)
-TRAINED = [case for case in MEASURED if case["condition"] != registry.INITIAL]
+PAIRS_MEASURED = [
+    case
+    for case in (measured_of("landscape") if "landscape" in STUDY.families else [])
+    if case["condition"] != registry.INITIAL
+]
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.recordings]
 GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
-    "asc_pairs": {"documents": documents("landscape", TRAINED)},
+    "asc_pairs": {"documents": documents("landscape", PAIRS_MEASURED)},
     "domains": {"documents": documents("evaluation", RECORDED)},
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     **{
         table: {
-            "documents": documents(family, MEASURED),
-            "arrays": documents(family, MEASURED, "npz"),
+            "documents": documents(family, measured_of(family)),
+            "arrays": documents(family, measured_of(family), "npz"),
         }
-        for table, family in (
-            ("landscape", "landscape"),
-            ("landscape_eigenvectors", "landscape"),
-            ("hessian", "hessian"),
-        )
+        for table, family in products.FAMILY_OF.items()
+        if family in STUDY.families
     },
     "interpolation": {
         kind: filled(pattern, every_pair(seed=STUDY.seeds))

@@ -1,7 +1,10 @@
 """Measure families of sharpness, on the training data, of one network or of all of a condition."""
 
+from pathlib import Path
+
 from minimascope.data.prepared import load_dataset
 from minimascope.files import write_json
+from minimascope.finished import FinishedParts
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
@@ -15,20 +18,26 @@ from minimascope.sharpness.family import measure_family
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
     seeds, families = spec.pop("seeds"), spec.pop("families")
-    del spec["code"]
+    code = spec.pop("code")
     dataset, data_hash = load_dataset(snakemake.input.data)
     wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
-    for index, (seed, path) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
-        model, _, metadata = load_model(path, device)
+    for index, (seed, trained) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
+        model, _, metadata = load_model(trained, device)
         origin = {"model": metadata["content_sha256"], "data": data_hash}
         run = {**wildcards, "seed": str(seed)}
         for family, chosen in families.items():
             say(f"{family} of seed {seed}")
+            # A measure of the user's own file is the one output of its job.
+            place = snakemake.output.get(family, snakemake.output)[index]
+            own = {**spec, "family": family, "settings": chosen}
+            # No output: Snakemake removes outputs of an interrupted job.
+            path = Path(place).with_suffix(".checkpoint.safetensors")
+            about = {**own, **origin, "run": run, "code": code}
+            finished = FinishedParts(path, about, device)
             measured, said = measure_family(
-                model, dataset, int(seed), device, family=family, settings=chosen, **spec
+                model, dataset, int(seed), device, finished=finished, **own
             )
             if find("sharpness", family).arrays:
                 write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
-            content = document(family, measured, run=run, **said, **origin)
-            # A measure of the user's own file is the one output of its job.
-            write_json(snakemake.output.get(family, snakemake.output)[index], content)
+            write_json(place, document(family, measured, run=run, **said, **origin))
+            finished.remove()

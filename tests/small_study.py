@@ -133,10 +133,15 @@ class Project:
     def kill_once_kept(
         self, study: Mapping[str, Any], target: str, checkpoint: str | Path, pause: float = 0.0
     ) -> int:
-        """Start a run, kill its process group some seconds after it kept a checkpoint anew.
+        """Do as `kill_once_written` does, and return how many epochs of a training are kept."""
+        self.kill_once_written(study, target, checkpoint, pause)
+        with safe_open(self.folder / checkpoint, framework="numpy") as file:
+            return json.loads(file.metadata()["minimascope"])["epoch"]
 
-        Return how many epochs are kept.
-        """
+    def kill_once_written(
+        self, study: Mapping[str, Any], target: str, checkpoint: str | Path, pause: float = 0.0
+    ) -> None:
+        """Start a run, kill its process group some seconds after it wrote a checkpoint anew."""
         path = self.folder / checkpoint
         before = path.stat().st_mtime_ns if path.exists() else 0
         process = subprocess.Popen(
@@ -155,8 +160,6 @@ class Project:
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        with safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()["minimascope"])["epoch"]
 
     def plan(self, study: Mapping[str, Any]) -> Plan:
         """Return what a run would do."""

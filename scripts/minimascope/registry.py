@@ -133,7 +133,8 @@ def _hessian_passes(settings: Mapping[str, Any]) -> int:
 
 def _landscape_passes(settings: Mapping[str, Any]) -> int:
     surface = settings["points"] ** 2
-    passes = len(settings["direction_seeds"]) * (surface + settings["line_points"])
+    pairs = len(settings["direction_seeds"]) + len(settings.get("more_directions", ()))
+    passes = pairs * (surface + settings["line_points"])
     # Two eigenvalues take forty products or more, as many as nine passes each; the slope three.
     return passes + (surface + 9 * 40 + 3 if settings["eigenvectors"] else 0)
 

@@ -58,7 +58,7 @@ def conditions(networks=("vit",), dataset="digits"):
         for network in networks
         for condition, without in (("baseline", None), ("sam", "baseline"))
     ]
-    return pd.DataFrame(rows).assign(dataset=dataset)
+    return pd.DataFrame(rows).assign(dataset=dataset, adopted=False)
 
 
 def claims(verdict="inconclusive", networks=("vit",), dataset="digits"):

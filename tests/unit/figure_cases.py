@@ -379,7 +379,7 @@ def figure_of(name, tables, **of):
     given = {"conditions": plain_conditions()} | tables
     given |= (RUN if "network" in parameters else {"dataset": SCENES}) | of
     with styled():
-        return plot(**{key: given[key] for key in parameters})
+        return plot(**{key: given[key] for key in parameters if key in given})
 
 
 def panel(figure, label):

@@ -244,6 +244,27 @@ def test_networks_that_did_not_train_are_counted_and_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (
+            {"sam": 3},
+            "3 of 10 adopted networks do not fit the training data (vit, sam: 3) and count in no"
+            " comparison.",
+        ),
+        (
+            {"sam": 1, "baseline": 1},
+            "1 of 10 networks did not train (vit, baseline: 1) and counts in no comparison. 1 of 10"
+            " adopted networks does not fit the training data (vit, sam: 1) and counts in no"
+            " comparison.",
+        ),
+    ],
+)
+def test_of_networks_that_were_trained_elsewhere_it_is_said_that_they_do_not_fit(counts, expected):
+    adopted = conditions().assign(adopted=lambda rows: rows["condition"] == "sam")
+    assert said(one(OPEN), summary(**counts), sam=adopted)["untrained"] == expected
+
+
 def test_trends_that_surely_reverse_over_all_networks_are_told_and_others_not():
     row = {"network": "all", "sharpness": "fisher_rao_norm", "evaluation": "test_ece"}
     assert "reversals" not in said(

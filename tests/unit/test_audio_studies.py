@@ -1,5 +1,6 @@
 """Studies of recordings: what comes with the workflow, and what a configuration may say."""
 
+from collections import Counter
 from itertools import product
 from types import SimpleNamespace
 
@@ -33,10 +34,42 @@ def test_the_grid_of_acoustic_scenes_is_that_of_the_paper():
     assert cells == set(expected)
     assert len(loaded.conditions) == len(cells)
     assert loaded.seeds == [42, 43]
-    assert len(loaded.pairs) == 2
+    # Those of the paper, and a third architecture.
+    assert [network for _, network in loaded.pairs] == ["cnn10", "cnn14", "resnet18"]
     assert loaded.training_spec("dcase2020", "sgd")["optimizer"]["momentum"] == 0.9
-    assert loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"][:3] == [42, 43, 44]
-    assert len(loaded.sharpness["dcase2020"]["landscape"]["direction_seeds"]) >= 10
+
+
+def test_landscapes_of_acoustic_scenes_have_the_papers_three_pairs_and_twelve_of_them_ten():
+    loaded, counts = published_study("acoustic_scenes"), Counter()
+    for (dataset, network), condition, seed in product(
+        loaded.pairs, loaded.conditions, loaded.seeds
+    ):
+        run = {"network": network, "condition": condition, "seed": seed}
+        settings = loaded.settings_of("landscape", dataset, **run)
+        assert settings["direction_seeds"] == [42, 43, 44]
+        assert settings["points"] == 11
+        counts[3 + len(settings.get("more_directions", ()))] += 1
+    assert counts == {3: 132, 10: 12}
+
+
+def test_the_controls_of_acoustic_scenes_start_from_a_network_of_its_grid():
+    grid, controls = map(published_study, ("acoustic_scenes", "acoustic_scenes_controls"))
+    cell = grid.training_spec("dcase2020", "adam-batch_size32-lr0.0001")
+    assert controls.training_spec("dcase2020", "baseline") == cell
+    names = ("baseline", "weight_decay", "spec_augment")
+    expected = [f"{name}{sam}" for name in names for sam in ("", "_sam")]
+    assert sorted(controls.conditions) == sorted([*expected, "device_balanced"])
+    networks = [network for _, network in controls.pairs]
+    assert networks == ["cnn10", "resnet18", "vit", "crnn"]
+
+
+def test_the_study_of_the_learning_rate_varies_nothing_else():
+    loaded = published_study("acoustic_scenes_learning_rate")
+    specs = [loaded.training_spec("dcase2020", name) for name in loaded.conditions]
+    rates = sorted(spec["optimizer"]["lr"] for spec in specs)
+    assert rates == [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+    others = [{**spec, "optimizer": {**spec["optimizer"], "lr": None}} for spec in specs]
+    assert all(other == others[0] for other in others)
 
 
 def test_the_features_of_acoustic_scenes_are_those_of_the_paper_and_the_default():
@@ -64,7 +97,7 @@ def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_lear
     assert len(loaded.pairs) == len(loaded.seeds) == 2
 
 
-@pytest.mark.parametrize("name", ["acoustic_scenes_conditions", "spoken_digits"])
+@pytest.mark.parametrize("name", ["acoustic_scenes_controls", "spoken_digits"])
 def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
     loaded = published_study(name)
     (dataset,) = loaded.config["datasets"]

@@ -13,9 +13,12 @@ from minimascope.report.contents import contents_of
 from minimascope.report.facts import Facts, facts_of
 
 LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
-COUNTS = ("networks", "conditions", "points", "seeds", "test_samples")
+COUNTS = (
+    *("networks", "conditions", "points", "seeds"),
+    *("spectrum_seeds", "landscape_seeds", "test_samples"),
+)
 NOTHING = Facts(
-    *(1, 2, 2, 1, 0),
+    *(1, 2, 2, 1, 0, 0, 0),
     **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
 )
 # Of each fact the words that only stand where it is so.
@@ -24,9 +27,12 @@ WORDS = {
     "conditions": ("with its 95 % interval, as", "Above the diagonal"),
     "points": ("conditions with its 95 % interval: if flat",),
     "seeds": ("its standard error over 3 seeds", "3 seeds pooled"),
+    "spectrum_seeds": ("the mean over 3 seeds, the band",),
+    "landscape_seeds": ("mean over seeds and directions",),
     "test_samples": ("of 60 test samples one is 1.7 pp",),
     "sweeps": ("cells of a sweep",),
-    "augmented": ("where a condition augments",),
+    "augmented": ("where a condition augments", "shown on clean training data"),
+    "augmented_view": ("shown on augmented training data",),
     "untrained": ("did not train", "§"),
     "unconverged": ("crosses",),
     "published": ("papers' code",),
@@ -57,6 +63,7 @@ def test_every_fact_is_told_by_words():
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
+    counts |= {"spectrum_seeds": 3, "landscape_seeds": 3}
     value = counts.get(fact, True)
     seeds, networks = {"seeds": 3}, {"networks": 2}
     others = {"reversal": networks, "test_samples": seeds, "unmatched": seeds}.get(fact, {})
@@ -98,6 +105,8 @@ def test_facts_are_read_from_the_tables():
         ],
         columns=columns,
     )
+    families = dict.fromkeys(measures["measure"], "evaluation") | {"sam_sharpness": "landscape"}
+    measures["family"] = measures["measure"].map(families)
     domains = pd.DataFrame({"kind": ["domain", "domain"], "seen": [True, False]})
     trends = pd.DataFrame({"certain": [None, False]})
     config = {"conditions": {"x": {}, "y": {"augment": {"flip": True}}}, "sweeps": {}}
@@ -107,6 +116,7 @@ def test_facts_are_read_from_the_tables():
         conditions=1,
         points=2,
         seeds=2,
+        landscape_seeds=2,
         test_samples=60,
         augmented=True,
         untrained=True,
@@ -126,6 +136,7 @@ def test_facts_are_read_from_the_tables():
         conditions=1,
         points=2,
         seeds=3,
+        landscape_seeds=2,
         test_samples=60,
         sweeps=True,
         unconverged=True,
@@ -140,3 +151,19 @@ def test_facts_are_read_from_the_tables():
 
 def test_a_study_without_networks_has_no_facts():
     assert facts_of({}, {}) == NOTHING._replace(networks=0, conditions=0, points=0, seeds=0)
+
+
+@pytest.mark.parametrize(
+    ("views", "wanted", "shown"),
+    [
+        (["clean"], "clean", False),
+        (["clean", "augmented"], "clean", False),
+        (["clean", "augmented"], "augmented", True),
+        (["augmented"], "clean", True),
+    ],
+)
+def test_captions_know_which_view_figures_show(views, wanted, shown):
+    config = {"sharpness": {"view": views}, "analysis": {"figure_view": wanted}}
+    augmenting = config | {"conditions": {"x": {"augment": {"flip": True}}}}
+    assert facts_of(augmenting, {}).augmented_view == shown
+    assert not facts_of(config | {"conditions": {"x": {}}}, {}).augmented_view

@@ -435,3 +435,13 @@ def test_measures_that_only_another_network_has_are_left_out():
     means = whole.means.assign(sam_sharpness=np.nan)
     partial = dataclasses.replace(whole, means=means)
     assert finding(CLAIMS[1], partial).numbers.startswith("Of 1 comparison, the other condition is")
+
+
+@pytest.mark.parametrize("some", ["seed == 0", "condition != 'noise'"])
+def test_measures_that_some_of_a_networks_seeds_or_conditions_have_decide_nothing(some):
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    landscapes = values[values["measure"] == "sam_sharpness"].query(some)
+    both = pd.concat([values, landscapes.assign(measure="asc_sharpness", unit="percent")])
+    found = claims(measured(both, conditions, {}))
+    pd.testing.assert_frame_equal(found, claims(measured(values, conditions, {})))
+    assert found["seeds_min"].eq(5).all()

@@ -43,7 +43,7 @@ FAMILIES = {
     "forward": {},
     "perturbation": {"adaptive": {}},
     "hessian": {},
-    "landscape": {},
+    "landscape": {"only": {}, "more_directions": {"direction_seeds": [7], "only": {}}},
     "interpolation": {"lines": [["initial", "baseline"]]},
 }
 DATASET = {
@@ -139,12 +139,16 @@ def of_jobs(loaded: Study, path: tuple[str, ...] = ()) -> str:
     return canonical_json([*parts, condition_rows(loaded)])
 
 
-PLANES = {"planes": [["initial", "baseline", "sam"]]}
+SOME = {
+    "perturbation": {},
+    "landscape": {},
+    "interpolation": {"planes": [["initial", "baseline", "sam"]]},
+}
 # Configurations, and the keys that are tried in them: all, or the options of a component.
 CONFIGS = {
     "small": (BASE, None),
     "full": (unshared(FULL), None),
-    "some": (BASE | {"sharpness": {"perturbation": {}, "interpolation": PLANES}}, None),
+    "some": (BASE | {"sharpness": SOME}, None),
     "others": (BASE | {"sharpness": {"forward": {}}, "evaluation": {}, "analysis": {}}, None),
 } | {
     " ".join(component): (chosen(*component), own)
@@ -233,11 +237,13 @@ def agree(parameter: inspect.Parameter, option: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", registry.SHARPNESS)
 def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_agree(name):
-    settings = DEFINITIONS["sharpness"]["properties"][name]["properties"]
+    settings = dict(DEFINITIONS["sharpness"]["properties"][name]["properties"])
+    # Which networks are measured is no setting of a measurement.
+    settings.pop("only", None)
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()
     # What a study never changes.
-    own = {"subject", "generator", "batch_size", "gradient"}
+    own = {"subject", "generator", "batch_size", "gradient", "finished"}
     assert parameters.keys() - settings.keys() <= own
     for key, setting in settings.items():
         agree(parameters[key], resolved(setting, ROOT))
@@ -246,7 +252,7 @@ def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_ag
 def test_tables_that_figures_need_are_the_parameters_of_their_functions():
     for name, figure in tables_and_figures.FIGURES.items():
         parameters = inspect.signature(figure.load()).parameters
-        assert parameters.keys() - {"dataset", "network"} == set(figure.needs), name
+        assert parameters.keys() - {"dataset", "network", "view"} == set(figure.needs), name
 
 
 def test_every_training_key_reaches_the_training():

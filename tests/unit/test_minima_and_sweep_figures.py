@@ -58,6 +58,24 @@ def test_each_measure_of_sharpness_and_the_gap_have_a_panel_over_the_training_lo
     assert figure.get_suptitle() == "resnet18 on cifar10, 36 models"
 
 
+@pytest.mark.parametrize(("view", "shift"), [("clean", 0), ("augmented", 1000)])
+def test_a_model_is_shown_on_the_view_that_is_asked_for_and_others_on_what_they_have(view, shift):
+    measures = measures_of(GRID)
+    augmented = measures[measures["condition"].str.startswith(BASES[1])]
+    both = pd.concat(
+        [measures, augmented.assign(view="augmented", value=augmented["value"] + 1000)]
+    )
+    tables = {"measures": both, "conditions": conditions_frame(GRID)}
+    figure = figure_of("minima", tables, view=view)
+    found = points_of(panel(figure, "Relative flatness (–)"))
+    for i, base in enumerate(BASES[:2]):
+        own = measures[measures["condition"].map({n: of for n, of, _ in GRID}) == base]
+        models = own.pivot(index=["condition", "seed"], columns="measure", values="value")
+        values = models[["train_loss", "relative_flatness"]] + (shift if i == 1 else 0)
+        expected = set(values.itertuples(index=False, name=None))
+        assert set(map(tuple, found[COLOURS[i], MARKERS[i], False])) == expected
+
+
 def test_a_dot_is_a_model_in_the_colour_of_its_condition():
     figure, condition = minima(), {name: of for name, of, _ in GRID}
     measures = measures_of(GRID)

@@ -149,7 +149,7 @@ def test_splits_are_the_same_again_and_three_pairs_have_none():
 
 def test_pairs_that_some_models_lack_are_not_compared():
     documents = {
-        f"{i}.json": landscape([1.0 * i, 5.0 - i], seed=i, seeds=[42, 43]) for i in range(4)
+        f"{i}.json": landscape([1.0 * i, 5.0 - i], seed=i, seeds=[42, 43]) for i in range(3)
     }
     documents["0.json"] = landscape([7.0], seeds=[43])
     table = order_stability(pair_values(documents))
@@ -159,6 +159,26 @@ def test_pairs_that_some_models_lack_are_not_compared():
     nothing = order_stability(pair_values(documents)).iloc[0]
     assert (nothing["pairs"], nothing["total_pairs"]) == (0, 0)
     assert nothing["note"] == "0 of 3 pairs of directions are there for all models"
+
+
+def test_the_order_is_of_the_models_with_all_pairs_if_there_are_three():
+    matrix = drawn(models=8, pairs=6)
+    pairs = [6, 3, 6, 3, 6, 6, 3, 3]
+    documents = {
+        f"{i}.json": landscape(list(row[:own]), seed=i)
+        for i, (row, own) in enumerate(zip(matrix, pairs, strict=True))
+    }
+    found = order_stability(pair_values(documents), splits=7)
+    chosen = order_stability(table_of(matrix[[0, 2, 4, 5]]), splits=7)
+    pd.testing.assert_frame_equal(found.drop(columns="note"), chosen.drop(columns="note"))
+    assert set(found["note"]) == {"4 of 8 models have all 6 pairs of directions"}
+    assert set(chosen["note"]) == {""}
+    # With two of them there is no order but that of all, by the pairs that all have.
+    for i in (4, 5):
+        documents[f"{i}.json"] = landscape(list(matrix[i, :3]), seed=i)
+    of_all = order_stability(pair_values(documents))
+    assert set(of_all["models"]) == {8}
+    assert set(of_all["total_pairs"]) == {3}
 
 
 def test_two_models_or_equal_ones_have_no_order():

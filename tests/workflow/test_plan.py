@@ -77,8 +77,12 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     sections = ("sharpness", "evaluation")
     own = {key.partition(":")[2] for name in sections for key in study.get(name, {}) if ":" in key}
     assert {path.stem.partition("-")[0] for path in documents} == families | own | {"evaluation"}
-    for name in SHARPNESS.keys() & planned.keys():
+    some = {name for name, own in study.get("sharpness", {}).items() if name in SHARPNESS}
+    some = {name for name in some if study["sharpness"][name].get("only")}
+    for name in SHARPNESS.keys() & planned.keys() - some:
         assert planned[name] == planned["sharpness"] * len(study["seeds"])
+    for name in some:
+        assert 0 < planned[name] < planned["sharpness"] * len(study["seeds"])
     sounds = sum(dataset["source"] in SOUNDS for dataset in datasets)
     assert planned["features"] == planned["recordings"] == sounds
     assert planned["prepare"] == len(datasets) - sounds
@@ -88,6 +92,21 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
         dataset.get("published_as", dataset["source"]) in PUBLISHED - {"dcase2020"}
         for dataset in datasets
     )
+
+
+def test_landscapes_of_some_networks_add_their_jobs_and_no_others(project: Project):
+    path = STUDIES["function_centric"]
+    with_some = read(path)
+    without = {**with_some, "sharpness": {**with_some["sharpness"], "landscape": None}}
+    planned, made = jobs_and_files(path, project.folder)
+    before, made_before = jobs_and_files(project.study_file(without), project.folder)
+    # Six conditions, two of them on two views of the data, of three seeds and four networks.
+    assert planned - before == {"landscape": 8 * 3 * 4, "gather": 1}
+    assert before - planned == Counter()
+    assert made_before < made
+    of = r"(measures|figures)/cifar100?/(resnet18|vgg19)/([a-z_]+/seed[012]/)?landscape"
+    others = [file for file in made - made_before if not re.match(of, file)]
+    assert others == ["tables/landscape.csv"]
 
 
 def test_the_default_study_trains_36_networks_from_6_initial_ones(project: Project):

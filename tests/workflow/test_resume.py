@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from small_study import STUDY, Project, study_with
 
+from minimascope.files import read_json
+from minimascope.safetensors_files import load_arrays
+
 pytestmark = pytest.mark.workflow
 
 LONG = study_with(
@@ -61,6 +64,36 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(project: Project,
     assert len(history(project)) == epochs
     left = {path.name for path in project.results(MODEL).parent.iterdir()}
     assert left == {"model.safetensors", "history.csv"}
+
+
+def test_a_landscape_killed_between_pairs_ends_with_the_same_bytes(
+    project: Project, tmp_path: Path
+):
+    pairs = {"direction_seeds": [1, 2, 3, 4, 5], "more_directions": {"direction_seeds": [6, 7, 8]}}
+    study = study_with({"seeds": [0], "sharpness.landscape": {"points": 15, **pairs}})
+    place = "measures/digits/resnet18/baseline/seed0/landscape"
+    target, checkpoint = (
+        f"results/small/{place}.{end}" for end in ("json", "checkpoint.safetensors")
+    )
+    undisturbed = Project(project.checkout, tmp_path / "undisturbed")
+    undisturbed.folder.mkdir()
+    undisturbed.finish(study, "--", target)
+    kept, draws = [0], random.Random(20261126)
+    for _ in range(2):
+        project.kill_once_written(study, target, checkpoint, draws.uniform(0, 0.4))
+        assert not project.results(f"{place}.json").exists()
+        kept.append(len(load_arrays(project.folder / checkpoint)[0]) // 2)
+        assert project.run(study, "--unlock").returncode == 0
+    assert kept == sorted(set(kept)), "each run takes the landscape further"
+    project.finish(study, "--", target)
+    arrays = [twin.results(f"{place}.npz").read_bytes() for twin in (project, undisturbed)]
+    assert arrays[0] == arrays[1]
+    documents = [read_json(twin.results(f"{place}.json")) for twin in (project, undisturbed)]
+    assert documents[0].pop("seconds") > 0
+    del documents[1]["seconds"]
+    assert documents[0] == documents[1]
+    left = {path.name for path in project.results(place).parent.iterdir()}
+    assert left == {"landscape.json", "landscape.npz"}
 
 
 def test_a_run_in_another_place_makes_the_same_bytes(finished: Project, project: Project):

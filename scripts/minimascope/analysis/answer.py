@@ -89,7 +89,7 @@ def _about(
         "pooled": (text for network in pooled for text in links.pooled_outcome(network)),
         "differences": differences,
         "sam": against_baseline.about_sam(conditions, claims),
-        "untrained": untrained(minima),
+        "untrained": untrained(minima, conditions),
         "evidence": [
             *links.evidence([*networks, *pooled]),
             *([against_baseline.SURE] if differences else []),
@@ -119,21 +119,31 @@ def text(answer: pd.DataFrame, correlations: pd.DataFrame) -> Text:
     return parts
 
 
-def untrained(minima: pd.DataFrame) -> Iterator[str]:
-    """Yield how many networks did not train, and in which conditions."""
+def untrained(minima: pd.DataFrame, conditions: pd.DataFrame) -> Iterator[str]:
+    """Yield how many networks did not train, and in which conditions.
+
+    Of networks that were trained elsewhere it is not known why they do not fit the data.
+    """
     keys = ["network", "condition"]
     counts = minima.groupby(keys, sort=False)[["n_seeds", "n_untrained"]].max().astype(int)
-    bad = counts[counts["n_untrained"] > 0]
-    total = int(counts["n_seeds"].sum())
-    if bad.empty:
-        return
-    places = [f"{network}, {condition}: {n}" for (network, condition), (_, n) in bad.iterrows()]
-    shown = "; ".join(places[:MOST_PLACES]) + ("; and others" * (len(places) > MOST_PLACES))
-    number = int(bad["n_untrained"].sum())
-    yield (
-        f"{number} of {counted(total, 'network')} did not train ({shown}) and count"
-        f"{'s' * (number == 1)} in no comparison."
-    )
+    adopted = conditions.loc[conditions["adopted"].astype(bool), "condition"]
+    elsewhere = counts.index.get_level_values("condition").isin(adopted)
+    for own, kind, what in (
+        (counts[~elsewhere], "network", "did not train"),
+        (counts[elsewhere], "adopted network", "{} not fit the training data"),
+    ):
+        bad = own[own["n_untrained"] > 0]
+        if bad.empty:
+            continue
+        places = [f"{network}, {condition}: {n}" for (network, condition), (_, n) in bad.iterrows()]
+        shown = "; ".join(places[:MOST_PLACES]) + ("; and others" * (len(places) > MOST_PLACES))
+        number = int(bad["n_untrained"].sum())
+        one = number == 1
+        yield (
+            f"{number} of {counted(int(own['n_seeds'].sum()), kind)}"
+            f" {what.format('does' if one else 'do')} ({shown}) and count{'s' * one} in no"
+            " comparison."
+        )
 
 
 def reversals(trends: pd.DataFrame) -> Iterator[str]:

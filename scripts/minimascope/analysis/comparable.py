@@ -79,7 +79,8 @@ def measured(
 
     A sweep can have several: the cells of the baseline that other cells are compared with.
     Differences are paired by seed, their errors have n - 1 degrees of freedom. Networks that did
-    not train are left out; where none did, there are no conditions.
+    not train are left out; where none did, there are no conditions. So are measures that only some
+    of a network's conditions and seeds have, because the study asks for no more of them.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -101,7 +102,7 @@ def measured(
         without_sam = of_network["without_sam"].dropna().to_dict()
         unmatched = of_network.index[~of_network["matched"].astype(bool)]
         for baseline, members in _by_baseline(of_network["baseline"]):
-            own = rows[rows["condition"].isin(members)]
+            own = rows[rows["condition"].isin(members)].pipe(_of_all)
             found = _of_network(own, (dataset, network, baseline), without_sam, names)
             yield replace(
                 found,
@@ -117,6 +118,12 @@ def _models(models: pd.DataFrame | None, network: Comparable) -> pd.DataFrame:
         return pd.DataFrame()
     here = (models["dataset"] == network.dataset) & (models["network"] == network.network)
     return models[here & models["condition"].isin(network.conditions) & models["trained"]]
+
+
+def _of_all(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the measures that all networks have a row of."""
+    runs = rows[["condition", "seed"]].drop_duplicates()
+    return rows[rows.groupby("measure")["value"].transform("size") == len(runs)]
 
 
 def _of_network(

@@ -97,7 +97,8 @@ def order_stability(values: pd.DataFrame, splits: int = SPLITS) -> pd.DataFrame:
       or more: what a repetition with other directions would give. Mean over random splits, with
       standard deviation (``tau_std``) and 2.5 and 97.5 % points (``tau_low``, ``tau_high``).
 
-    Over all models of a data set, and the pairs of directions that all of them have.
+    Over the models of a data set with the most pairs of directions, if these are three or more;
+    otherwise over all models, and the pairs that all of them have.
 
     Args:
         values: rows of `pair_values`.
@@ -105,13 +106,15 @@ def order_stability(values: pd.DataFrame, splits: int = SPLITS) -> pd.DataFrame:
 
     Returns:
         Data frame with the columns `ORDER_COLUMNS`. ``tau`` is NaN with fewer than three models or
-        where all have the same mean; ``note`` says so, and how many pairs some models lack.
+        where all have the same mean; ``note`` says so, and how many models or pairs are left out.
     """
     rows = []
     for dataset, group in values.groupby("dataset", sort=False):
         matrix = group.pivot(index=RUN, columns="direction_seed", values="value")
-        shared = matrix[group["direction_seed"].unique()].dropna(axis=1).to_numpy()
-        note = _note(shared, matrix.shape[1])
+        matrix = matrix[group["direction_seed"].unique()]
+        complete = matrix.dropna(axis=0)
+        shared = (complete if len(complete) >= POINTS else matrix.dropna(axis=1)).to_numpy()
+        note = _note(shared, *matrix.shape)
         size = {"dataset": dataset, "total_pairs": shared.shape[1], "models": len(shared)}
         found = [*_first_pairs(shared), *_random_halves(shared, splits)]
         rows += [{**size, **row, "note": note} for row in found]
@@ -148,11 +151,13 @@ def _tau(first: np.ndarray, second: np.ndarray) -> float:
     return kendalltau(first.mean(axis=1), second.mean(axis=1)).statistic
 
 
-def _note(shared: np.ndarray, pairs: int) -> str:
-    """Return what is wrong with values models × shared pairs, of so many pairs in all."""
+def _note(shared: np.ndarray, all_models: int, pairs: int) -> str:
+    """Return what is wrong with values models × shared pairs, of so many models and pairs."""
     models, kept = shared.shape
     if models < POINTS:
         return f"fewer than {POINTS} models"
+    if models < all_models:
+        return f"{models} of {all_models} models have all {pairs} pairs of directions"
     if kept < pairs:
         return f"{kept} of {pairs} pairs of directions are there for all models"
     constant = (np.ptp(shared, axis=0) == 0).any()

@@ -45,15 +45,15 @@ NUMBER_COLUMNS = [
 ]
 
 
-def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
+def at_minima(frame: pd.DataFrame, view: str = "clean") -> pd.DataFrame:
     """Return the rows of trained networks, one view of the data each.
 
-    That is the clean one, or the augmented one where a study measures nothing else.
+    That is the one asked for, or the other where a study measures nothing else.
     """
     rows = frame[frame["condition"] != INITIAL]
-    clean = rows["view"] == "clean"
+    wanted = rows["view"] == view
     keys = [*NETWORK, "condition", "measure"]
-    return rows[clean | ~clean.groupby([rows[key] for key in keys]).transform("any")]
+    return rows[wanted | ~wanted.groupby([rows[key] for key in keys]).transform("any")]
 
 
 def main_tables(summary: pd.DataFrame) -> pd.DataFrame:

@@ -129,11 +129,12 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
     if rule == "train":
         passes = spec["epochs"] * (2 if spec["sam"] else 1)
         return speed.start + passes * size.train * training
-    return speed.start + _inputs(study, rule, dataset, size) * prediction
+    return speed.start + _inputs(study, rule, wildcards, size) * prediction
 
 
-def _inputs(study: Study, rule: str, dataset: str, size: Size) -> int:
+def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -> int:
     """Return how many inputs a job of measures passes through its networks, gradients as more."""
+    dataset = wildcards["dataset"]
     if rule == "evaluate":
         corruptions = study.config["evaluation"]["corruptions"] or {}
         test = size.test or 0
@@ -143,9 +144,10 @@ def _inputs(study: Study, rule: str, dataset: str, size: Size) -> int:
         wanted = study.interpolation
         points = wanted["points"]
         return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
-    settings = study.sharpness[dataset]
-    families = study.sharpness_jobs[rule]
-    passes = sum(find("sharpness", family).passes(settings[family]) for family in families)
+    run = {key: wildcards[key] for key in ("network", "condition")}
+    run |= {"seed": int(wildcards["seed"])} if rule != SHARED else {}
+    settings = {f: study.settings_of(f, dataset, **run) for f in study.sharpness_jobs[rule]}
+    passes = sum(find("sharpness", family).passes(own) for family, own in settings.items())
     return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
 
 

@@ -20,7 +20,9 @@ PAGE = """<!doctype html>
 """
 
 
-def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.Figure:
+def surfaces_figure(
+    landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean"
+) -> go.Figure:
     """Return a figure with a surface for each condition.
 
     The surfaces are those of `landscape.contours`, on one scale of heights and colours; a menu
@@ -29,7 +31,7 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
     Raises:
         InputError: there are no surfaces of this network.
     """
-    surfaces = first_surfaces(landscape, dataset, network)
+    surfaces = first_surfaces(landscape, dataset, network, view)
     norm = loss_norm(surfaces)
     figure = go.Figure()
     for index, (condition, surface) in enumerate(surfaces.items()):
@@ -76,13 +78,13 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
     return figure
 
 
-def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
+def page(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> str:
     """Return the same as an HTML page that needs no other file.
 
     Raises:
         InputError: there are no surfaces of this network.
     """
-    html = surfaces_figure(landscape, dataset, network).to_html(
+    html = surfaces_figure(landscape, dataset, network, view).to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="landscape",

@@ -26,7 +26,7 @@ MARGINS = (0.9, 0.8)  # inches, for the scale of colours and the title
 COLOURS = "viridis"
 
 
-def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
+def contours(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> Figure:
     """Return contours of the loss on one plane through each condition's network.
 
     The network of the smallest seed and its first pair of directions are shown, on one scale of
@@ -37,7 +37,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
         landscape: a row for each point, with columns ``condition``, ``seed``, ``view``,
             ``direction_seed``, ``x``, ``y`` (NaN on lines) and ``loss`` (nats).
     """
-    found = first_surfaces(landscape, dataset, network)
+    found = first_surfaces(landscape, dataset, network, view)
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
     columns = balanced(len(found))
@@ -57,9 +57,9 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     return figure
 
 
-def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
+def surfaces(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> Figure:
     """Return the planes of `contours` as surfaces, with one scale of heights and colours."""
-    found = first_surfaces(landscape, dataset, network)
+    found = first_surfaces(landscape, dataset, network, view)
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
     figure, panels = panel_grid(
@@ -84,9 +84,15 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     return figure
 
 
-def lines(landscape: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+def lines(
+    landscape: pd.DataFrame,
+    conditions: pd.DataFrame,
+    dataset: str,
+    network: str,
+    view: str = "clean",
+) -> Figure:
     """Return the loss along random directions: mean over seeds and directions, and their range."""
-    of_all = at_minima(select(_as_measures(landscape), dataset))
+    of_all = at_minima(select(_as_measures(landscape), dataset), view)
     rows = select(of_all, dataset, network)
     of_all, rows = (part[part["y"].isna()] for part in (of_all, rows))
     if rows.empty:
@@ -102,7 +108,9 @@ def lines(landscape: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
     return figure
 
 
-def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: str) -> Figure:
+def eigenvectors(
+    landscape_eigenvectors: pd.DataFrame, dataset: str, network: str, view: str = "clean"
+) -> Figure:
     """Return contours of the loss on the plane of the Hessian's two leading eigenvectors.
 
     One panel for each condition's network of the smallest seed, on one scale of colours. Dashed
@@ -114,7 +122,7 @@ def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: st
             ``view``, ``x``, ``y``, ``eigenvalue_x``, ``eigenvalue_y``, ``loss`` and
             ``prediction`` (nats).
     """
-    rows = at_minima(select(_as_measures(landscape_eigenvectors), dataset, network))
+    rows = at_minima(select(_as_measures(landscape_eigenvectors), dataset, network), view)
     planes = {
         condition: points[points["seed"] == points["seed"].min()]
         for condition, points in rows.groupby("condition", sort=False)
@@ -141,13 +149,15 @@ def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: st
     return figure
 
 
-def first_surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> dict[str, pd.DataFrame]:
+def first_surfaces(
+    landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean"
+) -> dict[str, pd.DataFrame]:
     """Return a surface (rows x, columns y) for each condition: first seed, first directions.
 
     Raises:
         InputError: there are none of this network.
     """
-    rows = at_minima(select(_as_measures(landscape), dataset, network))
+    rows = at_minima(select(_as_measures(landscape), dataset, network), view)
     rows = rows[rows["y"].notna()]
     if rows.empty:
         raise InputError(f"figures: no surfaces of {network} on {dataset}; check both names")

@@ -16,16 +16,23 @@ GAP = "generalisation_gap"
 LOSS = "train_loss"
 
 
-def plot(measures: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(
+    measures: pd.DataFrame,
+    conditions: pd.DataFrame,
+    dataset: str,
+    network: str,
+    view: str = "clean",
+) -> Figure:
     """Return a panel for each measure of sharpness and one for the gap, over the training loss.
 
     A dot is a model, its colour and marker the condition; models that did not train are hollow
-    and grey. The training loss is logarithmic (Figure 1 of Mason-Williams et al. 2026).
+    and grey. The training loss is logarithmic (Figure 1 of Mason-Williams et al. 2026, which shows
+    view ``augmented``). Where both views were measured, loss and gap are of the one shown, too.
 
     Raises:
         InputError: the models have no training loss.
     """
-    of_all = at_minima(select(measures, dataset))
+    of_all = at_minima(select(measures, dataset), view)
     rows = select(of_all, dataset, network)
     names = measures_of(finite(rows), "sharpness") | {GAP: MEASURES[GAP]}
     models = rows.pivot(

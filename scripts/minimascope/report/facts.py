@@ -16,7 +16,7 @@ PUBLISHED_TWINS = (
 )
 # The table of all measures of a study in which no network learns data.
 NO_MODELS = pd.DataFrame(
-    columns=["network", "condition", "seed", "measure", "n", "trained", "converged"]
+    columns=["network", "condition", "seed", "family", "measure", "n", "trained", "converged"]
 )
 
 
@@ -28,9 +28,12 @@ class Facts(NamedTuple):
         conditions: how many of a network trained at most, with the cells of sweeps.
         points: how many conditions of all networks trained.
         seeds: how many of a condition trained at most.
+        spectrum_seeds: of how many of a condition there are spectra at most.
+        landscape_seeds: the same of landscapes.
         test_samples: how many the smallest of its data sets has for testing, or 0.
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
+        augmented_view: whether figures of a network show sharpness on augmented data there.
         untrained: whether a network did not train.
         unconverged: whether a solver stopped before all eigenvalues had converged.
         published: whether there are measures of sharpness as the papers' code computes them.
@@ -46,9 +49,12 @@ class Facts(NamedTuple):
     conditions: int
     points: int
     seeds: int
+    spectrum_seeds: int
+    landscape_seeds: int
     test_samples: int
     sweeps: bool
     augmented: bool
+    augmented_view: bool
     untrained: bool
     unconverged: bool
     published: bool
@@ -81,14 +87,18 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     conditions = config.get("conditions", {}).values()
     here = [settings for settings in conditions if "checkpoint" not in settings]
     augmenting = [config.get("training", {}), *here]
+    augmented = any(settings.get("augment") for settings in augmenting)
     return Facts(
         networks=models["network"].nunique(),
         conditions=int(points["network"].value_counts().max()) if len(points) else 0,
         points=len(points),
         seeds=int(trained[keys[:2]].value_counts().max()) if len(trained) else 0,
+        spectrum_seeds=_seeds_of(models, "hessian"),
+        landscape_seeds=_seeds_of(models, "landscape"),
         test_samples=0 if tested.empty else int(tested.min()),
         sweeps=bool(config.get("sweeps")),
-        augmented=any(settings.get("augment") for settings in augmenting),
+        augmented=augmented,
+        augmented_view=augmented and _figure_view(config) == "augmented",
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models["converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),
@@ -99,3 +109,17 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         doubtful=any_of("agreement", "verdict", UNCERTAIN),
         unmatched=any_of("adopted", "matched", False),
     )
+
+
+def _seeds_of(models: pd.DataFrame, family: str) -> int:
+    """Return of how many seeds of a condition a family was measured at most."""
+    own = models[models["family"] == family]
+    counts = own.groupby(["network", "condition"])["seed"].nunique()
+    return int(counts.max()) if len(counts) else 0
+
+
+def _figure_view(config: Mapping[str, Any]) -> str:
+    """Return the view that is shown: as `tables.at_minima` chooses it."""
+    measured = config.get("sharpness", {}).get("view", ["clean"])
+    wanted = config.get("analysis", {}).get("figure_view", "clean")
+    return wanted if wanted in measured else measured[0]

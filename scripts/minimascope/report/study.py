@@ -55,7 +55,8 @@ def study_report(
     """
     paths = {Path(path).stem: path for path in tables}
     drawn = {_name(Path(path), results): path for path in figures}
-    files = _files(names, paths, drawn, results / config["study"])
+    view = config["analysis"]["figure_view"]
+    files = _files(names, paths, drawn, results / config["study"], view)
     measures = _read(paths, "measures", MEASURES_COLUMNS)
     # With the measures of pairs of networks.
     summary = _read(paths, "summary", MEASURES_COLUMNS)
@@ -96,7 +97,11 @@ def study_facts(config: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str
 
 
 def _files(
-    names: Sequence[str], paths: Mapping[str, str], drawn: Mapping[str, str], home: Path
+    names: Sequence[str],
+    paths: Mapping[str, str],
+    drawn: Mapping[str, str],
+    home: Path,
+    view: str,
 ) -> Files:
     """Return what the parts of a report are made of.
 
@@ -105,6 +110,7 @@ def _files(
         paths: files of tables, by name.
         drawn: files of figures, likewise.
         home: folder of the report; figures of published results lie beside it.
+        view: of the data, of interactive figures.
     """
     turned = [name for name, path in drawn.items() if path.endswith(".html")]
     return Files(
@@ -117,7 +123,7 @@ def _files(
             for name, path in drawn.items()
             if path.endswith(".svg")
         },
-        surfaces=_surfaces(turned, paths),
+        surfaces=_surfaces(turned, paths, view),
         # Not of all: that of landscapes can have millions of rows.
         downloads={f"tables/{name}": _text(paths[name]) for name in names if name in paths},
     )
@@ -153,12 +159,14 @@ def _plotly() -> str:
     return get_plotlyjs()
 
 
-def _surfaces(names: Sequence[str], paths: Mapping[str, str]) -> dict[str, str]:
-    """Return the interactive figures as JSON, by their names."""
+def _surfaces(names: Sequence[str], paths: Mapping[str, str], view: str) -> dict[str, str]:
+    """Return the interactive figures of a view of the data as JSON, by their names."""
     if not names:
         return {}
     # Here, since loading it takes as long as a report without surfaces.
     from ..plots.interactive import surfaces_figure
 
     landscape = pd.read_csv(paths["landscape"])
-    return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}
+    return {
+        name: surfaces_figure(landscape, *name.split("/")[1:3], view).to_json() for name in names
+    }

@@ -11,6 +11,7 @@ from ..data.augment import Augmentation
 from ..data.label_noise import with_label_noise
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
+from ..finished import FinishedParts
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
 from ..registry import find
@@ -33,6 +34,7 @@ def measure_family(
     augment: Mapping[str, Any] | None,
     label_noise: float,
     weight_decay: float,
+    finished: FinishedParts | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
 
@@ -47,6 +49,7 @@ def measure_family(
         augment: settings of the augmentation with which the model was trained, or None.
         label_noise: share of random labels in training.
         weight_decay: in training.
+        finished: where a family of the library that works in parts keeps those that are done.
     """
     augmentation = Augmentation.from_config(augment)
     split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
@@ -58,8 +61,8 @@ def measure_family(
     start = time.perf_counter()
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
-        measured = _measured(family, subject, draws, settings, dataset)
-    seconds = time.perf_counter() - start
+        measured = _measured(family, subject, draws, settings, dataset, finished)
+    seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
     origin = {"seconds": seconds, "device": device_name(device)}
     return measured, {"view": view, "settings": settings, **origin}
 
@@ -70,11 +73,12 @@ def _measured(
     draws: torch.Generator,
     settings: Mapping[str, Any],
     dataset: Dataset,
+    finished: FinishedParts | None,
 ) -> Measured:
     component = find("sharpness", family)
     given = {"subject": subject, "generator": draws}
     if component.file is None:
-        return component.call(given, **settings)
+        return component.call(given | {"finished": finished}, **settings)
     samples = subject.objective.samples
     given |= {"model": subject.model, "inputs": samples.inputs, "labels": samples.labels}
     given |= {"classes": dataset.classes}

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..finished import FinishedParts
 from ..measurement import Measured, Measurement
 from ..seeding import child
 from .directions import Normalisation, random_direction
@@ -60,17 +61,20 @@ def measure(
     points: int = 11,
     line_points: int = 51,
     direction_seeds: Sequence[int] = (42, 43, 44),
+    more_directions: Sequence[int] | None = None,
     normalisation: Normalisation = "filter",
     ignore: Literal["biases_and_norms", "none"] = "biases_and_norms",
     eigenvectors: bool = False,
     eigenvector_radius: float = 0.1,
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
+    finished: FinishedParts | None = None,
 ) -> Measured:
     """Return ASC sharpness over pairs of random directions, with the surfaces behind it.
 
     The mean over pairs with its standard error, their largest value and their coefficient of
     variation; losses on a grid for each pair, and on a line along the pair's first direction.
+    ``details`` have the value of each pair.
 
     Args:
         subject: the network and its data.
@@ -81,35 +85,46 @@ def measure(
         points: m, of each side of the grid; with an odd number the network itself is one of them.
         line_points: of the line; likewise, or 0 for no lines.
         direction_seeds: one for each pair.
+        more_directions: the same for further pairs, of which the measures take no account, so that
+            networks with more pairs stay comparable with others; their largest value would grow.
         normalisation: ``filter``, ``layer`` or ``none``.
         ignore: ``biases_and_norms``, or ``none`` to move all parameters.
         eigenvectors: whether to add the surface of `eigenvector_surface`, on ``points`` a side.
         eigenvector_radius: half the side of that, in units of Euclidean distance.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         batch_size: how many inputs are computed at once.
+        finished: where pairs that are done are kept; an interrupted call continues from there.
     """
     if not direction_seeds:
         raise InputError("direction_seeds: is empty; give at least one")
     model, objective = subject.in_dtype(dtype).model, subject.objective
     grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
-    surfaces, lines = [], []
-    for seed in direction_seeds:
+    seeds = [*direction_seeds, *(more_directions or ())]
+    done = finished.restore() if finished else {}
+    for seed in seeds:
+        if f"surface.{seed}" in done:
+            continue
         draws = torch.Generator().manual_seed(seed)
         pair = [random_direction(model, draws, normalisation, ignore) for _ in range(2)]
-        surfaces.append(loss_surface(model, objective, pair, [grid, grid], batch_size))
+        done[f"surface.{seed}"] = loss_surface(model, objective, pair, [grid, grid], batch_size)
         if line_points:
-            lines.append(loss_surface(model, objective, pair[:1], [line], batch_size))
+            done[f"line.{seed}"] = loss_surface(model, objective, pair[:1], [line], batch_size)
+        if finished:
+            finished.save_if_cheap(done)
+    surfaces = torch.stack([done[f"surface.{seed}"] for seed in seeds])
     values = [asc_sharpness(surface, grid, radius) for surface in surfaces]
-    arrays = {"coordinates": grid.numpy(), "surfaces": torch.stack(surfaces).numpy()}
+    arrays = {"coordinates": grid.numpy(), "surfaces": surfaces.numpy()}
     if line_points:
-        arrays |= {"line_coordinates": line.numpy(), "lines": torch.stack(lines).numpy()}
-    details = {"direction_seeds": list(direction_seeds), "asc_sharpness": values}
+        lines = torch.stack([done[f"line.{seed}"] for seed in seeds])
+        arrays |= {"line_coordinates": line.numpy(), "lines": lines.numpy()}
+    details = {"direction_seeds": seeds, "asc_sharpness": values}
     if eigenvectors:
         draws = child(generator, "eigenvectors")
         axis = symmetric_grid(eigenvector_radius, points)
         found = eigenvector_surface(model, objective, axis, draws, batch_size)
         arrays, details = arrays | found.arrays, details | found.details
-    return Measured(_over_pairs(values, len(objective)), details, arrays)
+    common = values[: len(direction_seeds)]
+    return Measured(_over_pairs(common, len(objective)), details, arrays)
 
 
 def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:

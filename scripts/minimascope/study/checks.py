@@ -16,6 +16,8 @@ from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .own import check_own
+from .products import measured_of_trained
+from .selection import WORDS
 from .starts import check_starts, starts
 from .study import Study
 
@@ -51,6 +53,7 @@ def check_study(study: Study) -> None:
     _check_corrupted_sets(study)
     _check_initial(study)
     _check_interpolation(study)
+    _check_selections(study)
     _check_analysis(study)
     check_own(study)
 
@@ -65,6 +68,12 @@ def _check_analysis(study: Study) -> None:
     analysis = study.config["analysis"]
     if (baseline := analysis["baseline"]) is not None:
         known("condition", [baseline], study.conditions, "analysis.baseline")
+    # The other view is the default, which a study need not have measured.
+    views = study.config["sharpness"]["view"]
+    if analysis["figure_view"] == "augmented" and "augmented" not in views:
+        raise InputError(
+            "analysis.figure_view: augmented data are not measured; add augmented to sharpness.view"
+        )
     of_families = (measure for family in SHARPNESS.values() for measure in family.gives)
     own = [*study.own("sharpness"), *study.own("evaluations")]
     where, given = "analysis.smallest_differences", analysis["smallest_differences"]
@@ -306,3 +315,43 @@ def _check_interpolation(study: Study) -> None:
                     f"sharpness.interpolation.{kind}: {' and '.join(path)} differ in their norm, so"
                     " they are different networks; name conditions of one norm"
                 )
+
+
+def _check_selections(study: Study) -> None:
+    """Refuse a choice of networks that do not exist, or none that is trained."""
+    for dataset, selections in study.selections.items():
+        for family, selection in selections.items():
+            # The same on each data set, unless a data set has its own.
+            where = f"sharpness.{family}"
+            if family in study.config["datasets"][dataset]["sharpness"]:
+                where = f"datasets.{dataset}.{where}"
+            _check_only(study, selection.only, f"{where}.only")
+            if more := selection.more_directions:
+                _check_only(study, more["only"], f"{where}.more_directions.only")
+                _check_more_directions(study.sharpness[dataset][family], more, where)
+    for family in study.families:
+        if study.pairs and not any(measured_of_trained(study, family, *p) for p in study.pairs):
+            raise InputError(
+                f"sharpness.{family}.only: leaves no trained network; name another network,"
+                " condition or seed, or set the family to null"
+            )
+
+
+def _check_only(study: Study, only: Mapping[str, Any] | None, where: str) -> None:
+    valid = {
+        "networks": study.config["networks"],
+        "conditions": study.measured,
+        "seeds": study.seeds,
+    }
+    for key, names in (only or {}).items():
+        known(WORDS[key], names or (), valid[key], f"{where}.{key}")
+
+
+def _check_more_directions(
+    settings: Mapping[str, Any], more: Mapping[str, Any], where: str
+) -> None:
+    if both := {*settings["direction_seeds"]} & {*more["direction_seeds"]}:
+        raise InputError(
+            f"{where}.more_directions.direction_seeds: {min(both)} is one of direction_seeds"
+            " already; leave it out"
+        )

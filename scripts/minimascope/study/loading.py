@@ -6,6 +6,7 @@ What a file says is read (`file`), checked against the schema and completed with
 
 import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import reduce
 from itertools import product
 from math import prod
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..registry import bare, is_family
+from ..registry import SHARPNESS, bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
 from .parts_file import own_file
 from .schema import complete, definition, schema_of
+from .selection import Selection
 from .study import Study
 from .validation import check
 
@@ -66,7 +68,8 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
         for dataset, condition in product(config["datasets"], adopted_conditions(config))
     }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
-    study = Study(config, bases, training, sharpness, adopted, parts)
+    selections = {dataset: _selections(families) for dataset, families in sharpness.items()}
+    study = Study(config, bases, training, sharpness, adopted, parts, selections)
     check_study(study)
     return study
 
@@ -205,6 +208,16 @@ def _sharpness(
     merged = deep_merge(config["sharpness"], override)
     settled = _settled(merged, definition(schema, "sharpness"), where)
     return {bare(name): settings for name, settings in settled.items()}
+
+
+def _selections(families: Mapping[str, Any]) -> dict[str, Selection]:
+    """Take out of the settings of registered families which networks they are of."""
+    keys = [field.name for field in fields(Selection)]
+    return {
+        family: Selection(**{key: families[family].pop(key, None) for key in keys})
+        for family in SHARPNESS
+        if families[family] is not None
+    }
 
 
 def _settled(settings: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> dict[str, Any]:

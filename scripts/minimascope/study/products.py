@@ -1,6 +1,7 @@
 """Which tables and figures a study has."""
 
 from collections.abc import Mapping
+from itertools import product
 
 from ..components import Component
 from ..tables_and_figures import (
@@ -17,11 +18,26 @@ from .study import Study
 
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
+# The families whose curves and surfaces tables hold.
+FAMILY_OF = {
+    "landscape": "landscape",
+    "landscape_eigenvectors": "landscape",
+    "hessian": "hessian",
+}
 # Tables that jobs of their own make of all trained networks.
 MODEL_TABLES = (
     *("measures", "provenance", "history"),
     *("calibration", "reliability", "disagreement"),
 )
+
+
+def measured_of_trained(study: Study, family: str, dataset: str, network: str) -> bool:
+    """Return whether a family is measured of a trained network, under some condition and seed."""
+    return any(
+        study.settings_of(family, dataset, network=network, condition=condition, seed=seed)
+        is not None
+        for condition, seed in product(study.conditions, study.seeds)
+    )
 
 
 def gathered(study: Study) -> list[str]:
@@ -89,10 +105,31 @@ def figures(study: Study) -> list[str]:
     return [*(n for n in _drawn(study, FIGURES) if n not in unwanted), *_own_figures(study, 2)]
 
 
+def network_figures(study: Study, dataset: str, network: str) -> list[str]:
+    """Return the figures of a network on a data set: those of what there is of it."""
+    unwanted = set() if (dataset, network) in study.compared_pairs else {"agreement"}
+    measured = {
+        table
+        for table, family in FAMILY_OF.items()
+        if family in study.families and measured_of_trained(study, family, dataset, network)
+    }
+    lacking = FAMILY_OF.keys() - measured
+    return [
+        name
+        for name in figures(study)
+        if name not in unwanted and lacking.isdisjoint(study.component("figures", name).needs)
+    ]
+
+
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
     unwanted = set() if study.has_recordings(dataset) else {"domains"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
+    networks = [network for where, network in study.pairs if where == dataset]
+    if study.has_stability and not any(
+        measured_of_trained(study, "landscape", dataset, network) for network in networks
+    ):
+        unwanted |= {"stability"}
     found = (name for name in _drawn(study, DATASET_FIGURES) if name not in unwanted)
     return [*found, *_own_figures(study, 1)]
 

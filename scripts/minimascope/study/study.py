@@ -5,7 +5,7 @@ the configuration, or another order of keys, reruns nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
+from .selection import Selection
 from .signatures import takes
 from .starts import transfers
 
@@ -71,6 +72,7 @@ class Study:
         adopted: by data set and condition, for those whose networks were trained elsewhere:
             their files and how to read them (`adopted.adopted_spec`).
         parts: the user's own file of components. What is of it has no prefix in results.
+        selections: by data set and registered family, which networks it is measured of.
     """
 
     config: Mapping[str, Any]
@@ -79,6 +81,7 @@ class Study:
     sharpness: Mapping[str, Mapping[str, Any]]
     adopted: Mapping[tuple[str, str], Mapping[str, Any]]
     parts: Path | None = None
+    selections: Mapping[str, Mapping[str, Selection]] = field(default_factory=dict)
 
     def component(self, kind: str, name: str) -> Component:
         """The component of a kind that the study names; see `registry.find`."""
@@ -170,7 +173,8 @@ class Study:
 
         Those with few passes over the training data share one for each condition, ``sharpness``;
         each of the others has one for every model, so that nothing dear is measured again for the
-        sake of another. Those of the user's own file are jobs of a rule of their own.
+        sake of another, and so has one that only some networks have. Those of the user's own file
+        are jobs of a rule of their own.
         """
         found = [name for name in self.families if name in SHARPNESS]
         dear = [
@@ -178,11 +182,21 @@ class Study:
             for family in found
             if any(
                 SHARPNESS[family].passes(settings[family]) > FEW_PASSES
-                for settings in self.sharpness.values()
+                or self.selections[dataset][family].selects
+                for dataset, settings in self.sharpness.items()
             )
         ]
         shared = [family for family in found if family not in dear]
         return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear}
+
+    def settings_of(self, family: str, dataset: str, **network: Any) -> Mapping[str, Any] | None:
+        """Settings of a family for one network, or None if it does not have these measures.
+
+        The network is given by ``network``, ``condition`` and ``seed``; what is not given is any.
+        """
+        common = self.sharpness[dataset][family]
+        selection = self.selections[dataset].get(family)
+        return selection.settings(common, **network) if selection else common
 
     @property
     def interpolation(self) -> Mapping[str, Any] | None:
@@ -193,7 +207,9 @@ class Study:
     def has_stability(self) -> bool:
         """Whether ASC sharpness is measured along several pairs of directions."""
         landscape = self.config["sharpness"]["landscape"]
-        return landscape is not None and len(landscape["direction_seeds"]) > 1
+        if landscape is None:
+            return False
+        return len(landscape["direction_seeds"]) > 1 or landscape["more_directions"] is not None
 
     @property
     def has_ensembles(self) -> bool:

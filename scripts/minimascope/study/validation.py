@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -14,6 +15,7 @@ from ..errors import InputError, nearest
 from ..registry import SHARPNESS, library_of
 from .hints import NONE, Wanted, hint
 from .schema import OWN, component_of, options_of, path_text, resolved
+from .selection import Selection
 
 Schema = Mapping[str, Any]
 IN_WORDS = {
@@ -54,12 +56,19 @@ def check(value: Any, schema: Schema, where: str = "") -> None:
 def check_families(settings: Any, schema: Schema, where: str) -> None:
     """Raise InputError for the first fault of settings of families of sharpness measures, by name.
 
-    Unlike a study, they leave no family out.
+    Unlike a study, they leave no family out, and name no networks.
     """
     families = schema["$defs"]["sharpness"]["properties"]
-    chosen = {name: families[name] | {"type": "object"} for name in SHARPNESS}
+    chosen = {name: _of_one_network(families[name]) for name in SHARPNESS}
     known = {"type": "object", "additionalProperties": False, "properties": chosen}
     check(settings, known | {"$defs": schema["$defs"]}, where)
+
+
+def _of_one_network(family: Schema) -> Schema:
+    """Return the schema of a family without what says which networks it is of."""
+    of_networks = {field.name for field in fields(Selection)}
+    properties = {key: own for key, own in family["properties"].items() if key not in of_networks}
+    return family | {"type": "object", "properties": properties}
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
