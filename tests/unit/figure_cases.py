@@ -330,7 +330,8 @@ def stability_order_frame(pairs=10, note=np.nan):
     halves["tau"] = 0.5 + 0.05 * halves["pairs"]
     halves["tau_low"], halves["tau_high"] = halves["tau"] - 0.1, halves["tau"] + 0.07
     frame = pd.concat([first, halves], ignore_index=True)
-    return frame.assign(dataset=SCENES, total_pairs=pairs, note=note)
+    shape = {"total_pairs": pairs, "models": len(models_frame())}
+    return frame.assign(dataset=SCENES, note=note, **shape)
 
 
 def read_again(frame):

@@ -371,6 +371,19 @@ def test_tau_is_drawn_over_the_number_of_pairs_with_a_band_of_the_splits():
     assert band[:, 1].max() == pytest.approx(halves["tau_high"].max())
 
 
+def test_the_stability_of_some_models_with_more_pairs_says_how_many_these_are():
+    models = stability_frame(models_frame(), 3)
+    models.loc[:11, "pairs"] = 10
+    tables = {"stability": models, "stability_order": stability_order_frame().assign(models=12)}
+    figure = draw("stability", tables)
+    _, needed, order = figure.axes
+    assert order.get_title() == "Order of 12 models"
+    assert "3–10 pairs of directions each" in figure.get_suptitle()
+    dashed = {line.get_xdata()[0] for line in needed.lines if line.get_linestyle() == "--"}
+    assert dashed == {3, 10}
+    assert draw("stability").axes[2].get_title() == "Order of the models"
+
+
 def test_three_pairs_have_no_halves():
     order = stability_order_frame(3).query("kind == 'first'")
     tables = {"stability": stability_frame(models_frame(), 3), "stability_order": order}

@@ -53,7 +53,10 @@ def plot(stability: pd.DataFrame, stability_order: pd.DataFrame, dataset: str) -
     )
     variation.set_title("Variation over directions")
     needed.set_title(f"Pairs for a standard error of {100 * models['threshold'].iloc[0]:g} %")
-    similarity.set_title("Order of the models")
+    # Those with the most pairs; all, where these are too few.
+    in_order = int(order["models"].max()) if len(order) else len(models)
+    of = "the" if in_order == len(models) else str(in_order)
+    similarity.set_title(f"Order of {of} models")
     _draw_variation(variation, known)
     _draw_needed(needed, known)
     if ordered.empty:
@@ -78,10 +81,11 @@ def _draw_variation(axes: Axes, models: pd.DataFrame) -> None:
 
 
 def _draw_needed(axes: Axes, models: pd.DataFrame) -> None:
-    needed, measured = models["pairs_needed"].astype(float), models["pairs"].max()
+    needed, measured = models["pairs_needed"].astype(float), models["pairs"].unique()
     axes.ecdf(needed, color="black")
-    axes.axvline(measured, linestyle="--", color=NEUTRAL)
-    draw_axis(axes.xaxis, "Pairs of directions", [*needed, measured], logarithmic=True)
+    for pairs in measured:
+        axes.axvline(pairs, linestyle="--", color=NEUTRAL)
+    draw_axis(axes.xaxis, "Pairs of directions", [*needed, *measured], logarithmic=True)
     axes.set(ylabel="Models (fraction)", ylim=(0, 1))
 
 
