@@ -58,7 +58,7 @@ sweeps: {s: {axes: {}}}
 networks: null
   networks: expected a mapping, got nothing; write a name before each of its entries, such as {mine:
 networks: {vgg: {}, other: {width: 1}}
-  networks.other: 'architecture' is missing; add it: resnet18, vgg19, vit, mlp,
+  networks.other: 'architecture' is missing; add it: resnet18, vgg19, vit, vit_standard, mlp,
 datasets: {other: {path: x}}
   datasets.other: 'source' is missing; add it: digits, circles, image_folder,
 networks: {vgg: {architecture: resnet}}
