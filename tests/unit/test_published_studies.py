@@ -10,6 +10,7 @@ from study_cases import RESOURCES, ROOT, published_study, study
 from minimascope.analysis.agreement import COLUMNS, NOT_RUN, compare, published_runs
 from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.summary import SUMMARY_COLUMNS
+from minimascope.study import products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.study import Study
 
@@ -135,7 +136,7 @@ def test_the_minima_are_240_of_each_network():
     assert len(loaded.conditions) == 24
     assert len(loaded.seeds) == 10
     assert loaded.pairs == [("cifar10", "resnet18"), ("cifar10", "vgg19")]
-    assert "minima" in loaded.figures
+    assert "minima" in products.figures(loaded)
 
 
 def test_random_labels_go_from_none_to_all_in_steps_of_a_tenth():
