@@ -65,7 +65,7 @@ CHANGES = {
     "datasets.cifar.corrupted": ("generated", {"corrupt"}),
     "networks.cnn10.weights": ("others.pth", {"initialise"}),
     "networks.vit.weights": ("others.pth", {"initialise"}),
-    "networks.vit.architecture": ("timm:test_vit", {"initialise"}),
+    "networks.vit.architecture": ("mlp", {"initialise"}),
     "conditions.sam.weights": ("others.pth", {"train"}),
     "datasets.digits.classes": ([0, 1], {"prepare"}),
     "training.test_every": (2, {"train"}),
