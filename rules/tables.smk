@@ -44,6 +44,7 @@ GATHERED_OF = {
     "asc_pairs": {"documents": documents("landscape", TRAINED)},
     "domains": {"documents": documents("evaluation", RECORDED)},
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
+    "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},
     **{
         table: {
             "documents": documents(family, MEASURED),

@@ -33,6 +33,7 @@ def gathered(study: Study) -> list[str]:
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
     there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
+    there["network_ensembles"] = bool(study.network_ensembles)
     return [name for name in GATHERED if there[name]]
 
 
