@@ -42,6 +42,7 @@ JOBS = {
     "train": TRAININGS,
     "adopt": ADOPTIONS,
     "evaluate": CONDITIONS,
+    "network_ensembles": TOGETHER,
     "evaluate_own": OWN_EVALUATED,
     "measure_own": OWN_MEASURED,
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},

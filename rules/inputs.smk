@@ -71,8 +71,13 @@ def architecture_of(wildcards) -> str:
 
 
 def network_code(wildcards) -> list[str]:
+    """Where the code of a job's network is."""
+    return code_of_network(wildcards.network)
+
+
+def code_of_network(network: str) -> list[str]:
     """Where the code of a network is; of one of a library with its version, which may change it."""
-    found = STUDY.component("networks", architecture_of(wildcards))
+    found = STUDY.component("networks", STUDY.network_spec(network)["architecture"])
     if not isinstance(found, registry.OfLibrary):
         return [found.location]
     with told_in_one_line():
@@ -134,6 +139,19 @@ def test_augment(wildcards) -> dict | None:
 def evaluation_code(wildcards) -> list[str]:
     """Where the code of a network is, and that of the augmentation of its test images."""
     return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
+
+
+def models_together(wildcards, pattern: str) -> list[str]:
+    """A file of each network of a data set that predicts together with others, and each seed."""
+    networks = STUDY.network_ensembles[wildcards.dataset]
+    cases = every(network=networks, condition=[wildcards.condition], seed=STUDY.seeds)
+    return filled(pattern, [{"dataset": wildcards.dataset, **case} for case in cases])
+
+
+def together_code(wildcards) -> list[str]:
+    """Where the code of these networks is."""
+    networks = STUDY.network_ensembles[wildcards.dataset]
+    return sorted({place for network in networks for place in code_of_network(network)})
 
 
 def own_evaluation_code(wildcards) -> list[str]:

@@ -62,6 +62,7 @@ GATHERED_OF = {
         ]
     },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
+    "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},
     **{
         table: {
             "documents": documents(family, measured_of(family)),

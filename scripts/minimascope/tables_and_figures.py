@@ -54,6 +54,7 @@ GATHERED = {
     "domain_measures": component("analysis.collect:domain_measures_table"),
     "toy_fits": component("analysis.toy_fits:fits_table"),
     "adopted": component("analysis.adopted:adopted_table"),
+    "network_ensembles": component("analysis.network_ensembles:gathered"),
 }
 # Tables that are made of tables, where all that they need is there.
 TABLES = {
@@ -170,6 +171,13 @@ TABLES = {
         gives="ensemble_gain",
         text="analysis.ensemble_gain:text",
         shows="ensembles summary ensemble_gain",
+    ),
+    "network_ensembles": _table(
+        "analysis.network_ensembles:advantages",
+        needs="network_ensembles summary",
+        gives="network_ensemble_advantages",
+        text="analysis.network_ensembles:text",
+        shows="network_ensembles network_ensemble_advantages",
     ),
     "stability": _table(
         "analysis.stability:stability_tables",

@@ -16,6 +16,8 @@ from minimascope.initial_weights import with_norm
 from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.optim.schedule import Schedule
+from minimascope.sharpness.directions import random_direction
+from minimascope.sharpness.published import rescaled_copy
 from minimascope.training import TrainingSpec, train
 
 RESNET = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.25)
@@ -158,6 +160,37 @@ def test_a_batch_of_one_needs_no_batchnorm():
     model = NormalisedInput(initialise(with_options(RESNET, norm="group"), 0), [0.5], [0.5])
     training = TrainingSpec(1, 23, {"name": "sgd", "lr": 0.01})
     assert math.isfinite(train(model, image_data(), training, 0)[0]["train_loss"])
+
+
+# --- what measures make of them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", ["group", "none"])
+def test_landscapes_move_filters_and_leave_norms_biases_and_factors(norm):
+    model = initialise(with_options(RESNET, norm=norm), 0)
+    direction = random_direction(model, torch.Generator().manual_seed(0))
+    for name, parameter in model.named_parameters():
+        step = direction[name]
+        if parameter.ndim == 1:
+            assert not step.any(), name
+        else:
+            lengths = (each.flatten(1).norm(dim=1) for each in (step, parameter))
+            torch.testing.assert_close(*lengths, msg=name)
+
+
+@pytest.mark.parametrize("norm", ["group", "none"])
+def test_the_published_rescaling_of_vgg_keeps_the_function_under_any_norm(norm):
+    model = initialise(with_options(VGG, norm=norm), 0).double().eval()
+    inputs = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        deviations = model.features(inputs).std(0)
+        kept = deviations > 0
+        assert kept.any()
+        other, _ = rescaled_copy(model, model.head, deviations)
+        scaled = other.features(inputs)[:, kept]
+        torch.testing.assert_close(scaled.std(0), torch.ones_like(scaled[0]))
+        # Features that do not vary are those of units that are off.
+        torch.testing.assert_close(other(inputs), model(inputs))
 
 
 # --- what a study may say -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ STUDY = {
     "study": "every_rule",
     "seeds": [0, 1],
     "datasets": {
-        "digits": {"source": "digits", "published_as": "cifar10", "networks": ["vit"]},
+        "digits": {"source": "digits", "published_as": "cifar10", "networks": ["vit", "plain"]},
         "cifar": {"source": "cifar10", "corrupted": "cifar10_c", "networks": ["pretrained"]},
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
@@ -21,6 +21,7 @@ STUDY = {
     },
     "networks": {
         "vit": {"architecture": "vit", "width": 0.1},
+        "plain": {"architecture": "resnet18", "width": 0.1, "shortcuts": False},
         "pretrained": {"architecture": "pretrained_resnet18"},
         "cnn10": {"architecture": "pretrained_cnn10", "weights": "cnn10.pth"},
     },
@@ -42,7 +43,11 @@ STUDY = {
         "interpolation": {"lines": [["baseline", "sam"]]},
         "own_parts:logit_curvature": {},
     },
-    "evaluation": {"corruptions": {"names": ["fog"]}, "own_parts:worst_class": {}},
+    "evaluation": {
+        "corruptions": {"names": ["fog"]},
+        "network_ensembles": ["vit", "plain"],
+        "own_parts:worst_class": {},
+    },
     "parts": str(ROOT / "studies" / "own_parts.py"),
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
@@ -66,6 +71,10 @@ CHANGES = {
     "networks.cnn10.weights": ("others.pth", {"initialise"}),
     "networks.vit.weights": ("others.pth", {"initialise"}),
     "networks.vit.architecture": ("mlp", {"initialise"}),
+    "networks.plain.norm": ("none", {"initialise"}),
+    "networks.plain.blocks": ([1, 1], {"initialise"}),
+    "training.schedule": ({"name": "constant", "warmup": 1}, {"train"}),
+    "evaluation.network_ensembles": (None, {"tables"}),
     "conditions.sam.weights": ("others.pth", {"train"}),
     "datasets.digits.classes": ([0, 1], {"prepare"}),
     "training.test_every": (2, {"train"}),
@@ -81,8 +90,8 @@ CHANGES = {
     "figures": (
         {"own_parts:ranges": {}},
         {
-            *("plot_digits-vit", "plot_cifar-pretrained", "plot_folder-vit", "plot_archive-vit"),
-            *("plot_scenes-cnn10", "plot_table-cnn10"),
+            *("plot_digits-vit", "plot_digits-plain", "plot_cifar-pretrained"),
+            *("plot_folder-vit", "plot_archive-vit", "plot_scenes-cnn10", "plot_table-cnn10"),
         },
     ),
     "evaluation.corruptions.samples": (9, {"corrupt"}),

@@ -130,6 +130,16 @@ def rows_of(
     Raises:
         InputError: a document lacks something, and so is none of its kind; names its path.
     """
+    found = document_rows(documents, rows, kind)
+    return found.astype({"seed": int} if len(found) else {})
+
+
+def document_rows(
+    documents: Documents,
+    rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
+    kind: str,
+) -> pd.DataFrame:
+    """Return the same of documents that are not about one seed."""
     found = []
     for path, content in documents.items():
         try:
@@ -137,7 +147,7 @@ def rows_of(
         except (KeyError, TypeError, ValueError) as error:
             fault = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{path}: no {kind} ({fault}); delete it and run again") from error
-    return pd.DataFrame(found).astype({"seed": int} if found else {})
+    return pd.DataFrame(found)
 
 
 def _origin(document: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

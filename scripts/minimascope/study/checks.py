@@ -55,6 +55,7 @@ def check_study(study: Study) -> None:
     _check_initial(study)
     _check_interpolation(study)
     _check_selections(study)
+    _check_network_ensembles(study)
     _check_analysis(study)
     check_own(study)
 
@@ -63,6 +64,16 @@ def known(kind: str, names: Iterable[str], valid: Iterable[str], where: str) -> 
     """Refuse names of things that do not exist, with a hint at the one that comes closest."""
     if unknown := sorted(set(names) - set(valid)):
         raise InputError(f"{where}: no {kind} {unknown[0]!r}; {nearest(unknown[0], valid)}")
+
+
+def _check_network_ensembles(study: Study) -> None:
+    """Refuse networks that do not exist, or that no data set trains two of."""
+    wanted, where = study.config["evaluation"]["network_ensembles"], "evaluation.network_ensembles"
+    if wanted is None:
+        return
+    known("network", wanted, study.config["networks"], where)
+    if not study.network_ensembles:
+        raise InputError(f"{where}: no data set trains two of these networks; add one to it")
 
 
 def _check_analysis(study: Study) -> None:

@@ -52,6 +52,7 @@ def gathered(study: Study) -> list[str]:
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
     there["domain_measures"] = study.has_domain_sharpness or bool(study.train_domains)
     there |= {"toy_fits": bool(study.toy_fits), "adopted": bool(study.adopted)}
+    there["network_ensembles"] = bool(study.network_ensembles)
     return [name for name in GATHERED if there[name]]
 
 

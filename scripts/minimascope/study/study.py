@@ -233,6 +233,16 @@ class Study:
         """Whether a condition has several networks, which can predict together."""
         return bool(self.pairs) and len(self.seeds) > 1
 
+    @property
+    def network_ensembles(self) -> dict[str, list[str]]:
+        """By data set the networks that predict together, in the order of the study."""
+        wanted = self.config["evaluation"]["network_ensembles"] or ()
+        found: dict[str, list[str]] = {}
+        for dataset, network in self.pairs:
+            if network in wanted:
+                found.setdefault(dataset, []).append(network)
+        return {dataset: networks for dataset, networks in found.items() if len(networks) > 1}
+
     def varies_optimisation(self, dataset: str) -> bool:
         """Whether networks of a data set differ in optimiser, learning rate or batch size."""
         specs = [self.training[dataset, condition] for condition in self.trained_conditions]
