@@ -1,7 +1,8 @@
 # What tables, figures and the report are made of, and where they lie.
 def figures_of(dataset: str, network: str) -> list[str]:
-    """The figures of a network; the one that needs published values only if it has any."""
+    """The figures of a network; those of published values and corruptions only if it has any."""
     unwanted = () if (dataset, network) in STUDY.compared_pairs else ("agreement",)
+    unwanted += () if dataset in STUDY.corrupted else ("corruptions",)
     return [name for name in products.figures(STUDY) if name not in unwanted]
 
 
@@ -96,7 +97,7 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
         "trained": {"thresholds": analysis["trained"]},
         "stability": {"threshold": analysis["stability_threshold"]},
         **dict.fromkeys(
-            ("statistics", "claims"),
+            ("statistics", "corruptions", "claims"),
             {"smallest_differences": analysis["smallest_differences"]},
         ),
     }

@@ -13,6 +13,7 @@ rule collect:
         histories=filled(rules.train.output.history, TRAININGS),
     output:
         **({"history": results("tables/history.csv")} if TRAININGS else {}),
+        **({"corruptions": results("tables/corruption_accuracies.csv")} if STUDY.corrupted else {}),
         measures=results("tables/measures.csv"),
         networks=results("tables/networks.csv"),
         provenance=results("tables/provenance.csv"),
@@ -44,6 +45,7 @@ GATHERED_OF = {
     "asc_pairs": {"documents": documents("landscape", TRAINED)},
     "domains": {"documents": documents("evaluation", RECORDED)},
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
+    "corrupted_samples": {"documents": filled(rules.corrupt.output.sample, CORRUPTED)},
     **{
         table: {
             "documents": documents(family, MEASURED),

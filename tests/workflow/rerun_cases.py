@@ -16,7 +16,11 @@ STUDY = {
         "cifar": {"source": "cifar10", "corrupted": "cifar10_c", "networks": ["pretrained"]},
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
-        "scenes": {"source": "synthetic_scenes", "networks": ["cnn10"]},
+        "scenes": {
+            "source": "synthetic_scenes",
+            "networks": ["cnn10"],
+            "corrupted": "generated",
+        },
         "table": {"source": "audio_folder", "table": "sounds.csv", "networks": ["cnn10"]},
     },
     "networks": {
@@ -42,7 +46,7 @@ STUDY = {
         "interpolation": {"lines": [["baseline", "sam"]]},
         "own_parts:logit_curvature": {},
     },
-    "evaluation": {"corruptions": {"names": ["fog"]}, "own_parts:worst_class": {}},
+    "evaluation": {"corruptions": {"names": ["fog", "gain"]}, "own_parts:worst_class": {}},
     "parts": str(ROOT / "studies" / "own_parts.py"),
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
@@ -83,7 +87,8 @@ CHANGES = {
             *("plot_scenes-cnn10", "plot_table-cnn10"),
         },
     ),
-    "evaluation.corruptions.samples": (9, {"corrupt"}),
+    "evaluation.corruptions.samples": (9, {"corrupt", "corrupt_recordings"}),
+    "datasets.table.corrupted": ("generated", {"corrupt_recordings"}),
     "analysis.trained.train_loss": (None, {"collect"}),
     "toy_fits.radii": ([0.1], {"toy_sharpness"}),
     "published.training": ({"epochs": 9}, set()),

@@ -32,6 +32,7 @@ def gathered(study: Study) -> list[str]:
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    there |= {"corrupted_samples": trained and bool(study.corrupted)}
     there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
     return [name for name in GATHERED if there[name]]
 
@@ -69,6 +70,7 @@ def first_tables(study: Study) -> list[str]:
     # Of networks that were trained elsewhere there is none.
     unknown = set() if study.trained_conditions else {"history"}
     of_models = [name for name in of_models if name not in unknown]
+    of_models += ["corruption_accuracies"] if study.pairs and study.corrupted else []
     return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
 
 
@@ -92,6 +94,7 @@ def figures(study: Study) -> list[str]:
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
     unwanted = set() if study.has_recordings(dataset) else {"domains"}
+    unwanted |= set() if dataset in study.corrupted else {"corrupted_samples"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     found = (name for name in _drawn(study, DATASET_FIGURES) if name not in unwanted)
     return [*found, *_own_figures(study, 1)]
