@@ -23,8 +23,8 @@ sys.path.insert(0, str(BASE / "scripts"))
 
 from minimascope import registry, tables_and_figures
 from minimascope.canonical import canonical_json
-from minimascope.components import Component
-from minimascope.data.corruptions.severities import KINDS
+from minimascope.components import IMAGES, RECORDINGS, Component
+from minimascope.data.corruptions.kinds import KINDS_OF
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file
 from minimascope.data.raw_files import folder_state, picture_stamps, recording_stamps

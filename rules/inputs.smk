@@ -60,7 +60,7 @@ def scenes(wildcards) -> list[str]:
 
 
 def corrupted_copies(wildcards) -> list[str]:
-    """The corrupted test images of a data set, if the study has any."""
+    """The corrupted copies of a data set's test split, if the study has any."""
     kinds = STUDY.corruption_kinds(wildcards.dataset)
     return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
 

@@ -17,6 +17,7 @@ rule collect:
         histories=filled(rules.train.output.history, TRAININGS),
     output:
         **({"history": results("tables/history.csv")} if TRAININGS else {}),
+        **({"corruptions": results("tables/corruption_accuracies.csv")} if STUDY.corrupted else {}),
         measures=results("tables/measures.csv"),
         networks=results("tables/networks.csv"),
         provenance=results("tables/provenance.csv"),
@@ -63,6 +64,7 @@ GATHERED_OF = {
     },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},
+    "corrupted_samples": {"documents": filled(rules.corrupt.output.sample, CORRUPTED)},
     **{
         table: {
             "documents": documents(family, measured_of(family)),

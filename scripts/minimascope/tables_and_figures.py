@@ -55,6 +55,7 @@ GATHERED = {
     "toy_fits": component("analysis.toy_fits:fits_table"),
     "adopted": component("analysis.adopted:adopted_table"),
     "network_ensembles": component("analysis.network_ensembles:gathered"),
+    "corrupted_samples": component("analysis.collect:corrupted_samples"),
 }
 # Tables that are made of tables, where all that they need is there.
 TABLES = {
@@ -99,6 +100,12 @@ TABLES = {
         needs="seed_values conditions",
         gives="statistics",
         text="analysis.statistics:text",
+    ),
+    "corruptions": _table(
+        "analysis.corruptions:corruption_table",
+        needs="corruption_accuracies seed_values conditions",
+        gives="corruptions",
+        text="analysis.corruptions:text",
     ),
     "claims": _table(
         "analysis.claims:claims_measured",
@@ -249,6 +256,7 @@ FIGURES = {
     "sweep": component("plots.sweep:plot", "summary", "conditions"),
     "agreement": component("plots.agreement:plot", "agreement", "agreement_order", "conditions"),
     "rank_agreement": component("plots.rank_agreement:plot", "rank_agreement"),
+    "corruptions": component("plots.corruptions:plot", "corruptions", "conditions"),
     "training_curves": component("plots.training_curves:plot", "history", "conditions"),
     "reliability": component("plots.reliability:plot", "reliability", "conditions"),
     "disagreement": component("plots.disagreement:plot", "disagreement"),
@@ -272,6 +280,7 @@ DATASET_FIGURES = {
     "variance_shares": component("plots.variance_shares:plot", "variance_shares"),
     "domains": component("plots.domains:plot", "domains"),
     "domain_correlations": component("plots.domain_correlations:plot", "domain_correlations"),
+    "corrupted_samples": component("plots.corrupted_samples:plot", "corrupted_samples"),
     "stability": component("plots.stability:plot", "stability", "stability_order"),
     "ensembles": component(
         "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"

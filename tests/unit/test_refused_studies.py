@@ -326,8 +326,10 @@ datasets: {sounds: {train_domains: []}}
   datasets.sounds.train_domains: is empty; give at least 1
 datasets: {sounds: {table: null}}
   datasets.sounds.table: expected text, got nothing
-datasets: {sounds: {corrupted: generated}}
-  datasets.sounds.corrupted: corruptions are made for images, not for recordings; leave it out
+datasets: {sounds: {corrupted: cifar10_c}}
+  datasets.sounds.corrupted: cifar10_c is not a corrupted copy of audio_folder; set it to generated
+{datasets: {sounds: {corrupted: generated}}, evaluation: {corruptions: {names: [fog]}}}
+  evaluation.corruptions.names: none of them is made for the recordings of sounds; add one
 datasets: {sounds: {features: {mel: 40}}}
   datasets.sounds.features.mel: unknown key; did you mean 'mels'?
 datasets: {sounds: {features: {f_max: 9000}}}
@@ -337,7 +339,7 @@ datasets: {sounds: {source: dcase2020}}
 """
 OF_POINTS = """
 datasets: {small: {corrupted: generated}}
-  datasets.small.corrupted: corruptions are made for images, not for points; leave it out
+  datasets.small.corrupted: corruptions are made for images and recordings, not for points
 conditions: {sam: {augment: {crop_padding: 1}}}
   conditions.sam.augment.crop_padding: augments images, which small has none of; leave it out
 datasets: {small: {factor: 1.0}}

@@ -16,7 +16,11 @@ STUDY = {
         "cifar": {"source": "cifar10", "corrupted": "cifar10_c", "networks": ["pretrained"]},
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
-        "scenes": {"source": "synthetic_scenes", "networks": ["cnn10"]},
+        "scenes": {
+            "source": "synthetic_scenes",
+            "networks": ["cnn10"],
+            "corrupted": "generated",
+        },
         "table": {"source": "audio_folder", "table": "sounds.csv", "networks": ["cnn10"]},
     },
     "networks": {
@@ -44,7 +48,7 @@ STUDY = {
         "own_parts:logit_curvature": {},
     },
     "evaluation": {
-        "corruptions": {"names": ["fog"]},
+        "corruptions": {"names": ["fog", "gain"]},
         "network_ensembles": ["vit", "plain"],
         "own_parts:worst_class": {},
     },
@@ -94,7 +98,8 @@ CHANGES = {
             *("plot_folder-vit", "plot_archive-vit", "plot_scenes-cnn10", "plot_table-cnn10"),
         },
     ),
-    "evaluation.corruptions.samples": (9, {"corrupt"}),
+    "evaluation.corruptions.samples": (9, {"corrupt", "corrupt_recordings"}),
+    "datasets.table.corrupted": ("generated", {"corrupt_recordings"}),
     "analysis.trained.train_loss": (None, {"collect"}),
     "toy_fits.radii": ([0.1], {"toy_sharpness"}),
     "published.training": ({"epochs": 9}, set()),

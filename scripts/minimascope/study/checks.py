@@ -10,6 +10,7 @@ from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS
+from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
@@ -258,10 +259,18 @@ def _check_corrupted_sets(study: Study) -> None:
     """Refuse a published corrupted set that does not belong to a data set's test split."""
     for dataset, spec in study.config["datasets"].items():
         name = spec["corrupted"]
-        if name == "generated" and study.kind(dataset) != IMAGES:
+        kind = study.kind(dataset)
+        if name == "generated" and kind not in KINDS_OF:
             raise InputError(
-                f"datasets.{dataset}.corrupted: corruptions are made for images, not for"
-                f" {study.kind(dataset)}; leave it out"
+                f"datasets.{dataset}.corrupted: corruptions are made for {' and '.join(KINDS_OF)},"
+                f" not for {kind}; leave it out"
+            )
+        wanted = study.config["evaluation"]["corruptions"] is not None
+        if name == "generated" and wanted and not study.corruption_names(dataset):
+            known = next(iter(KINDS_OF[kind].values()))[0]
+            raise InputError(
+                f"evaluation.corruptions.names: none of them is made for the {kind} of {dataset};"
+                f" add one, such as {known}"
             )
         if name in ("generated", "none", None):
             continue
@@ -270,7 +279,7 @@ def _check_corrupted_sets(study: Study) -> None:
                 f"datasets.{dataset}.corrupted: {name} is not a corrupted copy of {spec['source']};"
                 " set it to generated"
             )
-        if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):
+        if wanted and not study.corruption_names(dataset):
             raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
         if spec["classes"] is not None:
             raise InputError(

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ..components import RECORDINGS, Component
-from ..data.corruptions.severities import CORRUPTIONS
+from ..data.corruptions.kinds import CORRUPTIONS
 from ..errors import InputError
 from ..registry import KINDS, TOY_FUNCTIONS, find
 from .parts_file import names_in

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, TOYS, Component
-from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
+from ..data.corruptions.kinds import KINDS_OF
+from ..data.corruptions.severities import VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
@@ -254,14 +255,24 @@ class Study:
         corruptions = self.config["evaluation"]["corruptions"]
         if corruptions is None or self.corrupted_set(dataset) == "none":
             return []
-        absent = VALIDATION_ONLY if self.corrupted_set(dataset) == "tiny_imagenet_c" else ()
-        return [name for name in corruptions["names"] if name not in absent]
+        kinds = KINDS_OF.get(self.kind(dataset), {})
+        made = {name for names in kinds.values() for name in names}
+        made -= {*VALIDATION_ONLY} if self.corrupted_set(dataset) == "tiny_imagenet_c" else set()
+        return [name for name in corruptions["names"] if name in made]
 
     def corruption_kinds(self, dataset: str) -> dict[str, list[str]]:
         """The same by kind, in the order of the study; kinds that it has none of are left out."""
         names = self.corruption_names(dataset)
-        kinds = {kind: [name for name in names if name in all_] for kind, all_ in KINDS.items()}
-        return {kind: chosen for kind, chosen in kinds.items() if chosen}
+        found = {
+            kind: [name for name in names if name in made]
+            for kind, made in KINDS_OF.get(self.kind(dataset), {}).items()
+        }
+        return {kind: chosen for kind, chosen in found.items() if chosen}
+
+    @property
+    def corrupted(self) -> list[str]:
+        """Data sets with corrupted copies of their test split."""
+        return [dataset for dataset in self.config["datasets"] if self.corruption_names(dataset)]
 
     def corrupted_set(self, dataset: str) -> str:
         """Corrupted set of a data set: its name, ``generated`` or ``none``."""
