@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from ..data.corruptions.copies import CorruptedImages
+from ..data.corruptions.copies import CorruptedCopies
 from ..devices import precision
 from .corrupted_ensembles import corrupted_hits
 from .ensembles import AND, MEASURES, RESAMPLES, difference_error, ensemble_of, score
@@ -67,7 +67,7 @@ def network_ensembles(
     names: Sequence[str],
     predictions: Sequence[Predictions],
     models: Sequence[nn.Module],
-    copies: Iterable[CorruptedImages],
+    copies: Iterable[CorruptedCopies],
     bins: int,
     device: torch.device,
 ) -> dict[str, Any]:
