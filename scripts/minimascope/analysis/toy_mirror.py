@@ -23,9 +23,9 @@ PLACE = ["at", "value"]
 # Of a function, as `curvature.own_curvature` gives them.
 OWN = {
     "trace_at_minimum": "trace at the minimum",
-    "eigenvalue_at_minimum": "largest eigenvalue at the minimum",
-    "trace_over_domain": "mean |trace| over the domain",
-    "eigenvalue_over_domain": "mean largest |eigenvalue| over the domain",
+    "eigenvalue_at_minimum": "eigenvalue at the minimum",
+    "trace_over_domain": "trace over the domain",
+    "eigenvalue_over_domain": "eigenvalue over the domain",
 }
 # Of networks: at each radius, and the same at all.
 SAM = "sam_sharpness"
@@ -80,6 +80,8 @@ def mirror_tables(toy_fits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, p
 def _seed_values(toy_fits: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each network, measure and radius, with the measure as ``sharpness``."""
     reached = toy_fits.dropna(subset="epoch").assign(measure=SAM)
+    # Losses before epochs: what is compared there does not depend on the functions' scale.
+    reached = reached.sort_values("at", ascending=False, kind="stable")
     networks = reached.drop_duplicates([*PLACE, "function", "seed"]).assign(radius=math.nan)
     of_hessian = [networks.assign(measure=name, sharpness=networks[name]) for name in HESSIAN]
     return pd.concat([reached, *of_hessian], ignore_index=True)
@@ -155,8 +157,9 @@ def _evidence(row: tuple) -> Evidence:
 CAPTION = (
     "Spearman's rank correlation over functions of the sharpness of networks (mean over the seeds"
     f" that got there) with the function's own curvature, with its {100 * LEVEL:.0f} % interval"
-    f" from {FEWEST} functions on. Bold: sure by itself. S is SAM-sharpness at radius ρ. The"
-    " verdict is on the statement that sharper functions have sharper networks at all radii."
+    f" from {FEWEST} functions on. Eigenvalues are the largest; over the domain absolute values are"
+    " averaged. Bold: sure by itself. S is SAM-sharpness at radius ρ. The verdict is on the"
+    " statement that sharper functions have sharper networks at all radii."
 )
 LEARNT_CAPTION = (
     "The functions' own curvature, and the share of their variance that the networks have learnt"

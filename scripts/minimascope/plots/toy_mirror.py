@@ -17,6 +17,7 @@ PANEL = (2.2, 1.9)  # inches
 # Readings of a function's own curvature, a row of panels each; the others order functions alike.
 READINGS = ("trace_at_minimum", "trace_over_domain")
 SHARPNESS = "SAM-sharpness"
+ROOM = 1.6  # beside the outermost function, as a factor
 
 
 def plot(toy_mirror_points: pd.DataFrame) -> Figure:
@@ -37,7 +38,8 @@ def plot(toy_mirror_points: pd.DataFrame) -> Figure:
     losses, radii = rows["value"].unique(), sorted(rows["radius"].unique())
     fills = {radii[0]: "none", radii[-1]: "full"}
     rows = rows[rows["radius"].isin(fills)]
-    looks = list_looks(points["function"].unique())
+    # All functions have networks at epochs, in the order of the study.
+    looks = list_looks(points.loc[points["at"] == "epoch", "function"].unique())
     title = f"Mean and range over {count_seeds(rows['seeds'])}"
     count, columns = len(READINGS) * len(losses), len(losses)
     figure, panels = panel_grid(title, count, columns, PANEL, _handles(rows, looks, fills))
@@ -49,6 +51,7 @@ def plot(toy_mirror_points: pd.DataFrame) -> Figure:
         for _, row in shown.iterrows():
             _draw(axes, row, reading, looks[row["function"]], fills[row["radius"]])
         axes.set_title(f"loss ≤ {loss:g}")
+        axes.set_xlim(rows[reading].min() / ROOM, rows[reading].max() * ROOM)
         draw_axis(axes.xaxis, OWN[reading], rows[reading], logarithmic=True)
         draw_axis(axes.yaxis, SHARPNESS, shown[["lowest", "highest"]].stack(), logarithmic)
     return figure
