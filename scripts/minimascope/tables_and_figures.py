@@ -204,6 +204,12 @@ TABLES = {
         gives="toy_fits_summary",
         text="analysis.toy_fits:text",
     ),
+    "toy_mirror": _table(
+        "analysis.toy_mirror:mirror_tables",
+        needs="toy_fits",
+        gives="toy_mirror toy_mirror_correlations toy_mirror_points",
+        text="analysis.toy_mirror:text",
+    ),
     "published_claims": _table(
         "analysis.claims:published_claims",
         published="deep_models",
@@ -291,6 +297,7 @@ STUDY_FIGURES = {
     "toy_fits-losses": component("plots.toy_fits:losses", "toy_fits"),
     "toy_fits-sharpness": component("plots.toy_fits:sharpness", "toy_fits"),
     "toy_fits-equal_loss": component("plots.toy_fits:equal_loss", "toy_fits"),
+    "toy_mirror": component("plots.toy_mirror:plot", "toy_mirror_points"),
 }
 # What the published models of acoustic scenes are called as a data set.
 PUBLISHED_SCENES = "dcase2020 (published)"

@@ -28,6 +28,7 @@ TOYS = {
     },
 }
 RESULTS = Path("results/toys")
+TOY_FIGURES = ("losses", "sharpness", "equal_loss")
 LONG = study_with({"toy_fits.epochs": [6000], "toy_fits.functions": ["booth"], "seeds": [0]}, TOYS)
 NETWORKS = "models/toy_fits/booth-0.safetensors"
 STATE = "models/toy_fits/booth-0-state-0.safetensors"
@@ -59,9 +60,11 @@ def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys
         *(f"models/toy_fits/{name}{end}.safetensors" for name in FITS for end in ("", "-state-0")),
         *(f"measures/toy_fits/{name}.json" for name in FITS),
         *(f"tables/toy_fits{end}" for end in (".csv", "_summary.csv", ".md", ".html")),
+        *(f"tables/toy_mirror{end}" for end in (".csv", ".md", ".html")),
+        *(f"tables/toy_mirror_{name}.csv" for name in ("correlations", "points")),
         *(
-            f"figures/toy_fits-{name}.{end}"
-            for name in ("losses", "sharpness", "equal_loss")
+            f"figures/{name}.{end}"
+            for name in (*(f"toy_fits-{name}" for name in TOY_FIGURES), "toy_mirror")
             for end in ("svg", "pdf")
         ),
         "report.html",
