@@ -1,5 +1,7 @@
 """Made-up networks for the tests of claims."""
 
+from itertools import product
+
 import pandas as pd
 from table_frames import condition_rows, measure_rows
 
@@ -79,3 +81,14 @@ def values_and_conditions(random, effect=0.0, seeds=5, names=("baseline", "basel
     baselines = [None if name == "baseline" else "baseline" for name in names]
     without = ["baseline" if name == "baseline_sam" else None for name in names]
     return measure_rows(values), condition_rows(names, baselines, without_sam=without)
+
+
+def outcome_rows(verdicts, **place):
+    """Rows of outcomes with these verdicts: by condition, evaluation and measure of sharpness."""
+    places = product(("sam", "weight_decay"), EVALUATIONS, SHARPNESS)
+    rows = [
+        {"condition": condition, "evaluation": evaluation, "sharpness": measure, "verdict": verdict}
+        for (condition, evaluation, measure), verdict in zip(places, verdicts, strict=False)
+    ]
+    where = {"source": "", "dataset": "scenes", "network": "resnet18"}
+    return pd.DataFrame(rows).assign(**where | place)

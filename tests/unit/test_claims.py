@@ -355,6 +355,7 @@ def test_a_difference_in_the_fifth_digit_supports_nothing():
         3: CONTRADICTED,
         4: NOT_APPLICABLE,
         5: NOT_APPLICABLE,
+        6: NOT_APPLICABLE,
     }
     assert "is by itself surely within ± 0.0333" in found.loc[3, "sentence"]
     # Of a study that takes it for large it is one.

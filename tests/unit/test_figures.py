@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from claim_cases import outcome_rows
 from corruption_frames import corrupted_samples_frame, corruptions_frame
 from figure_cases import (
     CONDITIONS,
@@ -43,6 +44,7 @@ from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Bbox
 
 from minimascope.analysis.agreement import order_of_conditions
+from minimascope.analysis.outcomes import VERDICTS
 from minimascope.errors import InputError
 from minimascope.plots import style
 from minimascope.plots.looks import study_looks
@@ -100,7 +102,10 @@ OF_CONDITIONS += ("landscape_lines", "landscape_surfaces")
 OF_MODELS = ("sharpness_accuracy", "hyperparameters", "domains", "stability", "variance_shares")
 CASES = {name: (name, condition_tables) for name in OF_CONDITIONS}
 CASES |= {name: (name, few_models) for name in OF_MODELS}
+# Figures of all networks of a data set.
+OF_DATASETS = (*OF_MODELS, "outcomes")
 CASES |= {
+    "outcomes": ("outcomes", lambda: {"outcomes": outcome_rows(VERDICTS)}),
     "agreement": ("agreement", agreement_tables),
     "minima": ("minima", lambda: minima_tables(grid_cells())),
     "close minima": ("minima", lambda: minima_tables([*grid_cells()][:4])),
@@ -139,7 +144,7 @@ def test_equal_rows_give_equal_svg_and_other_rows_are_left_out(case):
     name, tables = CASES[case]
     alone, before = tables(), dict(rcParams)
     # Other rows are of another data set, and of another network where a figure is of one.
-    others = [{"dataset": "other"}, {"network": "vit"}][: 1 if name in OF_MODELS else 2]
+    others = [{"dataset": "other"}, {"network": "vit"}][: 1 if name in OF_DATASETS else 2]
     mixed = {}
     for key, frame in alone.items():
         if key == "conditions":

@@ -82,10 +82,10 @@ def test_p_values_are_those_of_scipys_paired_tests():
     random = np.random.default_rng(5)
     drawn = {
         (condition, measure): start + shift * effect + spread * random.normal(size=6)
-        for condition, effect in (("baseline", 0.0), ("noise", 1.0), ("other", -0.5))
+        for condition, effect in (("baseline", 0.0), ("noise", 1.0), ("other", -0.1))
         for measure, start, shift, spread in (
-            ("fisher_rao_norm", 2.0, 0.3, 0.1),
-            ("test_accuracy", 0.7, 0.03, 0.01),
+            ("fisher_rao_norm", 2.0, 0.8, 0.1),
+            ("test_accuracy", 0.7, 0.06, 0.01),
         )
     }
     values = measure_rows(drawn)
@@ -120,9 +120,11 @@ def test_published_p_values_are_those_of_welchs_tests():
         pd.read_csv(PUBLISHED / "deep_models.csv", dtype=str, keep_default_na=False)
     )
     key = ["source", "dataset", "network", "condition", "evaluation", "sharpness"]
-    cell = found.set_index(key).loc[
-        ("function_centric_2026", "cifar10", "resnet18", "augmentation"), :
-    ]
+    cell = (
+        found.set_index(key)
+        .sort_index()
+        .loc[("function_centric_2026", "cifar10", "resnet18", "augmentation"), :]
+    )
     cell = cell.loc["test_accuracy", "fisher_rao_norm"]
     assert cell["verdict"] == "better and sharper"
 
@@ -207,7 +209,7 @@ def test_shares_stand_in_words_with_their_counts():
         "other": row(2.0, 0.9, 0.1),
         "same": row(1.0, 0.5, 0.5),
     }
-    found = outcomes([made_up(means, smallest=0.3)])
+    found = outcomes([made_up(means, 0.01, smallest=0.3)])
     shown = markdown(text(found, read_again(shares(found))))
     assert "4 (50 %)" in shown
     assert "0 (0 %)" in shown
@@ -239,7 +241,8 @@ AT_MOST = 0.025 + 3 * math.sqrt(0.025 * 0.975 / STUDIES)
         # Nothing differs, or everything by just what matters: none of the four is true.
         (0.0, 0.0, OUTCOMES),
         (DELTA, DELTA, OUTCOMES),
-        # Far better, and sharper by just what matters, which is not more than that.
+        # Far better, and sharper by just what matters, which is not more than that: sharper and
+        # flatter are both false.
         (50.0, DELTA, OUTCOMES),
         # Far better and far sharper: all others are wrong.
         (50.0, 50.0, VERDICTS[1:5]),
@@ -247,9 +250,7 @@ AT_MOST = 0.025 + 3 * math.sqrt(0.025 * 0.975 / STUDIES)
         (1.001 * DELTA, 1.001 * DELTA, ("no difference",)),
     ],
 )
-def test_a_false_joint_verdict_is_given_in_one_study_of_forty_at_most(
-    seeds, better, sharper, wrong
-):
+def test_a_false_statement_is_made_in_one_study_of_forty_at_most(seeds, better, sharper, wrong):
     random = np.random.default_rng(seeds)
     accuracy, sharpness = (
         differences(effect + random.normal(size=(seeds, STUDIES))) for effect in (better, sharper)
@@ -258,7 +259,8 @@ def test_a_false_joint_verdict_is_given_in_one_study_of_forty_at_most(
         joint(sides(first, ("better", "worse")), sides(second, ("sharper", "flatter")))
         for first, second in zip(accuracy, sharpness, strict=True)
     ]
-    assert np.mean([one["verdict"] in wrong for one in found]) <= AT_MOST
+    verdicts = pd.Series([one["verdict"] for one in found])
+    assert max((verdicts == name).mean() for name in wrong) <= AT_MOST
 
 
 def differences(values):

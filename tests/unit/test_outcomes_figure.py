@@ -1,29 +1,16 @@
 """The matrix of outcomes: a cell for each verdict, with its colour and marker."""
 
 from collections import Counter
-from itertools import product
 
 import pandas as pd
-from figure_cases import SCENES, figure_of
+from claim_cases import outcome_rows
+from figure_cases import figure_of
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from minimascope.analysis.outcomes import VERDICTS
 from minimascope.plots.outcomes import LOOKS, published
 from minimascope.plots.style import save_svg
-
-EVALUATIONS, MEASURES = ("test_accuracy", "test_ece"), ("fisher_rao_norm", "sam_sharpness")
-PLACE = {"source": "", "dataset": SCENES, "network": "resnet18"}
-
-
-def cells(verdicts, **place):
-    """Rows of outcomes with these verdicts, condition by condition."""
-    places = product(("sam", "weight_decay"), EVALUATIONS, MEASURES)
-    rows = [
-        {"condition": condition, "evaluation": evaluation, "sharpness": measure, "verdict": verdict}
-        for (condition, evaluation, measure), verdict in zip(places, verdicts, strict=False)
-    ]
-    return pd.DataFrame(rows).assign(**PLACE | place)
 
 
 def drawn_cells(axes):
@@ -41,7 +28,7 @@ def drawn_cells(axes):
 
 def test_each_verdict_has_a_cell_of_its_own_colour_and_marker():
     verdicts = [*VERDICTS, VERDICTS[0], VERDICTS[3]]
-    [axes] = figure_of("outcomes", {"outcomes": cells(verdicts)}).axes
+    [axes] = figure_of("outcomes", {"outcomes": outcome_rows(verdicts)}).axes
     places = [(row, column) for row in range(2) for column in range(4)]
     assert drawn_cells(axes) == dict(zip(places, verdicts, strict=True))
     markers = Counter(line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1)
@@ -56,7 +43,7 @@ def test_each_verdict_has_a_cell_of_its_own_colour_and_marker():
 
 
 def test_what_cannot_be_compared_is_blank_and_rows_are_the_same_in_all_panels():
-    whole, part = cells(["open"] * 8), cells(["open"] * 3, network="vit")
+    whole, part = outcome_rows(["open"] * 8), outcome_rows(["open"] * 3, network="vit")
     first, second = figure_of("outcomes", {"outcomes": pd.concat([whole, part])}).axes
     assert len(drawn_cells(first)) == 8
     assert set(drawn_cells(second)) == {(0, 0), (0, 1), (0, 2)}
@@ -65,12 +52,12 @@ def test_what_cannot_be_compared_is_blank_and_rows_are_the_same_in_all_panels():
 
 
 def test_published_panels_name_network_data_set_and_year():
-    rows = [cells(["open"] * 8, source=f"paper_{year}") for year in (2025, 2026)]
+    rows = [outcome_rows(["open"] * 8, source=f"paper_{year}") for year in (2025, 2026)]
     titles = [axes.get_title(loc="left") for axes in published(pd.concat(rows)).axes]
     assert titles == ["resnet18 on scenes (2025)", "resnet18 on scenes (2026)"]
 
 
 def test_without_a_baseline_the_figure_says_so():
-    empty = cells(["open"]).iloc[:0]
+    empty = outcome_rows(["open"]).iloc[:0]
     svg = save_svg(figure_of("outcomes", {"outcomes": empty}))
     assert "no condition is compared with a baseline" in str(svg)
