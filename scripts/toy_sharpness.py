@@ -1,4 +1,4 @@
-"""Losses and SAM-sharpness of the networks that were kept while they learned toy functions."""
+"""Measure networks that were kept while they learned toy functions: losses and sharpness."""
 
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
@@ -8,10 +8,12 @@ from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.tensors import load_tensors
 from minimascope.toy.fits import FitSpec
-from minimascope.toy.measure import measure
 from minimascope.toy.problems import problems
 
 with job(snakemake):
+    # Here, so that what curvlinops says when it is imported stands in the log.
+    from minimascope.toy.measure import measure
+
     device, chosen = job_device(), settings(snakemake.params)["settings"]
     tensors, origin = load_tensors(snakemake.input.networks)
     copies, epochs = tensors["copies"].to(device), tensors["epochs"]

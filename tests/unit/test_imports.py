@@ -46,10 +46,9 @@ locations += [table.text for table in tables_and_figures.TABLES.values() if tabl
 recorded = [s for s in registry.SOURCES.values() if components.RECORDINGS in s.gives]
 locations += [component.location for component in (*recorded, registry.SCENES)]
 # The geometry of toy functions is computed by automatic differentiation.
-differentiated = "analysis.toy_geometry:", "analysis.toy_mirror:"
+locations.remove(tables_and_figures.TABLES["toy_geometry"].location)
 for location in locations:
-    if not location.startswith(differentiated):
-        components.load(location)
+    components.load(location)
 """
 TRAININGS = """
 import sys

@@ -149,7 +149,7 @@ def test_readers_see_readings_that_agree_as_one_row_and_what_was_learnt():
     shown, learnt = text(*found)
     assert len(shown) == 2
     first = shown.iloc[0]
-    assert first["Own curvature"] == "trace at the minimum; eigenvalue at the minimum"
+    assert first["Own curvature"] == "at the minimum"
     assert (first["Functions"], first["Verdict"]) == ("6", "supported")
     assert first["S, ρ = 0.5"].startswith("**1.00 [")
     assert learnt.loc["Sphere", "Learnt, loss ≤ 100"].startswith("−241.")

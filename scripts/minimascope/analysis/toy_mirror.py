@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from ..toy.curvature import own_curvature
 from ..toy.functions import toy_function
 from .evidence import LEVEL, Evidence, all_of, unknown
 from .measure_names import describe
@@ -88,6 +87,9 @@ def _seed_values(toy_fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(values: pd.DataFrame) -> pd.DataFrame:
+    # Here, so that figures and texts do without torch.
+    from ..toy.curvature import own_curvature
+
     groups = values.groupby([*PLACE, "function", *MEASURE], sort=False, dropna=False)
     points = groups["sharpness"].agg(mean="mean", lowest="min", highest="max", seeds="count")
     points["train_loss"] = groups["train_loss"].mean()
@@ -157,9 +159,10 @@ def _evidence(row: tuple) -> Evidence:
 CAPTION = (
     "Spearman's rank correlation over functions of the sharpness of networks (mean over the seeds"
     f" that got there) with the function's own curvature, with its {100 * LEVEL:.0f} % interval"
-    f" from {FEWEST} functions on. Eigenvalues are the largest; over the domain absolute values are"
-    " averaged. Bold: sure by itself. S is SAM-sharpness at radius ρ. The verdict is on the"
-    " statement that sharper functions have sharper networks at all radii."
+    f" from {FEWEST} functions on. Curvature is the Hessian's trace and its largest eigenvalue,"
+    " named where their results differ; over the domain it is the mean of absolute values. Bold:"
+    " sure by itself. S is SAM-sharpness at radius ρ. The verdict is on the statement that sharper"
+    " functions have sharper networks at all radii."
 )
 LEARNT_CAPTION = (
     "The functions' own curvature, and the share of their variance that the networks have learnt"
@@ -185,12 +188,21 @@ def text(verdicts: pd.DataFrame, correlations: pd.DataFrame, points: pd.DataFram
             "Verdict": found.verdict,
         }
         # Readings of a function's curvature that put functions in the same order are one row.
-        own = rows.setdefault(tuple(row.values()), row | {"Own curvature": ""})
-        own["Own curvature"] += f"{'; ' * bool(own['Own curvature'])}{OWN[found.own]}"
+        shared = rows.setdefault(tuple(row.values()), row | {"Own curvature": []})
+        shared["Own curvature"].append(OWN[found.own])
     first = ["Networks at", "Own curvature", "Functions"]
     table = pd.DataFrame(rows.values())
+    table["Own curvature"] = table["Own curvature"].map(_readings)
     table = table[[*first, *(column for column in table if column not in first)]]
     return [captioned(table, CAPTION), captioned(_learnt(points), LEARNT_CAPTION)]
+
+
+def _readings(labels: Sequence[str]) -> str:
+    """Return labels of `OWN` as one, of which trace and eigenvalue of the same place are short."""
+    text = "; ".join(labels)
+    for place in ("at the minimum", "over the domain"):
+        text = text.replace(f"trace {place}; eigenvalue {place}", place)
+    return text
 
 
 def _place(at: str, value: float) -> str:
