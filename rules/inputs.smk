@@ -222,7 +222,9 @@ def sharpness_minutes(job: str) -> Callable:
         if job != "landscape":
             return attempt * least
         found = family_settings(job, dict(wildcards))
-        pairs = len(found["direction_seeds"]) + len(found.get("more_directions", ()))
+        # Domains take as long again as the whole of the data, and so do cities.
+        pairs = len(found["direction_seeds"]) * (3 if found.get("domains") else 1)
+        pairs += len(found.get("more_directions", ()))
         return attempt * max(least, PAIR_MINUTES * pairs)
 
     return minutes

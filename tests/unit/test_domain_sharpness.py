@@ -7,7 +7,9 @@ from study_cases import study
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
+from minimascope.finished import FinishedParts
 from minimascope.networks import NetworkSpec, initialise
+from minimascope.sharpness import landscape
 from minimascope.sharpness.family import measure_family
 
 CPU = torch.device("cpu")
@@ -43,7 +45,7 @@ def model():
     return initialise(spec, 0).eval()
 
 
-def measured(model, dataset, family, **settings):
+def measured(model, dataset, family, finished=None, **settings):
     return measure_family(
         model,
         dataset,
@@ -55,6 +57,7 @@ def measured(model, dataset, family, **settings):
         augment=None,
         label_noise=0.0,
         weight_decay=0.0,
+        finished=finished,
     )[0]
 
 
@@ -148,3 +151,36 @@ def test_domains_that_lack_a_class_are_refused():
     plain = Dataset(Split(train.inputs, labels), whole.test, whole.classes)
     with pytest.raises(InputError, match="the data have no domains"):
         part_of(plain, None, None, train_domains=["C"])
+
+
+# All clips, three devices and two cities have two surfaces each; all clips have lines besides.
+@pytest.mark.parametrize("surfaces", range(1, 14))
+def test_landscapes_of_domains_continue_where_they_were_interrupted(
+    model, surfaces, tmp_path, monkeypatch
+):
+    dataset, real, computed = recordings(), landscape.loss_surface, []
+    expected = measured(model, dataset, "landscape", domains="each")
+
+    def interrupted(*arguments):
+        if len(computed) == surfaces:
+            raise InterruptedError
+        computed.append(real(*arguments))
+        return computed[-1]
+
+    monkeypatch.setattr("minimascope.finished.LARGEST_OVERHEAD", float("inf"))
+    path = tmp_path / "landscape.checkpoint.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(landscape, "loss_surface", interrupted)
+        with pytest.raises(InterruptedError):
+            measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+    computed.clear()
+    surfaces, before = 100, surfaces
+    monkeypatch.setattr(landscape, "loss_surface", interrupted)
+    found = measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+    assert found.measurements == expected.measurements
+    assert found.details == expected.details
+    for name, values in expected.arrays.items():
+        assert (found.arrays[name] == values).all()
+    # A pair of all clips that has no line yet is computed as a whole.
+    kept = before if before >= 4 else before // 2 * 2
+    assert len(computed) == 14 - kept

@@ -12,7 +12,7 @@ from ..data.augment import Augmentation
 from ..data.label_noise import with_label_noise
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
-from ..finished import FinishedParts
+from ..finished import FinishedParts, FinishedSection
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
 from ..registry import find
@@ -74,18 +74,18 @@ def measure_family(
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
 
-        def measures(
-            own: Subject, settings: Mapping[str, Any], finished: FinishedParts | None = None
-        ) -> Measured:
+        def measures(own: Subject, settings: Mapping[str, Any], part: str) -> Measured:
             draws = generator(seed, family, device=device)
-            return _measured(family, own, draws, settings, dataset, finished)
+            kept = finished.of(part) if finished else None
+            return _measured(family, own, draws, settings, dataset, kept)
 
-        measured = measures(subject, settings, finished)
+        measured = measures(subject, settings, "all")
         if domains:
+            alone = settings | _alone(settings)
             rows = [
                 place | asdict(measurement)
                 for place, own in _by_domain(subject, dataset)
-                for measurement in measures(own, settings | _alone(settings)).measurements
+                for measurement in measures(own, alone, "/".join(place.values())).measurements
             ]
             measured = replace(measured, details={**measured.details, "domains": rows})
     seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
@@ -115,7 +115,7 @@ def _measured(
     draws: torch.Generator,
     settings: Mapping[str, Any],
     dataset: Dataset,
-    finished: FinishedParts | None,
+    finished: FinishedSection | None,
 ) -> Measured:
     component = find("sharpness", family)
     given = {"subject": subject, "generator": draws}

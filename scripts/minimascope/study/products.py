@@ -17,7 +17,7 @@ from .signatures import depth_of
 from .study import Study
 
 # Figures of what the optimiser and its settings do.
-OF_HYPERPARAMETERS = {"hyperparameters", "variance_shares"}
+OF_HYPERPARAMETERS = frozenset({"hyperparameters", "variance_shares"})
 # The families whose curves and surfaces tables hold.
 FAMILY_OF = {
     "landscape": "landscape",
@@ -25,7 +25,7 @@ FAMILY_OF = {
     "hessian": "hessian",
 }
 # Figures of domains, which recordings alone have.
-OF_DOMAINS = {"domains", "domain_correlations"}
+OF_DOMAINS = frozenset({"domains", "domain_correlations"})
 # Tables that jobs of their own make of all trained networks.
 MODEL_TABLES = (
     *("measures", "provenance", "history"),
