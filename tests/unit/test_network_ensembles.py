@@ -244,7 +244,7 @@ def test_a_reader_sees_members_ensembles_of_one_network_and_those_over_networks(
     found = table()
     shown = markdown(text(found, advantages(found, summary())))
     assert "Left out" not in shown
-    for word in ("deep + wide", "of one network together", "Advantage, accuracy (pp)", "c3"):
+    for word in ("deep + wide", "of ensembles of one network", "Advantage, accuracy (pp)", "c3"):
         assert word in shown
     assert "<table" in html(text(found, advantages(found, summary())))
 
