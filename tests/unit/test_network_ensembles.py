@@ -12,7 +12,7 @@ from torch import nn
 
 from minimascope.analysis.network_ensembles import COLUMNS, advantages, gathered, text
 from minimascope.analysis.render import html, markdown
-from minimascope.data.corruptions.copies import CorruptedImages
+from minimascope.data.corruptions.copies import CorruptedCopies
 from minimascope.errors import InputError
 from minimascope.evaluation.metrics import expected_calibration_error
 from minimascope.evaluation.network_ensembles import Design, network_ensembles
@@ -159,11 +159,11 @@ class Linear(nn.Module):
         return images.flatten(1).float() @ self.weight.T
 
 
-def copies(n: int = 80) -> list[CorruptedImages]:
+def copies(n: int = 80) -> list[CorruptedCopies]:
     draws = torch.Generator().manual_seed(1)
     labels = torch.arange(n) % 3
     return [
-        CorruptedImages(
+        CorruptedCopies(
             name,
             [1, 3],
             torch.randint(0, 256, (2, n, 1, 4, 4), generator=draws, dtype=torch.uint8),
@@ -182,7 +182,7 @@ def test_corruption_accuracy_is_that_of_a_loop_over_copies():
     def accuracy(*chosen: int) -> float:
         hits = []
         for corrupted in copies():
-            for images in corrupted.images:
+            for images in corrupted.inputs:
                 p = sum(models[i](images).double().softmax(1) for i in chosen)
                 hits.append((p.argmax(1) == corrupted.labels).double().mean().item())
         return 100 * float(np.mean(hits))
@@ -244,7 +244,7 @@ def test_a_reader_sees_members_ensembles_of_one_network_and_those_over_networks(
     found = table()
     shown = markdown(text(found, advantages(found, summary())))
     assert "Left out" not in shown
-    for word in ("deep + wide", "of one network together", "Advantage, accuracy (pp)", "c3"):
+    for word in ("deep + wide", "of ensembles of one network", "Advantage, accuracy (pp)", "c3"):
         assert word in shown
     assert "<table" in html(text(found, advantages(found, summary())))
 

@@ -241,6 +241,12 @@ def test_the_opening_says_what_each_condition_sets():
     assert "on digits (60 samples for testing), under" in html
 
 
+def test_the_opening_says_which_conditions_have_a_norm_of_their_own():
+    html = rendered(datasets=DIGITS, conditions={"a": {}, "b": {"norm": "none"}})
+    assert "b has a norm of its own (none), with weights from the same draws." in html
+    assert "a has a norm" not in html
+
+
 def test_the_opening_says_which_conditions_were_trained_elsewhere():
     theirs = {"checkpoint": "a.pt"}
     some = rendered(datasets=DIGITS, conditions={"a": {}, "b": theirs})

@@ -113,14 +113,15 @@ def _ensembles(found: pd.DataFrame) -> pd.DataFrame:
     table = []
     for condition, rows in found.groupby("condition", sort=False):
         by_measure = {row.measure: row for row in rows.itertuples()}
-        accuracy = by_measure["test_accuracy"]
+        row = by_measure["test_accuracy"]
+        best = _named(row.best_ensembles, row.best_ensembles_network)
         cells = {
             "Condition": condition,
-            "Accuracy of members": format_estimate(accuracy.members_mean),
-            "of the best network": _named(accuracy.best_members, accuracy.best_members_network),
-            "of one network together": format_estimate(accuracy.one_network),
-            "of the best one": _named(accuracy.best_ensembles, accuracy.best_ensembles_network),
-            "of networks together": format_estimate(accuracy.ensemble, accuracy.ensemble_error),
+            "Accuracy of members": format_estimate(row.members_mean),
+            "of the best network": _named(row.best_members, row.best_members_network),
+            "of ensembles of one network": format_estimate(row.one_network),
+            "of ensembles of the best network": best,
+            "of ensembles over networks": format_estimate(row.ensemble, row.ensemble_error),
         }
         advantages = {
             f"Advantage, {_label(row)}": format_estimate(
