@@ -201,6 +201,19 @@ def test_without_equal_settings_or_another_setting_there_is_nothing_to_compare()
     assert "the optimiser among them" in alone.decisive
 
 
+def test_sharpness_without_a_spread_is_no_evidence():
+    network_ = with_models(2.0, 0.1)
+    exact = judged(DRIVER, with_models(2.0, 0.1, noise=0.0))
+    assert exact.verdict == INCONCLUSIVE
+    assert "no difference between networks of equal settings" in exact.unsure
+    constant = network_.models.assign(asc_sharpness=1.0)
+    same = judged(DRIVER, dataclasses.replace(network_, models=constant))
+    assert (same.verdict, same.unsure) == (
+        INCONCLUSIVE,
+        "ASC sharpness: is the same for all models",
+    )
+
+
 def test_settings_that_go_together_cannot_be_told_apart():
     both = with_models(2.0, 0.1)
     models = both.models
