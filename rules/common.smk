@@ -23,8 +23,8 @@ sys.path.insert(0, str(BASE / "scripts"))
 
 from minimascope import registry, tables_and_figures
 from minimascope.canonical import canonical_json
-from minimascope.components import Component
-from minimascope.data.corruptions.severities import KINDS
+from minimascope.components import IMAGES, RECORDINGS, Component
+from minimascope.data.corruptions.kinds import KINDS_OF
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import OFFICIAL, official_file
 from minimascope.data.raw_files import folder_state, picture_stamps, recording_stamps
@@ -211,6 +211,7 @@ MODEL = results(f"models/{RUN}/model.safetensors")
 # What families of measures, and evaluation, write about a network on a view of its data.
 MEASURES = results(f"measures/{RUN}/{{family}}{{view}}")
 PREDICTIONS = results(f"measures/{RUN}/predictions.safetensors")
+NETWORK_ENSEMBLES = results(f"measures/{{dataset}}/{registry.ALL_NETWORKS}/{{condition}}.json")
 # All conditions of networks, and all networks: those that are trained here, and those that were
 # trained elsewhere; all conditions that sharpness is measured of, initial weights and views of the data
 # included, and their networks; all corrupted copies.
@@ -228,6 +229,11 @@ EVALUATED = [{**run, "view": ""} for run in RUNS]
 # Those of measures and evaluations of the user's own file.
 OWN_MEASURED = [{**case, "family": name} for name in STUDY.own("sharpness") for case in MEASURED]
 OWN_EVALUATED = [{**case, "evaluation": name} for name in STUDY.own("evaluations") for case in RUNS]
+TOGETHER = [
+    case
+    for dataset in STUDY.network_ensembles
+    for case in every(dataset=[dataset], condition=STUDY.conditions)
+]
 CORRUPTED = [
     case
     for dataset in STUDY.config["datasets"]

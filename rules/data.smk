@@ -136,12 +136,15 @@ rule corrupt:
         raw=lambda wildcards: official_files(STUDY.corrupted_set(wildcards.dataset)),
     output:
         data=results("data/{dataset}/corrupted/{kind}.safetensors"),
+        # One input under all of them, for a picture.
+        sample=results("data/{dataset}/corrupted/{kind}.json"),
     log:
         log_of("corrupt", "{dataset}/{kind}"),
     benchmark:
         benchmark_of("corrupt", "{dataset}/{kind}")
     wildcard_constraints:
-        kind=one_of(KINDS),
+        dataset=one_of(set(STUDY.config["datasets"]) - set(STUDY.recordings)),
+        kind=one_of(KINDS_OF[IMAGES]),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -162,3 +165,37 @@ rule corrupt:
         "Corrupted test images of {wildcards.dataset}: {wildcards.kind}"
     script:
         "../scripts/corrupt.py"
+
+
+rule corrupt_recordings:
+    input:
+        table=rules.recordings.output.table,
+        raw=raw_data,
+        scenes=scenes,
+    output:
+        data=results("data/{dataset}/corrupted/{kind}.safetensors"),
+        sample=results("data/{dataset}/corrupted/{kind}.json"),
+    log:
+        log_of("corrupt_recordings", "{dataset}/{kind}"),
+    benchmark:
+        benchmark_of("corrupt_recordings", "{dataset}/{kind}")
+    wildcard_constraints:
+        dataset=one_of(STUDY.recordings),
+        kind=one_of(KINDS_OF[RECORDINGS]),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        # The log-mels of a kind, and their bytes as they are written: 23 GB of DCASE 2020's.
+        **growing(mem_mb=32000, runtime=240),
+    params:
+        **named(
+            code=code("corrupt_recordings"),
+            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset, wildcards.kind),
+            features=lambda wildcards: STUDY.features_spec(wildcards.dataset),
+            part=lambda wildcards: STUDY.part_spec(wildcards.dataset),
+        ),
+    message:
+        "Corrupted test recordings of {wildcards.dataset}: {wildcards.kind}"
+    script:
+        "../scripts/corrupt_recordings.py"

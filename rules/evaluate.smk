@@ -65,6 +65,38 @@ rule evaluate_own:
         "../scripts/evaluate_own.py"
 
 
+# Several networks of the same seeds together.
+rule network_ensembles:
+    input:
+        models=lambda wildcards: (
+            models_together(wildcards, MODEL) if corrupted_copies(wildcards) else []
+        ),
+        predictions=lambda wildcards: models_together(wildcards, PREDICTIONS),
+        corrupted=corrupted_copies,
+    output:
+        ensembles=NETWORK_ENSEMBLES,
+    log:
+        log_of("network_ensembles", "{dataset}/{condition}"),
+    benchmark:
+        benchmark_of("network_ensembles", "{dataset}/{condition}")
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+        gpu=1,
+    params:
+        **named(
+            code=code("network_ensembles", together_code),
+            networks=lambda wildcards: STUDY.network_ensembles[wildcards.dataset],
+            bins=STUDY.config["evaluation"]["ece_bins"],
+        ),
+    message:
+        "Ensembles over networks on {wildcards.dataset}: {wildcards.condition}"
+    script:
+        "../scripts/network_ensembles.py"
+
+
 rule probabilities:
     input:
         predictions=filled(PREDICTIONS, RUNS),

@@ -60,7 +60,7 @@ def scenes(wildcards) -> list[str]:
 
 
 def corrupted_copies(wildcards) -> list[str]:
-    """The corrupted test images of a data set, if the study has any."""
+    """The corrupted copies of a data set's test split, if the study has any."""
     kinds = STUDY.corruption_kinds(wildcards.dataset)
     return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
 
@@ -71,8 +71,13 @@ def architecture_of(wildcards) -> str:
 
 
 def network_code(wildcards) -> list[str]:
+    """Where the code of a job's network is."""
+    return code_of_network(wildcards.network)
+
+
+def code_of_network(network: str) -> list[str]:
     """Where the code of a network is; of one of a library with its version, which may change it."""
-    found = STUDY.component("networks", architecture_of(wildcards))
+    found = STUDY.component("networks", STUDY.network_spec(network)["architecture"])
     if not isinstance(found, registry.OfLibrary):
         return [found.location]
     with told_in_one_line():
@@ -112,10 +117,11 @@ def training_of(wildcards) -> dict:
 
 
 def training_code(wildcards) -> list[str]:
-    """Where the code of a training's network, optimiser and average is."""
+    """Where the code of a training's network, optimiser, average and schedule is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
     found = [*network_code(wildcards), STUDY.component("optimizers", optimizer["name"]).location]
     found += [STUDY.component("averages", averaging["name"]).location] if averaging else []
+    found += [STUDY.component("schedules", training_of(wildcards)["schedule"]["name"]).location]
     return found + augmentation_code(training_of(wildcards)["augment"])
 
 
@@ -133,6 +139,19 @@ def test_augment(wildcards) -> dict | None:
 def evaluation_code(wildcards) -> list[str]:
     """Where the code of a network is, and that of the augmentation of its test images."""
     return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
+
+
+def models_together(wildcards, pattern: str) -> list[str]:
+    """A file of each network of a data set that predicts together with others, and each seed."""
+    networks = STUDY.network_ensembles[wildcards.dataset]
+    cases = every(network=networks, condition=[wildcards.condition], seed=STUDY.seeds)
+    return filled(pattern, [{"dataset": wildcards.dataset, **case} for case in cases])
+
+
+def together_code(wildcards) -> list[str]:
+    """Where the code of these networks is."""
+    networks = STUDY.network_ensembles[wildcards.dataset]
+    return sorted({place for network in networks for place in code_of_network(network)})
 
 
 def own_evaluation_code(wildcards) -> list[str]:

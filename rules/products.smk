@@ -91,7 +91,10 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
         "trained": {"thresholds": analysis["trained"]},
         "train_domains": {"references": STUDY.train_domains},
         "stability": {"threshold": analysis["stability_threshold"]},
-        **{name: dict(smallest) for name in ("statistics", "outcomes", "interactions")},
+        **{
+            name: dict(smallest)
+            for name in ("statistics", "corruptions", "outcomes", "interactions")
+        },
         "claims": smallest | {"recordings": STUDY.recordings},
     }
     arguments |= STUDY.own("tables")

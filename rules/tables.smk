@@ -17,6 +17,7 @@ rule collect:
         histories=filled(rules.train.output.history, TRAININGS),
     output:
         **({"history": results("tables/history.csv")} if TRAININGS else {}),
+        **({"corruptions": results("tables/corruption_accuracies.csv")} if STUDY.corrupted else {}),
         measures=results("tables/measures.csv"),
         networks=results("tables/networks.csv"),
         provenance=results("tables/provenance.csv"),
@@ -40,7 +41,7 @@ rule collect:
 
 
 # The models whose documents, and arrays where it needs them, a table is gathered of.
-TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, every(part=STUDY.toy_parts))
+TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, STUDY.toy_fits)
 PAIRS_MEASURED = [
     case
     for case in (measured_of("landscape") if "landscape" in STUDY.families else [])
@@ -62,6 +63,8 @@ GATHERED_OF = {
         ]
     },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
+    "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},
+    "corrupted_samples": {"documents": filled(rules.corrupt.output.sample, CORRUPTED)},
     **{
         table: {
             "documents": documents(family, measured_of(family)),

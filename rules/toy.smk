@@ -1,16 +1,18 @@
 # Small networks that learn analytic toy functions, kept on their way and measured afterwards.
 TOYS = STUDY.config["toy_fits"]
+TOY = "{function}-{seed}"
 
 
 rule toy_fits:
     output:
-        networks=results("models/toy_fits/{part}.safetensors"),
+        networks=results(f"models/toy_fits/{TOY}.safetensors"),
     log:
-        log_of("toy_fits", "{part}"),
+        log_of("toy_fits", TOY),
     benchmark:
-        benchmark_of("toy_fits", "{part}")
+        benchmark_of("toy_fits", TOY)
     wildcard_constraints:
-        part=one_of(STUDY.toy_parts),
+        function=one_of(sorted({case["function"] for case in STUDY.toy_fits})),
+        seed=one_of(sorted({str(case["seed"]) for case in STUDY.toy_fits})),
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -24,15 +26,14 @@ rule toy_fits:
                 key: TOYS[key] if key != "epochs" else sorted(TOYS[key])
                 for key in ("points", "width", "lr", "epochs", "losses")
             },
-            functions=lambda wildcards: STUDY.toy_functions_of(wildcards.part),
-            seeds=STUDY.seeds,
+            learnt=lambda wildcards: STUDY.toys_of(wildcards.function, wildcards.seed),
             at_once=lambda wildcards: TOYS["at_once"],
         ),
-        # How the checkpoints begin: no outputs, and beside one, as for a training.
-        checkpoint=lambda wildcards, output: str(Path(output.networks).with_suffix(""))
-        + "-checkpoint",
+        # How the names of the states begin that an interrupted or a longer training continues from: no
+        # outputs, which Snakemake removes before a job, and beside one, as for a training.
+        state=lambda wildcards, output: str(Path(output.networks).with_suffix("")) + "-state",
     message:
-        "Networks learn toy functions: {wildcards.part}"
+        "Networks learn toy functions: {wildcards.function}, seed {wildcards.seed}"
     script:
         "../scripts/toy_fits.py"
 
@@ -41,13 +42,14 @@ rule toy_sharpness:
     input:
         networks=rules.toy_fits.output.networks,
     output:
-        measures=results("measures/toy_fits/{part}.json"),
+        measures=results(f"measures/toy_fits/{TOY}.json"),
     log:
-        log_of("toy_sharpness", "{part}"),
+        log_of("toy_sharpness", TOY),
     benchmark:
-        benchmark_of("toy_sharpness", "{part}")
+        benchmark_of("toy_sharpness", TOY)
     wildcard_constraints:
-        part=one_of(STUDY.toy_parts),
+        function=one_of(sorted({case["function"] for case in STUDY.toy_fits})),
+        seed=one_of(sorted({str(case["seed"]) for case in STUDY.toy_fits})),
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -62,6 +64,6 @@ rule toy_sharpness:
             },
         ),
     message:
-        "Sharpness of networks that learn toy functions: {wildcards.part}"
+        "Sharpness of networks that learn toy functions: {wildcards.function}, seed {wildcards.seed}"
     script:
         "../scripts/toy_sharpness.py"

@@ -67,10 +67,10 @@ rule train:
             training=lambda wildcards: {
                 key: value
                 for key, value in training_of(wildcards).items()
-                # What it starts from is an input. A training without averages, or a start of its
-                # own, has the params of before there were any.
+                # What it starts from is an input. A training without averages, a start or a norm
+                # of its own has the params of before there were any.
                 if key not in ("label_noise", "weights")
-                and (value or key not in ("averaging", "new_head"))
+                and (value or key not in ("averaging", "new_head", "norm"))
             },
             label_noise=label_noise,
         ),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from minimascope.analysis.collect import network_table, provenance, tidy
+from minimascope.analysis.collect import corruption_accuracies, network_table, provenance, tidy
 from minimascope.analysis.trained import with_trained
 from minimascope.files import read_json, write_text
 from minimascope.jobs.job import job
@@ -18,5 +18,7 @@ with job(snakemake):
     evaluations = {path: documents[path] for path in snakemake.input.evaluations}
     write_text(snakemake.output.networks, network_table(evaluations).to_csv(index=False))
     write_text(snakemake.output.provenance, provenance(documents).to_csv(index=False))
+    if place := snakemake.output.get("corruptions"):
+        write_text(place, corruption_accuracies(evaluations).to_csv(index=False))
     if histories := [*map(pd.read_csv, snakemake.input.histories)]:
         write_text(snakemake.output.history, pd.concat(histories).to_csv(index=False))

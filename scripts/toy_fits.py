@@ -1,4 +1,4 @@
-"""Train the networks of one or all toy functions, continuing where a killed job stopped."""
+"""Train networks that learn toy functions, continuing where an earlier job stopped or ended."""
 
 # First, since it decides what an interruption does while torch is imported.
 import minimascope  # noqa: F401
@@ -18,20 +18,19 @@ from minimascope.toy.problems import problems
 
 with job(snakemake):
     config, device = settings(snakemake.params), job_device()
-    spec = FitSpec.from_config(config["fits"])
-    wanted = problems(config["functions"], config["seeds"])
-    fits, checkpoints = [], []
+    spec, learnt = FitSpec.from_config(config["fits"]), config["learnt"]
+    # States are of fits of any number of epochs.
+    of_any_length = {name: value for name, value in config["fits"].items() if name != "epochs"}
+    fits = []
     with precision("fp32", device):
-        for index, piece in enumerate(pieces(wanted, config["at_once"], spec.points, device)):
-            identity = {"config": config, "piece": index, "torch": torch.__version__}
-            path = f"{snakemake.params.checkpoint}-{index}.safetensors"
-            checkpoints.append(CheckpointFile(path, canonical_json(identity)))
-            fits.append(fit(piece, spec, device, checkpoints[-1]))
+        parts = pieces(problems(**learnt), config["at_once"], spec.points, device)
+        for index, piece in enumerate(parts):
+            identity = {**config, "fits": of_any_length, "piece": index, "torch": torch.__version__}
+            path = f"{snakemake.params.state}-{index}.safetensors"
+            state = CheckpointFile(path, canonical_json(identity))
+            fits.append(fit(piece, spec, device, state))
     tensors = {
         name: torch.cat([getattr(part, name) for part in fits], dim=1)
         for name in ("copies", "epochs")
     }
-    origin = {name: config[name] for name in ("functions", "seeds", "fits")}
-    save_tensors(snakemake.output.networks, tensors, **origin)
-    for checkpoint in checkpoints:
-        checkpoint.remove()
+    save_tensors(snakemake.output.networks, tensors, **learnt, fits=config["fits"])

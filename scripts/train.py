@@ -16,6 +16,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
 from minimascope.files import write_rows
+from minimascope.initial_weights import with_norm
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
@@ -35,6 +36,8 @@ with job(snakemake):
     noisy = with_label_noise(dataset.train, config["label_noise"], classes, seed)
     model, network, initial = load_model(snakemake.input.initial, job_device(), spec.dropout)
     origin = {"data": data_hash, "initial": initial["content_sha256"]}
+    if spec.norm is not None:
+        model, network = with_norm(model, network, spec.norm, seed)
     for path in snakemake.input.weights:
         head = start_from(model.network, network, Path(path), new_head)
         print(f"started from {path}, with a {head} head")

@@ -37,7 +37,7 @@ def summary(study: Study) -> str:
         "seed": len(study.seeds),
     }
     parts = ", ".join(counted(n, word) for word, n in counts.items() if n)
-    learnt = sum(map(len, map(study.toy_functions_of, study.toy_parts)))
+    learnt = len(study.config["toy_fits"]["functions"]) if study.toy_fits else 0
     toys = [f"{counted(learnt, 'toy function')} to learn"] if learnt else []
     work = {f"{counted(networks, 'network')} to train": networks}
     work |= {f"{counted(elsewhere, 'network')} to adopt": elsewhere}

@@ -1,6 +1,7 @@
 """The weights that all conditions of a seed start from: drawn, or published ones in their place."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,22 @@ def network_spec(
         width=options.pop("width"),
         options=options,
     )
+
+
+def with_norm(
+    model: NormalisedInput, spec: NetworkSpec, norm: str, seed: int
+) -> tuple[NormalisedInput, NetworkSpec]:
+    """Return a network of initial weights with another norm, drawn by the same seed.
+
+    Args:
+        model: as `models.load_model` returns it.
+        spec: of its network, which has an option ``norm``.
+        norm: what replaces it.
+        seed: that the initial weights were drawn by.
+    """
+    spec = replace(spec, options={**spec.options, "norm": norm})
+    model.network = initialise(spec, seed).to(model.mean.device)
+    return model.eval(), spec
 
 
 def save_initial(

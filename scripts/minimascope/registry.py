@@ -85,6 +85,13 @@ OPTIMIZERS = {
 }
 # Optimisers that change their learning rate themselves.
 TUNED = frozenset({"gdtuo"})
+# The learning rate over time.
+SCHEDULES = {
+    "constant": component("optim.schedule:constant"),
+    "cosine": component("optim.schedule:cosine"),
+    "step": component("optim.schedule:step"),
+    "one_cycle": component("optim.schedule:one_cycle"),
+}
 # Averages of the weights that a training passes through.
 AVERAGES = {
     "swa": component("optim.averaging:StochasticWeightAverage"),
@@ -240,6 +247,7 @@ KINDS = {
     "networks": _kind("architecture", NETWORKS, "channels input_size classes width dropout"),
     "sources": _kind("source", SOURCES, "data_dir"),
     "optimizers": _kind("optimizer", OPTIMIZERS, "model params lr weight_decay"),
+    "schedules": _kind("schedule", SCHEDULES, "step steps first"),
     "averages": _kind("average", AVERAGES, "model"),
     # Of users alone: those of the library are keys of `training.augment`.
     "augmentations": _kind("augmentation", {}, "inputs generator"),

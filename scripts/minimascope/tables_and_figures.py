@@ -54,6 +54,8 @@ GATHERED = {
     "domain_measures": component("analysis.collect:domain_measures_table"),
     "toy_fits": component("analysis.toy_fits:fits_table"),
     "adopted": component("analysis.adopted:adopted_table"),
+    "network_ensembles": component("analysis.network_ensembles:gathered"),
+    "corrupted_samples": component("analysis.collect:corrupted_samples"),
 }
 # Tables that are made of tables, where all that they need is there.
 TABLES = {
@@ -98,6 +100,12 @@ TABLES = {
         needs="seed_values conditions",
         gives="statistics",
         text="analysis.statistics:text",
+    ),
+    "corruptions": _table(
+        "analysis.corruptions:corruption_table",
+        needs="corruption_accuracies seed_values conditions",
+        gives="corruptions",
+        text="analysis.corruptions:text",
     ),
     "claims": _table(
         "analysis.claims:claims_measured",
@@ -171,6 +179,13 @@ TABLES = {
         text="analysis.ensemble_gain:text",
         shows="ensembles summary ensemble_gain",
     ),
+    "network_ensembles": _table(
+        "analysis.network_ensembles:advantages",
+        needs="network_ensembles summary",
+        gives="network_ensemble_advantages",
+        text="analysis.network_ensembles:text",
+        shows="network_ensembles network_ensemble_advantages",
+    ),
     "stability": _table(
         "analysis.stability:stability_tables",
         needs="asc_pairs",
@@ -188,6 +203,12 @@ TABLES = {
         needs="toy_fits",
         gives="toy_fits_summary",
         text="analysis.toy_fits:text",
+    ),
+    "toy_mirror": _table(
+        "analysis.toy_mirror:mirror_tables",
+        needs="toy_fits",
+        gives="toy_mirror toy_mirror_correlations toy_mirror_points",
+        text="analysis.toy_mirror:text",
     ),
     "published_claims": _table(
         "analysis.claims:published_claims",
@@ -241,6 +262,7 @@ FIGURES = {
     "sweep": component("plots.sweep:plot", "summary", "conditions"),
     "agreement": component("plots.agreement:plot", "agreement", "agreement_order", "conditions"),
     "rank_agreement": component("plots.rank_agreement:plot", "rank_agreement"),
+    "corruptions": component("plots.corruptions:plot", "corruptions", "conditions"),
     "training_curves": component("plots.training_curves:plot", "history", "conditions"),
     "reliability": component("plots.reliability:plot", "reliability", "conditions"),
     "disagreement": component("plots.disagreement:plot", "disagreement"),
@@ -264,6 +286,7 @@ DATASET_FIGURES = {
     "variance_shares": component("plots.variance_shares:plot", "variance_shares"),
     "domains": component("plots.domains:plot", "domains"),
     "domain_correlations": component("plots.domain_correlations:plot", "domain_correlations"),
+    "corrupted_samples": component("plots.corrupted_samples:plot", "corrupted_samples"),
     "stability": component("plots.stability:plot", "stability", "stability_order"),
     "ensembles": component(
         "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"
@@ -274,6 +297,7 @@ STUDY_FIGURES = {
     "toy_fits-losses": component("plots.toy_fits:losses", "toy_fits"),
     "toy_fits-sharpness": component("plots.toy_fits:sharpness", "toy_fits"),
     "toy_fits-equal_loss": component("plots.toy_fits:equal_loss", "toy_fits"),
+    "toy_mirror": component("plots.toy_mirror:plot", "toy_mirror_points"),
 }
 # What the published models of acoustic scenes are called as a data set.
 PUBLISHED_SCENES = "dcase2020 (published)"

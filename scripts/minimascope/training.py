@@ -60,6 +60,7 @@ class TrainingSpec:
         sampling: which samples an epoch shows (`data.sampling.epoch_order`).
         label_smoothing: share of the target spread over all classes.
         dropout: probability, used when the network is built.
+        norm: of the network in place of its own, likewise; None for its own.
         precision: ``fp32``, ``tf32`` or ``bf16``.
         test_every: epochs from one evaluation on the test split to the next; the last epoch always
             has one. None for a tenth of the epochs, rounded up.
@@ -78,6 +79,7 @@ class TrainingSpec:
     sampling: Sampling = "shuffled"
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    norm: str | None = None
     precision: str = "fp32"
     test_every: int | None = None
     averaging: Mapping[str, Any] | None = None
@@ -90,7 +92,7 @@ class TrainingSpec:
         config = dict(config)
         sam, augmentation = config.pop("sam", None), config.pop("augment", None)
         return cls(
-            schedule=Schedule(**config.pop("schedule", {})),
+            schedule=Schedule.from_config(config.pop("schedule", {})),
             sam_rho=sam["rho"] if sam else None,
             augmentation=Augmentation.from_config(augmentation),
             **config,

@@ -36,6 +36,7 @@ SECTIONS = {
     "network": (ROOT_SCHEMA["$defs"]["network"], registry.NETWORKS),
     "optimizer": (TRAINING["optimizer"], registry.OPTIMIZERS),
     "averaging": (TRAINING["averaging"], registry.AVERAGES),
+    "schedule": (TRAINING["schedule"], registry.SCHEDULES),
 }
 
 

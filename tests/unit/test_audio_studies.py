@@ -8,6 +8,7 @@ import pytest
 from study_cases import published_study, study
 
 from minimascope.data import download
+from minimascope.data.corruptions.sound_severities import KINDS, STRENGTHS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import DCASE2020, RemoteFile, official_file
 from minimascope.errors import InputError
@@ -142,11 +143,34 @@ def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domain
     assert any(spec["sampling"] == "domain_balanced" for spec in specs)
 
 
-def test_recordings_have_no_corrupted_copies():
+def test_recordings_have_corrupted_copies_where_a_study_asks_for_them():
     loaded = sounds()
     assert loaded.corrupted_set("sounds") == "none"
     assert loaded.corrupted_set("small") == "generated"
     assert loaded.corruption_names("sounds") == []
+    assert "sounds" not in loaded.corrupted
+    asked = sounds(dataset={"corrupted": "generated"})
+    assert asked.corruption_names("sounds") == list(STRENGTHS)
+    assert list(asked.corruption_kinds("sounds")) == list(KINDS)
+    assert asked.corrupted == [*loaded.corrupted, "sounds"]
+    # Images keep theirs.
+    assert asked.corruption_names("small") == loaded.corruption_names("small")
+    wanted = {"corruptions": {"names": ["fog", "gain", "pink_noise"], "severities": [2, 4]}}
+    mixed = sounds(dataset={"corrupted": "generated"}, evaluation=wanted)
+    assert mixed.corruption_names("small") == ["fog"]
+    assert mixed.corruption_kinds("sounds") == {"background": ["pink_noise"], "channel": ["gain"]}
+    spec = {"names": ["gain"], "set": "generated", "severities": [2, 4], "samples": None}
+    assert mixed.corruption_spec("sounds", "channel") == spec
+
+
+@pytest.mark.parametrize("name", ["synthetic_scenes", "spoken_digits"])
+def test_small_studies_of_recordings_have_a_corruption_accuracy(name):
+    loaded = published_study(name)
+    (dataset,) = loaded.config["datasets"]
+    assert len(loaded.corruption_names(dataset)) == len(STRENGTHS)
+    assert "corruptions" in products.figures(loaded)
+    assert "corrupted_samples" in products.dataset_figures(loaded, dataset)
+    assert {"corruptions", "ensembles"} <= products.tables(loaded).keys()
 
 
 def test_the_job_that_lists_recordings_depends_on_no_feature():
@@ -170,6 +194,7 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "domains",
         "domain_correlations",
         "stability",
+        "corrupted_samples",
         "ensembles",
     }
     assert products.dataset_figures(sounds(), "small") == ["sharpness_accuracy", "trends"]

@@ -12,14 +12,15 @@ from PIL import Image
 from refusals import refused
 
 from minimascope.data.corruptions.copies import (
-    CorruptedImages,
+    CorruptedCopies,
     CorruptionRequest,
     load_corrupted,
     save_corrupted,
+    with_originals,
 )
 from minimascope.data.corruptions.generated import FUNCTIONS, generate
 from minimascope.data.corruptions.published import cifar10_c, cifar100_c, tiny_imagenet_c
-from minimascope.data.corruptions.severities import CORRUPTIONS, KINDS
+from minimascope.data.corruptions.severities import KINDS, STRENGTHS
 from minimascope.data.prepared import Dataset, Split
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits
 from minimascope.evaluation.robustness import mean_corruption_accuracy
@@ -54,7 +55,7 @@ def test_every_corruption_is_of_the_same_images_and_each_keeps_its_label():
     assert len(set(labels.tolist())) == 25
     # In order, and so are the images, by their shade.
     assert (labels.diff() > 0).all()
-    assert (drawn[0].images[0].double().mean((1, 2, 3)).diff() > 0).all()
+    assert (drawn[0].inputs[0].double().mean((1, 2, 3)).diff() > 0).all()
     assert [each.corruption for each in drawn] == list(names)
     assert {each.origin for each in drawn} == {"generated"}
     assert generate(request(), numbered()).labels.tolist() == list(range(60))
@@ -62,23 +63,23 @@ def test_every_corruption_is_of_the_same_images_and_each_keeps_its_label():
 
 def test_another_stream_gives_other_images():
     one, other = (generate(request("gaussian_noise", stream=name), noisy()) for name in "ab")
-    assert not torch.equal(one.images, other.images)
+    assert not torch.equal(one.inputs, other.inputs)
 
 
 def test_severities_that_are_left_out_change_no_other():
     data = noisy()
     several = generate(request("gaussian_noise", (1, 3, 5), 30), data)
     alone = generate(request("gaussian_noise", (5,), 30), data)
-    assert torch.equal(alone.images[0], several.images[2])
-    cells = dict(zip(several.severities, several.images, strict=True))
+    assert torch.equal(alone.inputs[0], several.inputs[2])
+    cells = dict(zip(several.severities, several.inputs, strict=True))
     assert list(cells) == [1, 3, 5]
-    assert torch.equal(cells[5], alone.images[0])
+    assert torch.equal(cells[5], alone.inputs[0])
     assert not torch.equal(cells[3], cells[5])
 
 
 def test_all_images_are_corrupted_where_as_many_or_more_are_wanted():
     every, more, fewer = (generate(request(samples=n), noisy()) for n in (60, 61, 59))
-    assert torch.equal(more.images, every.images)
+    assert torch.equal(more.inputs, every.inputs)
     assert (len(every.labels), len(fewer.labels)) == (60, 59)
 
 
@@ -91,19 +92,35 @@ def test_features_are_no_images_to_corrupt():
 def test_corrupted_images_come_back_in_order_and_with_what_is_said_of_them(
     tmp_path,
 ):
-    copies = [generate(request(name, (2, 4), 10), noisy()) for name in ("fog", "frost", "contrast")]
+    data = noisy()
+    copies = [generate(request(name, (2, 4), 10), data) for name in ("fog", "frost", "contrast")]
     save_corrupted(tmp_path / "c", copies, data="hash")
     loaded = load_corrupted(tmp_path / "c")
     for before, after in zip(copies, loaded, strict=True):
-        assert torch.equal(after.images, before.images)
+        assert torch.equal(after.inputs, before.inputs)
         assert torch.equal(after.labels, before.labels)
-        assert replace(after, images=None, labels=None) == replace(before, images=None, labels=None)
+        assert torch.equal(after.rows, before.rows)
+        tensors = dict.fromkeys(("inputs", "labels", "rows"))
+        assert replace(after, **tensors) == replace(before, **tensors)
+    assert torch.equal(data.test.labels[loaded[0].rows], loaded[0].labels)
     assert [bool(copy.note) for copy in loaded] == [False, True, False]
     assert loaded[1].note.startswith("frost is a generated texture")
 
 
+def test_inputs_without_corruption_come_once_and_before_their_copies():
+    data = numbered()
+    copies = [generate(request(name, (1, 3), 7), data) for name in ("contrast", "fog")]
+    original, *others = with_originals(iter(copies), data.test)
+    assert (original.corruption, original.severities) == ("none", (0,))
+    assert torch.equal(original.inputs[0], data.test.inputs[copies[0].rows])
+    assert others == copies
+    # Those of Tiny-ImageNet-C are not in the test split.
+    unknown = [replace(copy, rows=None) for copy in copies]
+    assert list(with_originals(iter(unknown), data.test)) == unknown
+
+
 def test_every_corruption_is_of_one_kind_that_its_module_names():
-    assert sorted(name for names in KINDS.values() for name in names) == sorted(CORRUPTIONS)
+    assert sorted(name for names in KINDS.values() for name in names) == sorted(STRENGTHS)
     for kind, names in KINDS.items():
         modules = {FUNCTIONS[name].__module__.rpartition(".")[2] for name in names}
         assert modules == {kind}
@@ -148,11 +165,11 @@ def cifar_files(**changed: bytes | None) -> dict[str, bytes]:
 def test_cifar_c_gives_the_pictures_of_the_wanted_severities(tmp_path, name, top):
     raw = packed(tmp_path / name, {top + file: data for file, data in cifar_files().items()})
     read = cifar10_c(request("snow", (4, 2)), cifar(), raw)
-    assert read.images.shape == (2, N, 3, 32, 32)
+    assert read.inputs.shape == (2, N, 3, 32, 32)
     for axis, severity in enumerate((4, 2)):
         for row in range(N):
             picture = cifar_arrays()["snow.npy"][(severity - 1) * N + row]
-            assert np.array_equal(read.images[axis, row].numpy(), np.moveaxis(picture, 2, 0))
+            assert np.array_equal(read.inputs[axis, row].numpy(), np.moveaxis(picture, 2, 0))
     assert read.labels.tolist() == [2, 0, 1, 2, 2, 0, 1]
     assert (read.corruption, read.severities, read.origin) == ("snow", (4, 2), "cifar10_c")
     assert cifar100_c(request("snow"), cifar(), raw).origin == "cifar100_c"
@@ -161,10 +178,10 @@ def test_cifar_c_gives_the_pictures_of_the_wanted_severities(tmp_path, name, top
 def test_the_same_rows_of_cifar_c_are_drawn_for_every_corruption_and_severity(tmp_path):
     raw = packed(tmp_path / "CIFAR-10-C.tar", cifar_files())
     fog, snow = (cifar10_c(request(name, (1, 3), 4), cifar(), raw) for name in ("fog", "snow"))
-    rows = fog.images[0, :, 1, 0, 0].long()
+    rows = fog.inputs[0, :, 1, 0, 0].long()
     assert len(set(rows.tolist())) == 4
     for read, number in ((fog, 0), (snow, 1)):
-        for images, severity in zip(read.images, (1, 3), strict=True):
+        for images, severity in zip(read.inputs, (1, 3), strict=True):
             assert images[:, 0, 0, 0].tolist() == [severity] * 4
             assert torch.equal(images[:, 1, 0, 0].long(), rows)
             assert images[:, 2, 0, 0].tolist() == [number] * 4
@@ -232,13 +249,13 @@ def test_tiny_imagenet_c_gives_its_pictures_by_class_and_name(tmp_path, name, to
     files = tiny_files() | {"README.txt": b"words"}
     raw = packed(tmp_path / name, {top + file: data for file, data in files.items()})
     read = tiny_imagenet_c(request("snow", (5, 1)), tiny(), raw)
-    assert read.images.shape == (2, 6, 3, 64, 64)
+    assert read.inputs.shape == (2, 6, 3, 64, 64)
     assert read.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert (read.severities, read.origin) == ((5, 1), "tiny_imagenet_c")
     for axis, severity in enumerate((5, 1)):
         for row in range(6):
             file = f"snow/{severity}/{CLASSES[row // 2]}/val_{row % 2}.JPEG"
-            assert np.array_equal(read.images[axis, row].numpy(), decoded(tiny_files()[file]))
+            assert np.array_equal(read.inputs[axis, row].numpy(), decoded(tiny_files()[file]))
 
 
 def test_the_same_pictures_of_tiny_imagenet_c_are_drawn_at_every_severity(tmp_path):
@@ -246,11 +263,11 @@ def test_the_same_pictures_of_tiny_imagenet_c_are_drawn_at_every_severity(tmp_pa
     whole = tiny_imagenet_c(request("fog"), tiny(), raw)
     part = tiny_imagenet_c(request("fog", samples=4), tiny(), raw)
     rows = [
-        next(row for row in range(6) if torch.equal(whole.images[0, row], image))
-        for image in part.images[0]
+        next(row for row in range(6) if torch.equal(whole.inputs[0, row], image))
+        for image in part.inputs[0]
     ]
     assert len(set(rows)) == 4
-    assert torch.equal(part.images, whole.images[:, rows])
+    assert torch.equal(part.inputs, whole.inputs[:, rows])
     assert torch.equal(part.labels, whole.labels[rows])
 
 
@@ -292,7 +309,7 @@ def test_accuracies_under_published_and_generated_corruptions_have_names_of_thei
     labels = torch.ones(4, dtype=torch.int64)
     rows = []
     for origin in ("cifar10_c", "generated"):
-        corrupted = CorruptedImages("fog", (1, 2), images, labels, origin)
+        corrupted = CorruptedCopies("fog", (1, 2), images, labels, origin)
         _, found = corrupted_hits([ChannelMeans()], [corrupted], torch.device("cpu"))
         # A network alone is its own ensemble.
         assert found[0] == found[1]
@@ -303,3 +320,18 @@ def test_accuracies_under_published_and_generated_corruptions_have_names_of_thei
     assert generated.measure == "corruption_accuracy_generated"
     assert published.value == generated.value == 37.5
     assert (published.unit, published.n) == ("percent", 4)
+
+
+def test_inputs_without_corruption_do_not_count_in_corruption_accuracy():
+    data = Split(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    copies = torch.zeros(1, 4, 3, 8, 8, dtype=torch.uint8)
+    copies[0, :3, 1] = 255
+    corrupted = CorruptedCopies("fog", (2,), copies, data.labels, "generated", torch.arange(4))
+    pairs = with_originals([corrupted], data)
+    shares, found = corrupted_hits([ChannelMeans()], pairs, torch.device("cpu"))
+    assert [(row["corruption"], row["severity"], row["accuracy"]) for row in found[1]] == [
+        ("none", 0, 1.0),
+        ("fog", 2, 0.25),
+    ]
+    assert mean_corruption_accuracy(found[1]).value == 25
+    assert shares.tolist() == [[0, 0, 0, 1]] * 2

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from minimascope.data.corruptions.generated import FUNCTIONS, corrupt, note
-from minimascope.data.corruptions.severities import CORRUPTIONS, SEVERITIES, STRENGTHS
+from minimascope.data.corruptions.severities import SEVERITIES, STRENGTHS
 from minimascope.errors import InputError
 
 # What the corruption does grows with the severity except for these: saturate changes direction,
@@ -27,14 +27,14 @@ WITHOUT_DRAWS = {
 
 
 def test_every_name_has_a_function_and_five_strengths_for_both_sides():
-    assert FUNCTIONS.keys() == set(CORRUPTIONS)
-    assert len(CORRUPTIONS) == 19
+    assert FUNCTIONS.keys() == set(STRENGTHS)
+    assert len(STRENGTHS) == 19
     for table in STRENGTHS.values():
         assert {side: len(rows) for side, rows in table.items()} == {32: 5, 64: 5}
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 3), (28, 1), (64, 3)])
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", STRENGTHS)
 def test_shape_and_type_are_kept(name, side, channels):
     images = smooth_images(3, channels, side)
     before = images.clone()
@@ -45,7 +45,7 @@ def test_shape_and_type_are_kept(name, side, channels):
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", STRENGTHS)
 def test_result_follows_the_seed_and_not_the_images_that_follow(name):
     images = smooth_images(12, 3, 32)
     whole = corrupt(images, name, 5, seed=3)
@@ -98,7 +98,7 @@ def test_notes_say_what_differs_from_the_published_sets():
     assert note("gaussian_blur", 1, 32) is None
 
 
-@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in NOT_MONOTONE])
+@pytest.mark.parametrize("name", [name for name in STRENGTHS if name not in NOT_MONOTONE])
 def test_change_grows_with_severity(name):
     images = smooth_images(40, 3, 32)
     corrupted = [corrupt(images, name, severity, seed=0).float() for severity in SEVERITIES]

@@ -7,7 +7,7 @@ import torch
 from scipy import special, stats
 from torch import nn
 
-from minimascope.data.corruptions.copies import CorruptedImages
+from minimascope.data.corruptions.copies import CorruptedCopies
 from minimascope.errors import InputError
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits
 from minimascope.evaluation.ensembles import (
@@ -144,7 +144,7 @@ def test_a_single_test_sample_has_no_error():
 def test_the_table_has_all_measures_of_a_condition_together():
     others = [member(seed, "sam") for seed in range(2)]
     run = {"dataset": "d", "network": "net", "condition": "sam"}
-    cell = {"accuracy": 0.5, "n": 4, "origin": "cifar10_c"}
+    cell = {"severity": 1, "accuracy": 0.5, "n": 4, "origin": "cifar10_c"}
     copies = {"run": run, "seconds": 2.0, "corruptions": [cell]}
     shares = np.array([[1, 1, 0, 0.5], [1, 0, 0, 0.5], [0, 1, 0, 0.5]])
     # A condition on a data set without copies adds nothing.
@@ -184,10 +184,10 @@ class Linear(nn.Module):
         return images.flatten(1).double() @ self.weight.T
 
 
-def corrupted_images(name: str, seed: int, n: int = 30) -> CorruptedImages:
+def corrupted_images(name: str, seed: int, n: int = 30) -> CorruptedCopies:
     draws = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (2, n, 1, 2, 2), generator=draws, dtype=torch.uint8)
-    return CorruptedImages(name, (1, 3), images, torch.arange(n) % 3, "generated")
+    return CorruptedCopies(name, (1, 3), images, torch.arange(n) % 3, "generated")
 
 
 def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
@@ -197,7 +197,7 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
     right = np.zeros((4, 30))
     cells = []
     for corrupted in copies:
-        for severity, images in zip(corrupted.severities, corrupted.images, strict=True):
+        for severity, images in zip(corrupted.severities, corrupted.inputs, strict=True):
             counts = np.zeros(4)
             for i, image in enumerate(images):
                 p = [special.softmax(m(image[None]).detach().numpy()[0]) for m in models]
@@ -222,5 +222,5 @@ def test_an_ensemble_on_corrupted_copies_equals_a_loop_over_images():
 
 def test_corrupted_copies_of_other_images_are_refused():
     copies = [corrupted_images("fog", 0), corrupted_images("snow", 1, n=31)]
-    with pytest.raises(InputError, match="snow: corrupted copies of other images"):
+    with pytest.raises(InputError, match="snow: corrupted copies of other inputs"):
         corrupted_hits([Linear(0), Linear(1)], copies, torch.device("cpu"))

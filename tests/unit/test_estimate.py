@@ -15,6 +15,7 @@ SMALL = {
     "datasets": {"small": {"train_size": 100}, "large": {"source": "digits"}},
     "networks": {"resnet": {"architecture": "vit"}, "vgg": {"architecture": "vit"}},
     "sharpness": {"perturbation": {"samples": 50, "published": False}},
+    "evaluation": {"network_ensembles": ["resnet", "vgg"]},
 }
 
 
@@ -63,6 +64,10 @@ def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies
     samples = 1797 - 100
     samples += len(config["names"]) * len(config["severities"]) * (config["samples"] or samples)
     assert seconds("evaluate", **TRAIN, condition="sam") == pytest.approx(2 + samples * 1e-4)
+    # Both networks predict the copies together, and the test split is predicted already.
+    together = 2 + 2 * (samples - 1797 + 100) * 1e-4
+    wildcards = {"dataset": "small", "condition": "sam"}
+    assert seconds("network_ensembles", **wildcards) == pytest.approx(together)
     assert seconds("collect") == 2
 
 

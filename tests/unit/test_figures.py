@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from corruption_frames import corrupted_samples_frame, corruptions_frame
 from figure_cases import (
     CONDITIONS,
     FEW,
@@ -109,6 +110,19 @@ CASES |= {
     "24 conditions": ("conditions", lambda: condition_tables(MANY)),
     "24 scatter plots": ("sharpness_evaluation", lambda: condition_tables(MANY)),
     "24 diagrams": ("reliability", lambda: condition_tables(MANY)),
+    "corruptions": ("corruptions", lambda: {"corruptions": corruptions_frame()}),
+    "corruptions of recordings": (
+        "corruptions",
+        lambda: {"corruptions": corruptions_frame(CONDITIONS[:2], kind="recordings")},
+    ),
+    "corrupted_samples": (
+        "corrupted_samples",
+        lambda: {"corrupted_samples": corrupted_samples_frame()},
+    ),
+    "corrupted recordings": (
+        "corrupted_samples",
+        lambda: {"corrupted_samples": corrupted_samples_frame("recordings")},
+    ),
 }
 
 
@@ -219,6 +233,7 @@ def test_an_unknown_data_set_is_refused_where_models_are_drawn(name):
         ("variance_shares", "no hyper-parameter varies"),
         ("disagreement", "no pairs of models to compare"),
         ("agreement", "no published values to compare with"),
+        ("corruptions", "no conditions are compared with a baseline under corruptions"),
     ],
 )
 def test_a_figure_without_rows_says_so(name, sentence):

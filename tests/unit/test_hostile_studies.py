@@ -191,7 +191,7 @@ def test_any_configuration_is_a_study_or_refused_in_one_line(config):
         assert str(study).isprintable()
     else:
         # Toy functions are learnt without data.
-        assert study.pairs or study.toy_parts
+        assert study.pairs or study.toy_fits
         assert bool(condition_rows(study)) == bool(study.pairs)
     assert repr(config) == before
 

@@ -11,7 +11,8 @@ TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
-    *("evaluate_own", "sharpness", "interpolate", "toy_fits", "toy_sharpness"),
+    *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
+    *("toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
 import json, sys
@@ -45,9 +46,10 @@ locations += [table.text for table in tables_and_figures.TABLES.values() if tabl
 recorded = [s for s in registry.SOURCES.values() if components.RECORDINGS in s.gives]
 locations += [component.location for component in (*recorded, registry.SCENES)]
 # The geometry of toy functions is computed by automatic differentiation.
-locations.remove(tables_and_figures.TABLES["toy_geometry"].location)
+differentiated = "analysis.toy_geometry:", "analysis.toy_mirror:"
 for location in locations:
-    components.load(location)
+    if not location.startswith(differentiated):
+        components.load(location)
 """
 TRAININGS = """
 import sys

@@ -104,7 +104,9 @@ def test_features_are_those_of_the_published_network(architecture, published, tm
     assert all(parameter.requires_grad for parameter in ours.parameters())
 
 
-def refused(architecture: str, published: Published, path: Path, **changes) -> str:
+def refused(
+    architecture: str, published: Published, path: Path, remedy: str | None = None, **changes
+) -> str:
     ours = network(architecture, **changes)
     before = copied(ours)
     with pytest.raises(InputError) as error:
@@ -112,15 +114,16 @@ def refused(architecture: str, published: Published, path: Path, **changes) -> s
     assert same(ours.state_dict(), before)
     message = str(error.value)
     assert message.startswith(str(path))
-    assert message.endswith(published.remedy)
+    assert message.endswith(remedy or published.remedy)
     assert "\n" not in message
     return message
 
 
 def test_files_that_are_no_checkpoint_are_refused(architecture, published, tmp_path):
     path = tmp_path / "weights.pth"
-    assert "No such file" in refused(architecture, published, path)
-    assert "not a readable file" in refused(architecture, published, tmp_path)
+    for unreadable, reason in ((path, "No such file"), (tmp_path, "Is a directory")):
+        message = refused(architecture, published, unreadable, "correct the path")
+        assert f"not a readable file ({reason}" in message
     torch.save(published.network.state_dict(), path)
     whole = path.read_bytes()
     for content in (b"", b"<html>not found</html>\n", whole[:1000], whole[: len(whole) // 2]):

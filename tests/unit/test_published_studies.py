@@ -43,7 +43,7 @@ def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     # All families are measured in one job for each condition.
     assert loaded.sharpness_jobs == {"sharpness": ["forward", "perturbation"]}
     assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
-    assert loaded.toy_parts == []
+    assert loaded.toy_fits == []
     assert loaded.compared == set()
     assert len(loaded.corruption_names(dataset)) <= 4
 
@@ -107,8 +107,8 @@ def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
             loaded.training_spec("cifar100", condition)["schedule"]
             for loaded in (corrected, published)
         ]
-        assert schedules[0] == {"name": "cosine", "per": "epoch", "period": None}
-        assert schedules[1] == {"name": "cosine", "per": "batch", "period": 100}
+        assert schedules[0] == {"name": "cosine", "per": "epoch", "warmup": 0, "period": None}
+        assert schedules[1] == {"name": "cosine", "per": "batch", "warmup": 0, "period": 100}
         assert corrected.training_spec("cifar10", condition)["schedule"]["name"] == "constant"
         augments = condition.startswith("augmentation")
         assert (published.test_augmentation("tiny_imagenet", condition) is not None) == augments

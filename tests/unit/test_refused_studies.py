@@ -66,7 +66,7 @@ networks: {vgg: {architecture: resnet}}
 networks: {vgg: {architecture: pretrained_cnn10}}
   networks.vgg: 'weights' is missing; add it
 networks: {vgg: {patch_size: 4}}
-  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, weights, width
+  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, norm, weights
 networks: {vgg: {widht: 4}}
   networks.vgg.widht: not a setting of vgg19; did you mean 'width'?
 conditions: {true: {}, "on": {}}
@@ -105,6 +105,20 @@ training: {optimizer: {name: adam, lr: 1, betas: [0.9]}}
   training.optimizer.betas: has only 1; give at least 2
 conditions: {a: {optimizer: {nesterov: true}}}
   conditions.a.optimizer.nesterov: needs a momentum above 0; add it
+conditions: {a: {schedule: {name: constant, period: 5}}}
+  conditions.a.schedule.period: not a setting of constant; did you mean 'per'?
+conditions: {a: {schedule: {name: step}}}
+  conditions.a.schedule: 'milestones' is missing; add it
+conditions: {a: {schedule: {name: step, milestones: [2, 5]}}}
+  conditions.a.schedule.milestones: the training ends after 5 epochs, before 5; take earlier ones
+conditions: {a: {schedule: {name: cosine, warmup: 5}}}
+  conditions.a.schedule.warmup: 5 epochs are all that the training has; shorten it
+conditions: {a: {schedule: {name: one_cycle, warmup: 1}}}
+  conditions.a.schedule.warmup: one_cycle has a rise of its own; leave it out
+conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: constant, warmup: 1}}}
+  conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
+conditions: {a: {norm: None}}
+  conditions.a.norm: unknown name 'None'; did you mean 'none'?
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: cosine}}}
   conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
 sweeps: {s: {axes: {training.epochz: [1]}}}
@@ -312,8 +326,10 @@ datasets: {sounds: {train_domains: []}}
   datasets.sounds.train_domains: is empty; give at least 1
 datasets: {sounds: {table: null}}
   datasets.sounds.table: expected text, got nothing
-datasets: {sounds: {corrupted: generated}}
-  datasets.sounds.corrupted: corruptions are made for images, not for recordings; leave it out
+datasets: {sounds: {corrupted: cifar10_c}}
+  datasets.sounds.corrupted: cifar10_c is not a corrupted copy of audio_folder; set it to generated
+{datasets: {sounds: {corrupted: generated}}, evaluation: {corruptions: {names: [fog]}}}
+  evaluation.corruptions.names: none of them is made for the recordings of sounds; add one
 datasets: {sounds: {features: {mel: 40}}}
   datasets.sounds.features.mel: unknown key; did you mean 'mels'?
 datasets: {sounds: {features: {f_max: 9000}}}
@@ -323,7 +339,7 @@ datasets: {sounds: {source: dcase2020}}
 """
 OF_POINTS = """
 datasets: {small: {corrupted: generated}}
-  datasets.small.corrupted: corruptions are made for images, not for points; leave it out
+  datasets.small.corrupted: corruptions are made for images and recordings, not for points
 conditions: {sam: {augment: {crop_padding: 1}}}
   conditions.sam.augment.crop_padding: augments images, which small has none of; leave it out
 datasets: {small: {factor: 1.0}}

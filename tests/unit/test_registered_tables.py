@@ -23,7 +23,7 @@ from minimascope.tables_and_figures import (
     TABLES,
 )
 
-FIRST = {*MODEL_TABLES, *GATHERED, "ensembles"}
+FIRST = {*MODEL_TABLES, *GATHERED, "corruption_accuracies", "ensembles"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}
 
 

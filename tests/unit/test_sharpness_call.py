@@ -102,6 +102,12 @@ def test_bad_arguments_are_told_in_one_line(change, message):
         ({"perturbation": {"adaptive": {"norm": "l3"}}}, "adaptive.norm: unknown name 'l3'"),
         ({"hessian": {"dtype": torch.float64}}, "settings.hessian.dtype: unknown name"),
         ({"hessian": None}, "settings.hessian: expected"),
+        # Which networks are measured is for a study to say.
+        ({"hessian": {"only": {"seeds": [0]}}}, "settings.hessian.only: unknown key"),
+        (
+            {"landscape": {"more_directions": {"direction_seeds": [7]}}},
+            "settings.landscape.more_directions: unknown key",
+        ),
         ({"landscape": {"normalisation": "filters"}}, "did you mean 'filter'?"),
     ],
 )

@@ -172,8 +172,8 @@ def test_conditions_know_the_networks_of_the_study_that_they_start_from():
                 "datasets": {"large": {"training": {"weights": OWN.format("small")}}},
                 "sharpness": {"on": ["initial", "final"]},
             },
-            "sharpness.on: the initial weights of a seed are not what conditions with weights of"
-            " their own start from; leave out initial",
+            "sharpness.on: the initial weights of a seed are not what conditions with weights or"
+            " a norm of their own start from; leave out initial",
         ),
     ],
 )

@@ -207,21 +207,24 @@ def test_points_are_not_corrupted():
     assert loaded.recordings == []
 
 
-TOYS: dict[str, Any] = {"study": "toys", "seeds": [0], "toy_fits": {}}
+TOYS: dict[str, Any] = {"study": "toys", "seeds": [0, 3], "toy_fits": {}}
 
 
 def test_a_study_of_toy_functions_alone_has_no_networks_on_data():
     loaded = load_study(TOYS, SCHEMA)
     assert (loaded.pairs, loaded.conditions, loaded.recordings) == ([], [], [])
-    assert loaded.toy_parts == list(TOY_FUNCTIONS)
-    assert loaded.toy_functions_of("booth") == ["booth"]
+    first, *_, last = loaded.toy_fits
+    assert first == {"function": TOY_FUNCTIONS[0], "seed": 0}
+    assert last == {"function": TOY_FUNCTIONS[-1], "seed": 3}
+    assert len(loaded.toy_fits) == 2 * len(TOY_FUNCTIONS)
+    assert loaded.toys_of("booth", "3") == {"functions": ["booth"], "seeds": [3]}
 
 
-def test_all_toy_functions_can_be_one_part():
+def test_all_toy_functions_can_be_one_job():
     loaded = load_study(deep_merge(TOYS, {"toy_fits": {"together": True}}), SCHEMA)
-    assert loaded.toy_parts == ["all"]
-    assert loaded.toy_functions_of("all") == list(TOY_FUNCTIONS)
-    assert study().toy_parts == []
+    [job] = loaded.toy_fits
+    assert loaded.toys_of(**job) == {"functions": list(TOY_FUNCTIONS), "seeds": [0, 3]}
+    assert study().toy_fits == []
 
 
 # What its reruns and its planning rest on

@@ -1,6 +1,7 @@
 """Networks that learn toy functions, trained together, against plain loops over single ones."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -222,6 +223,45 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch,
     # What is finished is not done again, as where a later piece was interrupted.
     calls, most = 0, 1
     _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+
+
+LISTS = {
+    "longer": ((1, 40), (1, 40, 90)),
+    "longer, with the last epoch no longer kept": ((1, 40, 60), (1, 40, 90)),
+    "shorter": ((1, 40, 90), (1, 40)),
+    "an epoch in between, which starts anew": ((1, 90), (1, 40, 90)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), LISTS.values(), ids=LISTS)
+def test_other_epochs_give_the_bytes_of_a_training_of_its_own(tmp_path, first, second):
+    specs = [
+        replace(SPEC, epochs=epochs, losses=(130.0, 100.0, 10.0)) for epochs in (first, second)
+    ]
+    path = tmp_path / "state.safetensors"
+    fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length"))
+    alone = fit(PROBLEMS, specs[1], CPU)
+    _assert_same_bytes(fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length")), alone)
+    of_losses = alone.epochs[len(second) :]
+    # Some losses are reached before the shorter training ends, some after it, and some never.
+    assert ((of_losses > 0) & (of_losses <= 40)).any()
+    assert (of_losses == NOT_REACHED).any()
+    assert second == (1, 40) or (of_losses > 40).any()
+
+
+def test_a_training_goes_on_where_a_shorter_one_ended(tmp_path, monkeypatch):
+    path, steps, step = tmp_path / "state.safetensors", 0, Backpropagation.step
+
+    def counted(backpropagation: Backpropagation) -> Tensor:
+        nonlocal steps
+        steps += 1
+        return step(backpropagation)
+
+    monkeypatch.setattr(Backpropagation, "step", counted)
+    for epochs, expected in (((1, 40), 41), ((1, 40, 90), 51), ((1, 40), 0), ((1, 40, 91), 2)):
+        steps = 0
+        fit(PROBLEMS, replace(SPEC, epochs=epochs), CPU, CheckpointFile(path, "any length"))
+        assert steps == expected
 
 
 def _assert_same_bytes(one: Fits, other: Fits) -> None:

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import sympy
 import torch
 
 from minimascope.errors import InputError
-from minimascope.toy.curvature import hessian_geometry, refine
+from minimascope.toy.curvature import hessian_geometry, own_curvature, refine
 from minimascope.toy.functions import FUNCTIONS
 
 X, Y = sympy.symbols("x y")
@@ -104,3 +105,42 @@ def test_point_that_is_not_finite_is_refused(point):
 def test_search_that_does_not_converge_is_reported():
     with pytest.raises(InputError, match="no stationary point"):
         refine("rosenbrock", -1, -1)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_means_over_the_domain_are_those_of_the_symbolic_hessian(name):
+    """By Gauss and Legendre's rule on panels, where the means are taken on a grid of cells."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    edges = np.linspace(-3.5, 3.5, 101)
+    line = np.concatenate([(a + b) / 2 + (b - a) / 2 * nodes for a, b in pairwise(edges)])
+    share = np.tile(weights / 2, 100) / 100
+    x, y = np.meshgrid(line, line)
+    hessian = sympy.hessian(symbolic(name), (X, Y))
+    parts = [hessian[0, 0], hessian[0, 1], hessian[1, 1], symbolic(name)]
+    xx, xy, yy, value = (
+        np.broadcast_to(sympy.lambdify((X, Y), part)(x, y), x.shape) for part in parts
+    )
+    matrices = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
+    found = own_curvature(name)
+    expected = {
+        "trace_over_domain": share @ abs(xx + yy) @ share,
+        "eigenvalue_over_domain": share @ abs(np.linalg.eigvalsh(matrices)).max(-1) @ share,
+        "variance": share @ value**2 @ share - (share @ value @ share) ** 2,
+    }
+    for key, expectation in expected.items():
+        assert found[key] == pytest.approx(expectation, rel=1e-4), key
+
+
+def test_curvature_at_several_minima_is_their_mean_and_each_gives_functions_the_same_order():
+    minima = [hessian_geometry("himmelblau", *m) for m in FUNCTIONS["himmelblau"].minima]
+    own = own_curvature("himmelblau")
+    assert own["trace_at_minimum"] == np.mean([found["hessian_trace"] for found in minima])
+    others = {name: own_curvature(name) for name in FORMULAS if name != "himmelblau"}
+    for key, of_minimum in (
+        ("trace_at_minimum", "hessian_trace"),
+        ("eigenvalue_at_minimum", "max_eigenvalue"),
+    ):
+        less = {name for name, found in others.items() if found[key] < own[key]}
+        assert less == {"sphere", "three_hump_camel", "booth", "beale"}
+        for found in minima:
+            assert less == {name for name in others if others[name][key] < found[of_minimum]}

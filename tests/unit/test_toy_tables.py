@@ -8,6 +8,7 @@ import pytest
 
 from minimascope.analysis.render import markdown
 from minimascope.analysis.toy_fits import COLUMNS, fits_table, summarise_fits, text
+from minimascope.analysis.toy_mirror import mirror_tables
 from minimascope.plots.style import save_svg
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.tables_and_figures import STUDY_FIGURES
@@ -17,6 +18,7 @@ def row(function: str, seed: int, at: str, value: float, **changes: Any) -> dict
     estimates = ("sharpness", "standard_error", "sharpness_signed", "standard_error_signed")
     numbers = {"train_loss": 2.0 + seed, "test_loss": 4.0 + seed, "gap": 2.0, "noise_floor": 0.0}
     numbers |= dict.fromkeys(estimates, 1.0 + seed) | {"seconds": 0.1, "radius": 0.5}
+    numbers |= {"hessian_top_eigenvalue": 5.0, "hessian_residual": 0.0, "hessian_trace": 9.0 + seed}
     counts = {"epoch": 1, "samples": 9, "points": 7}
     return (
         {"function": function, "seed": seed, "at": at, "value": value} | numbers | counts | changes
@@ -89,12 +91,17 @@ def test_readers_get_a_row_for_each_function_and_place():
     ],
 )
 def test_figures_are_drawn_with_one_seed_or_function_and_where_nothing_was_reached(figure, extreme):
-    draw = STUDY_FIGURES[figure].load()
-    first, again = (save_svg(draw(table(**extreme))) for _ in range(2))
+    draw, needs = STUDY_FIGURES[figure].load(), STUDY_FIGURES[figure].needs
+    fits = table(**extreme)
+    tables = {"toy_fits": fits, "toy_mirror_points": mirror_tables(fits)[-1]}
+    first, again = (save_svg(draw(*(tables[name] for name in needs))) for _ in range(2))
     assert first == again
     assert b"nan" not in first.lower()
 
 
-def test_a_figure_says_so_where_no_loss_was_reached():
-    drawn = save_svg(STUDY_FIGURES["toy_fits-equal_loss"].load()(table(reached=False)))
-    assert "no network reached any of the losses" in drawn.decode()
+def test_figures_say_so_where_no_loss_was_reached():
+    fits = table(reached=False)
+    tables = {"toy_fits-equal_loss": fits, "toy_mirror": mirror_tables(fits)[-1]}
+    for name, drawn in tables.items():
+        svg = save_svg(STUDY_FIGURES[name].load()(drawn))
+        assert "no network reached any of the losses" in svg.decode()

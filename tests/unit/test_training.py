@@ -160,22 +160,6 @@ def test_label_smoothing_spreads_the_target():
     assert train(model, data, spec, 0)[0]["train_loss"] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(("per", "period"), [("epoch", None), ("batch", None), ("batch", 100)])
-def test_cosine_follows_torchs_scheduler_beyond_its_period(per, period):
-    epochs, batches = 30, 10
-    schedule = Schedule("cosine", per, period)
-    steps = epochs if per == "epoch" else epochs * batches
-    annealing = torch.optim.lr_scheduler.CosineAnnealingLR(
-        torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5), T_max=period or steps
-    )
-    for step in range(steps):
-        epoch, batch = (step, 3) if per == "epoch" else divmod(step, batches)
-        rate = 0.5 * schedule.factor(epoch, batch, epochs, batches)
-        assert rate == pytest.approx(annealing.get_last_lr()[0], abs=1e-9)
-        annealing.optimizer.step()
-        annealing.step()
-
-
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 def test_bfloat16_trains_on_a_cpu(optimizer):
     model, spec = resnet(0.1), TrainingSpec(10, 8, optimizer, sam_rho=0.02, precision="bf16")
@@ -206,6 +190,10 @@ def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size
 
 RESUMABLE = {
     "momentum and cosine": TrainingSpec(5, 8, SGD, Schedule("cosine")),
+    "steps after a warm-up": TrainingSpec(
+        5, 8, SGD, Schedule("step", "batch", 4, {"milestones": [8, 10], "gamma": 0.5})
+    ),
+    "one cycle": TrainingSpec(5, 8, SGD, Schedule("one_cycle", "batch", options={"peak": 0.5})),
     "adam": TrainingSpec(5, 8, {"name": "adam", "lr": 0.001}),
     "rmsprop": TrainingSpec(5, 8, {"name": "rmsprop", "lr": 0.001, "momentum": 0.9}),
     "SAM, dropout and augmentation": TrainingSpec(

@@ -108,6 +108,7 @@ def test_corruption_accuracy_is_that_on_the_published_set(published: Project):
     assert set(rows.n) == {TEST_IMAGES}
     details = document(published, "baseline", "evaluation")["details"]["corruptions"]
     assert [(row["corruption"], row["severity"], row["origin"]) for row in details] == [
+        ("none", 0, "cifar10_c"),
         ("fog", 1, "cifar10_c"),
         ("fog", 5, "cifar10_c"),
         ("contrast", 1, "cifar10_c"),

@@ -64,7 +64,8 @@ def test_the_study_that_is_finished_on_paper_has_every_rule_and_is_up_to_date(on
     pattern = r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:"
     rules = {rule for text in texts for rule in re.findall(pattern, text, re.MULTILINE)}
     # Families with many passes have a rule each, and so have figures by what they are of.
-    pairs = [(name, *data["networks"]) for name, data in EVERY_RULE["datasets"].items()]
+    datasets = EVERY_RULE["datasets"].items()
+    pairs = [(name, network) for name, data in datasets for network in data["networks"]]
     subjects = [*EVERY_RULE["datasets"], *map("-".join, pairs)]
     rules |= {"sharpness", "plot", *(f"plot_{subject}" for subject in subjects)}
     rules |= SHARPNESS.keys() - {"forward"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_study import ROOT, Project, copy_workflow, made_once, study_with
+from tools import run_tool
 
 pytestmark = pytest.mark.workflow
 
@@ -27,10 +28,11 @@ TOYS = {
     },
 }
 RESULTS = Path("results/toys")
-LONG = study_with(
-    {"toy_fits.epochs": [6000], "toy_fits.functions": ["booth"], "toy_fits.at_once": 1}, TOYS
-)
-NETWORKS = "models/toy_fits/booth.safetensors"
+TOY_FIGURES = ("losses", "sharpness", "equal_loss")
+LONG = study_with({"toy_fits.epochs": [6000], "toy_fits.functions": ["booth"], "seeds": [0]}, TOYS)
+NETWORKS = "models/toy_fits/booth-0.safetensors"
+STATE = "models/toy_fits/booth-0-state-0.safetensors"
+FITS = [f"{function}-{seed}" for function in ("sphere", "booth") for seed in (1, 0)]
 
 
 @pytest.fixture(scope="session")
@@ -49,18 +51,20 @@ def test_the_report_counts_no_jobs_of_functions_that_are_gone(toys: Project, tmp
     project.finish(study_with({"toy_fits.functions": ["booth"]}, TOYS))
     reports = [folder / RESULTS / "report.html" for folder in (toys.folder, project.folder)]
     counts = [re.findall(r">toy_fits</th>\s*<td>(\d+)</td>", r.read_text()) for r in reports]
-    assert counts == [["2"], ["1"]]
+    assert counts == [["4"], ["2"]]
 
 
 def test_a_study_of_toy_functions_alone_makes_their_tables_and_figures_only(toys: Project):
     made = {str(path.relative_to(toys.folder / RESULTS)) for path in _files(toys)}
     assert made == {
-        *(f"models/toy_fits/{name}.safetensors" for name in ("sphere", "booth")),
-        *(f"measures/toy_fits/{name}.json" for name in ("sphere", "booth")),
+        *(f"models/toy_fits/{name}{end}.safetensors" for name in FITS for end in ("", "-state-0")),
+        *(f"measures/toy_fits/{name}.json" for name in FITS),
         *(f"tables/toy_fits{end}" for end in (".csv", "_summary.csv", ".md", ".html")),
+        *(f"tables/toy_mirror{end}" for end in (".csv", ".md", ".html")),
+        *(f"tables/toy_mirror_{name}.csv" for name in ("correlations", "points")),
         *(
-            f"figures/toy_fits-{name}.{end}"
-            for name in ("losses", "sharpness", "equal_loss")
+            f"figures/{name}.{end}"
+            for name in (*(f"toy_fits-{name}" for name in TOY_FIGURES), "toy_mirror")
             for end in ("svg", "pdf")
         ),
         "report.html",
@@ -97,10 +101,15 @@ def test_a_finished_toy_study_has_nothing_to_do(toys: Project):
 def test_radii_are_measured_again_without_another_training(toys: Project):
     planned = toys.planned(study_with({"toy_fits.radii": [0.1]}, TOYS))
     after = {"gather": 1, "tables": 1, "plot": 1, "report": 1}
-    assert planned == {"toy_sharpness": 2} | after
-    one_more = ["sphere", "booth", "beale"]
-    planned = toys.planned(study_with({"toy_fits.functions": one_more}, TOYS))
-    assert planned == {"toy_fits": 1, "toy_sharpness": 1} | after
+    assert planned == {"toy_sharpness": 4} | after
+
+
+@pytest.mark.parametrize(
+    "change", [{"toy_fits.functions": ["sphere", "booth", "beale"]}, {"seeds": [1, 0, 2]}]
+)
+def test_one_more_function_or_seed_leaves_the_fits_of_the_others(toys: Project, change: dict):
+    planned = toys.planned(study_with(change, TOYS))
+    assert planned["toy_fits"] == planned["toy_sharpness"] == 2
 
 
 def test_all_functions_can_be_learnt_in_one_job(project: Project):
@@ -120,12 +129,23 @@ def _fit(project: Project) -> bytes:
     return (project.folder / RESULTS / NETWORKS).read_bytes()
 
 
-def test_a_killed_fit_continues_and_ends_with_the_same_bytes(project: Project, tmp_path: Path):
+def test_a_killed_fit_is_told_and_ends_with_the_same_bytes(project: Project, tmp_path: Path):
     (tmp_path / "undisturbed").mkdir()
     expected = _fit(Project(ROOT, tmp_path / "undisturbed"))
-    checkpoint = RESULTS / "models" / "toy_fits" / "booth-checkpoint-1.safetensors"
-    kept = project.kill_once_kept(LONG, str(RESULTS / NETWORKS), checkpoint)
+    kept = project.kill_once_kept(LONG, str(RESULTS / NETWORKS), RESULTS / STATE)
     assert 0 < kept < 6000
     assert project.run(LONG, "--unlock").returncode == 0
+    shown = run_tool("status", project.study_file(LONG), cwd=project.folder).stdout
+    assert "0 of 1 fits of toy functions finished" in shown
+    assert re.search(r"^interrupted: booth, seed 0: epoch \d+ of 6000$", shown, re.MULTILINE)
     assert _fit(project) == expected
-    assert not list((project.folder / checkpoint).parent.glob("*checkpoint*"))
+
+
+def test_a_longer_fit_continues_a_finished_one_with_the_same_bytes(project: Project):
+    expected = _fit(project)
+    (project.folder / RESULTS / STATE).unlink()
+    shorter = study_with({"toy_fits.epochs": [5000]}, LONG)
+    project.finish(shorter, "--", str(RESULTS / NETWORKS))
+    assert _fit(project) == expected
+    log = (project.folder / RESULTS / "logs/toy_fits/booth-0.log").read_text()
+    assert log.startswith("fits: epoch 5000 of 6000")

@@ -21,6 +21,8 @@ DOMAIN_MEASURE_COLUMNS = [
     *("standard_error", "noise_floor", "converged"),
 ]
 DOMAIN_COLUMNS = [*RUN, "kind", "name", "seen", "accuracy", "n"]
+CORRUPTION_COLUMNS = [*RUN, "corruption", "severity", "accuracy", "n", "origin"]
+SAMPLE_COLUMNS = ["dataset", "of", "label", "corruption", "severity", "picture"]
 Documents = Mapping[str, Mapping[str, Any]]
 
 
@@ -120,6 +122,49 @@ def domain_measures_table(documents: Documents) -> pd.DataFrame:
     return rows[DOMAIN_MEASURE_COLUMNS]
 
 
+def corruption_accuracies(evaluations: Documents) -> pd.DataFrame:
+    """Return the accuracy of every model under every corruption at every severity.
+
+    Columns are `CORRUPTION_COLUMNS`: ``accuracy`` is a fraction of ``n`` test samples. Rows of
+    severity 0 are of the same samples without corruption, where these are known.
+
+    Args:
+        evaluations: documents by the path they were read from.
+
+    Raises:
+        InputError: a document says nothing about corruptions; names its path.
+    """
+    rows = rows_of(
+        evaluations,
+        lambda document: [document["run"] | row for row in document["details"]["corruptions"]],
+        "evaluation with corruptions",
+    )
+    return rows[CORRUPTION_COLUMNS]
+
+
+def corrupted_samples(documents: Documents) -> pd.DataFrame:
+    """Return one test input of each data set under every corruption at every severity.
+
+    Columns are `SAMPLE_COLUMNS`; `data.corruptions.samples` says what a picture is. What the input
+    is without corruption comes once for each data set.
+
+    Args:
+        documents: of kinds of corruptions, by the path they were read from.
+
+    Raises:
+        InputError: a document holds no pictures; names its path.
+    """
+    own, found = SAMPLE_COLUMNS[:3], []
+    for path, content in documents.items():
+        try:
+            about = {key: content[key] for key in own}
+            found += [about | picture for picture in content["pictures"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: no pictures ({error}); delete it and run again") from error
+    table = pd.DataFrame(found, columns=SAMPLE_COLUMNS)
+    return table.drop_duplicates(SAMPLE_COLUMNS[:-1], ignore_index=True)
+
+
 def rows_of(
     documents: Documents,
     rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
@@ -130,6 +175,16 @@ def rows_of(
     Raises:
         InputError: a document lacks something, and so is none of its kind; names its path.
     """
+    found = document_rows(documents, rows, kind)
+    return found.astype({"seed": int} if len(found) else {})
+
+
+def document_rows(
+    documents: Documents,
+    rows: Callable[[Mapping[str, Any]], Iterable[dict[str, Any]]],
+    kind: str,
+) -> pd.DataFrame:
+    """Return the same of documents that are not about one seed."""
     found = []
     for path, content in documents.items():
         try:
@@ -137,7 +192,7 @@ def rows_of(
         except (KeyError, TypeError, ValueError) as error:
             fault = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{path}: no {kind} ({fault}); delete it and run again") from error
-    return pd.DataFrame(found).astype({"seed": int} if found else {})
+    return pd.DataFrame(found)
 
 
 def _origin(document: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

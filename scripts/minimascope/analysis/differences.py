@@ -187,17 +187,17 @@ def differences_from(
     # For all conditions at once, since there are as many pairs as conditions squared.
     both = np.fmax(floors.reindex(seeds.columns), floors[reference])
     found = paired(seeds, seeds[[reference]], smallest, both)
-    columns = zip(
-        seeds,
-        map(Estimate, *found.estimate),
-        found.smallest,
-        map(Estimate, *found.above),
-        map(Estimate, *found.below),
-        strict=True,
-    )
-    for condition, *parts in columns:
+    for condition, difference in zip(seeds, single(found), strict=True):
         if condition != reference:
-            yield condition, Difference(*parts)
+            yield condition, difference
+
+
+def single(differences: Difference) -> Iterator[Difference]:
+    """Yield the differences of one whose numbers are arrays of one axis."""
+    estimates = (differences.estimate, differences.above, differences.below)
+    columns = zip(*(map(Estimate, *each) for each in estimates), differences.smallest, strict=True)
+    for estimate, above, below, smallest in columns:
+        yield Difference(estimate, smallest, above, below)
 
 
 def mean_over_seeds(values: np.ndarray) -> Estimate:

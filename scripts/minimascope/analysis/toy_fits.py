@@ -12,11 +12,15 @@ from .render import Text, captioned, in_blocks
 COLUMNS = [
     *("function", "seed", "at", "value", "epoch", "train_loss", "test_loss", "gap"),
     *("radius", "sharpness", "standard_error", "sharpness_signed", "standard_error_signed"),
-    *("noise_floor", "samples", "points", "seconds"),
+    *("noise_floor", "hessian_top_eigenvalue", "hessian_residual", "hessian_trace"),
+    *("samples", "points", "seconds"),
 ]
 # What a network was kept at, and of which there are means over seeds.
 PLACE = ["function", "at", "value"]
-QUANTITIES = ("epoch", "train_loss", "test_loss", "gap", "sharpness")
+QUANTITIES = (
+    *("epoch", "train_loss", "test_loss", "gap", "sharpness"),
+    *("hessian_top_eigenvalue", "hessian_trace"),
+)
 COUNT = "seeds"
 GEOMETRY_CAPTION = (
     "Difference: published minus computed. Agrees: the computed value rounds to the three published"
@@ -66,11 +70,14 @@ def text(summary: pd.DataFrame) -> Text:
         }
         for _, row in group.iterrows():
             cells[f"S, ρ = {row['radius']:g}"] = _estimate(row, "sharpness")
+        cells["Largest eigenvalue"] = _estimate(first, "hessian_top_eigenvalue")
+        cells["Trace"] = _estimate(first, "hessian_trace")
         rows.append(cells)
     caption = (
         f"Networks that learn toy functions, mean ± standard error over"
         f" {count_seeds(summary[COUNT])}. Losses are mean squared errors; S is the SAM-sharpness of"
-        " the training loss at radius ρ. An epoch is one step on all training points. A loss stands"
+        " the training loss at radius ρ; eigenvalue and trace are those of its Hessian. An epoch is"
+        " one step on all training points. A loss stands"
         " for the first epoch that reaches it, and Seeds counts the networks that do."
     )
     return [in_blocks(captioned(rows, caption))]

@@ -26,7 +26,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
-class _Sound:
+class Sound:
     """The decoded sound of the recording of a number: float32 [samples] at a rate in Hz."""
 
     number: int
@@ -61,19 +61,14 @@ def extract(
         InputError: a recording is missing, cannot be used (see `read_sound`), or has another
             duration or sample rate than others; names it.
     """
-    sounds = _decoded(recordings)
+    sounds = decoded(recordings)
     first = next(sounds)
-    duration = (
-        Fraction(len(first.samples), first.rate)
-        if seconds is None
-        else Fraction(seconds).limit_denominator(1_000_000)
-    )
-    samples = ceil(duration * spec.sample_rate)
+    samples = ceil(duration_of(first, seconds) * spec.sample_rate)
     rows, inputs = _allocated(recordings, spec, samples)
     rates = set()
-    sounds = _checked(chain([first], sounds), first, seconds is None, mixed_rates)
-    for batch in _batches(_cut(sound, ceil(duration * sound.rate)) for sound in sounds):
-        features = _features(batch, spec, samples, device)
+    for batch in _batches(of_one_duration(chain([first], sounds), first, seconds, mixed_rates)):
+        waveforms = torch.from_numpy(np.stack([sound.samples for sound in batch])).to(device)
+        features = features_of(waveforms, batch[0].rate, spec, samples)
         rates.add(batch[0].rate)
         for sound, feature in zip(batch, features, strict=True):
             rows[sound.number].copy_(feature)
@@ -81,7 +76,7 @@ def extract(
         print(
             f"recordings at {rate} Hz hold nothing above {rate / 2:g} Hz; f_max is {spec.f_max:g}"
         )
-    return _dataset(recordings, inputs)
+    return labelled(recordings, inputs)
 
 
 def names_in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -103,12 +98,12 @@ def _allocated(
     return [next(free[recording.split]) for recording in recordings], inputs
 
 
-def _decoded(recordings: Sequence[Recording]) -> Iterator[_Sound]:
+def decoded(recordings: Sequence[Recording]) -> Iterator[Sound]:
     """Yield all sounds in the order of their places, decoded a few at a time."""
 
-    def decode(number: int, source: Path | bytes) -> _Sound:
+    def decode(number: int, source: Path | bytes) -> Sound:
         origin = recordings[number].origin
-        return _Sound(number, origin, *read_sound(source, origin))
+        return Sound(number, origin, *read_sound(source, origin))
 
     threads = torch.get_num_threads()
     shown = progress(recordings, "log-mels", "recording")
@@ -122,11 +117,18 @@ def _decoded(recordings: Sequence[Recording]) -> Iterator[_Sound]:
             yield waiting.popleft().result()
 
 
-def _checked(
-    sounds: Iterable[_Sound], first: _Sound, one_duration: bool, mixed_rates: bool
-) -> Iterator[_Sound]:
-    """Yield sounds that have, where that is wanted, the first one's duration and sample rate."""
-    duration = Fraction(len(first.samples), first.rate)
+def duration_of(first: Sound, seconds: float | None) -> Fraction:
+    """Return the duration in s to which all sounds are brought: the first one's, unless given."""
+    if seconds is None:
+        return Fraction(len(first.samples), first.rate)
+    return Fraction(seconds).limit_denominator(1_000_000)
+
+
+def of_one_duration(
+    sounds: Iterable[Sound], first: Sound, seconds: float | None, mixed_rates: bool
+) -> Iterator[Sound]:
+    """Yield sounds brought to one duration; see `extract`, which says what is refused."""
+    duration = duration_of(first, seconds)
     for sound in sounds:
         if sound.rate != first.rate and not mixed_rates:
             raise InputError(
@@ -135,16 +137,16 @@ def _checked(
                 " or domains"
             )
         # Durations are the same if they are to within less than a sample.
-        if one_duration and abs(len(sound.samples) - duration * sound.rate) >= 1:
+        if seconds is None and abs(len(sound.samples) - duration * sound.rate) >= 1:
             raise InputError(
                 f"{sound.origin}: {len(sound.samples) / sound.rate:.6g} s where {first.origin} has"
                 f" {float(duration):.6g} s; set features.seconds to cut and pad all to one"
                 " duration"
             )
-        yield sound
+        yield _cut(sound, ceil(duration * sound.rate))
 
 
-def _cut(sound: _Sound, samples: int) -> _Sound:
+def _cut(sound: Sound, samples: int) -> Sound:
     """Return the middle of a sound, or the sound in the middle of zeros."""
     before = abs(len(sound.samples) - samples) // 2
     if len(sound.samples) < samples:
@@ -159,9 +161,9 @@ def _cut(sound: _Sound, samples: int) -> _Sound:
     return replace(sound, samples=middle)
 
 
-def _batches(sounds: Iterator[_Sound]) -> Iterator[list[_Sound]]:
+def _batches(sounds: Iterator[Sound]) -> Iterator[list[Sound]]:
     """Yield sounds in lists of one rate, and so of one length."""
-    waiting: dict[int, list[_Sound]] = defaultdict(list)
+    waiting: dict[int, list[Sound]] = defaultdict(list)
     for sound in sounds:
         waiting[sound.rate].append(sound)
         if len(waiting[sound.rate]) == BATCH:
@@ -169,16 +171,25 @@ def _batches(sounds: Iterator[_Sound]) -> Iterator[list[_Sound]]:
     yield from waiting.values()
 
 
-def _features(
-    batch: list[_Sound], spec: LogMel, samples: int, device: torch.device | str
-) -> torch.Tensor:
-    waveforms = torch.from_numpy(np.stack([sound.samples for sound in batch])).to(device)
+def features_of(waveforms: torch.Tensor, rate: int, spec: LogMel, samples: int) -> torch.Tensor:
+    """Return the log-mels of waveforms, on the CPU.
+
+    Args:
+        waveforms: float32 [n, …], as many samples as their duration has at their rate.
+        rate: in Hz.
+        spec: settings of the log-mels.
+        samples: as many as that duration has at the rate of these.
+    """
     # Rounding up at another rate first may give a few samples more.
-    waveforms = resample(waveforms, batch[0].rate, spec.sample_rate)[:, :samples]
+    waveforms = resample(waveforms, rate, spec.sample_rate)[:, :samples]
     return log_mel(waveforms, spec).cpu()
 
 
-def _dataset(recordings: Sequence[Recording], inputs: dict[str, torch.Tensor]) -> Dataset:
+def labelled(recordings: Sequence[Recording], inputs: dict[str, torch.Tensor]) -> Dataset:
+    """Return a data set of what recordings became, by split in their order.
+
+    Its labels, domains and cities are those of the recordings.
+    """
     classes, domains = (
         names_in_order(getattr(recording, key) for recording in recordings)
         for key in ("label", "domain")

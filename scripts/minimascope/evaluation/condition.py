@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..data.augment import Augmentation, augment
-from ..data.corruptions.copies import CorruptedImages
+from ..data.corruptions.copies import CorruptedCopies, with_originals
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured, document
@@ -42,7 +42,7 @@ def evaluate(
     members: Sequence[Member],
     dataset: Dataset,
     data_hash: str,
-    copies: Iterable[CorruptedImages],
+    copies: Iterable[CorruptedCopies],
     augmentation: Augmentation | None,
     device: torch.device,
 ) -> tuple[list[tuple[Predictions, dict[str, Any]]], tuple[dict[str, Any], np.ndarray]]:
@@ -61,7 +61,8 @@ def evaluate(
     """
     start = time.perf_counter()
     with precision("fp32", device):
-        shares, rows = corrupted_hits([member.model for member in members], copies, device)
+        inputs = with_originals(copies, dataset.test)
+        shares, rows = corrupted_hits([member.model for member in members], inputs, device)
     seconds = time.perf_counter() - start
     evaluated = []
     for member, corrupted in zip(members, rows[1:], strict=True):

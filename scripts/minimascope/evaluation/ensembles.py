@@ -5,7 +5,7 @@ members are, and its gain is how much better it is than they are on average.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -27,6 +27,8 @@ COLUMNS = [
 MEASURES = {name: (score.unit, score.higher_is_better) for name, score in SCORES.items()}
 MEASURES["test_ece"] = "fraction", False
 RESAMPLES = 1000
+# Between the names of networks that predict together.
+AND = " + "
 # Resamples at a time, each with a count for every sample.
 BATCH = 50
 
@@ -168,11 +170,26 @@ def compared(
 def gain_error(parts: np.ndarray, resamples: int = RESAMPLES) -> float:
     """Return the standard error of the difference between ensemble and mean member.
 
-    That is its standard deviation over bootstrap resamples of the samples (SciPy), the same for
-    ensemble and members, with a fixed seed; NaN for a single sample.
-
     Args:
         parts: [1 + members, n, k], those of the ensemble first (see `score`).
+        resamples: of the bootstrap.
+    """
+    return difference_error(
+        parts, lambda values: values[:, 0] - values[:, 1:].mean(axis=1), resamples
+    )
+
+
+def difference_error(
+    parts: np.ndarray, difference: Callable[[np.ndarray], np.ndarray], resamples: int = RESAMPLES
+) -> float:
+    """Return the standard error of a difference between models over test samples.
+
+    That is its standard deviation over bootstrap resamples of the samples (SciPy), the same for
+    all models, with a fixed seed; NaN for a single sample.
+
+    Args:
+        parts: [models, n, k], what the values of the models are made of (see `score`).
+        difference: of values [resamples, models], [resamples].
         resamples: how many.
     """
     models, n, width = parts.shape
@@ -180,16 +197,15 @@ def gain_error(parts: np.ndarray, resamples: int = RESAMPLES) -> float:
         return float("nan")
     flat = parts.transpose(1, 0, 2).reshape(n, models * width)
 
-    def difference(drawn: np.ndarray, axis: int) -> np.ndarray:
+    def drawn_difference(drawn: np.ndarray, axis: int) -> np.ndarray:
         drawn = np.moveaxis(drawn, axis, -1).astype(np.int64)
         counts = [np.bincount(rows, minlength=n) for rows in drawn.reshape(-1, n)]
         means = (np.stack(counts) @ flat / n).reshape(-1, models, width)
-        values = np.abs(means).sum(axis=2)
-        return (values[:, 0] - values[:, 1:].mean(axis=1)).reshape(drawn.shape[:-1])
+        return difference(np.abs(means).sum(axis=2)).reshape(drawn.shape[:-1])
 
     found = stats.bootstrap(
         (np.arange(n),),
-        difference,
+        drawn_difference,
         n_resamples=resamples,
         batch=BATCH,
         vectorized=True,

@@ -120,6 +120,8 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
     """Return about how long a job takes, in seconds."""
     if rule not in _working(study):
         return speed.start
+    if rule == "network_ensembles":
+        return _seconds_together(study, speed, wildcards["dataset"], wildcards["condition"])
     dataset, network = wildcards["dataset"], wildcards["network"]
     size = speed.sizes[dataset]
     condition = wildcards.get("condition")
@@ -130,6 +132,17 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
         passes = spec["epochs"] * (2 if spec["sam"] else 1)
         return speed.start + passes * size.train * training
     return speed.start + _inputs(study, rule, wildcards, size) * prediction
+
+
+def _seconds_together(study: Study, speed: Speed, dataset: str, condition: str) -> float:
+    """Return about how long the corrupted copies take with all networks that predict together."""
+    trained = study.trained_conditions
+    spec = study.training_spec(dataset, condition if condition in trained else trained[0])
+    size = speed.sizes[dataset]
+    where = {"dataset": dataset, "condition": condition}
+    inputs = _inputs(study, "evaluate", where, size) - len(study.seeds) * (size.test or 0)
+    keys = ((dataset, each, spec["optimizer"]["name"]) for each in study.network_ensembles[dataset])
+    return speed.start + inputs * sum(speed.per_sample[key][1] for key in keys)
 
 
 def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -> int:
@@ -153,7 +166,8 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
 
 def _working(study: Study) -> set[str]:
     """Return the rules whose jobs take as long as what they compute."""
-    return {"train", "evaluate", "interpolate", "toy_fits", "toy_sharpness", *study.sharpness_jobs}
+    rules = {"train", "evaluate", "network_ensembles", "interpolate", "toy_fits", "toy_sharpness"}
+    return rules | {*study.sharpness_jobs}
 
 
 def job_seconds(study: Study, jobs: Iterable[Job], remote: bool) -> dict[str, float] | None:

@@ -18,8 +18,16 @@ from .pace import duration, kind_of_job
 
 # Gives, for jobs, the duration of each kind of them (`pace.kind_of`), or None if it is not known.
 Expected = Callable[[Sequence[Job]], Mapping[str, float] | None]
-# How a log tells epochs (`progress`).
-EPOCHS = re.compile(r"^training: epoch (\d+) of (\d+)", re.MULTILINE)
+# What rules that train call that in their logs (`progress`).
+TRAININGS = {"train": "training", "toy_fits": "fits"}
+# What a job of a rule is one of, if the jobs of that rule are counted.
+COUNTED = {
+    "train": "networks trained",
+    "adopt": "networks adopted",
+    "toy_fits": "fits of toy functions finished",
+}
+# How the log of a job ends that has finished (`job`).
+FINISHED = re.compile(r"^finished in .* s\s*\Z", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,11 @@ def running(held: Path) -> bool:
 def training_of(job: Job) -> Training | None:
     """Return how far a training has come, by its log and checkpoint; None if it has not begun."""
     log = Path(job.log[0])
-    if not log.exists():
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    # A log that ends like this is of an earlier job, such as a fit of fewer epochs.
+    if not text or FINISHED.search(text):
         return None
-    text = log.read_text(encoding="utf-8", errors="replace")
-    bars = EPOCHS.findall(text)
+    bars = re.findall(rf"^{TRAININGS[job.rule.name]}: epoch (\d+) of (\d+)", text, re.MULTILINE)
     done, epochs = map(int, bars[-1]) if bars else (0, None)
     errors = [line for line in text.splitlines() if line.startswith("error: ")]
     loss = _loss(Path(job.output[0]).with_name("checkpoint.safetensors"), done)
@@ -85,20 +94,20 @@ def screen(dag: DAG, cores: int, going_on: bool, expected: Expected) -> list[str
     jobs = [job for job in dag.jobs if job.output]
     left = [job for job in jobs if dag.needrun(job)]
     needed = set(left)
-    trainings = [job for job in jobs if job.rule.name == "train"]
     begun = {
-        job: training for job in left if job.rule.name == "train" and (training := training_of(job))
+        job: training
+        for job in left
+        if job.rule.name in TRAININGS and (training := training_of(job))
     }
-    adoptions = [job for job in jobs if job.rule.name == "adopt"]
-    kinds = {"trained": trainings, "adopted": adoptions}
+    by_rule = {rule: [job for job in jobs if job.rule.name == rule] for rule in COUNTED}
     networks = "".join(
-        f"{sum(job not in needed for job in of_kind)} of {len(of_kind)} networks {done}; "
-        for done, of_kind in kinds.items()
-        if of_kind
+        f"{sum(job not in needed for job in of_rule)} of {len(of_rule)} {COUNTED[rule]}; "
+        for rule, of_rule in by_rule.items()
+        if of_rule
     )
     time = _time_left(left, begun, expected(jobs) if left else {}, cores)
     done = f"{networks}{len(jobs) - len(left)} of {len(jobs)} jobs done{time}"
-    doubts = filter(None, (_doubt(job) for job in adoptions if job not in needed))
+    doubts = filter(None, (_doubt(job) for job in by_rule["adopt"] if job not in needed))
     return [done, *(_line(training, going_on) for training in begun.values()), *doubts]
 
 
@@ -110,8 +119,9 @@ def _doubt(job: Job) -> str:
 
 def _name(job: Job) -> str:
     """Return the network of a job in words."""
-    names = " ".join(job.wildcards_dict[key] for key in ("dataset", "network", "condition"))
-    return f"{names}, seed {job.wildcards_dict['seed']}"
+    names = dict(job.wildcards_dict)
+    seed = names.pop("seed")
+    return f"{' '.join(names.values())}, seed {seed}"
 
 
 def _line(training: Training, going_on: bool) -> str:

@@ -1,27 +1,29 @@
-"""ResNet-18 for small inputs (He et al. 2016, arXiv:1512.03385)."""
+"""ResNets of basic blocks for small inputs (He et al. 2016, arXiv:1512.03385)."""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import Classifier, scaled
+from .norms import Scalar, normalised
 
-STAGE_CHANNELS = (64, 128, 256, 512)
-BLOCKS_PER_STAGE = 2
+# Channels of the first stage; each further one has twice those of the stage before.
+FIRST_STAGE = 64
 
 
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut: [n, a, h, w] to [n, b, ⌈h/stride⌉, ⌈w/stride⌉]."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int):
+    def __init__(self, channels_in: int, channels_out: int, stride: int, norm: str):
         super().__init__()
         self.residual = nn.Sequential(
-            *_convolution(channels_in, channels_out, kernel_size=3, stride=stride),
-            nn.ReLU(),
-            *_convolution(channels_out, channels_out, kernel_size=3, stride=1),
+            *_two_convolutions(channels_in, channels_out, stride, norm),
+            *((Scalar(),) if norm == "none" else ()),
         )
         # The stride decides, not the channels: narrow stages can round to the same size.
         self.shortcut = nn.Sequential(
-            *(_convolution(channels_in, channels_out, 1, stride) if stride > 1 else ())
+            *(_convolution(channels_in, channels_out, 1, stride, norm) if stride > 1 else ())
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -30,30 +32,60 @@ class BasicBlock(nn.Module):
 
 
 def resnet18(
-    *, channels: int, input_size: tuple[int, int], classes: int, width: float, dropout: float
+    *,
+    channels: int,
+    input_size: tuple[int, int],
+    classes: int,
+    width: float,
+    dropout: float,
+    norm: str = "batch",
+    shortcuts: bool = True,
+    blocks: Sequence[int] = (2, 2, 2, 2),
 ) -> Classifier:
-    """Return ResNet-18 with a 3×3 stride-1 stem and no max-pool.
+    """Return ResNet-18, or one like it, with a 3×3 stride-1 stem and no max-pool.
 
     Four stages of two basic blocks with 64, 128, 256 and 512 channels (times ``width``), global
     average pool, linear head: 21 weight layers with the three shortcut convolutions. Features are
-    [n, 512 · width]. Convolutions have no bias, because the BatchNorm after each has one. Weights
-    keep torch's default initialisation. Arguments: see `NetworkSpec`; any input size will do.
+    [n, 512 · width]. Convolutions have no bias, because the norm after each has one. Weights
+    are drawn as `norms.normalised` says. Any input size will do.
+
+    Args (others: see `NetworkSpec`):
+        norm: one of `norms.NORMS`; without any a learned factor closes each residual branch.
+        shortcuts: False leaves them out, with their convolutions (the ResNet-noshort of Li et al.
+            2018, arXiv:1712.09913).
+        blocks: of each stage, at least one. (3, 4, 6, 3) is ResNet-34; (3, 3, 3) and (9, 9, 9) of
+            width 0.25 are the ResNet-20 and ResNet-56 of CIFAR, but for the convolutions in their
+            two shortcuts.
     """
-    sizes = [scaled(size, width) for size in STAGE_CHANNELS]
-    layers = [*_convolution(channels, sizes[0], kernel_size=3, stride=1), nn.ReLU()]
+    sizes = [scaled(FIRST_STAGE * 2**stage, width) for stage in range(len(blocks))]
+    layers = [*_convolution(channels, sizes[0], 3, 1, norm), nn.ReLU()]
     previous = sizes[0]
-    for stage, size in enumerate(sizes):
-        for block in range(BLOCKS_PER_STAGE):
-            layers.append(BasicBlock(previous, size, stride=2 if stage > 0 and block == 0 else 1))
+    for stage, (size, count) in enumerate(zip(sizes, blocks, strict=True)):
+        for block in range(count):
+            stride = 2 if stage > 0 and block == 0 else 1
+            if shortcuts:
+                layers.append(BasicBlock(previous, size, stride, norm))
+            else:
+                layers += [*_two_convolutions(previous, size, stride, norm), nn.ReLU()]
             previous = size
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return Classifier(nn.Sequential(*layers), previous, classes, dropout)
 
 
+def _two_convolutions(
+    channels_in: int, channels_out: int, stride: int, norm: str
+) -> tuple[nn.Module, ...]:
+    return (
+        *_convolution(channels_in, channels_out, 3, stride, norm),
+        nn.ReLU(),
+        *_convolution(channels_out, channels_out, 3, 1, norm),
+    )
+
+
 def _convolution(
-    channels_in: int, channels_out: int, kernel_size: int, stride: int
-) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    channels_in: int, channels_out: int, kernel_size: int, stride: int, norm: str
+) -> tuple[nn.Module, ...]:
     convolution = nn.Conv2d(
         channels_in, channels_out, kernel_size, stride, padding=kernel_size // 2, bias=False
     )
-    return convolution, nn.BatchNorm2d(channels_out)
+    return normalised(convolution, norm)

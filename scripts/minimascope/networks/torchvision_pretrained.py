@@ -16,7 +16,7 @@ from torchvision import models
 
 from ..errors import InputError
 from . import Classifier
-from .weights_file import misfit, read_state
+from .weights_file import misfit, read_state, unreadable
 
 CHANNELS = 3
 SMALLEST_IMAGE = 32
@@ -148,7 +148,7 @@ def _check_checksum(path: Path, remedy: str) -> None:
         with path.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path}: not a readable file ({error.strerror}); {remedy}") from error
+        raise unreadable(path, error) from error
     named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
     if named and not checksum.startswith(named[1]):
         raise InputError(

@@ -181,7 +181,7 @@ def _safetensors(path: Path, remedy: str) -> Any:
     try:
         return load_file(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Exception as error:  # whatever the reader makes of arbitrary bytes
         raise InputError(
             f"{path}: not a readable safetensors file ({_cause(error)}); {remedy}"
@@ -211,7 +211,7 @@ def _saved(path: Path, remedy: str) -> Any:
         with torch.serialization.safe_globals([(_Unread, name) for name in others]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Exception as error:  # whatever the unpickler makes of arbitrary bytes
         raise InputError(
             f"{path}: not a checkpoint of weights ({_cause(error)}); {remedy}"
@@ -298,7 +298,8 @@ def _hint(weights: Tensors, expected: Tensors) -> str:
     return "another architecture"
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
+def unreadable(path: Path, error: OSError) -> InputError:
+    """Return what a user is told of a file that cannot be opened."""
     reason = error.strerror or _cause(error)
     return InputError(f"{path}: not a readable file ({reason}); correct the path")
 

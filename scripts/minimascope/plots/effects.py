@@ -15,7 +15,7 @@ from ..analysis.measure_names import MeasureName, measures_of
 from ..analysis.numbers import count_seeds
 from .looks import Look, study_looks
 from .scales import draw_axis, is_logarithmic
-from .style import GREY, notice, panel_grid, select, wrap_name
+from .style import BAND, GREY, notice, panel_grid, select, wrap_name
 
 COLUMNS = 3
 PANEL_WIDTH = 2.5  # inches
@@ -24,7 +24,6 @@ NAME = 22  # letters in a line, spaces at breaks included
 DIFFERENT, SAME = ("larger", "smaller"), "no difference"
 EQUAL = {"marker": "|", "markersize": 9, "markeredgewidth": 2}
 ENDLESS = {"linewidth": 2.5, "alpha": 0.3, "zorder": 0.7}
-BAND = {"color": "#DDDDDD", "linewidth": 0}
 # The least range of a logarithmic axis, as factors, and its margin.
 ENDS, MARGIN = (0.5, 2.0), 1.15
 

@@ -35,6 +35,8 @@ COLOURS = (
 )
 GREY = "#999999"
 NEUTRAL = "#555555"
+# Of the smallest difference that matters.
+BAND = {"color": "#DDDDDD", "linewidth": 0}
 MARKERS_PER_LINE = 5
 # 8 colours and 9 markers have no common factor: 72 conditions look different.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")

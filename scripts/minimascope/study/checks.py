@@ -10,6 +10,7 @@ from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS
+from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
@@ -55,6 +56,7 @@ def check_study(study: Study) -> None:
     _check_initial(study)
     _check_interpolation(study)
     _check_selections(study)
+    _check_network_ensembles(study)
     _check_analysis(study)
     check_own(study)
 
@@ -63,6 +65,16 @@ def known(kind: str, names: Iterable[str], valid: Iterable[str], where: str) -> 
     """Refuse names of things that do not exist, with a hint at the one that comes closest."""
     if unknown := sorted(set(names) - set(valid)):
         raise InputError(f"{where}: no {kind} {unknown[0]!r}; {nearest(unknown[0], valid)}")
+
+
+def _check_network_ensembles(study: Study) -> None:
+    """Refuse networks that do not exist, or that no data set trains two of."""
+    wanted, where = study.config["evaluation"]["network_ensembles"], "evaluation.network_ensembles"
+    if wanted is None:
+        return
+    known("network", wanted, study.config["networks"], where)
+    if not study.network_ensembles:
+        raise InputError(f"{where}: no data set trains two of these networks; add one to it")
 
 
 def _check_analysis(study: Study) -> None:
@@ -127,11 +139,33 @@ def _check_training(study: Study) -> None:
         optimizer, where = training["optimizer"], f"conditions.{condition}"
         if optimizer.get("nesterov") and not optimizer["momentum"]:
             raise InputError(f"{where}.optimizer.nesterov: needs a momentum above 0; add it")
-        if optimizer["name"] in TUNED and training["schedule"]["name"] != "constant":
+        schedule = training["schedule"]
+        if schedule is None:
+            # Trained elsewhere.
+            continue
+        if optimizer["name"] in TUNED and (schedule["name"] != "constant" or schedule["warmup"]):
             raise InputError(
                 f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
                 " schedule to {name: constant}"
             )
+        _check_schedule(schedule, training["epochs"], f"{where}.schedule")
+
+
+def _check_schedule(schedule: Mapping[str, Any], epochs: int, where: str) -> None:
+    """Refuse a second warm-up, and epochs that a run has not."""
+    if schedule["name"] == "one_cycle" and schedule["warmup"]:
+        raise InputError(f"{where}.warmup: one_cycle has a rise of its own; leave it out")
+    if schedule["per"] == "batch":
+        return
+    if schedule["warmup"] >= epochs:
+        raise InputError(
+            f"{where}.warmup: {schedule['warmup']} epochs are all that the training has; shorten it"
+        )
+    if late := [each for each in schedule.get("milestones", ()) if each >= epochs]:
+        raise InputError(
+            f"{where}.milestones: the training ends after {epochs} epochs, before {late[0]}; take"
+            " earlier ones"
+        )
 
 
 def _check_names(study: Study) -> None:
@@ -225,10 +259,18 @@ def _check_corrupted_sets(study: Study) -> None:
     """Refuse a published corrupted set that does not belong to a data set's test split."""
     for dataset, spec in study.config["datasets"].items():
         name = spec["corrupted"]
-        if name == "generated" and study.kind(dataset) != IMAGES:
+        kind = study.kind(dataset)
+        if name == "generated" and kind not in KINDS_OF:
             raise InputError(
-                f"datasets.{dataset}.corrupted: corruptions are made for images, not for"
-                f" {study.kind(dataset)}; leave it out"
+                f"datasets.{dataset}.corrupted: corruptions are made for {' and '.join(KINDS_OF)},"
+                f" not for {kind}; leave it out"
+            )
+        wanted = study.config["evaluation"]["corruptions"] is not None
+        if name == "generated" and wanted and not study.corruption_names(dataset):
+            known = next(iter(KINDS_OF[kind].values()))[0]
+            raise InputError(
+                f"evaluation.corruptions.names: none of them is made for the {kind} of {dataset};"
+                f" add one, such as {known}"
             )
         if name in ("generated", "none", None):
             continue
@@ -237,7 +279,7 @@ def _check_corrupted_sets(study: Study) -> None:
                 f"datasets.{dataset}.corrupted: {name} is not a corrupted copy of {spec['source']};"
                 " set it to generated"
             )
-        if study.config["evaluation"]["corruptions"] and not study.corruption_names(dataset):
+        if wanted and not study.corruption_names(dataset):
             raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
         if spec["classes"] is not None:
             raise InputError(
@@ -300,6 +342,13 @@ def _check_interpolation(study: Study) -> None:
                     f"sharpness.interpolation.{kind}: {' and '.join(path)} normalise the inputs of"
                     f" {dataset} differently, which no line leads over; name networks that are"
                     f" alike in it, or train with that normalisation (datasets.{dataset}.normalize)"
+                )
+            networks = [network for data, network in study.pairs if data == dataset]
+            norms = ({study.norm(dataset, each, name) for name in path} for each in networks)
+            if any(len(own) > 1 for own in norms):
+                raise InputError(
+                    f"sharpness.interpolation.{kind}: {' and '.join(path)} differ in their norm, so"
+                    " they are different networks; name conditions of one norm"
                 )
 
 

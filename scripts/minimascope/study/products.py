@@ -51,7 +51,9 @@ def gathered(study: Study) -> list[str]:
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
     there["domain_measures"] = study.has_domain_sharpness or bool(study.train_domains)
-    there |= {"toy_fits": bool(study.toy_parts), "adopted": bool(study.adopted)}
+    there |= {"toy_fits": bool(study.toy_fits), "adopted": bool(study.adopted)}
+    there["network_ensembles"] = bool(study.network_ensembles)
+    there["corrupted_samples"] = trained and bool(study.corrupted)
     return [name for name in GATHERED if there[name]]
 
 
@@ -88,6 +90,7 @@ def first_tables(study: Study) -> list[str]:
     # Of networks that were trained elsewhere there is none.
     unknown = set() if study.trained_conditions else {"history"}
     of_models = [name for name in of_models if name not in unknown]
+    of_models += ["corruption_accuracies"] if study.pairs and study.corrupted else []
     return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
 
 
@@ -111,6 +114,7 @@ def figures(study: Study) -> list[str]:
 def network_figures(study: Study, dataset: str, network: str) -> list[str]:
     """Return the figures of a network on a data set: those of what there is of it."""
     unwanted = set() if (dataset, network) in study.compared_pairs else {"agreement"}
+    unwanted |= set() if dataset in study.corrupted else {"corruptions"}
     measured = {
         table
         for table, family in FAMILY_OF.items()
@@ -127,6 +131,7 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
     unwanted = set() if study.has_recordings(dataset) else OF_DOMAINS
+    unwanted |= set() if dataset in study.corrupted else {"corrupted_samples"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     networks = [network for where, network in study.pairs if where == dataset]
     if study.has_stability and not any(

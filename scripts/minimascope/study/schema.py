@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ..components import RECORDINGS, Component
-from ..data.corruptions.severities import CORRUPTIONS
+from ..data.corruptions.kinds import CORRUPTIONS
 from ..errors import InputError
 from ..registry import KINDS, TOY_FUNCTIONS, find
 from .parts_file import names_in
@@ -23,7 +23,10 @@ from .signatures import declared_options
 # The schema where the library is installed without its checkout.
 PACKAGED = Path(__file__).with_name("config.schema.yaml")
 NAMES = {
-    **{kind: KINDS[kind].table for kind in ("networks", "sources", "optimizers", "averages")},
+    **{
+        kind: KINDS[kind].table
+        for kind in ("networks", "sources", "optimizers", "schedules", "averages")
+    },
     "corruptions": CORRUPTIONS,
     "toy_functions": TOY_FUNCTIONS,
 }

@@ -1,6 +1,7 @@
-"""From which files of weights networks and trainings start. No torch is imported here."""
+"""From which weights networks and trainings start. No torch is imported here."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,10 @@ def starts(study: "Study") -> Iterator[tuple[str, str]]:
 
 
 def check_starts(study: "Study") -> None:
-    """Refuse unknown wildcards, networks that would start from themselves, and unused settings."""
+    """Refuse unknown wildcards, networks that would start from themselves, and unused settings.
+
+    Norms of conditions that their networks cannot have are refused, too.
+    """
     for network, spec in study.config["networks"].items():
         _check(spec, OF_NETWORKS, f"networks.{network}")
     for (_, condition), spec in study.training.items():
@@ -93,7 +97,12 @@ def check_starts(study: "Study") -> None:
             path = before[path]
         if path in seen:
             raise InputError(f"training.weights: {path} would start from itself; name another file")
-    _check_initial(study, any(path is not None for path in before.values()))
+    _check_norms(study)
+    other_norms = (
+        study.norm(*pair, condition) != study.norm(*pair, INITIAL)
+        for pair, condition in product(study.pairs, study.conditions)
+    )
+    _check_initial(study, any(path is not None for path in before.values()) or any(other_norms))
 
 
 def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -103,6 +112,25 @@ def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
             raise InputError(f"{where}.weights: {{{name}}} stands for nothing here; {hint}")
     if spec["new_head"] and spec["weights"] is None:
         raise InputError(f"{where}.new_head: does nothing without weights; leave it out")
+
+
+def _check_norms(study: "Study") -> None:
+    """Refuse a norm for networks that have none to choose, or whose weights are in a file."""
+    for (dataset, network), condition in product(study.pairs, study.conditions):
+        norm, spec = study.training_spec(dataset, condition)["norm"], study.network_spec(network)
+        if norm is None:
+            continue
+        where, architecture = f"conditions.{condition}.norm", spec["architecture"]
+        if "norm" not in spec:
+            raise InputError(
+                f"{where}: {network} ({architecture}) has no norm to choose; leave the network or"
+                " the condition out"
+            )
+        if spec["weights"] is not None:
+            raise InputError(
+                f"{where}: the weights of {network} are those of a file, with the norm that they"
+                " were trained with; leave the norm out, or draw the weights"
+            )
 
 
 def _check_initial(study: "Study", elsewhere: bool) -> None:
@@ -116,6 +144,6 @@ def _check_initial(study: "Study", elsewhere: bool) -> None:
     for key, initial in wanted.items():
         if elsewhere and initial:
             raise InputError(
-                f"{key}: the initial weights of a seed are not what conditions with weights of"
-                f" their own start from; leave out {INITIAL}"
+                f"{key}: the initial weights of a seed are not what conditions with weights or a"
+                f" norm of their own start from; leave out {INITIAL}"
             )

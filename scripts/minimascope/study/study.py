@@ -6,12 +6,14 @@ the configuration, or another order of keys, reruns nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, TOYS, Component
-from ..data.corruptions.severities import KINDS, VALIDATION_ONLY
+from ..data.corruptions.kinds import KINDS_OF
+from ..data.corruptions.severities import VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
@@ -47,14 +49,16 @@ SHARED = "sharpness"
 FEW_PASSES = 100
 # The usual name of the condition that others are compared with.
 BASELINE = "baseline"
-# The job in which all toy functions are learnt, where that is one.
-ALL_FUNCTIONS = "all"
+# Function and seed of the job in which all toy functions are learnt with all seeds.
+ALL_TOYS = "all"
 # The networks of the published tables, by data set (resources/published/deep_models.csv).
 PUBLISHED_NETWORKS = {
     "cifar10": ("resnet18", "vgg19", "vit"),
     "cifar100": ("resnet18", "vgg19", "vit"),
     "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
 }
+# Options with which they are those networks.
+AS_PUBLISHED = {"norm": "batch", "shortcuts": True, "blocks": [2, 2, 2, 2]}
 # The recordings of the published table of models (resources/published/asc_models.csv).
 PUBLISHED_RECORDINGS = "dcase2020"
 
@@ -230,6 +234,16 @@ class Study:
         """Whether a condition has several networks, which can predict together."""
         return bool(self.pairs) and len(self.seeds) > 1
 
+    @property
+    def network_ensembles(self) -> dict[str, list[str]]:
+        """By data set the networks that predict together, in the order of the study."""
+        wanted = self.config["evaluation"]["network_ensembles"] or ()
+        found: dict[str, list[str]] = {}
+        for dataset, network in self.pairs:
+            if network in wanted:
+                found.setdefault(dataset, []).append(network)
+        return {dataset: networks for dataset, networks in found.items() if len(networks) > 1}
+
     def varies_optimisation(self, dataset: str) -> bool:
         """Whether networks of a data set differ in optimiser, learning rate or batch size."""
         specs = [self.training[dataset, condition] for condition in self.trained_conditions]
@@ -241,14 +255,24 @@ class Study:
         corruptions = self.config["evaluation"]["corruptions"]
         if corruptions is None or self.corrupted_set(dataset) == "none":
             return []
-        absent = VALIDATION_ONLY if self.corrupted_set(dataset) == "tiny_imagenet_c" else ()
-        return [name for name in corruptions["names"] if name not in absent]
+        kinds = KINDS_OF.get(self.kind(dataset), {})
+        made = {name for names in kinds.values() for name in names}
+        made -= {*VALIDATION_ONLY} if self.corrupted_set(dataset) == "tiny_imagenet_c" else set()
+        return [name for name in corruptions["names"] if name in made]
 
     def corruption_kinds(self, dataset: str) -> dict[str, list[str]]:
         """The same by kind, in the order of the study; kinds that it has none of are left out."""
         names = self.corruption_names(dataset)
-        kinds = {kind: [name for name in names if name in all_] for kind, all_ in KINDS.items()}
-        return {kind: chosen for kind, chosen in kinds.items() if chosen}
+        found = {
+            kind: [name for name in names if name in made]
+            for kind, made in KINDS_OF.get(self.kind(dataset), {}).items()
+        }
+        return {kind: chosen for kind, chosen in found.items() if chosen}
+
+    @property
+    def corrupted(self) -> list[str]:
+        """Data sets with corrupted copies of their test split."""
+        return [dataset for dataset in self.config["datasets"] if self.corruption_names(dataset)]
 
     def corrupted_set(self, dataset: str) -> str:
         """Corrupted set of a data set: its name, ``generated`` or ``none``."""
@@ -344,6 +368,11 @@ class Study:
         """Architecture of a network and its settings."""
         return self.config["networks"][network]
 
+    def norm(self, dataset: str, network: str, condition: str) -> str | None:
+        """Norm of a condition's networks: its own, or that of the network, which may have none."""
+        own = None if condition == INITIAL else self.training[dataset, condition]["norm"]
+        return own or self.network_spec(network).get("norm")
+
     def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of a condition; of the initial weights the one that all conditions share."""
         if condition != INITIAL:
@@ -390,16 +419,24 @@ class Study:
         return transfers(self)
 
     @property
-    def toy_parts(self) -> list[str]:
-        """Jobs in which networks learn toy functions: one for each function, or for all."""
+    def toy_fits(self) -> list[dict[str, Any]]:
+        """Wildcards of the jobs in which networks learn toy functions.
+
+        Each function and seed is a job, or all are one.
+        """
         settings = self.config["toy_fits"]
         if settings is None:
             return []
-        return [ALL_FUNCTIONS] if settings["together"] else settings["functions"]
+        if settings["together"]:
+            return [{"function": ALL_TOYS, "seed": ALL_TOYS}]
+        pairs = product(settings["functions"], self.seeds)
+        return [{"function": function, "seed": seed} for function, seed in pairs]
 
-    def toy_functions_of(self, part: str) -> list[str]:
-        """Toy functions that are learnt in a job."""
-        return self.config["toy_fits"]["functions"] if part == ALL_FUNCTIONS else [part]
+    def toys_of(self, function: str, seed: str) -> dict[str, list]:
+        """Functions and seeds that are learnt in the job of these wildcards."""
+        if function == ALL_TOYS:
+            return {"functions": self.config["toy_fits"]["functions"], "seeds": self.seeds}
+        return {"functions": [function], "seeds": [int(seed)]}
 
     def published_dataset(self, dataset: str) -> str | None:
         """Data set of the published tables that a data set is compared with, or None."""
@@ -410,5 +447,7 @@ class Study:
 
     def is_published(self, dataset: str, network: str) -> bool:
         """Whether published tables have values of a network on a data set."""
-        architecture = self.network_spec(network)["architecture"]
-        return architecture in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
+        spec = self.network_spec(network)
+        if any(key in spec and spec[key] != value for key, value in AS_PUBLISHED.items()):
+            return False
+        return spec["architecture"] in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())

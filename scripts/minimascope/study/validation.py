@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from ..data.corruptions.severities import KINDS
+from ..data.corruptions.kinds import KINDS
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS, library_of
 from .hints import NONE, Wanted, hint

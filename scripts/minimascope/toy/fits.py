@@ -5,8 +5,9 @@ depends on its function and seed alone, but for rounding: products of several ma
 round otherwise than those of one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -63,7 +64,10 @@ class FitSpec:
 class Fits(nn.Module):
     """Networks under training and their copies.
 
+    Its state can be loaded into one that keeps networks at other epochs.
+
     Attributes:
+        kept: what networks are kept at.
         parameters_of_all: [networks, P].
         copies: [kept, networks, P], NaN where nothing was kept yet.
         epochs: [kept, networks], after how many each copy was made, `NOT_REACHED` where none was.
@@ -73,19 +77,48 @@ class Fits(nn.Module):
 
     def __init__(self, initial: Tensor, spec: FitSpec):
         super().__init__()
-        kept = len(spec.kept)
-        self.parameters_of_all = nn.Parameter(initial)
-        self.register_buffer("copies", initial.new_full((kept, *initial.shape), torch.nan))
-        epochs = torch.full((kept, len(initial)), NOT_REACHED, device=initial.device)
-        self.register_buffer("epochs", epochs)
-        targets = [value if kind == "loss" else -torch.inf for kind, value in spec.kept]
-        self.register_buffer("targets", initial.new_tensor(targets)[:, None], persistent=False)
+        self.kept = spec.kept
+        self.parameters_of_all = nn.Parameter(initial.clone())
+        self.copies = initial.new_full((len(self.kept), *initial.shape), torch.nan)
+        shape = len(self.kept), len(initial)
+        self.epochs = torch.full(shape, NOT_REACHED, device=initial.device)
+        targets = [value if kind == "loss" else -torch.inf for kind, value in self.kept]
+        self.targets = initial.new_tensor(targets)[:, None]
 
     def keep(self, rows: Tensor, epoch: int) -> None:
         """Copy networks as they are: ``rows`` [kept, networks] says which ones, and for what."""
         at, network = rows.nonzero(as_tuple=True)
         self.copies[at, network] = self.parameters_of_all.detach()[network]
         self.epochs[at, network] = epoch
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the parameters, and the copies and their epochs by what each was kept at."""
+        return {"parameters_of_all": self.parameters_of_all.detach(), **dict(self._by_place())}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Load parameters, and of the copies those that are kept here, too."""
+        self.parameters_of_all.detach().copy_(state["parameters_of_all"])
+        for name, tensor in self._by_place():
+            if name in state:
+                tensor.copy_(state[name])
+
+    def _by_place(self) -> Iterator[tuple[str, Tensor]]:
+        for (kind, value), copies, epochs in zip(self.kept, self.copies, self.epochs, strict=True):
+            yield f"copies.{kind}.{float(value)}", copies
+            yield f"epochs.{kind}.{float(value)}", epochs
+
+    def lacks_copies(self, epoch: int) -> bool:
+        """Return whether networks were not kept that were to be, before an epoch."""
+        return any(
+            kind == "epoch" and value < epoch and (epochs == NOT_REACHED).any()
+            for (kind, value), epochs in zip(self.kept, self.epochs, strict=True)
+        )
+
+    def forget_after(self, epoch: int) -> None:
+        """Drop the copies that were made later."""
+        later = self.epochs > epoch
+        self.epochs[later] = NOT_REACHED
+        self.copies[later] = torch.nan
 
 
 def pieces(
@@ -113,25 +146,32 @@ def fit(
 ) -> Fits:
     """Train a network for each problem, all together, and return it with its copies.
 
+    A longer training continues a shorter one, and a shorter one is read off a longer one, with the
+    same bytes as if it had been trained alone. An epoch to keep networks at that a checkpoint has
+    passed without keeping them starts the training anew.
+
     Args:
         wanted: the problems.
         spec: see `FitSpec`.
         device: where the networks are trained.
-        checkpoint: where an interrupted training continues from.
+        checkpoint: where an interrupted training, or a longer one, continues from. It belongs to
+            the problems and to the settings but for the epochs.
         dtype: floating type of the training.
 
     Raises:
         InputError: a loss became infinite or NaN.
     """
     points, values = all_samples(wanted, "train", spec.points, dtype, device)
-    initial = [initial_parameters(spec.width, problem.seed) for problem in wanted]
-    fits = Fits(torch.stack(initial).to(device, dtype), spec)
-    optimizer = without_compiler(torch.optim.Adam)(fits.parameters(), lr=spec.lr, fused=True)
+    stacked = torch.stack([initial_parameters(spec.width, problem.seed) for problem in wanted])
+    initial = stacked.to(device, dtype)
+    fits, optimizer, done = _resume(initial, spec, checkpoint)
+    last = spec.epochs[-1]
+    if done > last:
+        fits.forget_after(last)
+        return fits
     backpropagation = Backpropagation(fits.parameters_of_all, points, values)
     fits.parameters_of_all.grad = backpropagation.gradients
-    done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
-    last = spec.epochs[-1]
-    for epoch in progress(range(done, last + 1), "fits", "epoch", done):
+    for epoch in chain(progress(range(done, last), "fits", "epoch", done), [last]):
         if epoch % STEPS_BETWEEN_CHECKPOINTS == 0 and checkpoint and epoch > done:
             checkpoint.save_if_cheap(fits, optimizer, Progress(epoch))
         losses = backpropagation.step()
@@ -143,6 +183,21 @@ def fit(
     if checkpoint:
         checkpoint.save(fits, optimizer, Progress(last))
     return fits
+
+
+def _resume(
+    initial: Tensor, spec: FitSpec, checkpoint: CheckpointFile | None
+) -> tuple[Fits, torch.optim.Optimizer, int]:
+    """Return networks, optimiser and epochs done: of a checkpoint that can be used, or new ones."""
+    fits, optimizer = _begin(initial, spec)
+    done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
+    return (*_begin(initial, spec), 0) if fits.lacks_copies(done) else (fits, optimizer, done)
+
+
+def _begin(initial: Tensor, spec: FitSpec) -> tuple[Fits, torch.optim.Optimizer]:
+    fits = Fits(initial, spec)
+    optimizer = without_compiler(torch.optim.Adam)(fits.parameters(), lr=spec.lr, fused=True)
+    return fits, optimizer
 
 
 def _keep(fits: Fits, losses: Tensor, spec: FitSpec, epoch: int) -> None:

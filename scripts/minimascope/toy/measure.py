@@ -1,4 +1,4 @@
-"""Measures of many small networks at once: losses, and SAM-sharpness.
+"""Measures of small networks: losses, SAM-sharpness and the Hessian.
 
 See `sharpness.perturbation.sam_sharpness` for the measure of one network.
 """
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from ..jobs.progress import progress
-from ..seeding import generator
+from ..seeding import child, generator
 from ..sharpness.estimate import Estimate
 from .fits import NOT_REACHED
+from .hessian import hessian_trace, top_eigenvalue
 from .networks import activation_memory, networks_at_once, outputs
 from .problems import Problem, all_samples
 
@@ -104,7 +105,9 @@ def measure(
 
     Losses are mean squared errors in float64, the gap is test minus training loss. Sharpness is
     that of the training loss (`sam_sharpness`); ``noise_floor`` is what rounding alone
-    may contribute to it, None in float64. Values of a loss that was never reached are None.
+    may contribute to it, None in float64. The Hessian is that of the training loss in float64, the
+    same on all rows of a network, and ``hessian_residual`` that of its largest eigenvalue. Values
+    of a loss that was never reached are None.
 
     Args:
         problem: the function and seed.
@@ -130,6 +133,11 @@ def measure(
     )
     train_losses = losses_of(networks.double(), *data).tolist()
     test_losses = losses_of(networks.double(), *test_data).tolist()
+    draws = generator(problem.seed, "toy eigenvalues", problem.function, device=device)
+    hessians = [
+        _hessian(network.double(), *data, child(draws, kept[index][0], str(float(kept[index][1]))))
+        for network, index in zip(networks, reached.tolist(), strict=True)
+    ]
     seconds = (time.perf_counter() - start) / (len(reached) * len(radii))
     place = {index: number for number, index in enumerate(reached.tolist())}
     for index, (kind, value) in enumerate(kept):
@@ -149,7 +157,20 @@ def measure(
                 "sharpness_signed": estimate.signed_mean,
                 "standard_error_signed": estimate.signed_standard_error,
                 "noise_floor": None if dtype == "float64" else estimate.rounding,
+                **hessians[number],
                 "samples": estimate.samples,
                 "points": points,
                 "seconds": seconds,
             }
+
+
+def _hessian(
+    parameters: Tensor, points: Tensor, values: Tensor, draws: torch.Generator
+) -> dict[str, float]:
+    value, residual = top_eigenvalue(parameters, points, values, draws)
+    trace = hessian_trace(parameters, points)
+    return {
+        "hessian_top_eigenvalue": value,
+        "hessian_residual": residual,
+        "hessian_trace": trace,
+    }

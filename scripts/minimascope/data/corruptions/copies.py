@@ -1,7 +1,7 @@
 """Corrupted copies of a test split: one file for each kind of corruption, with all severities."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -9,17 +9,22 @@ import torch
 
 from ...errors import InputError
 from ...seeding import generator
-from ...tensors import load_tensors, save_tensors
+from ...tensors import below, load_tensors, save_tensors
+from ..prepared import Split
+from .kinds import NONE
+
+# What of copies is kept as tensors.
+TENSORS = ("inputs", "labels", "rows")
 
 
 @dataclass(frozen=True)
 class CorruptionRequest:
-    """Which corrupted images are wanted.
+    """Which corrupted inputs are wanted.
 
     Attributes:
-        corruption: a name in `severities.CORRUPTIONS`.
+        corruption: a name in `kinds.CORRUPTIONS`.
         severities: of 1 … 5.
-        samples: largest number of test images, drawn without replacement where there are more;
+        samples: largest number of test inputs, drawn without replacement where there are more;
             None for all. Drawn, because images of a folder are sorted by class.
         stream: names the generators (the data set's name). Each corruption at each severity has
             one of its own, so that leaving one out changes no other.
@@ -31,52 +36,71 @@ class CorruptionRequest:
     stream: str
 
     def rows(self, n: int) -> torch.Tensor:
-        """Return which of n images are wanted, ascending, the same for every corruption."""
+        """Return which of n inputs are wanted, ascending, the same for every corruption."""
         drawn = torch.randperm(n, generator=generator(self.stream, "corrupted samples"))
         return drawn[: self.samples].sort().values
 
 
 @dataclass(frozen=True)
-class CorruptedImages:
-    """Copies of the same images under one corruption.
+class CorruptedCopies:
+    """Copies of the same images or recordings under one corruption.
 
     Attributes:
         corruption: its name.
-        severities: 1 … 5, along the first axis of ``images``.
-        images: uint8 [severities, n, channels, height, width].
+        severities: 1 … 5, along the first axis of ``inputs``; 0 without corruption (`NONE`).
+        inputs: uint8 images or float32 log-mels [severities, n, channels, height, width].
         labels: int64 [n].
         origin: ``generated``, or the name of the official set.
+        rows: int64 [n], where the test split has them without corruption; None where it does not.
         note: what a reader of the results must know.
     """
 
     corruption: str
     severities: tuple[int, ...]
-    images: torch.Tensor
+    inputs: torch.Tensor
     labels: torch.Tensor
     origin: str
+    rows: torch.Tensor | None = None
     note: str | None = ""
 
 
+def with_originals(copies: Iterable[CorruptedCopies], test: Split) -> Iterator[CorruptedCopies]:
+    """Yield what the first copies are of, without corruption, and then all copies.
+
+    Args:
+        copies: of the same inputs; without ``rows`` nothing comes before them.
+        test: the split that they are copies of.
+    """
+    name, severity = NONE
+    for number, copy in enumerate(copies):
+        if number == 0 and copy.rows is not None:
+            inputs = test.inputs[copy.rows][None]
+            yield replace(copy, corruption=name, severities=(severity,), inputs=inputs, note=None)
+        yield copy
+
+
 def save_corrupted(
-    path: str | PathLike, copies: Iterable[CorruptedImages], **metadata: Any
+    path: str | PathLike, copies: Iterable[CorruptedCopies], **metadata: Any
 ) -> None:
     """Write the copies of several corruptions with what is to be said about them."""
     tensors, about = {}, []
     for copy in copies:
-        tensors |= {f"{copy.corruption}/{key}": getattr(copy, key) for key in ("images", "labels")}
+        kept = {key: getattr(copy, key) for key in TENSORS}
+        there = {key: tensor for key, tensor in kept.items() if tensor is not None}
+        tensors |= {f"{copy.corruption}/{key}": tensor for key, tensor in there.items()}
         said = ("corruption", "severities", "origin", "note")
         about.append({key: getattr(copy, key) for key in said})
     save_tensors(path, tensors, corruptions=about, **metadata)
 
 
-def load_corrupted(path: str | PathLike) -> list[CorruptedImages]:
+def load_corrupted(path: str | PathLike) -> list[CorruptedCopies]:
     """Read what `save_corrupted` wrote; raise InputError if that is not what the file holds."""
     tensors, metadata = load_tensors(path)
     if "corruptions" not in metadata:
-        raise InputError(f"{path}: holds no corrupted images; delete it and run again")
+        raise InputError(f"{path}: holds no corrupted copies; delete it and run again")
     copies = []
     for about in metadata["corruptions"]:
-        images, labels = (tensors[f"{about['corruption']}/{key}"] for key in ("images", "labels"))
+        own = below(tensors, f"{about['corruption']}/")
         about = about | {"severities": tuple(about["severities"])}
-        copies.append(CorruptedImages(images=images, labels=labels, **about))
+        copies.append(CorruptedCopies(**own, **about))
     return copies

@@ -10,8 +10,8 @@ from ...jobs.progress import progress
 from ...streams import derive_seed
 from ..prepared import Dataset
 from . import blur, digital, noise, weather
-from .copies import CorruptedImages, CorruptionRequest
-from .severities import CORRUPTIONS, SEVERITIES, STRENGTHS
+from .copies import CorruptedCopies, CorruptionRequest
+from .severities import SEVERITIES, STRENGTHS
 
 # All take images [n, channels, side, side] in [0, 1], the strength of one severity, the side in
 # pixels that its lengths refer to and a generator; what they return is clipped and rounded here.
@@ -19,13 +19,13 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     name: function
     for module in (noise, blur, weather, digital)
     for name, function in vars(module).items()
-    if name in CORRUPTIONS
+    if name in STRENGTHS
 }
 _SMALLEST_SIDE = 8
 _CHUNK_VALUES = 2**22  # bounds memory: 32 MB for each intermediate array
 
 
-def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
+def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedCopies:
     """Corrupt images of a data set's test split with generators of our own.
 
     Raises:
@@ -40,7 +40,7 @@ def generate(request: CorruptionRequest, dataset: Dataset) -> CorruptedImages:
     severities = progress(request.severities, name, "severity")
     copies = torch.stack([corrupt(images, name, severity, seed) for severity in severities])
     labels, remark = split.labels[rows], note(name, *images.shape[1:3])
-    return CorruptedImages(name, request.severities, copies, labels, "generated", remark)
+    return CorruptedCopies(name, request.severities, copies, labels, "generated", rows, remark)
 
 
 def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.Tensor:
@@ -56,7 +56,7 @@ def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.
 
     Args:
         images: uint8 [n, channels, side, side], channels 1 or 3, side at least 8 px.
-        name: one of `CORRUPTIONS`.
+        name: one of `severities.STRENGTHS`.
         severity: 1 to 5.
         seed: names the stream of draws, together with the name and severity.
 
@@ -66,8 +66,8 @@ def corrupt(images: torch.Tensor, name: str, severity: int, seed: int) -> torch.
     Raises:
         InputError: for an unknown name or severity and images of another shape or type.
     """
-    if name not in CORRUPTIONS:
-        raise InputError(f"corruption '{name}' is not known; {nearest(name, CORRUPTIONS)}")
+    if name not in STRENGTHS:
+        raise InputError(f"corruption '{name}' is not known; {nearest(name, STRENGTHS)}")
     if severity not in SEVERITIES:
         raise InputError(f"severity {severity!r}: use one of {', '.join(map(str, SEVERITIES))}")
     _check_images(images)
@@ -89,7 +89,7 @@ def note(name: str, channels: int, side: int) -> str | None:
     """Return what a reader of the results must know about a corruption, if there is anything.
 
     Args:
-        name: one of `CORRUPTIONS`.
+        name: one of `severities.STRENGTHS`.
         channels: of the images.
         side: of the images in pixels.
     """

@@ -13,7 +13,7 @@ from ...jobs.progress import progress
 from ..pictures import Picture, decoded_picture, files_of
 from ..prepared import Dataset
 from ..raw_files import is_picture
-from .copies import CorruptedImages, CorruptionRequest
+from .copies import CorruptedCopies, CorruptionRequest
 from .severities import SEVERITIES
 
 LABELS = "labels.npy"
@@ -21,7 +21,7 @@ LABELS = "labels.npy"
 
 def load_cifar_c(
     request: CorruptionRequest, dataset: Dataset, raw: Path, origin: str
-) -> CorruptedImages:
+) -> CorruptedCopies:
     """Read a corruption of CIFAR-10-C or CIFAR-100-C from its archive or unpacked folder.
 
     ``<corruption>.npy`` holds the whole test split five times, severity after severity, uint8
@@ -57,7 +57,7 @@ def load_cifar_c(
     wanted = [by_severity[severity - 1][rows.numpy()] for severity in request.severities]
     copies = torch.from_numpy(np.stack(wanted)).permute(0, 1, 4, 2, 3).contiguous()
     labels = dataset.test.labels[rows]
-    return CorruptedImages(request.corruption, request.severities, copies, labels, origin)
+    return CorruptedCopies(request.corruption, request.severities, copies, labels, origin, rows)
 
 
 cifar10_c = partial(load_cifar_c, origin="cifar10_c")
@@ -79,7 +79,7 @@ def _arrays(raw: Path, names: set[str]) -> dict[str, np.ndarray]:
     raise InputError(f"{raw}: {missing} is missing; replace it with a whole copy")
 
 
-def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> CorruptedImages:
+def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> CorruptedCopies:
     """Read a corruption of Tiny-ImageNet-C, ``<corruption>/<severity>/<class>/*``.
 
     Its pictures are not those of Tiny ImageNet's validation split, so accuracies on the two
@@ -116,7 +116,7 @@ def tiny_imagenet_c(request: CorruptionRequest, dataset: Dataset, raw: Path) -> 
     if unknown := {label for label, _ in names} - set(dataset.classes):
         raise InputError(f"{raw}: class {min(unknown)!r} is not among the data set's classes")
     names = [names[row] for row in request.rows(len(names))]
-    return CorruptedImages(
+    return CorruptedCopies(
         request.corruption,
         request.severities,
         torch.stack([torch.stack([found[s][name] for name in names]) for s in request.severities]),
