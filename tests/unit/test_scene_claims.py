@@ -120,6 +120,7 @@ def test_four_conditions_have_too_few_orders():
     found = judged(ACCURATE, network([1.0, 2, 3, 4], RISING[:4]))
     assert found.verdict == INCONCLUSIVE
     assert found.unsure.startswith("No interval: too few")
+    assert found.numbers.endswith("over 4 conditions: 1.00")
 
 
 def test_more_so_out_of_domain_compares_both_correlations():

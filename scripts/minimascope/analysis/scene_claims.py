@@ -131,10 +131,10 @@ def _points(networks: tuple[Comparable, ...], found: Mapping[str, float]) -> str
 
 def _of_sign(found: Mapping[str, float], said: str) -> Finding:
     """Return what is known of a correlation, or a difference of two, being above zero."""
-    shown = f"{said}: {format_interval(found['value'], found['lower'], found['upper'], '.2f')}"
     if np.isnan(found["p_value"]):
-        why = found["note"]
+        why, shown = found["note"], f"{said}: {format_number(found['value'], '.2f')}"
         return Finding(unknown(why), why, shown, unsure=f"No interval: {why}")
+    shown = f"{said}: {format_interval(found['value'], found['lower'], found['upper'], '.2f')}"
     half = found["p_value"] / 2
     p_for = half if found["value"] > 0 else 1 - half
     above, below = "the interval is above zero", "the interval is below zero"
