@@ -186,6 +186,7 @@ def test_the_job_that_lists_recordings_depends_on_no_feature():
 def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to_see():
     small = published_study("synthetic_scenes")
     assert set(products.dataset_figures(small, "scenes")) == {
+        "outcomes",
         "sharpness_accuracy",
         "trends",
         "hyperparameters",

@@ -120,6 +120,7 @@ def test_four_conditions_have_too_few_orders():
     found = judged(ACCURATE, network([1.0, 2, 3, 4], RISING[:4]))
     assert found.verdict == INCONCLUSIVE
     assert found.unsure.startswith("No interval: too few")
+    assert found.numbers.endswith("over 4 conditions: 1.00")
 
 
 def test_more_so_out_of_domain_compares_both_correlations():
@@ -199,6 +200,19 @@ def test_without_equal_settings_or_another_setting_there_is_nothing_to_compare()
     alone = judged(DRIVER, with_models(2.0, 0.1, rates=(1e-3,)))
     assert alone.verdict == NOT_APPLICABLE
     assert "the optimiser among them" in alone.decisive
+
+
+def test_sharpness_without_a_spread_is_no_evidence():
+    network_ = with_models(2.0, 0.1)
+    exact = judged(DRIVER, with_models(2.0, 0.1, noise=0.0))
+    assert exact.verdict == INCONCLUSIVE
+    assert "no difference between networks of equal settings" in exact.unsure
+    constant = network_.models.assign(asc_sharpness=1.0)
+    same = judged(DRIVER, dataclasses.replace(network_, models=constant))
+    assert (same.verdict, same.unsure) == (
+        INCONCLUSIVE,
+        "ASC sharpness: is the same for all models",
+    )
 
 
 def test_settings_that_go_together_cannot_be_told_apart():

@@ -67,13 +67,14 @@ def optimizer_drives_sharpness(*networks: Comparable) -> Finding:
         why = f"no two of {listed([*WORDS.values()])} differ, the optimiser among them"
         return Finding(unknown(why), why, applies=False)
     found = {(row["kind"], row["factor"]): row for row in shares(models, SHARPNESS, "ln")}
+    if (TOTAL, OPTIMIZER) not in found:
+        note = f"ASC sharpness: {found[ONE_WAY, OPTIMIZER]['note']}"
+        return Finding(unknown(note), note, unsure=note)
     numbers = (
         f"Of the variance of ln ASC sharpness over {len(models)} networks goes with each setting"
         f" alone (η²): {_listed_shares(found, ONE_WAY, settings)}; is lost without it and its"
         f" interactions: {_listed_shares(found, TOTAL, settings)}"
     )
-    if note := found[ONE_WAY, OPTIMIZER]["note"]:
-        return Finding(unknown(note), note, numbers, unsure=f"No test: {note}")
     values = np.log(models[SHARPNESS].to_numpy(float))
     evidence = all_of([*_against_each_other(values, settings, found)])
     return Finding(evidence, _decisive(evidence), numbers, _open(evidence))
@@ -95,10 +96,10 @@ def _against_each_other(
             continue
         first, second = f"the optimiser ({_share(found, OPTIMIZER)})", WORDS[name]
         second = f"{second} ({_share(found, name)})"
-        if not residual.shape[1]:
-            yield unknown("as many settings as networks leave no error to test against")
-        elif not min(lost[OPTIMIZER].shape[1], lost[name].shape[1]):
+        if not min(lost[OPTIMIZER].shape[1], lost[name].shape[1]):
             yield unknown(f"{first} and {second} go together in this design")
+        elif np.isnan(found[TOTAL, OPTIMIZER]["lower"]):
+            yield unknown("no difference between networks of equal settings to test against")
         else:
             p = p_larger(values, lost[OPTIMIZER], lost[name], residual)
             compared = f"{first} against {second}, p = {format_number(min(p, 1 - p), '.2g')}"
@@ -130,10 +131,10 @@ def _points(networks: tuple[Comparable, ...], found: Mapping[str, float]) -> str
 
 def _of_sign(found: Mapping[str, float], said: str) -> Finding:
     """Return what is known of a correlation, or a difference of two, being above zero."""
-    shown = f"{said}: {format_interval(found['value'], found['lower'], found['upper'], '.2f')}"
     if np.isnan(found["p_value"]):
-        why = found["note"]
+        why, shown = found["note"], f"{said}: {format_number(found['value'], '.2f')}"
         return Finding(unknown(why), why, shown, unsure=f"No interval: {why}")
+    shown = f"{said}: {format_interval(found['value'], found['lower'], found['upper'], '.2f')}"
     half = found["p_value"] / 2
     p_for = half if found["value"] > 0 else 1 - half
     above, below = "the interval is above zero", "the interval is below zero"
