@@ -197,7 +197,11 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "corrupted_samples",
         "ensembles",
     }
-    assert products.dataset_figures(sounds(), "small") == ["sharpness_accuracy", "trends"]
+    assert products.dataset_figures(sounds(), "small") == [
+        "sharpness_accuracy",
+        "trends",
+        "corrupted_samples",
+    ]
     assert products.dataset_figures(sounds(), "sounds") == [
         "sharpness_accuracy",
         "trends",

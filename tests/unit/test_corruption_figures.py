@@ -48,6 +48,27 @@ def test_each_panel_has_the_differences_of_a_corruption_in_the_looks_of_the_cond
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
 
 
+def test_without_a_baseline_there_is_the_accuracy():
+    table = corruptions_frame(CONDITIONS[:2])
+    compared = ["difference", "verdict", "smallest_difference"]
+    table = table.astype({"verdict": object}).assign(**dict.fromkeys(compared, np.nan))
+    figure = figure_of("corruptions", {"corruptions": table})
+    assert list(legend_of(figure)) == list(CONDITIONS[:2])
+    axes = panel_of(figure, "fog")
+    rows = table[(table["condition"] == "baseline_sam") & (table["corruption"] == "fog")]
+    rows = rows[rows["severity"] != "all"]
+    look = study_looks(plain_conditions()).of["baseline_sam"]
+    points = [
+        (x, y)
+        for line in axes.lines
+        if line.get_marker() == look.marker
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    ]
+    wanted = zip(rows["severity"].astype(int), rows["accuracy"], strict=True)
+    assert points == list(wanted)
+    assert figure.axes[0].get_ylabel() == "Accuracy (%)"
+
+
 def test_the_legend_names_the_conditions_that_are_compared():
     table = corruptions_frame(CONDITIONS[:3])
     entries = list(legend_of(figure_of("corruptions", {"corruptions": table})))

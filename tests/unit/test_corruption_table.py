@@ -46,7 +46,7 @@ def found(accuracies=None, values=None, conditions=CONDITION_ROWS, **smallest):
     values = values_frame() if values is None else values
     table = corruption_table(accuracies, values, conditions, smallest_differences=smallest)
     assert list(table.columns) == COLUMNS
-    return read_again(table).set_index(["condition", "corruption", "severity"])
+    return read_again(table).set_index(["condition", "corruption", "severity"]).sort_index()
 
 
 def by_seed(condition, corruption, severities=SEVERITIES):
@@ -194,6 +194,15 @@ def test_readers_see_conditions_and_corruptions_with_sure_differences_in_bold():
     [row] = [line for line in corruptions.splitlines() if line.startswith("| snow")]
     difference = found().loc[("noise", "snow", "all"), "difference"]
     assert f"**{difference:.2f}" in row
+
+
+def test_without_a_baseline_readers_see_accuracies_alone():
+    said = markdown(text(found(conditions=CONDITION_ROWS.assign(baseline=None)).reset_index()))
+    [header] = [line for line in said.splitlines() if line.startswith("| Condition")]
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == ["Condition", "Accuracy (%)"]
+    [header] = [line for line in said.splitlines() if line.startswith("| Corruption")]
+    assert {cell.strip() for cell in header.split("|")[2:-1]} == {f"{n} (%)" for n in CONDITIONS}
+    assert "No condition is compared with another" in said
 
 
 EVALUATION = {

@@ -60,9 +60,11 @@ def test_a_training_takes_its_epochs_times_its_samples_and_twice_that_with_sam(s
 def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies(speed):
     # 50 perturbations; what the families name is all that is measured.
     assert seconds("sharpness", **TRAIN, condition="sam") == pytest.approx(2 + 50 * 100 * 1e-4)
-    config = study(**SMALL).config["evaluation"]["corruptions"]
+    small = study(**SMALL)
+    config = small.config["evaluation"]["corruptions"]
     samples = 1797 - 100
-    samples += len(config["names"]) * len(config["severities"]) * (config["samples"] or samples)
+    copies = len(small.corruption_names("small")) * len(config["severities"])
+    samples += copies * (config["samples"] or samples)
     assert seconds("evaluate", **TRAIN, condition="sam") == pytest.approx(2 + samples * 1e-4)
     # Both networks predict the copies together, and the test split is predicted already.
     together = 2 + 2 * (samples - 1797 + 100) * 1e-4

@@ -238,7 +238,7 @@ def test_an_unknown_data_set_is_refused_where_models_are_drawn(name):
         ("variance_shares", "no hyper-parameter varies"),
         ("disagreement", "no pairs of models to compare"),
         ("agreement", "no published values to compare with"),
-        ("corruptions", "no conditions are compared with a baseline under corruptions"),
+        ("corruptions", "no network that trained was tested under corruptions"),
     ],
 )
 def test_a_figure_without_rows_says_so(name, sentence):

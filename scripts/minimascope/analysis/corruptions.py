@@ -67,6 +67,10 @@ ABOUT_CORRUPTIONS = (
     " conditions with a baseline the difference from it. Bold: surely larger or smaller by more"
     " than the smallest difference that matters."
 )
+ABOUT_ACCURACIES = (
+    "Accuracy, mean over severities, ± standard error over seeds. No condition is compared with"
+    " another: name one as analysis.baseline, or train it on two conditions or more."
+)
 MEASURES = {"generated": "corruption_accuracy_generated"}  # by origin; published otherwise
 Cell = tuple[str, str]  # corruption and severity
 Cells = pd.DataFrame  # [(condition, seed), (corruption, severity)], accuracies in percent
@@ -259,7 +263,8 @@ def text(found: pd.DataFrame) -> Text:
     for (dataset, network), rows in found.groupby(["dataset", "network"], sort=False):
         title = f"{network} on {dataset}"
         parts += [_by_condition(rows, title), _by_corruption(rows, title)]
-    return [*parts, ABOUT_CONDITIONS, ABOUT_CORRUPTIONS]
+    compared = found["verdict"].notna().any()
+    return [*parts, *([ABOUT_CONDITIONS, ABOUT_CORRUPTIONS] if compared else [ABOUT_ACCURACIES])]
 
 
 def _by_condition(rows: pd.DataFrame, title: str) -> pd.DataFrame:
@@ -269,22 +274,24 @@ def _by_condition(rows: pd.DataFrame, title: str) -> pd.DataFrame:
     shown = []
     for row in rows[(rows["corruption"] == ALL) & (rows["severity"] == ALL)].itertuples():
         verdicts = single.loc[single["condition"] == row.condition, "verdict"]
-        compared = verdicts.notna().any()
-        better, worse = ((verdicts == verdict).sum() for verdict in (LARGER, SMALLER))
-        shown.append(
-            {
-                "Condition": row.condition,
-                "Accuracy (%)": format_estimate(row.accuracy, row.standard_error),
+        line = {
+            "Condition": row.condition,
+            "Accuracy (%)": format_estimate(row.accuracy, row.standard_error),
+        }
+        if verdicts.notna().any():
+            better, worse = ((verdicts == verdict).sum() for verdict in (LARGER, SMALLER))
+            line |= {
                 "Difference (pp)": _difference(row),
                 "Interval (pp)": _interval(row),
                 "Corruption error (%)": _with_interval(row, ERRORS[0]),
                 "Relative (%)": _with_interval(row, ERRORS[1]),
-                "Surely better": f"{better} of {count}" if compared else "",
-                "Surely worse": f"{worse} of {count}" if compared else "",
+                "Surely better": f"{better} of {count}",
+                "Surely worse": f"{worse} of {count}",
             }
-        )
+        shown.append(line)
     said = " ".join(_facts(rows))
-    return captioned(shown, f"{title}: all corruptions together, at all severities. {said}")
+    title = f"{title}: all corruptions together, at all severities. {said}"
+    return captioned(pd.DataFrame(shown).fillna(""), title)
 
 
 def _facts(rows: pd.DataFrame) -> Iterator[str]:

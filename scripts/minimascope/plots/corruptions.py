@@ -22,8 +22,9 @@ def plot(corruptions: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netw
 
     A marker is the mean difference in accuracy between a condition and its baseline over matched
     seeds, at a severity; it is filled where the condition is surely better or worse by more than
-    the smallest difference that matters, the grey band, and hollow where it is not. All panels have
-    one scale. Without anything to compare the figure says so.
+    the smallest difference that matters, the grey band, and hollow where it is not. Where no
+    condition has a baseline, it is the mean accuracy. All panels have one scale. Without any
+    accuracy the figure says so.
 
     Args:
         corruptions: rows of `analysis.corruptions.corruption_table`.
@@ -31,54 +32,68 @@ def plot(corruptions: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netw
     """
     title = f"{network} on {dataset}"
     rows = select(corruptions, dataset, network, required=False)
-    rows = rows[rows["difference"].notna() & ~rows["severity"].isin((ALL, CLEAN[1]))]
+    rows = rows[rows["accuracy"].notna() & ~rows["severity"].isin((ALL, CLEAN[1]))]
     if rows.empty:
-        return notice(title, "no conditions are compared with a baseline under corruptions")
-    rows = rows.assign(severity=rows["severity"].astype(int))
-    looks = study_looks(conditions)
-    names = list(dict.fromkeys(rows["corruption"]))
-    title = f"{title}: difference in accuracy from the baseline, {count_seeds(rows['n'])}"
+        return notice(title, "no network that trained was tested under corruptions")
+    compared = rows["difference"].notna()
+    if compared.any():
+        rows, value = rows[compared], "difference"
+        label, what = "Difference (pp)", "difference in accuracy from the baseline"
+    else:
+        label, what, value = "Accuracy (%)", "accuracy", "accuracy"
+    rows = rows.assign(severity=rows["severity"].astype(int), value=rows[value])
+    looks, names = study_looks(conditions), list(dict.fromkeys(rows["corruption"]))
     columns = balanced(len(names), COLUMNS)
-    size = PAGE / columns, PANEL_HEIGHT
     figure, grid = panel_grid(
-        title, len(names), columns, size, _key(rows, looks), sharex=True, sharey=True
+        f"{title}: {what}, {count_seeds(rows['n'])}",
+        len(names),
+        columns,
+        (PAGE / columns, PANEL_HEIGHT),
+        [*_conditions(rows, looks), *(_key() if compared.any() else [])],
+        sharex=True,
+        sharey=True,
     )
     for place, (axes, name) in enumerate(zip(grid, names, strict=True)):
         _draw(axes, rows[rows["corruption"] == name], looks)
         axes.set_title("mean over all" if name == ALL else name.replace("_", " "))
         if place % columns == 0:
-            axes.set_ylabel("Difference (pp)")
+            axes.set_ylabel(label)
         if place >= len(names) - columns:
             axes.set_xlabel("Severity")
     return figure
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, looks: Looks) -> None:
-    """Draw the differences of each condition under one corruption along its severities."""
-    half = rows["smallest_difference"].min()
-    axes.axhspan(-half, half, zorder=0, **BAND)
-    axes.axhline(0, color=GREY, linewidth=0.8, zorder=0.5)
+    """Draw the values of each condition under one corruption along its severities."""
+    compared = rows["verdict"].notna().any()
+    if compared:
+        half = rows["smallest_difference"].min()
+        axes.axhspan(-half, half, zorder=0, **BAND)
+        axes.axhline(0, color=GREY, linewidth=0.8, zorder=0.5)
     for condition, own in rows.groupby("condition", sort=False):
         look = looks.of[condition]
-        axes.plot(own["severity"], own["difference"], **look.line | {"marker": ""})
-        for sure, fill in ((True, look.colour), (False, "white")):
-            shown = own[own["verdict"].isin((LARGER, SMALLER)) == sure]
-            axes.plot(shown["severity"], shown["difference"], **look.dots, markerfacecolor=fill)
+        axes.plot(own["severity"], own["value"], **look.line | {"marker": ""})
+        filled = own["verdict"].isin((LARGER, SMALLER)) if compared else own["value"].notna()
+        for shown, colour in ((own[filled], look.colour), (own[~filled], "white")):
+            axes.plot(shown["severity"], shown["value"], **look.dots, markerfacecolor=colour)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xticks(sorted(rows["severity"].unique()))
 
 
-def _key(rows: pd.DataFrame, looks: Looks) -> list[Line2D | Patch]:
-    """Return the legend: the conditions that are compared, and what markers and band say."""
+def _conditions(rows: pd.DataFrame, looks: Looks) -> list[Line2D]:
+    """Return the legend's entries for the conditions that are shown."""
     shown = {looks.of[condition] for condition in rows["condition"].unique()}
-    conditions = [
+    return [
         Line2D([], [], **look.line, label=name)
         for look, name in looks.names.items()
         if look in shown
     ]
+
+
+def _key() -> list[Line2D | Patch]:
+    """Return the legend's entries for what markers and the band say."""
     dot = {"color": "black", "linestyle": "none", "marker": "o"}
     return [
-        *conditions,
         Line2D([], [], **dot, label="surely different"),
         Line2D([], [], **dot, markerfacecolor="white", label="not surely"),
         Patch(**BAND, label="smallest difference that matters"),

@@ -5,7 +5,6 @@ Hz that networks hear, and a generator.
 """
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 from numpy.random import Generator
@@ -22,8 +21,6 @@ ORDER = 4
 DIRECT_TO_REVERBERANT_DB = 0.0
 # What a packet of internet telephony holds by default (RFC 3551).
 FRAME_SECONDS = 0.02
-# Ratios of sample rates are of whole numbers up to this, which keeps filters short.
-LARGEST_RATIO = 500
 
 
 def white_noise(
@@ -115,12 +112,12 @@ def resampling(
 ) -> np.ndarray:
     """Return the sound as it is after a lower sample rate; strength (share of band,).
 
-    That rate is twice the share of the band, whose rest is lost, with SciPy's polyphase filters.
+    That rate is twice the share of the band, to a whole number of samples; the rest of the band is
+    lost. By Fourier's method, which takes the sound as going round.
     """
     (share,) = strength
-    ratio = Fraction(2 * share * band / rate).limit_denominator(LARGEST_RATIO)
-    few = signal.resample_poly(sound, ratio.numerator, ratio.denominator)
-    return signal.resample_poly(few, ratio.denominator, ratio.numerator)[: len(sound)]
+    few = signal.resample(sound, round(len(sound) * 2 * share * band / rate))
+    return signal.resample(few, len(sound))
 
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {name: globals()[name] for name in STRENGTHS}
