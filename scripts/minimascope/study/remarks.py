@@ -17,7 +17,7 @@ def remarks(study: Study) -> Iterator[str]:
     if study.baseline is None:
         yield (
             "note: no condition is called baseline, and analysis.baseline names none: claims 1 and"
-            " 2, the table statistics and the figure of differences stay empty; set"
+            " 2, the tables statistics and outcomes and their figures stay empty; set"
             f" analysis.baseline, such as to {study.conditions[0]}"
         )
     yield from _unchanged(study)
