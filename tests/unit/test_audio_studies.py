@@ -166,7 +166,7 @@ def test_recordings_have_corrupted_copies_where_a_study_asks_for_them():
 @pytest.mark.parametrize("name", ["synthetic_scenes", "spoken_digits"])
 def test_small_studies_of_recordings_have_a_corruption_accuracy(name):
     loaded = published_study(name)
-    (dataset,) = loaded.config["datasets"]
+    dataset, *_ = loaded.config["datasets"]
     assert len(loaded.corruption_names(dataset)) == len(STRENGTHS)
     assert "corruptions" in products.figures(loaded)
     assert "corrupted_samples" in products.dataset_figures(loaded, dataset)
@@ -198,11 +198,13 @@ def test_figures_of_domains_and_optimisers_are_drawn_where_there_is_something_to
         "ensembles",
     }
     assert products.dataset_figures(sounds(), "small") == [
+        "outcomes",
         "sharpness_accuracy",
         "trends",
         "corrupted_samples",
     ]
     assert products.dataset_figures(sounds(), "sounds") == [
+        "outcomes",
         "sharpness_accuracy",
         "trends",
         "domains",
