@@ -57,7 +57,7 @@ CHANGES = {
     "datasets.table.path": ("sounds.zip", {"recordings"}),
     "datasets.table.domain_column": ("device", {"recordings"}),
     "datasets.scenes.clips": (18, {"synthesise"}),
-    "datasets.scenes.features.sample_rate": (22050, {"features"}),
+    "datasets.scenes.features.sample_rate": (22050, {"features", "corrupt_recordings"}),
     "datasets.archive.path": ("others.zip", {"prepare"}),
     "datasets.cifar.train_samples": (100, {"prepare"}),
     "datasets.digits.augment_test": (True, {"report"}),
