@@ -62,7 +62,7 @@ CHANGES = {
     "datasets.table.path": ("sounds.zip", {"recordings"}),
     "datasets.table.domain_column": ("device", {"recordings"}),
     "datasets.scenes.clips": (18, {"synthesise"}),
-    "datasets.scenes.features.sample_rate": (22050, {"features"}),
+    "datasets.scenes.features.sample_rate": (22050, {"features", "corrupt_recordings"}),
     "datasets.scenes.train_domains": (["A"], {"features"}),
     "datasets.scenes.sharpness.forward.domains": ("each", {"sharpness"}),
     "datasets.archive.path": ("others.zip", {"prepare"}),
