@@ -63,7 +63,8 @@ def read_csv(path: Path) -> None:
 
 def read_json(path: Path) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
-    assert content["corruptions" if path.stem == "ensemble" else "measures"]
+    kind = "pictures" if path.parent.name == "corrupted" else path.stem
+    assert content[{"pictures": "pictures", "ensemble": "corruptions"}.get(kind, "measures")]
 
 
 def read_svg(path: Path) -> None:

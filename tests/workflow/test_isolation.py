@@ -38,6 +38,7 @@ HOSTILE = {
         "landscape": {},
         "interpolation": {"lines": [["initial", "seed0"]]},
     },
+    "evaluation": EVERY_RULE["evaluation"] | {"network_ensembles": ["initial", "corrupted"]},
 }
 
 

@@ -177,7 +177,8 @@ def test_the_report_shows_the_published_results_that_are_asked_for(project, want
     with planned_workflow(study, project.folder) as workflow:
         (report,) = (job for job in workflow.dag.jobs if job.rule.name == "report")
         shown = {Path(file).stem for file in report.input if "results/published/" in file}
-    of_images = {f"published_{name}" for name in ("claims", "outcomes", "interactions")}
+    tables = ("claims", "outcomes", "outcome_shares", "interactions", "sam_radius")
+    of_images = {f"published_{name}" for name in tables}
     of_images.add("published-outcomes")
     assert shown == of_images | ({"toy_geometry"} if wanted else set())
 

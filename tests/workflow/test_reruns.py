@@ -166,7 +166,8 @@ def test_families_with_many_passes_have_jobs_of_their_own(on_paper: Project, cha
     measuring = {"sharpness", *SHARPNESS}
     assert measuring & planned.keys() == rules
     # A condition's networks share one, or each has its own.
-    conditions = len(EVERY_RULE["datasets"]) * len(EVERY_RULE["conditions"])
+    pairs = sum(len(dataset["networks"]) for dataset in EVERY_RULE["datasets"].values())
+    conditions = pairs * len(EVERY_RULE["conditions"])
     for rule in rules:
         networks = 1 if rule == "sharpness" else len(EVERY_RULE["seeds"])
         assert planned[rule] == conditions * networks

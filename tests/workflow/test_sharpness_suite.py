@@ -127,8 +127,8 @@ def test_a_filter_of_layers_is_recorded_with_its_size(suite: Project):
 
 def test_figures_and_the_interactive_page_are_drawn(suite: Project):
     drawn = {path.name for path in suite.results("figures/digits/resnet18").iterdir()}
-    # Nothing of it is published, swept, or cut along eigenvectors.
-    wanted = {*FIGURES} - {"agreement", "sweep", "landscape_eigenvectors"}
+    # Nothing of it is published, swept, corrupted, or cut along eigenvectors.
+    wanted = {*FIGURES} - {"agreement", "sweep", "corruptions", "landscape_eigenvectors"}
     wanted = {f"{name}.{end}" for name in wanted for end in ("svg", "pdf")}
     assert drawn == wanted | {"landscape.html"}
 

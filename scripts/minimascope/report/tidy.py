@@ -14,6 +14,7 @@ TIDY = {
     "trends": "slopes of evaluations along sharpness, within networks and over all",
     "claims": "the papers' claims with verdicts and the numbers behind them",
     "outcomes": "better or worse and sharper or flatter than the baseline, both at once",
+    "outcome_shares": "how many of these a network has, by measure of sharpness",
     "interactions": "what SAM adds to a condition beside what it adds to the baseline",
     "sam_radius": "whether measures rise or fall along SAM's radius",
 }
