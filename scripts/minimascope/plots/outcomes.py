@@ -134,10 +134,10 @@ def _key() -> list[Line2D]:
             [],
             [],
             linestyle="none",
-            marker=marker if marker in "^v" else "s",
-            color=colour,
-            markeredgecolor=GREY if name == OPEN else colour,
+            # As the cells are: what stands in a cell without a colour, or the colour.
+            marker=marker if marker in "^v" or name == OPEN else "s",
+            color=of_marker if name == OPEN else colour,
             label=name + NAMED.get(name, ""),
         )
-        for name, (colour, marker, _) in LOOKS.items()
+        for name, (colour, marker, of_marker) in LOOKS.items()
     ]
