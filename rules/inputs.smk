@@ -222,8 +222,9 @@ def sharpness_minutes(job: str) -> Callable:
         if job != "landscape":
             return attempt * least
         found = family_settings(job, dict(wildcards))
-        # Domains take as long again as the whole of the data, and so do cities.
-        pairs = len(found["direction_seeds"]) * (3 if found.get("domains") else 1)
+        by_domain = job in STUDY.families_by_domain(wildcards.dataset)
+        # Domains and cities take as long again, each.
+        pairs = len(found["direction_seeds"]) * (3 if by_domain else 1)
         pairs += len(found.get("more_directions", ()))
         return attempt * max(least, PAIR_MINUTES * pairs)
 
@@ -266,6 +267,13 @@ def sharpness_params(job: str) -> dict[str, Callable]:
             found["perturbation"] = {**found["perturbation"], "published": False}
         return found
 
+    def chosen(wildcards) -> str:
+        found = {"families": settings(wildcards)}
+        by_domain = STUDY.families_by_domain(wildcards.dataset)
+        by_domain = [family for family in found["families"] if family in by_domain]
+        # One text, so that earlier studies are not run again.
+        return canonical_json(found | ({"by_domain": by_domain} if by_domain else {}))
+
     def augment(wildcards) -> dict | None:
         # Initial weights have seen no augmentation, and are measured with one only where asked to.
         if wildcards.condition == registry.INITIAL and view(wildcards) == "clean":
@@ -276,12 +284,11 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
         return [*found, *network_code(wildcards), *augmentation_code(augment(wildcards))]
 
-    return named(
-        code=code("sharpness", components),
-        families=settings,
+    others = named(
         seeds=lambda wildcards: [int(str(seed).format(**wildcards)) for seed in seeds_of(job)],
         view=view,
         augment=augment,
         label_noise=label_noise,
         weight_decay=lambda wildcards: STUDY.weight_decay(wildcards.dataset, wildcards.condition),
     )
+    return {**named(code=code("sharpness", components)), "families": chosen, **others}

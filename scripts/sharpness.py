@@ -18,7 +18,7 @@ from minimascope.sharpness.family import measure_family
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
     seeds, families = spec.pop("seeds"), spec.pop("families")
-    code = spec.pop("code")
+    code, by_domain = spec.pop("code"), spec.pop("by_domain", ())
     dataset, data_hash = load_dataset(snakemake.input.data)
     wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
     for index, (seed, trained) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
@@ -30,6 +30,7 @@ with job(snakemake):
             # A measure of the user's own file is the one output of its job.
             place = snakemake.output.get(family, snakemake.output)[index]
             own = {**spec, "family": family, "settings": chosen}
+            own |= {"by_domain": family in by_domain}
             # No output: Snakemake removes outputs of an interrupted job.
             path = Path(place).with_suffix(".checkpoint.safetensors")
             about = {**own, **origin, "run": run, "code": code}

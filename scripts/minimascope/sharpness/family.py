@@ -15,21 +15,12 @@ from ..devices import device_name, precision
 from ..finished import FinishedParts, FinishedSection
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
-from ..registry import find
+from ..registry import find, of_a_part
 from ..seeding import generator
 from .objective import Objective
 from .probes import probe
 from .subject import Subject
 from .surroundings import differentiable_kernels
-
-# What is left out of domains: a published procedure, and curves, which are of the whole data.
-OF_THE_WHOLE = {
-    "published": False,
-    "line_points": 0,
-    "eigenvectors": False,
-    "density_probes": 0,
-    "more_directions": None,
-}
 
 
 def measure_family(
@@ -44,6 +35,7 @@ def measure_family(
     augment: Mapping[str, Any] | None,
     label_noise: float,
     weight_decay: float,
+    by_domain: bool = False,
     finished: FinishedParts | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
@@ -54,13 +46,14 @@ def measure_family(
         seed: of the training, and of what is drawn.
         device: where to compute.
         family: a name in `registry.SHARPNESS`.
-        settings: of the family. With ``domains`` it is measured once more on the training data of
-            each domain, and of each city, with the same draws; ``domains`` among the details has a
-            row for each measure of each.
+        settings: of the family.
         view: of the training data, ``clean`` or ``augmented``.
         augment: settings of the augmentation with which the model was trained, or None.
         label_noise: share of random labels in training.
         weight_decay: in training.
+        by_domain: whether it is measured once more on the training data of each domain, and of
+            each city, with the same draws; ``domains`` among the details then has a row for each
+            measure of each.
         finished: where a family of the library that works in parts keeps those that are done.
     """
     augmentation = Augmentation.from_config(augment)
@@ -69,8 +62,7 @@ def measure_family(
     if view == "augmented":
         # The same stream for all conditions of a seed, so that they see the same images.
         subject = subject.augmented(generator(seed, "augmented view", device=device))
-    settings, start = dict(settings), time.perf_counter()
-    domains = settings.pop("domains", None)
+    start = time.perf_counter()
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
 
@@ -80,8 +72,8 @@ def measure_family(
             return _measured(family, own, draws, settings, dataset, kept)
 
         measured = measures(subject, settings, "all")
-        if domains:
-            alone = settings | _alone(settings)
+        if by_domain:
+            alone = of_a_part(settings)
             rows = [
                 place | asdict(measurement)
                 for place, own in _by_domain(subject, dataset)
@@ -91,11 +83,6 @@ def measure_family(
     seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
     origin = {"seconds": seconds, "device": device_name(device)}
     return measured, {"view": view, "settings": settings, **origin}
-
-
-def _alone(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with which a family gives its numbers alone."""
-    return {key: value for key, value in OF_THE_WHOLE.items() if key in settings}
 
 
 def _by_domain(subject: Subject, dataset: Dataset) -> Iterator[tuple[dict[str, str], Subject]]:
