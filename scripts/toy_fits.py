@@ -6,7 +6,6 @@ import minimascope  # noqa: F401
 # isort: split
 import torch
 
-from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
 from minimascope.jobs.gpus import job_device
@@ -25,9 +24,9 @@ with job(snakemake):
     with precision("fp32", device):
         parts = pieces(problems(**learnt), config["at_once"], spec.points, device)
         for index, piece in enumerate(parts):
-            identity = {**config, "fits": of_any_length, "piece": index, "torch": torch.__version__}
+            identity = {**config, "fits": of_any_length, "piece": index}
             path = f"{snakemake.params.state}-{index}.safetensors"
-            state = CheckpointFile(path, canonical_json(identity))
+            state = CheckpointFile(path, identity, device)
             fits.append(fit(piece, spec, device, state))
     tensors = {
         name: torch.cat([getattr(part, name) for part in fits], dim=1)

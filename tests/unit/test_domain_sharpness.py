@@ -11,7 +11,7 @@ from minimascope.errors import InputError
 from minimascope.finished import FinishedParts
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.sharpness import landscape
-from minimascope.sharpness.family import measure_family
+from minimascope.sharpness.family import FamilySpec, measure_family
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -47,20 +47,8 @@ def model():
 
 
 def measured(model, dataset, family, finished=None, by_domain=False):
-    return measure_family(
-        model,
-        dataset,
-        7,
-        CPU,
-        family=family,
-        settings=SETTINGS[family],
-        view="clean",
-        augment=None,
-        label_noise=0.0,
-        weight_decay=0.0,
-        by_domain=by_domain,
-        finished=finished,
-    )[0]
+    spec = FamilySpec(family, SETTINGS[family], "clean", None, 0.0, 0.0, by_domain)
+    return measure_family(model, dataset, 7, CPU, spec, finished)[0]
 
 
 @pytest.mark.parametrize("family", SETTINGS)
@@ -185,7 +173,7 @@ def test_landscapes_of_domains_continue_where_they_were_interrupted(
         computed.append(real(*arguments))
         return computed[-1]
 
-    monkeypatch.setattr("minimascope.finished.LARGEST_OVERHEAD", float("inf"))
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", float("inf"))
     path = tmp_path / "landscape.checkpoint.safetensors"
     with monkeypatch.context() as patched:
         patched.setattr(landscape, "loss_surface", interrupted)

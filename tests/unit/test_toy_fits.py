@@ -215,14 +215,14 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Backpropagation, "step", until_killed)
     with pytest.raises(KilledError):
-        fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
+        fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU))
     # A checkpoint may be due at each hundredth epoch, and is the first time.
     assert path.exists() == (steps > 100)
     calls, most = 0, 261 if steps <= 100 else 161
-    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU)), undisturbed)
     # What is finished is not done again, as where a later piece was interrupted.
     calls, most = 0, 1
-    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU)), undisturbed)
 
 
 LISTS = {
@@ -239,9 +239,9 @@ def test_other_epochs_give_the_bytes_of_a_training_of_its_own(tmp_path, first, s
         replace(SPEC, epochs=epochs, losses=(130.0, 100.0, 10.0)) for epochs in (first, second)
     ]
     path = tmp_path / "state.safetensors"
-    fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length"))
+    fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU))
     alone = fit(PROBLEMS, specs[1], CPU)
-    _assert_same_bytes(fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length")), alone)
+    _assert_same_bytes(fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length", CPU)), alone)
     of_losses = alone.epochs[len(second) :]
     # Some losses are reached before the shorter training ends, some after it, and some never.
     assert ((of_losses > 0) & (of_losses <= 40)).any()
@@ -260,7 +260,7 @@ def test_a_training_goes_on_where_a_shorter_one_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(Backpropagation, "step", counted)
     for epochs, expected in (((1, 40), 41), ((1, 40, 90), 51), ((1, 40), 0), ((1, 40, 91), 2)):
         steps = 0
-        fit(PROBLEMS, replace(SPEC, epochs=epochs), CPU, CheckpointFile(path, "any length"))
+        fit(PROBLEMS, replace(SPEC, epochs=epochs), CPU, CheckpointFile(path, "any length", CPU))
         assert steps == expected
 
 
@@ -271,9 +271,9 @@ def _assert_same_bytes(one: Fits, other: Fits) -> None:
 
 def test_a_checkpoint_of_other_settings_is_not_continued(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
-    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run"))
+    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run", CPU))
     fresh = fit(PROBLEMS[:1], SPEC, CPU)
-    _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another")), fresh)
+    _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another", CPU)), fresh)
 
 
 def test_a_loss_that_is_not_finite_is_named_with_its_function_and_remedy():
