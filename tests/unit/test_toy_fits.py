@@ -13,7 +13,7 @@ from minimascope.devices import precision
 from minimascope.errors import InputError
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.toy import networks
-from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces
+from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces, state_file
 from minimascope.toy.functions import FUNCTIONS
 from minimascope.toy.measure import losses_of
 from minimascope.toy.networks import (
@@ -274,6 +274,56 @@ def test_a_checkpoint_of_other_settings_is_not_continued(tmp_path):
     fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run", CPU))
     fresh = fit(PROBLEMS[:1], SPEC, CPU)
     _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another", CPU)), fresh)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # The second would be kept after 100 epochs, and at its end.
+        ((1, 260), (1, 150, 200)),
+        ((1, 260), (1, 10)),
+    ],
+)
+def test_a_shorter_training_never_replaces_the_state_of_a_longer_one(
+    tmp_path, capsys, first, second
+):
+    path = tmp_path / "state.safetensors"
+    specs = [
+        FitSpec(points=20, width=4, lr=0.01, epochs=epochs, losses=()) for epochs in (first, second)
+    ]
+    longer = fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU))
+    before = path.read_bytes()
+    again = fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length", CPU))
+    _assert_same_bytes(again, fit(PROBLEMS, specs[1], CPU))
+    assert path.read_bytes() == before
+    assert capsys.readouterr().out.count("the state after 260 epochs lacks networks") == 1
+    _assert_same_bytes(
+        fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU)), longer
+    )
+
+
+def test_a_state_is_that_of_its_networks_settings_and_code_at_any_length(tmp_path):
+    path = tmp_path / "state.safetensors"
+
+    def state(wanted=PROBLEMS, code="1", **changes):
+        return state_file(path, wanted, replace(SPEC, **changes), code, CPU)
+
+    fit(PROBLEMS, SPEC, CPU, state())
+    assert state().read() is not None
+    assert state(epochs=(1, 7)).read() is not None
+    # A GPU takes more networks at once than a CPU, and keeps them in a file of the same name.
+    assert state(PROBLEMS[:4]).read() is None
+    assert state(PROBLEMS[::-1]).read() is None
+    assert state(code="2").read() is None
+    assert state(lr=0.01).read() is None
+    assert state(losses=(80.0,)).read() is None
+
+
+def test_a_state_of_fewer_networks_is_refused_by_name(tmp_path):
+    path = tmp_path / "state.safetensors"
+    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "the same", CPU))
+    with pytest.raises(InputError, match=r"state\.safetensors: weights do not fit .*delete"):
+        fit(PROBLEMS, SPEC, CPU, CheckpointFile(path, "the same", CPU))
 
 
 def test_a_loss_that_is_not_finite_is_named_with_its_function_and_remedy():
