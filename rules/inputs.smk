@@ -170,11 +170,6 @@ def model_of(condition: str) -> str:
     return rules.initialise.output.model if condition == registry.INITIAL else MODEL
 
 
-# Minutes that a job of sharpness asks a cluster for, and of landscapes for each pair of directions.
-SHARPNESS_MINUTES = {"hessian": 240, "landscape": 240}
-PAIR_MINUTES = 80
-
-
 def measured_by(job: str) -> str:
     """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
     return (CONDITION if job == SHARED else RUN) + "{view}"
@@ -214,19 +209,14 @@ def measured_models(job: str) -> Callable:
     ]
 
 
-def sharpness_minutes(job: str) -> Callable:
+def minutes_of(job: str) -> Callable:
     """Minutes that a job of sharpness asks a cluster for: more each time it is tried again."""
 
     def minutes(wildcards, attempt) -> int:
-        least = SHARPNESS_MINUTES.get(job, 120)
-        if job != "landscape":
-            return attempt * least
-        found = family_settings(job, dict(wildcards))
-        by_domain = job in STUDY.families_by_domain(wildcards.dataset)
-        # Domains and cities take as long again, each.
-        pairs = len(found["direction_seeds"]) * (3 if by_domain else 1)
-        pairs += len(found.get("more_directions", ()))
-        return attempt * max(least, PAIR_MINUTES * pairs)
+        case = dict(wildcards)
+        found = {family: family_settings(family, case) for family in STUDY.sharpness_jobs[job]}
+        by_domain = STUDY.families_by_domain(wildcards.dataset)
+        return attempt * sharpness_minutes(job, found, by_domain)
 
     return minutes
 

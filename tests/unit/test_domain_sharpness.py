@@ -4,7 +4,7 @@ import pytest
 import torch
 from study_cases import study
 
-from minimascope import own_parts
+from minimascope import own_parts, registry
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
@@ -157,6 +157,32 @@ def test_domains_that_lack_a_class_are_refused():
     plain = Dataset(Split(train.inputs, labels), whole.test, whole.classes)
     with pytest.raises(InputError, match="the data have no domains"):
         part_of(plain, None, None, train_domains=["C"])
+
+
+# All clips, three devices and two cities are measured one after another.
+@pytest.mark.parametrize("family", ["forward", "perturbation"])
+@pytest.mark.parametrize("before", [1, 3, 5])
+def test_other_families_continue_with_the_next_domain(model, family, before, tmp_path, monkeypatch):
+    function, computed = registry.SHARPNESS[family].load(), []
+    expected = measured(model, recordings(), family, by_domain=True)
+
+    def call(self, given, **settings):
+        if len(computed) == most:
+            raise InterruptedError
+        computed.append(1)
+        return function(subject=given["subject"], generator=given["generator"], **settings)
+
+    monkeypatch.setattr(registry.Family, "call", call)
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", float("inf"))
+    path, most = tmp_path / "parts.safetensors", before
+    with pytest.raises(InterruptedError):
+        measured(model, recordings(), family, FinishedParts(path, {}, CPU), by_domain=True)
+    computed.clear()
+    most = 100
+    found = measured(model, recordings(), family, FinishedParts(path, {}, CPU), by_domain=True)
+    assert len(computed) == 6 - before
+    assert found.measurements == expected.measurements
+    assert found.details == expected.details
 
 
 # All clips, three devices and two cities have two surfaces each; all clips have lines besides.

@@ -223,7 +223,7 @@ def _resume(
     if not fits.lacks_copies(kept):
         return fits, optimizer, kept, kept
     say(
-        f"the state after {kept} epochs lacks networks of an earlier epoch: training from the start;"
+        f"the state after {kept} epochs lacks networks of an earlier one: training from the start;"
         " that state stays until this training is as far"
     )
     return *_begin(initial, spec), 0, kept
