@@ -35,6 +35,7 @@ from minimascope.jobs.code_version import code_version, version_of
 from minimascope.jobs.estimate import forecast
 from minimascope.jobs.job import PARTS
 from minimascope.jobs.killed import KilledJobs
+from minimascope.jobs.minutes import sharpness_minutes
 from minimascope.jobs.params import named_text
 from minimascope.jobs.screen import Shown, show
 from minimascope.report.contents import (

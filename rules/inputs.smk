@@ -170,11 +170,6 @@ def model_of(condition: str) -> str:
     return rules.initialise.output.model if condition == registry.INITIAL else MODEL
 
 
-# Minutes that a job of sharpness asks a cluster for, and of landscapes for each pair of directions.
-SHARPNESS_MINUTES = {"hessian": 240, "landscape": 240}
-PAIR_MINUTES = 80
-
-
 def measured_by(job: str) -> str:
     """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
     return (CONDITION if job == SHARED else RUN) + "{view}"
@@ -214,18 +209,14 @@ def measured_models(job: str) -> Callable:
     ]
 
 
-def sharpness_minutes(job: str) -> Callable:
+def minutes_of(job: str) -> Callable:
     """Minutes that a job of sharpness asks a cluster for: more each time it is tried again."""
 
     def minutes(wildcards, attempt) -> int:
-        least = SHARPNESS_MINUTES.get(job, 120)
-        if job != "landscape":
-            return attempt * least
-        found = family_settings(job, dict(wildcards))
-        # Domains take as long again as the whole of the data, and so do cities.
-        pairs = len(found["direction_seeds"]) * (3 if found.get("domains") else 1)
-        pairs += len(found.get("more_directions", ()))
-        return attempt * max(least, PAIR_MINUTES * pairs)
+        case = dict(wildcards)
+        found = {family: family_settings(family, case) for family in STUDY.sharpness_jobs[job]}
+        by_domain = STUDY.families_by_domain(wildcards.dataset)
+        return attempt * sharpness_minutes(job, found, by_domain)
 
     return minutes
 
@@ -266,6 +257,13 @@ def sharpness_params(job: str) -> dict[str, Callable]:
             found["perturbation"] = {**found["perturbation"], "published": False}
         return found
 
+    def chosen(wildcards) -> str:
+        found = {"families": settings(wildcards)}
+        by_domain = STUDY.families_by_domain(wildcards.dataset)
+        by_domain = [family for family in found["families"] if family in by_domain]
+        # One text, so that earlier studies are not run again.
+        return canonical_json(found | ({"by_domain": by_domain} if by_domain else {}))
+
     def augment(wildcards) -> dict | None:
         # Initial weights have seen no augmentation, and are measured with one only where asked to.
         if wildcards.condition == registry.INITIAL and view(wildcards) == "clean":
@@ -276,12 +274,11 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
         return [*found, *network_code(wildcards), *augmentation_code(augment(wildcards))]
 
-    return named(
-        code=code("sharpness", components),
-        families=settings,
+    others = named(
         seeds=lambda wildcards: [int(str(seed).format(**wildcards)) for seed in seeds_of(job)],
         view=view,
         augment=augment,
         label_noise=label_noise,
         weight_decay=lambda wildcards: STUDY.weight_decay(wildcards.dataset, wildcards.condition),
     )
+    return {**named(code=code("sharpness", components)), "families": chosen, **others}

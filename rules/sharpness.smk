@@ -24,7 +24,7 @@ for job, families in STUDY.sharpness_jobs.items():
         threads: 1
         resources:
             **growing(mem_mb=16000),
-            runtime=sharpness_minutes(job),
+            runtime=minutes_of(job),
             gpu=1,
         params:
             **sharpness_params(job),

@@ -1,5 +1,6 @@
 """Measure families of sharpness, on the training data, of one network or of all of a condition."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from minimascope.data.prepared import load_dataset
@@ -13,12 +14,12 @@ from minimascope.measurement import document
 from minimascope.models import load_model
 from minimascope.npz import write_npz
 from minimascope.registry import find
-from minimascope.sharpness.family import measure_family
+from minimascope.sharpness.family import FamilySpec, measure_family
 
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
     seeds, families = spec.pop("seeds"), spec.pop("families")
-    code = spec.pop("code")
+    code, by_domain = spec.pop("code"), spec.pop("by_domain", ())
     dataset, data_hash = load_dataset(snakemake.input.data)
     wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
     for index, (seed, trained) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
@@ -29,14 +30,12 @@ with job(snakemake):
             say(f"{family} of seed {seed}")
             # A measure of the user's own file is the one output of its job.
             place = snakemake.output.get(family, snakemake.output)[index]
-            own = {**spec, "family": family, "settings": chosen}
+            own = FamilySpec(family, chosen, **spec, by_domain=family in by_domain)
             # No output: Snakemake removes outputs of an interrupted job.
             path = Path(place).with_suffix(".checkpoint.safetensors")
-            about = {**own, **origin, "run": run, "code": code}
+            about = {**asdict(own), **origin, "run": run, "code": code}
             finished = FinishedParts(path, about, device)
-            measured, said = measure_family(
-                model, dataset, int(seed), device, finished=finished, **own
-            )
+            measured, said = measure_family(model, dataset, int(seed), device, own, finished)
             if find("sharpness", family).arrays:
                 write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
             write_json(place, document(family, measured, run=run, **said, **origin))

@@ -6,28 +6,23 @@ import minimascope  # noqa: F401
 # isort: split
 import torch
 
-from minimascope.canonical import canonical_json
-from minimascope.checkpoints import CheckpointFile
 from minimascope.devices import precision
 from minimascope.jobs.gpus import job_device
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.tensors import save_tensors
-from minimascope.toy.fits import FitSpec, fit, pieces
+from minimascope.toy.fits import FitSpec, fit, pieces, state_file
 from minimascope.toy.problems import problems
 
 with job(snakemake):
     config, device = settings(snakemake.params), job_device()
     spec, learnt = FitSpec.from_config(config["fits"]), config["learnt"]
-    # States are of fits of any number of epochs.
-    of_any_length = {name: value for name, value in config["fits"].items() if name != "epochs"}
     fits = []
     with precision("fp32", device):
         parts = pieces(problems(**learnt), config["at_once"], spec.points, device)
         for index, piece in enumerate(parts):
-            identity = {**config, "fits": of_any_length, "piece": index, "torch": torch.__version__}
             path = f"{snakemake.params.state}-{index}.safetensors"
-            state = CheckpointFile(path, canonical_json(identity))
+            state = state_file(path, piece, spec, config["code"], device)
             fits.append(fit(piece, spec, device, state))
     tensors = {
         name: torch.cat([getattr(part, name) for part in fits], dim=1)

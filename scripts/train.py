@@ -9,9 +9,6 @@ from pathlib import Path
 import minimascope  # noqa: F401
 
 # isort: split
-import torch
-
-from minimascope.canonical import canonical_json
 from minimascope.checkpoints import CheckpointFile
 from minimascope.data.label_noise import with_label_noise
 from minimascope.data.prepared import load_dataset
@@ -34,7 +31,8 @@ with job(snakemake):
     dataset, data_hash = load_dataset(snakemake.input.data)
     seed, classes = int(run["seed"]), len(dataset.classes)
     noisy = with_label_noise(dataset.train, config["label_noise"], classes, seed)
-    model, network, initial = load_model(snakemake.input.initial, job_device(), spec.dropout)
+    device = job_device()
+    model, network, initial = load_model(snakemake.input.initial, device, spec.dropout)
     origin = {"data": data_hash, "initial": initial["content_sha256"]}
     if spec.norm is not None:
         model, network = with_norm(model, network, spec.norm, seed)
@@ -42,8 +40,8 @@ with job(snakemake):
         head = start_from(model.network, network, Path(path), new_head)
         print(f"started from {path}, with a {head} head")
         origin |= {"weights": sha256(Path(path).read_bytes()).hexdigest(), "head": head}
-    identity = {"run": run, "config": config, **origin, "torch": torch.__version__}
-    checkpoint = CheckpointFile(snakemake.params.checkpoint, canonical_json(identity))
+    identity = {"run": run, "config": config, **origin}
+    checkpoint = CheckpointFile(snakemake.params.checkpoint, identity, device)
     history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint)
     write_rows(snakemake.output.history, [run | row for row in history])
     metadata = {"run": run, "training": config["training"], **origin}

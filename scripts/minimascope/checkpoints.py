@@ -1,21 +1,16 @@
 """Trained models, and the checkpoint from which an interrupted training continues."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from .errors import InputError
-from .files import remove_abandoned
-from .tensors import below, load_tensors, save_tensors
-
-# Writing checkpoints may take this share of the training time.
-LARGEST_OVERHEAD = 0.05
+from .state_file import StateFile
+from .tensors import below
 
 
 @dataclass(frozen=True)
@@ -26,18 +21,8 @@ class Progress:
     history: tuple[dict[str, float], ...] = ()
 
 
-class CheckpointFile:
-    """The file that an interrupted training continues from.
-
-    It belongs to one run, named by ``identity`` (its resolved configuration, seed and data): a
-    checkpoint of another run is not continued but written over.
-    """
-
-    def __init__(self, path: str | PathLike, identity: str):
-        self.path = Path(path)
-        self.identity = identity
-        self._cost = 0.0
-        self._last_saved = time.perf_counter()
+class CheckpointFile(StateFile):
+    """The file that an interrupted training continues from."""
 
     def restore(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
@@ -47,15 +32,10 @@ class CheckpointFile:
         Raises:
             InputError: the file is there but damaged.
         """
-        try:
-            tensors, metadata = load_tensors(self.path)
-        except InputError:
-            # Also one that a second process of the same job, which is finished, has just removed.
-            if not self.path.exists():
-                return Progress()
-            raise
-        if metadata.get("identity") != self.identity:
+        found = self.read()
+        if found is None:
             return Progress()
+        tensors, metadata = found
         load_weights(model, below(tensors, "model."), self.path)
         if average is not None:
             load_weights(average, below(tensors, "average."), self.path)
@@ -76,7 +56,7 @@ class CheckpointFile:
         average: nn.Module | None = None,
     ) -> None:
         """Write a checkpoint, unless that would slow the training by more than 5 %."""
-        if self._cost <= LARGEST_OVERHEAD * (time.perf_counter() - self._last_saved):
+        if self.is_cheap:
             self.save(model, optimizer, progress, average)
 
     def save(
@@ -87,7 +67,6 @@ class CheckpointFile:
         average: nn.Module | None = None,
     ) -> None:
         """Write a checkpoint."""
-        start = time.perf_counter()
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
@@ -95,20 +74,8 @@ class CheckpointFile:
                     tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
         if average is not None:
             tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-        save_tensors(
-            self.path,
-            tensors,
-            identity=self.identity,
-            epoch=progress.epoch,
-            history=[_to_json(row) for row in progress.history],
-        )
-        self._last_saved = time.perf_counter()
-        self._cost = self._last_saved - start
-
-    def remove(self) -> None:
-        """Delete the checkpoint, once what it is for is safely written."""
-        self.path.unlink(missing_ok=True)
-        remove_abandoned(self.path)
+        history = [_to_json(row) for row in progress.history]
+        self.write(tensors, epoch=progress.epoch, history=history)
 
 
 def _to_json(row: Mapping[str, float]) -> list[list[str | float | None]]:

@@ -2,100 +2,88 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .canonical import canonical_json
-from .checkpoints import LARGEST_OVERHEAD
-from .devices import device_name
-from .errors import InputError
-from .files import remove_abandoned
-from .tensors import below, load_tensors, save_tensors
+from .measurement import Measured, Measurement
+from .state_file import StateFile
+from .tensors import below
 
 
 class FinishedParts:
-    """The file in which a measurement keeps its finished parts.
-
-    It belongs to one measurement, on one device and with one version of torch: parts of another
-    one are not taken but written over.
+    """The file in which a measurement keeps its finished parts, in sections.
 
     Attributes:
         seconds: that earlier starts of the measurement took, up to the last part they kept.
+        parts: by ``section/name``.
+        documents: what was measured besides arrays, by section.
     """
 
-    def __init__(self, path: str | PathLike, about: Mapping[str, Any], device: torch.device):
-        """Name the file, and say what is measured: network, data, settings and code."""
-        self.path = Path(path)
-        origin = {"torch": torch.__version__, "device": device_name(device)}
-        self.identity = canonical_json({**about, **origin})
-        self.seconds = 0.0
-        self._parts: dict[str, Tensor] | None = None
-        self._cost = 0.0
-        self._begun = self._last_saved = time.perf_counter()
-
-    def of(self, name: str) -> "FinishedSection":
-        """Return where a part of the measurement keeps parts of its own, under a name."""
-        return FinishedSection(self, f"{name}/")
-
-    def restore(self, prefix: str = "") -> dict[str, Tensor]:
-        """Return the finished parts whose names begin with a prefix, by the rest of their names.
-
-        There are none if there is no file of this measurement.
+    def __init__(self, path: str | PathLike, identity: Mapping[str, Any], device: torch.device):
+        """Name the file, and say what is measured: network, data, settings and code.
 
         Raises:
             InputError: the file is there but damaged.
         """
-        if self._parts is None:
-            self._begun = self._last_saved = time.perf_counter()
-            self._parts = self._read()
-        return below(self._parts, prefix)
+        self._file = StateFile(path, identity, device)
+        nothing = {}, {"seconds": 0.0, "documents": {}}
+        self.parts, metadata = self._file.read() or nothing
+        self.seconds: float = metadata["seconds"]
+        self.documents: dict[str, Any] = metadata["documents"]
+        self._begun = time.perf_counter()
 
-    def _read(self) -> dict[str, Tensor]:
-        try:
-            tensors, metadata = load_tensors(self.path)
-        except InputError:
-            # Also one that a second process of the same job, which is finished, has just removed.
-            if not self.path.exists():
-                return {}
-            raise
-        if metadata.get("identity") != self.identity:
-            return {}
-        self.seconds = metadata["seconds"]
-        return tensors
-
-    def save_if_cheap(self, parts: Mapping[str, Tensor], prefix: str = "") -> None:
-        """Write finished parts, with those before, unless that takes more than 5 % of the time."""
-        self._parts = (self._parts or {}) | {prefix + name: part for name, part in parts.items()}
-        start = time.perf_counter()
-        if self._cost > LARGEST_OVERHEAD * (start - self._last_saved):
-            return
-        seconds = self.seconds + start - self._begun
-        save_tensors(self.path, self._parts, identity=self.identity, seconds=seconds)
-        self._last_saved = time.perf_counter()
-        self._cost = self._last_saved - start
+    def section(self, name: str) -> "FinishedSection":
+        """Return where one measurement of several keeps its parts, under a name."""
+        return FinishedSection(self, name)
 
     def remove(self) -> None:
         """Delete the file, once what it is for is safely written."""
-        self.path.unlink(missing_ok=True)
-        remove_abandoned(self.path)
+        self._file.remove()
+
+    def write_if_cheap(self) -> None:
+        """Write all parts, unless that takes more than 5 % of the time."""
+        if self._file.is_cheap:
+            seconds = self.seconds + time.perf_counter() - self._begun
+            self._file.write(self.parts, seconds=seconds, documents=self.documents)
 
 
 @dataclass(frozen=True)
 class FinishedSection:
-    """What a part of a measurement sees of its `FinishedParts`: those under a prefix."""
+    """What one measurement sees of `FinishedParts`: those of its own."""
 
     whole: FinishedParts
-    prefix: str
+    name: str
 
     def restore(self) -> dict[str, Tensor]:
         """Return the finished parts by name."""
-        return self.whole.restore(self.prefix)
+        return below(self.whole.parts, f"{self.name}/")
 
     def save_if_cheap(self, parts: Mapping[str, Tensor]) -> None:
-        """Do as `FinishedParts.save_if_cheap` does."""
-        self.whole.save_if_cheap(parts, self.prefix)
+        """Keep finished parts, and write all unless that takes more than 5 % of the time."""
+        self.whole.parts |= {f"{self.name}/{name}": part for name, part in parts.items()}
+        self.whole.write_if_cheap()
+
+    def measured(self) -> Measured | None:
+        """Return what `finish` kept, or None if this measurement is not finished."""
+        document = self.whole.documents.get(self.name)
+        if document is None:
+            return None
+        measurements = [Measurement(**each) for each in document["measurements"]]
+        arrays = {name: part.numpy() for name, part in self.restore().items()}
+        return Measured(measurements, document["details"], arrays)
+
+    def finish(self, measured: Measured) -> None:
+        """Keep what was measured in the place of its parts, and write all if that is cheap."""
+        for name in self.restore():
+            del self.whole.parts[f"{self.name}/{name}"]
+        self.whole.documents[self.name] = {
+            "measurements": [asdict(each) for each in measured.measurements],
+            "details": measured.details,
+        }
+        arrays = {name: np.ascontiguousarray(array) for name, array in measured.arrays.items()}
+        self.save_if_cheap({name: torch.from_numpy(array) for name, array in arrays.items()})

@@ -112,9 +112,24 @@ class Family(Component):
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
     arrays: bool = False
 
-    def all_passes(self, settings: Mapping[str, Any]) -> int:
-        """About how many passes its settings take, those over domains and cities included."""
-        return self.passes(settings) * (3 if settings.get("domains") else 1)
+    def all_passes(self, settings: Mapping[str, Any], by_domain: bool) -> int:
+        """About how many passes its settings take, with those over domains and cities if wanted."""
+        return self.passes(settings) + (2 * self.passes(of_a_part(settings)) if by_domain else 0)
+
+
+# What is left out on parts of the data: a published procedure, and curves, which are of the whole.
+OF_THE_WHOLE = {
+    "published": False,
+    "line_points": 0,
+    "eigenvectors": False,
+    "density_probes": 0,
+    "more_directions": (),
+}
+
+
+def of_a_part(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which a family gives its numbers alone, on a part of the data."""
+    return {**settings, **{key: OF_THE_WHOLE[key] for key in settings if key in OF_THE_WHOLE}}
 
 
 def _adaptive_passes(settings: Mapping[str, Any]) -> int:

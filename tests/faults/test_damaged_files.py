@@ -25,13 +25,14 @@ from tiny_study import (
 )
 from torch import nn
 
-from minimascope import checkpoints
+from minimascope import state_file
 from minimascope.checkpoints import CheckpointFile, Progress
 from minimascope.data.archives import archive_files
 from minimascope.errors import InputError
 from minimascope.tensors import load_tensors
 
 SEED = 20261121
+CPU = torch.device("cpu")
 HISTORY = ({"seconds": 0.5, "epoch": 1, "train_loss": float("nan")},)
 
 
@@ -56,7 +57,7 @@ def network_and_optimizer() -> tuple[nn.Module, torch.optim.Optimizer]:
 
 
 def test_a_checkpoint_gives_back_the_history_in_its_own_order(tmp_path: Path):
-    file = CheckpointFile(tmp_path / "checkpoint.safetensors", "mine")
+    file = CheckpointFile(tmp_path / "checkpoint.safetensors", "mine", CPU)
     trained = network_and_optimizer()
     file.save_if_cheap(*trained, Progress(1, HISTORY))
     progress = file.restore(*network_and_optimizer())
@@ -65,14 +66,14 @@ def test_a_checkpoint_gives_back_the_history_in_its_own_order(tmp_path: Path):
 
 def test_a_checkpoint_that_a_finished_copy_of_the_job_removes_is_none(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.safetensors"
-    file = CheckpointFile(path, "mine")
+    file = CheckpointFile(path, "mine", CPU)
     file.save_if_cheap(*network_and_optimizer(), Progress(1, HISTORY))
 
     def load_what_goes(path: Path) -> None:
         path.unlink()
         load_tensors(path)
 
-    monkeypatch.setattr(checkpoints, "load_tensors", load_what_goes)
+    monkeypatch.setattr(state_file, "load_tensors", load_what_goes)
     assert file.restore(*network_and_optimizer()) == Progress()
 
 

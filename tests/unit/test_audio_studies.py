@@ -112,8 +112,7 @@ def test_a_network_is_trained_without_device_a_on_the_same_recordings(name, whol
     assert ("without_a", "cnn10") in loaded.pairs
     for dataset in (whole, "without_a"):
         assert loaded.families_by_domain(dataset) == ["landscape"]
-        assert loaded.settings_of("landscape", dataset)["domains"] == "each"
-        assert "domains" not in loaded.settings_of("forward", dataset)
+        assert "by_domain" not in loaded.settings_of("landscape", dataset)
     assert {"domain_sharpness", "train_domains"} <= products.tables(loaded).keys()
 
 

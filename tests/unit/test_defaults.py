@@ -239,7 +239,7 @@ def agree(parameter: inspect.Parameter, option: dict[str, Any]) -> None:
 def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_agree(name):
     settings = dict(DEFINITIONS["sharpness"]["properties"][name]["properties"])
     # Which networks, and which of their data, are measured is no setting of a measurement.
-    for key in ("only", "domains"):
+    for key in ("only", "by_domain"):
         settings.pop(key, None)
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()

@@ -4,13 +4,14 @@ import pytest
 import torch
 from study_cases import study
 
+from minimascope import own_parts, registry
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
 from minimascope.finished import FinishedParts
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.sharpness import landscape
-from minimascope.sharpness.family import measure_family
+from minimascope.sharpness.family import FamilySpec, measure_family
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -45,26 +46,15 @@ def model():
     return initialise(spec, 0).eval()
 
 
-def measured(model, dataset, family, finished=None, **settings):
-    return measure_family(
-        model,
-        dataset,
-        7,
-        CPU,
-        family=family,
-        settings=SETTINGS[family] | settings,
-        view="clean",
-        augment=None,
-        label_noise=0.0,
-        weight_decay=0.0,
-        finished=finished,
-    )[0]
+def measured(model, dataset, family, finished=None, by_domain=False):
+    spec = FamilySpec(family, SETTINGS[family], "clean", None, 0.0, 0.0, by_domain)
+    return measure_family(model, dataset, 7, CPU, spec, finished)[0]
 
 
 @pytest.mark.parametrize("family", SETTINGS)
 def test_sharpness_of_a_domain_is_that_of_a_data_set_with_its_samples_alone(model, family):
     dataset = recordings()
-    found = measured(model, dataset, family, domains="each")
+    found = measured(model, dataset, family, by_domain=True)
     rows = found.details["domains"]
     assert {(row["kind"], row["name"]) for row in rows} == {
         *(("domain", name) for name in "ABC"),
@@ -87,15 +77,31 @@ def test_sharpness_of_a_domain_is_that_of_a_data_set_with_its_samples_alone(mode
 def test_the_whole_data_are_measured_as_without_domains(model):
     for family in SETTINGS:
         plain, by_domain = (
-            measured(model, recordings(), family, domains=domains) for domains in (None, "each")
+            measured(model, recordings(), family, by_domain=each) for each in (False, True)
         )
         assert plain.measurements == by_domain.measurements
         assert plain.arrays.keys() == by_domain.arrays.keys()
         assert "domains" not in plain.details
 
 
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def doubled(*, domains):\n    return 2 * domains\n", encoding="utf-8")
+    own_parts.use(path)
+    yield "doubled"
+    own_parts.use(None)
+
+
+def test_a_measure_of_the_users_own_may_have_a_setting_named_domains(model, own, monkeypatch):
+    monkeypatch.setitem(SETTINGS, own, {"domains": 3})
+    found = measured(model, recordings(), own)
+    assert [m.value for m in found.measurements] == [6]
+    assert "domains" not in found.details
+
+
 def test_the_losses_of_domains_average_to_that_of_all(model):
-    found = measured(model, recordings(), "forward", domains="each")
+    found = measured(model, recordings(), "forward", by_domain=True)
     [whole] = [m.value for m in found.measurements if m.measure == "train_loss"]
     for kind in ("domain", "city"):
         rows = [r for r in found.details["domains"] if r["measure"] == "train_loss"]
@@ -106,7 +112,7 @@ def test_the_losses_of_domains_average_to_that_of_all(model):
 
 
 def test_without_cities_there_are_domains_alone(model):
-    found = measured(model, recordings(cities=False), "forward", domains="each")
+    found = measured(model, recordings(cities=False), "forward", by_domain=True)
     assert {row["kind"] for row in found.details["domains"]} == {"domain"}
 
 
@@ -153,13 +159,39 @@ def test_domains_that_lack_a_class_are_refused():
         part_of(plain, None, None, train_domains=["C"])
 
 
+# All clips, three devices and two cities are measured one after another.
+@pytest.mark.parametrize("family", ["forward", "perturbation"])
+@pytest.mark.parametrize("before", [1, 3, 5])
+def test_other_families_continue_with_the_next_domain(model, family, before, tmp_path, monkeypatch):
+    function, computed = registry.SHARPNESS[family].load(), []
+    expected = measured(model, recordings(), family, by_domain=True)
+
+    def call(self, given, **settings):
+        if len(computed) == most:
+            raise InterruptedError
+        computed.append(1)
+        return function(subject=given["subject"], generator=given["generator"], **settings)
+
+    monkeypatch.setattr(registry.Family, "call", call)
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", float("inf"))
+    path, most = tmp_path / "parts.safetensors", before
+    with pytest.raises(InterruptedError):
+        measured(model, recordings(), family, FinishedParts(path, {}, CPU), by_domain=True)
+    computed.clear()
+    most = 100
+    found = measured(model, recordings(), family, FinishedParts(path, {}, CPU), by_domain=True)
+    assert len(computed) == 6 - before
+    assert found.measurements == expected.measurements
+    assert found.details == expected.details
+
+
 # All clips, three devices and two cities have two surfaces each; all clips have lines besides.
 @pytest.mark.parametrize("surfaces", range(1, 14))
 def test_landscapes_of_domains_continue_where_they_were_interrupted(
     model, surfaces, tmp_path, monkeypatch
 ):
     dataset, real, computed = recordings(), landscape.loss_surface, []
-    expected = measured(model, dataset, "landscape", domains="each")
+    expected = measured(model, dataset, "landscape", by_domain=True)
 
     def interrupted(*arguments):
         if len(computed) == surfaces:
@@ -167,16 +199,16 @@ def test_landscapes_of_domains_continue_where_they_were_interrupted(
         computed.append(real(*arguments))
         return computed[-1]
 
-    monkeypatch.setattr("minimascope.finished.LARGEST_OVERHEAD", float("inf"))
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", float("inf"))
     path = tmp_path / "landscape.checkpoint.safetensors"
     with monkeypatch.context() as patched:
         patched.setattr(landscape, "loss_surface", interrupted)
         with pytest.raises(InterruptedError):
-            measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+            measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), by_domain=True)
     computed.clear()
     surfaces, before = 100, surfaces
     monkeypatch.setattr(landscape, "loss_surface", interrupted)
-    found = measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+    found = measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), by_domain=True)
     assert found.measurements == expected.measurements
     assert found.details == expected.details
     for name, values in expected.arrays.items():

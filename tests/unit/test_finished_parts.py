@@ -7,6 +7,7 @@ from sharpness_cases import images, network, subject_of
 
 from minimascope.errors import InputError
 from minimascope.finished import FinishedParts
+from minimascope.measurement import Measured, Measurement
 from minimascope.sharpness import landscape
 from minimascope.tensors import save_tensors
 
@@ -57,14 +58,14 @@ def test_an_interrupted_landscape_continues_with_the_pairs_that_are_left(
 ):
     expected = measured(subject)
     path = tmp_path / "landscape.checkpoint.safetensors"
-    monkeypatch.setattr("minimascope.finished.LARGEST_OVERHEAD", np.inf)
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", np.inf)
     with monkeypatch.context() as patched:
         interrupt_after(surfaces, patched)
         with pytest.raises(KilledError):
-            measured(subject, FinishedParts(path, {"seed": 0}, CPU))
+            measured(subject, FinishedParts(path, {"seed": 0}, CPU).section("all"))
     finished = FinishedParts(path, {"seed": 0}, CPU)
     computed = interrupt_after(100, monkeypatch)
-    assert_same(measured(subject, finished), expected)
+    assert_same(measured(subject, finished.section("all")), expected)
     # A pair is a surface and a line; one that was not finished is computed as a whole.
     assert len(computed) == 8 - 2 * (surfaces // 2)
     assert (finished.seconds > 0) == (surfaces >= 2)
@@ -74,32 +75,63 @@ def test_an_interrupted_landscape_continues_with_the_pairs_that_are_left(
 
 def test_pairs_are_kept_where_writing_takes_little_of_the_time(tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("minimascope.finished.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("minimascope.state_file.time.perf_counter", lambda: clock[0])
 
     def slow_save(*arguments, **metadata):
         clock[0] += 1
         save_tensors(*arguments, **metadata)
 
-    monkeypatch.setattr("minimascope.finished.save_tensors", slow_save)
-    finished = FinishedParts(tmp_path / "parts.safetensors", {}, CPU)
-    kept = []
+    monkeypatch.setattr("minimascope.state_file.save_tensors", slow_save)
+    path = tmp_path / "parts.safetensors"
+    section, kept = FinishedParts(path, {}, CPU).section("all"), []
     # Each write takes a second; the third pair takes less than twenty.
-    finished.restore()
     for pairs, duration in enumerate((1, 20, 19, 1), 1):
         clock[0] += duration
-        finished.save_if_cheap({f"surface.{pair}": torch.zeros(3) for pair in range(pairs)})
-        again = FinishedParts(finished.path, {}, CPU)
-        kept.append((len(again.restore()), again.seconds))
+        section.save_if_cheap({f"surface.{pair}": torch.zeros(3) for pair in range(pairs)})
+        again = FinishedParts(path, {}, CPU)
+        kept.append((len(again.section("all").restore()), again.seconds))
     assert kept == [(1, 1), (2, 22), (2, 22), (4, 43)]
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"seed": 0, "settings": {"points": 5}}])
 def test_parts_of_another_measurement_are_not_taken(other, subject, tmp_path):
     path = tmp_path / "parts.safetensors"
-    FinishedParts(path, {"seed": 0}, CPU).save_if_cheap({"surface.1": torch.zeros(3, 3)})
-    assert FinishedParts(path, {"seed": 0}, CPU).restore().keys() == {"surface.1"}
-    assert FinishedParts(path, other, CPU).restore() == {}
-    assert_same(measured(subject, FinishedParts(path, other, CPU)), measured(subject))
+
+    def section(identity):
+        return FinishedParts(path, identity, CPU).section("all")
+
+    section({"seed": 0}).save_if_cheap({"surface.1": torch.zeros(3, 3)})
+    assert section({"seed": 0}).restore().keys() == {"surface.1"}
+    assert section(other).restore() == {}
+    assert_same(measured(subject, section(other)), measured(subject))
+
+
+def test_parts_of_another_device_or_version_of_torch_are_not_taken(tmp_path, monkeypatch):
+    path = tmp_path / "parts.safetensors"
+    FinishedParts(path, {}, CPU).section("all").save_if_cheap({"surface.1": torch.zeros(3, 3)})
+    for changed in ("device_name", "torch.__version__"):
+        with monkeypatch.context() as patched:
+            value = "99.0.0" if changed == "torch.__version__" else lambda device: "other"
+            patched.setattr(f"minimascope.state_file.{changed}", value)
+            assert FinishedParts(path, {}, CPU).section("all").restore() == {}
+
+
+def test_sections_keep_their_own_parts_and_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("minimascope.state_file.LARGEST_OVERHEAD", np.inf)
+    path, surface = tmp_path / "parts.safetensors", torch.ones(2, 2)
+    found = Measured(
+        [Measurement("asc_sharpness", 0.1, "percent", 3, standard_error=1 / 3)],
+        {"direction_seeds": [1, 2]},
+        {"surfaces": np.arange(6.0).reshape(2, 3)[:, ::-1]},
+    )
+    finished = FinishedParts(path, {}, CPU)
+    for name in ("all", "domain/A"):
+        finished.section(name).save_if_cheap({"surface.1": surface * len(name)})
+    finished.section("domain/A").finish(found)
+    again = FinishedParts(path, {}, CPU)
+    assert again.section("all").measured() is None
+    assert torch.equal(again.section("all").restore()["surface.1"], 3 * surface)
+    assert_same(again.section("domain/A").measured(), found)
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def restore(path: Path) -> Any:
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    progress = CheckpointFile(path, "this run").restore(model, optimizer)
+    progress = CheckpointFile(path, "this run", CPU).restore(model, optimizer)
     return progress, {name: tensor.tolist() for name, tensor in model.state_dict().items()}
 
 

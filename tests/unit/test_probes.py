@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from minimascope import measure
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
-from minimascope.sharpness.family import measure_family
+from minimascope.sharpness.family import FamilySpec, measure_family
 
 
 def data() -> tuple[torch.Tensor, torch.Tensor]:
@@ -226,12 +226,7 @@ def test_jobs_of_the_workflow_look_as_well():
     with pytest.raises(InputError, match="two passes of the same"):
         measure_family(
             *(model, dataset, 0, torch.device("cpu")),
-            family="forward",
-            settings={},
-            view="clean",
-            augment=None,
-            label_noise=0.0,
-            weight_decay=0.0,
+            FamilySpec("forward", {}, "clean", augment=None, label_noise=0.0, weight_decay=0.0),
         )
 
 

@@ -176,7 +176,7 @@ datasets: {large: {sharpness: {forward: null}}}
 datasets: {large: {sharpness: {view: [augmented]}}}
   datasets.large.sharpness.view: a data set can change
 datasets: {large: {sharpness: {forward: {share: 1}}}}
-  datasets.large.sharpness.forward.share: unknown key; valid: domains, published, published_share
+  datasets.large.sharpness.forward.share: unknown key; valid: by_domain, published, published_share
 datasets: {large: {sharpness: {forward: {published_share: 2}}}}
   datasets.large.sharpness.forward.published_share: must be at most 1, got 2
 datasets: {large: {sharpness: {forward: 1}}}
@@ -277,7 +277,7 @@ evaluation: {corruptions: {names: fog}}
 evaluation: {names: [fog]}
   evaluation.names: unknown key; it is a key of evaluation.corruptions; write it there
 sharpness: {forward: true}
-  sharpness.forward: expected a mapping or null, got true; write {} or some of its keys: domai
+  sharpness.forward: expected a mapping or null, got true; write {} or some of its keys: by_do
 sharpness: {forward: false}
   sharpness.forward: expected a mapping or null, got false; write null
 sharpness: [forward, hessian]
@@ -318,8 +318,8 @@ conditions: {sam: {augment: {time_masks: 2}}}
   conditions.sam.augment.time_masks: augments recordings, which small has none of; leave it out
 training: {sampling: domain_balanced}
   conditions.baseline.sampling: small has no domains to balance; set it to shuffled
-sharpness: {landscape: {domains: each}}
-  sharpness.landscape.domains: small has no domains; move it to datasets.<name>.sharpness of
+sharpness: {landscape: {by_domain: true}}
+  sharpness.landscape.by_domain: small has no domains; move it to datasets.<name>.sharpness of
 datasets: {small: {train_domains: [A]}}
   datasets.small.train_domains: it has no domains; leave it out
 datasets: {sounds: {train_domains: []}}

@@ -13,7 +13,7 @@ from minimascope.devices import precision
 from minimascope.errors import InputError
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.toy import networks
-from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces
+from minimascope.toy.fits import NOT_REACHED, Fits, FitSpec, fit, pieces, state_file
 from minimascope.toy.functions import FUNCTIONS
 from minimascope.toy.measure import losses_of
 from minimascope.toy.networks import (
@@ -215,14 +215,14 @@ def test_an_interrupted_training_ends_with_the_same_bytes(tmp_path, monkeypatch,
 
     monkeypatch.setattr(Backpropagation, "step", until_killed)
     with pytest.raises(KilledError):
-        fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run"))
+        fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU))
     # A checkpoint may be due at each hundredth epoch, and is the first time.
     assert path.exists() == (steps > 100)
     calls, most = 0, 261 if steps <= 100 else 161
-    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU)), undisturbed)
     # What is finished is not done again, as where a later piece was interrupted.
     calls, most = 0, 1
-    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run")), undisturbed)
+    _assert_same_bytes(fit(PROBLEMS, spec, CPU, CheckpointFile(path, "this run", CPU)), undisturbed)
 
 
 LISTS = {
@@ -239,9 +239,9 @@ def test_other_epochs_give_the_bytes_of_a_training_of_its_own(tmp_path, first, s
         replace(SPEC, epochs=epochs, losses=(130.0, 100.0, 10.0)) for epochs in (first, second)
     ]
     path = tmp_path / "state.safetensors"
-    fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length"))
+    fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU))
     alone = fit(PROBLEMS, specs[1], CPU)
-    _assert_same_bytes(fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length")), alone)
+    _assert_same_bytes(fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length", CPU)), alone)
     of_losses = alone.epochs[len(second) :]
     # Some losses are reached before the shorter training ends, some after it, and some never.
     assert ((of_losses > 0) & (of_losses <= 40)).any()
@@ -260,7 +260,7 @@ def test_a_training_goes_on_where_a_shorter_one_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(Backpropagation, "step", counted)
     for epochs, expected in (((1, 40), 41), ((1, 40, 90), 51), ((1, 40), 0), ((1, 40, 91), 2)):
         steps = 0
-        fit(PROBLEMS, replace(SPEC, epochs=epochs), CPU, CheckpointFile(path, "any length"))
+        fit(PROBLEMS, replace(SPEC, epochs=epochs), CPU, CheckpointFile(path, "any length", CPU))
         assert steps == expected
 
 
@@ -271,9 +271,59 @@ def _assert_same_bytes(one: Fits, other: Fits) -> None:
 
 def test_a_checkpoint_of_other_settings_is_not_continued(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
-    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run"))
+    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "one run", CPU))
     fresh = fit(PROBLEMS[:1], SPEC, CPU)
-    _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another")), fresh)
+    _assert_same_bytes(fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "another", CPU)), fresh)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # The second would be kept after 100 epochs, and at its end.
+        ((1, 260), (1, 150, 200)),
+        ((1, 260), (1, 10)),
+    ],
+)
+def test_a_shorter_training_never_replaces_the_state_of_a_longer_one(
+    tmp_path, capsys, first, second
+):
+    path = tmp_path / "state.safetensors"
+    specs = [
+        FitSpec(points=20, width=4, lr=0.01, epochs=epochs, losses=()) for epochs in (first, second)
+    ]
+    longer = fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU))
+    before = path.read_bytes()
+    again = fit(PROBLEMS, specs[1], CPU, CheckpointFile(path, "any length", CPU))
+    _assert_same_bytes(again, fit(PROBLEMS, specs[1], CPU))
+    assert path.read_bytes() == before
+    assert capsys.readouterr().out.count("the state after 260 epochs lacks networks") == 1
+    _assert_same_bytes(
+        fit(PROBLEMS, specs[0], CPU, CheckpointFile(path, "any length", CPU)), longer
+    )
+
+
+def test_a_state_is_that_of_its_networks_settings_and_code_at_any_length(tmp_path):
+    path = tmp_path / "state.safetensors"
+
+    def state(wanted=PROBLEMS, code="1", **changes):
+        return state_file(path, wanted, replace(SPEC, **changes), code, CPU)
+
+    fit(PROBLEMS, SPEC, CPU, state())
+    assert state().read() is not None
+    assert state(epochs=(1, 7)).read() is not None
+    # A GPU takes more networks at once than a CPU, and keeps them in a file of the same name.
+    assert state(PROBLEMS[:4]).read() is None
+    assert state(PROBLEMS[::-1]).read() is None
+    assert state(code="2").read() is None
+    assert state(lr=0.01).read() is None
+    assert state(losses=(80.0,)).read() is None
+
+
+def test_a_state_of_fewer_networks_is_refused_by_name(tmp_path):
+    path = tmp_path / "state.safetensors"
+    fit(PROBLEMS[:1], SPEC, CPU, CheckpointFile(path, "the same", CPU))
+    with pytest.raises(InputError, match=r"state\.safetensors: weights do not fit .*delete"):
+        fit(PROBLEMS, SPEC, CPU, CheckpointFile(path, "the same", CPU))
 
 
 def test_a_loss_that_is_not_finite_is_named_with_its_function_and_remedy():

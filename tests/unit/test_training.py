@@ -10,6 +10,7 @@ import torch
 from study_cases import completed
 from torch import nn
 from training_cases import (
+    CPU,
     GDTUO,
     KFAC,
     SGD,
@@ -218,7 +219,13 @@ RESUMABLE = {
 def interrupted(path: Path, spec: TrainingSpec, epochs: int, identity: str = "run") -> None:
     """Train until a number of epochs is kept, and be interrupted then."""
     with pytest.raises(TrainingInterruptedError):
-        train(resnet(spec.dropout), image_data(), spec, 2, InterruptedAfter(path, identity, epochs))
+        train(
+            resnet(spec.dropout),
+            image_data(),
+            spec,
+            2,
+            InterruptedAfter(path, identity, CPU, epochs),
+        )
 
 
 @pytest.mark.parametrize("spec", RESUMABLE.values(), ids=RESUMABLE)
@@ -228,7 +235,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(spec, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     for epochs in (1, 3):
         interrupted(path, spec, epochs)
-    history = train(resumed, image_data(), spec, 2, CheckpointFile(path, "run"))
+    history = train(resumed, image_data(), spec, 2, CheckpointFile(path, "run", CPU))
     assert same_bytes(resumed, undisturbed)
     assert numbers(history) == numbers(expected)
 
@@ -238,7 +245,7 @@ def test_a_checkpoint_of_another_run_is_not_continued(tmp_path):
     interrupted(path, spec, 2, "another run")
     fresh, other = resnet(), resnet()
     train(fresh, image_data(), spec, 5)
-    train(other, image_data(), spec, 5, CheckpointFile(path, "run"))
+    train(other, image_data(), spec, 5, CheckpointFile(path, "run", CPU))
     assert same_bytes(fresh, other)
 
 
@@ -247,4 +254,4 @@ def test_a_truncated_checkpoint_is_refused_by_name(tmp_path):
     interrupted(path, spec, 1)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"checkpoint\.safetensors: .*delete it and run again"):
-        train(resnet(), image_data(), spec, 2, CheckpointFile(path, "run"))
+        train(resnet(), image_data(), spec, 2, CheckpointFile(path, "run", CPU))

@@ -129,8 +129,8 @@ def resumed_pair(
     undisturbed, interrupted, resumed = (resnet(**network).to(device) for _ in range(3))
     train(undisturbed, data, spec, 2)
     with pytest.raises(TrainingInterruptedError):
-        train(interrupted, data, spec, 2, InterruptedAfter(path, "run", 2))
-    train(resumed, data, spec, 2, CheckpointFile(path, "run"))
+        train(interrupted, data, spec, 2, InterruptedAfter(path, "run", device, 2))
+    train(resumed, data, spec, 2, CheckpointFile(path, "run", device))
     return [undisturbed, resumed]
 
 

@@ -42,6 +42,7 @@ def resnet(dropout: float = 0.0, channels: int = 1, width: float = 0.0625) -> No
     return NormalisedInput(initialise(spec, 0), [0.5], [0.5])
 
 
+CPU = torch.device("cpu")
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 # Of three steps in an epoch, some of which need neither new factors nor new inverses.
 KFAC = completed("optimizer", name="kfac", lr=0.01, damping=0.01, factor_every=2, inverse_every=4)
@@ -55,13 +56,12 @@ class TrainingInterruptedError(Exception):
 class InterruptedAfter(CheckpointFile):
     """Writes a checkpoint after every epoch, and stops the training after some."""
 
-    def __init__(self, path, identity, epochs):
-        super().__init__(path, identity)
+    def __init__(self, path, identity, device, epochs):
+        super().__init__(path, identity, device)
         self.epochs = epochs
 
     def save_if_cheap(self, model, optimizer, progress, average=None):
-        self._cost = 0.0
-        super().save_if_cheap(model, optimizer, progress, average)
+        self.save(model, optimizer, progress, average)
         if progress.epoch == self.epochs:
             raise TrainingInterruptedError
 

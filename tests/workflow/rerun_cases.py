@@ -64,7 +64,7 @@ CHANGES = {
     "datasets.scenes.clips": (18, {"synthesise"}),
     "datasets.scenes.features.sample_rate": (22050, {"features", "corrupt_recordings"}),
     "datasets.scenes.train_domains": (["A"], {"features", "corrupt_recordings"}),
-    "datasets.scenes.sharpness.forward.domains": ("each", {"sharpness", "gather"}),
+    "datasets.scenes.sharpness.forward.by_domain": (True, {"sharpness", "gather"}),
     "datasets.archive.path": ("others.zip", {"prepare"}),
     "datasets.cifar.train_samples": (100, {"prepare"}),
     "datasets.digits.augment_test": (True, {"report"}),

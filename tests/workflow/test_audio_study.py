@@ -39,7 +39,7 @@ SCENES = study_with(
             },
         },
         "sharpness": {
-            "forward": {"domains": "each"},
+            "forward": {"by_domain": True},
             "landscape": {"points": 3, "line_points": 0},
         },
         "evaluation": {},

@@ -48,7 +48,7 @@ def stop_in_training(project: Project, epoch: int, kept: int) -> Path:
     path = project.results(f"models/{RUN}/checkpoint.safetensors")
     path.parent.mkdir()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    CheckpointFile(path, "run").save(model, optimizer, Progress(kept, history))
+    CheckpointFile(path, "run", torch.device("cpu")).save(model, optimizer, Progress(kept, history))
     return log
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from snakemake.jobs import Job
 
 from ..files import write_text
-from ..registry import find, library_of
+from ..registry import library_of
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -159,8 +159,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
     run = {key: wildcards[key] for key in ("network", "condition")}
     run |= {"seed": int(wildcards["seed"])} if rule != SHARED else {}
-    settings = {f: study.settings_of(f, dataset, **run) for f in study.sharpness_jobs[rule]}
-    passes = sum(find("sharpness", family).all_passes(own) for family, own in settings.items())
+    passes = sum(study.passes(family, dataset, **run) for family in study.sharpness_jobs[rule])
     return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
 
 

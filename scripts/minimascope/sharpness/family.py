@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,21 +15,36 @@ from ..devices import device_name, precision
 from ..finished import FinishedParts, FinishedSection
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
-from ..registry import find
+from ..registry import find, of_a_part
 from ..seeding import generator
 from .objective import Objective
 from .probes import probe
 from .subject import Subject
 from .surroundings import differentiable_kernels
 
-# What is left out of domains: a published procedure, and curves, which are of the whole data.
-OF_THE_WHOLE = {
-    "published": False,
-    "line_points": 0,
-    "eigenvectors": False,
-    "density_probes": 0,
-    "more_directions": None,
-}
+
+@dataclass(frozen=True)
+class FamilySpec:
+    """What is measured of a network, and of its training what that depends on.
+
+    Attributes:
+        family: a name in `registry.SHARPNESS`, or of a measure of the user's own file.
+        settings: of the family.
+        view: of the training data, ``clean`` or ``augmented``.
+        augment: settings of the augmentation with which the model was trained, or None.
+        label_noise: share of random labels in training.
+        weight_decay: in training.
+        by_domain: whether the family is measured once more on the training data of each domain,
+            and of each city, with the same draws.
+    """
+
+    family: str
+    settings: Mapping[str, Any]
+    view: str
+    augment: Mapping[str, Any] | None
+    label_noise: float
+    weight_decay: float
+    by_domain: bool = False
 
 
 def measure_family(
@@ -37,13 +52,7 @@ def measure_family(
     dataset: Dataset,
     seed: int,
     device: torch.device,
-    *,
-    family: str,
-    settings: Mapping[str, Any],
-    view: str,
-    augment: Mapping[str, Any] | None,
-    label_noise: float,
-    weight_decay: float,
+    spec: FamilySpec,
     finished: FinishedParts | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
@@ -53,35 +62,31 @@ def measure_family(
         dataset: with whose training split it was trained.
         seed: of the training, and of what is drawn.
         device: where to compute.
-        family: a name in `registry.SHARPNESS`.
-        settings: of the family. With ``domains`` it is measured once more on the training data of
-            each domain, and of each city, with the same draws; ``domains`` among the details has a
-            row for each measure of each.
-        view: of the training data, ``clean`` or ``augmented``.
-        augment: settings of the augmentation with which the model was trained, or None.
-        label_noise: share of random labels in training.
-        weight_decay: in training.
-        finished: where a family of the library that works in parts keeps those that are done.
+        spec: what to measure. By domain, ``domains`` among the details has a row for each measure
+            of each domain and city.
+        finished: where measurements that are done are kept: pairs of directions, domains and
+            cities.
     """
-    augmentation = Augmentation.from_config(augment)
-    split = with_label_noise(dataset.train, label_noise, len(dataset.classes), seed).to(device)
-    subject = Subject(model, Objective(split), augmentation, None, weight_decay)
-    if view == "augmented":
-        # The same stream for all conditions of a seed, so that they see the same images.
-        subject = subject.augmented(generator(seed, "augmented view", device=device))
-    settings, start = dict(settings), time.perf_counter()
-    domains = settings.pop("domains", None)
+    start = time.perf_counter()
+    subject = _subject(model, dataset, seed, device, spec)
+
+    def measures(own: Subject, settings: Mapping[str, Any], part: str) -> Measured:
+        section = finished.section(part) if finished else None
+        done = section.measured() if section else None
+        if done is not None:
+            return done
+        draws = generator(seed, spec.family, device=device)
+        measured = _measured(spec.family, own, draws, settings, dataset, section)
+        # What stands alone is written as a whole next.
+        if section and spec.by_domain:
+            section.finish(measured)
+        return measured
+
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
-
-        def measures(own: Subject, settings: Mapping[str, Any], part: str) -> Measured:
-            draws = generator(seed, family, device=device)
-            kept = finished.of(part) if finished else None
-            return _measured(family, own, draws, settings, dataset, kept)
-
-        measured = measures(subject, settings, "all")
-        if domains:
-            alone = settings | _alone(settings)
+        measured = measures(subject, spec.settings, "all")
+        if spec.by_domain:
+            alone = of_a_part(spec.settings)
             rows = [
                 place | asdict(measurement)
                 for place, own in _by_domain(subject, dataset)
@@ -90,12 +95,19 @@ def measure_family(
             measured = replace(measured, details={**measured.details, "domains": rows})
     seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
     origin = {"seconds": seconds, "device": device_name(device)}
-    return measured, {"view": view, "settings": settings, **origin}
+    return measured, {"view": spec.view, "settings": spec.settings, **origin}
 
 
-def _alone(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with which a family gives its numbers alone."""
-    return {key: value for key, value in OF_THE_WHOLE.items() if key in settings}
+def _subject(
+    model: nn.Module, dataset: Dataset, seed: int, device: torch.device, spec: FamilySpec
+) -> Subject:
+    split = with_label_noise(dataset.train, spec.label_noise, len(dataset.classes), seed).to(device)
+    augmentation = Augmentation.from_config(spec.augment)
+    subject = Subject(model, Objective(split), augmentation, None, spec.weight_decay)
+    if spec.view == "clean":
+        return subject
+    # The same stream for all conditions of a seed, so that they see the same images.
+    return subject.augmented(generator(seed, "augmented view", device=device))
 
 
 def _by_domain(subject: Subject, dataset: Dataset) -> Iterator[tuple[dict[str, str], Subject]]:

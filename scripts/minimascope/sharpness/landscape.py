@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..finished import FinishedParts, FinishedSection
+from ..finished import FinishedSection
 from ..measurement import Measured, Measurement
 from ..seeding import child
 from .directions import Normalisation, random_direction
@@ -68,7 +68,7 @@ def measure(
     eigenvector_radius: float = 0.1,
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
-    finished: FinishedParts | FinishedSection | None = None,
+    finished: FinishedSection | None = None,
 ) -> Measured:
     """Return ASC sharpness over pairs of random directions, with the surfaces behind it.
 

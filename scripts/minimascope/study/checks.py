@@ -116,7 +116,7 @@ def _check_domains(study: Study) -> None:
             continue
         for family in study.families_by_domain(dataset):
             raise InputError(
-                f"sharpness.{family}.domains: {dataset} has no domains; move it to"
+                f"sharpness.{family}.by_domain: {dataset} has no domains; move it to"
                 " datasets.<name>.sharpness of recordings"
             )
         if spec["train_domains"] is not None:

@@ -212,11 +212,11 @@ def _sharpness(
 
 def _selections(families: Mapping[str, Any]) -> dict[str, Selection]:
     """Take out of the settings of registered families which networks they are of."""
-    keys = [field.name for field in fields(Selection)]
+    keys = {field.name for field in fields(Selection)}
     return {
-        family: Selection(**{key: families[family].pop(key, None) for key in keys})
+        family: Selection(**{key: own.pop(key) for key in keys & own.keys()})
         for family in SHARPNESS
-        if families[family] is not None
+        if (own := families[family]) is not None
     }
 
 

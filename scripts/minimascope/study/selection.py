@@ -19,12 +19,12 @@ class Selection:
         only: lists of ``seeds``, ``conditions`` and ``networks``, None for all; see `chosen`.
         more_directions: of landscapes, further pairs of directions (``direction_seeds``) and the
             networks that are cut along these, too (``only``).
-        domains: ``each`` where it is measured on each domain of the training data, too.
+        by_domain: whether it is measured on each domain of the training data, too.
     """
 
     only: Mapping[str, Any] | None = None
     more_directions: Mapping[str, Any] | None = None
-    domains: str | None = None
+    by_domain: bool = False
 
     @property
     def selects(self) -> bool:
@@ -40,9 +40,8 @@ class Selection:
         """
         if not chosen(self.only, **network):
             return None
-        # Nothing is added for the usual case: its settings are those of before there was a choice.
-        common = {**common, "domains": self.domains} if self.domains else common
         more = self.more_directions
+        # Nothing is added for the usual case, so that earlier studies are not run again.
         if more is None or not chosen(more["only"], **network):
             return common
         return {**common, "more_directions": more["direction_seeds"]}

@@ -173,7 +173,7 @@ class Study:
     def families_by_domain(self, dataset: str) -> list[str]:
         """Families that are measured on each domain of a data set, too."""
         found = self.selections[dataset]
-        return [name for name in self.families if name in found and found[name].domains]
+        return [name for name in self.families if name in found and found[name].by_domain]
 
     @property
     def has_domain_sharpness(self) -> bool:
@@ -199,7 +199,7 @@ class Study:
             family
             for family in found
             if any(
-                SHARPNESS[family].all_passes(self.settings_of(family, dataset)) > FEW_PASSES
+                self.passes(family, dataset) > FEW_PASSES
                 or self.selections[dataset][family].selects
                 for dataset in self.sharpness
             )
@@ -215,6 +215,14 @@ class Study:
         common = self.sharpness[dataset][family]
         selection = self.selections[dataset].get(family)
         return selection.settings(common, **network) if selection else common
+
+    def passes(self, family: str, dataset: str, **network: Any) -> int:
+        """About how many passes over the training data a registered family takes of one network.
+
+        The network is given as in `settings_of`, and must have these measures.
+        """
+        settings = self.settings_of(family, dataset, **network)
+        return SHARPNESS[family].all_passes(settings, family in self.families_by_domain(dataset))
 
     @property
     def interpolation(self) -> Mapping[str, Any] | None:

@@ -41,7 +41,6 @@ def hessian_geometry(name: str, x: float, y: float) -> dict[str, float]:
 
 
 @cache
-@cache
 def own_curvature(name: str) -> dict[str, float]:
     """Return how curved a toy function is, at its minima and over the domain of its points.
 

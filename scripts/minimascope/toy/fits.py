@@ -6,8 +6,9 @@ round otherwise than those of one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
+from os import PathLike
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import CheckpointFile, Progress
 from ..errors import InputError
-from ..jobs.progress import progress
+from ..jobs.progress import progress, say
 from ..optim.standard import without_compiler
 from .networks import Backpropagation, initial_parameters, networks_at_once
 from .problems import Problem, all_samples
@@ -96,8 +97,15 @@ class Fits(nn.Module):
         return {"parameters_of_all": self.parameters_of_all.detach(), **dict(self._by_place())}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Load parameters, and of the copies those that are kept here, too."""
-        self.parameters_of_all.detach().copy_(state["parameters_of_all"])
+        """Load parameters, and of the copies those that are kept here, too.
+
+        Raises:
+            RuntimeError: they are parameters of other networks; as modules of torch do.
+        """
+        own, given = self.parameters_of_all.detach(), state["parameters_of_all"]
+        if own.shape != given.shape:
+            raise RuntimeError(f"parameters {list(given.shape)}, not {list(own.shape)}")
+        own.copy_(given)
         for name, tensor in self._by_place():
             if name in state:
                 tensor.copy_(state[name])
@@ -137,6 +145,23 @@ def pieces(
     return [wanted[start : start + size] for start in range(0, len(wanted), size)]
 
 
+def state_file(
+    path: str | PathLike, wanted: Sequence[Problem], spec: FitSpec, code: str, device: torch.device
+) -> CheckpointFile:
+    """Return the file of the state of a training, which is that of any number of epochs.
+
+    Args:
+        path: of the file.
+        wanted: the problems.
+        spec: see `FitSpec`.
+        code: version of the code that trains.
+        device: where the networks are trained.
+    """
+    settings = {name: value for name, value in asdict(spec).items() if name != "epochs"}
+    learnt = [asdict(problem) for problem in wanted]
+    return CheckpointFile(path, {"learnt": learnt, "fits": settings, "code": code}, device)
+
+
 def fit(
     wanted: Sequence[Problem],
     spec: FitSpec,
@@ -148,14 +173,14 @@ def fit(
 
     A longer training continues a shorter one, and a shorter one is read off a longer one, with the
     same bytes as if it had been trained alone. An epoch to keep networks at that a checkpoint has
-    passed without keeping them starts the training anew.
+    passed without keeping them starts the training anew; the checkpoint stays until the new
+    training is as far.
 
     Args:
         wanted: the problems.
         spec: see `FitSpec`.
         device: where the networks are trained.
-        checkpoint: where an interrupted training, or a longer one, continues from. It belongs to
-            the problems and to the settings but for the epochs.
+        checkpoint: where an interrupted training, or a longer one, continues from (`state_file`).
         dtype: floating type of the training.
 
     Raises:
@@ -164,7 +189,7 @@ def fit(
     points, values = all_samples(wanted, "train", spec.points, dtype, device)
     stacked = torch.stack([initial_parameters(spec.width, problem.seed) for problem in wanted])
     initial = stacked.to(device, dtype)
-    fits, optimizer, done = _resume(initial, spec, checkpoint)
+    fits, optimizer, done, kept = _resume(initial, spec, checkpoint)
     last = spec.epochs[-1]
     if done > last:
         fits.forget_after(last)
@@ -172,7 +197,8 @@ def fit(
     backpropagation = Backpropagation(fits.parameters_of_all, points, values)
     fits.parameters_of_all.grad = backpropagation.gradients
     for epoch in chain(progress(range(done, last), "fits", "epoch", done), [last]):
-        if epoch % STEPS_BETWEEN_CHECKPOINTS == 0 and checkpoint and epoch > done:
+        due = epoch % STEPS_BETWEEN_CHECKPOINTS == 0 and epoch > done and epoch >= kept
+        if checkpoint and due:
             checkpoint.save_if_cheap(fits, optimizer, Progress(epoch))
         losses = backpropagation.step()
         if epoch in spec.epochs or epoch % STEPS_BETWEEN_CHECKPOINTS == 0:
@@ -180,18 +206,27 @@ def fit(
         _keep(fits, losses, spec, epoch)
         if epoch < last:
             optimizer.step()
-    if checkpoint:
+    if checkpoint and last >= kept:
         checkpoint.save(fits, optimizer, Progress(last))
     return fits
 
 
 def _resume(
     initial: Tensor, spec: FitSpec, checkpoint: CheckpointFile | None
-) -> tuple[Fits, torch.optim.Optimizer, int]:
-    """Return networks, optimiser and epochs done: of a checkpoint that can be used, or new ones."""
+) -> tuple[Fits, torch.optim.Optimizer, int, int]:
+    """Return networks, optimiser, epochs they have done, and epochs that the checkpoint has.
+
+    The networks are new where a checkpoint lacks copies of them.
+    """
     fits, optimizer = _begin(initial, spec)
-    done = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
-    return (*_begin(initial, spec), 0) if fits.lacks_copies(done) else (fits, optimizer, done)
+    kept = checkpoint.restore(fits, optimizer).epoch if checkpoint else 0
+    if not fits.lacks_copies(kept):
+        return fits, optimizer, kept, kept
+    say(
+        f"the state after {kept} epochs lacks networks of an earlier one: training from the start;"
+        " that state stays until this training is as far"
+    )
+    return *_begin(initial, spec), 0, kept
 
 
 def _begin(initial: Tensor, spec: FitSpec) -> tuple[Fits, torch.optim.Optimizer]:

@@ -1,0 +1,36 @@
+"""How many minutes jobs of sharpness ask a cluster for.
+
+No torch is imported here: rules are read whenever Snakemake plans.
+"""
+
+from collections.abc import Collection, Mapping
+from math import ceil
+from typing import Any
+
+from ..registry import SHARPNESS
+
+# For measures of all training data, by job.
+WHOLE = {"hessian": 240, "landscape": 240}
+WHOLE_OF_OTHERS = 120
+# Of landscapes, for each pass over the training data, where that is more (docs/cluster.md).
+SECONDS_OF_A_PASS = 40
+
+
+def sharpness_minutes(
+    job: str, families: Mapping[str, Mapping[str, Any]], by_domain: Collection[str]
+) -> int:
+    """Return how many minutes a job of sharpness asks for when it is first tried.
+
+    Args:
+        job: a key of `Study.sharpness_jobs`.
+        families: settings of the families that it measures.
+        by_domain: those of them that are measured on each domain, too.
+    """
+    whole = sum(SHARPNESS[family].passes(own) for family, own in families.items())
+    passes = sum(
+        SHARPNESS[family].all_passes(own, family in by_domain) for family, own in families.items()
+    )
+    minutes = WHOLE.get(job, WHOLE_OF_OTHERS) * passes / whole
+    if job == "landscape":
+        minutes = max(minutes, SECONDS_OF_A_PASS * passes / 60)
+    return ceil(minutes)
