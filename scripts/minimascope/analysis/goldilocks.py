@@ -1,6 +1,7 @@
 """Whether one value of sharpness is the best in several networks, or on several data sets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
 
@@ -33,8 +34,9 @@ def no_value_is_best(*networks: Comparable) -> Finding:
 
     For each evaluation and measure some two networks have no best value in common. That is, of each
     two of their conditions: one of them is not the best of its network, or their sharpness differs
-    by more than what matters. Networks are independent of each other (Welch's t), the one that
-    comes first is the reference.
+    by more than what matters. That speaks against the claim of two networks only: of three, each
+    two can have a best value in common without one that all have. Networks are independent of each
+    other (Welch's t), the one that comes first is the reference.
     """
     networks = tuple(network.matched_alone() for network in networks)
     parts, apart = [], 0
@@ -49,6 +51,9 @@ def no_value_is_best(*networks: Comparable) -> Finding:
             ]
             if len(places) > 1:
                 evidence = any_of([_differ(measure, *two) for two in combinations(places, 2)])
+                if len(places) > 2:
+                    # Each two can have a best value in common, and all of them none.
+                    evidence = replace(evidence, p_against=1.0)
                 name = named(places[0][0], evaluation, measure)
                 parts.append(Part(evidence, name, evidence.decisive_for, evidence.decisive_against))
                 best = _best([network for network, _ in places], evaluation, measure)
