@@ -87,6 +87,8 @@ def test_seeds_that_did_not_train_and_unmatched_conditions_are_left_out():
     assert list(interactions(stuck, conditions, {})["n"]) == [3]
     adopted = conditions.assign(matched=conditions["condition"] != "noise")
     assert interactions(values, adopted, {}).empty
+    adopted = conditions.assign(matched=conditions["condition"] != "baseline")
+    assert interactions(values, adopted, {}).empty
 
 
 def test_without_a_pair_besides_the_baseline_the_text_says_so():
@@ -223,6 +225,13 @@ def test_cells_of_a_sweep_without_a_counterpart_that_has_no_sam_are_one_trend():
     assert (found["without_sam"], found["radii"]) == ("sam0.05", "0.05, 0.25, 0.5")
     other = swept.assign(like_base_condition=[True, False, True])
     assert along_radius(rows, other).empty
+
+
+def test_a_condition_without_sam_that_is_not_matched_is_no_part_of_the_trend():
+    rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
+    adopted = conditions.assign(matched=conditions["condition"] != "plain")
+    [found] = along_radius(rows, adopted).to_dict("records")
+    assert found["radii"] == "0.05, 0.25, 0.5"
 
 
 def test_trends_that_are_none_are_found_in_five_percent_of_studies_at_most():

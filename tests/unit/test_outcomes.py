@@ -191,6 +191,12 @@ def test_conditions_that_are_not_matched_by_seed_are_left_out():
     assert set(outcomes(measured(values, adopted, {}))["condition"]) == {"baseline_sam"}
 
 
+def test_a_baseline_that_is_not_matched_by_seed_is_compared_with_nothing():
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    adopted = conditions.assign(matched=conditions["condition"] != "baseline")
+    assert outcomes(measured(values, adopted, {})).empty
+
+
 def test_counts_are_those_of_the_cells():
     values, conditions = values_and_conditions(np.random.default_rng(0), effect=1.0)
     found, counted = outcome_tables(values, conditions, smallest_differences={})

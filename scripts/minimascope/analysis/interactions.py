@@ -125,7 +125,8 @@ def _squares_of(conditions: pd.DataFrame) -> Iterator[Square]:
     rows = conditions.set_index("condition")
     settings = rows[[name for name in rows if name.startswith(SAM_SETTINGS)]]
     without = rows["without_sam"].dropna().to_dict()
-    for baseline in rows["baseline"].dropna().unique():
+    # A baseline that is not matched has no row here.
+    for baseline in rows.index[rows.index.isin(rows["baseline"].dropna())]:
         yield from _squares(
             baseline,
             {

@@ -75,14 +75,16 @@ def _sweeps(conditions: pd.DataFrame) -> Iterator[tuple[str, Mapping[str, float]
     """Yield the conditions of one network that differ in SAM's radius alone, from the least on."""
     if RADIUS not in conditions:
         return
-    rows = conditions[conditions[RADIUS].notna() & conditions["matched"].astype(bool)]
+    rows = conditions[conditions["matched"].astype(bool)]
+    matched = set(rows["condition"])
+    rows = rows[rows[RADIUS].notna()]
     # Without a counterpart that has no SAM, cells of a sweep are those of one base condition.
     alone = rows["base_condition"].where(rows["like_base_condition"].astype(bool))
     rows = rows.assign(group=rows["without_sam"].fillna(alone))
     others = [name for name in rows if name.startswith("sam.") and name != RADIUS]
     for (plain, *_), group in rows.groupby(["group", *others], dropna=False, sort=False):
         radii = dict(zip(group["condition"], group[RADIUS].astype(float), strict=True))
-        if plain in set(group["without_sam"]):
+        if plain in set(group["without_sam"]) and plain in matched:
             radii[plain] = 0.0
         # Of cells that repeat a condition the first.
         once = {rho: name for name, rho in reversed(radii.items())}
