@@ -136,6 +136,14 @@ def test_the_row_is_about_all_networks_and_names_the_ends():
     assert "in common in 0 of 4 pairs" in sentence
 
 
+def test_of_published_networks_the_sentence_says_that_amounts_of_data_differ():
+    networks = [place(1.0, "vit"), place(4.0, "vgg19", dataset="cifar100")]
+    said = "on a part of the training data"
+    assert said not in finding(CLAIM, *networks).numbers
+    published = [dataclasses.replace(network, source="paper") for network in networks]
+    assert said in finding(CLAIM, *published).numbers
+
+
 STUDIES = 300
 
 

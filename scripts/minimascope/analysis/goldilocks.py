@@ -26,6 +26,10 @@ from .wording import in_words, listed
 # What is known of each condition of a network not being the best, by condition.
 NotBest = Mapping[str, Evidence]
 
+OTHER_AMOUNTS = (
+    ". The papers measured relative flatness and SAM-sharpness of some data sets on a part of the"
+    " training data, so that their values differ between data sets for that reason, too"
+)
 NOTHING_IN_COMMON = "no two networks have an evaluation and a measure of sharpness in common"
 
 
@@ -64,6 +68,8 @@ def no_value_is_best(*networks: Comparable) -> Finding:
         "By means, the intervals of the best conditions' sharpness have no value in common in"
         f" {apart} of {len(parts)} {PAIRS}{_ranges(networks)}"
     )
+    if networks[0].source:
+        numbers += OTHER_AMOUNTS
     return judged(all_of, parts, numbers, PAIRS)
 
 
