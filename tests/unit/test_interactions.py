@@ -187,18 +187,45 @@ def page(values):
 
 
 def test_the_trend_is_pages_test_counted_over_all_orders():
-    values = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 9.0], [4.0, 5.0, 6.0, 7.0]])
+    values = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 9.0], [4.0, 5.0, 6.0, 7.0]])
     [found] = along_radius(*sweep(values)).to_dict("records")
-    statistic, p = page(values)
+    statistic, p = page(values[:, 1:])
     assert found["page_l"] == statistic
     assert found["p_rises"] == pytest.approx(p)
-    assert found["verdict"] == "rises"
+    assert found["verdict"] == "rises on the whole"
     assert found["radii"] == "0, 0.05, 0.25, 0.5"
     assert (found["n"], found["n_seeds"], found["without_sam"]) == (4, 3, "plain")
     assert (found["first_mean"], found["last_mean"]) == (2.0, pytest.approx(20 / 3))
-    [falls] = along_radius(*sweep(values[:, ::-1])).to_dict("records")
+    [falls] = along_radius(*sweep(values[:, [0, 3, 2, 1]])).to_dict("records")
     assert falls["p_falls"] == pytest.approx(p)
-    assert falls["verdict"] == "falls"
+    assert falls["verdict"] == "falls on the whole"
+
+
+def test_having_sam_or_not_makes_no_trend():
+    """With SAM all radii are alike: orders within seeds are as they come."""
+    values = np.array([[0.0, 5.0, 6.0, 7.0], [0.0, 7.0, 5.0, 6.0], [0.0, 6.0, 7.0, 5.0]])
+    tripled = np.tile(values, (4, 1))
+    [found] = along_radius(*sweep(tripled)).to_dict("records")
+    assert found["verdict"] == "open"
+    assert found["p_rises"] > 0.3
+    assert found["first_mean"] == 0
+
+
+@pytest.mark.parametrize(
+    ("seeds", "radii", "note"),
+    [
+        (1, 4, "a test takes two seeds or more"),
+        (3, 3, "a test takes 3 radii above zero or more"),
+        (2, 4, "so few seeds and radii can never be sure: the smallest p-value is 0.028"),
+        (2, 5, ""),
+        (3, 4, ""),
+    ],
+)
+def test_too_few_seeds_and_radii_are_said(seeds, radii, note):
+    values = np.tile(np.arange(float(radii)), (seeds, 1))
+    found = along_radius(*sweep(values, (0.0, 0.05, 0.25, 0.5, 1.0)[:radii]))
+    assert list(found["note"]) == [note]
+    assert (found["verdict"].iloc[0] == "open") == bool(note)
 
 
 def test_the_order_of_conditions_in_the_tables_changes_nothing():
@@ -237,7 +264,7 @@ def test_a_condition_without_sam_that_is_not_matched_is_no_part_of_the_trend():
 def test_trends_that_are_none_are_found_in_five_percent_of_studies_at_most():
     random, sure = np.random.default_rng(1), 0
     for _ in range(400):
-        found = along_radius(*sweep(random.normal(size=(3, 4))))
+        found = along_radius(*sweep(random.normal(size=(3, 5)), (*RADII, 1.0)))
         sure += found["verdict"].iloc[0] != "open"
     assert sure / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
