@@ -26,11 +26,17 @@ SQUARE = ("baseline", "baseline_sam", "noise", "noise_sam")
 
 
 def square(random, effect=0.0, seeds=5, measure="fisher_rao_norm"):
-    """A study in which SAM adds 1 to the baseline, and that and an effect to another condition."""
-    starts = dict(zip(SQUARE, (4.0, 5.0, 6.0, 7.0 + effect), strict=True))
-    values = measure_rows(
-        {(name, measure): start + random.normal(size=seeds) for name, start in starts.items()}
-    )
+    """A study in which SAM multiplies the baseline by 5 / 4, and a condition by e^effect as much.
+
+    Of an accuracy it adds 0.1 to the baseline, and that and an effect to the condition.
+    """
+    if measure == "fisher_rao_norm":
+        means = (4.0, 5.0, 6.0, 7.5 * math.exp(effect))
+        drawn = [mean * np.exp(0.2 * random.normal(size=seeds)) for mean in means]
+    else:
+        means = (0.4, 0.5, 0.6, 0.7 + effect)
+        drawn = [mean + 0.02 * random.normal(size=seeds) for mean in means]
+    values = measure_rows({(name, measure): own for name, own in zip(SQUARE, drawn, strict=True)})
     conditions = condition_rows(SQUARE, (None, "baseline", "baseline", "baseline"))
     conditions["without_sam"] = [None, "baseline", None, "noise"]
     conditions["sam.rho"] = [None, 0.05, None, 0.05]
@@ -41,10 +47,14 @@ def by_condition(values):
     return values.pivot(index="seed", columns="condition", values="value")
 
 
-def test_the_interaction_is_scipys_test_of_one_contrast_a_seed():
-    values, conditions = square(np.random.default_rng(2), effect=1.0, seeds=7)
+@pytest.mark.parametrize(
+    ("measure", "scale"), [("fisher_rao_norm", "ln"), ("test_accuracy", "linear")]
+)
+def test_the_interaction_is_scipys_test_of_one_contrast_a_seed(measure, scale):
+    values, conditions = square(np.random.default_rng(2), 0.1, seeds=7, measure=measure)
     [found] = interactions(values, conditions, {}).to_dict("records")
     seeds = by_condition(values)
+    seeds = np.log(seeds) if scale == "ln" else seeds
     contrast = (seeds["noise_sam"] - seeds["noise"]) - (seeds["baseline_sam"] - seeds["baseline"])
     test = stats.ttest_1samp(contrast, 0)
     assert found["interaction"] == pytest.approx(contrast.mean())
@@ -52,22 +62,51 @@ def test_the_interaction_is_scipys_test_of_one_contrast_a_seed():
     assert found["p_value"] == pytest.approx(test.pvalue)
     ends = test.confidence_interval(0.95)
     assert (found["lower"], found["upper"]) == pytest.approx(tuple(ends))
-    assert found["smallest_difference"] == pytest.approx(0.05 * seeds["baseline"].mean())
-    assert (found["n"], found["pairing"]) == (7, "by seed")
+    smallest = math.log(1.05) if scale == "ln" else 0.01
+    assert found["smallest_difference"] == pytest.approx(smallest)
+    assert (found["n"], found["pairing"], found["scale"]) == (7, "by seed", scale)
     assert [found[name] for name in ("condition", "with_sam", "baseline", "baseline_with_sam")] == [
         *("noise", "noise_sam", "baseline", "baseline_sam")
     ]
 
 
-@pytest.mark.parametrize(
-    ("effect", "verdict"), [(100.0, "larger"), (-100.0, "smaller"), (0.0, "open")]
-)
+@pytest.mark.parametrize(("effect", "verdict"), [(3.0, "larger"), (-3.0, "smaller"), (0.0, "open")])
 def test_an_interaction_that_matters_has_a_side(effect, verdict):
     values, conditions = square(np.random.default_rng(0), effect)
     assert list(interactions(values, conditions, {})["verdict"]) == [verdict]
-    same = values.assign(value=values["value"].round(-1) + 0.01 * values["seed"])
-    wide = {"fisher_rao_norm": 50.0}
-    assert set(interactions(same, conditions, wide)["verdict"]) <= {verdict, "no difference"}
+
+
+def test_a_sharp_condition_that_sam_multiplies_by_as_much_is_no_interaction():
+    """From 1 to 2 and from 100 to 200: differences of 1 and 100, and a factor of 2 each."""
+    starts = dict(zip(SQUARE, (1.0, 2.0, 100.0, 200.0), strict=True))
+    random = np.random.default_rng(0)
+    values = measure_rows(
+        {
+            (name, "fisher_rao_norm"): start * np.exp(0.005 * random.normal(size=6))
+            for name, start in starts.items()
+        }
+    )
+    _, conditions = square(random)
+    assert list(interactions(values, conditions, {})["verdict"]) == ["no difference"]
+
+
+def test_what_matters_in_its_unit_is_taken_as_a_factor_of_the_baseline():
+    values, conditions = square(np.random.default_rng(0))
+    mean = by_condition(values)["baseline"].mean()
+    [found] = interactions(values, conditions, {"fisher_rao_norm": 3.0}).to_dict("records")
+    assert found["smallest_difference"] == pytest.approx(math.log(1 + 3 / mean))
+
+
+def test_values_without_a_logarithm_stay_open_with_a_note():
+    values, conditions = square(np.random.default_rng(0), effect=3.0)
+    lost = (values["condition"] == "noise") & (values["seed"] == 1)
+    below = values.assign(value=values["value"].where(~lost, -1.0))
+    found = interactions(below, conditions, {})
+    [row] = found.to_dict("records")
+    assert (row["verdict"], row["n"]) == ("open", 5)
+    assert row["note"] == "values at or below zero have no logarithm"
+    assert np.isnan(row["interaction"])
+    assert "no logarithm" in markdown(text(read_again(found), along_radius(values, conditions)))
 
 
 def test_sam_has_the_same_radius_on_both_sides():
@@ -102,11 +141,12 @@ def test_without_a_pair_besides_the_baseline_the_text_says_so():
 
 
 def test_the_text_shows_estimate_interval_and_verdict():
-    values, conditions = square(np.random.default_rng(0), effect=100.0)
+    values, conditions = square(np.random.default_rng(0), effect=3.0)
     found, along = interaction_tables(values, conditions, smallest_differences={})
     shown = markdown(text(read_again(found), along))
     assert "**larger**" in shown
     assert "(condition with SAM − condition) − (baseline with SAM − baseline)" in shown
+    assert "× 1.05" in shown
     assert "Welch" not in shown
     assert "ρ = 0" not in shown
     assert "<b>larger</b>" in html(text(found, along))
@@ -119,23 +159,26 @@ def published(*names):
 
 
 def test_published_interactions_are_of_four_independent_means():
-    """Fisher–Rao norm, ResNet-18, CIFAR-10, 2026: (5.571 − 3.940) − (0.107 − 0.032) = 1.556."""
+    """Fisher–Rao norm, ResNet-18, CIFAR-10, 2026: (5.571 / 3.940) / (0.107 / 0.032) = 0.423."""
     found, _ = published_interactions(*published("deep_models", "sam_rho_sweep"))
     key = ["source", "dataset", "network", "measure", "condition"]
     cell = found.set_index(key).loc[
         ("function_centric_2026", "cifar10", "resnet18", "fisher_rao_norm", "augmentation")
     ]
-    assert cell["interaction"] == pytest.approx(1.556)
+    expected = math.log((5.571 / 3.940) / (0.107 / 0.032))
+    assert cell["interaction"] == pytest.approx(expected)
     half = 0.0005 / math.sqrt(3)
     errors = np.array([0.035, 0.207, 0.006, 0.001])
     variances = (errors**2 + half**2) * 10 / 9 + half**2
+    variances /= np.array([5.571, 3.940, 0.107, 0.032]) ** 2
     assert cell["standard_error"] == pytest.approx(math.sqrt(variances.sum()))
     df = variances.sum() ** 2 / (variances**2 / 9).sum()
     width = stats.t.ppf(0.975, df) * cell["standard_error"]
     assert cell["upper"] - cell["lower"] == pytest.approx(2 * width)
-    p = 2 * stats.t.sf(1.556 / cell["standard_error"], df)
+    p = 2 * stats.t.sf(-expected / cell["standard_error"], df)
     assert cell["p_value"] == pytest.approx(p)
-    assert (cell["verdict"], cell["pairing"]) == ("larger", "none")
+    # SAM adds more to the sharp condition, and multiplies it by less.
+    assert (cell["verdict"], cell["pairing"], cell["scale"]) == ("smaller", "none", "ln")
 
 
 STUDIES = 2000
@@ -277,5 +320,5 @@ def test_published_means_along_the_radius_decide_nothing():
     assert (row["spearman"], row["verdict"]) == (pytest.approx(1.0), "open")
     assert np.isnan(row["p_rises"])
     shown = markdown(text(*published_interactions(*published("deep_models", "sam_rho_sweep"))))
-    assert "Published means are independent of each other" in shown
+    assert "Published means are taken as independent of each other" in shown
     assert "ρ = 0 is the condition without SAM" in shown
