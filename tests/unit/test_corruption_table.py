@@ -125,15 +125,72 @@ def test_the_ends_of_a_corruption_error_are_ratios_that_a_paired_test_just_rejec
     for end in ("lower", "upper"):
         ratio = row[f"corruption_error_{end}"] / 100
         assert stats.ttest_rel(own, ratio * baseline).pvalue == pytest.approx(0.05)
-    mean = found().loc["noise", "all", "all"]
-    weights = [1 / (100 - by_seed("baseline", name)).mean() / 3 for name in CORRUPTIONS]
-    own, baseline = (
-        sum(w * (100 - by_seed(of, name)) for w, name in zip(weights, CORRUPTIONS, strict=True))
+
+
+def error_by_the_gradient(matched):
+    """The error of the mean ratio and its degrees of freedom, from its slope in each mean."""
+    errors = {
+        of: np.array([100 - by_seed(of, name) for name in CORRUPTIONS])
         for of in ("noise", "baseline")
+    }
+    means = [own.mean(axis=1) for own in errors.values()]
+    step, slopes = 1e-6, [np.zeros(len(CORRUPTIONS)), np.zeros(len(CORRUPTIONS))]
+    for side, i in product(range(2), range(len(CORRUPTIONS))):
+        up, down = ([mean.copy() for mean in means] for _ in range(2))
+        up[side][i] += step
+        down[side][i] -= step
+        slopes[side][i] = ((up[0] / up[1]).mean() - (down[0] / down[1]).mean()) / (2 * step)
+    if matched:
+        every = np.concatenate([*errors.values()])
+        slope = np.concatenate(slopes)
+        return 100 * np.sqrt(slope @ np.cov(every) @ slope / SEEDS), SEEDS - 1
+    parts = [s @ np.cov(own) @ s / SEEDS for s, own in zip(slopes, errors.values(), strict=True)]
+    df = sum(parts) ** 2 / sum(part**2 / (SEEDS - 1) for part in parts)
+    return 100 * np.sqrt(sum(parts)), df
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_the_interval_of_the_mean_over_corruptions_is_that_of_the_delta_method(matched):
+    row = found(conditions=CONDITION_ROWS.assign(matched=matched)).loc["noise", "all", "all"]
+    error, df = error_by_the_gradient(matched)
+    width = stats.t.ppf(0.975, df) * error
+    ends = row["corruption_error_lower"], row["corruption_error_upper"]
+    expected = row["corruption_error"] - width, row["corruption_error"] + width
+    assert ends == pytest.approx(expected, rel=1e-4)
+
+
+STUDIES = 150
+
+
+def test_the_interval_holds_the_mean_error_where_one_corruption_costs_little():
+    """Six corruptions halve an error of 20 points, one multiplies 2 ± 0.2 points by four."""
+    random = np.random.default_rng(2)
+    baseline, factors = np.array([20.0] * 6 + [2.0]), np.array([0.5] * 6 + [4.0])
+    spread = np.array([0.05] * 6 + [0.1])
+    rows = []
+    for study, seed in product(range(STUDIES), range(5)):
+        for condition, means, by in (
+            ("baseline", baseline, spread),
+            ("sam", baseline * factors, 0.05),
+        ):
+            drawn = means * (1 + by * random.normal(size=7))
+            rows += [
+                (str(study), condition, seed, f"c{i}", 1 - error / 100)
+                for i, error in enumerate(drawn)
+            ]
+    frame = pd.DataFrame(rows, columns=["network", "condition", "seed", "corruption", "accuracy"])
+    frame = frame.assign(dataset="digits", severity=1, n=200, origin="generated")
+    runs = frame[["dataset", "network", "condition", "seed"]].drop_duplicates()
+    conditions = pd.concat(
+        condition_rows(("baseline", "sam"), [None, "baseline"]).assign(network=str(i))
+        for i in range(STUDIES)
     )
-    for end in ("lower", "upper"):
-        ratio = mean[f"corruption_error_{end}"] / 100
-        assert stats.ttest_rel(own, ratio * baseline).pvalue == pytest.approx(0.05)
+    table = corruption_table(
+        frame, runs.assign(trained=True), conditions, smallest_differences={}
+    ).query("condition == 'sam' and corruption == 'all' and severity == 'all'")
+    held = table["corruption_error_lower"].le(100) & table["corruption_error_upper"].ge(100)
+    assert len(table) == STUDIES
+    assert held.mean() >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / STUDIES)
 
 
 def test_without_accuracy_on_the_same_samples_there_is_no_relative_error():
@@ -188,6 +245,8 @@ def test_readers_see_conditions_and_corruptions_with_sure_differences_in_bold():
     assert "vit on digits: all corruptions together, at all severities." in conditions
     assert "6 seeds, 200 test samples" in conditions
     assert "Relative: mean over 2 of the corruptions" in conditions
+    assert "a relative one below 100 %: corruption costs less than it costs the baseline" in said
+    assert "below 100 % is better" not in said
     [row] = [line for line in conditions.splitlines() if line.startswith("| noise")]
     assert "3 of 3" in row
     assert row.count("**") == 2

@@ -41,6 +41,8 @@ def place(best, network="vit", dataset="digits", error=0.01, smallest=0.05):
         ((1.0, 1.0, 2.0), 0.01, SUPPORTED),
         # By one of the measures all are alike.
         ((1.0, (2.0, 1.0)), 0.001, CONTRADICTED),
+        # Of three, pairs cannot show that one value is common to all.
+        ((1.0, 1.0, 1.01), 0.001, INCONCLUSIVE),
     ],
 )
 def test_best_conditions_at_different_sharpness_have_no_value_in_common(sharpness, error, expected):
@@ -56,6 +58,21 @@ def test_whichever_condition_may_be_the_best_counts():
     either = made_up({"baseline": row(1.0, 0.9, 0.01), "sam": row(2.0, 0.9, 0.01)}, 0.001)
     assert finding(CLAIM, either, place(1.0, "other", error=0.001)).verdict != SUPPORTED
     assert finding(CLAIM, either, place(3.0, "other", error=0.001)).verdict == SUPPORTED
+
+
+def test_three_networks_can_share_values_in_pairs_and_have_none_in_common():
+    """Best at 1 and 3, at 1 and 2, and at 2 and 3."""
+    networks = [
+        made_up(
+            {"baseline": row(9.0), "one": row(one, 0.9, 0.01), "two": row(two, 0.9, 0.01)},
+            0.001,
+            network=f"n{one}{two}",
+            smallest=0.05,
+        )
+        for one, two in ((1.0, 3.0), (1.0, 2.0), (2.0, 3.0))
+    ]
+    assert finding(CLAIM, *networks).verdict == INCONCLUSIVE
+    assert finding(CLAIM, *networks[:2]).verdict == CONTRADICTED
 
 
 def test_a_condition_that_is_alone_in_its_network_is_its_best():
@@ -117,6 +134,14 @@ def test_the_row_is_about_all_networks_and_names_the_ends():
     sentence = alike[alike["claim"] == 6]["sentence"].iloc[0]
     assert "for all networks on digits" in sentence
     assert "in common in 0 of 4 pairs" in sentence
+
+
+def test_of_published_networks_the_sentence_says_that_amounts_of_data_differ():
+    networks = [place(1.0, "vit"), place(4.0, "vgg19", dataset="cifar100")]
+    said = "on a part of the training data"
+    assert said not in finding(CLAIM, *networks).numbers
+    published = [dataclasses.replace(network, source="paper") for network in networks]
+    assert said in finding(CLAIM, *published).numbers
 
 
 STUDIES = 300

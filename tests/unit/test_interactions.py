@@ -26,11 +26,17 @@ SQUARE = ("baseline", "baseline_sam", "noise", "noise_sam")
 
 
 def square(random, effect=0.0, seeds=5, measure="fisher_rao_norm"):
-    """A study in which SAM adds 1 to the baseline, and that and an effect to another condition."""
-    starts = dict(zip(SQUARE, (4.0, 5.0, 6.0, 7.0 + effect), strict=True))
-    values = measure_rows(
-        {(name, measure): start + random.normal(size=seeds) for name, start in starts.items()}
-    )
+    """A study in which SAM multiplies the baseline by 5 / 4, and a condition by e^effect as much.
+
+    Of an accuracy it adds 0.1 to the baseline, and that and an effect to the condition.
+    """
+    if measure == "fisher_rao_norm":
+        means = (4.0, 5.0, 6.0, 7.5 * math.exp(effect))
+        drawn = [mean * np.exp(0.2 * random.normal(size=seeds)) for mean in means]
+    else:
+        means = (0.4, 0.5, 0.6, 0.7 + effect)
+        drawn = [mean + 0.02 * random.normal(size=seeds) for mean in means]
+    values = measure_rows({(name, measure): own for name, own in zip(SQUARE, drawn, strict=True)})
     conditions = condition_rows(SQUARE, (None, "baseline", "baseline", "baseline"))
     conditions["without_sam"] = [None, "baseline", None, "noise"]
     conditions["sam.rho"] = [None, 0.05, None, 0.05]
@@ -41,10 +47,14 @@ def by_condition(values):
     return values.pivot(index="seed", columns="condition", values="value")
 
 
-def test_the_interaction_is_scipys_test_of_one_contrast_a_seed():
-    values, conditions = square(np.random.default_rng(2), effect=1.0, seeds=7)
+@pytest.mark.parametrize(
+    ("measure", "scale"), [("fisher_rao_norm", "ln"), ("test_accuracy", "linear")]
+)
+def test_the_interaction_is_scipys_test_of_one_contrast_a_seed(measure, scale):
+    values, conditions = square(np.random.default_rng(2), 0.1, seeds=7, measure=measure)
     [found] = interactions(values, conditions, {}).to_dict("records")
     seeds = by_condition(values)
+    seeds = np.log(seeds) if scale == "ln" else seeds
     contrast = (seeds["noise_sam"] - seeds["noise"]) - (seeds["baseline_sam"] - seeds["baseline"])
     test = stats.ttest_1samp(contrast, 0)
     assert found["interaction"] == pytest.approx(contrast.mean())
@@ -52,22 +62,51 @@ def test_the_interaction_is_scipys_test_of_one_contrast_a_seed():
     assert found["p_value"] == pytest.approx(test.pvalue)
     ends = test.confidence_interval(0.95)
     assert (found["lower"], found["upper"]) == pytest.approx(tuple(ends))
-    assert found["smallest_difference"] == pytest.approx(0.05 * seeds["baseline"].mean())
-    assert (found["n"], found["pairing"]) == (7, "by seed")
+    smallest = math.log(1.05) if scale == "ln" else 0.01
+    assert found["smallest_difference"] == pytest.approx(smallest)
+    assert (found["n"], found["pairing"], found["scale"]) == (7, "by seed", scale)
     assert [found[name] for name in ("condition", "with_sam", "baseline", "baseline_with_sam")] == [
         *("noise", "noise_sam", "baseline", "baseline_sam")
     ]
 
 
-@pytest.mark.parametrize(
-    ("effect", "verdict"), [(100.0, "larger"), (-100.0, "smaller"), (0.0, "open")]
-)
+@pytest.mark.parametrize(("effect", "verdict"), [(3.0, "larger"), (-3.0, "smaller"), (0.0, "open")])
 def test_an_interaction_that_matters_has_a_side(effect, verdict):
     values, conditions = square(np.random.default_rng(0), effect)
     assert list(interactions(values, conditions, {})["verdict"]) == [verdict]
-    same = values.assign(value=values["value"].round(-1) + 0.01 * values["seed"])
-    wide = {"fisher_rao_norm": 50.0}
-    assert set(interactions(same, conditions, wide)["verdict"]) <= {verdict, "no difference"}
+
+
+def test_a_sharp_condition_that_sam_multiplies_by_as_much_is_no_interaction():
+    """From 1 to 2 and from 100 to 200: differences of 1 and 100, and a factor of 2 each."""
+    starts = dict(zip(SQUARE, (1.0, 2.0, 100.0, 200.0), strict=True))
+    random = np.random.default_rng(0)
+    values = measure_rows(
+        {
+            (name, "fisher_rao_norm"): start * np.exp(0.005 * random.normal(size=6))
+            for name, start in starts.items()
+        }
+    )
+    _, conditions = square(random)
+    assert list(interactions(values, conditions, {})["verdict"]) == ["no difference"]
+
+
+def test_what_matters_in_its_unit_is_taken_as_a_factor_of_the_baseline():
+    values, conditions = square(np.random.default_rng(0))
+    mean = by_condition(values)["baseline"].mean()
+    [found] = interactions(values, conditions, {"fisher_rao_norm": 3.0}).to_dict("records")
+    assert found["smallest_difference"] == pytest.approx(math.log(1 + 3 / mean))
+
+
+def test_values_without_a_logarithm_stay_open_with_a_note():
+    values, conditions = square(np.random.default_rng(0), effect=3.0)
+    lost = (values["condition"] == "noise") & (values["seed"] == 1)
+    below = values.assign(value=values["value"].where(~lost, -1.0))
+    found = interactions(below, conditions, {})
+    [row] = found.to_dict("records")
+    assert (row["verdict"], row["n"]) == ("open", 5)
+    assert row["note"] == "values at or below zero have no logarithm"
+    assert np.isnan(row["interaction"])
+    assert "no logarithm" in markdown(text(read_again(found), along_radius(values, conditions)))
 
 
 def test_sam_has_the_same_radius_on_both_sides():
@@ -87,6 +126,8 @@ def test_seeds_that_did_not_train_and_unmatched_conditions_are_left_out():
     assert list(interactions(stuck, conditions, {})["n"]) == [3]
     adopted = conditions.assign(matched=conditions["condition"] != "noise")
     assert interactions(values, adopted, {}).empty
+    adopted = conditions.assign(matched=conditions["condition"] != "baseline")
+    assert interactions(values, adopted, {}).empty
 
 
 def test_without_a_pair_besides_the_baseline_the_text_says_so():
@@ -100,11 +141,12 @@ def test_without_a_pair_besides_the_baseline_the_text_says_so():
 
 
 def test_the_text_shows_estimate_interval_and_verdict():
-    values, conditions = square(np.random.default_rng(0), effect=100.0)
+    values, conditions = square(np.random.default_rng(0), effect=3.0)
     found, along = interaction_tables(values, conditions, smallest_differences={})
     shown = markdown(text(read_again(found), along))
     assert "**larger**" in shown
     assert "(condition with SAM − condition) − (baseline with SAM − baseline)" in shown
+    assert "× 1.05" in shown
     assert "Welch" not in shown
     assert "ρ = 0" not in shown
     assert "<b>larger</b>" in html(text(found, along))
@@ -117,23 +159,26 @@ def published(*names):
 
 
 def test_published_interactions_are_of_four_independent_means():
-    """Fisher–Rao norm, ResNet-18, CIFAR-10, 2026: (5.571 − 3.940) − (0.107 − 0.032) = 1.556."""
+    """Fisher–Rao norm, ResNet-18, CIFAR-10, 2026: (5.571 / 3.940) / (0.107 / 0.032) = 0.423."""
     found, _ = published_interactions(*published("deep_models", "sam_rho_sweep"))
     key = ["source", "dataset", "network", "measure", "condition"]
     cell = found.set_index(key).loc[
         ("function_centric_2026", "cifar10", "resnet18", "fisher_rao_norm", "augmentation")
     ]
-    assert cell["interaction"] == pytest.approx(1.556)
+    expected = math.log((5.571 / 3.940) / (0.107 / 0.032))
+    assert cell["interaction"] == pytest.approx(expected)
     half = 0.0005 / math.sqrt(3)
     errors = np.array([0.035, 0.207, 0.006, 0.001])
     variances = (errors**2 + half**2) * 10 / 9 + half**2
+    variances /= np.array([5.571, 3.940, 0.107, 0.032]) ** 2
     assert cell["standard_error"] == pytest.approx(math.sqrt(variances.sum()))
     df = variances.sum() ** 2 / (variances**2 / 9).sum()
     width = stats.t.ppf(0.975, df) * cell["standard_error"]
     assert cell["upper"] - cell["lower"] == pytest.approx(2 * width)
-    p = 2 * stats.t.sf(1.556 / cell["standard_error"], df)
+    p = 2 * stats.t.sf(-expected / cell["standard_error"], df)
     assert cell["p_value"] == pytest.approx(p)
-    assert (cell["verdict"], cell["pairing"]) == ("larger", "none")
+    # SAM adds more to the sharp condition, and multiplies it by less.
+    assert (cell["verdict"], cell["pairing"], cell["scale"]) == ("smaller", "none", "ln")
 
 
 STUDIES = 2000
@@ -185,18 +230,45 @@ def page(values):
 
 
 def test_the_trend_is_pages_test_counted_over_all_orders():
-    values = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 9.0], [4.0, 5.0, 6.0, 7.0]])
+    values = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 9.0], [4.0, 5.0, 6.0, 7.0]])
     [found] = along_radius(*sweep(values)).to_dict("records")
-    statistic, p = page(values)
+    statistic, p = page(values[:, 1:])
     assert found["page_l"] == statistic
     assert found["p_rises"] == pytest.approx(p)
-    assert found["verdict"] == "rises"
+    assert found["verdict"] == "rises on the whole"
     assert found["radii"] == "0, 0.05, 0.25, 0.5"
     assert (found["n"], found["n_seeds"], found["without_sam"]) == (4, 3, "plain")
     assert (found["first_mean"], found["last_mean"]) == (2.0, pytest.approx(20 / 3))
-    [falls] = along_radius(*sweep(values[:, ::-1])).to_dict("records")
+    [falls] = along_radius(*sweep(values[:, [0, 3, 2, 1]])).to_dict("records")
     assert falls["p_falls"] == pytest.approx(p)
-    assert falls["verdict"] == "falls"
+    assert falls["verdict"] == "falls on the whole"
+
+
+def test_having_sam_or_not_makes_no_trend():
+    """With SAM all radii are alike: orders within seeds are as they come."""
+    values = np.array([[0.0, 5.0, 6.0, 7.0], [0.0, 7.0, 5.0, 6.0], [0.0, 6.0, 7.0, 5.0]])
+    tripled = np.tile(values, (4, 1))
+    [found] = along_radius(*sweep(tripled)).to_dict("records")
+    assert found["verdict"] == "open"
+    assert found["p_rises"] > 0.3
+    assert found["first_mean"] == 0
+
+
+@pytest.mark.parametrize(
+    ("seeds", "radii", "note"),
+    [
+        (1, 4, "a test takes two seeds or more"),
+        (3, 3, "a test takes 3 radii above zero or more"),
+        (2, 4, "so few seeds and radii can never be sure: the smallest p-value is 0.028"),
+        (2, 5, ""),
+        (3, 4, ""),
+    ],
+)
+def test_too_few_seeds_and_radii_are_said(seeds, radii, note):
+    values = np.tile(np.arange(float(radii)), (seeds, 1))
+    found = along_radius(*sweep(values, (0.0, 0.05, 0.25, 0.5, 1.0)[:radii]))
+    assert list(found["note"]) == [note]
+    assert (found["verdict"].iloc[0] == "open") == bool(note)
 
 
 def test_the_order_of_conditions_in_the_tables_changes_nothing():
@@ -225,10 +297,17 @@ def test_cells_of_a_sweep_without_a_counterpart_that_has_no_sam_are_one_trend():
     assert along_radius(rows, other).empty
 
 
+def test_a_condition_without_sam_that_is_not_matched_is_no_part_of_the_trend():
+    rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
+    adopted = conditions.assign(matched=conditions["condition"] != "plain")
+    [found] = along_radius(rows, adopted).to_dict("records")
+    assert found["radii"] == "0.05, 0.25, 0.5"
+
+
 def test_trends_that_are_none_are_found_in_five_percent_of_studies_at_most():
     random, sure = np.random.default_rng(1), 0
     for _ in range(400):
-        found = along_radius(*sweep(random.normal(size=(3, 4))))
+        found = along_radius(*sweep(random.normal(size=(3, 5)), (*RADII, 1.0)))
         sure += found["verdict"].iloc[0] != "open"
     assert sure / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
@@ -241,5 +320,5 @@ def test_published_means_along_the_radius_decide_nothing():
     assert (row["spearman"], row["verdict"]) == (pytest.approx(1.0), "open")
     assert np.isnan(row["p_rises"])
     shown = markdown(text(*published_interactions(*published("deep_models", "sam_rho_sweep"))))
-    assert "Published means are independent of each other" in shown
+    assert "Published means are taken as independent of each other" in shown
     assert "ρ = 0 is the condition without SAM" in shown

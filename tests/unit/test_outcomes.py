@@ -49,9 +49,9 @@ def verdicts(other, error=0.01, smallest=0.1):
         (2.0, 0.2, 0.01, "worse and sharper"),
         (0.2, 0.2, 0.01, "worse and flatter"),
         # One of the two surely makes no difference, so that none of the four holds.
-        (1.0, 0.9, 0.01, "no difference"),
-        (2.0, 0.5, 0.01, "no difference"),
-        (1.0, 0.5, 0.01, "no difference"),
+        (1.0, 0.9, 0.01, "no joint difference"),
+        (2.0, 0.5, 0.01, "no joint difference"),
+        (1.0, 0.5, 0.01, "no joint difference"),
         # At the smallest difference that matters, and with large errors, nothing is sure.
         (1.1, 0.9, 0.01, "open"),
         (2.0, 0.9, 0.9, "open"),
@@ -98,13 +98,14 @@ def test_p_values_are_those_of_scipys_paired_tests():
         better, worse = (one_sided(*good, side, number=0.01) for side in ("greater", "less"))
         got = found.loc[name, ["p_better", "p_worse", "p_sharper", "p_flatter"]].astype(float)
         np.testing.assert_allclose(got, [better, worse, sharper, flatter], rtol=1e-6)
-        # The least sure one of the two; of "no difference", one of the two, by Bonferroni.
+        # The least sure one of the two; of "no joint difference", one of the two, by Bonferroni.
         both = {
             "better and sharper": max(better, sharper),
             "better and flatter": max(better, flatter),
             "worse and sharper": max(worse, sharper),
             "worse and flatter": max(worse, flatter),
-            "no difference": 2 * min(max(1 - better, 1 - worse), max(1 - sharper, 1 - flatter)),
+            "no joint difference": 2
+            * min(max(1 - better, 1 - worse), max(1 - sharper, 1 - flatter)),
         }
         verdict = found.loc[name, "verdict"]
         sure = {key for key, p in both.items() if p <= 0.025}
@@ -157,7 +158,7 @@ def test_the_published_tables_are_counted():
     )
     here = counted[(counted["dataset"] == "cifar10") & (counted["network"] == "vgg19")]
     whole = here[here["sharpness"] == ALL].iloc[0]
-    assert whole[["cells", "better_and_sharper", "no_difference", "open"]].to_list() == [
+    assert whole[["cells", "better_and_sharper", "no_joint_difference", "open"]].to_list() == [
         60,
         48,
         9,
@@ -191,6 +192,12 @@ def test_conditions_that_are_not_matched_by_seed_are_left_out():
     assert set(outcomes(measured(values, adopted, {}))["condition"]) == {"baseline_sam"}
 
 
+def test_a_baseline_that_is_not_matched_by_seed_is_compared_with_nothing():
+    values, conditions = values_and_conditions(np.random.default_rng(0), effect=20.0)
+    adopted = conditions.assign(matched=conditions["condition"] != "baseline")
+    assert outcomes(measured(values, adopted, {})).empty
+
+
 def test_counts_are_those_of_the_cells():
     values, conditions = values_and_conditions(np.random.default_rng(0), effect=1.0)
     found, counted = outcome_tables(values, conditions, smallest_differences={})
@@ -214,6 +221,7 @@ def test_shares_stand_in_words_with_their_counts():
     assert "4 (50 %)" in shown
     assert "0 (0 %)" in shown
     assert "Source" not in shown
+    assert "No joint difference" in shown
     assert "o₂" in html(text(found, shares(found)))
 
 
@@ -246,8 +254,8 @@ AT_MOST = 0.025 + 3 * math.sqrt(0.025 * 0.975 / STUDIES)
         (50.0, DELTA, OUTCOMES),
         # Far better and far sharper: all others are wrong.
         (50.0, 50.0, VERDICTS[1:5]),
-        # Just more than what matters in both: "no difference" is wrong.
-        (1.001 * DELTA, 1.001 * DELTA, ("no difference",)),
+        # Just more than what matters in both: "no joint difference" is wrong.
+        (1.001 * DELTA, 1.001 * DELTA, ("no joint difference",)),
     ],
 )
 def test_a_false_statement_is_made_in_one_study_of_forty_at_most(seeds, better, sharper, wrong):

@@ -129,6 +129,11 @@ def test_more_so_out_of_domain_compares_both_correlations():
     assert judged(OUTSIDE, network(sharpness, noise, rising)).verdict == SUPPORTED
     assert judged(OUTSIDE, network(sharpness, rising, noise)).verdict == CONTRADICTED
     assert judged(OUTSIDE, network(sharpness, rising, rising)).verdict == INCONCLUSIVE
+    # Sharper is less accurate out-of-domain, too, although less so than in-domain.
+    falling = (rising[::-1] + np.random.default_rng(1).normal(size=16) / 10).round(12)
+    found = judged(OUTSIDE, network(sharpness, rising[::-1], falling))
+    assert found.verdict != SUPPORTED
+    assert "accuracy out-of-domain: \N{MINUS SIGN}0." in found.numbers
 
 
 def test_there_is_a_verdict_on_each_network_and_one_on_all():

@@ -81,7 +81,19 @@ class Comparable:
         matched = tuple(name for name in self.conditions if name not in self.unmatched)
         means, errors = (table.reindex(matched) for table in (self.means, self.errors))
         plain = {a: b for a, b in self.without_sam.items() if a in matched and b in matched}
-        return replace(self, conditions=matched, without_sam=plain, means=means, errors=errors)
+        differences = {
+            pair: found
+            for pair, found in self.differences.items()
+            if pair[1] in matched and pair[2] in matched
+        }
+        return replace(
+            self,
+            conditions=matched,
+            without_sam=plain,
+            means=means,
+            errors=errors,
+            differences=differences,
+        )
 
 
 def measured(

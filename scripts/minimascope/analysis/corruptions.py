@@ -16,10 +16,12 @@ from .differences import (
     LARGER,
     SMALLER,
     Estimate,
+    combined,
     mean_over_seeds,
     paired,
     share_interval,
     single,
+    t_interval,
     welch,
     welch_share_interval,
 )
@@ -56,11 +58,11 @@ ABOUT_CONDITIONS = (
     f" {100 * LEVEL:.0f} % interval (Student's t). Corruption error: error over that of the"
     " baseline, mean over corruptions (Hendrycks & Dietterich 2019). Relative: the same of what"
     f" corruptions add to the error, over those that cost the baseline {LEAST_COST:g} point or"
-    " more. Both with Fieller's interval, which takes the weights of the corruptions as known, and"
-    " has no ends where what is divided by is not surely other than zero; below 100 % is better"
-    " than the baseline. Surely better, or worse: under how many corruptions the condition is so by"
-    " more than the smallest difference that matters, each at"
-    f" {100 * LEVEL:.0f} % by itself."
+    " more. Their intervals are Student's, with the error of the delta method. A corruption error"
+    " below 100 %: fewer errors than the baseline; a relative one below 100 %: corruption costs"
+    " less than it costs the baseline, which can be so of less accurate conditions, too. Surely"
+    " better, or worse: under how many corruptions the condition is so by more than the smallest"
+    f" difference that matters, each at {100 * LEVEL:.0f} % by itself."
 )
 ABOUT_CORRUPTIONS = (
     "Of corruptions: accuracy, mean over severities, ± standard error over seeds; of"
@@ -90,10 +92,11 @@ def corruption_table(
     of `differences.Difference`. Severity ``all`` is the mean over severities, corruption ``all``
     that over corruptions, and corruption ``none`` the same samples without.
 
-    Rows of severity ``all`` have corruption errors in percent, with Fieller's interval. With the
-    error E(f, c) = 100 - accuracy of f, mean over severities, the corruption error is
-    E(f, c) / E(b, c), b the baseline; the relative one is (E(f, c) - E(f)) / (E(b, c) - E(b)),
-    where E(f) is the error without corruption. That of all corruptions is the mean over them. Left
+    Rows of severity ``all`` have corruption errors in percent, with their intervals: Fieller's for
+    one corruption, the delta method's for the mean over all. With the error E(f, c) = 100 -
+    accuracy of f, mean over severities, the corruption error is E(f, c) / E(b, c), b the baseline;
+    the relative one is (E(f, c) - E(f)) / (E(b, c) - E(b)), where E(f) is the error without
+    corruption. That of all corruptions is the mean over them. Left
     out are those under which b makes no error, and of the relative ones those that cost it less
     than `LEAST_COST`; ``…_n`` counts the others.
 
@@ -241,8 +244,9 @@ def _ratio(
 ) -> tuple[float, float, float]:
     """Return 100 times the mean over corruptions of the ratios of means, and its interval.
 
-    With w(c) = 1 / mean of the reference, the mean of ratios is that of the sums Σ w(c) E(c): its
-    interval is that of these, the weights taken as known.
+    Of one corruption the interval is Fieller's. Of the mean of several ratios
+    r(c) = mean of E(c) / mean of b(c), it is Student's, with the error of the delta method: that
+    of the mean over c of (E(c) - r(c) b(c)) / mean of b(c).
 
     Args:
         errors: [seed, corruption].
@@ -251,10 +255,16 @@ def _ratio(
     """
     if errors.empty:
         return np.nan, np.nan, np.nan
-    weights = 1 / reference.mean() / reference.shape[1]
-    x, b = errors @ weights, reference @ weights
-    share = share_interval(x, b) if matched else welch_share_interval(_mean(x), _mean(b))
-    return 100 * x.mean() / b.mean(), *(100 * (1 + end) for end in share)
+    ratios = errors.mean() / reference.mean()
+    if len(ratios) == 1:
+        x, b = errors.iloc[:, 0], reference.iloc[:, 0]
+        share = share_interval(x, b) if matched else welch_share_interval(_mean(x), _mean(b))
+        return 100 * ratios.iloc[0], *(100 * (1 + end) for end in share)
+    own = (errors / reference.mean()).mean(axis=1)
+    base = (ratios * reference / reference.mean()).mean(axis=1)
+    found = _mean(own - base) if matched else combined([(1.0, _mean(own)), (-1.0, _mean(base))])
+    ends = t_interval(ratios.mean(), found.error, found.df)
+    return 100 * ratios.mean(), *(100 * float(end) for end in ends)
 
 
 def text(found: pd.DataFrame) -> Text:

@@ -1,6 +1,7 @@
 """Whether one value of sharpness is the best in several networks, or on several data sets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
 
@@ -25,6 +26,10 @@ from .wording import in_words, listed
 # What is known of each condition of a network not being the best, by condition.
 NotBest = Mapping[str, Evidence]
 
+OTHER_AMOUNTS = (
+    ". The papers measured relative flatness and SAM-sharpness of some data sets on a part of the"
+    " training data, so that their values differ between data sets for that reason, too"
+)
 NOTHING_IN_COMMON = "no two networks have an evaluation and a measure of sharpness in common"
 
 
@@ -33,8 +38,9 @@ def no_value_is_best(*networks: Comparable) -> Finding:
 
     For each evaluation and measure some two networks have no best value in common. That is, of each
     two of their conditions: one of them is not the best of its network, or their sharpness differs
-    by more than what matters. Networks are independent of each other (Welch's t), the one that
-    comes first is the reference.
+    by more than what matters. That speaks against the claim of two networks only: of three, each
+    two can have a best value in common without one that all have. Networks are independent of each
+    other (Welch's t), the one that comes first is the reference.
     """
     networks = tuple(network.matched_alone() for network in networks)
     parts, apart = [], 0
@@ -49,6 +55,9 @@ def no_value_is_best(*networks: Comparable) -> Finding:
             ]
             if len(places) > 1:
                 evidence = any_of([_differ(measure, *two) for two in combinations(places, 2)])
+                if len(places) > 2:
+                    # Each two can have a best value in common, and all of them none.
+                    evidence = replace(evidence, p_against=1.0)
                 name = named(places[0][0], evaluation, measure)
                 parts.append(Part(evidence, name, evidence.decisive_for, evidence.decisive_against))
                 best = _best([network for network, _ in places], evaluation, measure)
@@ -59,6 +68,8 @@ def no_value_is_best(*networks: Comparable) -> Finding:
         "By means, the intervals of the best conditions' sharpness have no value in common in"
         f" {apart} of {len(parts)} {PAIRS}{_ranges(networks)}"
     )
+    if networks[0].source:
+        numbers += OTHER_AMOUNTS
     return judged(all_of, parts, numbers, PAIRS)
 
 

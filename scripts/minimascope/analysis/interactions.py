@@ -1,8 +1,10 @@
 """What SAM adds to a condition beside what it adds to the baseline, and along its radius.
 
-The first is an interaction: (condition with SAM - condition) - (baseline with SAM - baseline).
+The first is an interaction: (condition with SAM - condition) - (baseline with SAM - baseline), of
+sharpness that of logarithms.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,20 +26,26 @@ from .tables import MAIN_MEASURES
 COLUMNS = [
     *("source", "dataset", "network", "measure", "condition", "with_sam", "baseline"),
     *("baseline_with_sam", "interaction", "standard_error", "lower", "upper", "level"),
-    *("smallest_difference", "verdict", "p_value", "n", "pairing"),
+    *("smallest_difference", "verdict", "p_value", "n", "pairing", "scale", "note"),
 ]
 SAM_SETTINGS = "sam."
+LN, LINEAR = "ln", "linear"
+NO_LOGARITHM = "values at or below zero have no logarithm"
 CAPTION = (
-    "What SAM adds to a condition minus what it adds to the baseline: (condition with SAM −"
-    " condition) − (baseline with SAM − baseline), with its standard error and"
-    f" {100 * LEVEL:.0f} % interval (Student's t, over matched seeds). Zero: SAM changes the"
-    " condition by as much as the baseline. Matters: the smallest difference that matters, of the"
-    " baseline's mean. Larger, smaller: surely by more than that; no difference: surely within ±"
-    " that; open: none of these is sure. Differences are differences, not factors: where sharpness"
-    " grows by factors, SAM can add more to a sharp condition and still multiply it by less."
-    " tables/interactions.csv has all other measures."
+    "What SAM does to a condition beside what it does to the baseline. Of sharpness, whose values"
+    " differ by factors, it is a factor: (condition with SAM / condition) / (baseline with SAM /"
+    " baseline), from means of logarithms; × 1: SAM multiplies both by as much. Of other measures"
+    " it is a difference: (condition with SAM − condition) − (baseline with SAM − baseline), with"
+    f" its standard error. With {100 * LEVEL:.0f} % intervals (Student's t, over matched seeds)."
+    " Matters: the smallest factor, up or down, or difference that matters, of the baseline's mean."
+    " Larger, smaller: surely by more than that; no difference: surely within that; open: none of"
+    " these is sure, each by itself. tables/interactions.csv has all other measures."
 )
-OF_PUBLISHED = " Published means are independent of each other (Welch's t)."
+OF_PUBLISHED = (
+    " Published means are taken as independent of each other (Welch's t), although seeds are"
+    " shared; a logarithm is that of the mean, with the error of the mean over the mean (delta"
+    " method)."
+)
 NOTHING = "No condition besides the baseline is there both with and without SAM."
 
 
@@ -72,10 +80,10 @@ def published_interactions(
             for measure, name in network.names.items():
                 if all(measure in network.means and network.has(measure, c) for c in square):
                     terms = [network.estimate(measure, condition) for condition in square]
-                    found = _independent(terms, name.smallest_difference)
+                    found = _published(terms, name)
                     own = {"source": network.source, "n": network.seeds[0], "pairing": "none"}
-                    place = {"dataset": network.dataset, "network": network.network}
-                    rows.append(_row(found, square) | place | own | {"measure": measure})
+                    own |= {"dataset": network.dataset, "network": network.network}
+                    rows.append(_row(found, square, name) | own | {"measure": measure})
     found = pd.DataFrame(rows, columns=COLUMNS)
     return found, sam_radius.published_along_radius(published, published_values(sweep))
 
@@ -89,9 +97,11 @@ def interactions(
 
     ``interaction`` is (with SAM - without) of the condition minus that of its baseline, for each
     seed; standard error, interval, two-sided p-value and verdict are those of a paired difference
-    of it from zero, where the smallest difference that matters is of the baseline's mean. SAM has
-    the same settings in both. Networks that did not train, and conditions that are not matched by
-    seed, are left out.
+    of it from zero. ``scale`` says of what: of logarithms (`LN`) where values differ by factors
+    (`MeasureName.log_axis`), and else of values (`LINEAR`). What matters is a share s of the
+    baseline's mean, or as many times that mean as a number or the noise floor is: of logarithms
+    ln(1 + s), a factor 1 + s up or down. SAM has the same settings in both. Networks that did not
+    train, and conditions that are not matched by seed, are left out.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -113,10 +123,11 @@ def interactions(
         measures = measures_of(here, "evaluation", "sharpness")
         for square in _squares_of(own[own["matched"].astype(bool)]):
             for measure in measures:
-                of_measure = here[here["measure"] == measure]
-                found, n = _matched(of_measure, square, names[measure])
-                if n:
-                    rows.append(_row(found, square) | place | {"measure": measure, "n": n})
+                seeds, floor = _seeds(here[here["measure"] == measure], square)
+                if n := len(seeds):
+                    found = _matched(seeds, floor, names[measure])
+                    own = place | {"measure": measure, "n": n}
+                    rows.append(_row(found, square, names[measure]) | own)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -125,7 +136,8 @@ def _squares_of(conditions: pd.DataFrame) -> Iterator[Square]:
     rows = conditions.set_index("condition")
     settings = rows[[name for name in rows if name.startswith(SAM_SETTINGS)]]
     without = rows["without_sam"].dropna().to_dict()
-    for baseline in rows["baseline"].dropna().unique():
+    # A baseline that is not matched has no row here.
+    for baseline in rows.index[rows.index.isin(rows["baseline"].dropna())]:
         yield from _squares(
             baseline,
             {
@@ -148,16 +160,46 @@ def _squares(
                     yield Square(own, name, baseline, other)
 
 
-def _matched(rows: pd.DataFrame, square: Square, name: MeasureName) -> tuple[Difference, int]:
-    """Return the interaction by one measure as a difference from zero, and of how many seeds."""
+def _seeds(rows: pd.DataFrame, square: Square) -> tuple[pd.DataFrame, float]:
+    """Return one measure's values, [seed, condition of the square], and their noise floor."""
     table = rows.pivot(index="seed", columns="condition", values="value").reindex(columns=square)
-    table = table.where(np.isfinite(table)).dropna()
-    plain, with_sam, baseline, baseline_with_sam = table.to_numpy().T
     floors = rows.groupby("condition")["noise_floor"].mean().reindex(square)
+    return table.where(np.isfinite(table)).dropna(), float(floors.max())
+
+
+def _matched(seeds: pd.DataFrame, floor: float, name: MeasureName) -> Difference:
+    """Return the interaction as a difference from zero, of the conditions of a square by seed."""
+    values, smallest = seeds.to_numpy(dtype=float), name.smallest_difference
+    reference = values[:, 2]
+    if name.log_axis:
+        if (values <= 0).any():
+            return _unknown(len(values) - 1)
+        smallest, floor = _factor(smallest, reference.mean(), floor), 0.0
+        values, reference = np.log(values), np.zeros(len(values))
+    plain, with_sam, baseline, baseline_with_sam = values.T
     added = (with_sam - plain) - (baseline_with_sam - baseline)
     # Of the baseline's mean, which is the reference, a share may matter.
-    found = paired(baseline + added, baseline, name.smallest_difference, floors.max())
-    return _scalar(found), len(table)
+    return _scalar(paired(reference + added, reference, smallest, floor))
+
+
+def _factor(smallest: SmallestDifference, mean: float, floor: float = 0.0) -> SmallestDifference:
+    """Return the smallest difference of logarithms that matters, beside a mean above zero."""
+    return SmallestDifference(math.log1p(float(smallest.of(mean, floor)) / mean))
+
+
+def _unknown(df: float) -> Difference:
+    nothing = Estimate(math.nan, math.nan, df)
+    return Difference(nothing, math.nan, nothing, nothing)
+
+
+def _published(terms: Sequence[Estimate], name: MeasureName) -> Difference:
+    """Return the interaction of published means, in the order of `Square`."""
+    if not name.log_axis:
+        return _independent(terms, name.smallest_difference)
+    if any(term.value <= 0 for term in terms):
+        return _unknown(min(term.df for term in terms))
+    logs = [Estimate(math.log(mean), error / mean, df) for mean, error, df in terms]
+    return _independent(logs, _factor(name.smallest_difference, terms[2].value))
 
 
 def _scalar(found: Difference) -> Difference:
@@ -180,8 +222,9 @@ def _independent(terms: Sequence[Estimate], smallest: SmallestDifference) -> Dif
     return Difference(contrast(0.0, 0.0), delta, above, below)
 
 
-def _row(found: Difference, square: Square) -> dict[str, Any]:
+def _row(found: Difference, square: Square, name: MeasureName) -> dict[str, Any]:
     lower, upper = found.interval
+    scale = LN if name.log_axis else LINEAR
     return {
         **square._asdict(),
         "interaction": found.estimate.value,
@@ -192,6 +235,8 @@ def _row(found: Difference, square: Square) -> dict[str, Any]:
         "smallest_difference": found.smallest,
         "verdict": found.verdict,
         "p_value": found.p_value,
+        "scale": scale,
+        "note": NO_LOGARITHM if math.isnan(found.estimate.value) else "",
     }
 
 
@@ -212,16 +257,31 @@ def _table(found: pd.DataFrame) -> pd.DataFrame:
         "Condition": found["condition"],
         "With SAM": found["with_sam"],
         "Baseline": found["baseline"],
-        "With SAM adds more by": map(
-            format_estimate, found["interaction"], found["standard_error"]
-        ),
-        "Interval": [
-            format_ends(*ends) for ends in zip(found["lower"], found["upper"], strict=True)
-        ],
-        "Matters": map(format_estimate, found["smallest_difference"]),
+        "Beside the baseline": [_estimate(row) for row in found.itertuples()],
+        "Interval": [_interval(row) for row in found.itertuples()],
+        "Matters": [_smallest(row) for row in found.itertuples()],
         "Verdict": [f"**{name}**" if name in decided else name for name in found["verdict"]],
         "p": map(format_estimate, found["p_value"]),
         "Seeds": found["n"],
+        "Note": found["note"].astype(object).fillna(""),
     }
     independent = OF_PUBLISHED if found["pairing"].ne("by seed").all() else ""
     return captioned({name: list(c) for name, c in columns.items()}, CAPTION + independent)
+
+
+def _estimate(row: Any) -> str:
+    if row.scale == LN:
+        return f"× {format_estimate(math.exp(row.interaction))}"
+    return format_estimate(row.interaction, row.standard_error)
+
+
+def _interval(row: Any) -> str:
+    if row.scale == LN:
+        return format_ends(math.exp(row.lower), math.exp(row.upper))
+    return format_ends(row.lower, row.upper)
+
+
+def _smallest(row: Any) -> str:
+    if row.scale == LN:
+        return f"× {format_estimate(math.exp(row.smallest_difference))}"
+    return format_estimate(row.smallest_difference)

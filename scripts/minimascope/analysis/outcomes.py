@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .comparable import Comparable, measured, published_networks
-from .differences import EQUIVALENT, LARGER, OPEN, SMALLER, Difference
+from .differences import LARGER, OPEN, SMALLER, Difference
 from .evidence import LEVEL, SIGNIFICANT, Evidence, all_of, any_of
 from .findings import ranked_evaluations_of, sharpness_of
 from .measure_names import LOWER
@@ -22,7 +22,9 @@ from .render import Text, captioned
 BETTER_SHARPER, BETTER_FLATTER = O2, O1 = "better and sharper", "better and flatter"
 WORSE_SHARPER, WORSE_FLATTER = "worse and sharper", "worse and flatter"
 OUTCOMES = BETTER_SHARPER, BETTER_FLATTER, WORSE_SHARPER, WORSE_FLATTER
-VERDICTS = *OUTCOMES, EQUIVALENT, OPEN
+# One of the two comparisons is within what matters; the other may well matter.
+NO_JOINT = "no joint difference"
+VERDICTS = *OUTCOMES, NO_JOINT, OPEN
 PLACE = ["source", "dataset", "network", "baseline"]
 COLUMNS = [
     *(*PLACE, "condition", "evaluation", "sharpness", "evaluation_verdict", "sharpness_verdict"),
@@ -38,10 +40,11 @@ CAPTION = (
     "How many cells of the matrix have which verdict. A cell is a condition, an evaluation and a"
     " measure of sharpness, each compared with the baseline. Better, worse, sharper and flatter"
     " mean by more than the smallest difference that matters. Both at once are as sure as the less"
-    f" sure of the two, at {100 * LEVEL:.0f} % for each cell by itself. No difference: surely none"
-    " that matters in the evaluation, or in sharpness, so that none of the four holds; open:"
-    " none of these is sure. o₁ and o₂ are the outcomes that the paper of 2025 names, in percent of"
-    " all cells. Cells share networks, so that shares have no interval."
+    f" sure of the two, at {100 * LEVEL:.0f} % for each cell by itself. No joint difference: surely"
+    " none that matters in the evaluation, or in sharpness, so that none of the four holds,"
+    " although the other one may well differ; open: none of these is sure. o₁ and o₂ are the"
+    " outcomes that the paper of 2025 names, in percent of all cells. Cells share networks, so that"
+    " shares have no interval."
 )
 NOTHING = (
     "No condition is compared with a baseline by an evaluation and a measure of sharpness: name a"
@@ -89,10 +92,11 @@ def outcomes(networks: Iterable[Comparable]) -> pd.DataFrame:
     """Return a row for each condition, evaluation and measure of sharpness that can be compared.
 
     ``verdict`` is one of `VERDICTS`, and ``p_value`` that of the joint statement: two statements
-    hold as surely as the less sure one (an intersection-union test, Berger 1982). "No difference"
-    is that one of the two comparisons is within what matters, with Bonferroni's factor of two. It
-    is NaN where nothing is sure. ``evaluation_verdict`` and ``sharpness_verdict`` are those of each
-    comparison by itself. The other p-values are one-sided, against differences that matter.
+    hold as surely as the less sure one (an intersection-union test, Berger 1982). "No joint
+    difference" is that one of the two comparisons is within what matters, with Bonferroni's factor
+    of two. It is NaN where nothing is sure. ``evaluation_verdict`` and ``sharpness_verdict`` are
+    those of each comparison by itself. The other p-values are one-sided, against differences that
+    matter.
 
     Args:
         networks: what was measured, or published. Conditions that are not matched by seed are left
@@ -193,7 +197,7 @@ def text(_found: pd.DataFrame, counted: pd.DataFrame) -> Text:
         "Better and flatter (o₁)": _with_share(rows["better_and_flatter"], rows["share_o1"]),
         **{
             name.capitalize(): rows[name.replace(" ", "_")]
-            for name in (WORSE_SHARPER, WORSE_FLATTER, EQUIVALENT, OPEN)
+            for name in (WORSE_SHARPER, WORSE_FLATTER, NO_JOINT, OPEN)
         },
         "Cells": rows["cells"],
     }

@@ -1,5 +1,6 @@
 """Whether measures rise or fall along SAM's radius ρ, of conditions that differ in it alone."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from .render import captioned
 RADIUS = "sam.rho"
 # Of published conditions with SAM that name none.
 USUAL_RHO = 0.05
-RISES, FALLS = "rises", "falls"
+RISES, FALLS = "rises on the whole", "falls on the whole"
 COLUMNS = [
     *("source", "dataset", "network", "measure", "without_sam", "radii", "n", "n_seeds"),
     *("first_mean", "last_mean", "spearman", "page_l", "p_rises", "p_falls", "verdict", "note"),
@@ -26,13 +27,17 @@ COLUMNS = [
 # Fewer do not make a trend.
 FEWEST_RADII = 3
 ONE_SEED = "a test takes two seeds or more"
+FEW_RADII = f"a test takes {FEWEST_RADII} radii above zero or more"
+NEVER_SURE = "so few seeds and radii can never be sure: the smallest p-value is {least:.3f}"
 NO_SEEDS = "there are no values of single seeds to rank within"
 CAPTION = (
     "Whether a measure rises or falls with SAM's radius ρ, over conditions that differ in it alone;"
-    " ρ = 0 is the condition without SAM. Page's trend test ranks the conditions within each seed,"
-    " so that seeds need not be alike; p-values are one-sided, count all orders for up to eight"
-    f" radii and twelve seeds, and {SIGNIFICANT:g} or less is sure. It looks at order alone, not at"
-    " how much a measure changes. Spearman's ρₛ is of the radii and the means."
+    " ρ = 0 is the condition without SAM. Page's trend test ranks the conditions with SAM within"
+    " each seed, so that seeds need not be alike, and leaves out ρ = 0: having SAM or not makes no"
+    " trend. p-values are one-sided, count all orders for up to eight radii and twelve seeds, and"
+    f" {SIGNIFICANT:g} or less is sure, each by itself. Rises or falls on the whole: single steps"
+    " may go the other way. The test looks at order alone, not at how much a measure changes."
+    " Spearman's ρₛ is of all radii and the means."
 )
 
 
@@ -40,9 +45,11 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
     """Return a row for each measure of conditions that differ in SAM's radius alone.
 
     The test is Page's (1963, J. Am. Stat. Assoc. 58, 216–230): conditions are ranked within each
-    seed, and the ranks' sums are weighed by the order of the radii. Seeds are matched, so that
-    ranks within them are what can be compared. p-values are exact for up to eight radii and twelve
-    seeds, however few. Only seeds whose networks trained at all radii count.
+    seed, and the ranks' sums are weighed by the order of the radii. It is of the radii above zero:
+    whether SAM is on or off is another question. It rejects that all orders are alike, so that a
+    sure trend is one on the whole, whose single steps may go the other way. Seeds are matched, so
+    that ranks within them are what can be compared. p-values are exact for up to eight radii and
+    twelve seeds, however few. Only seeds whose networks trained at all radii count.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -75,14 +82,16 @@ def _sweeps(conditions: pd.DataFrame) -> Iterator[tuple[str, Mapping[str, float]
     """Yield the conditions of one network that differ in SAM's radius alone, from the least on."""
     if RADIUS not in conditions:
         return
-    rows = conditions[conditions[RADIUS].notna() & conditions["matched"].astype(bool)]
+    rows = conditions[conditions["matched"].astype(bool)]
+    matched = set(rows["condition"])
+    rows = rows[rows[RADIUS].notna()]
     # Without a counterpart that has no SAM, cells of a sweep are those of one base condition.
     alone = rows["base_condition"].where(rows["like_base_condition"].astype(bool))
     rows = rows.assign(group=rows["without_sam"].fillna(alone))
     others = [name for name in rows if name.startswith("sam.") and name != RADIUS]
     for (plain, *_), group in rows.groupby(["group", *others], dropna=False, sort=False):
         radii = dict(zip(group["condition"], group[RADIUS].astype(float), strict=True))
-        if plain in set(group["without_sam"]):
+        if plain in set(group["without_sam"]) and plain in matched:
             radii[plain] = 0.0
         # Of cells that repeat a condition the first.
         once = {rho: name for name, rho in reversed(radii.items())}
@@ -97,9 +106,11 @@ def trend(seeds: np.ndarray, radii: Sequence[float]) -> dict[str, Any]:
         seeds: values, [seed, radius].
         radii: in ascending order.
     """
-    means, tested = seeds.mean(axis=0), {"verdict": OPEN, "note": ONE_SEED}
-    if len(seeds) > 1:
-        rises, falls = (stats.page_trend_test(order) for order in (seeds, seeds[:, ::-1]))
+    with_sam = seeds[:, np.asarray(radii) > 0]
+    note = _why_untested(*with_sam.shape)
+    tested = {"verdict": OPEN, "note": note}
+    if not note:
+        rises, falls = (stats.page_trend_test(order) for order in (with_sam, with_sam[:, ::-1]))
         sure = {RISES: rises.pvalue <= SIGNIFICANT, FALLS: falls.pvalue <= SIGNIFICANT}
         tested = {
             "page_l": rises.statistic,
@@ -108,7 +119,18 @@ def trend(seeds: np.ndarray, radii: Sequence[float]) -> dict[str, Any]:
             "verdict": next((name for name, holds in sure.items() if holds), OPEN),
             "note": "",
         }
-    return _of_means(radii, means) | {"n_seeds": len(seeds)} | tested
+    return _of_means(radii, seeds.mean(axis=0)) | {"n_seeds": len(seeds)} | tested
+
+
+def _why_untested(seeds: int, radii: int) -> str:
+    """Return why seeds and radii are too few for Page's test, or nothing."""
+    if seeds < 2:
+        return ONE_SEED
+    if radii < FEWEST_RADII:
+        return FEW_RADII
+    # Of all orders within all seeds one is the most extreme.
+    least = math.factorial(radii) ** -seeds
+    return NEVER_SURE.format(least=least) if least > SIGNIFICANT else ""
 
 
 def _of_means(radii: Sequence[float], means: Sequence[float]) -> dict[str, Any]:
@@ -164,6 +186,6 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
         "p falls": map(format_estimate, found["p_falls"]),
         "Verdict": shown,
         "Seeds": found["n_seeds"],
-        "Note": found["note"].fillna(""),
+        "Note": found["note"].astype(object).fillna(""),
     }
     return captioned({name: list(column) for name, column in columns.items()}, CAPTION)

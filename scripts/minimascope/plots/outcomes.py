@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ..analysis.differences import EQUIVALENT, OPEN
+from ..analysis.differences import OPEN
 from ..analysis.measure_names import describe
 from ..analysis.outcomes import (
     BETTER_FLATTER,
     BETTER_SHARPER,
+    NO_JOINT,
     WORSE_FLATTER,
     WORSE_SHARPER,
 )
@@ -25,7 +26,7 @@ LOOKS = {
     BETTER_FLATTER: ("#56B4E9", "v", "black"),
     WORSE_SHARPER: ("#D55E00", "^", "white"),
     WORSE_FLATTER: ("#E69F00", "v", "black"),
-    EQUIVALENT: ("#DDDDDD", "_", "black"),
+    NO_JOINT: ("#DDDDDD", "_", "black"),
     OPEN: ("white", ".", GREY),
 }
 NAMED = {BETTER_SHARPER: " (o₂)", BETTER_FLATTER: " (o₁)"}
