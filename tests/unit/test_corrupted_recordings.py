@@ -12,9 +12,9 @@ from refusals import refused
 
 from minimascope.data import audio_folder as source
 from minimascope.data.corruptions.copies import CorruptionRequest, load_corrupted, save_corrupted
-from minimascope.data.corruptions.recorded import corrupt, corrupted_recordings, numbered
+from minimascope.data.corruptions.recorded import corrupt, corrupted_recordings
 from minimascope.data.corruptions.samples import sample_pictures
-from minimascope.data.features import extract
+from minimascope.data.features import extract, numbered
 from minimascope.data.log_mel_spec import LogMel
 from minimascope.data.part import part_of
 

@@ -26,8 +26,9 @@ class CorruptionRequest:
         severities: of 1 … 5.
         samples: largest number of test inputs, drawn without replacement where there are more;
             None for all. Drawn, because images of a folder are sorted by class.
-        stream: names the generators (the data set's name). Each corruption at each severity has
-            one of its own, so that leaving one out changes no other.
+        stream: names the generators: the name of the data set, or of its reference
+            (`study.domains.references`). Each corruption at each severity has one of its own, so
+            that leaving one out changes no other.
     """
 
     corruption: str
