@@ -29,7 +29,10 @@ with job(snakemake):
             say(f"{family} of seed {seed}")
             # A measure of the user's own file is the one output of its job.
             place = snakemake.output.get(family, snakemake.output)[index]
-            own = {**spec, "family": family, "settings": chosen}
+            component, chosen = find("sharpness", family), dict(chosen)
+            # A measure of the user's own file may have an option of this name.
+            by_domain = component.file is None and chosen.pop("domains", None) is not None
+            own = {**spec, "family": family, "settings": chosen, "by_domain": by_domain}
             # No output: Snakemake removes outputs of an interrupted job.
             path = Path(place).with_suffix(".checkpoint.safetensors")
             about = {**own, **origin, "run": run, "code": code}
@@ -37,7 +40,7 @@ with job(snakemake):
             measured, said = measure_family(
                 model, dataset, int(seed), device, finished=finished, **own
             )
-            if find("sharpness", family).arrays:
+            if component.arrays:
                 write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
             write_json(place, document(family, measured, run=run, **said, **origin))
             finished.remove()

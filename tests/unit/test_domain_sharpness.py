@@ -4,6 +4,7 @@ import pytest
 import torch
 from study_cases import study
 
+from minimascope.components import Component
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
@@ -45,18 +46,19 @@ def model():
     return initialise(spec, 0).eval()
 
 
-def measured(model, dataset, family, finished=None, **settings):
+def measured(model, dataset, family, finished=None, by_domain=False):
     return measure_family(
         model,
         dataset,
         7,
         CPU,
         family=family,
-        settings=SETTINGS[family] | settings,
+        settings=SETTINGS[family],
         view="clean",
         augment=None,
         label_noise=0.0,
         weight_decay=0.0,
+        by_domain=by_domain,
         finished=finished,
     )[0]
 
@@ -64,7 +66,7 @@ def measured(model, dataset, family, finished=None, **settings):
 @pytest.mark.parametrize("family", SETTINGS)
 def test_sharpness_of_a_domain_is_that_of_a_data_set_with_its_samples_alone(model, family):
     dataset = recordings()
-    found = measured(model, dataset, family, domains="each")
+    found = measured(model, dataset, family, by_domain=True)
     rows = found.details["domains"]
     assert {(row["kind"], row["name"]) for row in rows} == {
         *(("domain", name) for name in "ABC"),
@@ -86,16 +88,26 @@ def test_sharpness_of_a_domain_is_that_of_a_data_set_with_its_samples_alone(mode
 
 def test_the_whole_data_are_measured_as_without_domains(model):
     for family in SETTINGS:
-        plain, by_domain = (
-            measured(model, recordings(), family, domains=domains) for domains in (None, "each")
+        plain, divided = (
+            measured(model, recordings(), family, by_domain=wanted) for wanted in (False, True)
         )
-        assert plain.measurements == by_domain.measurements
-        assert plain.arrays.keys() == by_domain.arrays.keys()
+        assert plain.measurements == divided.measurements
+        assert plain.arrays.keys() == divided.arrays.keys()
         assert "domains" not in plain.details
 
 
+def test_an_own_measure_may_have_an_option_called_domains(model, tmp_path, monkeypatch):
+    file = tmp_path / "mine.py"
+    file.write_text("def spread(model, inputs, domains):\n    return len(inputs) + len(domains)\n")
+    own = Component("mine:spread", file=file)
+    monkeypatch.setattr("minimascope.sharpness.family.find", lambda kind, name: own)
+    monkeypatch.setitem(SETTINGS, "spread", {"domains": ["A", "B"]})
+    [found] = measured(model, recordings(), "spread").measurements
+    assert (found.measure, found.value) == ("spread", 14)
+
+
 def test_the_losses_of_domains_average_to_that_of_all(model):
-    found = measured(model, recordings(), "forward", domains="each")
+    found = measured(model, recordings(), "forward", by_domain=True)
     [whole] = [m.value for m in found.measurements if m.measure == "train_loss"]
     for kind in ("domain", "city"):
         rows = [r for r in found.details["domains"] if r["measure"] == "train_loss"]
@@ -106,7 +118,7 @@ def test_the_losses_of_domains_average_to_that_of_all(model):
 
 
 def test_without_cities_there_are_domains_alone(model):
-    found = measured(model, recordings(cities=False), "forward", domains="each")
+    found = measured(model, recordings(cities=False), "forward", by_domain=True)
     assert {row["kind"] for row in found.details["domains"]} == {"domain"}
 
 
@@ -159,7 +171,7 @@ def test_landscapes_of_domains_continue_where_they_were_interrupted(
     model, surfaces, tmp_path, monkeypatch
 ):
     dataset, real, computed = recordings(), landscape.loss_surface, []
-    expected = measured(model, dataset, "landscape", domains="each")
+    expected = measured(model, dataset, "landscape", by_domain=True)
 
     def interrupted(*arguments):
         if len(computed) == surfaces:
@@ -172,11 +184,11 @@ def test_landscapes_of_domains_continue_where_they_were_interrupted(
     with monkeypatch.context() as patched:
         patched.setattr(landscape, "loss_surface", interrupted)
         with pytest.raises(InterruptedError):
-            measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+            measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), by_domain=True)
     computed.clear()
     surfaces, before = 100, surfaces
     monkeypatch.setattr(landscape, "loss_surface", interrupted)
-    found = measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), domains="each")
+    found = measured(model, dataset, "landscape", FinishedParts(path, {}, CPU), by_domain=True)
     assert found.measurements == expected.measurements
     assert found.details == expected.details
     for name, values in expected.arrays.items():

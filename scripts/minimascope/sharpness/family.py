@@ -44,6 +44,7 @@ def measure_family(
     augment: Mapping[str, Any] | None,
     label_noise: float,
     weight_decay: float,
+    by_domain: bool = False,
     finished: FinishedParts | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
@@ -54,13 +55,14 @@ def measure_family(
         seed: of the training, and of what is drawn.
         device: where to compute.
         family: a name in `registry.SHARPNESS`.
-        settings: of the family. With ``domains`` it is measured once more on the training data of
-            each domain, and of each city, with the same draws; ``domains`` among the details has a
-            row for each measure of each.
+        settings: of the family.
         view: of the training data, ``clean`` or ``augmented``.
         augment: settings of the augmentation with which the model was trained, or None.
         label_noise: share of random labels in training.
         weight_decay: in training.
+        by_domain: whether it is measured once more on the training data of each domain, and of each
+            city, with the same draws; ``domains`` among the details then has a row for each measure
+            of each.
         finished: where a family of the library that works in parts keeps those that are done.
     """
     augmentation = Augmentation.from_config(augment)
@@ -69,8 +71,7 @@ def measure_family(
     if view == "augmented":
         # The same stream for all conditions of a seed, so that they see the same images.
         subject = subject.augmented(generator(seed, "augmented view", device=device))
-    settings, start = dict(settings), time.perf_counter()
-    domains = settings.pop("domains", None)
+    start = time.perf_counter()
     with precision("fp32", device), differentiable_kernels(model):
         probe(model, subject.objective)
 
@@ -80,7 +81,7 @@ def measure_family(
             return _measured(family, own, draws, settings, dataset, kept)
 
         measured = measures(subject, settings, "all")
-        if domains:
+        if by_domain:
             alone = settings | _alone(settings)
             rows = [
                 place | asdict(measurement)
@@ -90,7 +91,7 @@ def measure_family(
             measured = replace(measured, details={**measured.details, "domains": rows})
     seconds = time.perf_counter() - start + (finished.seconds if finished else 0.0)
     origin = {"seconds": seconds, "device": device_name(device)}
-    return measured, {"view": view, "settings": settings, **origin}
+    return measured, {"view": view, "settings": dict(settings), **origin}
 
 
 def _alone(settings: Mapping[str, Any]) -> dict[str, Any]:
