@@ -193,7 +193,9 @@ rule corrupt_recordings:
             code=code("corrupt_recordings"),
             corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset, wildcards.kind),
             features=lambda wildcards: STUDY.features_spec(wildcards.dataset),
-            part=lambda wildcards: STUDY.part_spec(wildcards.dataset),
+            part=test_part,
+            # The same noise and clips for all data sets whose networks are compared.
+            stream=lambda wildcards: STUDY.references.get(wildcards.dataset, wildcards.dataset),
         ),
     message:
         "Corrupted test recordings of {wildcards.dataset}: {wildcards.kind}"

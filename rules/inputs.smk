@@ -65,6 +65,12 @@ def corrupted_copies(wildcards) -> list[str]:
     return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
 
 
+def test_part(wildcards) -> dict:
+    """The part of a data set's test split that is used; what is trained on does not change it."""
+    part = STUDY.part_spec(wildcards.dataset)
+    return {key: part[key] for key in ("test", "classes") if key in part}
+
+
 def architecture_of(wildcards) -> str:
     """The architecture of a network."""
     return STUDY.network_spec(wildcards.network)["architecture"]

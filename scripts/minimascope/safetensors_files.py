@@ -67,10 +67,42 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
 def load(path: str | os.PathLike, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read as `load_arrays` does, with arrays of a framework: ``numpy`` or ``pt`` (torch)."""
     with readable(path, "safetensors file"), safe_open(path, framework=framework) as file:
-        metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-        if not isinstance(metadata, dict):
-            raise ValueError("this workflow has not written it")
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        described = {key: value for key, value in metadata.items() if key != HASH_KEY}
-        check_hash(metadata.get(HASH_KEY), content_hash(arrays, described))
-    return arrays, metadata
+        arrays = dict(StoredArrays(file))
+        return arrays, _checked_metadata(file, arrays)
+
+
+class StoredArrays(Mapping[str, Any]):
+    """Arrays of an open file, each of which is read when it is asked for, and not kept."""
+
+    def __init__(self, file: safe_open):
+        self._file = file
+
+    def __getitem__(self, name: str) -> Any:
+        return self._file.get_tensor(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._file.keys()  # noqa: SIM118
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file.keys())
+
+    def __len__(self) -> int:
+        return len(self._file.keys())
+
+
+def load_stored(path: str | os.PathLike, framework: str) -> tuple[StoredArrays, dict[str, Any]]:
+    """Check a file as `load` does, but leave its arrays there, which may not fit the memory."""
+    with readable(path, "safetensors file"):
+        file = safe_open(path, framework=framework)
+        arrays = StoredArrays(file)
+        return arrays, _checked_metadata(file, arrays)
+
+
+def _checked_metadata(file: safe_open, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a file; raise ValueError if it is not what this project wrote."""
+    metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+    if not isinstance(metadata, dict):
+        raise ValueError("this workflow has not written it")
+    described = {key: value for key, value in metadata.items() if key != HASH_KEY}
+    check_hash(metadata.get(HASH_KEY), content_hash(arrays, described))
+    return metadata

@@ -163,7 +163,7 @@ TABLES = {
         needs="seed_values domains domain_measures models",
         gives="train_domains",
         text="analysis.train_domains:text",
-        where="train_domains",
+        where="references",
     ),
     "answer": _table(
         "analysis.answer:answers",

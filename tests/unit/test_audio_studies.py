@@ -104,7 +104,7 @@ def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_lear
 )
 def test_a_network_is_trained_without_device_a_on_the_same_recordings(name, whole):
     loaded = published_study(name)
-    assert loaded.train_domains == {"without_a": whole}
+    assert loaded.references == {"without_a": whole}
     assert loaded.source_spec("without_a") == loaded.source_spec(whole)
     assert loaded.part_spec("without_a")["train_domains"] == ["B", "C", "S1", "S2", "S3"]
     # The whole has the params of before there was a choice.
@@ -124,11 +124,43 @@ def test_of_several_parts_the_reference_is_the_one_with_most_domains():
         "another": sounds | {"table": "other.csv"},
     }
     loaded = study(datasets=datasets)
-    assert loaded.train_domains == {"few": "more"}
+    assert loaded.references == {"few": "more"}
     tables = products.tables(loaded)
     assert "train_domains" in tables
     assert "domain_sharpness" not in tables
     assert "domain_measures" in products.gathered(loaded)
+
+
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [
+        # The same number of domains, of which neither has all of the other's.
+        ({"train_domains": ["A"]}, {"train_domains": ["B"]}),
+        ({"train_domains": ["A", "B"]}, {"train_domains": ["C"]}),
+        ({"train_domains": ["A", "B"]}, {"train_domains": ["B", "A"]}),
+        # A part in other respects alone, and in others as well.
+        ({}, {"classes": ["airport", "bus"]}),
+        ({}, {"training": {"epochs": 1}}),
+        ({}, {"train_domains": ["A"], "classes": ["airport", "bus"]}),
+        ({}, {"train_domains": ["A"], "train_samples": 90}),
+        ({}, {"train_domains": ["A"], "test_samples": 90}),
+        ({}, {"train_domains": ["A"], "augment_test": True}),
+        ({}, {"train_domains": ["A"], "training": {"epochs": 1}}),
+        ({}, {"train_domains": ["A"], "conditions": {"sam": {"epochs": 1}}}),
+        ({}, {"train_domains": ["A"], "features": {"mels": 32}}),
+        ({}, {"train_domains": ["A"], "sharpness": {"perturbation": {"radius": 0.1}}}),
+    ],
+)
+def test_a_data_set_that_differs_in_more_than_its_domains_has_no_reference(whole, part):
+    datasets = {"whole": SOUNDS["sounds"] | whole, "part": SOUNDS["sounds"] | part}
+    assert study(datasets=datasets).references == {}
+
+
+def test_what_is_alike_may_be_said_in_other_words():
+    part = {"train_domains": ["A"], "training": {"epochs": 5}, "corrupted": "generated"}
+    others = {"networks": ["vgg"], "sharpness": {"forward": {"domains": "each"}}}
+    datasets = {"part": SOUNDS["sounds"] | part | others, "whole": SOUNDS["sounds"]}
+    assert study(datasets=datasets).references == {"part": "whole"}
 
 
 @pytest.mark.parametrize("name", ["acoustic_scenes_controls", "spoken_digits"])

@@ -24,6 +24,7 @@ from minimascope.data.corruptions.severities import KINDS, STRENGTHS
 from minimascope.data.prepared import Dataset, Split
 from minimascope.evaluation.corrupted_ensembles import corrupted_hits
 from minimascope.evaluation.robustness import mean_corruption_accuracy
+from minimascope.safetensors_files import StoredArrays
 
 
 def dataset_of(images: torch.Tensor, labels: torch.Tensor, classes: tuple[str, ...]) -> Dataset:
@@ -95,7 +96,7 @@ def test_corrupted_images_come_back_in_order_and_with_what_is_said_of_them(
     data = noisy()
     copies = [generate(request(name, (2, 4), 10), data) for name in ("fog", "frost", "contrast")]
     save_corrupted(tmp_path / "c", copies, data="hash")
-    loaded = load_corrupted(tmp_path / "c")
+    loaded = list(load_corrupted(tmp_path / "c"))
     for before, after in zip(copies, loaded, strict=True):
         assert torch.equal(after.inputs, before.inputs)
         assert torch.equal(after.labels, before.labels)
@@ -105,6 +106,24 @@ def test_corrupted_images_come_back_in_order_and_with_what_is_said_of_them(
     assert torch.equal(data.test.labels[loaded[0].rows], loaded[0].labels)
     assert [bool(copy.note) for copy in loaded] == [False, True, False]
     assert loaded[1].note.startswith("frost is a generated texture")
+
+
+def test_copies_are_read_one_corruption_at_a_time(tmp_path, monkeypatch):
+    save_corrupted(tmp_path / "c", [generate(request(name), noisy()) for name in ("fog", "frost")])
+    read, stored = [], StoredArrays.__getitem__
+
+    def noted(self, name):
+        read.append(name)
+        return stored(self, name)
+
+    monkeypatch.setattr(StoredArrays, "__getitem__", noted)
+    copies = load_corrupted(tmp_path / "c")
+    assert next(copies).corruption == "fog"
+    # The hash is of all of them.
+    read.clear()
+    assert next(copies).corruption == "frost"
+    assert "frost/inputs" in read
+    assert not any(name.startswith("fog") for name in read)
 
 
 def test_inputs_without_corruption_come_once_and_before_their_copies():

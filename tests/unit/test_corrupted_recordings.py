@@ -12,15 +12,15 @@ from refusals import refused
 
 from minimascope.data import audio_folder as source
 from minimascope.data.corruptions.copies import CorruptionRequest, load_corrupted, save_corrupted
-from minimascope.data.corruptions.recorded import corrupt, corrupted_recordings, numbered
+from minimascope.data.corruptions.recorded import corrupt, corrupted_recordings
 from minimascope.data.corruptions.samples import sample_pictures
-from minimascope.data.features import extract
+from minimascope.data.features import extract, numbered
 from minimascope.data.log_mel_spec import LogMel
 from minimascope.data.part import part_of
 
 FEATURES = {"sample_rate": RATE, "mels": 16, "n_fft": 256, "hop_length": 80, "f_max": 4000.0}
 OPTIONS = FEATURES | {"seconds": None, "mixed_rates": False}
-WHOLE = {"train": None, "test": None}
+WHOLE = {"test": None}
 NAMES = ("pink_noise", "reverberation", "dropped_frames")
 
 
@@ -73,13 +73,21 @@ def test_each_recording_has_draws_of_its_own(tmp_path, recordings):
 
 
 def test_samples_are_drawn_of_the_part_that_is_tested(recordings):
-    part = {"train": None, "test": None, "classes": ["cat"]}
+    part = {"test": None, "classes": ["cat"]}
     copies, original = copies_of(recordings, samples=1, part=part)
     clean = part_of(extract(recordings, LogMel(**FEATURES)), **part).test
     for copy in copies:
         assert copy.inputs.shape[1] == len(copy.labels) == len(copy.rows) == 1
         assert torch.equal(clean.labels[copy.rows], copy.labels)
     assert torch.allclose(clean.inputs[copies[0].rows][0], original, atol=1e-4)
+
+
+def test_what_is_trained_on_changes_no_test_recording(recordings):
+    named = {recording.domain for recording in recordings if recording.split == "train"}
+    for trained in ({"train": 2}, {"train_domains": [min(named)]}):
+        found = numbered(recordings, {"test": 2} | trained)
+        assert len(found.train) < len(numbered(recordings, {}).train)
+        assert torch.equal(found.test.inputs, numbered(recordings, {"test": 2}).test.inputs)
 
 
 def test_what_networks_hear_is_corrupted_and_nothing_beside_it(tmp_path, recordings):

@@ -73,6 +73,28 @@ def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies
     assert seconds("collect") == 2
 
 
+def test_no_more_samples_are_corrupted_than_there_are(speed):
+    def evaluation(samples: int | None) -> float:
+        corruptions = {"evaluation": {"corruptions": {"samples": samples}}}
+        wanted = [job("evaluate", **TRAIN, condition="sam")]
+        found = forecast(study(**deep_merge(SMALL, corruptions)), Machine(1, 0), wanted, [])
+        return found.seconds["evaluate small resnet sam"]
+
+    assert evaluation(10**6) == evaluation(None) > evaluation(100)
+
+
+def test_networks_of_which_only_some_have_more_directions_take_their_mean(speed):
+    more = {"direction_seeds": [5, 6, 7], "only": {"seeds": [0]}}
+    landscape = {"points": 3, "line_points": 0, "direction_seeds": [1], "more_directions": more}
+    both = study(**deep_merge(SMALL, {"seeds": [0, 1], "sharpness": {"landscape": landscape}}))
+    for seeds in (("0", "1"), ("1", "0")):
+        wanted = [job("landscape", **TRAIN, condition="sam", seed=seed) for seed in seeds]
+        found = forecast(both, Machine(1, 0), wanted, wanted)
+        # Nine points of one pair of directions, and of three further ones for one of the seeds.
+        expected = 2 + 9 * (1 + 4) / 2 * 100 * 1e-4
+        assert found.seconds == pytest.approx({"landscape small resnet sam": expected})
+
+
 def test_records_of_earlier_runs_come_first_and_need_no_timing(tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "timed", lambda study: pytest.fail("timed for nothing"))
     jobs = [job("train", 40, tmp_path, **TRAIN, condition="baseline") for _ in range(3)]

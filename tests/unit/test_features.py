@@ -23,8 +23,9 @@ from refusals import refused
 from study_cases import component
 
 from minimascope.data import dcase2020, features
-from minimascope.data.features import extract, names_in_order
+from minimascope.data.features import extract, names_in_order, numbered
 from minimascope.data.log_mel_spec import LogMel
+from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, load_dataset, save_dataset
 from minimascope.data.recordings import Recording
 from minimascope.data.sound import read_sound
@@ -303,3 +304,30 @@ def test_a_gpu_gives_what_the_cpu_gives(folder):
     recordings = listed(folder, "table.csv")
     gpu, cpu = (extract(recordings, SPEC, device=device) for device in ("cuda", "cpu"))
     assert torch.allclose(gpu.train.inputs, cpu.train.inputs, atol=1e-3)
+
+
+def test_log_mels_of_a_part_are_those_of_the_whole_and_no_other_recording_is_read(folder):
+    recordings = listed(folder, "table.csv")
+    wanted = {"train": 2, "test": 2}
+    expected = part_of(extract(recordings, SPEC), **wanted)
+    part = numbered(recordings, wanted)
+    used = {*torch.cat([part.train.inputs, part.test.inputs]).flatten().tolist()}
+    assert len(used) == 4
+    for number in {*range(len(recordings))} - used:
+        (folder / recordings[number].filename).unlink()
+    found = extract(recordings, SPEC, part=part)
+    for split in ("train", "test"):
+        own, other = getattr(found, split), getattr(expected, split)
+        assert torch.allclose(own.inputs, other.inputs, atol=1e-4)
+        assert torch.equal(own.labels, other.labels)
+        assert torch.equal(own.domains, other.domains)
+    for key in ("classes", "domains", "seen"):
+        assert getattr(found, key) == getattr(expected, key)
+
+
+def test_a_class_that_is_missing_is_told_before_anything_is_decoded(folder):
+    recordings = listed(folder, "table.csv")
+    for recording in recordings:
+        (folder / recording.filename).unlink()
+    with refused("classes: no class 'wolf'"):
+        numbered(recordings, {"classes": ["wolf", "dog"]})

@@ -36,7 +36,7 @@ def restore(path: Path) -> Any:
 READERS: dict[str, Callable[[Path], Any]] = {
     "model": partial(load_model, device=CPU),
     "data": load_dataset,
-    "corrupted images": load_corrupted,
+    "corrupted images": lambda path: list(load_corrupted(path)),
     "predictions": load_predictions,
     "checkpoint": restore,
     "tensors": load_tensors,

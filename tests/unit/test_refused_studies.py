@@ -198,6 +198,8 @@ datasets: {small: {published_as: None}}
   datasets.small.published_as: unknown name 'None'; write null
 datasets: {small: {published_as: cifar}}
   datasets.small.published_as: unknown name 'cifar'; did you mean 'cifar10'? valid: cifar1
+evaluation: {corruptions: {names: [gain]}}
+  evaluation.corruptions.names: none of them is made for the images of small; add one, such as
 datasets: {small: {corrupted: None}}
   datasets.small.corrupted: unknown name 'None'; did you mean 'none'?
 datasets: {small: {printed: cifar10}}

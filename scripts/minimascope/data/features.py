@@ -1,13 +1,14 @@
 """Log-mel features of recordings, as a data set."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ..errors import InputError
 from ..jobs.progress import progress
 from .log_mel import log_mel
 from .log_mel_spec import LogMel
+from .part import part_of
 from .prepared import Dataset, Split
 from .recordings import SPLITS, Recording
 from .sound import encoded_sounds, read_sound
@@ -35,12 +37,31 @@ class Sound:
     rate: int
 
 
+def numbered(recordings: Sequence[Recording], part: Mapping[str, Any]) -> Dataset:
+    """Return the data set of recordings, or a part of it, with their numbers for inputs [n, 1].
+
+    Args:
+        recordings: of both splits.
+        part: as `part.part_of` takes it.
+
+    Raises:
+        InputError: as `part.part_of` does.
+    """
+    rows = {
+        split: [[number] for number, each in enumerate(recordings) if each.split == split]
+        for split in SPLITS
+    }
+    inputs = {split: torch.tensor(numbers) for split, numbers in rows.items()}
+    return part_of(labelled(recordings, inputs), **part)
+
+
 def extract(
     recordings: Sequence[Recording],
     spec: LogMel,
     seconds: float | None = None,
     mixed_rates: bool = False,
     device: torch.device | str = "cpu",
+    part: Dataset | None = None,
 ) -> Dataset:
     """Compute the log-mels of recordings.
 
@@ -52,6 +73,8 @@ def extract(
             then have one duration.
         mixed_rates: whether recordings may have several sample rates.
         device: where features are computed.
+        part: the recordings that are used, as their numbers (`numbered`), which alone are read;
+            None for all.
 
     Returns:
         Inputs float32 [n, 1, mels, frames] in dB, on the CPU. Names are in alphabetical order, or
@@ -61,10 +84,13 @@ def extract(
         InputError: a recording is missing, cannot be used (see `read_sound`), or has another
             duration or sample rate than others; names it.
     """
-    sounds = decoded(recordings)
+    part = numbered(recordings, {}) if part is None else part
+    numbers = torch.cat([part.train.inputs, part.test.inputs]).flatten().sort().values.tolist()
+    used = [recordings[number] for number in numbers]
+    sounds = decoded(used)
     first = next(sounds)
     samples = ceil(duration_of(first, seconds) * spec.sample_rate)
-    rows, inputs = _allocated(recordings, spec, samples)
+    rows, inputs = _allocated(used, spec, samples)
     rates = set()
     for batch in _batches(of_one_duration(chain([first], sounds), first, seconds, mixed_rates)):
         waveforms = torch.from_numpy(np.stack([sound.samples for sound in batch])).to(device)
@@ -76,7 +102,8 @@ def extract(
         print(
             f"recordings at {rate} Hz hold nothing above {rate / 2:g} Hz; f_max is {spec.f_max:g}"
         )
-    return labelled(recordings, inputs)
+    splits = {split: replace(getattr(part, split), inputs=inputs[split]) for split in SPLITS}
+    return replace(part, **splits)
 
 
 def names_in_order(names: Iterable[str]) -> tuple[str, ...]:

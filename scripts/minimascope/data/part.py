@@ -12,8 +12,8 @@ from .prepared import Dataset, Split
 
 def part_of(
     dataset: Dataset,
-    train: int | None,
-    test: int | None,
+    train: int | None = None,
+    test: int | None = None,
     classes: Collection[str] | None = None,
     train_domains: Collection[str] | None = None,
 ) -> Dataset:

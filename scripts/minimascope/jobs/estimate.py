@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from snakemake.jobs import Job
@@ -152,7 +153,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         corruptions = study.config["evaluation"]["corruptions"] or {}
         test = size.test or 0
         copies = len(study.corruption_names(dataset)) * len(corruptions.get("severities", ()))
-        return len(study.seeds) * (test + copies * (corruptions.get("samples") or test))
+        return len(study.seeds) * (test + copies * min(corruptions.get("samples") or test, test))
     if rule == "interpolate":
         wanted = study.interpolation
         points = wanted["points"]
@@ -169,7 +170,7 @@ def _working(study: Study) -> set[str]:
     return rules | {*study.sharpness_jobs}
 
 
-def job_seconds(study: Study, jobs: Iterable[Job], remote: bool) -> dict[str, float] | None:
+def job_seconds(study: Study, jobs: Sequence[Job], remote: bool) -> dict[str, float] | None:
     """Return the duration of each kind of jobs (`pace.kind_of`), or None where it is not known yet.
 
     Args:
@@ -177,18 +178,26 @@ def job_seconds(study: Study, jobs: Iterable[Job], remote: bool) -> dict[str, fl
         jobs: all that the study consists of.
         remote: whether they run on other machines than this one.
     """
-    first = {kind_of_job(job): job for job in jobs}
     earlier = earlier_seconds(jobs)
-    unknown = first.keys() - earlier.keys()
+    unknown = {*map(kind_of_job, jobs)} - earlier.keys()
     rules = {rule_of(kind) for kind in unknown}
     if not rules & _working(study):
         return dict.fromkeys(unknown, LIGHT) | earlier
     if remote or rules & {"toy_fits", "toy_sharpness"} or (speed := timed(study)) is None:
         return None
-    found = {
-        kind: work_of(study, speed, rule_of(kind), first[kind].wildcards_dict) for kind in unknown
-    }
-    return found | earlier
+    works: dict[str, list[float]] = {kind: [] for kind in unknown}
+    for job in jobs:
+        kind = kind_of_job(job)
+        # Seeds take the same time, except where only some have a measure, or more directions.
+        if kind in unknown and (not works[kind] or _varies(study, rule_of(kind))):
+            works[kind].append(work_of(study, speed, rule_of(kind), job.wildcards_dict))
+    return {kind: mean(found) for kind, found in works.items()} | earlier
+
+
+def _varies(study: Study, rule: str) -> bool:
+    """Return whether networks differ in how a family of measures, the rule's, is measured."""
+    chosen = (families.get(rule) for families in study.selections.values())
+    return any(selection is not None and selection.selects for selection in chosen)
 
 
 def keep_expected(study: str, seconds: Mapping[str, float]) -> None:

@@ -258,8 +258,7 @@ def _check_networks(study: Study) -> None:
 def _check_corrupted_sets(study: Study) -> None:
     """Refuse a published corrupted set that does not belong to a data set's test split."""
     for dataset, spec in study.config["datasets"].items():
-        name = spec["corrupted"]
-        kind = study.kind(dataset)
+        name, kind = study.corrupted_set(dataset), study.kind(dataset)
         if name == "generated" and kind not in KINDS_OF:
             raise InputError(
                 f"datasets.{dataset}.corrupted: corruptions are made for {' and '.join(KINDS_OF)},"
@@ -270,9 +269,9 @@ def _check_corrupted_sets(study: Study) -> None:
             known = next(iter(KINDS_OF[kind].values()))[0]
             raise InputError(
                 f"evaluation.corruptions.names: none of them is made for the {kind} of {dataset};"
-                f" add one, such as {known}"
+                f" add one, such as {known}, or set datasets.{dataset}.corrupted to none"
             )
-        if name in ("generated", "none", None):
+        if name in ("generated", "none"):
             continue
         if spec["source"] != name.removesuffix("_c"):
             raise InputError(

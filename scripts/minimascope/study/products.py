@@ -50,7 +50,7 @@ def gathered(study: Study) -> list[str]:
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
-    there["domain_measures"] = study.has_domain_sharpness or bool(study.train_domains)
+    there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(study.toy_fits), "adopted": bool(study.adopted)}
     there["network_ensembles"] = bool(study.network_ensembles)
     there["corrupted_samples"] = trained and bool(study.corrupted)

@@ -181,7 +181,7 @@ class Study:
         return any(map(self.families_by_domain, self.recordings))
 
     @property
-    def train_domains(self) -> Mapping[str, str]:
+    def references(self) -> Mapping[str, str]:
         """Data sets that are others with fewer domains in training; see `domains.references`."""
         return references(self)
 

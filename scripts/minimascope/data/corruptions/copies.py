@@ -1,6 +1,6 @@
 """Corrupted copies of a test split: one file for each kind of corruption, with all severities."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from ...errors import InputError
+from ...safetensors_files import load_stored
 from ...seeding import generator
-from ...tensors import below, load_tensors, save_tensors
+from ...tensors import save_tensors
 from ..prepared import Split
 from .kinds import NONE
 
@@ -26,8 +27,9 @@ class CorruptionRequest:
         severities: of 1 … 5.
         samples: largest number of test inputs, drawn without replacement where there are more;
             None for all. Drawn, because images of a folder are sorted by class.
-        stream: names the generators (the data set's name). Each corruption at each severity has
-            one of its own, so that leaving one out changes no other.
+        stream: names the generators: the name of the data set, or of its reference
+            (`study.domains.references`). Each corruption at each severity has one of its own, so
+            that leaving one out changes no other.
     """
 
     corruption: str
@@ -93,14 +95,21 @@ def save_corrupted(
     save_tensors(path, tensors, corruptions=about, **metadata)
 
 
-def load_corrupted(path: str | PathLike) -> list[CorruptedCopies]:
-    """Read what `save_corrupted` wrote; raise InputError if that is not what the file holds."""
-    tensors, metadata = load_tensors(path)
+def load_corrupted(path: str | PathLike) -> Iterator[CorruptedCopies]:
+    """Yield what `save_corrupted` wrote, one corruption at a time: a kind can be many gigabytes.
+
+    Raises:
+        InputError: the file holds something else.
+    """
+    tensors, metadata = load_stored(path, "pt")
     if "corruptions" not in metadata:
         raise InputError(f"{path}: holds no corrupted copies; delete it and run again")
-    copies = []
     for about in metadata["corruptions"]:
-        own = below(tensors, f"{about['corruption']}/")
         about = about | {"severities": tuple(about["severities"])}
-        copies.append(CorruptedCopies(**own, **about))
-    return copies
+        # No name here keeps the copies while the next ones are read.
+        yield CorruptedCopies(**_tensors_of(tensors, about["corruption"]), **about)
+
+
+def _tensors_of(tensors: Mapping[str, torch.Tensor], corruption: str) -> dict[str, torch.Tensor]:
+    names = {key: f"{corruption}/{key}" for key in TENSORS}
+    return {key: tensors[name] for key, name in names.items() if name in tensors}

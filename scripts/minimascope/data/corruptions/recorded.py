@@ -1,6 +1,7 @@
 """Corrupted copies of recordings: sounds are corrupted, then become log-mels as all others do."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -9,30 +10,14 @@ import torch
 
 from ...errors import InputError, nearest
 from ...streams import derive_seed
-from ..features import Sound, decoded, duration_of, features_of, labelled, of_one_duration
+from ..features import Sound, decoded, duration_of, features_of, of_one_duration
 from ..log_mel_spec import LogMel
-from ..part import part_of
-from ..prepared import Dataset, Split
-from ..recordings import SPLITS, Recording
+from ..prepared import Split
+from ..recordings import Recording
 from .copies import CorruptedCopies, CorruptionRequest
 from .severities import SEVERITIES
 from .sound_severities import STRENGTHS
 from .waveforms import FUNCTIONS
-
-
-def numbered(recordings: Sequence[Recording], part: Mapping[str, Any]) -> Dataset:
-    """Return the data set of recordings, or a part of it, with their numbers for inputs [n, 1].
-
-    Args:
-        recordings: of both splits.
-        part: as `part.part_of` takes it.
-    """
-    rows = {
-        split: [[number] for number, each in enumerate(recordings) if each.split == split]
-        for split in SPLITS
-    }
-    inputs = {split: torch.tensor(numbers) for split, numbers in rows.items()}
-    return part_of(labelled(recordings, inputs), **part)
 
 
 def corrupted_recordings(
@@ -48,8 +33,8 @@ def corrupted_recordings(
     severity and the recording: neither the order of the recordings nor others change it.
 
     Args:
-        recordings: of both splits, all that log-mels were computed of.
-        test: the test split, whose inputs are numbers of these (`numbered`).
+        recordings: of both splits.
+        test: the test split, whose inputs are numbers of these (`features.numbered`).
         requests: one for each corruption, alike but for that.
         features: settings of the log-mels, ``seconds`` and ``mixed_rates`` included.
 
@@ -66,14 +51,15 @@ def corrupted_recordings(
     rows = requests[0].rows(len(test))
     chosen = [recordings[number] for number in test.inputs[rows].flatten().tolist()]
 
-    first = next(decoded(recordings))
+    sounds = decoded(chosen)
+    first = next(sounds)
     samples = ceil(duration_of(first, seconds) * spec.sample_rate)
     severities = requests[0].severities
     shape = (len(severities), len(chosen), 1, spec.mels, spec.frames(samples))
     copies = [torch.empty(shape) for _ in requests]
-    for sound in of_one_duration(decoded(chosen), first, seconds, mixed_rates):
-        sounds = _corrupted(sound, chosen[sound.number].filename, requests, spec.f_max)
-        found = features_of(torch.from_numpy(sounds), sound.rate, spec, samples)
+    for sound in of_one_duration(chain([first], sounds), first, seconds, mixed_rates):
+        corrupted = _corrupted(sound, chosen[sound.number].filename, requests, spec.f_max)
+        found = features_of(torch.from_numpy(corrupted), sound.rate, spec, samples)
         for copy, own in zip(copies, found[1:].split(len(severities)), strict=True):
             copy[:, sound.number] = own
         if sound.number == 0:
