@@ -87,10 +87,10 @@ OPTIMIZERS = {
 TUNED = frozenset({"gdtuo"})
 # The learning rate over time.
 SCHEDULES = {
-    "constant": component("optim.schedule:constant"),
-    "cosine": component("optim.schedule:cosine"),
-    "step": component("optim.schedule:step"),
-    "one_cycle": component("optim.schedule:one_cycle"),
+    "constant": component("schedule:constant"),
+    "cosine": component("schedule:cosine"),
+    "multi_step": component("schedule:multi_step"),
+    "one_cycle": component("schedule:one_cycle"),
 }
 # Averages of the weights that a training passes through.
 AVERAGES = {

@@ -15,7 +15,7 @@ from minimascope.data import digits
 from minimascope.initial_weights import with_norm
 from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy
 from minimascope.training import TrainingSpec, train

@@ -107,12 +107,14 @@ conditions: {a: {optimizer: {nesterov: true}}}
   conditions.a.optimizer.nesterov: needs a momentum above 0; add it
 conditions: {a: {schedule: {name: constant, period: 5}}}
   conditions.a.schedule.period: not a setting of constant; did you mean 'per'?
-conditions: {a: {schedule: {name: step}}}
+conditions: {a: {schedule: {name: multi_step}}}
   conditions.a.schedule: 'milestones' is missing; add it
-conditions: {a: {schedule: {name: step, milestones: [2, 5]}}}
-  conditions.a.schedule.milestones: the training ends after 5 epochs, before 5; take earlier ones
-conditions: {a: {schedule: {name: cosine, warmup: 5}}}
-  conditions.a.schedule.warmup: 5 epochs are all that the training has; shorten it
+conditions: {a: {schedule: {name: multi_step, milestones: [2, 5]}}}
+  conditions.a.schedule.milestones: 5 is too late in a training of 5 epochs; take earlier ones
+conditions: {a: {schedule: {name: cosine, warmup: 50}}}
+  conditions.a.schedule.warmup: 50 epochs leave nothing of a training of 5; shorten it
+conditions: {a: {schedule: {name: one_cycle}, epochs: 1}}
+  conditions.a.schedule: one_cycle needs 2 epochs or more; train longer, or take another
 conditions: {a: {schedule: {name: one_cycle, warmup: 1}}}
   conditions.a.schedule.warmup: one_cycle has a rise of its own; leave it out
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: constant, warmup: 1}}}

@@ -14,6 +14,7 @@ from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
+from ..schedule import Schedule
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .own import check_own
@@ -134,7 +135,10 @@ def _check_features(study: Study) -> None:
 
 
 def _check_training(study: Study) -> None:
-    """Refuse settings of an optimiser that exclude each other."""
+    """Refuse settings of a training that exclude each other.
+
+    How many batches it has is known when it begins, which checks schedules that count these.
+    """
     for (_, condition), training in study.training.items():
         optimizer, where = training["optimizer"], f"conditions.{condition}"
         if optimizer.get("nesterov") and not optimizer["momentum"]:
@@ -148,24 +152,12 @@ def _check_training(study: Study) -> None:
                 f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
                 " schedule to {name: constant}"
             )
-        _check_schedule(schedule, training["epochs"], f"{where}.schedule")
-
-
-def _check_schedule(schedule: Mapping[str, Any], epochs: int, where: str) -> None:
-    """Refuse a second warm-up, and epochs that a run has not."""
-    if schedule["name"] == "one_cycle" and schedule["warmup"]:
-        raise InputError(f"{where}.warmup: one_cycle has a rise of its own; leave it out")
-    if schedule["per"] == "batch":
-        return
-    if schedule["warmup"] >= epochs:
-        raise InputError(
-            f"{where}.warmup: {schedule['warmup']} epochs are all that the training has; shorten it"
-        )
-    if late := [each for each in schedule.get("milestones", ()) if each >= epochs]:
-        raise InputError(
-            f"{where}.milestones: the training ends after {epochs} epochs, before {late[0]}; take"
-            " earlier ones"
-        )
+        if schedule["name"] == "one_cycle" and schedule["warmup"]:
+            raise InputError(
+                f"{where}.schedule.warmup: one_cycle has a rise of its own; leave it out"
+            )
+        if schedule["per"] == "epoch":
+            Schedule.from_config(schedule).check(training["epochs"], f"{where}.schedule")
 
 
 def _check_names(study: Study) -> None:
