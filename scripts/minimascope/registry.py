@@ -25,6 +25,7 @@ ALL_NETWORKS = "all"
 PRETRAINED = "pretrained_"
 NETWORKS = {
     "resnet18": component("networks.resnet:resnet18"),
+    "resnet": component("networks.resnet:resnet"),
     "vgg19": component("networks.vgg:vgg19"),
     "vit": component("networks.vit:vit"),
     "vit_standard": component("networks.vit_standard:vit_standard"),
@@ -37,6 +38,9 @@ NETWORKS = {
     "pretrained_cnn10": component("networks.panns_pretrained:cnn10"),
     "pretrained_cnn14": component("networks.panns_pretrained:cnn14"),
 }
+# Those of which a condition can choose what normalises their layers, and what usually does.
+WITH_NORMS = frozenset({"resnet", "resnet18", "vgg19"})
+USUAL_NORM = "batch"
 # Libraries whose classifiers a study names as they do: timm:resnet18.
 LIBRARIES = ("torchvision", "timm")
 SOURCES = {

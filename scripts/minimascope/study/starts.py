@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, nearest
-from ..registry import INITIAL
+from ..registry import INITIAL, WITH_NORMS
 from .adopted import WILDCARD, filled
 
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
 def _check_norms(study: "Study") -> None:
     """Refuse a norm for networks that have none to choose, or whose weights are in a file."""
     for (dataset, network), condition in product(study.pairs, study.conditions):
-        norm, spec = study.training_spec(dataset, condition)["norm"], study.network_spec(network)
+        norm, spec = study.training[dataset, condition]["norm"], study.network_spec(network)
         if norm is None:
             continue
         where, architecture = f"conditions.{condition}.norm", spec["architecture"]
-        if "norm" not in spec:
+        if architecture not in WITH_NORMS:
             raise InputError(
                 f"{where}: {network} ({architecture}) has no norm to choose; leave the network or"
                 " the condition out"

@@ -14,7 +14,7 @@ from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, TOYS, Component
 from ..data.corruptions.kinds import KINDS_OF
 from ..data.corruptions.severities import VALIDATION_ONLY
-from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
+from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
 from .selection import Selection
@@ -57,8 +57,6 @@ PUBLISHED_NETWORKS = {
     "cifar100": ("resnet18", "vgg19", "vit"),
     "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
 }
-# Options with which they are those networks.
-AS_PUBLISHED = {"norm": "batch", "shortcuts": True, "blocks": [2, 2, 2, 2]}
 # The recordings of the published table of models (resources/published/asc_models.csv).
 PUBLISHED_RECORDINGS = "dcase2020"
 
@@ -323,7 +321,11 @@ class Study:
         """All (data set, network) that are set beside published values of the same."""
         if self.config["compare_with_published"] is False:
             return []
-        return [pair for pair in self.pairs if self.is_published(*pair)]
+        return [
+            pair
+            for pair in self.pairs
+            if any(self.is_published(*pair, condition) for condition in self.conditions)
+        ]
 
     def reads_files(self, dataset: str) -> bool:
         """Whether a data set is read from the folder of raw data."""
@@ -369,9 +371,11 @@ class Study:
         return self.config["networks"][network]
 
     def norm(self, dataset: str, network: str, condition: str) -> str | None:
-        """Norm of a condition's networks: its own, or that of the network, which may have none."""
+        """Norm of a condition's networks, or None for networks that have no choice of it."""
+        if self.network_spec(network)["architecture"] not in WITH_NORMS:
+            return None
         own = None if condition == INITIAL else self.training[dataset, condition]["norm"]
-        return own or self.network_spec(network).get("norm")
+        return own or USUAL_NORM
 
     def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of a condition; of the initial weights the one that all conditions share."""
@@ -445,9 +449,9 @@ class Study:
         whole = source in PUBLISHED_NETWORKS and spec["classes"] is None
         return spec["published_as"] or (source if whole else None)
 
-    def is_published(self, dataset: str, network: str) -> bool:
-        """Whether published tables have values of a network on a data set."""
-        spec = self.network_spec(network)
-        if any(key in spec and spec[key] != value for key, value in AS_PUBLISHED.items()):
+    def is_published(self, dataset: str, network: str, condition: str) -> bool:
+        """Whether published tables have values of a condition's networks on a data set."""
+        if self.norm(dataset, network, condition) not in (None, USUAL_NORM):
             return False
-        return spec["architecture"] in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
+        published = PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
+        return self.network_spec(network)["architecture"] in published
