@@ -141,7 +141,7 @@ def _hessian_passes(settings: Mapping[str, Any]) -> int:
 
 def _landscape_passes(settings: Mapping[str, Any]) -> int:
     surface = settings["points"] ** 2
-    pairs = len(settings["direction_seeds"]) + len(settings.get("more_directions", ()))
+    pairs = len(settings["direction_seeds"]) + len(settings.get("more_direction_seeds", ()))
     passes = pairs * (surface + settings["line_points"])
     # Two eigenvalues take forty products or more, as many as nine passes each; the slope three.
     return passes + (surface + 9 * 40 + 3 if settings["eigenvectors"] else 0)

@@ -244,8 +244,8 @@ def test_a_condition_has_its_own_norm_or_that_of_the_network():
     [
         (
             {"networks": {"vgg": {"architecture": "vit"}}},
-            "conditions.none.norm: vgg (vit) has no norm to choose; leave the network or the"
-            " condition out",
+            "conditions.none.norm: vgg (vit) has no norm to choose; leave the norm or the"
+            " network out",
         ),
         (
             {"networks": {"resnet": {"weights": "mine.pt"}}},
@@ -266,3 +266,24 @@ def test_a_condition_has_its_own_norm_or_that_of_the_network():
 )
 def test_what_no_condition_with_a_norm_can_have_is_refused(changes, line):
     assert refusal(conditions={"none": {"norm": "none"}}, **changes) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"training": {"norm": "group"}}, "training.norm"),
+        (
+            {"datasets": {"small": {"training": {"norm": "group"}}}},
+            "datasets.small.training.norm",
+        ),
+        ({"conditions": {"sam": {"norm": "group"}}}, "conditions.sam.norm"),
+        (
+            {"sweeps": {"norms": {"axes": {"training.norm": ["group"]}}}},
+            "conditions.baseline-normgroup.norm",
+        ),
+    ],
+)
+def test_a_norm_that_is_refused_is_told_by_the_key_that_gives_it(changes, key):
+    networks = {"vit": {"architecture": "vit"}}
+    line = f"{key}: vit (vit) has no norm to choose; leave the norm or the network out"
+    assert refusal(networks=networks, **changes) == line

@@ -28,7 +28,7 @@ OF_THE_WHOLE = {
     "line_points": 0,
     "eigenvectors": False,
     "density_probes": 0,
-    "more_directions": None,
+    "more_direction_seeds": None,
 }
 
 

@@ -74,8 +74,12 @@ def _check_network_ensembles(study: Study) -> None:
     if wanted is None:
         return
     known("network", wanted, study.config["networks"], where)
-    if not study.network_ensembles:
-        raise InputError(f"{where}: no data set trains two of these networks; add one to it")
+    together = {each for networks in study.network_ensembles.values() for each in networks}
+    if alone := [network for network in wanted if network not in together]:
+        raise InputError(
+            f"{where}: no data set trains {alone[0]} and another of these networks; add one to it,"
+            f" or leave {alone[0]} out"
+        )
 
 
 def _check_analysis(study: Study) -> None:
@@ -111,7 +115,7 @@ def _check_measures(study: Study) -> None:
 
 
 def _check_domains(study: Study) -> None:
-    """Refuse domains of data that have none, or are said twice."""
+    """Refuse domains of data that have none."""
     for dataset, spec in study.config["datasets"].items():
         if study.has_recordings(dataset):
             continue

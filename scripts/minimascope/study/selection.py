@@ -1,4 +1,4 @@
-"""Which networks, and which of their data, a family of sharpness measures is taken of.
+"""Which networks a family of sharpness measures is taken of, and on which of their data.
 
 No torch is imported here.
 """
@@ -40,12 +40,12 @@ class Selection:
         """
         if not chosen(self.only, **network):
             return None
-        # Nothing is added for the usual case: its settings are those of before there was a choice.
+        # Nothing is added for the usual case, so that earlier studies are not run again.
         common = {**common, "domains": self.domains} if self.domains else common
         more = self.more_directions
         if more is None or not chosen(more["only"], **network):
             return common
-        return {**common, "more_directions": more["direction_seeds"]}
+        return {**common, "more_direction_seeds": more["direction_seeds"]}
 
 
 def chosen(only: Mapping[str, Any] | None, **network: Any) -> bool:

@@ -208,8 +208,11 @@ class Study:
     def settings_of(self, family: str, dataset: str, **network: Any) -> Mapping[str, Any] | None:
         """Settings of a family for one network, or None if it does not have these measures.
 
-        The network is given by ``network``, ``condition`` and ``seed``; what is not given is any.
+        The network is given by ``network``, ``condition`` and ``seed``, which may be text; what is
+        not given is any.
         """
+        if "seed" in network:
+            network |= {"seed": int(network["seed"])}
         common = self.sharpness[dataset][family]
         selection = self.selections[dataset].get(family)
         return selection.settings(common, **network) if selection else common
@@ -351,7 +354,7 @@ class Study:
     def part_spec(self, dataset: str) -> dict[str, Any]:
         """Number of training and of test samples that are used, None for all; classes, domains.
 
-        A data set of which all of these are used has the params of before there was a choice.
+        What is used as a whole is not named, so that earlier studies are not run again.
         """
         spec = self.config["datasets"][dataset]
         names = {key: spec[key] for key in ("classes", "train_domains") if spec[key]}
