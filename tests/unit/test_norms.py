@@ -21,6 +21,7 @@ from minimascope.schedule import Schedule
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy
 from minimascope.study.conditions import condition_rows
+from minimascope.study.published import compared_pairs
 from minimascope.training import TrainingSpec, train
 
 RESNET = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.25)
@@ -215,16 +216,17 @@ def test_the_published_rescaling_of_vgg_keeps_the_function_under_any_norm(norm):
 
 def test_only_batchnorm_is_set_beside_published_values():
     loaded = study(conditions={"none": {"norm": "none"}, "batch": {"norm": "batch"}})
-    assert ("large", "resnet") in loaded.compared_pairs
+    assert ("large", "resnet") in compared_pairs(loaded)
     rows = [row for row in condition_rows(loaded) if row["dataset"] == "large"]
     beside = {row["condition"]: row["published_dataset"] for row in rows}
     assert beside == dict.fromkeys(("baseline", "sam", "batch"), "cifar10") | {"none": None}
-    assert study(training={"norm": "group"}).compared_pairs == []
+    assert compared_pairs(study(training={"norm": "group"})) == []
 
 
 def test_a_resnet_of_any_depth_is_not_the_published_one():
     same = {"architecture": "resnet", "blocks": [2, 2, 2, 2]}
-    assert study(networks={"resnet": same}).compared_pairs == study().compared_pairs[1:]
+    found = compared_pairs(study(networks={"resnet": same}))
+    assert found == compared_pairs(study())[1:]
 
 
 def test_a_condition_has_its_own_norm_or_that_of_the_network():

@@ -18,7 +18,6 @@ from ..schedule import Schedule
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .own import check_own
-from .products import measured_of_trained
 from .selection import WORDS
 from .starts import check_starts, starts
 from .study import Study
@@ -361,7 +360,7 @@ def _check_selections(study: Study) -> None:
                 _check_only(study, more["only"], f"{where}.more_directions.only")
                 _check_more_directions(study.sharpness[dataset][family], more, where)
     for family in study.families:
-        if study.pairs and not any(measured_of_trained(study, family, *p) for p in study.pairs):
+        if study.pairs and not any(study.is_measured(family, *p) for p in study.pairs):
             raise InputError(
                 f"sharpness.{family}.only: leaves no trained network; name another network,"
                 " condition or seed, or set the family to null"

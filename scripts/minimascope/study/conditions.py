@@ -5,6 +5,7 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..registry import PRETRAINED
+from .published import is_published, published_dataset
 from .study import Study
 
 # Settings that every training has.
@@ -29,7 +30,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     for dataset, network in study.pairs:
         architecture = study.network_spec(network)["architecture"]
         plain = _without_sam(study, dataset)
-        published = study.published_dataset(dataset)
+        published = published_dataset(study, dataset)
         for condition, base in study.base_conditions.items():
             place = (dataset, network, condition)
             row = {
@@ -39,7 +40,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "base_condition": base,
                 "baseline": study.baseline_of(condition),
                 "without_sam": plain.get(condition),
-                "published_dataset": published if study.is_published(*place) else None,
+                "published_dataset": published if is_published(study, *place) else None,
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
                 "like_base_condition": _alike(study, dataset, condition, base),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..canonical import canonical_json
-from ..components import IMAGES, RECORDINGS, TOYS, Component
+from ..components import IMAGES, RECORDINGS, Component
 from ..data.corruptions.kinds import KINDS_OF
 from ..data.corruptions.severities import VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
@@ -49,16 +49,6 @@ SHARED = "sharpness"
 FEW_PASSES = 100
 # The usual name of the condition that others are compared with.
 BASELINE = "baseline"
-# Function and seed of the job in which all toy functions are learnt with all seeds.
-ALL_TOYS = "all"
-# The networks of the published tables, by data set (resources/published/deep_models.csv).
-PUBLISHED_NETWORKS = {
-    "cifar10": ("resnet18", "vgg19", "vit"),
-    "cifar100": ("resnet18", "vgg19", "vit"),
-    "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
-}
-# The recordings of the published table of models (resources/published/asc_models.csv).
-PUBLISHED_RECORDINGS = "dcase2020"
 
 
 @dataclass(frozen=True)
@@ -217,6 +207,14 @@ class Study:
         selection = self.selections[dataset].get(family)
         return selection.settings(common, **network) if selection else common
 
+    def is_measured(self, family: str, dataset: str, network: str) -> bool:
+        """Whether a family is measured of a trained network, under some condition and seed."""
+        return any(
+            self.settings_of(family, dataset, network=network, condition=condition, seed=seed)
+            is not None
+            for condition, seed in product(self.conditions, self.seeds)
+        )
+
     @property
     def interpolation(self) -> Mapping[str, Any] | None:
         """Lines and planes between networks of the same seed, or None."""
@@ -303,32 +301,6 @@ class Study:
         """What a data set consists of: images, recordings or points."""
         source = self.component("sources", self.config["datasets"][dataset]["source"])
         return next(iter(source.gives), IMAGES)
-
-    @property
-    def compared(self) -> set[str]:
-        """What published results are shown of: kinds of data, and analytic functions.
-
-        Unless the study says otherwise: of its data, where these or their networks are published.
-        """
-        kinds = {self.kind(dataset) for dataset in self.config["datasets"]}
-        if self.config["compare_with_published"] is None:
-            sources = {spec["source"] for spec in self.config["datasets"].values()}
-            kinds = {IMAGES} if self.compared_pairs else set()
-            kinds |= {RECORDINGS} if PUBLISHED_RECORDINGS in sources else set()
-        elif not self.config["compare_with_published"]:
-            kinds = set()
-        return kinds | ({TOYS} if self.config["toy_functions"] else set())
-
-    @property
-    def compared_pairs(self) -> list[tuple[str, str]]:
-        """All (data set, network) that are set beside published values of the same."""
-        if self.config["compare_with_published"] is False:
-            return []
-        return [
-            pair
-            for pair in self.pairs
-            if any(self.is_published(*pair, condition) for condition in self.conditions)
-        ]
 
     def reads_files(self, dataset: str) -> bool:
         """Whether a data set is read from the folder of raw data."""
@@ -424,37 +396,3 @@ class Study:
     def transfers(self) -> Mapping[tuple[str, str, str], tuple[str, str]]:
         """What networks start from that other data were learnt with; see `starts.transfers`."""
         return transfers(self)
-
-    @property
-    def toy_fits(self) -> list[dict[str, Any]]:
-        """Wildcards of the jobs in which networks learn toy functions.
-
-        Each function and seed is a job, or all are one.
-        """
-        settings = self.config["toy_fits"]
-        if settings is None:
-            return []
-        if settings["together"]:
-            return [{"function": ALL_TOYS, "seed": ALL_TOYS}]
-        pairs = product(settings["functions"], self.seeds)
-        return [{"function": function, "seed": seed} for function, seed in pairs]
-
-    def toys_of(self, function: str, seed: str) -> dict[str, list]:
-        """Functions and seeds that are learnt in the job of these wildcards."""
-        if function == ALL_TOYS:
-            return {"functions": self.config["toy_fits"]["functions"], "seeds": self.seeds}
-        return {"functions": [function], "seeds": [int(seed)]}
-
-    def published_dataset(self, dataset: str) -> str | None:
-        """Data set of the published tables that a data set is compared with, or None."""
-        spec = self.config["datasets"][dataset]
-        source = spec["source"]
-        whole = source in PUBLISHED_NETWORKS and spec["classes"] is None
-        return spec["published_as"] or (source if whole else None)
-
-    def is_published(self, dataset: str, network: str, condition: str) -> bool:
-        """Whether published tables have values of a condition's networks on a data set."""
-        if self.norm(dataset, network, condition) not in (None, USUAL_NORM):
-            return False
-        published = PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())
-        return self.network_spec(network)["architecture"] in published
