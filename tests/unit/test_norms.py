@@ -230,14 +230,10 @@ def test_a_resnet_of_any_depth_is_not_the_published_one():
 
 
 def test_a_condition_has_its_own_norm_or_that_of_the_network():
-    loaded = study(
-        training={"norm": "group"},
-        conditions={"none": {"norm": "none"}},
-        networks={"mlp": {"architecture": "mlp"}},
-    )
+    loaded = study(training={"norm": "group"}, conditions={"none": {"norm": "none"}})
     assert loaded.norm("large", "resnet", "baseline") == "group"
     assert loaded.norm("large", "vgg", "initial") == "batch"
-    assert loaded.norm("large", "mlp", "baseline") is None
+    assert study(networks={"mlp": {"architecture": "mlp"}}).norm("large", "mlp", "sam") is None
     assert loaded.norm("large", "vgg", "none") == "none"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..registry import PRETRAINED
-from .published import is_published, published_dataset
+from .published import has_published_norm, published_dataset
 from .study import Study
 
 # Settings that every training has.
@@ -17,8 +17,8 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
     Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
-    differs only in having no SAM, for one that has it), what published tables call its data set if
-    they have its networks (``published_dataset``), what they call the network (``architecture``,
+    differs only in having no SAM, for one that has it), what published tables call data set and
+    network (``published_dataset``, empty for another norm than theirs, ``architecture``,
     ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
@@ -40,7 +40,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "base_condition": base,
                 "baseline": study.baseline_of(condition),
                 "without_sam": plain.get(condition),
-                "published_dataset": published if is_published(study, *place) else None,
+                "published_dataset": published if has_published_norm(study, *place) else None,
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
                 "like_base_condition": _alike(study, dataset, condition, base),

@@ -52,9 +52,13 @@ def published_dataset(study: "Study", dataset: str) -> str | None:
     return spec["published_as"] or (source if whole else None)
 
 
+def has_published_norm(study: "Study", dataset: str, network: str, condition: str) -> bool:
+    """Return whether a condition's networks are normalised as the published ones."""
+    return study.norm(dataset, network, condition) in (None, USUAL_NORM)
+
+
 def is_published(study: "Study", dataset: str, network: str, condition: str) -> bool:
     """Return whether published tables have values of a condition's networks on a data set."""
-    if study.norm(dataset, network, condition) not in (None, USUAL_NORM):
-        return False
     published = PUBLISHED_NETWORKS.get(published_dataset(study, dataset), ())
-    return study.network_spec(network)["architecture"] in published
+    alike = has_published_norm(study, dataset, network, condition)
+    return alike and study.network_spec(network)["architecture"] in published
