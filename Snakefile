@@ -49,7 +49,7 @@ JOBS = {
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     "interpolate": every_pair(seed=STUDY.seeds) if STUDY.interpolation else [],
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),
-    **dict.fromkeys(("toy_fits", "toy_sharpness"), STUDY.toy_fits),
+    **dict.fromkeys(("toy_fits", "toy_sharpness"), toy_jobs(STUDY)),
     "gather": every(gathered=products.gathered(STUDY)),
     "tables": every() if STUDY_TABLES else [],
     **PLOTS,

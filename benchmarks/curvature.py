@@ -19,7 +19,7 @@ from minimascope.data.digits import load
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.sharpness.eigenvalues import extreme_eigenvalues
 from minimascope.sharpness.hessian import MATRICES, gauss_newton, loss_hessian

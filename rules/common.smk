@@ -50,10 +50,12 @@ from minimascope.study.conditions import condition_rows
 from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
+from minimascope.study.published import compared_kinds
 from minimascope.study.raw_data import official_paths
 from minimascope.study.signatures import docstring
 from minimascope.study.starts import RESULTS, network_start, placed, training_start
 from minimascope.study.study import OWN_SECTIONS, SHARED
+from minimascope.study.toys import toy_jobs, toys_of
 
 # The wildcards of each of several jobs.
 Cases = list[dict[str, Any]]

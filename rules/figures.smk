@@ -40,7 +40,7 @@ PUBLISHED_FILES = [
     *map(str, sum(PUBLISHED_FIGURES_OF.values(), [])),
 ]
 # Those that this study wants: all or none, so that studies agree about them.
-PUBLISHED_WANTED = PUBLISHED_FILES if STUDY.compared else []
+PUBLISHED_WANTED = PUBLISHED_FILES if compared_kinds(STUDY) else []
 
 if not PUBLISHED_MADE_ELSEWHERE:
 

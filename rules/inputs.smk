@@ -76,12 +76,7 @@ def architecture_of(wildcards) -> str:
     return STUDY.network_spec(wildcards.network)["architecture"]
 
 
-def network_code(wildcards) -> list[str]:
-    """Where the code of a job's network is."""
-    return code_of_network(wildcards.network)
-
-
-def code_of_network(network: str) -> list[str]:
+def network_code(network: str) -> list[str]:
     """Where the code of a network is; of one of a library with its version, which may change it."""
     found = STUDY.component("networks", STUDY.network_spec(network)["architecture"])
     if not isinstance(found, registry.OfLibrary):
@@ -125,7 +120,10 @@ def training_of(wildcards) -> dict:
 def training_code(wildcards) -> list[str]:
     """Where the code of a training's network, optimiser, average and schedule is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))
-    found = [*network_code(wildcards), STUDY.component("optimizers", optimizer["name"]).location]
+    found = [
+        *network_code(wildcards.network),
+        STUDY.component("optimizers", optimizer["name"]).location,
+    ]
     found += [STUDY.component("averages", averaging["name"]).location] if averaging else []
     found += [STUDY.component("schedules", training_of(wildcards)["schedule"]["name"]).location]
     return found + augmentation_code(training_of(wildcards)["augment"])
@@ -144,7 +142,7 @@ def test_augment(wildcards) -> dict | None:
 
 def evaluation_code(wildcards) -> list[str]:
     """Where the code of a network is, and that of the augmentation of its test images."""
-    return [*network_code(wildcards), *augmentation_code(test_augment(wildcards))]
+    return [*network_code(wildcards.network), *augmentation_code(test_augment(wildcards))]
 
 
 def models_together(wildcards, pattern: str) -> list[str]:
@@ -157,13 +155,13 @@ def models_together(wildcards, pattern: str) -> list[str]:
 def together_code(wildcards) -> list[str]:
     """Where the code of these networks is."""
     networks = STUDY.network_ensembles[wildcards.dataset]
-    return sorted({place for network in networks for place in code_of_network(network)})
+    return sorted({place for network in networks for place in network_code(network)})
 
 
 def own_evaluation_code(wildcards) -> list[str]:
     """Where the code of an evaluation of the user's own file is, and that of its network."""
     own = STUDY.component("evaluations", wildcards.evaluation).location
-    return [own, *network_code(wildcards)]
+    return [own, *network_code(wildcards.network)]
 
 
 def label_noise(wildcards) -> float:
@@ -193,9 +191,8 @@ def measured_of(family: str) -> Cases:
 
 def family_settings(family: str, case: dict[str, Any]) -> dict | None:
     """The settings of a family for a network, or None if that is not measured."""
-    keys = ("dataset", "network", "condition")
-    run = {key: case[key] for key in keys} | ({"seed": int(case["seed"])} if "seed" in case else {})
-    return STUDY.settings_of(family, **run)
+    keys = ("dataset", "network", "condition", "seed")
+    return STUDY.settings_of(family, **{key: case[key] for key in keys if key in case})
 
 
 # The job of a measure of the user's own file, of one network.
@@ -278,7 +275,7 @@ def sharpness_params(job: str) -> dict[str, Callable]:
 
     def components(wildcards) -> list[str]:
         found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
-        return [*found, *network_code(wildcards), *augmentation_code(augment(wildcards))]
+        return [*found, *network_code(wildcards.network), *augmentation_code(augment(wildcards))]
 
     others = named(
         seeds=lambda wildcards: [int(str(seed).format(**wildcards)) for seed in seeds_of(job)],

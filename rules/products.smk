@@ -182,7 +182,7 @@ def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> d
 def of_subject(subject: Subject) -> Callable[[str], dict]:
     """The data set, and the network, that each figure of a subject is of, and the view of the data.
 
-    The usual view is not named: figures have the params of before there was a choice.
+    The usual view is not named, so that figures of earlier studies are not drawn again.
     """
     view = STUDY.config["analysis"]["figure_view"]
     shown = {"view": view} if len(subject) == 2 and view != "clean" else {}

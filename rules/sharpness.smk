@@ -99,7 +99,7 @@ rule interpolate:
         gpu=1,
     params:
         **named(
-            code=code("interpolate", network_code),
+            code=code("interpolate", lambda wildcards: network_code(wildcards.network)),
             interpolation=STUDY.interpolation,
             models=INTERPOLATED,
         ),

@@ -41,7 +41,7 @@ rule collect:
 
 
 # The models whose documents, and arrays where it needs them, a table is gathered of.
-TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, STUDY.toy_fits)
+TOYS_LEARNT = filled(rules.toy_sharpness.output.measures, toy_jobs(STUDY))
 PAIRS_MEASURED = [
     case
     for case in (measured_of("landscape") if "landscape" in STUDY.families else [])

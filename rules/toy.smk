@@ -11,8 +11,8 @@ rule toy_fits:
     benchmark:
         benchmark_of("toy_fits", TOY)
     wildcard_constraints:
-        function=one_of(sorted({case["function"] for case in STUDY.toy_fits})),
-        seed=one_of(sorted({str(case["seed"]) for case in STUDY.toy_fits})),
+        function=one_of(sorted({case["function"] for case in toy_jobs(STUDY)})),
+        seed=one_of(sorted({str(case["seed"]) for case in toy_jobs(STUDY)})),
     conda:
         "../envs/cuda.yaml"
     threads: 1
@@ -26,7 +26,7 @@ rule toy_fits:
                 key: TOYS[key] if key != "epochs" else sorted(TOYS[key])
                 for key in ("points", "width", "lr", "epochs", "losses")
             },
-            learnt=lambda wildcards: STUDY.toys_of(wildcards.function, wildcards.seed),
+            learnt=lambda wildcards: toys_of(STUDY, wildcards.function, wildcards.seed),
             at_once=lambda wildcards: TOYS["at_once"],
         ),
         # How the names of the states begin that an interrupted or a longer training continues from: no
@@ -48,8 +48,8 @@ rule toy_sharpness:
     benchmark:
         benchmark_of("toy_sharpness", TOY)
     wildcard_constraints:
-        function=one_of(sorted({case["function"] for case in STUDY.toy_fits})),
-        seed=one_of(sorted({str(case["seed"]) for case in STUDY.toy_fits})),
+        function=one_of(sorted({case["function"] for case in toy_jobs(STUDY)})),
+        seed=one_of(sorted({str(case["seed"]) for case in toy_jobs(STUDY)})),
     conda:
         "../envs/cuda.yaml"
     threads: 1

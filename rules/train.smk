@@ -19,7 +19,7 @@ rule initialise:
         **growing(mem_mb=8000, runtime=10),
     params:
         **named(
-            code=code("initialise", network_code),
+            code=code("initialise", lambda wildcards: network_code(wildcards.network)),
             # The file of weights is an input of the job, not a part of the network.
             network=lambda wildcards: {
                 key: value
@@ -67,8 +67,8 @@ rule train:
             training=lambda wildcards: {
                 key: value
                 for key, value in training_of(wildcards).items()
-                # What it starts from is an input. A training without averages, a start or a norm
-                # of its own has the params of before there were any.
+                # What it starts from is an input. Averages, a new head and a norm are left out where
+                # there are none, so that earlier studies are not run again.
                 if key not in ("label_noise", "weights")
                 and (value or key not in ("averaging", "new_head", "norm"))
             },
@@ -108,7 +108,7 @@ rule adopt:
         **growing(mem_mb=8000, runtime=60),
     params:
         **named(
-            code=code("adopt", network_code),
+            code=code("adopt", lambda wildcards: network_code(wildcards.network)),
             # The files are inputs of the job.
             adopted=lambda wildcards: {
                 key: value

@@ -13,14 +13,16 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
+from minimascope.networks import norm_of
 from minimascope.npz import write_npz
 
 with job(snakemake):
     config, run, device = settings(snakemake.params), dict(snakemake.wildcards), job_device()
     augment, members = config["augment"], []
     for seed, path in zip(config["seeds"], snakemake.input.models, strict=True):
-        model, _, metadata = load_model(path, device)
-        members.append(Member(model, run | {"seed": str(seed)}, metadata["content_sha256"]))
+        model, network, metadata = load_model(path, device)
+        names, digest = run | {"seed": str(seed)}, metadata["content_sha256"]
+        members.append(Member(model, names, digest, norm_of(network)))
     dataset, data_hash = load_dataset(snakemake.input.data)
     files = progress(snakemake.input.corrupted, "corruptions", "kind")
     copies = chain.from_iterable(map(load_corrupted, files))

@@ -17,9 +17,11 @@ from minimascope.study.file import read_study_file
 from minimascope.study.loading import load_study
 from minimascope.study.own import own_line
 from minimascope.study.own_data import own_data_lines
+from minimascope.study.published import compared_kinds
 from minimascope.study.raw_data import data_lines, missing_files, reads_files
 from minimascope.study.sizes import counted_size
 from minimascope.study.study import Study
+from minimascope.study.toys import toy_jobs
 
 RESULTS = Path("results")
 SCHEMA = Path(__file__).parents[1] / "resources" / "config.schema.yaml"
@@ -37,7 +39,7 @@ def summary(study: Study) -> str:
         "seed": len(study.seeds),
     }
     parts = ", ".join(counted(n, word) for word, n in counts.items() if n)
-    learnt = len(study.config["toy_fits"]["functions"]) if study.toy_fits else 0
+    learnt = len(study.config["toy_fits"]["functions"]) if toy_jobs(study) else 0
     toys = [f"{counted(learnt, 'toy function')} to learn"] if learnt else []
     work = {f"{counted(networks, 'network')} to train": networks}
     work |= {f"{counted(elsewhere, 'network')} to adopt": elsewhere}
@@ -111,7 +113,7 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"error in the configuration: {error}")
     if arguments.compared:
-        sys.exit(not study.compared)
+        sys.exit(not compared_kinds(study))
     if arguments.name:
         print(study.name)
         return

@@ -25,6 +25,7 @@ ALL_NETWORKS = "all"
 PRETRAINED = "pretrained_"
 NETWORKS = {
     "resnet18": component("networks.resnet:resnet18"),
+    "resnet": component("networks.resnet:resnet"),
     "vgg19": component("networks.vgg:vgg19"),
     "vit": component("networks.vit:vit"),
     "vit_standard": component("networks.vit_standard:vit_standard"),
@@ -37,6 +38,9 @@ NETWORKS = {
     "pretrained_cnn10": component("networks.panns_pretrained:cnn10"),
     "pretrained_cnn14": component("networks.panns_pretrained:cnn14"),
 }
+# Those of which a condition can choose what normalises their layers, and what usually does.
+WITH_NORMS = frozenset({"resnet", "resnet18", "vgg19"})
+USUAL_NORM = "batch"
 # Libraries whose classifiers a study names as they do: timm:resnet18.
 LIBRARIES = ("torchvision", "timm")
 SOURCES = {
@@ -87,10 +91,10 @@ OPTIMIZERS = {
 TUNED = frozenset({"gdtuo"})
 # The learning rate over time.
 SCHEDULES = {
-    "constant": component("optim.schedule:constant"),
-    "cosine": component("optim.schedule:cosine"),
-    "step": component("optim.schedule:step"),
-    "one_cycle": component("optim.schedule:one_cycle"),
+    "constant": component("schedule:constant"),
+    "cosine": component("schedule:cosine"),
+    "multi_step": component("schedule:multi_step"),
+    "one_cycle": component("schedule:one_cycle"),
 }
 # Averages of the weights that a training passes through.
 AVERAGES = {
@@ -123,7 +127,7 @@ OF_THE_WHOLE = {
     "line_points": 0,
     "eigenvectors": False,
     "density_probes": 0,
-    "more_directions": (),
+    "more_direction_seeds": (),
 }
 
 
@@ -152,7 +156,7 @@ def _hessian_passes(settings: Mapping[str, Any]) -> int:
 
 def _landscape_passes(settings: Mapping[str, Any]) -> int:
     surface = settings["points"] ** 2
-    pairs = len(settings["direction_seeds"]) + len(settings.get("more_directions", ()))
+    pairs = len(settings["direction_seeds"]) + len(settings.get("more_direction_seeds", ()))
     passes = pairs * (surface + settings["line_points"])
     # Two eigenvalues take forty products or more, as many as nine passes each; the slope three.
     return passes + (surface + 9 * 40 + 3 if settings["eigenvectors"] else 0)

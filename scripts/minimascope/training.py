@@ -37,7 +37,7 @@ from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
 from .jobs.progress import progress
 from .optim.sam import NormLayer, sam_gradient
-from .optim.schedule import Schedule
+from .schedule import Schedule
 from .seeding import generator
 from .streams import derive_seed
 
@@ -120,7 +120,8 @@ def train(
 
     Raises:
         InputError: the loss became infinite or NaN, a network with BatchNorm would get a batch of
-            a single input, or the device cannot do what the specification asks for.
+            a single input, the schedule goes beyond the last batch, or the device cannot do what
+            the specification asks for.
     """
     device = next(model.parameters()).device
     train_split, test_split = dataset.train.to(device), dataset.test.to(device)
@@ -130,6 +131,9 @@ def train(
             f"training.batch_size: {spec.batch_size} leaves a batch of one input"
             f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
         )
+    if (schedule := spec.schedule).per == "batch":
+        batches = math.ceil(len(train_split) / spec.batch_size)
+        schedule.check(spec.epochs * batches, "training.schedule")
     memory_format = fastest_memory_format(model, device)
     with (
         enough_memory(

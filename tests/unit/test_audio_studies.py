@@ -49,7 +49,7 @@ def test_landscapes_of_acoustic_scenes_have_the_papers_three_pairs_and_twelve_of
         settings = loaded.settings_of("landscape", dataset, **run)
         assert settings["direction_seeds"] == [42, 43, 44]
         assert settings["points"] == 11
-        counts[3 + len(settings.get("more_directions", ()))] += 1
+        counts[3 + len(settings.get("more_direction_seeds", ()))] += 1
     assert counts == {3: 132, 10: 12}
 
 

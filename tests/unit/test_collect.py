@@ -145,17 +145,23 @@ def test_predictions_of_other_samples_are_not_compared():
         compare_models([predictions(0), others])
 
 
-def test_the_size_of_each_network_is_told_once():
-    size = {"parameters": 12, "weight_layers": 2}
+def test_the_size_of_each_network_is_told_once_for_each_norm():
+    size = {"norm": "batch", "parameters": 12, "weight_layers": 2}
     evaluations = {
         f"{seed}.json": {"run": run(seed), "details": {"network": size}} for seed in range(3)
     }
     other = run(0) | {"network": "m"}
     evaluations["m.json"] = {"run": other, "details": {"network": size | {"parameters": 7}}}
+    none = {"norm": "none", "parameters": 10}
+    evaluations["none.json"] = {
+        "run": run(0) | {"condition": "no_norm"},
+        "details": {"network": size | none},
+    }
     table = network_table(evaluations)
     assert table.to_dict("records") == [
         {"dataset": "d", "network": "n", **size},
         {"dataset": "d", "network": "m", **size, "parameters": 7},
+        {"dataset": "d", "network": "n", **size, **none},
     ]
 
 

@@ -67,7 +67,13 @@ FULL = {
     "sharpness": FAMILIES,
     "evaluation": {"corruptions": {}},
 }
-REQUIRED = {"path": "pictures", "table": "table.csv", "weights": "weights.pth", "milestones": [2]}
+REQUIRED = {
+    "path": "pictures",
+    "table": "table.csv",
+    "weights": "weights.pth",
+    "milestones": [2],
+    "blocks": [1],
+}
 COMPONENTS = {
     (section, name): schema
     for section, (schema, registered) in SECTIONS.items()
@@ -200,7 +206,8 @@ def test_a_pair_with_and_without_sam_is_found_whoever_writes_a_default_out():
 
 NOT_OPTIONS = {
     "dataset": {"data_dir", "folder"},
-    "network": {"channels", "input_size", "classes", "width", "dropout"},
+    # A condition can set the norm.
+    "network": {"channels", "input_size", "classes", "width", "dropout", "norm"},
     "optimizer": {"model", "lr", "weight_decay"},
     "averaging": {"model"},
     "schedule": {"step", "steps", "first"},
@@ -239,12 +246,12 @@ def agree(parameter: inspect.Parameter, option: dict[str, Any]) -> None:
 def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_agree(name):
     settings = dict(DEFINITIONS["sharpness"]["properties"][name]["properties"])
     # Which networks, and which of their data, are measured is no setting of a measurement.
-    for key in ("only", "by_domain"):
+    for key in ("only", "by_domain", "more_directions"):
         settings.pop(key, None)
     parameters = inspect.signature(registry.SHARPNESS[name].load()).parameters
     assert settings.keys() <= parameters.keys()
-    # What a study never changes.
-    own = {"subject", "generator", "batch_size", "gradient", "finished"}
+    # What a study never changes, or says for some networks alone.
+    own = {"subject", "generator", "batch_size", "gradient", "finished", "more_direction_seeds"}
     assert parameters.keys() - settings.keys() <= own
     for key, setting in settings.items():
         agree(parameters[key], resolved(setting, ROOT))

@@ -12,7 +12,12 @@ from minimascope.sharpness import landscape
 from minimascope.tensors import save_tensors
 
 CPU = torch.device("cpu")
-SETTINGS = {"points": 3, "line_points": 3, "direction_seeds": [1, 2], "more_directions": [7, 8]}
+SETTINGS = {
+    "points": 3,
+    "line_points": 3,
+    "direction_seeds": [1, 2],
+    "more_direction_seeds": [7, 8],
+}
 
 
 class KilledError(Exception):
@@ -142,10 +147,10 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_more_directions_leave_the_measures_as_they_are(subject):
-    few, more = measured(subject, more_directions=[]), measured(subject)
+    few, more = measured(subject, more_direction_seeds=[]), measured(subject)
     assert few.measurements == more.measurements
     assert more.details["direction_seeds"] == [1, 2, 7, 8]
     assert more.details["asc_sharpness"][:2] == few.details["asc_sharpness"]
-    as_others = measured(subject, direction_seeds=[7, 8], more_directions=[])
+    as_others = measured(subject, direction_seeds=[7, 8], more_direction_seeds=[])
     assert more.details["asc_sharpness"][2:] == as_others.details["asc_sharpness"]
     np.testing.assert_array_equal(more.arrays["surfaces"][2:], as_others.arrays["surfaces"])

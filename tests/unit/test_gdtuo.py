@@ -11,7 +11,7 @@ from training_cases import feature_data, image_data, perceptron, resnet
 
 from minimascope.errors import InputError
 from minimascope.optim.gdtuo import adam_update, hyper_parameters
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 

@@ -288,7 +288,20 @@ def test_networks_that_predict_together_are_those_of_a_data_set_in_the_order_of_
                     "large": {"networks": ["resnet"]},
                 },
             },
-            "evaluation.network_ensembles: no data set trains two of these networks; add one to it",
+            "evaluation.network_ensembles: no data set trains vgg and another of these networks;"
+            " add one to it, or leave vgg out",
+        ),
+        (
+            {
+                "networks": {"vit": {"architecture": "vit"}},
+                "evaluation": {"network_ensembles": ["vgg", "resnet", "vit"]},
+                "datasets": {
+                    "small": {"networks": ["vgg", "resnet"]},
+                    "large": {"networks": ["vit"]},
+                },
+            },
+            "evaluation.network_ensembles: no data set trains vit and another of these networks;"
+            " add one to it, or leave vit out",
         ),
     ],
 )

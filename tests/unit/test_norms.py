@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from inspect import signature
 
 import pytest
 import torch
@@ -11,17 +12,21 @@ from torch import nn
 from torch.nn import functional as F
 from training_cases import image_data
 
+from minimascope import registry
 from minimascope.data import digits
 from minimascope.initial_weights import with_norm
-from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise
+from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise, norm_of
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy
+from minimascope.study.conditions import condition_rows
+from minimascope.study.published import compared_pairs
 from minimascope.training import TrainingSpec, train
 
 RESNET = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.25)
 VGG = NetworkSpec("vgg19", 1, (32, 32), 3, width=0.125)
+WITHOUT_SHORTCUTS = {"blocks": [2, 2, 2, 2], "shortcuts": False}
 CIFAR = {"channels": 3, "input_size": (32, 32), "classes": 10}
 
 
@@ -77,7 +82,7 @@ def test_a_network_with_another_norm_has_no_batchnorm(norm):
         torch.testing.assert_close(model.train()(inputs)[:1], model.eval()(inputs[:1]))
 
 
-def test_groups_have_sixteen_channels_or_all_where_there_are_fewer():
+def test_groups_have_sixteen_channels_or_about_as_many():
     model = initialise(with_options(RESNET, norm="group"), 0)
     groups = {m.num_channels: m.num_groups for m in model.modules() if isinstance(m, nn.GroupNorm)}
     assert groups == {16: 1, 32: 2, 64: 4, 128: 8}
@@ -103,12 +108,25 @@ def test_without_a_norm_blocks_begin_as_their_shortcuts():
     torch.testing.assert_close(block(hidden), expected)
 
 
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_networks_with_a_choice_of_norm_are_those_that_take_one(name):
+    norm = signature(registry.NETWORKS[name].load()).parameters.get("norm")
+    assert (norm is not None) == (name in registry.WITH_NORMS)
+    assert norm is None or norm.default == registry.USUAL_NORM
+
+
+def test_a_network_tells_its_norm():
+    assert norm_of(RESNET) == "batch"
+    assert norm_of(with_options(VGG, norm="none")) == "none"
+    assert norm_of(NetworkSpec("vit", 1, (8, 8), 3)) is None
+
+
 def test_blocks_of_each_stage_make_resnet34():
     models = pytest.importorskip("torchvision.models")
     other = models.resnet34(num_classes=10)
     other.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     other.maxpool = nn.Identity()
-    ours = build(NetworkSpec("resnet18", **CIFAR, options={"blocks": [3, 4, 6, 3]}))
+    ours = build(NetworkSpec("resnet", **CIFAR, options={"blocks": [3, 4, 6, 3]}))
     other, ours = randomise(other).double().eval(), ours.double().eval()
     copy_by_order(other, ours)
     inputs = torch.randn(2, 3, 32, 32, dtype=torch.float64)
@@ -118,7 +136,7 @@ def test_blocks_of_each_stage_make_resnet34():
 
 @pytest.mark.parametrize(("blocks", "depth"), [(3, 20), (9, 56)])
 def test_three_stages_of_a_quarter_are_cifars_resnets(blocks, depth):
-    spec = NetworkSpec("resnet18", **CIFAR, width=0.25, options={"blocks": [blocks] * 3})
+    spec = NetworkSpec("resnet", **CIFAR, width=0.25, options={"blocks": [blocks] * 3})
     model = build(spec)
     # He et al. count no shortcuts; theirs have no weights, our two have a convolution and a norm.
     assert count_weight_layers(model) == depth + 2
@@ -133,7 +151,7 @@ def test_three_stages_of_a_quarter_are_cifars_resnets(blocks, depth):
 
 @pytest.mark.parametrize("norm", ["batch", "group", "none"])
 def test_without_shortcuts_layers_follow_each_other(norm):
-    spec = with_options(RESNET, norm=norm, shortcuts=False)
+    spec = replace(RESNET, architecture="resnet", options=WITHOUT_SHORTCUTS | {"norm": norm})
     model = initialise(spec, 0).double().eval()
     assert count_weight_layers(model) == 18
     inputs = torch.rand(2, 1, 8, 8, dtype=torch.float64)
@@ -196,18 +214,26 @@ def test_the_published_rescaling_of_vgg_keeps_the_function_under_any_norm(norm):
 # --- what a study may say -------------------------------------------------------------------------
 
 
-def test_a_network_with_options_is_not_the_published_one():
-    plain = {"networks": {"resnet": {"architecture": "resnet18", "norm": "batch"}}}
-    assert study(**plain).is_published("large", "resnet")
-    for option in ({"norm": "none"}, {"shortcuts": False}, {"blocks": [3, 4, 6, 3]}):
-        changed = study(networks={"resnet": {"architecture": "resnet18", **option}})
-        assert not changed.is_published("large", "resnet")
+def test_only_batchnorm_is_set_beside_published_values():
+    loaded = study(conditions={"none": {"norm": "none"}, "batch": {"norm": "batch"}})
+    assert ("large", "resnet") in compared_pairs(loaded)
+    rows = [row for row in condition_rows(loaded) if row["dataset"] == "large"]
+    beside = {row["condition"]: row["published_dataset"] for row in rows}
+    assert beside == dict.fromkeys(("baseline", "sam", "batch"), "cifar10") | {"none": None}
+    assert compared_pairs(study(training={"norm": "group"})) == []
+
+
+def test_a_resnet_of_any_depth_is_not_the_published_one():
+    same = {"architecture": "resnet", "blocks": [2, 2, 2, 2]}
+    found = compared_pairs(study(networks={"resnet": same}))
+    assert found == compared_pairs(study())[1:]
 
 
 def test_a_condition_has_its_own_norm_or_that_of_the_network():
-    loaded = study(networks={"resnet": {"norm": "group"}}, conditions={"none": {"norm": "none"}})
+    loaded = study(training={"norm": "group"}, conditions={"none": {"norm": "none"}})
     assert loaded.norm("large", "resnet", "baseline") == "group"
-    assert loaded.norm("large", "vgg", "baseline") == "batch"
+    assert loaded.norm("large", "vgg", "initial") == "batch"
+    assert study(networks={"mlp": {"architecture": "mlp"}}).norm("large", "mlp", "sam") is None
     assert loaded.norm("large", "vgg", "none") == "none"
 
 
@@ -216,8 +242,8 @@ def test_a_condition_has_its_own_norm_or_that_of_the_network():
     [
         (
             {"networks": {"vgg": {"architecture": "vit"}}},
-            "conditions.none.norm: vgg (vit) has no norm to choose; leave the network or the"
-            " condition out",
+            "conditions.none.norm: vgg (vit) has no norm to choose; leave the norm or the"
+            " network out",
         ),
         (
             {"networks": {"resnet": {"weights": "mine.pt"}}},
@@ -238,3 +264,24 @@ def test_a_condition_has_its_own_norm_or_that_of_the_network():
 )
 def test_what_no_condition_with_a_norm_can_have_is_refused(changes, line):
     assert refusal(conditions={"none": {"norm": "none"}}, **changes) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"training": {"norm": "group"}}, "training.norm"),
+        (
+            {"datasets": {"small": {"training": {"norm": "group"}}}},
+            "datasets.small.training.norm",
+        ),
+        ({"conditions": {"sam": {"norm": "group"}}}, "conditions.sam.norm"),
+        (
+            {"sweeps": {"norms": {"axes": {"training.norm": ["group"]}}}},
+            "conditions.baseline-normgroup.norm",
+        ),
+    ],
+)
+def test_a_norm_that_is_refused_is_told_by_the_key_that_gives_it(changes, key):
+    networks = {"vit": {"architecture": "vit"}}
+    line = f"{key}: vit (vit) has no norm to choose; leave the norm or the network out"
+    assert refusal(networks=networks, **changes) == line

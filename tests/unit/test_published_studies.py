@@ -12,7 +12,9 @@ from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.summary import SUMMARY_COLUMNS
 from minimascope.study import products
 from minimascope.study.conditions import condition_rows
+from minimascope.study.published import compared_kinds, published_dataset
 from minimascope.study.study import Study
+from minimascope.study.toys import toy_jobs
 
 PUBLISHED = [RESOURCES / "published" / f"{name}.csv" for name in ("deep_models", "sam_rho_sweep")]
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
@@ -43,8 +45,8 @@ def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     # All families are measured in one job for each condition.
     assert loaded.sharpness_jobs == {"sharpness": ["forward", "perturbation"]}
     assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
-    assert loaded.toy_fits == []
-    assert loaded.compared == set()
+    assert toy_jobs(loaded) == []
+    assert compared_kinds(loaded) == set()
     assert len(loaded.corruption_names(dataset)) <= 4
 
 
@@ -207,7 +209,7 @@ def test_conditions_have_the_published_names_of_data_sets_and_architectures():
         (("small", "resnet"), "cifar100", "resnet18", False),
         (("small", "vgg"), "cifar100", "vgg19_bn", True),
     ]
-    assert study().published_dataset("small") is None
+    assert published_dataset(study(), "small") is None
 
 
 def test_cells_of_a_radius_are_published_but_not_those_of_other_settings_or_repeats():

@@ -58,15 +58,15 @@ sweeps: {s: {axes: {}}}
 networks: null
   networks: expected a mapping, got nothing; write a name before each of its entries, such as {mine:
 networks: {vgg: {}, other: {width: 1}}
-  networks.other: 'architecture' is missing; add it: resnet18, vgg19, vit, vit_standard, mlp,
+  networks.other: 'architecture' is missing; add it: resnet18, resnet, vgg19, vit, vit_standard,
 datasets: {other: {path: x}}
   datasets.other: 'source' is missing; add it: digits, circles, image_folder,
 networks: {vgg: {architecture: resnet}}
-  networks.vgg.architecture: unknown name 'resnet'; did you mean 'resnet18'?
+  networks.vgg: 'blocks' is missing; add it
 networks: {vgg: {architecture: pretrained_cnn10}}
   networks.vgg: 'weights' is missing; add it
 networks: {vgg: {patch_size: 4}}
-  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, norm, weights
+  networks.vgg.patch_size: not a setting of vgg19; valid: new_head, weights, width
 networks: {vgg: {widht: 4}}
   networks.vgg.widht: not a setting of vgg19; did you mean 'width'?
 conditions: {true: {}, "on": {}}
@@ -107,12 +107,14 @@ conditions: {a: {optimizer: {nesterov: true}}}
   conditions.a.optimizer.nesterov: needs a momentum above 0; add it
 conditions: {a: {schedule: {name: constant, period: 5}}}
   conditions.a.schedule.period: not a setting of constant; did you mean 'per'?
-conditions: {a: {schedule: {name: step}}}
+conditions: {a: {schedule: {name: multi_step}}}
   conditions.a.schedule: 'milestones' is missing; add it
-conditions: {a: {schedule: {name: step, milestones: [2, 5]}}}
-  conditions.a.schedule.milestones: the training ends after 5 epochs, before 5; take earlier ones
-conditions: {a: {schedule: {name: cosine, warmup: 5}}}
-  conditions.a.schedule.warmup: 5 epochs are all that the training has; shorten it
+conditions: {a: {schedule: {name: multi_step, milestones: [2, 5]}}}
+  conditions.a.schedule.milestones: 5 is too late in a training of 5 epochs; take earlier ones
+conditions: {a: {schedule: {name: cosine, warmup: 50}}}
+  conditions.a.schedule.warmup: 50 epochs leave nothing of a training of 5; shorten it
+conditions: {a: {schedule: {name: one_cycle}, epochs: 1}}
+  conditions.a.schedule: one_cycle needs 2 epochs or more; train longer, or take another
 conditions: {a: {schedule: {name: one_cycle, warmup: 1}}}
   conditions.a.schedule.warmup: one_cycle has a rise of its own; leave it out
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: constant, warmup: 1}}}
@@ -251,7 +253,7 @@ training: {optimizer: sgd}
 training: {optimizer: {name: SGD}}
   training.optimizer.name: unknown name 'SGD'; did you mean 'sgd'? valid: sgd, adam, adamw, rmsprop
 networks: {vgg: {architecture: resnet50}}
-  networks.vgg.architecture: unknown name 'resnet50'; did you mean 'resnet18'? valid: resnet18, vgg
+  networks.vgg.architecture: unknown name 'resnet50'; did you mean 'resnet'? valid: resnet18, res
 training: {lr: 0.1}
   training.lr: unknown key; it is a key of training.optimizer; write it there
 training: {schedule: cosine}

@@ -12,7 +12,7 @@ from minimascope.registry import PRETRAINED
 from minimascope.study import products
 from minimascope.study.loading import load_study
 from minimascope.study.products import MODEL_TABLES
-from minimascope.study.study import PUBLISHED_NETWORKS
+from minimascope.study.published import PUBLISHED_NETWORKS
 from minimascope.tables_and_figures import (
     ALL_FIGURES,
     DATASET_FIGURES,

@@ -340,10 +340,11 @@ def test_devices_and_data_are_told_from_the_documents():
         columns=["dataset", "family", "seconds", "device", "data"],
     )
     networks = pd.DataFrame(
-        [("d", "vit", 1_234_567, 26)], columns=["dataset", "network", "parameters", "weight_layers"]
+        [("d", "vit", None, 1_234_567, 26)],
+        columns=["dataset", "network", "norm", "parameters", "weight_layers"],
     )
     tables = provenance_tables(documents, networks)
-    assert tables["Networks"].loc["d"].tolist() == ["vit", "1,234,567", 26]
+    assert tables["Networks"].loc["d"].tolist() == ["vit", "–", "1,234,567", 26]
     found = tables["Devices"].reset_index().to_numpy().tolist()
     assert found == [
         ["evaluation", "cpu", 1, 4.0],

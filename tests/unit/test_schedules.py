@@ -1,6 +1,8 @@
 """Learning rates over time are those of torch's schedulers."""
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,15 @@ import torch
 from study_cases import completed, study
 from torch import nn
 from torch.optim import lr_scheduler
+from training_cases import SGD, feature_data, perceptron
 
 from minimascope import own_parts
-from minimascope.optim.schedule import Schedule
+from minimascope.errors import InputError
+from minimascope.schedule import Schedule
+from minimascope.training import TrainingSpec, train
 
 EPOCHS, BATCHES, RATE = 30, 10, 0.5
+IN_BATCHES = TrainingSpec(epochs=3, batch_size=6, optimizer=SGD)
 Scheduler = lr_scheduler.LRScheduler
 
 
@@ -33,11 +39,11 @@ CASES = {
         lambda optimizer, _: lr_scheduler.CosineAnnealingLR(optimizer, T_max=13),
     ),
     "steps at milestones": (
-        {"name": "step", "milestones": [20, 5], "gamma": 0.3},
+        {"name": "multi_step", "milestones": [20, 5], "gamma": 0.3},
         lambda optimizer, _: lr_scheduler.MultiStepLR(optimizer, [5, 20], gamma=0.3),
     ),
     "equal steps": (
-        {"name": "step", "milestones": [*range(7, EPOCHS * BATCHES, 7)], "gamma": 0.9},
+        {"name": "multi_step", "milestones": [*range(7, EPOCHS * BATCHES, 7)], "gamma": 0.9},
         lambda optimizer, _: lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.9),
     ),
     "one cycle": (
@@ -64,7 +70,7 @@ CASES = {
     ),
     # Milestones are steps of the run, those of torch's second scheduler steps since its beginning.
     "warm-up before steps": (
-        {"name": "step", "milestones": [10], "warmup": 4},
+        {"name": "multi_step", "milestones": [10], "warmup": 4},
         lambda optimizer, _: warmed_up(
             optimizer, 4, lr_scheduler.MultiStepLR(optimizer, [10 - 4], gamma=0.1)
         ),
@@ -134,3 +140,29 @@ def test_another_schedule_replaces_all_settings_of_the_one_below():
         "per": "epoch",
         "warmup": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ({"name": "cosine", "warmup": 12}, ".warmup: 12 batches leave nothing of a training of 12"),
+        (
+            {"name": "multi_step", "milestones": [11, 12]},
+            ".milestones: 12 is too late in a training of 12 batches",
+        ),
+    ],
+)
+def test_a_training_refuses_a_schedule_that_goes_beyond_its_last_batch(section, line):
+    schedule = Schedule.from_config(completed("schedule", per="batch", **section))
+    with pytest.raises(InputError, match=re.escape(f"training.schedule{line}")):
+        train(perceptron(), feature_data(), replace(IN_BATCHES, schedule=schedule), 0)
+    # Twenty inputs in batches of six are four batches an epoch.
+    train(perceptron(), feature_data(), replace(IN_BATCHES, epochs=4, schedule=schedule), 0)
+
+
+def test_one_cycle_needs_two_steps():
+    schedule = Schedule("one_cycle", "batch", options={"peak": 0.3})
+    once = replace(IN_BATCHES, epochs=1, batch_size=20, schedule=schedule)
+    with pytest.raises(InputError, match="one_cycle needs 2 batches or more"):
+        train(perceptron(), feature_data(), once, 0)
+    train(perceptron(), feature_data(), replace(once, batch_size=10), 0)

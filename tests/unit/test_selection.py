@@ -25,7 +25,7 @@ def measured(loaded, dataset="small"):
         run = {"network": network, "condition": condition, "seed": seed}
         own = loaded.settings_of("landscape", dataset, **run)
         if own is not None:
-            found[network, condition, seed] = own.get("more_directions")
+            found[network, condition, seed] = own.get("more_direction_seeds")
     return found
 
 

@@ -14,6 +14,7 @@ from minimascope.canonical import canonical_json
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.study import products
 from minimascope.study.loading import deep_merge, load_study
+from minimascope.study.toys import toy_jobs, toys_of
 
 VALIDATION = {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
 
@@ -213,18 +214,18 @@ TOYS: dict[str, Any] = {"study": "toys", "seeds": [0, 3], "toy_fits": {}}
 def test_a_study_of_toy_functions_alone_has_no_networks_on_data():
     loaded = load_study(TOYS, SCHEMA)
     assert (loaded.pairs, loaded.conditions, loaded.recordings) == ([], [], [])
-    first, *_, last = loaded.toy_fits
+    first, *_, last = toy_jobs(loaded)
     assert first == {"function": TOY_FUNCTIONS[0], "seed": 0}
     assert last == {"function": TOY_FUNCTIONS[-1], "seed": 3}
-    assert len(loaded.toy_fits) == 2 * len(TOY_FUNCTIONS)
-    assert loaded.toys_of("booth", "3") == {"functions": ["booth"], "seeds": [3]}
+    assert len(toy_jobs(loaded)) == 2 * len(TOY_FUNCTIONS)
+    assert toys_of(loaded, "booth", "3") == {"functions": ["booth"], "seeds": [3]}
 
 
 def test_all_toy_functions_can_be_one_job():
     loaded = load_study(deep_merge(TOYS, {"toy_fits": {"together": True}}), SCHEMA)
-    [job] = loaded.toy_fits
-    assert loaded.toys_of(**job) == {"functions": list(TOY_FUNCTIONS), "seeds": [0, 3]}
-    assert study().toy_fits == []
+    [job] = toy_jobs(loaded)
+    assert toys_of(loaded, **job) == {"functions": list(TOY_FUNCTIONS), "seeds": [0, 3]}
+    assert toy_jobs(study()) == []
 
 
 # What its reruns and its planning rest on

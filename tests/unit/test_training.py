@@ -28,7 +28,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 

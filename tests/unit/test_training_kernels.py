@@ -29,7 +29,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.devices import algorithms, fastest_memory_format, in_memory_format
 from minimascope.errors import InputError
-from minimascope.optim.schedule import Schedule
+from minimascope.schedule import Schedule
 from minimascope.training import TrainingSpec, train
 
 ADAMW = {"name": "adamw", "lr": 0.001}

@@ -15,7 +15,7 @@ COLUMNS = [
 # Of a document, besides its measures.
 ORIGIN = ["view", "family", "seconds"]
 PROVENANCE_COLUMNS = [*RUN, *ORIGIN, "device", "model", "data"]
-NETWORK_COLUMNS = ["dataset", "network", "parameters", "weight_layers"]
+NETWORK_COLUMNS = ["dataset", "network", "norm", "parameters", "weight_layers"]
 DOMAIN_MEASURE_COLUMNS = [
     *(*RUN, "view", "family", "kind", "name", "measure", "value", "unit", "protocol", "n"),
     *("standard_error", "noise_floor", "converged"),
@@ -62,8 +62,9 @@ def provenance(documents: Documents) -> pd.DataFrame:
 def network_table(evaluations: Documents) -> pd.DataFrame:
     """Return the size of each network on each data set.
 
-    Columns are ``dataset``, ``network``, ``parameters`` (their number) and ``weight_layers``
-    (linear, convolutional and embedding layers).
+    Columns are ``dataset``, ``network``, ``norm`` (empty for networks that have no choice of it;
+    conditions can differ in it), ``parameters`` (their number) and ``weight_layers`` (linear,
+    convolutional and embedding layers).
 
     Args:
         evaluations: documents by the path they were read from.

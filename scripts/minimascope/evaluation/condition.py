@@ -31,11 +31,13 @@ class Member:
         model: in evaluation mode, on the device where it is evaluated.
         run: data set, network, condition and seed.
         digest: of its weights.
+        norm: what normalises its layers; None for a network that has no choice.
     """
 
     model: nn.Module
     run: Mapping[str, str]
     digest: str
+    norm: str | None
 
 
 def evaluate(
@@ -112,6 +114,7 @@ def _evaluate_one(
     domains = domain_rows(predictions.logits, dataset)
     measurements = measure_predictions(predictions) + measure_domains(domains)
     size = {
+        "norm": member.norm,
         "parameters": sum(each.numel() for each in member.model.parameters()),
         "weight_layers": count_weight_layers(member.model),
     }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import own_parts
 from ..errors import InputError, nearest
-from ..registry import OfLibrary, find
+from ..registry import USUAL_NORM, WITH_NORMS, OfLibrary, find
 from ..streams import derive_seed
 
 WEIGHT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
@@ -146,6 +146,13 @@ def check_logits(network: nn.Module, spec: NetworkSpec) -> None:
                 f" [2, {spec.classes}]; use an option that leaves other outputs out (such as"
                 " aux_logits: false), or another network"
             )
+
+
+def norm_of(spec: NetworkSpec) -> str | None:
+    """Return which of `norms.NORMS` a network has; None for one that has no choice."""
+    if spec.architecture not in WITH_NORMS:
+        return None
+    return spec.options.get("norm", USUAL_NORM)
 
 
 def count_weight_layers(model: nn.Module) -> int:

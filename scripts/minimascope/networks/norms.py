@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 NORMS = ("batch", "group", "none")
-# Channels of a group: as good as 32 groups (Wu & He 2018, arXiv:1803.08494, Table 3), and a choice
-# that does not leave a channel of a narrow network alone.
+# About so many channels are in a group, and exactly where they divide those of the layer: as good
+# as 32 groups (Wu & He 2018, arXiv:1803.08494, Table 3), and a choice that does not leave a channel
+# of a narrow network alone.
 CHANNELS_PER_GROUP = 16
 
 

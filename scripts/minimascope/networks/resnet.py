@@ -39,23 +39,47 @@ def resnet18(
     width: float,
     dropout: float,
     norm: str = "batch",
-    shortcuts: bool = True,
-    blocks: Sequence[int] = (2, 2, 2, 2),
 ) -> Classifier:
-    """Return ResNet-18, or one like it, with a 3×3 stride-1 stem and no max-pool.
+    """Return a `resnet` of four stages of two blocks: 21 weight layers with those of shortcuts.
 
-    Four stages of two basic blocks with 64, 128, 256 and 512 channels (times ``width``), global
-    average pool, linear head: 21 weight layers with the three shortcut convolutions. Features are
-    [n, 512 · width]. Convolutions have no bias, because the norm after each has one. Weights
-    are drawn as `norms.normalised` says. Any input size will do.
+    Features are [n, 512 · width]. Args: those of `resnet`.
+    """
+    return resnet(
+        channels=channels,
+        input_size=input_size,
+        classes=classes,
+        width=width,
+        dropout=dropout,
+        blocks=(2, 2, 2, 2),
+        norm=norm,
+    )
+
+
+def resnet(
+    *,
+    channels: int,
+    input_size: tuple[int, int],
+    classes: int,
+    width: float,
+    dropout: float,
+    blocks: Sequence[int],
+    shortcuts: bool = True,
+    norm: str = "batch",
+) -> Classifier:
+    """Return a ResNet of basic blocks with a 3×3 stride-1 stem and no max-pool.
+
+    The first stage has 64 channels (times ``width``), each further one twice those of the stage
+    before, at half the resolution; then global average pool and linear head. Features are
+    [n, channels of the last stage]. Convolutions have no bias, because the norm after each has
+    one. Weights are drawn as `norms.normalised` says. Any input size will do.
 
     Args (others: see `NetworkSpec`):
-        norm: one of `norms.NORMS`; without any a learned factor closes each residual branch.
-        shortcuts: False leaves them out, with their convolutions (the ResNet-noshort of Li et al.
-            2018, arXiv:1712.09913).
         blocks: of each stage, at least one. (3, 4, 6, 3) is ResNet-34; (3, 3, 3) and (9, 9, 9) of
             width 0.25 are the ResNet-20 and ResNet-56 of CIFAR, but for the convolutions in their
             two shortcuts.
+        shortcuts: False leaves them out, with their convolutions (the ResNet-noshort of Li et al.
+            2018, arXiv:1712.09913).
+        norm: one of `norms.NORMS`; without any a learned factor closes each residual branch.
     """
     sizes = [scaled(FIRST_STAGE * 2**stage, width) for stage in range(len(blocks))]
     layers = [*_convolution(channels, sizes[0], 3, 1, norm), nn.ReLU()]

@@ -1,4 +1,4 @@
-"""Optimisers, averages of weights, sharpness-aware minimisation and learning-rate schedules.
+"""Optimisers, averages of weights and sharpness-aware minimisation.
 
 Besides what torch asks of an optimiser, one may have
 

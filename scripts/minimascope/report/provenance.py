@@ -102,8 +102,9 @@ def provenance_tables(documents: pd.DataFrame, networks: pd.DataFrame) -> dict[s
         documents: rows of `analysis.collect.provenance`.
         networks: rows of `analysis.collect.network_table`.
     """
-    titles = ["Data set", "Network", "Parameters", "Weight layers"]
+    titles = ["Data set", "Network", "Norm", "Parameters", "Weight layers"]
     sizes = networks.set_axis(titles, axis="columns").set_index("Data set")
+    sizes["Norm"] = sizes["Norm"].fillna("–")
     sizes["Parameters"] = sizes["Parameters"].map("{:,}".format)
     groups = documents.groupby(["family", "device"])["seconds"]
     devices = pd.DataFrame({"Documents": groups.size(), "Seconds": groups.sum().round(1)})

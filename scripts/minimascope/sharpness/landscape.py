@@ -61,7 +61,7 @@ def measure(
     points: int = 11,
     line_points: int = 51,
     direction_seeds: Sequence[int] = (42, 43, 44),
-    more_directions: Sequence[int] | None = None,
+    more_direction_seeds: Sequence[int] | None = None,
     normalisation: Normalisation = "filter",
     ignore: Literal["biases_and_norms", "none"] = "biases_and_norms",
     eigenvectors: bool = False,
@@ -85,8 +85,9 @@ def measure(
         points: m, of each side of the grid; with an odd number the network itself is one of them.
         line_points: of the line; likewise, or 0 for no lines.
         direction_seeds: one for each pair.
-        more_directions: the same for further pairs, of which the measures take no account, so that
-            networks with more pairs stay comparable with others; their largest value would grow.
+        more_direction_seeds: the same for further pairs, of which the measures take no account, so
+            that networks with more pairs stay comparable with others; their largest value would
+            grow.
         normalisation: ``filter``, ``layer`` or ``none``.
         ignore: ``biases_and_norms``, or ``none`` to move all parameters.
         eigenvectors: whether to add the surface of `eigenvector_surface`, on ``points`` a side.
@@ -99,7 +100,7 @@ def measure(
         raise InputError("direction_seeds: is empty; give at least one")
     model, objective = subject.in_dtype(dtype).model, subject.objective
     grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
-    seeds = [*direction_seeds, *(more_directions or ())]
+    seeds = [*direction_seeds, *(more_direction_seeds or ())]
     done = finished.restore() if finished else {}
     for seed in seeds:
         if f"surface.{seed}" in done:

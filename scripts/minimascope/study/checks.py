@@ -14,10 +14,10 @@ from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
+from ..schedule import Schedule
 from .adopted import FILES, check_adopted
 from .names import fault_of_name
 from .own import check_own
-from .products import measured_of_trained
 from .selection import WORDS
 from .starts import check_starts, starts
 from .study import Study
@@ -73,8 +73,12 @@ def _check_network_ensembles(study: Study) -> None:
     if wanted is None:
         return
     known("network", wanted, study.config["networks"], where)
-    if not study.network_ensembles:
-        raise InputError(f"{where}: no data set trains two of these networks; add one to it")
+    together = {each for networks in study.network_ensembles.values() for each in networks}
+    if alone := [network for network in wanted if network not in together]:
+        raise InputError(
+            f"{where}: no data set trains {alone[0]} and another of these networks; add one to it,"
+            f" or leave {alone[0]} out"
+        )
 
 
 def _check_analysis(study: Study) -> None:
@@ -110,7 +114,7 @@ def _check_measures(study: Study) -> None:
 
 
 def _check_domains(study: Study) -> None:
-    """Refuse domains of data that have none, or are said twice."""
+    """Refuse domains of data that have none."""
     for dataset, spec in study.config["datasets"].items():
         if study.has_recordings(dataset):
             continue
@@ -134,7 +138,10 @@ def _check_features(study: Study) -> None:
 
 
 def _check_training(study: Study) -> None:
-    """Refuse settings of an optimiser that exclude each other."""
+    """Refuse settings of a training that exclude each other.
+
+    How many batches it has is known when it begins, which checks schedules that count these.
+    """
     for (_, condition), training in study.training.items():
         optimizer, where = training["optimizer"], f"conditions.{condition}"
         if optimizer.get("nesterov") and not optimizer["momentum"]:
@@ -148,24 +155,12 @@ def _check_training(study: Study) -> None:
                 f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
                 " schedule to {name: constant}"
             )
-        _check_schedule(schedule, training["epochs"], f"{where}.schedule")
-
-
-def _check_schedule(schedule: Mapping[str, Any], epochs: int, where: str) -> None:
-    """Refuse a second warm-up, and epochs that a run has not."""
-    if schedule["name"] == "one_cycle" and schedule["warmup"]:
-        raise InputError(f"{where}.warmup: one_cycle has a rise of its own; leave it out")
-    if schedule["per"] == "batch":
-        return
-    if schedule["warmup"] >= epochs:
-        raise InputError(
-            f"{where}.warmup: {schedule['warmup']} epochs are all that the training has; shorten it"
-        )
-    if late := [each for each in schedule.get("milestones", ()) if each >= epochs]:
-        raise InputError(
-            f"{where}.milestones: the training ends after {epochs} epochs, before {late[0]}; take"
-            " earlier ones"
-        )
+        if schedule["name"] == "one_cycle" and schedule["warmup"]:
+            raise InputError(
+                f"{where}.schedule.warmup: one_cycle has a rise of its own; leave it out"
+            )
+        if schedule["per"] == "epoch":
+            Schedule.from_config(schedule).check(training["epochs"], f"{where}.schedule")
 
 
 def _check_names(study: Study) -> None:
@@ -364,7 +359,7 @@ def _check_selections(study: Study) -> None:
                 _check_only(study, more["only"], f"{where}.more_directions.only")
                 _check_more_directions(study.sharpness[dataset][family], more, where)
     for family in study.families:
-        if study.pairs and not any(measured_of_trained(study, family, *p) for p in study.pairs):
+        if study.pairs and not any(study.is_measured(family, *p) for p in study.pairs):
             raise InputError(
                 f"sharpness.{family}.only: leaves no trained network; name another network,"
                 " condition or seed, or set the family to null"

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..registry import PRETRAINED
+from .published import has_published_norm, published_dataset
 from .study import Study
 
 # Settings that every training has.
@@ -17,7 +18,8 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
     differs only in having no SAM, for one that has it), what published tables call data set and
-    network (``published_dataset``, ``architecture``, ``pretrained``), whether it differs from its
+    network (``published_dataset``, empty for another norm than theirs, ``architecture``,
+    ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
     their seed (``matched``), what they start from if that are networks of the study
@@ -28,7 +30,9 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     for dataset, network in study.pairs:
         architecture = study.network_spec(network)["architecture"]
         plain = _without_sam(study, dataset)
+        published = published_dataset(study, dataset)
         for condition, base in study.base_conditions.items():
+            place = (dataset, network, condition)
             row = {
                 "dataset": dataset,
                 "network": network,
@@ -36,7 +40,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "base_condition": base,
                 "baseline": study.baseline_of(condition),
                 "without_sam": plain.get(condition),
-                "published_dataset": study.published_dataset(dataset),
+                "published_dataset": published if has_published_norm(study, *place) else None,
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
                 "like_base_condition": _alike(study, dataset, condition, base),
@@ -47,7 +51,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 **dict.fromkeys(ALWAYS),
             }
             spec = study.training_spec(dataset, condition)
-            if before := transfers.get((dataset, network, condition)):
+            if before := transfers.get(place):
                 row |= dict(zip(("start_dataset", "start_condition"), before, strict=True))
             rows.append(row | dict(_flat({**spec, "new_head": spec["new_head"] or None})))
     return rows

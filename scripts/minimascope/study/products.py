@@ -1,7 +1,6 @@
 """Which tables and figures a study has."""
 
 from collections.abc import Mapping
-from itertools import product
 
 from ..components import Component
 from ..tables_and_figures import (
@@ -13,8 +12,10 @@ from ..tables_and_figures import (
     TABLES,
     Table,
 )
+from .published import compared_kinds, compared_pairs
 from .signatures import depth_of
 from .study import Study
+from .toys import toy_jobs
 
 # Figures of what the optimiser and its settings do.
 OF_HYPERPARAMETERS = frozenset({"hyperparameters", "variance_shares"})
@@ -33,15 +34,6 @@ MODEL_TABLES = (
 )
 
 
-def measured_of_trained(study: Study, family: str, dataset: str, network: str) -> bool:
-    """Return whether a family is measured of a trained network, under some condition and seed."""
-    return any(
-        study.settings_of(family, dataset, network=network, condition=condition, seed=seed)
-        is not None
-        for condition, seed in product(study.conditions, study.seeds)
-    )
-
-
 def gathered(study: Study) -> list[str]:
     """Return the tables that are made of the documents of all models."""
     sharpness, trained = study.config["sharpness"], bool(study.pairs)
@@ -51,7 +43,7 @@ def gathered(study: Study) -> list[str]:
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
-    there |= {"toy_fits": bool(study.toy_fits), "adopted": bool(study.adopted)}
+    there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
     there["network_ensembles"] = bool(study.network_ensembles)
     there["corrupted_samples"] = trained and bool(study.corrupted)
     return [name for name in GATHERED if there[name]]
@@ -75,8 +67,8 @@ def tables(study: Study) -> dict[str, Table]:
 def _wants(study: Study, table: Table, there: set[str]) -> bool:
     """Return whether a table belongs to the study, and what it needs is there."""
     if table.of_published_alone:
-        return table.about in study.compared
-    if table.published and not study.compared_pairs:
+        return table.about in compared_kinds(study)
+    if table.published and not compared_pairs(study):
         return False
     if table.where and not getattr(study, table.where):
         return False
@@ -113,12 +105,12 @@ def figures(study: Study) -> list[str]:
 
 def network_figures(study: Study, dataset: str, network: str) -> list[str]:
     """Return the figures of a network on a data set: those of what there is of it."""
-    unwanted = set() if (dataset, network) in study.compared_pairs else {"agreement"}
+    unwanted = set() if (dataset, network) in compared_pairs(study) else {"agreement"}
     unwanted |= set() if dataset in study.corrupted else {"corruptions"}
     measured = {
         table
         for table, family in FAMILY_OF.items()
-        if family in study.families and measured_of_trained(study, family, dataset, network)
+        if family in study.families and study.is_measured(family, dataset, network)
     }
     lacking = FAMILY_OF.keys() - measured
     return [
@@ -135,7 +127,7 @@ def dataset_figures(study: Study, dataset: str) -> list[str]:
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     networks = [network for where, network in study.pairs if where == dataset]
     if study.has_stability and not any(
-        measured_of_trained(study, "landscape", dataset, network) for network in networks
+        study.is_measured("landscape", dataset, network) for network in networks
     ):
         unwanted |= {"stability"}
     found = (name for name in _drawn(study, DATASET_FIGURES) if name not in unwanted)

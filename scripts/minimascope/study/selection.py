@@ -1,4 +1,4 @@
-"""Which networks, and which of their data, a family of sharpness measures is taken of.
+"""Which networks a family of sharpness measures is taken of, and on which of their data.
 
 No torch is imported here.
 """
@@ -44,7 +44,7 @@ class Selection:
         # Nothing is added for the usual case, so that earlier studies are not run again.
         if more is None or not chosen(more["only"], **network):
             return common
-        return {**common, "more_directions": more["direction_seeds"]}
+        return {**common, "more_direction_seeds": more["direction_seeds"]}
 
 
 def chosen(only: Mapping[str, Any] | None, **network: Any) -> bool:

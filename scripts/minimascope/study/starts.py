@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, nearest
-from ..registry import INITIAL
+from ..registry import INITIAL, WITH_NORMS
 from .adopted import WILDCARD, filled
 
 if TYPE_CHECKING:
@@ -117,20 +117,30 @@ def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
 def _check_norms(study: "Study") -> None:
     """Refuse a norm for networks that have none to choose, or whose weights are in a file."""
     for (dataset, network), condition in product(study.pairs, study.conditions):
-        norm, spec = study.training_spec(dataset, condition)["norm"], study.network_spec(network)
+        norm, spec = study.training[dataset, condition]["norm"], study.network_spec(network)
         if norm is None:
             continue
-        where, architecture = f"conditions.{condition}.norm", spec["architecture"]
-        if "norm" not in spec:
+        where, architecture = _key_of_norm(study, dataset, condition), spec["architecture"]
+        if architecture not in WITH_NORMS:
             raise InputError(
-                f"{where}: {network} ({architecture}) has no norm to choose; leave the network or"
-                " the condition out"
+                f"{where}: {network} ({architecture}) has no norm to choose; leave the norm or"
+                " the network out"
             )
         if spec["weights"] is not None:
             raise InputError(
                 f"{where}: the weights of {network} are those of a file, with the norm that they"
                 " were trained with; leave the norm out, or draw the weights"
             )
+
+
+def _key_of_norm(study: "Study", dataset: str, condition: str) -> str:
+    """Return the key that gives a condition its norm."""
+    # A cell of a sweep has the name of what it varies, and its values.
+    own = study.config["conditions"].get(condition, {"norm": None})
+    if "norm" in own:
+        return f"conditions.{condition}.norm"
+    of_data = study.config["datasets"][dataset]["training"]
+    return f"datasets.{dataset}.training.norm" if "norm" in of_data else "training.norm"
 
 
 def _check_initial(study: "Study", elsewhere: bool) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..canonical import canonical_json
-from ..components import IMAGES, RECORDINGS, TOYS, Component
+from ..components import IMAGES, RECORDINGS, Component
 from ..data.corruptions.kinds import KINDS_OF
 from ..data.corruptions.severities import VALIDATION_ONLY
-from ..registry import INITIAL, SHARPNESS, WITHOUT_FILES, bare, find
+from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
 from .selection import Selection
@@ -49,18 +49,6 @@ SHARED = "sharpness"
 FEW_PASSES = 100
 # The usual name of the condition that others are compared with.
 BASELINE = "baseline"
-# Function and seed of the job in which all toy functions are learnt with all seeds.
-ALL_TOYS = "all"
-# The networks of the published tables, by data set (resources/published/deep_models.csv).
-PUBLISHED_NETWORKS = {
-    "cifar10": ("resnet18", "vgg19", "vit"),
-    "cifar100": ("resnet18", "vgg19", "vit"),
-    "tiny_imagenet": ("pretrained_resnet18", "pretrained_vgg19_bn"),
-}
-# Options with which they are those networks.
-AS_PUBLISHED = {"norm": "batch", "shortcuts": True, "blocks": [2, 2, 2, 2]}
-# The recordings of the published table of models (resources/published/asc_models.csv).
-PUBLISHED_RECORDINGS = "dcase2020"
 
 
 @dataclass(frozen=True)
@@ -210,8 +198,11 @@ class Study:
     def settings_of(self, family: str, dataset: str, **network: Any) -> Mapping[str, Any] | None:
         """Settings of a family for one network, or None if it does not have these measures.
 
-        The network is given by ``network``, ``condition`` and ``seed``; what is not given is any.
+        The network is given by ``network``, ``condition`` and ``seed``, which may be text; what is
+        not given is any.
         """
+        if "seed" in network:
+            network |= {"seed": int(network["seed"])}
         common = self.sharpness[dataset][family]
         selection = self.selections[dataset].get(family)
         return selection.settings(common, **network) if selection else common
@@ -223,6 +214,14 @@ class Study:
         """
         settings = self.settings_of(family, dataset, **network)
         return SHARPNESS[family].all_passes(settings, family in self.families_by_domain(dataset))
+
+    def is_measured(self, family: str, dataset: str, network: str) -> bool:
+        """Whether a family is measured of a trained network, under some condition and seed."""
+        return any(
+            self.settings_of(family, dataset, network=network, condition=condition, seed=seed)
+            is not None
+            for condition, seed in product(self.conditions, self.seeds)
+        )
 
     @property
     def interpolation(self) -> Mapping[str, Any] | None:
@@ -311,28 +310,6 @@ class Study:
         source = self.component("sources", self.config["datasets"][dataset]["source"])
         return next(iter(source.gives), IMAGES)
 
-    @property
-    def compared(self) -> set[str]:
-        """What published results are shown of: kinds of data, and analytic functions.
-
-        Unless the study says otherwise: of its data, where these or their networks are published.
-        """
-        kinds = {self.kind(dataset) for dataset in self.config["datasets"]}
-        if self.config["compare_with_published"] is None:
-            sources = {spec["source"] for spec in self.config["datasets"].values()}
-            kinds = {IMAGES} if self.compared_pairs else set()
-            kinds |= {RECORDINGS} if PUBLISHED_RECORDINGS in sources else set()
-        elif not self.config["compare_with_published"]:
-            kinds = set()
-        return kinds | ({TOYS} if self.config["toy_functions"] else set())
-
-    @property
-    def compared_pairs(self) -> list[tuple[str, str]]:
-        """All (data set, network) that are set beside published values of the same."""
-        if self.config["compare_with_published"] is False:
-            return []
-        return [pair for pair in self.pairs if self.is_published(*pair)]
-
     def reads_files(self, dataset: str) -> bool:
         """Whether a data set is read from the folder of raw data."""
         source = self.component("sources", self.config["datasets"][dataset]["source"])
@@ -357,7 +334,7 @@ class Study:
     def part_spec(self, dataset: str) -> dict[str, Any]:
         """Number of training and of test samples that are used, None for all; classes, domains.
 
-        A data set of which all of these are used has the params of before there was a choice.
+        What is used as a whole is not named, so that earlier studies are not run again.
         """
         spec = self.config["datasets"][dataset]
         names = {key: spec[key] for key in ("classes", "train_domains") if spec[key]}
@@ -377,9 +354,11 @@ class Study:
         return self.config["networks"][network]
 
     def norm(self, dataset: str, network: str, condition: str) -> str | None:
-        """Norm of a condition's networks: its own, or that of the network, which may have none."""
+        """Norm of a condition's networks, or None for networks that have no choice of it."""
+        if self.network_spec(network)["architecture"] not in WITH_NORMS:
+            return None
         own = None if condition == INITIAL else self.training[dataset, condition]["norm"]
-        return own or self.network_spec(network).get("norm")
+        return own or USUAL_NORM
 
     def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of a condition; of the initial weights the one that all conditions share."""
@@ -425,37 +404,3 @@ class Study:
     def transfers(self) -> Mapping[tuple[str, str, str], tuple[str, str]]:
         """What networks start from that other data were learnt with; see `starts.transfers`."""
         return transfers(self)
-
-    @property
-    def toy_fits(self) -> list[dict[str, Any]]:
-        """Wildcards of the jobs in which networks learn toy functions.
-
-        Each function and seed is a job, or all are one.
-        """
-        settings = self.config["toy_fits"]
-        if settings is None:
-            return []
-        if settings["together"]:
-            return [{"function": ALL_TOYS, "seed": ALL_TOYS}]
-        pairs = product(settings["functions"], self.seeds)
-        return [{"function": function, "seed": seed} for function, seed in pairs]
-
-    def toys_of(self, function: str, seed: str) -> dict[str, list]:
-        """Functions and seeds that are learnt in the job of these wildcards."""
-        if function == ALL_TOYS:
-            return {"functions": self.config["toy_fits"]["functions"], "seeds": self.seeds}
-        return {"functions": [function], "seeds": [int(seed)]}
-
-    def published_dataset(self, dataset: str) -> str | None:
-        """Data set of the published tables that a data set is compared with, or None."""
-        spec = self.config["datasets"][dataset]
-        source = spec["source"]
-        whole = source in PUBLISHED_NETWORKS and spec["classes"] is None
-        return spec["published_as"] or (source if whole else None)
-
-    def is_published(self, dataset: str, network: str) -> bool:
-        """Whether published tables have values of a network on a data set."""
-        spec = self.network_spec(network)
-        if any(key in spec and spec[key] != value for key, value in AS_PUBLISHED.items()):
-            return False
-        return spec["architecture"] in PUBLISHED_NETWORKS.get(self.published_dataset(dataset), ())

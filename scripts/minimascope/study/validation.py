@@ -35,7 +35,7 @@ LIMITS = {
 # How far below a key is looked for that stands in the wrong place.
 MOST_LEVELS = 3
 # So many choices are listed beside the one that comes closest.
-MOST_LISTED = 12
+MOST_LISTED = 15
 # Its settings are those of toys: a key that others have, too, is meant there.
 TOYS = "toy_fits"
 

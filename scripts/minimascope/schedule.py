@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from ..registry import find
+from .errors import InputError
+from .registry import find
 
 # Of the one-cycle schedule, as torch has them: the full rate over the first one, and that over the
 # last one.
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
+# What the steps of a run are called.
+STEPS = {"epoch": "epochs", "batch": "batches"}
 
 
 def constant() -> float:
@@ -36,7 +39,7 @@ def cosine(step: int, steps: int, first: int, *, period: int | None = None) -> f
     return (1 + math.cos(math.pi * (step - first) / (period or steps - first))) / 2
 
 
-def step(step: int, *, milestones: Sequence[int], gamma: float) -> float:
+def multi_step(step: int, *, milestones: Sequence[int], gamma: float) -> float:
     """Multiply the rate by ``gamma`` at each milestone, a step of the run."""
     return gamma ** sum(milestone <= step for milestone in milestones)
 
@@ -88,6 +91,33 @@ class Schedule:
     def _call(self) -> Callable[..., float]:
         component = find("schedules", self.name)
         return lambda **given: component.call(given, **self.options)
+
+    def check(self, steps: int, where: str) -> None:
+        """Refuse what a run does not reach.
+
+        Args:
+            steps: of the run: epochs, or batches, as ``per`` says.
+            where: the schedule's key, for messages.
+
+        Raises:
+            InputError: the warm-up takes all steps, a milestone comes at the end or later, or a
+                single step is to be a cycle.
+        """
+        name = STEPS[self.per]
+        if self.warmup >= steps:
+            raise InputError(
+                f"{where}.warmup: {self.warmup} {name} leave nothing of a training of {steps};"
+                " shorten it"
+            )
+        if late := [each for each in self.options.get("milestones", ()) if each >= steps]:
+            raise InputError(
+                f"{where}.milestones: {late[0]} is too late in a training of {steps} {name}; take"
+                " earlier ones"
+            )
+        if self.name == "one_cycle" and steps == 1:
+            raise InputError(
+                f"{where}: one_cycle needs 2 {name} or more; train longer, or take another"
+            )
 
     def factor(self, epoch: int, batch: int, epochs: int, batches: int) -> float:
         """Return the factor on the learning rate for one batch of a run.
