@@ -112,7 +112,7 @@ OF_RECORDINGS = (
         sharper_is_more_accurate,
         ("asc_sharpness", "test_accuracy", "conditions"),
         about=EACH_AND_ALL,
-        method="Spearman's ρ over conditions' means",
+        method="Spearman's ρ over conditions' means, within networks",
     ),
     Claim(
         8,
@@ -122,7 +122,7 @@ OF_RECORDINGS = (
         more_so_out_of_domain,
         ("asc_sharpness", "accuracy_out_of_domain", "conditions"),
         about=EACH_AND_ALL,
-        method="difference of two Spearman's ρ over conditions' means",
+        method="difference of two Spearman's ρ over conditions' means, within networks",
     ),
     Claim(
         9,
