@@ -77,6 +77,12 @@ def test_the_claims_of_the_paper_come_first_of_recordings(published):
     assert not {1, 2, 3} & set(published["claim"])
 
 
+def test_claim_9_states_what_is_tested_which_is_more_than_a_main_driver():
+    assert CLAIMS[DRIVER].statement == (
+        "The optimiser drives sharpness more than each other setting."
+    )
+
+
 def test_the_numbers_in_print_are_those_of_scipy(published):
     rows = pd.read_csv(PUBLISHED)
     means = rows.groupby(["architecture", "optimiser", "learning_rate", "batch_size"])

@@ -128,7 +128,7 @@ OF_RECORDINGS = (
         9,
         MILLING,
         RECORDINGS,
-        "The optimiser is the main driver of sharpness.",
+        "The optimiser drives sharpness more than each other setting.",
         optimizer_drives_sharpness,
         ("models", "asc_sharpness"),
         about=DATASET,
