@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from minimascope.analysis.dependent_correlations import difference_of_correlations
 from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.within_networks import correlation_within
 
@@ -85,6 +86,18 @@ def test_of_a_single_network_it_is_the_rank_correlation():
     assert alone == rank_correlation(x, y)
     same = correlation_within([*x, 7, 8, 9], [*y, 1, 1, 1], ["vit"] * 10 + ["cnn"] * 3)
     assert same == rank_correlation(x, y)
+
+
+def test_values_that_differ_between_networks_alone_have_no_correlation():
+    x, _ = drawn(4)
+    found = correlation_within(x, np.where(NETWORKS == "vit", 2.0, 1.0), NETWORKS)
+    assert np.isnan([found["value"], found["lower"], found["upper"], found["p_value"]]).all()
+    assert found["note"] == "no network's conditions differ in all of the values"
+    # Each evaluation is constant in one of them.
+    first, second = (np.where(name == NETWORKS, x, 0.0) for name in ("vit", "cnn"))
+    difference = difference_of_correlations(x, first, second, NETWORKS)
+    assert np.isnan(difference["value"])
+    assert difference["note"] == found["note"]
 
 
 def test_too_few_orders_have_no_p_value():

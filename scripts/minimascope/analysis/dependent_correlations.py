@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from .evidence import LEVEL
-from .within_networks import correlation_within, where_all_vary
+from .within_networks import NOTHING_VARIES, correlation_within, missing, where_all_vary
 
 
 def difference_of_correlations(
@@ -38,7 +38,11 @@ def difference_of_correlations(
     """
     columns = np.array([x, first, second], dtype=float)
     networks = np.zeros(columns.shape[1]) if networks is None else np.asarray(networks)
-    usable = where_all_vary(networks, *columns)
+    usable = np.isfinite(columns).all(axis=0)
+    if len(np.unique(networks)) > 1:
+        usable = where_all_vary(networks, *columns)
+        if not usable.any():
+            return missing(NOTHING_VARIES)
     (x, first, second), networks = columns[:, usable], networks[usable]
     # Rounded already: equal evaluations are equal numbers.
     own = correlation_within(x, first, networks)

@@ -19,6 +19,7 @@ from .rank_correlation import expected, lower_bound, rank_correlation
 # Orders drawn for a p-value, whose error at 0.05 is then 0.0015.
 DRAWS = 19_999
 SEED = 0
+NOTHING_VARIES = "no network's conditions differ in all of the values"
 # Equal correlations differ by less.
 ROUNDING = 1e-9
 # Ranks of x and y in each network, ascending; each with mean 0 and sum of squares n - 1.
@@ -53,12 +54,20 @@ def correlation_within(
         What `rank_correlation` returns.
     """
     x, y, networks = np.asarray(x, float), np.asarray(y, float), np.asarray(networks)
+    if len(np.unique(networks)) < 2:
+        return rank_correlation(x, y, names)
     usable = where_all_vary(networks, x, y)
+    if not usable.any():
+        return missing(NOTHING_VARIES)
     x, y, networks = x[usable], y[usable], networks[usable]
     parts = [networks == name for name in np.unique(networks)]
     if len(parts) < 2:
         return rank_correlation(x, y, names)
-    pairs = [(_standard_ranks(x[part]), _standard_ranks(y[part])) for part in parts]
+    return _of_ranks([(_standard_ranks(x[part]), _standard_ranks(y[part])) for part in parts])
+
+
+def _of_ranks(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """Return the correlation of standard ranks of x and y in each network."""
     sizes = [len(own) for own, _ in pairs]
     weights = np.subtract(sizes, 1) / (sum(sizes) - len(sizes))
     value = float(sum(own @ other for own, other in pairs) / (sum(sizes) - len(sizes)))
@@ -81,15 +90,21 @@ def correlation_within(
     return found | {"lower": ends[0], "upper": ends[1], "p_value": p_value}
 
 
+def missing(note: str) -> dict[str, Any]:
+    """Return the result of a correlation that there is none of, with the reason."""
+    numbers = dict.fromkeys(("value", "lower", "upper", "p_value"), np.nan)
+    return numbers | {"n": 0, "note": note}
+
+
 def where_all_vary(networks: np.ndarray, *columns: np.ndarray) -> np.ndarray:
     """Return which conditions are of networks in which all columns differ between conditions.
 
-    Conditions are those with finite values alone; all of these, where there is no such network.
+    Conditions with a value that is not finite are none of these.
     """
     finite = np.isfinite(columns).all(axis=0)
     parts = [finite & (networks == name) for name in np.unique(networks[finite])]
     parts = [part for part in parts if all(np.ptp(column[part]) for column in columns)]
-    return np.any(parts, axis=0) if parts else finite
+    return np.any(parts, axis=0) if parts else np.zeros_like(finite)
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:
