@@ -1,8 +1,8 @@
 """Print what the intervals behind the claims on acoustic scenes hold in simulated studies.
 
-Two tables for docs/claims.md: differences of two correlations over the same conditions, and shares
-of the variance of a response in designs that are not balanced, with how often one share is wrongly
-found larger than another.
+Three tables for docs/claims.md: differences of two correlations over the same conditions; both
+within several networks; and shares of the variance of a response in designs that are not balanced,
+with how often one share is wrongly found larger than another.
 """
 
 import math
@@ -15,11 +15,15 @@ from scipy import stats
 from minimascope.analysis.dependent_correlations import difference_of_correlations
 from minimascope.analysis.evidence import LEVEL, SIGNIFICANT
 from minimascope.analysis.quadratic_forms import Sums, basis, interval, p_larger
+from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.variance import dummies_of, error_columns, pairs_of, without
+from minimascope.analysis.within_networks import correlation_within
 
 CONDITIONS = (8, 12, 16, 19, 38)
 # Correlations of sharpness with both evaluations, and of these with each other.
 TOGETHER = ((0.0, 0.0, 0.8), (0.5, 0.5, 0.8), (0.3, 0.6, 0.8), (0.0, 0.6, 0.6))
+# Numbers of conditions of each network, and how far networks are apart, in standard deviations.
+NETWORKS, APART = ((13, 6), (8, 8), (5, 5, 5), (3, 3, 3), (8, 8, 8, 8, 8, 8)), 2.0
 STUDIES = 2000
 BOOTSTRAPS = 400
 RATES, OPTIMIZERS = (1e-3, 1e-4), ("sgd", "adam", "kfac", "gdtuo")
@@ -72,6 +76,54 @@ def _rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x, y = (a - a.mean(axis=1, keepdims=True) for a in (x, y))
     with np.errstate(invalid="ignore"):  # draws of one condition alone have none
         return (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+
+
+def networks_table() -> list[str]:
+    """Return wrong verdicts and coverage of correlations within networks as lines of Markdown.
+
+    Each network is as far from the one before in sharpness as in both evaluations. First without
+    any correlation within networks: how often all conditions together, and those within networks,
+    are sure of one. Then coverage of the interval of ρ, where normal quantities have 0.5, and of
+    the interval of a difference, as in `correlations_table`.
+    """
+    names = [f"{first:g}, {second:g}; {both:g}" for first, second, both in TOGETHER[:3]]
+    lines = [
+        f"| conditions | pooled, wrong | within, wrong | ρ of 0.5 | {' | '.join(names)} |",
+        "|---|" + "---:|" * (3 + len(names)),
+    ]
+    for sizes in NETWORKS:
+        shares = [*_wrong(sizes), _held(sizes), *(_held(sizes, case) for case in TOGETHER[:3])]
+        shown = " + ".join(map(str, sizes))
+        lines.append(f"| {shown} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
+    return lines
+
+
+def _wrong(sizes: tuple[int, ...]) -> np.ndarray:
+    """Return how often p is at most 0.05 without any correlation: pooled, and within networks."""
+    random, networks = np.random.default_rng(sizes), np.repeat(range(len(sizes)), sizes)
+    sure = np.zeros(2)
+    for _ in range(STUDIES):
+        x, y = random.normal(size=(2, len(networks))) + APART * networks
+        found = rank_correlation(x, y), correlation_within(x, y, networks)
+        sure += [one["p_value"] <= 1 - LEVEL for one in found]
+    return sure / STUDIES
+
+
+def _held(sizes: tuple[int, ...], case: tuple[float, float, float] | None = None) -> float:
+    """Return how often the interval of ρ, or of the difference of a case, holds the truth."""
+    random, networks = np.random.default_rng([*sizes, 1]), np.repeat(range(len(sizes)), sizes)
+    first, second, both = case or (0.5, 0.5, 0.8)
+    root = np.linalg.cholesky([[1, first, second], [first, 1, both], [second, both, 1]])
+    rho, other = (6 / math.pi * math.asin(strength / 2) for strength in (second, first))
+    held = 0
+    for _ in range(STUDIES):
+        x, inside, outside = root @ random.normal(size=(3, len(networks))) + APART * networks
+        if case:
+            found = difference_of_correlations(x, outside, inside, networks)
+        else:
+            found = correlation_within(x, outside, networks)
+        held += found["lower"] <= (rho - other if case else rho) <= found["upper"]
+    return held / STUDIES
 
 
 def published_design() -> pd.DataFrame:
@@ -142,5 +194,5 @@ def _of_design(design: pd.DataFrame, effects: tuple[float, float]) -> tuple[floa
 
 
 if __name__ == "__main__":
-    for part in (correlations_table(), shares_table()):
+    for part in (correlations_table(), networks_table(), shares_table()):
         print("\n".join(part), end="\n\n", flush=True)

@@ -404,7 +404,8 @@ def test_text_shows_every_cell_with_notes_and_captions():
     assert "0.7500 ± 0.0011" in rows[0]
     assert "Note 1: read <twice>." in shown
     assert "Note 2" not in shown
-    for words in ("p ≥ 0.05", "5 %", "mini-batches", "jackknife", "L + 1 = 6"):
+    of_training = "easures on training data (sharpness, generalisation gap) of conditions with"
+    for words in ("p ≥ 0.05", "5 %", "mini-batches", "jackknife", "L + 1 = 6", of_training):
         assert words in shown
         assert words in page.replace("\u00a0", " ")
     assert "<b>differs</b>" in page

@@ -31,6 +31,7 @@ def tables(
     functions: Sequence[str] = TOY_FUNCTIONS,
     seeds: Sequence[int] = (0, 1, 2),
     missing: Sequence[tuple[str, int]] = (),
+    below: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the tables of networks with these values of sharpness, kept at a loss of 100."""
     rows = []
@@ -40,7 +41,11 @@ def tables(
             if (function, seed) in missing:
                 rows.append(place | {"epoch": None})
                 continue
-            numbers = {"epoch": 5, "train_loss": 90.0 + seed, "hessian_residual": 0.0}
+            numbers = {
+                "epoch": 1 if function in below else 5,
+                "train_loss": 90.0 + seed,
+                "hessian_residual": 0.0,
+            }
             numbers |= {"hessian_trace": 3.0, "hessian_top_eigenvalue": 1.0 + seed}
             rows += [
                 place | numbers | {"radius": r, "sharpness": sharpness(function, seed, r)}
@@ -118,6 +123,13 @@ def test_four_functions_are_too_few_and_the_others_are_named():
     assert correlations["lower"].isna().all()
 
 
+def test_networks_that_are_below_a_loss_after_one_epoch_are_not_compared_there():
+    verdicts, _, points = tables(as_at_minimum, below=["sphere"])
+    row = of(verdicts, "trace_at_minimum")
+    assert (row["n"], row["missing"]) == (6, "sphere")
+    assert "sphere" not in set(points["function"])
+
+
 def test_seeds_are_repetitions_whose_range_stands_beside():
     """A seed in which all is the other way round widens the range; the means decide."""
 
@@ -152,6 +164,7 @@ def test_readers_see_readings_that_agree_as_one_row_and_what_was_learnt():
     assert first["Own curvature"] == "at the minimum"
     assert (first["Functions"], first["Verdict"]) == ("6", "supported")
     assert first["S, ρ = 0.5"].startswith("**1.00 [")
+    assert "Each verdict is by itself" in shown.attrs["caption"]
     assert learnt.loc["Sphere", "Learnt, loss ≤ 100"].startswith("−241.")
     assert "Beale" not in learnt.index
     assert "Hessian trace" in markdown([shown])

@@ -36,8 +36,9 @@ COUNTS_CAPTION = (
 MEASURES_CAPTION = (
     "How many cells of each published table agree, of those that can be compared: by measure, and"
     " of all. Values in doubt and those of another view of the data are not compared. Table F.1 is"
-    " the Fisher–Rao norm of augmentation on clean data, as Appendix F.1 gives it; the others are"
-    " on augmented data."
+    " the Fisher–Rao norm of augmentation on clean data, as Appendix F.1 gives it. In the other"
+    " tables measures on training data (sharpness, generalisation gap) of conditions with"
+    " augmentation are on augmented data, and so are those on the test data of Tiny ImageNet."
 )
 ORDER_CAPTION = (
     "Whether the conditions come in the published order: Spearman's ρ between published means and"
@@ -48,8 +49,9 @@ ORDER_CAPTION = (
 CELLS_CAPTION = (
     "Mean ± standard error; t and p as above. Published errors are corrected from the deviation"
     " with n to that with n − 1, and include the rounding of the published digits. A single seed of"
-    " ours has no error of its own; it gets the deviation over the published seeds. Values of"
-    " conditions with augmentation are on augmented data, as in the papers; where a study has none"
+    " ours has no error of its own; it gets the deviation over the published seeds. Measures"
+    " on training data (sharpness, generalisation gap) of conditions with augmentation are on"
+    " augmented data, as in the papers; where a study has none"
     " of these, its clean ones stand beside, and are no agreement or difference."
     " Test ECE is the published one, with a bin of its own for confidence 1. The Fisher–Rao norm of"
     " 2025 has the factor L + 1 = 6 for every network. SAM-sharpness is the published one, with"

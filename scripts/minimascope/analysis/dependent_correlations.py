@@ -8,38 +8,50 @@ import numpy as np
 from scipy import stats
 
 from .evidence import LEVEL
-from .rank_correlation import rank_correlation
+from .within_networks import NOTHING_VARIES, correlation_within, missing, where_all_vary
 
 
 def difference_of_correlations(
-    x: Sequence[float], first: Sequence[float], second: Sequence[float]
+    x: Sequence[float],
+    first: Sequence[float],
+    second: Sequence[float],
+    networks: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return ρ(x, first) - ρ(x, second), Spearman's, with its 95 % interval and p-value.
 
-    Both are over the same points, so that their errors go together. The interval is Zou's (2007,
-    Psychological Methods 12, 399–413): the ends of the two intervals of `rank_correlation`, joined
-    with the correlation of two Pearson correlations that share a variable (Pearson and Filon
-    1898). The p-value is two-sided, of a normal statistic whose standard error is the interval's
-    reach towards zero over 1.96, so that both agree at 95 %. What it holds, docs/claims.md says.
+    Both are over the same points, so that their errors go together; with `networks`, both are
+    within networks (`within_networks.correlation_within`). The interval is Zou's (2007,
+    Psychological Methods 12, 399–413): the ends of the two correlations' intervals, joined with
+    the correlation of two Pearson correlations that share a variable (Pearson and Filon 1898). The
+    p-value is two-sided, of a normal statistic whose standard error is the interval's reach
+    towards zero over 1.96, so that both agree at 95 %. What it holds, docs/claims.md says.
 
     Args:
         x: one value per point.
         first: likewise.
         second: likewise.
+        networks: of each point; by default all points are of one.
 
     Returns:
         ``value``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note``, which says why something
         of these is missing (NaN).
     """
-    points = np.column_stack([x, first, second]).astype(float)
-    x, first, second = points[np.isfinite(points).all(axis=1)].T
+    columns = np.array([x, first, second], dtype=float)
+    networks = np.zeros(columns.shape[1]) if networks is None else np.asarray(networks)
+    usable = np.isfinite(columns).all(axis=0)
+    if len(np.unique(networks)) > 1:
+        usable = where_all_vary(networks, *columns)
+        if not usable.any():
+            return missing(NOTHING_VARIES)
+    (x, first, second), networks = columns[:, usable], networks[usable]
     # Rounded already: equal evaluations are equal numbers.
-    own, other = rank_correlation(x, first), rank_correlation(x, second)
+    own = correlation_within(x, first, networks)
+    other = correlation_within(x, second, networks)
     value = own["value"] - other["value"]
-    found = {"value": value, "lower": np.nan, "upper": np.nan, "p_value": np.nan, "n": len(x)}
+    found = {"value": value, "lower": np.nan, "upper": np.nan, "p_value": np.nan, "n": own["n"]}
     if note := own["note"] or other["note"]:
         return found | {"note": note}
-    between = float(stats.spearmanr(first, second).statistic)
+    between = correlation_within(first, second, networks)["value"]
     together = _between_correlations(own["value"], other["value"], between)
     below = _reach(own["value"] - own["lower"], other["upper"] - other["value"], together)
     above = _reach(own["upper"] - own["value"], other["value"] - other["lower"], together)

@@ -1,8 +1,7 @@
 """How sharpness goes with accuracy in each domain (recording device, speaker) and in each city.
 
-A flat minimum that fits the devices that most training clips come from would be more accurate on
-these alone: its sharpness would go with accuracy on each device, and with how far that is above the
-accuracy on the others.
+If flat minima fitted the devices that most training clips come from, and no others, ρ with accuracy
+and ρ with how far accuracy is above that on the others would be below zero for these devices alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from .collect import RUN
 from .correlations import (
+    DECIMALS,
+    STATISTIC,
     correlate,
     groups,
     to_read,
@@ -24,6 +25,7 @@ from .measure_names import measures_of
 from .model_table import CONDITION, require
 from .render import Text, captioned
 from .tables import MAIN_MEASURES, at_minima
+from .within_networks import correlation_within
 from .wording import in_words
 
 COLUMNS = [
@@ -40,8 +42,9 @@ WORDS = {
 HOW = (
     "Spearman's rank correlation over the conditions' means: value,"
     f" {100 * LEVEL:.0f} % interval and two-sided p-value of the one correlation. Below zero: the"
-    " flatter, the more accurate. Bold: sure for all rows of a column together (Holm's correction)."
-    " Intervals take conditions as independent, which those of several networks are not."
+    " flatter, the more accurate there, or the further above the others, which a network can also"
+    " be because the others are worse. Bold: sure for all rows of a column together (Holm's"
+    " correction). All: within networks, so that a difference between networks does not count."
 )
 UNSEEN = " In brackets: not in the training data."
 
@@ -61,10 +64,11 @@ def domain_correlations(
 
     ``evaluation`` is ``accuracy``, or ``accuracy_above_others``: accuracy there minus the mean of
     that in the other domains (in the other cities), all of them counting the same. Points are the
-    means of conditions over the seeds that trained, of all networks (``network`` "all") and of
-    each. ``p_holm`` is corrected (Holm 1979) for the ``tests`` of one evaluation and measure: the
-    domains, or the cities. ``value_models`` is ρ over single networks, which has no interval, since
-    the seeds of a condition are no independent draws.
+    means of conditions over the seeds that trained, within all networks (``network`` "all",
+    `within_networks.correlation_within`) and of each. ``p_holm`` is corrected (Holm 1979) for the
+    ``tests`` of one evaluation and measure: the domains, or the cities. ``value_models`` is ρ over
+    single models, without regard to networks; it has no interval, since the seeds of a condition
+    are no independent draws.
 
     Args:
         domains: rows of `collect.domain_table`.
@@ -122,7 +126,13 @@ def _of_places(points: pd.DataFrame, measure: str, evaluation: str) -> Iterator[
         yield {
             "name": name,
             "seen": own["seen"].iloc[0],
-            **correlate(means[measure], means[evaluation]),
+            "statistic": STATISTIC,
+            **correlation_within(
+                means[measure],
+                means[evaluation].round(DECIMALS),
+                means.index.get_level_values("network"),
+                ("sharpness", evaluation),
+            ),
             "value_models": single["value"],
             "n_models": single["n"],
         }

@@ -9,8 +9,8 @@ ranks of few points being less correlated, on average, than the population's (Mo
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import count
 from typing import Any
 
@@ -61,7 +61,13 @@ def rank_correlation(
         return found | {"note": f"too few: no order of {n} conditions reaches p = 0.05"}
     least, most = _range_of_ties(x, y) if n <= EXACT else (value, value)
     nearest_zero = min(max(0.0, least), most)
-    ends = {"lower": _lower_bound(least, n), "upper": -_lower_bound(-most, n)}
+    bound = partial(
+        lower_bound,
+        half_step=6 / _size(n),
+        critical=_critical(n),
+        mean_of=partial(expected, n=n),
+    )
+    ends = {"lower": bound(least), "upper": -bound(-most)}
     return found | ends | {"p_value": _p_value(abs(nearest_zero), n)}
 
 
@@ -147,28 +153,35 @@ def _critical(n: int) -> float:
     return t / math.sqrt(n - 2 + t**2)
 
 
-def _lower_bound(value: float, n: int) -> float:
+def lower_bound(
+    value: float, half_step: float, critical: float, mean_of: Callable[[float], float]
+) -> float:
     """Return the least ρ that an observed value does not reject.
 
     That is, with z = artanh, |z(r) - z(ρ)| ≤ z(c) √(1 + ρ²/2), where r and c are the observed and
     the critical value, both half a step nearer zero, which keeps a perfect order finite. For a
-    negative ρ, which is the end farther from zero, z is of the `_expected` value.
+    negative ρ, which is the end farther from zero, z is of the mean of observed values.
+
+    Args:
+        value: observed.
+        half_step: half the least difference of two observed values.
+        critical: the value above which p is at most 1 - `LEVEL`.
+        mean_of: the mean of observed values, given ρ.
     """
-    half_step = 6 / _size(n)
     if value < half_step - 1:
         # A perfect order rejects no stronger one.
         return -1.0
     observed = math.atanh(math.copysign(max(abs(value) - half_step, 0.0), value))
-    width = math.atanh(_critical(n) - half_step)
+    width = math.atanh(critical - half_step)
 
     def excess(rho: float) -> float:
-        center = math.atanh(rho if rho > 0 else _expected(rho, n))
+        center = math.atanh(rho if rho > 0 else mean_of(rho))
         return center + width * math.sqrt(1 + rho**2 / 2) - observed
 
     return optimize.brentq(excess, -1 + ALMOST, 1 - ALMOST)
 
 
-def _expected(rho: float, n: int) -> float:
+def expected(rho: float, n: int) -> float:
     """Return the mean of Spearman's ρ of n points (Moran 1948) of a Gaussian copula."""
     normal = 2 * math.sin(math.pi * rho / 6)
     terms = math.asin(normal) + (n - 2) * math.asin(normal / 2)

@@ -1,7 +1,9 @@
 """What is known of the claims about acoustic scenes: over networks' conditions, and their settings.
 
 Points of a correlation are the conditions' means, as in `correlations`: seeds of one condition are
-no independent draws. Sharpness is the paper's own, along random directions (ASC sharpness).
+no independent draws. Over several networks they are within networks, since a difference between
+networks says nothing about minima. Sharpness is the paper's own, along random directions (ASC
+sharpness).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,8 +20,8 @@ from .findings import Finding
 from .model_table import factors
 from .numbers import format_interval, format_number
 from .quadratic_forms import basis, p_larger
-from .rank_correlation import rank_correlation
 from .variance import ONE_WAY, TOTAL, dummies_of, error_columns, pairs_of, shares, without
+from .within_networks import correlation_within
 from .wording import in_words, listed
 
 SHARPNESS = "asc_sharpness"
@@ -39,7 +41,7 @@ Shares = Mapping[tuple[str, str], Mapping[str, Any]]
 def sharper_is_more_accurate(*networks: Comparable) -> Finding:
     """Return what is known of sharper conditions being more accurate on the test data."""
     x, y = _means(networks, SHARPNESS, OVERALL)
-    found = rank_correlation(x, y, ("ASC sharpness", in_words(OVERALL)))
+    found = correlation_within(x, y, _names(networks), ("ASC sharpness", in_words(OVERALL)))
     said = f"Spearman's ρ of ASC sharpness with {in_words(OVERALL)}"
     return _of_sign(found, f"{said} over {_points(networks, found)}")
 
@@ -50,8 +52,9 @@ def more_so_out_of_domain(*networks: Comparable) -> Finding:
     That is two statements: the correlation out-of-domain is above zero, and above that in-domain.
     """
     x, outside, inside = _means(networks, SHARPNESS, OUTSIDE, INSIDE)
-    found = difference_of_correlations(x, outside, inside)
-    rho = [rank_correlation(x, y) for y in (outside, inside)]
+    names = _names(networks)
+    found = difference_of_correlations(x, outside, inside, names)
+    rho = [correlation_within(x, y, names) for y in (outside, inside)]
     shown = [format_number(each["value"], ".2f") for each in rho]
     said = f"Spearman's ρ of ASC sharpness with accuracy out-of-domain ({shown[0]})"
     more = _of_sign(found, f"{said} minus in-domain ({shown[1]}) over {_points(networks, found)}")
@@ -131,10 +134,14 @@ def _means(networks: tuple[Comparable, ...], *measures: str) -> list[pd.Series]:
     return [table[measure].astype(float).round(DECIMALS) for measure in measures]
 
 
+def _names(networks: tuple[Comparable, ...]) -> np.ndarray:
+    """Return the network of each row of `_means`."""
+    return np.repeat(range(len(networks)), [len(network.means) for network in networks])
+
+
 def _points(networks: tuple[Comparable, ...], found: Mapping[str, float]) -> str:
     over = f"{found['n']} conditions"
-    several = f"{over} of {len(networks)} networks, taken as independent"
-    return several if len(networks) > 1 else over
+    return f"{over} within {len(networks)} networks" if len(networks) > 1 else over
 
 
 def _of_sign(found: Mapping[str, float], said: str) -> Finding:

@@ -1,8 +1,9 @@
 """Whether the sharpness of networks that learn toy functions mirrors that of the functions.
 
 The statement tested is: the more curved a function, the sharper the networks that learn it, where
-all have come to the same training loss (or epoch). A point is a function, with the mean over the
-seeds that got there: seeds repeat the same functions, and more of them are no further functions.
+all have come to the same training loss (or epoch). A network that is below a loss after its first
+epoch did not come to it, and is left out there. A point is a function, with the mean over the seeds
+that got there: seeds repeat the same functions, and more of them are no further functions.
 """
 
 import math
@@ -28,6 +29,7 @@ OWN = {
 }
 # Of networks: at each radius, and the same at all.
 SAM = "sam_sharpness"
+FIRST_EPOCH = 1
 HESSIAN = ["hessian_top_eigenvalue", "hessian_trace"]
 MEASURE = ["measure", "radius"]
 POINT_COLUMNS = [
@@ -78,9 +80,11 @@ def mirror_tables(toy_fits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, p
 
 def _seed_values(toy_fits: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each network, measure and radius, with the measure as ``sharpness``."""
-    reached = toy_fits.dropna(subset="epoch").assign(measure=SAM)
+    places = toy_fits.groupby(PLACE, sort=False).ngroup()
+    reached = toy_fits.assign(measure=SAM, place=places).dropna(subset="epoch")
+    reached = reached[reached["at"].ne("loss") | reached["epoch"].gt(FIRST_EPOCH)]
     # Losses before epochs: what is compared there does not depend on the functions' scale.
-    reached = reached.sort_values("at", ascending=False, kind="stable")
+    reached = reached.sort_values(["at", "place"], ascending=[False, True], kind="stable")
     networks = reached.drop_duplicates([*PLACE, "function", "seed"]).assign(radius=math.nan)
     of_hessian = [networks.assign(measure=name, sharpness=networks[name]) for name in HESSIAN]
     return pd.concat([reached, *of_hessian], ignore_index=True)
@@ -162,12 +166,13 @@ CAPTION = (
     f" from {FEWEST} functions on. Curvature is the Hessian's trace and its largest eigenvalue,"
     " named where their results differ; over the domain it is the mean of absolute values. Bold:"
     " sure by itself. S is SAM-sharpness at radius ρ. The verdict is on the statement that sharper"
-    " functions have sharper networks at all radii."
+    " functions have sharper networks at all radii. Each verdict is by itself: of many, some are"
+    " wrong by chance. A network that is below a loss after its first epoch is left out there."
 )
 LEARNT_CAPTION = (
     "The functions' own curvature, and the share of their variance that the networks have learnt"
     " where they first reach a loss, 1 − loss / variance; below zero they are worse than the"
-    " function's mean. A dash: not reached."
+    " function's mean. A dash: not reached, or below it after the first epoch."
 )
 
 
