@@ -158,7 +158,7 @@ def test_a_data_set_that_differs_in_more_than_its_domains_has_no_reference(whole
 
 def test_what_is_alike_may_be_said_in_other_words():
     part = {"train_domains": ["A"], "training": {"epochs": 5}, "corrupted": "generated"}
-    others = {"networks": ["vgg"], "sharpness": {"forward": {"domains": "each"}}}
+    others = {"networks": ["vgg"], "sharpness": {"forward": {"by_domain": True}}}
     datasets = {"part": SOUNDS["sounds"] | part | others, "whole": SOUNDS["sounds"]}
     assert study(datasets=datasets).references == {"part": "whole"}
 

@@ -192,7 +192,7 @@ def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size
 RESUMABLE = {
     "momentum and cosine": TrainingSpec(5, 8, SGD, Schedule("cosine")),
     "steps after a warm-up": TrainingSpec(
-        5, 8, SGD, Schedule("step", "batch", 4, {"milestones": [8, 10], "gamma": 0.5})
+        5, 8, SGD, Schedule("multi_step", "batch", 4, {"milestones": [8, 10], "gamma": 0.5})
     ),
     "one cycle": TrainingSpec(5, 8, SGD, Schedule("one_cycle", "batch", options={"peak": 0.5})),
     "adam": TrainingSpec(5, 8, {"name": "adam", "lr": 0.001}),
