@@ -47,6 +47,11 @@ from minimascope.report.contents import (
 )
 from minimascope.study import products
 from minimascope.study.conditions import condition_rows
+from minimascope.study.corruptions import (
+    corrupted_set,
+    corruption_kinds,
+    corruption_spec,
+)
 from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
 from minimascope.study.ownership import claim
@@ -240,7 +245,7 @@ TOGETHER = [
 CORRUPTED = [
     case
     for dataset in STUDY.config["datasets"]
-    for case in every(dataset=[dataset], kind=STUDY.corruption_kinds(dataset))
+    for case in every(dataset=[dataset], kind=corruption_kinds(STUDY, dataset))
 ]
 SYNTHETIC = [
     dataset
@@ -265,7 +270,7 @@ def records(prefix: str) -> list[str]:
     They begin with the prefix that a module gives to them.
     """
     sources = [STUDY.source_spec(dataset)["source"] for dataset in STUDY.config["datasets"]]
-    sources += map(STUDY.corrupted_set, STUDY.config["datasets"])
+    sources += [corrupted_set(STUDY, dataset) for dataset in STUDY.config["datasets"]]
     files = [Path(file).name for name in sources for file in official_files(name)]
     found = [
         path

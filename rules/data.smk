@@ -133,7 +133,7 @@ rule features:
 rule corrupt:
     input:
         data=rules.prepare.output.data,
-        raw=lambda wildcards: official_files(STUDY.corrupted_set(wildcards.dataset)),
+        raw=lambda wildcards: official_files(corrupted_set(STUDY, wildcards.dataset)),
     output:
         data=results("data/{dataset}/corrupted/{kind}.safetensors"),
         # One input under all of them, for a picture.
@@ -156,10 +156,12 @@ rule corrupt:
             code=code(
                 "corrupt",
                 lambda wildcards: [
-                    registry.CORRUPTED_SETS[STUDY.corrupted_set(wildcards.dataset)].location
+                    registry.CORRUPTED_SETS[corrupted_set(STUDY, wildcards.dataset)].location
                 ],
             ),
-            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset, wildcards.kind),
+            corruptions=lambda wildcards: corruption_spec(
+                STUDY, wildcards.dataset, wildcards.kind
+            ),
         ),
     message:
         "Corrupted test images of {wildcards.dataset}: {wildcards.kind}"
@@ -191,7 +193,9 @@ rule corrupt_recordings:
     params:
         **named(
             code=code("corrupt_recordings"),
-            corruptions=lambda wildcards: STUDY.corruption_spec(wildcards.dataset, wildcards.kind),
+            corruptions=lambda wildcards: corruption_spec(
+                STUDY, wildcards.dataset, wildcards.kind
+            ),
             features=lambda wildcards: STUDY.features_spec(wildcards.dataset),
             part=test_part,
             # The same noise and clips for all data sets whose networks are compared.

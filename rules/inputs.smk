@@ -61,7 +61,7 @@ def scenes(wildcards) -> list[str]:
 
 def corrupted_copies(wildcards) -> list[str]:
     """The corrupted copies of a data set's test split, if the study has any."""
-    kinds = STUDY.corruption_kinds(wildcards.dataset)
+    kinds = corruption_kinds(STUDY, wildcards.dataset)
     return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
 
 
@@ -114,7 +114,7 @@ def adopted_file(key: str) -> Callable:
 
 def training_of(wildcards) -> dict:
     """The settings of a training."""
-    return STUDY.training_spec(wildcards.dataset, wildcards.condition)
+    return STUDY.training[wildcards.dataset, wildcards.condition]
 
 
 def training_code(wildcards) -> list[str]:

@@ -17,7 +17,7 @@ rule collect:
         histories=filled(rules.train.output.history, TRAININGS),
     output:
         **({"history": results("tables/history.csv")} if TRAININGS else {}),
-        **({"corruptions": results("tables/corruption_accuracies.csv")} if STUDY.corrupted else {}),
+        **({"corruptions": results("tables/corruption_accuracies.csv")} if CORRUPTED else {}),
         measures=results("tables/measures.csv"),
         networks=results("tables/networks.csv"),
         provenance=results("tables/provenance.csv"),

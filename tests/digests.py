@@ -61,7 +61,7 @@ def digests() -> dict[str, str]:
     for network in study.config["networks"]:
         for condition in study.conditions:
             model = initial_model(study.network_spec(network), dataset)
-            settings = dict(study.training_spec("digits", condition))
+            settings = dict(study.training["digits", condition])
             for key in ("label_noise", "weights", "new_head"):
                 del settings[key]
             train(model, dataset, TrainingSpec.from_config(settings), seed=0)

@@ -13,6 +13,13 @@ from minimascope.data.download import space_for_downloads
 from minimascope.data.official import DCASE2020, RemoteFile, official_file
 from minimascope.errors import InputError
 from minimascope.study import products
+from minimascope.study.corruptions import (
+    corrupted_datasets,
+    corrupted_set,
+    corruption_kinds,
+    corruption_names,
+    corruption_spec,
+)
 
 SOUNDS = {"sounds": {"source": "audio_folder", "table": "mine.csv"}}
 
@@ -27,7 +34,7 @@ def test_the_grid_of_acoustic_scenes_is_that_of_the_paper():
     loaded = published_study("acoustic_scenes")
     cells = set()
     for condition in loaded.conditions:
-        spec = loaded.training_spec("dcase2020", condition)
+        spec = loaded.training["dcase2020", condition]
         optimizer = spec["optimizer"]
         cells.add((optimizer["name"], optimizer["lr"], spec["batch_size"]))
         assert (spec["epochs"], spec["schedule"]["name"]) == (50, "constant")
@@ -37,7 +44,7 @@ def test_the_grid_of_acoustic_scenes_is_that_of_the_paper():
     assert loaded.seeds == [42, 43]
     # Those of the paper, and a third architecture.
     assert [network for _, network in loaded.pairs] == ["cnn10", "cnn14", "resnet18"]
-    assert loaded.training_spec("dcase2020", "sgd")["optimizer"]["momentum"] == 0.9
+    assert loaded.training["dcase2020", "sgd"]["optimizer"]["momentum"] == 0.9
 
 
 def test_landscapes_of_acoustic_scenes_have_the_papers_three_pairs_and_twelve_of_them_ten():
@@ -55,8 +62,8 @@ def test_landscapes_of_acoustic_scenes_have_the_papers_three_pairs_and_twelve_of
 
 def test_the_controls_of_acoustic_scenes_start_from_a_network_of_its_grid():
     grid, controls = map(published_study, ("acoustic_scenes", "acoustic_scenes_controls"))
-    cell = grid.training_spec("dcase2020", "adam-batch_size32-lr0.0001")
-    assert controls.training_spec("dcase2020", "baseline") == cell
+    cell = grid.training["dcase2020", "adam-batch_size32-lr0.0001"]
+    assert controls.training["dcase2020", "baseline"] == cell
     names = ("baseline", "weight_decay", "spec_augment")
     expected = [f"{name}{sam}" for name in names for sam in ("", "_sam")]
     assert sorted(controls.conditions) == sorted([*expected, "device_balanced"])
@@ -66,7 +73,7 @@ def test_the_controls_of_acoustic_scenes_start_from_a_network_of_its_grid():
 
 def test_the_study_of_the_learning_rate_varies_nothing_else():
     loaded = published_study("acoustic_scenes_learning_rate")
-    specs = [loaded.training_spec("dcase2020", name) for name in loaded.conditions]
+    specs = [loaded.training["dcase2020", name] for name in loaded.conditions]
     rates = sorted(spec["optimizer"]["lr"] for spec in specs)
     assert rates == [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
     others = [{**spec, "optimizer": {**spec["optimizer"], "lr": None}} for spec in specs]
@@ -91,7 +98,7 @@ def test_the_features_of_acoustic_scenes_are_those_of_the_paper_and_the_default(
 
 def test_the_small_study_of_scenes_has_two_networks_four_optimisers_and_two_learning_rates():
     loaded = published_study("synthetic_scenes")
-    specs = [loaded.training_spec("scenes", name)["optimizer"] for name in loaded.conditions]
+    specs = [loaded.training["scenes", name]["optimizer"] for name in loaded.conditions]
     cells = [(spec["name"], spec["lr"]) for spec in specs]
     assert len(set(cells)) == len(cells) == 8
     assert len({lr for _, lr in cells}) == 2
@@ -167,7 +174,7 @@ def test_what_is_alike_may_be_said_in_other_words():
 def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domains(name):
     loaded = published_study(name)
     dataset, *_ = loaded.config["datasets"]
-    specs = [loaded.training_spec(dataset, condition) for condition in loaded.conditions]
+    specs = [loaded.training[dataset, condition] for condition in loaded.conditions]
     assert any(spec["sam"] for spec in specs)
     assert any(spec["optimizer"]["weight_decay"] for spec in specs)
     assert any(spec["augment"] and spec["augment"]["time_masks"] for spec in specs)
@@ -176,29 +183,29 @@ def test_conditions_on_recordings_are_sam_weight_decay_masks_and_balanced_domain
 
 def test_recordings_have_corrupted_copies_where_a_study_asks_for_them():
     loaded = sounds()
-    assert loaded.corrupted_set("sounds") == "none"
-    assert loaded.corrupted_set("small") == "generated"
-    assert loaded.corruption_names("sounds") == []
-    assert "sounds" not in loaded.corrupted
+    assert corrupted_set(loaded, "sounds") == "none"
+    assert corrupted_set(loaded, "small") == "generated"
+    assert corruption_names(loaded, "sounds") == []
+    assert "sounds" not in corrupted_datasets(loaded)
     asked = sounds(dataset={"corrupted": "generated"})
-    assert asked.corruption_names("sounds") == list(STRENGTHS)
-    assert list(asked.corruption_kinds("sounds")) == list(KINDS)
-    assert asked.corrupted == [*loaded.corrupted, "sounds"]
+    assert corruption_names(asked, "sounds") == list(STRENGTHS)
+    assert list(corruption_kinds(asked, "sounds")) == list(KINDS)
+    assert corrupted_datasets(asked) == [*corrupted_datasets(loaded), "sounds"]
     # Images keep theirs.
-    assert asked.corruption_names("small") == loaded.corruption_names("small")
+    assert corruption_names(asked, "small") == corruption_names(loaded, "small")
     wanted = {"corruptions": {"names": ["fog", "gain", "pink_noise"], "severities": [2, 4]}}
     mixed = sounds(dataset={"corrupted": "generated"}, evaluation=wanted)
-    assert mixed.corruption_names("small") == ["fog"]
-    assert mixed.corruption_kinds("sounds") == {"background": ["pink_noise"], "channel": ["gain"]}
+    assert corruption_names(mixed, "small") == ["fog"]
+    assert corruption_kinds(mixed, "sounds") == {"background": ["pink_noise"], "channel": ["gain"]}
     spec = {"names": ["gain"], "set": "generated", "severities": [2, 4], "samples": None}
-    assert mixed.corruption_spec("sounds", "channel") == spec
+    assert corruption_spec(mixed, "sounds", "channel") == spec
 
 
 @pytest.mark.parametrize("name", ["synthetic_scenes", "spoken_digits"])
 def test_small_studies_of_recordings_have_a_corruption_accuracy(name):
     loaded = published_study(name)
     dataset, *_ = loaded.config["datasets"]
-    assert len(loaded.corruption_names(dataset)) == len(STRENGTHS)
+    assert len(corruption_names(loaded, dataset)) == len(STRENGTHS)
     assert "corruptions" in products.figures(loaded)
     assert "corrupted_samples" in products.dataset_figures(loaded, dataset)
     assert {"corruptions", "ensembles"} <= products.tables(loaded).keys()

@@ -156,7 +156,7 @@ def test_conditions_may_average_as_they_like():
         "none": {"averaging": None},
     }
     loaded = study(training={"averaging": {"name": "swa"}}, conditions=conditions)
-    found = {name: loaded.training_spec("small", name)["averaging"] for name in loaded.conditions}
+    found = {name: loaded.training["small", name]["averaging"] for name in loaded.conditions}
     ema = {"name": "ema", "decay": 0.9}
     assert found == {"baseline": SWA | {"start": 0.75}, "sam": SWA, "ema": ema, "none": None}
 

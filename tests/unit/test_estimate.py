@@ -8,6 +8,7 @@ from study_cases import study
 
 from minimascope.jobs import estimate
 from minimascope.jobs.estimate import Machine, Speed, forecast, keep_expected, kept_expected, timed
+from minimascope.study.corruptions import corruption_names
 from minimascope.study.loading import deep_merge
 from minimascope.study.sizes import Size, counted_size, known_size
 
@@ -63,7 +64,7 @@ def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies
     small = study(**SMALL)
     config = small.config["evaluation"]["corruptions"]
     samples = 1797 - 100
-    copies = len(small.corruption_names("small")) * len(config["severities"])
+    copies = len(corruption_names(small, "small")) * len(config["severities"])
     samples += copies * (config["samples"] or samples)
     assert seconds("evaluate", **TRAIN, condition="sam") == pytest.approx(2 + samples * 1e-4)
     # Both networks predict the copies together, and the test split is predicted already.

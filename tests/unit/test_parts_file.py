@@ -76,7 +76,7 @@ def test_options_come_from_signatures_and_are_completed(tmp_path):
         "size": 12,
         "noise": study.source_spec("stripes")["noise"],
     }
-    assert study.training_spec("stripes", "cutout")["augment"]["own_parts:cutout"] == {"size": 4}
+    assert study.training["stripes", "cutout"]["augment"]["own_parts:cutout"] == {"size": 4}
     assert study.sharpness["stripes"]["logit_curvature"] == {"batch_size": 1000}
     assert study.families == ["forward", "perturbation", "logit_curvature"]
     assert study.own("figures") == {"ranges": {"measure": "logit_curvature"}}

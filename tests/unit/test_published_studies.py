@@ -12,6 +12,7 @@ from minimascope.analysis.rank_correlation import rank_correlation
 from minimascope.analysis.summary import SUMMARY_COLUMNS
 from minimascope.study import products
 from minimascope.study.conditions import condition_rows
+from minimascope.study.corruptions import corrupted_set, corruption_names
 from minimascope.study.published import compared_kinds, published_dataset
 from minimascope.study.study import Study
 from minimascope.study.toys import toy_jobs
@@ -47,7 +48,7 @@ def test_studies_of_own_data_are_small_and_about_nothing_published(name):
     assert not any(loaded.sharpness[dataset][family]["published"] for family in loaded.families)
     assert toy_jobs(loaded) == []
     assert compared_kinds(loaded) == set()
-    assert len(loaded.corruption_names(dataset)) <= 4
+    assert len(corruption_names(loaded, dataset)) <= 4
 
 
 @pytest.mark.parametrize(("name", "evaluations"), [("image_folder", 5), ("audio_folder", 7)])
@@ -68,7 +69,7 @@ def test_the_function_centric_runs_are_those_of_the_papers(name):
     assert sorted(loaded.conditions) == sorted(CONDITIONS)
     assert loaded.seeds == list(range(10))
     for dataset, condition in loaded.training:
-        spec = loaded.training_spec(dataset, condition)
+        spec = loaded.training[dataset, condition]
         assert (spec["epochs"], spec["batch_size"], spec["label_noise"]) == (100, 256, 0)
         assert spec["sam"] == ({"rho": 0.05} if condition.endswith("_sam") else None)
         decayed = condition.startswith("weight_decay")
@@ -94,7 +95,11 @@ def test_the_function_centric_study_augments_and_normalises_as_the_papers():
     # Which is 0.5 for images, as published.
     assert loaded.input_spec("cifar100") == {"mean": None, "std": None}
     assert loaded.input_spec("tiny_imagenet")["mean"] == [0.485, 0.456, 0.406]
-    assert [len(loaded.corruption_names(name)) for name in loaded.config["datasets"]] == [19, 19, 0]
+    assert [len(corruption_names(loaded, name)) for name in loaded.config["datasets"]] == [
+        19,
+        19,
+        0,
+    ]
     assert loaded.sharpness["cifar100"]["forward"]["published_share"] == 0.2
     assert loaded.sharpness["cifar10"]["forward"]["published_share"] == 1
     assert loaded.sharpness["tiny_imagenet"]["perturbation"]["published_share"] == 0.5
@@ -106,12 +111,11 @@ def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
     assert published.name == "function_centric-published"
     for condition in CONDITIONS:
         schedules = [
-            loaded.training_spec("cifar100", condition)["schedule"]
-            for loaded in (corrected, published)
+            loaded.training["cifar100", condition]["schedule"] for loaded in (corrected, published)
         ]
         assert schedules[0] == {"name": "cosine", "per": "epoch", "warmup": 0, "period": None}
         assert schedules[1] == {"name": "cosine", "per": "batch", "warmup": 0, "period": 100}
-        assert corrected.training_spec("cifar10", condition)["schedule"]["name"] == "constant"
+        assert corrected.training["cifar10", condition]["schedule"]["name"] == "constant"
         augments = condition.startswith("augmentation")
         assert (published.test_augmentation("tiny_imagenet", condition) is not None) == augments
         assert published.test_augmentation("cifar10", condition) is None
@@ -120,7 +124,7 @@ def test_only_the_published_protocol_swings_the_rate_and_augments_test_images():
 
 def test_the_sweep_of_sam_s_radius_is_the_paper_s():
     loaded = published_study("sam_rho_sweep")
-    radii = [loaded.training_spec("cifar10", name)["sam"] for name in loaded.conditions]
+    radii = [loaded.training["cifar10", name]["sam"] for name in loaded.conditions]
     assert sorted(sam["rho"] for sam in radii if sam) == [0.0025, 0.005, 0.025, 0.05, 0.25, 0.5]
     assert radii.count(None) == 1
     assert runs(loaded) == 70
@@ -128,7 +132,7 @@ def test_the_sweep_of_sam_s_radius_is_the_paper_s():
 
 def test_the_minima_are_240_of_each_network():
     loaded = published_study("minima_240")
-    specs = {name: loaded.training_spec("cifar10", name) for name in loaded.conditions}
+    specs = {name: loaded.training["cifar10", name] for name in loaded.conditions}
     cells = {
         (loaded.base_conditions[name], spec["batch_size"], spec["optimizer"]["lr"])
         for name, spec in specs.items()
@@ -144,8 +148,8 @@ def test_the_minima_are_240_of_each_network():
 def test_the_minima_are_measured_as_the_papers_figure_shows_them():
     loaded = published_study("minima_240")
     assert loaded.families == ["forward", "perturbation"]
-    assert len(loaded.corruption_names("cifar10")) == 19
-    assert loaded.corrupted_set("cifar10") == "cifar10_c"
+    assert len(corruption_names(loaded, "cifar10")) == 19
+    assert corrupted_set(loaded, "cifar10") == "cifar10_c"
     assert loaded.config["analysis"]["figure_view"] == "augmented"
     for condition in loaded.conditions:
         augments = condition.startswith("augmentation")

@@ -129,13 +129,13 @@ def test_another_schedule_replaces_all_settings_of_the_one_below():
         },
     }
     loaded = study(**changes)
-    assert loaded.training_spec("small", "longer")["schedule"] == {
+    assert loaded.training["small", "longer"]["schedule"] == {
         "name": "cosine",
         "per": "epoch",
         "warmup": 3,
         "period": 9,
     }
-    assert loaded.training_spec("small", "other")["schedule"] == {
+    assert loaded.training["small", "other"]["schedule"] == {
         "name": "constant",
         "per": "epoch",
         "warmup": 0,

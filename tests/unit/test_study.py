@@ -13,6 +13,12 @@ from study_cases import ROOT, SCHEMA, study
 from minimascope.canonical import canonical_json
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.study import products
+from minimascope.study.corruptions import (
+    corrupted_set,
+    corruption_kinds,
+    corruption_names,
+    corruption_spec,
+)
 from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.toys import toy_jobs, toys_of
 
@@ -48,7 +54,7 @@ def test_defaults_hide_nothing_and_depend_on_the_component():
     }
     training = {"sam": {"rho": 1}, "augment": {"crop_fill": 9}, "averaging": {"name": "ema"}}
     loaded = study(training=training, conditions=conditions)
-    spec = {name: loaded.training_spec("small", name) for name in loaded.conditions}
+    spec = {name: loaded.training["small", name] for name in loaded.conditions}
     assert (spec["none"]["sam"], spec["none"]["averaging"]) == (None, None)
     assert (spec["sam"]["sam"], spec["sam"]["averaging"]["decay"]) == ({"rho": 0.05}, 0.999)
     momentum = {name: spec[name]["optimizer"].get("momentum") for name in conditions}
@@ -62,7 +68,7 @@ def test_defaults_hide_nothing_and_depend_on_the_component():
 def test_conditions_of_a_data_set_override_the_study_s_on_it_alone():
     override = {"sam": {"sam": {"rho": 0.2}, "epochs": 9}}
     loaded = study(datasets={"large": {"training": {"epochs": 6}, "conditions": override}})
-    spec = {pair: loaded.training_spec(*pair) for pair in loaded.training}
+    spec = {pair: loaded.training[pair] for pair in loaded.training}
     assert (spec["large", "sam"]["sam"]["rho"], spec["large", "sam"]["epochs"]) == (0.2, 9)
     assert (spec["small", "sam"]["sam"]["rho"], spec["small", "sam"]["epochs"]) == (0.05, 5)
     assert (spec["large", "baseline"]["sam"], spec["large", "baseline"]["epochs"]) == (None, 6)
@@ -74,7 +80,7 @@ def test_a_sweep_makes_a_condition_of_each_cell():
     cells = [f"sam-lr{lr}-batch_size{size}" for lr in (0.1, 0.2) for size in (4, 8)]
     assert loaded.conditions == ["baseline", "sam", *cells]
     assert set(loaded.base_conditions.values()) == {"baseline", "sam"}
-    spec = loaded.training_spec("small", "sam-lr0.2-batch_size4")
+    spec = loaded.training["small", "sam-lr0.2-batch_size4"]
     assert (spec["optimizer"]["lr"], spec["batch_size"], spec["sam"]["rho"]) == (0.2, 4, 0.05)
 
 
@@ -83,9 +89,9 @@ def test_conditions_of_a_data_set_count_for_sweeps_but_not_over_what_is_swept():
     sweep = {"axes": {"training.optimizer.lr": [0.1, 0.2]}}
     loaded = study(datasets={"large": {"conditions": override}}, sweeps={"lr": sweep})
     for cell, rate in {"sam": 0.7, "sam-lr0.1": 0.1, "sam-lr0.2": 0.2}.items():
-        spec = loaded.training_spec("large", cell)
+        spec = loaded.training["large", cell]
         assert (spec["optimizer"]["lr"], spec["epochs"], spec["sam"]["rho"]) == (rate, 9, 0.05)
-    assert loaded.training_spec("small", "sam-lr0.2")["epochs"] == 5
+    assert loaded.training["small", "sam-lr0.2"]["epochs"] == 5
 
 
 def test_sharpness_settings_of_a_data_set_override_the_study_s_on_it_alone():
@@ -123,7 +129,7 @@ def test_the_published_protocol_merges_its_section_and_renames_the_study():
     }
     published = study(protocol="published", published=section)
     assert published.name == "mine-published"
-    small, large = (published.training_spec(dataset, "sam") for dataset in ("small", "large"))
+    small, large = (published.training[dataset, "sam"] for dataset in ("small", "large"))
     assert (small["epochs"], small["batch_size"], small["sam"]) == (7, 10, {"rho": 0.5})
     assert (large["epochs"], large["batch_size"]) == (7, 20)
     assert published.config["datasets"]["large"]["source"] == "cifar10"
@@ -166,33 +172,32 @@ SOURCE_OF = {"cifar10_c": "cifar10", "tiny_imagenet_c": "tiny_imagenet"}
 
 
 def test_a_corrupted_set_decides_which_corruptions_there_are():
+    def with_set(name: str):
+        large = {"source": SOURCE_OF.get(name, "cifar10"), "corrupted": name}
+        return study(datasets={"large": large})
+
     sets = ("none", "generated", *SOURCE_OF)
-    names = {
-        name: study(
-            datasets={"large": {"source": SOURCE_OF.get(name, "cifar10"), "corrupted": name}}
-        ).corruption_names("large")
-        for name in sets
-    }
+    names = {name: corruption_names(with_set(name), "large") for name in sets}
     assert names["none"] == []
     assert len(names["generated"]) == 19
     assert names["cifar10_c"] == names["generated"]
     assert set(names["generated"]) - set(names["tiny_imagenet_c"]) == VALIDATION
     assert len(names["tiny_imagenet_c"]) == 15
-    assert study().corrupted_set("large") == "generated"
+    assert corrupted_set(study(), "large") == "generated"
     without = study(evaluation={"corruptions": None})
-    assert without.corruption_names("large") == []
+    assert corruption_names(without, "large") == []
 
 
 def test_wanted_corruptions_keep_their_order_and_settings():
     wanted = {"names": ["snow", "spatter", "fog"], "severities": [2], "samples": 9}
     large = {"source": "tiny_imagenet", "corrupted": "tiny_imagenet_c"}
     loaded = study(evaluation={"corruptions": wanted}, datasets={"large": large})
-    assert loaded.corruption_names("large") == ["snow", "fog"]
-    assert loaded.corruption_names("small") == ["snow", "spatter", "fog"]
-    assert loaded.corruption_kinds("small") == {"weather": ["snow", "spatter", "fog"]}
+    assert corruption_names(loaded, "large") == ["snow", "fog"]
+    assert corruption_names(loaded, "small") == ["snow", "spatter", "fog"]
+    assert corruption_kinds(loaded, "small") == {"weather": ["snow", "spatter", "fog"]}
     names = ["snow", "fog"]
     expected = {"names": names, "set": "tiny_imagenet_c", "severities": [2], "samples": 9}
-    assert loaded.corruption_spec("large", "weather") == expected
+    assert corruption_spec(loaded, "large", "weather") == expected
 
 
 def test_label_noise_is_a_setting_of_training_but_not_of_the_initial_weights():
@@ -203,8 +208,8 @@ def test_label_noise_is_a_setting_of_training_but_not_of_the_initial_weights():
 
 def test_points_are_not_corrupted():
     loaded = study(datasets={"small": {"source": "circles"}})
-    assert (loaded.kind("small"), loaded.corrupted_set("small")) == ("points", "none")
-    assert loaded.corruption_names("small") == []
+    assert (loaded.kind("small"), corrupted_set(loaded, "small")) == ("points", "none")
+    assert corruption_names(loaded, "small") == []
     assert loaded.recordings == []
 
 

@@ -22,6 +22,7 @@ from snakemake.jobs import Job
 
 from ..files import write_text
 from ..registry import library_of
+from ..study.corruptions import corruption_names
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -95,7 +96,7 @@ def timed(study: Study) -> Speed | None:
         size = sizes[dataset]
         if None in (size.train, size.classes, size.shape):
             return None
-        training = study.training_spec(dataset, condition)
+        training = study.training[dataset, condition]
         case = {"network": study.network_spec(network), "training": training, **vars(size)}
         cases.setdefault((dataset, network, training["optimizer"]["name"]), case)
     path = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
@@ -127,7 +128,7 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
     size = speed.sizes[dataset]
     condition = wildcards.get("condition")
     trained = study.trained_conditions
-    spec = study.training_spec(dataset, condition if condition in trained else trained[0])
+    spec = study.training[dataset, condition if condition in trained else trained[0]]
     training, prediction = speed.per_sample[dataset, network, spec["optimizer"]["name"]]
     if rule == "train":
         passes = spec["epochs"] * (2 if spec["sam"] else 1)
@@ -138,7 +139,7 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
 def _seconds_together(study: Study, speed: Speed, dataset: str, condition: str) -> float:
     """Return about how long the corrupted copies take with all networks that predict together."""
     trained = study.trained_conditions
-    spec = study.training_spec(dataset, condition if condition in trained else trained[0])
+    spec = study.training[dataset, condition if condition in trained else trained[0]]
     size = speed.sizes[dataset]
     where = {"dataset": dataset, "condition": condition}
     inputs = _inputs(study, "evaluate", where, size) - len(study.seeds) * (size.test or 0)
@@ -152,7 +153,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
     if rule == "evaluate":
         corruptions = study.config["evaluation"]["corruptions"] or {}
         test = size.test or 0
-        copies = len(study.corruption_names(dataset)) * len(corruptions.get("severities", ()))
+        copies = len(corruption_names(study, dataset)) * len(corruptions.get("severities", ()))
         return len(study.seeds) * (test + copies * min(corruptions.get("samples") or test, test))
     if rule == "interpolate":
         wanted = study.interpolation

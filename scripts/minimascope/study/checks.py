@@ -16,6 +16,7 @@ from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
 from ..schedule import Schedule
 from .adopted import FILES, check_adopted
+from .corruptions import corrupted_set, corruption_names
 from .names import fault_of_name
 from .own import check_own
 from .selection import WORDS
@@ -253,14 +254,14 @@ def _check_networks(study: Study) -> None:
 def _check_corrupted_sets(study: Study) -> None:
     """Refuse a published corrupted set that does not belong to a data set's test split."""
     for dataset, spec in study.config["datasets"].items():
-        name, kind = study.corrupted_set(dataset), study.kind(dataset)
+        name, kind = corrupted_set(study, dataset), study.kind(dataset)
         if name == "generated" and kind not in KINDS_OF:
             raise InputError(
                 f"datasets.{dataset}.corrupted: corruptions are made for {' and '.join(KINDS_OF)},"
                 f" not for {kind}; leave it out"
             )
         wanted = study.config["evaluation"]["corruptions"] is not None
-        if name == "generated" and wanted and not study.corruption_names(dataset):
+        if name == "generated" and wanted and not corruption_names(study, dataset):
             known = next(iter(KINDS_OF[kind].values()))[0]
             raise InputError(
                 f"evaluation.corruptions.names: none of them is made for the {kind} of {dataset};"
@@ -273,7 +274,7 @@ def _check_corrupted_sets(study: Study) -> None:
                 f"datasets.{dataset}.corrupted: {name} is not a corrupted copy of {spec['source']};"
                 " set it to generated"
             )
-        if wanted and not study.corruption_names(dataset):
+        if wanted and not corruption_names(study, dataset):
             raise InputError(f"evaluation.corruptions.names: {name} has none of them; add another")
         if spec["classes"] is not None:
             raise InputError(

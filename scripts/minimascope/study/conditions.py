@@ -50,7 +50,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 # Also where no condition is trained here.
                 **dict.fromkeys(ALWAYS),
             }
-            spec = study.training_spec(dataset, condition)
+            spec = study.training[dataset, condition]
             if before := transfers.get(place):
                 row |= dict(zip(("start_dataset", "start_condition"), before, strict=True))
             rows.append(row | dict(_flat({**spec, "new_head": spec["new_head"] or None})))
@@ -69,14 +69,14 @@ def _without_sam(study: Study, dataset: str) -> dict[str, str]:
         name: canonical_json(_besides_sam(study, dataset, name))
         for name in study.trained_conditions
     }
-    sam = {name: study.training_spec(dataset, name)["sam"] for name in alike}
+    sam = {name: study.training[dataset, name]["sam"] for name in alike}
     # Of several the first by name: their order in the file changes nothing.
     plain = {alike[name]: name for name in sorted(alike, reverse=True) if sam[name] is None}
     return {name: plain[alike[name]] for name in alike if sam[name] and alike[name] in plain}
 
 
 def _besides_sam(study: Study, dataset: str, condition: str) -> dict[str, Any]:
-    spec = study.training_spec(dataset, condition)
+    spec = study.training[dataset, condition]
     return {key: value for key, value in spec.items() if key != "sam"}
 
 

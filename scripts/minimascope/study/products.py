@@ -12,6 +12,7 @@ from ..tables_and_figures import (
     TABLES,
     Table,
 )
+from .corruptions import corrupted_datasets
 from .published import compared_kinds, compared_pairs
 from .signatures import depth_of
 from .study import Study
@@ -45,7 +46,7 @@ def gathered(study: Study) -> list[str]:
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
     there["network_ensembles"] = bool(study.network_ensembles)
-    there["corrupted_samples"] = trained and bool(study.corrupted)
+    there["corrupted_samples"] = trained and bool(corrupted_datasets(study))
     return [name for name in GATHERED if there[name]]
 
 
@@ -82,7 +83,7 @@ def first_tables(study: Study) -> list[str]:
     # Of networks that were trained elsewhere there is none.
     unknown = set() if study.trained_conditions else {"history"}
     of_models = [name for name in of_models if name not in unknown]
-    of_models += ["corruption_accuracies"] if study.pairs and study.corrupted else []
+    of_models += ["corruption_accuracies"] if study.pairs and corrupted_datasets(study) else []
     return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
 
 
@@ -106,7 +107,7 @@ def figures(study: Study) -> list[str]:
 def network_figures(study: Study, dataset: str, network: str) -> list[str]:
     """Return the figures of a network on a data set: those of what there is of it."""
     unwanted = set() if (dataset, network) in compared_pairs(study) else {"agreement"}
-    unwanted |= set() if dataset in study.corrupted else {"corruptions"}
+    unwanted |= set() if dataset in corrupted_datasets(study) else {"corruptions"}
     measured = {
         table
         for table, family in FAMILY_OF.items()
@@ -123,7 +124,7 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
     unwanted = set() if study.has_recordings(dataset) else OF_DOMAINS
-    unwanted |= set() if dataset in study.corrupted else {"corrupted_samples"}
+    unwanted |= set() if dataset in corrupted_datasets(study) else {"corrupted_samples"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     networks = [network for where, network in study.pairs if where == dataset]
     if study.has_stability and not any(

@@ -13,6 +13,7 @@ from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_f
 from ..data.recordings import check, read_table
 from ..errors import InputError
 from .adopted import FILES
+from .corruptions import corrupted_set, corruption_names
 from .names import fault_of_name
 from .starts import RESULTS, model_path, placed, runs, starts
 from .study import Study
@@ -159,8 +160,8 @@ def downloads(study: Study) -> list[RemoteFile]:
     names = []
     for dataset, spec in study.config["datasets"].items():
         names.append(spec["source"])
-        if study.corruption_names(dataset):
-            names.append(study.corrupted_set(dataset))
+        if corruption_names(study, dataset):
+            names.append(corrupted_set(study, dataset))
     paths = [path for name in dict.fromkeys(names) for path in official_paths(name, folder)]
     return [official_file(path.name) for path in paths if not path.exists()]
 

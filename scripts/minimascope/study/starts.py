@@ -30,7 +30,7 @@ def training_start(study: "Study", **run: Any) -> str | None:
 
     The run is a data set, a network, a condition and a seed.
     """
-    path = study.training_spec(run["dataset"], run["condition"])["weights"]
+    path = study.training[run["dataset"], run["condition"]]["weights"]
     return path and filled(path, run)
 
 

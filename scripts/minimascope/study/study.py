@@ -5,15 +5,13 @@ the configuration, or another order of keys, reruns nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, Component
-from ..data.corruptions.kinds import KINDS_OF
-from ..data.corruptions.severities import VALIDATION_ONLY
 from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
@@ -58,12 +56,13 @@ class Study:
     Attributes:
         config: what its file says, defaults filled in.
         base_conditions: for each condition and cell of a sweep the condition that it varies.
-        training: by data set and condition; of an adopted condition what is known.
+        training: by data set and condition the resolved settings: the study's, then the data
+            set's, then the condition's. Of an adopted condition what is known; the others are None.
         sharpness: settings of all families, by data set.
         adopted: by data set and condition, for those whose networks were trained elsewhere:
             their files and how to read them (`adopted.adopted_spec`).
-        parts: the user's own file of components. What is of it has no prefix in results.
         selections: by data set and registered family, which networks it is measured of.
+        parts: the user's own file of components. What is of it has no prefix in results.
     """
 
     config: Mapping[str, Any]
@@ -71,8 +70,8 @@ class Study:
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
     adopted: Mapping[tuple[str, str], Mapping[str, Any]]
+    selections: Mapping[str, Mapping[str, Selection]]
     parts: Path | None = None
-    selections: Mapping[str, Mapping[str, Selection]] = field(default_factory=dict)
 
     def component(self, kind: str, name: str) -> Component:
         """The component of a kind that the study names; see `registry.find`."""
@@ -257,45 +256,6 @@ class Study:
         optimizers = {(spec["optimizer"]["name"], spec["optimizer"]["lr"]) for spec in specs}
         return len(optimizers) > 1 or len({spec["batch_size"] for spec in specs}) > 1
 
-    def corruption_names(self, dataset: str) -> list[str]:
-        """Corruptions under which a data set is tested, of those that its corrupted set has."""
-        corruptions = self.config["evaluation"]["corruptions"]
-        if corruptions is None or self.corrupted_set(dataset) == "none":
-            return []
-        kinds = KINDS_OF.get(self.kind(dataset), {})
-        made = {name for names in kinds.values() for name in names}
-        made -= {*VALIDATION_ONLY} if self.corrupted_set(dataset) == "tiny_imagenet_c" else set()
-        return [name for name in corruptions["names"] if name in made]
-
-    def corruption_kinds(self, dataset: str) -> dict[str, list[str]]:
-        """The same by kind, in the order of the study; kinds that it has none of are left out."""
-        names = self.corruption_names(dataset)
-        found = {
-            kind: [name for name in names if name in made]
-            for kind, made in KINDS_OF.get(self.kind(dataset), {}).items()
-        }
-        return {kind: chosen for kind, chosen in found.items() if chosen}
-
-    @property
-    def corrupted(self) -> list[str]:
-        """Data sets with corrupted copies of their test split."""
-        return [dataset for dataset in self.config["datasets"] if self.corruption_names(dataset)]
-
-    def corrupted_set(self, dataset: str) -> str:
-        """Corrupted set of a data set: its name, ``generated`` or ``none``."""
-        fitting = "generated" if self.kind(dataset) == IMAGES else "none"
-        return self.config["datasets"][dataset]["corrupted"] or fitting
-
-    def corruption_spec(self, dataset: str, kind: str) -> dict[str, Any]:
-        """Corrupted set, corruptions of a kind, severities and number of samples of a data set."""
-        settings = self.config["evaluation"]["corruptions"]
-        return {
-            "names": self.corruption_kinds(dataset)[kind],
-            "set": self.corrupted_set(dataset),
-            "severities": settings["severities"],
-            "samples": settings["samples"],
-        }
-
     def test_augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of the test images of a condition, or None."""
         wanted = self.config["datasets"][dataset]["augment_test"]
@@ -392,13 +352,6 @@ class Study:
         """Conditions whose sharpness is measured, with the initial weights if that is wanted."""
         initial = [INITIAL] if "initial" in self.config["sharpness"]["on"] else []
         return [*self.conditions, *initial]
-
-    def training_spec(self, dataset: str, condition: str) -> Mapping[str, Any]:
-        """Resolved training settings: the study's, then the data set's, then the condition's.
-
-        Of an adopted condition what is known; the other settings are None.
-        """
-        return self.training[dataset, condition]
 
     @property
     def transfers(self) -> Mapping[tuple[str, str, str], tuple[str, str]]:
