@@ -25,6 +25,7 @@ for subject, figures in FIGURES_OF.items():
             runtime=30,
         params:
             **figure_params(figures, of_subject(subject), has_page(subject)),
+            **view_params(subject),
         message:
             f"Figures of {' on '.join(reversed(subject)) or 'the study'}"
         script:

@@ -180,13 +180,17 @@ def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> d
 
 
 def of_subject(subject: Subject) -> Callable[[str], dict]:
-    """The data set, and the network, that each figure of a subject is of, and the view of the data.
+    """The data set, and the network, that each figure of a subject is of."""
+    return lambda figure: dict(zip(("dataset", "network"), subject))
 
-    The usual view is not named, so that figures of earlier studies are not drawn again.
+
+def view_params(subject: Subject) -> dict[str, Callable]:
+    """The view of the data that figures of a network show.
+
+    The usual one is not named, so that figures of earlier studies are not drawn again.
     """
     view = STUDY.config["analysis"]["figure_view"]
-    shown = {"view": view} if len(subject) == 2 and view != "clean" else {}
-    return lambda figure: dict(zip(("dataset", "network"), subject)) | shown
+    return named(view=view) if len(subject) == 2 and view != "clean" else {}
 
 
 def of_published(figure: str) -> dict:

@@ -3,21 +3,27 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from minimascope.analysis.tables import in_view
 from minimascope.files import write_bytes, write_text
 from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.plots.style import save_pdf, save_svg, styled
 from minimascope.registry import find
-from minimascope.tables_and_figures import PAGE
+from minimascope.tables_and_figures import OF_CLEAN_DATA, OF_VIEWS, PAGE
 
 with job(snakemake):
-    figures = settings(snakemake.params)["figures"]
+    params = settings(snakemake.params)
+    figures, view = params["figures"], params.get("view", "clean")
     frames = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
+    # Functions of the user's own file get tables as they are.
+    shown = {name: in_view(frames[name], view) for name in OF_VIEWS if name in frames}
     wanted = list(zip(figures, snakemake.output.figures, snakemake.output.pdfs, strict=True))
     for (name, of), svg, pdf in progress(wanted, "figures", "figure"):
         figure = find("figures", name)
-        needed = {table: frames[table] for table in figure.needs}
+        whole = figure.file or name == OF_CLEAN_DATA
+        tables = frames if whole else frames | shown
+        needed = {table: tables[table] for table in figure.needs}
         if name.startswith("published-"):
             # Published models' tables have the names that a study's have, with something before.
             needed = {table.removeprefix("asc_"): frame for table, frame in needed.items()}
@@ -27,4 +33,4 @@ with job(snakemake):
         write_bytes(svg, save_svg(drawn))
         write_bytes(pdf, save_pdf(drawn))
     if page := snakemake.output.get("page"):
-        write_text(page, PAGE.load()(frames["landscape"], **of["of"]))
+        write_text(page, PAGE.load()(shown["landscape"], **of["of"]))

@@ -250,6 +250,10 @@ TABLES = {
         about=TOYS,
     ),
 }
+# Tables with measures of sharpness on each view of the data. Figures of a network get rows of the
+# one that `analysis.figure_view` names, but for that of correlations, which are of clean data.
+OF_VIEWS = ("measures", "summary", "hessian", "landscape", "landscape_eigenvectors")
+OF_CLEAN_DATA = "sharpness_evaluation"
 # A figure is drawn where the study has all tables that it needs.
 # Of each network on each data set:
 FIGURES = {

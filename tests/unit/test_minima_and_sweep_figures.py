@@ -22,6 +22,7 @@ from figure_cases import (
     written,
 )
 
+from minimascope.analysis.tables import in_view
 from minimascope.errors import InputError
 from minimascope.plots.style import COLOURS, MARKERS, save_svg
 
@@ -65,8 +66,8 @@ def test_a_model_is_shown_on_the_view_that_is_asked_for_and_others_on_what_they_
     both = pd.concat(
         [measures, augmented.assign(view="augmented", value=augmented["value"] + 1000)]
     )
-    tables = {"measures": both, "conditions": conditions_frame(GRID)}
-    figure = figure_of("minima", tables, view=view)
+    tables = {"measures": in_view(both, view), "conditions": conditions_frame(GRID)}
+    figure = figure_of("minima", tables)
     found = points_of(panel(figure, "Relative flatness (–)"))
     for i, base in enumerate(BASES[:2]):
         own = measures[measures["condition"].map({n: of for n, of, _ in GRID}) == base]

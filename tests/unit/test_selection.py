@@ -139,7 +139,20 @@ def test_a_view_that_is_not_measured_cannot_be_shown():
     assert refusal(analysis={"figure_view": "augmented"}) == (
         "analysis.figure_view: augmented data are not measured; add augmented to sharpness.view"
     )
-    study(analysis={"figure_view": "augmented"}, sharpness={"view": ["clean", "augmented"]})
+
+
+@pytest.mark.parametrize(
+    ("views", "wanted", "shown"),
+    [
+        (["clean"], "clean", "clean"),
+        (["clean", "augmented"], "clean", "clean"),
+        (["clean", "augmented"], "augmented", "augmented"),
+        (["augmented"], "clean", "augmented"),
+    ],
+)
+def test_figures_show_the_view_that_is_asked_for_or_the_only_one(views, wanted, shown):
+    loaded = study(analysis={"figure_view": wanted}, sharpness={"view": views})
+    assert loaded.config["analysis"]["figure_view"] == shown
 
 
 def test_whether_networks_trained_is_judged_of_all():

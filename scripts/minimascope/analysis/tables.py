@@ -45,15 +45,19 @@ NUMBER_COLUMNS = [
 ]
 
 
-def at_minima(frame: pd.DataFrame, view: str = "clean") -> pd.DataFrame:
-    """Return the rows of trained networks, one view of the data each.
+def at_minima(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of trained networks, clean data where there are both views; see `in_view`."""
+    return in_view(frame[frame["condition"] != INITIAL], "clean")
 
-    That is the one asked for, or the other where a study measures nothing else.
+
+def in_view(frame: pd.DataFrame, view: str) -> pd.DataFrame:
+    """Return rows of one view of the data each: the one asked for, or the other where it is alone.
+
+    A table without measures, such as that of landscapes, is of one.
     """
-    rows = frame[frame["condition"] != INITIAL]
-    wanted = rows["view"] == view
-    keys = [*NETWORK, "condition", "measure"]
-    return rows[wanted | ~wanted.groupby([rows[key] for key in keys]).transform("any")]
+    keys = [key for key in (*NETWORK, "condition", "measure") if key in frame]
+    wanted = frame["view"] == view
+    return frame[wanted | ~wanted.groupby([frame[key] for key in keys]).transform("any")]
 
 
 def main_tables(summary: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,6 @@ def plot(
     conditions: pd.DataFrame,
     dataset: str,
     network: str,
-    view: str = "clean",
 ) -> Figure:
     """Return a figure with a panel for each evaluation and each measure of sharpness.
 
@@ -40,7 +39,7 @@ def plot(
     the seeds that trained, with its standard error (`summary.summarise`). A dot of the prediction
     disagreement is a seed's mean over the other seeds of its condition.
     """
-    of_all = at_minima(select(measures, dataset), view)
+    of_all = at_minima(select(measures, dataset))
     rows = select(of_all, dataset, network)
     pairs = select(disagreement, dataset, network, required=False)
     values = pd.concat([rows, _disagreement_of_seeds(pairs, rows)], ignore_index=True)

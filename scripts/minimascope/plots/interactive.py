@@ -20,9 +20,7 @@ PAGE = """<!doctype html>
 """
 
 
-def surfaces_figure(
-    landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean"
-) -> go.Figure:
+def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.Figure:
     """Return a figure with a surface for each condition.
 
     The surfaces are those of `landscape.contours`, on one scale of heights and colours; a menu
@@ -31,7 +29,7 @@ def surfaces_figure(
     Raises:
         InputError: there are no surfaces of this network.
     """
-    surfaces = first_surfaces(landscape, dataset, network, view)
+    surfaces = first_surfaces(landscape, dataset, network)
     norm = loss_norm(surfaces)
     figure = go.Figure()
     for index, (condition, surface) in enumerate(surfaces.items()):
@@ -78,13 +76,13 @@ def surfaces_figure(
     return figure
 
 
-def page(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> str:
+def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
     """Return the same as an HTML page that needs no other file.
 
     Raises:
         InputError: there are no surfaces of this network.
     """
-    html = surfaces_figure(landscape, dataset, network, view).to_html(
+    html = surfaces_figure(landscape, dataset, network).to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="landscape",

@@ -26,7 +26,7 @@ MARGINS = (0.9, 0.8)  # inches, for the scale of colours and the title
 COLOURS = "viridis"
 
 
-def contours(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> Figure:
+def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return contours of the loss on one plane through each condition's network.
 
     The network of the smallest seed and its first pair of directions are shown, on one scale of
@@ -37,7 +37,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str, view: str = "c
         landscape: a row for each point, with columns ``condition``, ``seed``, ``view``,
             ``direction_seed``, ``x``, ``y`` (NaN on lines) and ``loss`` (nats).
     """
-    found = first_surfaces(landscape, dataset, network, view)
+    found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
     columns = balanced(len(found))
@@ -57,9 +57,9 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str, view: str = "c
     return figure
 
 
-def surfaces(landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean") -> Figure:
+def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the planes of `contours` as surfaces, with one scale of heights and colours."""
-    found = first_surfaces(landscape, dataset, network, view)
+    found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
     title = f"{network} on {dataset}"
     figure, panels = panel_grid(
@@ -89,10 +89,9 @@ def lines(
     conditions: pd.DataFrame,
     dataset: str,
     network: str,
-    view: str = "clean",
 ) -> Figure:
     """Return the loss along random directions: mean over seeds and directions, and their range."""
-    of_all = at_minima(select(_as_measures(landscape), dataset), view)
+    of_all = at_minima(select(landscape, dataset))
     rows = select(of_all, dataset, network)
     of_all, rows = (part[part["y"].isna()] for part in (of_all, rows))
     if rows.empty:
@@ -108,9 +107,7 @@ def lines(
     return figure
 
 
-def eigenvectors(
-    landscape_eigenvectors: pd.DataFrame, dataset: str, network: str, view: str = "clean"
-) -> Figure:
+def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return contours of the loss on the plane of the Hessian's two leading eigenvectors.
 
     One panel for each condition's network of the smallest seed, on one scale of colours. Dashed
@@ -122,7 +119,7 @@ def eigenvectors(
             ``view``, ``x``, ``y``, ``eigenvalue_x``, ``eigenvalue_y``, ``loss`` and
             ``prediction`` (nats).
     """
-    rows = at_minima(select(_as_measures(landscape_eigenvectors), dataset, network), view)
+    rows = at_minima(select(landscape_eigenvectors, dataset, network))
     planes = {
         condition: points[points["seed"] == points["seed"].min()]
         for condition, points in rows.groupby("condition", sort=False)
@@ -149,15 +146,13 @@ def eigenvectors(
     return figure
 
 
-def first_surfaces(
-    landscape: pd.DataFrame, dataset: str, network: str, view: str = "clean"
-) -> dict[str, pd.DataFrame]:
+def first_surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> dict[str, pd.DataFrame]:
     """Return a surface (rows x, columns y) for each condition: first seed, first directions.
 
     Raises:
         InputError: there are none of this network.
     """
-    rows = at_minima(select(_as_measures(landscape), dataset, network), view)
+    rows = at_minima(select(landscape, dataset, network))
     rows = rows[rows["y"].notna()]
     if rows.empty:
         raise InputError(f"figures: no surfaces of {network} on {dataset}; check both names")
@@ -189,11 +184,6 @@ def levels_of(norm: Normalize) -> np.ndarray:
     levels = norm.inverse(np.linspace(0, 1, LEVELS))
     levels[0], levels[-1] = norm.vmin, norm.vmax  # or rounding would widen the shared scale
     return levels
-
-
-def _as_measures(landscape: pd.DataFrame) -> pd.DataFrame:
-    # `at_minima` chooses a view for each measure; a landscape is one.
-    return landscape.assign(measure="landscape")
 
 
 def _colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:

@@ -21,18 +21,17 @@ def plot(
     conditions: pd.DataFrame,
     dataset: str,
     network: str,
-    view: str = "clean",
 ) -> Figure:
     """Return a panel for each measure of sharpness and one for the gap, over the training loss.
 
     A dot is a model, its colour and marker the condition; models that did not train are hollow
     and grey. The training loss is logarithmic (Figure 1 of Mason-Williams et al. 2026, which shows
-    view ``augmented``). Where both views were measured, loss and gap are of the one shown, too.
+    augmented data). Loss and gap are of the view of the data that sharpness is of.
 
     Raises:
         InputError: the models have no training loss.
     """
-    of_all = at_minima(select(measures, dataset), view)
+    of_all = at_minima(select(measures, dataset))
     rows = select(of_all, dataset, network)
     names = measures_of(finite(rows), "sharpness") | {GAP: MEASURES[GAP]}
     models = rows.pivot(

@@ -16,9 +16,7 @@ LOWEST = 1e-6  # density shown, relative to the highest
 PANEL = (2.4, 1.8)  # inches
 
 
-def plot(
-    hessian: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str, view: str = "clean"
-) -> Figure:
+def plot(hessian: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the density of the Hessian's spectrum for each condition, with extreme eigenvalues.
 
     The line is the mean over seeds and probes of the quadrature's nodes, each a narrow Gaussian;
@@ -31,7 +29,7 @@ def plot(
             ``value``, ``weight`` and ``converged`` (of eigenvalues).
         conditions: of the whole study.
     """
-    rows = at_minima(select(hessian.assign(measure="spectrum"), dataset, network), view)
+    rows = at_minima(select(hessian, dataset, network))
     looks = {
         name: look
         for name, look in study_looks(conditions).of.items()

@@ -31,9 +31,7 @@ HOLLOW = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "linesty
 NO_SETTING = {"dataset", "network", "condition", "base_condition"}
 
 
-def plot(
-    summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str, view: str = "clean"
-) -> Figure:
+def plot(summary: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each evaluation and measure of sharpness over a swept setting.
 
     The setting is the number that has the most values among conditions of one base condition; what
@@ -41,7 +39,7 @@ def plot(
     Those of conditions of which a seed did not train are hollow. Conditions without the setting are
     level lines in a band of their standard error. Where no number is swept, the figure says so.
     """
-    of_all = at_minima(select(summary, dataset), view)
+    of_all = at_minima(select(summary, dataset))
     rows = select(of_all, dataset, network)
     settings = select(conditions, dataset, network).set_index("condition")
     names = measures_of(rows, "evaluation", "sharpness")

@@ -100,7 +100,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         test_samples=0 if tested.empty else int(tested.min()),
         sweeps=bool(config.get("sweeps")),
         augmented=augmented,
-        augmented_view=augmented and _figure_view(config) == "augmented",
+        augmented_view=augmented and config["analysis"]["figure_view"] == "augmented",
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models["converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),
@@ -119,10 +119,3 @@ def _seeds_of(models: pd.DataFrame, family: str) -> int:
     own = models[models["family"] == family]
     counts = own.groupby(["network", "condition"])["seed"].nunique()
     return int(counts.max()) if len(counts) else 0
-
-
-def _figure_view(config: Mapping[str, Any]) -> str:
-    """Return the view that is shown: as `tables.at_minima` chooses it."""
-    measured = config.get("sharpness", {}).get("view", ["clean"])
-    wanted = config.get("analysis", {}).get("figure_view", "clean")
-    return wanted if wanted in measured else measured[0]

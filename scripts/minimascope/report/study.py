@@ -11,6 +11,7 @@ import yaml
 from ..analysis.collect import NETWORK_COLUMNS, PROVENANCE_COLUMNS
 from ..analysis.registered import shown
 from ..analysis.render import html
+from ..analysis.tables import in_view
 from ..registry import find
 from ..study.adopted import adopted_conditions
 from .contents import TABLES_OF_FACTS, contents_of, sections
@@ -166,7 +167,5 @@ def _surfaces(names: Sequence[str], paths: Mapping[str, str], view: str) -> dict
     # Here, since loading it takes as long as a report without surfaces.
     from ..plots.interactive import surfaces_figure
 
-    landscape = pd.read_csv(paths["landscape"])
-    return {
-        name: surfaces_figure(landscape, *name.split("/")[1:3], view).to_json() for name in names
-    }
+    landscape = in_view(pd.read_csv(paths["landscape"]), view)
+    return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}

@@ -57,6 +57,9 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
     config = _with_families(config, schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
+    if config["sharpness"]["view"] == ["augmented"]:
+        # What is asked for is of studies with both views; of others figures show what there is.
+        config["analysis"]["figure_view"] = "augmented"
     check_keys(config, schema)
     bases, swept = _conditions(config)
     training = {
