@@ -219,7 +219,8 @@ def minutes_of(job: str) -> Callable:
         case = dict(wildcards)
         found = {family: family_settings(family, case) for family in STUDY.sharpness_jobs[job]}
         by_domain = STUDY.families_by_domain(wildcards.dataset)
-        return attempt * sharpness_minutes(job, found, by_domain)
+        size = known_size(STUDY, wildcards.dataset)
+        return attempt * sharpness_minutes(job, found, by_domain, size)
 
     return minutes
 

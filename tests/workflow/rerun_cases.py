@@ -25,7 +25,7 @@ STUDY = {
     },
     "networks": {
         "vit": {"architecture": "vit", "width": 0.1},
-        "plain": {"architecture": "resnet", "blocks": [1], "width": 0.1, "shortcuts": False},
+        "plain": {"architecture": "resnet", "blocks": [2, 2], "width": 0.1, "shortcuts": False},
         "pretrained": {"architecture": "pretrained_resnet18"},
         "cnn10": {"architecture": "pretrained_cnn10", "weights": "cnn10.pth"},
     },
@@ -76,6 +76,7 @@ CHANGES = {
     "networks.cnn10.weights": ("others.pth", {"initialise"}),
     "networks.vit.weights": ("others.pth", {"initialise"}),
     "networks.vit.architecture": ("mlp", {"initialise"}),
+    "networks.plain.shortcuts": (True, {"initialise"}),
     "networks.plain.blocks": ([1, 1], {"initialise"}),
     "training.schedule": ({"name": "constant", "warmup": 1}, {"train"}),
     "evaluation.network_ensembles": (None, {"tables"}),

@@ -65,9 +65,11 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
         (project.folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (project.folder / "data" / name).touch()
     with planned_workflow(project.study_file(EVERY_RULE), project.folder) as workflow:
-        jobs = {job.rule.name: job for job in workflow.dag.jobs}
         names = [rule.name for rule in workflow.rules if rule.output]
-        return [asked(jobs[name]) for name in names]
+        found = [asked(job) for job in workflow.dag.jobs if job.rule.name in names]
+        # Landscapes of large data ask for more than the others.
+        least = {rule.name: rule for rule in sorted(found, key=lambda rule: -rule.minutes[0])}
+        return [least[name] for name in names]
 
 
 @pytest.fixture(scope="module")
