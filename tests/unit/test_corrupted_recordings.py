@@ -1,5 +1,6 @@
 """Corrupted copies of recordings: of which recordings they are, and what does not change them."""
 
+import weakref
 from base64 import b64decode
 from io import BytesIO
 
@@ -122,6 +123,34 @@ def test_copies_of_recordings_are_kept_as_those_of_images(tmp_path, recordings):
     for before, after in zip(copies, load_corrupted(tmp_path / "c"), strict=True):
         assert torch.equal(before.inputs, after.inputs)
         assert torch.equal(before.rows, after.rows)
+
+
+def test_the_draws_are_those_of_the_named_data_set_whatever_is_trained_on(recordings):
+    def made(part, stream):
+        test = numbered(recordings, WHOLE | part).test
+        request = CorruptionRequest("pink_noise", (1,), 2, stream)
+        [copy], _ = corrupted_recordings(recordings, test, [request], OPTIONS)
+        return copy
+
+    domain = min(recording.domain for recording in recordings if recording.split == "train")
+    whole, other = made({}, "whole"), made({}, "part")
+    part = made({"train_domains": [domain]}, "whole")
+    assert torch.equal(part.inputs, whole.inputs)
+    assert torch.equal(part.rows, whole.rows)
+    assert not torch.equal(other.inputs, whole.inputs)
+
+
+def test_copies_that_were_read_are_let_go_before_the_next(tmp_path, recordings):
+    copies, _ = copies_of(recordings)
+    save_corrupted(tmp_path / "c", copies)
+    read = []
+    for copy in load_corrupted(tmp_path / "c"):
+        read.append(weakref.ref(copy.inputs))
+        # No copy is a part of a larger one, which would stay with it.
+        assert copy.inputs.untyped_storage().nbytes() == copy.inputs.nbytes
+        del copy
+        assert [each() for each in read] == [None] * len(read)
+    assert len(read) == len(NAMES)
 
 
 def test_pictures_of_log_mels_tell_decibels_from_the_lowest_band_up(recordings):

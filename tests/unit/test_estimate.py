@@ -84,6 +84,23 @@ def test_no_more_samples_are_corrupted_than_there_are(speed):
     assert evaluation(10**6) == evaluation(None) > evaluation(100)
 
 
+def test_corrupted_recordings_take_their_clips_times_their_copies():
+    clips = {"source": "synthetic_scenes", "clips": 18, "seconds": 2.0, "corrupted": "generated"}
+    names = ["gain", "low_pass", "white_noise", "fog"]
+
+    def work(samples: int | None) -> float:
+        evaluation = {"corruptions": {"names": names, "severities": [1, 2], "samples": samples}}
+        loaded = study(datasets={"scenes": clips}, evaluation=evaluation)
+        found = Speed(2.0, {}, {"scenes": known_size(loaded, "scenes")})
+        kind = {"dataset": "scenes", "kind": "channel"}
+        return estimate.work_of(loaded, found, "corrupt_recordings", kind)
+
+    # Two corruptions of this kind at two severities, of sounds of two seconds.
+    assert work(50) == pytest.approx(2 + 2 * 2 * 50 * 2 * 3e-3, rel=0.02)
+    # There are ten scenes, nine devices and two clips of each.
+    assert work(None) == work(10**6) == pytest.approx(2 + 2 * 2 * 180 * 2 * 3e-3, rel=0.02)
+
+
 def test_networks_of_which_only_some_have_more_directions_take_their_mean(speed):
     more = {"direction_seeds": [5, 6, 7], "only": {"seeds": [0]}}
     landscape = {"points": 3, "line_points": 0, "direction_seeds": [1], "more_directions": more}

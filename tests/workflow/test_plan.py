@@ -1,5 +1,6 @@
 """Every study that comes with the workflow can be planned anywhere, without data and at once."""
 
+import json
 import math
 import re
 import shutil
@@ -132,6 +133,20 @@ def test_a_network_starts_from_what_its_condition_and_seed_ended_with_on_other_d
             (start,) = (str(path) for path in job.input.weights)
             assert made[start] == {**job.wildcards, "dataset": "first"}
         assert not any(job.input.weights for job in trainings if job not in seconds)
+
+
+def test_copies_of_data_with_fewer_training_domains_have_the_draws_of_their_reference(project):
+    scenes = read(ROOT / "studies" / "synthetic_scenes.yaml")
+    scenes["datasets"]["without_a"]["corrupted"] = "generated"
+    # Alike in nothing that is compared, so it has draws of its own.
+    scenes["datasets"]["another"] = {**scenes["datasets"]["without_a"], "test_samples": 50}
+    with planned_workflow(project.study_file(scenes), project.folder) as workflow:
+        jobs = [job for job in workflow.dag.jobs if job.rule.name == "corrupt_recordings"]
+        found = {(job.wildcards.dataset, json.loads(job.params.stream)["stream"]) for job in jobs}
+        parts = {job.wildcards.dataset: job.params.part for job in jobs}
+    assert found == {("scenes", "scenes"), ("without_a", "scenes"), ("another", "another")}
+    # What is trained on is no part of such a job.
+    assert parts["without_a"] == parts["scenes"] != parts["another"]
 
 
 def test_another_version_of_a_library_concerns_the_jobs_of_its_networks_alone(

@@ -22,7 +22,7 @@ from snakemake.jobs import Job
 
 from ..files import write_text
 from ..registry import library_of
-from ..study.corruptions import corruption_names
+from ..study.corruptions import corruption_names, corruption_spec
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -34,6 +34,8 @@ EXPECTED = Path(".snakemake", "expected")
 LONGEST = 60
 # Seconds that a job takes which computes little.
 LIGHT = 2.0
+# Seconds that corrupting a second of sound takes, with its features (docs/audio.md).
+PER_SECOND_OF_SOUND = 3e-3
 # Seconds from which on a run on a CPU is warned of.
 LONG = 12 * 60 * 60
 # Data set, network and optimiser.
@@ -124,6 +126,11 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
         return speed.start
     if rule == "network_ensembles":
         return _seconds_together(study, speed, wildcards["dataset"], wildcards["condition"])
+    if rule == "corrupt_recordings":
+        size = speed.sizes[wildcards["dataset"]]
+        return speed.start + _seconds_of_copies(
+            study, wildcards["dataset"], wildcards["kind"], size
+        )
     dataset, network = wildcards["dataset"], wildcards["network"]
     size = speed.sizes[dataset]
     condition = wildcards.get("condition")
@@ -147,6 +154,15 @@ def _seconds_together(study: Study, speed: Speed, dataset: str, condition: str) 
     return speed.start + inputs * sum(speed.per_sample[key][1] for key in keys)
 
 
+def _seconds_of_copies(study: Study, dataset: str, kind: str, size: Size) -> float:
+    """Return about how long corrupted copies of recordings take, of a kind at all severities."""
+    spec, features = corruption_spec(study, dataset, kind), study.features_spec(dataset)
+    copies = len(spec["names"]) * len(spec["severities"])
+    clips = min(spec["samples"] or size.test, size.test)
+    sound = (size.shape[2] - 1) * features["hop_length"] / features["sample_rate"]
+    return copies * clips * sound * PER_SECOND_OF_SOUND
+
+
 def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -> int:
     """Return how many inputs a job of measures passes through its networks, gradients as more."""
     dataset = wildcards["dataset"]
@@ -159,8 +175,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         wanted = study.interpolation
         points = wanted["points"]
         return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
-    run = {key: wildcards[key] for key in ("network", "condition")}
-    run |= {"seed": int(wildcards["seed"])} if rule != SHARED else {}
+    run = {key: wildcards[key] for key in ("network", "condition", "seed") if key in wildcards}
     passes = sum(study.passes(family, dataset, **run) for family in study.sharpness_jobs[rule])
     return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
 
@@ -168,7 +183,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
 def _working(study: Study) -> set[str]:
     """Return the rules whose jobs take as long as what they compute."""
     rules = {"train", "evaluate", "network_ensembles", "interpolate", "toy_fits", "toy_sharpness"}
-    return rules | {*study.sharpness_jobs}
+    return rules | {"corrupt_recordings", *study.sharpness_jobs}
 
 
 def job_seconds(study: Study, jobs: Sequence[Job], remote: bool) -> dict[str, float] | None:

@@ -54,7 +54,7 @@ class CorruptedCopies:
         labels: int64 [n].
         origin: ``generated``, or the name of the official set.
         rows: int64 [n], where the test split has them without corruption; None where it does not.
-        note: what a reader of the results must know.
+        note: what a reader of the results must know; None for nothing.
     """
 
     corruption: str
@@ -63,7 +63,7 @@ class CorruptedCopies:
     labels: torch.Tensor
     origin: str
     rows: torch.Tensor | None = None
-    note: str | None = ""
+    note: str | None = None
 
 
 def with_originals(copies: Iterable[CorruptedCopies], test: Split) -> Iterator[CorruptedCopies]:
