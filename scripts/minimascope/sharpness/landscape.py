@@ -1,6 +1,6 @@
 """The training loss around a network, along random directions and eigenvectors of the Hessian."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -100,24 +100,21 @@ def measure(
         raise InputError("direction_seeds: is empty; give at least one")
     model, objective = subject.in_dtype(dtype).model, subject.objective
     grid, line = symmetric_grid(radius, points), symmetric_grid(radius, line_points)
-    seeds = [*direction_seeds, *(more_direction_seeds or ())]
-    done = finished.restore() if finished else {}
-    for seed in seeds:
-        if f"surface.{seed}" in done:
-            continue
+
+    def losses(seed: int) -> dict[str, torch.Tensor]:
         draws = torch.Generator().manual_seed(seed)
         pair = [random_direction(model, draws, normalisation, ignore) for _ in range(2)]
-        done[f"surface.{seed}"] = loss_surface(model, objective, pair, [grid, grid], batch_size)
+        found = {"surface": loss_surface(model, objective, pair, [grid, grid], batch_size)}
         if line_points:
-            done[f"line.{seed}"] = loss_surface(model, objective, pair[:1], [line], batch_size)
-        if finished:
-            finished.save_if_cheap(done)
-    surfaces = torch.stack([done[f"surface.{seed}"] for seed in seeds])
-    values = [asc_sharpness(surface, grid, radius) for surface in surfaces]
-    arrays = {"coordinates": grid.numpy(), "surfaces": surfaces.numpy()}
+            found["line"] = loss_surface(model, objective, pair[:1], [line], batch_size)
+        return found
+
+    seeds = [*direction_seeds, *(more_direction_seeds or ())]
+    stacked = _of_pairs(seeds, losses, finished)
+    values = [asc_sharpness(surface, grid, radius) for surface in stacked["surface"]]
+    arrays = {"coordinates": grid.numpy(), "surfaces": stacked["surface"].numpy()}
     if line_points:
-        lines = torch.stack([done[f"line.{seed}"] for seed in seeds])
-        arrays |= {"line_coordinates": line.numpy(), "lines": lines.numpy()}
+        arrays |= {"line_coordinates": line.numpy(), "lines": stacked["line"].numpy()}
     details = {"direction_seeds": seeds, "asc_sharpness": values}
     if eigenvectors:
         draws = child(generator, "eigenvectors")
@@ -126,6 +123,23 @@ def measure(
         arrays, details = arrays | found.arrays, details | found.details
     common = values[: len(direction_seeds)]
     return Measured(_over_pairs(common, len(objective)), details, arrays)
+
+
+def _of_pairs(
+    seeds: Sequence[int],
+    losses: Callable[[int], dict[str, torch.Tensor]],
+    finished: FinishedSection | None,
+) -> dict[str, torch.Tensor]:
+    """Return the losses of all pairs by what they are on, [pairs, …]; finished ones are kept."""
+    done = finished.restore() if finished else {}
+    for seed in seeds:
+        if f"surface.{seed}" in done:
+            continue
+        done |= {f"{name}.{seed}": values for name, values in losses(seed).items()}
+        if finished:
+            finished.save_if_cheap(done)
+    names = [name for name in ("surface", "line") if f"{name}.{seeds[0]}" in done]
+    return {name: torch.stack([done[f"{name}.{seed}"] for seed in seeds]) for name in names}
 
 
 def _over_pairs(values: Sequence[float], n: int) -> list[Measurement]:
