@@ -43,6 +43,7 @@ def gathered(study: Study) -> list[str]:
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
     there["network_ensembles"] = bool(study.network_ensembles)
