@@ -197,6 +197,18 @@ def test_the_mean_of_a_condition_leaves_out_what_did_not_train():
     assert bars.lines[0].get_ydata()[CONDITIONS.index("augmentation")] == pytest.approx(expected)
 
 
+def test_the_mean_disagreement_leaves_out_pairs_with_a_network_that_did_not_train():
+    of_pairs = disagreement_frame()
+    measures = untrained(measures_frame())
+    tables = {"measures": measures, "disagreement": of_pairs}
+    [bars] = panel(figure_of("conditions", tables), "Prediction disagreement (fraction)").containers
+    own = of_pairs[(of_pairs[["condition_a", "condition_b"]] == "augmentation").all(axis=1)]
+    kept = own[(own[["seed_a", "seed_b"]] != 1).all(axis=1)]
+    assert 0 < len(kept) < len(own)
+    shown = bars.lines[0].get_ydata()[CONDITIONS.index("augmentation")]
+    assert shown == pytest.approx(kept["prediction_disagreement"].mean())
+
+
 def test_training_curves_show_mean_and_range_over_seeds():
     history = history_frame()
     figure = figure_of("training_curves", {"history": history})

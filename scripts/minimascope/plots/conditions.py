@@ -45,7 +45,7 @@ def plot(
     values = pd.concat([rows, _disagreement_of_seeds(pairs, rows)], ignore_index=True)
     looks = study_looks(conditions)
     shown = [name for name in looks.of if name in set(rows["condition"])]
-    summary = summarise(rows[rows["trained"]], pairs)
+    summary = summarise(rows[rows["trained"]], _among_trained(pairs, rows))
     here = select(conditions, dataset, network)
     unmatched = here.loc[~here["matched"].astype(bool), "condition"]
     panels = measures_of(finite(values), "evaluation", "sharpness")
@@ -91,6 +91,14 @@ def _key() -> list[Line2D]:
     seed = {"color": GREY, "linewidth": 0.5, "marker": "o", "markersize": 4, "label": "one seed"}
     mean = {"color": "black", "linestyle": "none", "marker": "_", "label": "mean ± standard error"}
     return [Line2D([], [], **seed), Line2D([], [], **mean)]
+
+
+def _among_trained(pairs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of which both networks trained."""
+    trained = rows.loc[rows["trained"], ["condition", "seed"]].drop_duplicates()
+    for side in "ab":
+        pairs = pairs.merge(trained.set_axis([f"condition_{side}", f"seed_{side}"], axis=1))
+    return pairs
 
 
 def _disagreement_of_seeds(pairs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
