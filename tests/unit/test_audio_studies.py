@@ -5,14 +5,16 @@ from itertools import product
 from types import SimpleNamespace
 
 import pytest
-from study_cases import published_study, study
+from study_cases import published_study, refusal, study
 
 from minimascope.data import download
 from minimascope.data.corruptions.sound_severities import KINDS, STRENGTHS
 from minimascope.data.download import space_for_downloads
 from minimascope.data.official import DCASE2020, RemoteFile, official_file
+from minimascope.data.scenes.layout import folds
 from minimascope.errors import InputError
 from minimascope.study import products
+from minimascope.study.checks import TRAINING_DEVICES
 from minimascope.study.corruptions import (
     corrupted_datasets,
     corrupted_set,
@@ -20,6 +22,7 @@ from minimascope.study.corruptions import (
     corruption_names,
     corruption_spec,
 )
+from minimascope.study.raw_data import missing_files
 
 SOUNDS = {"sounds": {"source": "audio_folder", "table": "mine.csv"}}
 
@@ -284,3 +287,33 @@ def test_what_an_interrupted_download_left_is_not_counted_again(tmp_path):
     (tmp_path / ".0.zip.part").write_bytes(bytes(40_000_000))
     files = [RemoteFile(f"{i}.zip", "f", (), 120_000_000, "md5:0") for i in range(2)]
     assert space_for_downloads(files, tmp_path).startswith("0.2 GB (2 files)")
+
+
+@pytest.mark.parametrize("source", ["dcase2020", "synthetic_scenes"])
+@pytest.mark.parametrize("name", ["D", "a", "S4"])
+def test_domains_without_training_recordings_are_refused_before_any_file_is_there(source, name):
+    line = refusal(datasets={"scenes": {"source": source, "train_domains": ["A", name]}})
+    assert line.startswith(f"datasets.scenes.train_domains: no training domain '{name}'; ")
+
+
+def test_devices_of_training_are_those_of_the_generated_scenes():
+    train, _ = folds(9)
+    assert {recording.device.upper() for recording in train} == set(TRAINING_DEVICES)
+
+
+def test_a_domain_that_a_table_has_no_training_recordings_of_is_told_before_a_run(tmp_path):
+    lines = ["filename,label,domain,split,seen"]
+    for split, label, domain in product(("train", "test"), "xy", ("1", "2", "3")):
+        if (split, domain) != ("train", "3"):
+            name = f"{split}{label}{domain}.wav"
+            (tmp_path / name).write_bytes(b"RIFF")
+            lines.append(f"{name},{label},{domain},{split},{str(domain != '3').lower()}")
+    (tmp_path / "mine.csv").write_text("\n".join(lines), encoding="utf-8")
+    sounds = {"source": "audio_folder", "table": str(tmp_path / "mine.csv")}
+
+    def faults(domains):
+        return missing_files(study(datasets={"scenes": sounds | {"train_domains": domains}}))
+
+    assert not [line for line in faults([1]) if "scenes" in line]
+    [line] = [line for line in faults(["1", 3]) if "scenes" in line]
+    assert line.startswith("datasets.scenes.train_domains: no training recording of domain '3'; ")

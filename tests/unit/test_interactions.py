@@ -288,6 +288,22 @@ def test_one_seed_two_radii_and_seeds_that_did_not_train_make_no_trend():
     assert list(along_radius(stuck, conditions)["n_seeds"]) == [2]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_radius_at_which_no_seed_trained_is_told_and_equal_values_have_no_correlation():
+    rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
+    stuck = rows.assign(trained=rows["condition"] != conditions["condition"].iloc[-1])
+    [found] = along_radius(stuck, conditions).to_dict("records")
+    assert found["note"] == "no seed trained, and has a value, at all radii"
+    assert (found["n_seeds"], found["verdict"]) == (0, "open")
+    assert np.isnan([found["first_mean"], found["last_mean"], found["spearman"]]).all()
+    along = read_again(along_radius(stuck, conditions))
+    assert "no seed trained" in markdown(text(interactions(stuck, conditions, {}), along))
+    assert along_radius(rows.assign(trained=False), conditions).empty
+    [alike] = along_radius(*sweep(np.ones((3, 5)), (*RADII, 1.0))).to_dict("records")
+    assert np.isnan(alike["spearman"])
+    assert alike["verdict"] == "open"
+
+
 def test_cells_of_a_sweep_without_a_counterpart_that_has_no_sam_are_one_trend():
     rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
     swept = conditions[1:].assign(without_sam=None, base_condition="sam0.05")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy import stats
 from study_cases import refusal, study
+from table_frames import read_again
 from torch import nn
 
 from minimascope.analysis.network_ensembles import COLUMNS, advantages, gathered, text
@@ -17,6 +18,7 @@ from minimascope.errors import InputError
 from minimascope.evaluation.metrics import expected_calibration_error
 from minimascope.evaluation.network_ensembles import Design, network_ensembles
 from minimascope.evaluation.predictions import Predictions
+from minimascope.files import read_json, write_json
 from minimascope.study import products
 
 BINS, CPU = 10, torch.device("cpu")
@@ -130,12 +132,21 @@ def test_networks_that_err_differently_have_an_advantage_and_equal_ones_have_non
         assert row["advantage_error"] == pytest.approx(0, abs=1e-12)
 
 
-def test_with_fewer_seeds_than_networks_there_is_no_ensemble_of_one_network():
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_with_fewer_seeds_than_networks_there_is_no_ensemble_of_one_network(seeds, tmp_path):
     names = ("deep", "wide", "other")
-    row = measured(predictions(seeds=2, names=names), names)["test_accuracy"]
+    document = network_ensembles(names, predictions(seeds, names), [], [], BINS, CPU)
+    path = tmp_path / "ensembles.json"
+    write_json(path, document)
+    row = {row["measure"]: row for row in read_json(path)["rows"]}["test_accuracy"]
     assert np.isfinite(row["gain"])
-    assert np.isnan([row["one_network"], row["advantage"], row["advantage_error"]]).all()
+    assert {row["one_network"], row["advantage"], row["advantage_error"]} == {None}
     assert row["best_ensembles_network"] == ""
+    assert (row["ensemble_error"] is None) == (seeds == 1)
+    found = read_again(gathered({str(path): document}))
+    assert found["advantage"].isna().all()
+    summary = pd.DataFrame(columns=["dataset", "network", "condition", "n_untrained"])
+    assert "fewer seeds than networks" in markdown(text(found, advantages(found, summary)))
 
 
 def test_models_of_other_samples_are_refused():

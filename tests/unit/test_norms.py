@@ -22,6 +22,7 @@ from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy
 from minimascope.study.conditions import condition_rows
 from minimascope.study.published import compared_pairs
+from minimascope.study.remarks import remarks
 from minimascope.training import TrainingSpec, train
 
 RESNET = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.25)
@@ -285,3 +286,10 @@ def test_a_norm_that_is_refused_is_told_by_the_key_that_gives_it(changes, key):
     networks = {"vit": {"architecture": "vit"}}
     line = f"{key}: vit (vit) has no norm to choose; leave the norm or the network out"
     assert refusal(networks=networks, **changes) == line
+
+
+def test_a_norm_that_a_network_has_anyway_is_no_other_condition():
+    conditions = {"normed": {"norm": "batch"}, "free": {"norm": "none"}}
+    said = [line for line in remarks(study(conditions=conditions)) if "changes nothing" in line]
+    assert len(said) == 1
+    assert "conditions.normed: changes nothing of baseline" in said[0]

@@ -53,6 +53,8 @@ seeds: [4294967296]
   seeds[0]: must be at most 4294967295
 seeds: []
   seeds: is empty; give at least 1
+networks: {deep: {architecture: resnet, blocks: [1, 1, 1, 1, 1, 1, 1, 1, 1]}}
+  networks.deep.blocks: has 9; give at most 8
 sweeps: {s: {axes: {}}}
   sweeps.s.axes: is empty; give at least 1
 networks: null

@@ -253,3 +253,10 @@ def test_settings_that_go_together_cannot_be_told_apart():
     found = judged(DRIVER, dataclasses.replace(both, models=models.assign(learning_rate=rates)))
     assert found.verdict == INCONCLUSIVE
     assert "go together in this design" in found.unsure
+
+
+def test_accuracies_that_are_all_the_same_are_named():
+    x, alike = range(6), [0.5] * 6
+    found = judged(OUTSIDE, network(x, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], alike))
+    assert found.verdict == INCONCLUSIVE
+    assert "out-of-domain accuracy is the same for all conditions" in found.unsure

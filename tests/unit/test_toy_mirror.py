@@ -174,3 +174,8 @@ def test_a_study_whose_networks_reached_nothing_says_so():
     nothing = [(name, seed) for name in TOY_FUNCTIONS for seed in range(3)]
     (sentence,) = text(*tables(as_at_minimum, missing=nothing))
     assert sentence == "No network reached an epoch or a loss to compare functions at."
+
+
+def test_networks_that_are_all_as_sharp_are_named():
+    row = of(tables(lambda name, seed, radius: 1.0)[0], "trace_at_minimum")
+    assert row["note"] == "the sharpness of networks is the same for all functions"

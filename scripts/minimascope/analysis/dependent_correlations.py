@@ -16,6 +16,7 @@ def difference_of_correlations(
     first: Sequence[float],
     second: Sequence[float],
     networks: Sequence[str] | None = None,
+    names: tuple[str, str, str] = ("x", "first", "second"),
 ) -> dict[str, Any]:
     """Return ρ(x, first) - ρ(x, second), Spearman's, with its 95 % interval and p-value.
 
@@ -31,6 +32,7 @@ def difference_of_correlations(
         first: likewise.
         second: likewise.
         networks: of each point; by default all points are of one.
+        names: of x, first and second, for the note.
 
     Returns:
         ``value``, ``lower``, ``upper``, ``p_value``, ``n`` and ``note``, which says why something
@@ -45,8 +47,8 @@ def difference_of_correlations(
             return missing(NOTHING_VARIES)
     (x, first, second), networks = columns[:, usable], networks[usable]
     # Rounded already: equal evaluations are equal numbers.
-    own = correlation_within(x, first, networks)
-    other = correlation_within(x, second, networks)
+    own = correlation_within(x, first, networks, names[:2])
+    other = correlation_within(x, second, networks, names[::2])
     value = own["value"] - other["value"]
     found = {"value": value, "lower": np.nan, "upper": np.nan, "p_value": np.nan, "n": own["n"]}
     if note := own["note"] or other["note"]:

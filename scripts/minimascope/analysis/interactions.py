@@ -46,7 +46,10 @@ OF_PUBLISHED = (
     " shared; a logarithm is that of the mean, with the error of the mean over the mean (delta"
     " method)."
 )
-NOTHING = "No condition besides the baseline is there both with and without SAM."
+NOTHING = (
+    "No condition besides the baseline is there both with and without SAM, of networks that"
+    " trained."
+)
 
 
 class Square(NamedTuple):

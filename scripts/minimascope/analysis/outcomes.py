@@ -47,8 +47,8 @@ CAPTION = (
     " shares have no interval."
 )
 NOTHING = (
-    "No condition is compared with a baseline by an evaluation and a measure of sharpness: name a"
-    " baseline as analysis.baseline, or train a second condition."
+    "No condition is compared with a baseline by an evaluation and a measure of sharpness, of"
+    " networks that trained: name a baseline as analysis.baseline, or train a second condition."
 )
 
 

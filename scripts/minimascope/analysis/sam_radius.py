@@ -26,6 +26,7 @@ COLUMNS = [
 ]
 # Fewer do not make a trend.
 FEWEST_RADII = 3
+INCOMPLETE = "no seed trained, and has a value, at all radii"
 ONE_SEED = "a test takes two seeds or more"
 FEW_RADII = f"a test takes {FEWEST_RADII} radii above zero or more"
 NEVER_SURE = "so few seeds and radii can never be sure: the smallest p-value is {least:.3f}"
@@ -49,7 +50,8 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
     whether SAM is on or off is another question. It rejects that all orders are alike, so that a
     sure trend is one on the whole, whose single steps may go the other way. Seeds are matched, so
     that ranks within them are what can be compared. p-values are exact for up to eight radii and
-    twelve seeds, however few. Only seeds whose networks trained at all radii count.
+    twelve seeds, however few. Only seeds whose networks trained at all radii count; without any the
+    row says so.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -70,8 +72,9 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
                     index="seed", columns="condition", values="value"
                 )
                 seeds = seeds.reindex(columns=list(radii))
-                seeds = seeds.where(np.isfinite(seeds)).dropna()
+                seeds = seeds.where(np.isfinite(seeds)).dropna(how="all")
                 if len(seeds):
+                    seeds = seeds.dropna()
                     place = {"source": "", "dataset": dataset, "network": network}
                     tested = trend(seeds.to_numpy(), list(radii.values()))
                     rows.append(place | {"measure": measure, "without_sam": plain} | tested)
@@ -119,11 +122,14 @@ def trend(seeds: np.ndarray, radii: Sequence[float]) -> dict[str, Any]:
             "verdict": next((name for name, holds in sure.items() if holds), OPEN),
             "note": "",
         }
-    return _of_means(radii, seeds.mean(axis=0)) | {"n_seeds": len(seeds)} | tested
+    means = seeds.mean(axis=0) if len(seeds) else np.full(len(radii), np.nan)
+    return _of_means(radii, means) | {"n_seeds": len(seeds)} | tested
 
 
 def _why_untested(seeds: int, radii: int) -> str:
     """Return why seeds and radii are too few for Page's test, or nothing."""
+    if not seeds:
+        return INCOMPLETE
     if seeds < 2:
         return ONE_SEED
     if radii < FEWEST_RADII:
@@ -139,7 +145,8 @@ def _of_means(radii: Sequence[float], means: Sequence[float]) -> dict[str, Any]:
         "n": len(radii),
         "first_mean": means[0],
         "last_mean": means[-1],
-        "spearman": stats.spearmanr(radii, means).statistic,
+        # Of equal means, or none, there is no correlation.
+        "spearman": stats.spearmanr(radii, means).statistic if np.ptp(means) > 0 else np.nan,
     }
 
 

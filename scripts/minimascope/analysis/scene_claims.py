@@ -53,8 +53,12 @@ def more_so_out_of_domain(*networks: Comparable) -> Finding:
     """
     x, outside, inside = _means(networks, SHARPNESS, OUTSIDE, INSIDE)
     names = _names(networks)
-    found = difference_of_correlations(x, outside, inside, names)
-    rho = [correlation_within(x, y, names) for y in (outside, inside)]
+    words = ("ASC sharpness", in_words(OUTSIDE), in_words(INSIDE))
+    found = difference_of_correlations(x, outside, inside, names, words)
+    rho = [
+        correlation_within(x, y, names, (words[0], word))
+        for y, word in zip((outside, inside), words[1:], strict=True)
+    ]
     shown = [format_number(each["value"], ".2f") for each in rho]
     said = f"Spearman's ρ of ASC sharpness with accuracy out-of-domain ({shown[0]})"
     more = _of_sign(found, f"{said} minus in-domain ({shown[1]}) over {_points(networks, found)}")

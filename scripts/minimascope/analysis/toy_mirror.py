@@ -112,7 +112,7 @@ def _of_measure(values: pd.DataFrame, measure: tuple[str, float]) -> pd.DataFram
 
 def _correlation(points: pd.DataFrame, seeds: pd.DataFrame, own: str) -> dict:
     """Return the correlation of functions' means with their own curvature, and that of seeds."""
-    found = rank_correlation(points[own], points["mean"])
+    found = rank_correlation(points[own], points["mean"], (OWN[own], "the sharpness of networks"))
     of_function = points.set_index("function")[own]
     of_seeds = pd.Series(
         [

@@ -73,6 +73,8 @@ def network_ensembles(
 ) -> dict[str, Any]:
     """Return the ensembles of a data set and condition: a row for each measure.
 
+    What there is not, such as an ensemble of more seeds of a network than it has, is None.
+
     Args:
         names: of the networks, in their order.
         predictions: of all models on the test split, those of a network one after the other.
@@ -105,6 +107,10 @@ def network_ensembles(
         row = compared(design, 100 * shares.mean(1), 100 * shares[..., None], names, True)
         named = {"view": "clean", "measure": named.measure, "unit": named.unit}
         rows.append(origin | named | row | {"seconds": time.perf_counter() - start})
+    # JSON has no NaN.
+    rows = [
+        {name: None if value != value else value for name, value in row.items()} for row in rows
+    ]
     return {"rows": rows}
 
 

@@ -30,6 +30,9 @@ AUGMENTATIONS = {
     IMAGES: ("crop_padding", "horizontal_flip", "resized_crop"),
     RECORDINGS: ("band_masks", "time_masks"),
 }
+# Sources whose domains are known before any file is there, and those of their training recordings.
+WITH_DEVICES = ("dcase2020", "synthetic_scenes")
+TRAINING_DEVICES = ("A", "B", "C", "S1", "S2", "S3")
 # Names become folders, and most file systems allow 255 bytes; Snakemake stops at a value whose end
 # is 20 times the same, as a rule that feeds itself makes it.
 LONGEST_NAME = 200
@@ -115,8 +118,11 @@ def _check_measures(study: Study) -> None:
 
 
 def _check_domains(study: Study) -> None:
-    """Refuse domains of data that have none."""
+    """Refuse domains of data that have none, and unknown ones where they are known beforehand."""
     for dataset, spec in study.config["datasets"].items():
+        if spec["source"] in WITH_DEVICES:
+            wanted, where = map(str, spec["train_domains"] or ()), f"datasets.{dataset}"
+            known("training domain", wanted, TRAINING_DEVICES, f"{where}.train_domains")
         if study.has_recordings(dataset):
             continue
         for family in study.families_by_domain(dataset):

@@ -10,8 +10,8 @@ from ..data.archives import SUFFIXES, is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
 from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
-from ..data.recordings import check, read_table
-from ..errors import InputError
+from ..data.recordings import Recording, check, read_table
+from ..errors import InputError, nearest
 from .adopted import FILES
 from .corruptions import corrupted_set, corruption_names
 from .names import fault_of_name
@@ -102,6 +102,17 @@ def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[s
                 audio_folder.load(folder, spec["table"], path=spec["path"], domain_column=column)
         except InputError as error:
             yield f"{where}: {error}"
+            return
+        rows = read_table(table, str(place), column)
+        yield from _domains(rows, spec["train_domains"] or (), f"{where}.train_domains")
+
+
+def _domains(rows: Iterable[Recording], names: Iterable[str], where: str) -> Iterator[str]:
+    """Yield a line for each domain to train on that has no training recording."""
+    there = {row.domain for row in rows if row.split == "train"}
+    for name in map(str, names):
+        if name not in there:
+            yield f"{where}: no training recording of domain {name!r}; {nearest(name, there)}"
 
 
 def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a valid study will not be able to say."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..analysis.rank_correlation import FEWEST
 from .study import Study
@@ -37,10 +38,16 @@ def _unchanged(study: Study) -> Iterator[str]:
     for condition in study.trained_conditions:
         baseline = study.baseline_of(condition)
         if baseline in study.trained_conditions and all(
-            study.training[dataset, condition] == study.training[dataset, baseline]
-            for dataset in study.config["datasets"]
+            _trained_as(study, *pair, condition) == _trained_as(study, *pair, baseline)
+            for pair in study.pairs
         ):
             yield (
                 f"note: conditions.{condition}: changes nothing of {baseline}, so both are the same"
                 " networks; change a setting, or leave it out"
             )
+
+
+def _trained_as(study: Study, dataset: str, network: str, condition: str) -> dict[str, Any]:
+    """Return how a condition's networks are trained, with the norm that they have."""
+    training = study.training[dataset, condition]
+    return {**training, "norm": study.norm(dataset, network, condition)}

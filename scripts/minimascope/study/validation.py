@@ -169,6 +169,8 @@ def _one_line(error: ValidationError, where: str, root: Schema) -> str:
         case "minItems" | "minProperties":
             had = f"has only {len(value)}" if value else "is empty"
             return f"{path}: {had}; give at least {rule}"
+        case "maxItems":
+            return f"{path}: has {len(value)}; give at most {rule}"
         case "maxLength":
             return f"{path}: {value[:20]!r}… is longer than {rule} characters; shorten it"
         case limit if limit in LIMITS:
