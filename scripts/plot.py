@@ -15,7 +15,10 @@ from minimascope.tables_and_figures import OF_CLEAN_DATA, OF_VIEWS, PAGE
 with job(snakemake):
     params = settings(snakemake.params)
     figures, view = params["figures"], params.get("view", "clean")
-    frames = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
+    # Domains may be numbered: 01 is a name.
+    frames = {
+        name: pd.read_csv(path, dtype={"name": str}) for name, path in snakemake.input.items()
+    }
     # Functions of the user's own file get tables as they are.
     shown = {name: in_view(frames[name], view) for name in OF_VIEWS if name in frames}
     wanted = list(zip(figures, snakemake.output.figures, snakemake.output.pdfs, strict=True))

@@ -277,6 +277,10 @@ def test_what_no_condition_with_a_norm_can_have_is_refused(changes, line):
         ),
         ({"conditions": {"sam": {"norm": "group"}}}, "conditions.sam.norm"),
         (
+            {"datasets": {"small": {"conditions": {"sam": {"norm": "group"}}}}},
+            "datasets.small.conditions.sam.norm",
+        ),
+        (
             {"sweeps": {"norms": {"axes": {"training.norm": ["group"]}}}},
             "conditions.baseline-normgroup.norm",
         ),

@@ -43,6 +43,12 @@ def test_names_in_files_are_text_also_where_they_look_like_numbers(tmp_path):
     assert found["seed"].tolist() == [0, 1]
 
 
+def test_numbered_domains_keep_their_names(tmp_path):
+    path = tmp_path / "domains.csv"
+    path.write_text("condition,kind,name,accuracy\nbaseline,domain,01,0.5\nbaseline,domain,1,1\n")
+    assert read_table(path)["name"].tolist() == ["01", "1"]
+
+
 def test_the_order_of_the_registry_leaves_out_no_table(monkeypatch):
     expected = products.tables(study(seeds=[0, 1]))
     monkeypatch.setattr("minimascope.study.products.TABLES", dict(reversed(TABLES.items())))

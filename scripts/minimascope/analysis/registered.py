@@ -14,7 +14,7 @@ from .render import RENDERERS
 # Columns of names, which a file does not tell from numbers.
 NAMES = (
     *("dataset", "network", "architecture", "published_dataset", "condition", "condition_a"),
-    *("condition_b", "base_condition", "baseline", "without_sam"),
+    *("condition_b", "base_condition", "baseline", "without_sam", "name"),
 )
 
 

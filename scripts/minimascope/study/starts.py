@@ -137,10 +137,12 @@ def _key_of_norm(study: "Study", dataset: str, condition: str) -> str:
     """Return the key that gives a condition its norm."""
     # A cell of a sweep has the name of what it varies, and its values.
     own = study.config["conditions"].get(condition, {"norm": None})
+    of_data = study.config["datasets"][dataset]
+    if "norm" in of_data["conditions"].get(condition, {}):
+        return f"datasets.{dataset}.conditions.{condition}.norm"
     if "norm" in own:
         return f"conditions.{condition}.norm"
-    of_data = study.config["datasets"][dataset]["training"]
-    return f"datasets.{dataset}.training.norm" if "norm" in of_data else "training.norm"
+    return f"datasets.{dataset}.training.norm" if "norm" in of_data["training"] else "training.norm"
 
 
 def _check_initial(study: "Study", elsewhere: bool) -> None:
