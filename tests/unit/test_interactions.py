@@ -76,6 +76,19 @@ def test_an_interaction_that_matters_has_a_side(effect, verdict):
     assert list(interactions(values, conditions, {})["verdict"]) == [verdict]
 
 
+def test_a_factor_that_matters_is_above_each_conditions_own_share_of_noise():
+    """A floor of 30 is a tenth of the sharp condition's mean, and ten times the baseline's."""
+    values, conditions = square(np.random.default_rng(4))
+    sharp = values["condition"].isin(["noise", "noise_sam"])
+    values.loc[sharp, "value"] *= 50
+    floors = values["condition"].map({"noise": 30.0, "baseline": 1.0})
+    [found] = interactions(values.assign(noise_floor=floors), conditions, {}).to_dict("records")
+    means = by_condition(values).mean()
+    noise = max(30 / means["noise"], 1 / means["baseline"])
+    assert 30 / means["baseline"] > 5 > 1 > noise
+    assert found["smallest_difference"] == pytest.approx(math.log1p(noise))
+
+
 def test_a_sharp_condition_that_sam_multiplies_by_as_much_is_no_interaction():
     """From 1 to 2 and from 100 to 200: differences of 1 and 100, and a factor of 2 each."""
     starts = dict(zip(SQUARE, (1.0, 2.0, 100.0, 200.0), strict=True))

@@ -102,9 +102,10 @@ def interactions(
     seed; standard error, interval, two-sided p-value and verdict are those of a paired difference
     of it from zero. ``scale`` says of what: of logarithms (`LN`) where values differ by factors
     (`MeasureName.log_axis`), and else of values (`LINEAR`). What matters is a share s of the
-    baseline's mean, or as many times that mean as a number or the noise floor is: of logarithms
-    ln(1 + s), a factor 1 + s up or down. SAM has the same settings in both. Networks that did not
-    train, and conditions that are not matched by seed, are left out.
+    baseline's mean, or as many times that mean as a number is: of logarithms ln(1 + s), a factor
+    1 + s up or down. It is never below the noise floor, the largest of the four conditions, of
+    logarithms as a share of the condition's own mean. SAM has the same settings in both. Networks
+    that did not train, and conditions that are not matched by seed, are left out.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -126,9 +127,9 @@ def interactions(
         measures = measures_of(here, "evaluation", "sharpness")
         for square in _squares_of(own[own["matched"].astype(bool)]):
             for measure in measures:
-                seeds, floor = _seeds(here[here["measure"] == measure], square)
+                seeds, floors = _seeds(here[here["measure"] == measure], square)
                 if n := len(seeds):
-                    found = _matched(seeds, floor, names[measure])
+                    found = _matched(seeds, floors, names[measure])
                     own = place | {"measure": measure, "n": n}
                     rows.append(_row(found, square, names[measure]) | own)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -163,21 +164,22 @@ def _squares(
                     yield Square(own, name, baseline, other)
 
 
-def _seeds(rows: pd.DataFrame, square: Square) -> tuple[pd.DataFrame, float]:
-    """Return one measure's values, [seed, condition of the square], and their noise floor."""
+def _seeds(rows: pd.DataFrame, square: Square) -> tuple[pd.DataFrame, pd.Series]:
+    """Return one measure's values, [seed, condition of the square], and each condition's floor."""
     table = rows.pivot(index="seed", columns="condition", values="value").reindex(columns=square)
     floors = rows.groupby("condition")["noise_floor"].mean().reindex(square)
-    return table.where(np.isfinite(table)).dropna(), float(floors.max())
+    return table.where(np.isfinite(table)).dropna(), floors
 
 
-def _matched(seeds: pd.DataFrame, floor: float, name: MeasureName) -> Difference:
+def _matched(seeds: pd.DataFrame, floors: pd.Series, name: MeasureName) -> Difference:
     """Return the interaction as a difference from zero, of the conditions of a square by seed."""
     values, smallest = seeds.to_numpy(dtype=float), name.smallest_difference
-    reference = values[:, 2]
+    reference, floor = values[:, 2], float(floors.max())
     if name.log_axis:
         if (values <= 0).any():
             return _unknown(len(values) - 1)
-        smallest, floor = _factor(smallest, reference.mean(), floor), 0.0
+        noise = float((floors / seeds.mean()).max())
+        smallest, floor = _factor(smallest, reference.mean(), noise), 0.0
         values, reference = np.log(values), np.zeros(len(values))
     plain, with_sam, baseline, baseline_with_sam = values.T
     added = (with_sam - plain) - (baseline_with_sam - baseline)
@@ -185,9 +187,15 @@ def _matched(seeds: pd.DataFrame, floor: float, name: MeasureName) -> Difference
     return _scalar(paired(reference + added, reference, smallest, floor))
 
 
-def _factor(smallest: SmallestDifference, mean: float, floor: float = 0.0) -> SmallestDifference:
-    """Return the smallest difference of logarithms that matters, beside a mean above zero."""
-    return SmallestDifference(math.log1p(float(smallest.of(mean, floor)) / mean))
+def _factor(smallest: SmallestDifference, mean: float, noise: float = 0.0) -> SmallestDifference:
+    """Return the smallest difference of logarithms that matters, beside a mean above zero.
+
+    Args:
+        smallest: difference of values that matters.
+        mean: of the baseline.
+        noise: floor of the noise, as a share of the mean that it goes with.
+    """
+    return SmallestDifference(math.log1p(float(smallest.of(mean, noise * mean)) / mean))
 
 
 def _unknown(df: float) -> Difference:
