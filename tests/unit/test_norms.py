@@ -267,6 +267,16 @@ def test_what_no_condition_with_a_norm_can_have_is_refused(changes, line):
     assert refusal(conditions={"none": {"norm": "none"}}, **changes) == line
 
 
+def test_weights_of_a_network_with_another_norm_are_refused():
+    path = "results/{study}/models/{{dataset}}/{{network}}/baseline/seed{{seed}}/model.safetensors"
+    weights = path.format(study=study().name)
+    assert refusal(conditions={"next": {"norm": "none", "weights": weights}}) == (
+        "conditions.next.weights: those of baseline are of a network with the norm batch, here it"
+        " is none; train both with one norm"
+    )
+    assert study(conditions={"next": {"weights": weights}}).norm("large", "vgg", "next") == "batch"
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [

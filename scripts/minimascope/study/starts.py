@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # What stands for names in a path, of a network and of a training.
 OF_NETWORKS = ("dataset", "network", "seed")
 OF_TRAININGS = (*OF_NETWORKS, "condition")
+# What a network's norm depends on.
+OF_NORMS = ("dataset", "network", "condition")
 # Where a path starts that is one of this workflow's results, not of the folder of raw data.
 RESULTS = "results/"
 
@@ -98,6 +100,7 @@ def check_starts(study: "Study") -> None:
         if path in seen:
             raise InputError(f"training.weights: {path} would start from itself; name another file")
     _check_norms(study)
+    _check_norms_before(study)
     other_norms = (
         study.norm(*pair, condition) != study.norm(*pair, INITIAL)
         for pair, condition in product(study.pairs, study.conditions)
@@ -130,6 +133,20 @@ def _check_norms(study: "Study") -> None:
             raise InputError(
                 f"{where}: the weights of {network} are those of a file, with the norm that they"
                 " were trained with; leave the norm out, or draw the weights"
+            )
+
+
+def _check_norms_before(study: "Study") -> None:
+    """Refuse weights of networks of this study that have another norm."""
+    made = {model_path(study, run): run for run in runs(study)}
+    for run in runs(study):
+        if (first := made.get(training_start(study, **run))) is None:
+            continue
+        norms = [study.norm(*map(each.get, OF_NORMS)) for each in (first, run)]
+        if norms[0] != norms[1]:
+            raise InputError(
+                f"conditions.{run['condition']}.weights: those of {first['condition']} are of a"
+                f" network with the norm {norms[0]}, here it is {norms[1]}; train both with one norm"
             )
 
 
