@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS, TEMPLATES = ROOT / "docs" / "results", ROOT / "docs" / "templates"
 BLOCK = re.compile(r"(<!-- made from docs/templates/(\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Columns that an interval is of, whichever a table has.
-ESTIMATES = ("slope", "difference", "value")
+ESTIMATES = ("slope", "difference", "value", "advantage")
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 COUNTS += ("eleven", "twelve")
 read_table = cache(pd.read_csv)
