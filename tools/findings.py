@@ -3,6 +3,7 @@
 Between `<!-- made from docs/templates/NAME -->` and `<!-- end -->` a page has that template's text.
 Its numbers are expressions, and its words about them stand behind a `given(…)`: where the tables no
 longer say so, nothing is written. `--list` prints each statement with the tables it was made of.
+README's figure is drawn from tables, too.
 """
 
 import argparse
@@ -22,9 +23,12 @@ from minimascope.analysis.numbers import format_estimate, format_interval, forma
 from minimascope.analysis.render import markdown
 from minimascope.analysis.tables import main_table
 from minimascope.analysis.wording import listed
+from minimascope.plots.style import save_svg, styled
+from minimascope.registry import find
 
 ROOT = Path(__file__).parents[1]
 RESULTS, TEMPLATES = ROOT / "docs" / "results", ROOT / "docs" / "templates"
+FIGURE = ROOT / "docs" / "figures" / "trends.svg"
 BLOCK = re.compile(r"(<!-- made from docs/templates/(\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Columns that an interval is of, whichever a table has.
 ESTIMATES = ("slope", "difference", "value", "advantage")
@@ -157,6 +161,14 @@ def filled(page: Path) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}{render(found[2], page)[0]}\n{found[3]}", text)
 
 
+def figure() -> bytes:
+    """Return README's figure, that of the default study."""
+    trends = find("figures", "trends")
+    tables = {name: read_table(RESULTS / "digits" / f"{name}.csv") for name in trends.needs}
+    with styled():
+        return save_svg(trends.call(tables, dataset="digits"))
+
+
 def pages() -> list[Path]:
     """Return the pages that have such a block."""
     every = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), RESULTS / "README.md"]
@@ -174,5 +186,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--list", action="store_true", help="print statements and their tables")
     wanted = parser.parse_args()
+    if not wanted.list:
+        FIGURE.write_bytes(figure())
     for place in pages():
         print_list(place) if wanted.list else place.write_text(filled(place), encoding="utf-8")

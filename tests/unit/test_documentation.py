@@ -51,6 +51,15 @@ def test_a_page_says_what_the_tables_say(page):
     assert findings.filled(page) == written, f"{page} is out of date; run `make docs`"
 
 
+def test_the_figure_of_the_readme_shows_the_tables_of_the_default_study():
+    drawn, written = findings.figure().decode(), findings.FIGURE.read_text(encoding="utf-8")
+    number = re.compile(r"-?\d+\.\d+")
+    assert number.split(drawn) == number.split(written), "out of date; run `make docs`"
+    found, shown = (list(map(float, number.findall(svg))) for svg in (drawn, written))
+    # Processors may round the last digits of a place in points differently.
+    assert found == pytest.approx(shown, abs=0.01)
+
+
 def test_readme_and_findings_state_what_was_found_only_in_blocks_made_from_tables():
     made = {page.relative_to(ROOT).as_posix() for page in findings.pages()}
     assert {"README.md", "docs/findings.md", "docs/results/README.md"} <= made
