@@ -361,7 +361,7 @@ datasets: {sounds: {corrupted: cifar10_c}}
 {datasets: {sounds: {corrupted: generated}}, evaluation: {corruptions: {names: [fog]}}}
   evaluation.corruptions.names: none of them is made for the recordings of sounds; add one
 evaluation: {corruptions: {names: [fog, white_noise]}}
-  evaluation.corruptions.names: no data set has copies with white_noise; set datasets.sounds.corrupted
+  evaluation.corruptions.names: no data set has copies with white_noise; set datasets.sounds.
 {datasets: {small: {corrupted: generated}}, evaluation: {corruptions: {names: [gain]}}}
   evaluation.corruptions.names: none of them is made for the images of small; add one, such as
 datasets: {sounds: {features: {mel: 40}}}

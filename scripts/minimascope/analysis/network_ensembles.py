@@ -26,10 +26,10 @@ ADVANTAGE_COLUMNS = [
 ]
 CAPTION = (
     "Ensembles over {networks} ({members} members, the networks of one seed), mean over"
-    " {seeds}. One network: ensembles of {members} seeds of one network, mean over networks. Both are"
-    " made of the same models. Advantage: how much better the first are than the second, positive"
-    " where they are better, ± standard error over test samples (paired bootstrap), for these very"
-    " models. The best network was chosen after looking at the test data."
+    " {seeds}. One network: ensembles of {members} seeds of one network, mean over networks. Both"
+    " are made of the same models. Advantage: how much better the first are than the second,"
+    " positive where they are better, ± standard error over test samples (paired bootstrap), for"
+    " these very models. The best network was chosen after looking at the test data."
 )
 ALONE = (
     " There are fewer seeds than networks, so there is no ensemble of one network that is as large."

@@ -38,8 +38,9 @@ CAPTION = (
     " trend. p-values are one-sided, count all orders for up to eight radii and twelve seeds, and"
     f" {SIGNIFICANT:g} or less is sure, each by itself. Rises or falls on the whole: single steps"
     " may go the other way. The test looks at order alone, not at how much a measure changes."
-    " Seeds are those that trained at all radii above zero. Means, and Spearman's ρₛ of all radii and"
-    " the means, are of those among them that trained at ρ = 0, too, or leave that out if none did."
+    " Seeds are those that trained at all radii above zero. Means, and Spearman's ρₛ of all radii"
+    " and the means, are of those among them that trained at ρ = 0, too, or leave that out if none"
+    " did."
 )
 
 
@@ -51,8 +52,9 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
     whether SAM is on or off is another question. It rejects that all orders are alike, so that a
     sure trend is one on the whole, whose single steps may go the other way. Seeds are matched, so
     that ranks within them are what can be compared. p-values are exact for up to eight radii and
-    twelve seeds, however few. Only seeds whose networks trained at all radii above zero count; without
-    any the row says so. Means are of those that trained at 0, too, or leave 0 out if none did.
+    twelve seeds, however few. Only seeds whose networks trained at all radii above zero count;
+    without any the row says so. Means are of those that trained at 0, too, or leave 0 out if none
+    did.
 
     Args:
         values: rows of `summary.seed_values`.

@@ -56,9 +56,9 @@ def differences_by_training(
 
     Of each measure on all data (``kind`` "all"), of sharpness on the training samples of each
     domain and city that both have, and of accuracy on the test samples of each (``measure``
-    "accuracy"). Pairs of networks of a seed that both trained count; ``left_out`` counts the networks
-    that did not, and without any pair ``n`` is 0. ``p_holm`` is corrected (Holm
-    1979) for the ``tests`` of one measure: its places and conditions.
+    "accuracy"). Pairs of networks of a seed that both trained count; ``left_out`` counts the
+    networks that did not, and without any pair ``n`` is 0. ``p_holm`` is corrected (Holm 1979) for
+    the ``tests`` of one measure: its places and conditions.
 
     Args:
         values: rows of `summary.seed_values`.
