@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from .errors import InputError
 from .registry import find
@@ -19,6 +19,17 @@ from .registry import find
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
 # What the steps of a run are called.
 STEPS = {"epoch": "epochs", "batch": "batches"}
+
+
+class Fault(NamedTuple):
+    """What is wrong with a schedule: its key, the one that it does not go with, and what is said.
+
+    No key stands for the whole schedule, and none beside it for the length of the run.
+    """
+
+    key: str
+    beside: str
+    text: str
 
 
 def constant() -> float:
@@ -100,24 +111,31 @@ class Schedule:
             where: the schedule's key, for messages.
 
         Raises:
-            InputError: the warm-up takes all steps, a milestone comes at the end or later, or a
-                single step is to be a cycle.
+            InputError: the schedule has a `fault`.
         """
-        name = STEPS[self.per]
+        if found := self.fault(steps):
+            raise InputError(f"{where}{found.key and f'.{found.key}'}: {found.text}")
+
+    def fault(self, steps: int) -> Fault | None:
+        """Return what a run of so many steps does not reach, or None.
+
+        That is a warm-up that takes all steps, a milestone within it, at the end or later, or a
+        cycle of a single step.
+        """
+        name, milestones = STEPS[self.per], self.options.get("milestones", ())
         if self.warmup >= steps:
-            raise InputError(
-                f"{where}.warmup: {self.warmup} {name} leave nothing of a training of {steps};"
-                " shorten it"
-            )
-        if late := [each for each in self.options.get("milestones", ()) if each >= steps]:
-            raise InputError(
-                f"{where}.milestones: {late[0]} is too late in a training of {steps} {name}; take"
-                " earlier ones"
-            )
+            text = f"{self.warmup} {name} leave nothing of a training of {steps}; shorten it"
+            return Fault("warmup", "", text)
+        if late := [each for each in milestones if each >= steps]:
+            text = f"{late[0]} is too late in a training of {steps} {name}; take earlier ones"
+            return Fault("milestones", "", text)
+        if early := [each for each in milestones if each < self.warmup]:
+            text = f"{early[0]} is within the warm-up of {self.warmup} {name}; take later ones, or"
+            return Fault("milestones", "warmup", f"{text} shorten it")
         if self.name == "one_cycle" and steps == 1:
-            raise InputError(
-                f"{where}: one_cycle needs 2 {name} or more; train longer, or take another"
-            )
+            text = f"one_cycle needs 2 {name} or more; train longer, or take another"
+            return Fault("", "", text)
+        return None
 
     def factor(self, epoch: int, batch: int, epochs: int, batches: int) -> float:
         """Return the factor on the learning rate for one batch of a run.

@@ -23,6 +23,7 @@ from minimascope.study.corruptions import (
     corruption_spec,
 )
 from minimascope.study.raw_data import missing_files
+from minimascope.study.remarks import remarks
 
 SOUNDS = {"sounds": {"source": "audio_folder", "table": "mine.csv"}}
 
@@ -202,6 +203,34 @@ def test_recordings_have_corrupted_copies_where_a_study_asks_for_them():
     assert corruption_kinds(mixed, "sounds") == {"background": ["pink_noise"], "channel": ["gain"]}
     spec = {"names": ["gain"], "set": "generated", "severities": [2, 4], "samples": None}
     assert corruption_spec(mixed, "sounds", "channel") == spec
+
+
+@pytest.mark.parametrize("settings", [{"samples": 9}, {"severities": [1]}])
+def test_corruptions_that_are_set_and_made_for_no_recording_are_refused(settings):
+    alone = {
+        "datasets": dict.fromkeys(("small", "large"), SOUNDS["sounds"]),
+        "evaluation": {"corruptions": settings},
+    }
+    assert refusal(**alone) == (
+        "evaluation.corruptions: no data set has corrupted copies; set datasets.small.corrupted to"
+        " generated, or leave it out"
+    )
+    # Who says none has them switched off.
+    off = {name: SOUNDS["sounds"] | {"corrupted": "none"} for name in alone["datasets"]}
+    assert corrupted_datasets(study(**alone | {"datasets": off})) == []
+    named = {"corruptions": {"names": ["gain"]}}
+    assert corrupted_datasets(study(datasets=off, evaluation=named)) == []
+
+
+def test_corrupted_copies_that_are_asked_for_and_switched_off_have_a_note():
+    asked = sounds(dataset={"corrupted": "generated"}, evaluation={"corruptions": None})
+    for loaded, notes in ((asked, 1), (sounds(evaluation={"corruptions": None}), 0)):
+        said = [line for line in remarks(loaded) if "corrupted" in line]
+        assert len(said) == notes
+    assert next(remarks(asked)) == (
+        "note: datasets.sounds.corrupted: generated does nothing, since evaluation.corruptions is"
+        " null; leave one of them out"
+    )
 
 
 @pytest.mark.parametrize("name", ["synthetic_scenes", "spoken_digits"])

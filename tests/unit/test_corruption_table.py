@@ -224,6 +224,43 @@ def test_networks_that_did_not_train_are_left_out_and_counted():
     assert lost.loc["noise", "difference"].notna().all()
 
 
+def test_a_network_without_values_is_none_that_trained():
+    values = values_frame()
+    lacks = (values["condition"] == "noise") & (values["seed"] == 2)
+    left = found(values=values[~lacks])
+    pd.testing.assert_frame_equal(left, found(values=values_frame([("noise", 2)])))
+    assert left.loc[("noise", "fog", "3"), "left_out"] == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seeds", [[2], range(SEEDS)])
+def test_a_network_that_lacks_a_corruption_is_in_no_mean_over_it(seeds):
+    accuracies, whole = accuracies_frame(), found()
+    lost = (accuracies["condition"] == "noise") & accuracies["seed"].isin(seeds)
+    lost &= (accuracies["corruption"] == "snow") & (accuracies["severity"] == 3)
+    table = found(accuracies.assign(accuracy=accuracies["accuracy"].mask(lost)))
+    kept = np.delete(np.arange(SEEDS), seeds)
+    for corruption, severity in (("snow", "all"), ("all", "3"), ("all", "all")):
+        row = table.loc["noise", corruption, severity]
+        wanted = [CORRUPTIONS if corruption == "all" else ("snow",)]
+        severities = SEVERITIES if severity == "all" else [3]
+        own, baseline = (
+            np.mean([by_seed(name, each, severities) for each in wanted[0]], axis=0)[kept]
+            for name in ("noise", "baseline")
+        )
+        assert row["n"] == len(kept)
+        for key, values in (("accuracy", own), ("difference", own - baseline)):
+            expected = values.mean() if len(kept) else np.nan
+            assert row[key] == pytest.approx(expected, nan_ok=True)
+        if severity == "all" and corruption == "snow":
+            ratio = 100 * (100 - own).mean() / (100 - baseline).mean() if len(kept) else np.nan
+            assert row["corruption_error"] == pytest.approx(ratio, nan_ok=True)
+    assert np.isnan(table.loc[("noise", "all", "all"), "corruption_error"]) == (not len(kept))
+    # What has all its values is as it was.
+    pd.testing.assert_frame_equal(table.loc[["sam"]], whole.loc[["sam"]])
+    pd.testing.assert_frame_equal(table.loc[("noise", "fog"), :], whole.loc[("noise", "fog"), :])
+
+
 def test_one_seed_has_differences_without_intervals():
     table = found(accuracies_frame().query("seed == 0"))
     row = table.loc["sam", "fog", "3"]

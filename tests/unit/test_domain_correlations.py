@@ -202,6 +202,16 @@ def test_what_is_sure_for_all_domains_together_is_bold(found):
     assert list(bold.index[bold]) == ["(S5)"]
 
 
+def test_what_is_the_same_for_all_conditions_is_told_in_words():
+    domains, models = made_up()
+    found = domain_correlations(domains.assign(accuracy=0.5), models, ["asc_sharpness"])
+    notes = found.groupby("evaluation")["note"].agg(set)
+    same = "is the same for all conditions"
+    assert notes["accuracy"] == {f"accuracy {same}"}
+    above = "how far accuracy is above the mean of the others"
+    assert notes["accuracy_above_others"] == {f"{above} {same}"}
+
+
 def test_a_column_that_a_table_lacks_is_named():
     domains, models = made_up()
     with pytest.raises(InputError, match="models: no column 'sam_sharpness'"):

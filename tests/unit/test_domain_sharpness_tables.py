@@ -174,6 +174,34 @@ def test_a_pair_counts_only_if_both_trained():
     models = models.assign(trained=~lost)
     found = differences_by_training(values, domains, measured, models, references=REFERENCES)
     assert (found["n"] == 3).all()
+    assert (found["left_out"] == 1).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_condition_that_did_not_train_on_one_side_is_told():
+    values, domains, measured, models = two_data_sets()
+    lost = (models["dataset"] == "scenes") & (models["condition"] == "c1")
+    found = differences_by_training(
+        values, domains, measured, models.assign(trained=~lost), references=REFERENCES
+    )
+    counts = found.groupby("condition")[["n", "left_out"]].agg(["min", "max"])
+    assert counts.loc["c0"].tolist() == [4, 4, 0, 0]
+    assert counts.loc["c1"].tolist() == [0, 0, 4, 4]
+    gone = found[found["condition"] == "c1"]
+    assert gone[["difference", "lower", "p_value", "p_holm"]].isna().all(axis=None)
+    assert (found.groupby("measure")["tests"].first() <= 2).all()
+    for rows in (found, read_again(found)):
+        [table] = train_domains.text(rows)
+        assert set(table["c1"]) == {"—"}
+        caption = table.attrs["caption"]
+        assert "Left out, since they did not train: up to 4 networks of a comparison." in caption
+        assert caption.endswith("—: of no seed did both networks train.")
+    nothing = differences_by_training(
+        values, domains, measured, models.assign(trained=False), references=REFERENCES
+    )
+    assert set(nothing["left_out"]) == {8}
+    [line] = train_domains.text(read_again(nothing))
+    assert line.startswith("Networks were trained both with and without some domains, but of no")
 
 
 def test_readers_see_what_is_sure_and_how_many_pairs_there_are():

@@ -297,8 +297,27 @@ def test_one_seed_two_radii_and_seeds_that_did_not_train_make_no_trend():
     assert (alone["verdict"], alone["note"]) == ("open", "a test takes two seeds or more")
     assert along_radius(*sweep(values[:, :2], RADII[:2])).empty
     rows, conditions = sweep(values)
-    stuck = rows.assign(trained=(rows["seed"] > 0) | (rows["condition"] != "plain"))
+    stuck = rows.assign(trained=(rows["seed"] > 0) | (rows["condition"] != "sam0.25"))
     assert list(along_radius(stuck, conditions)["n_seeds"]) == [2]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lost", [[0], [0, 1, 2]])
+def test_seeds_that_did_not_train_without_sam_are_part_of_the_trend_all_the_same(lost):
+    values = np.arange(12.0).reshape(3, 4)
+    rows, conditions = sweep(values)
+    stuck = rows.assign(trained=~rows["seed"].isin(lost) | (rows["condition"] != "plain"))
+    [whole] = along_radius(rows, conditions).to_dict("records")
+    [found] = along_radius(stuck, conditions).to_dict("records")
+    for name in ("n_seeds", "page_l", "p_rises", "verdict", "note"):
+        assert found[name] == whole[name]
+    assert found["verdict"] == "rises on the whole"
+    assert found["spearman"] == pytest.approx(1)
+    # Means are of the same seeds at all radii.
+    kept = np.delete(values, lost, axis=0)
+    first, last = (kept[:, 0].mean(), kept[:, -1].mean()) if len(kept) else (np.nan, 7.0)
+    assert found["first_mean"] == pytest.approx(first, nan_ok=True)
+    assert found["last_mean"] == pytest.approx(last)
 
 
 @pytest.mark.filterwarnings("error")
@@ -306,7 +325,7 @@ def test_a_radius_at_which_no_seed_trained_is_told_and_equal_values_have_no_corr
     rows, conditions = sweep(np.arange(12.0).reshape(3, 4))
     stuck = rows.assign(trained=rows["condition"] != conditions["condition"].iloc[-1])
     [found] = along_radius(stuck, conditions).to_dict("records")
-    assert found["note"] == "no seed trained, and has a value, at all radii"
+    assert found["note"] == "no seed trained, and has a value, at all radii above zero"
     assert (found["n_seeds"], found["verdict"]) == (0, "open")
     assert np.isnan([found["first_mean"], found["last_mean"], found["spearman"]]).all()
     along = read_again(along_radius(stuck, conditions))

@@ -146,7 +146,9 @@ def test_with_fewer_seeds_than_networks_there_is_no_ensemble_of_one_network(seed
     found = read_again(gathered({str(path): document}))
     assert found["advantage"].isna().all()
     summary = pd.DataFrame(columns=["dataset", "network", "condition", "n_untrained"])
-    assert "fewer seeds than networks" in markdown(text(found, advantages(found, summary)))
+    shown = markdown(text(found, advantages(found, summary)))
+    assert "fewer seeds than networks" in shown
+    assert f"mean over {'1 seed' if seeds == 1 else '2 seeds'}. One network" in shown
 
 
 def test_models_of_other_samples_are_refused():

@@ -113,6 +113,30 @@ conditions: {a: {schedule: {name: multi_step}}}
   conditions.a.schedule: 'milestones' is missing; add it
 conditions: {a: {schedule: {name: multi_step, milestones: [2, 5]}}}
   conditions.a.schedule.milestones: 5 is too late in a training of 5 epochs; take earlier ones
+conditions: {a: {schedule: {name: multi_step, milestones: [4, 2], warmup: 3}}}
+  conditions.a.schedule.milestones: 2 is within the warm-up of 3 epochs; take later ones, or shorten
+training: {schedule: {name: multi_step, milestones: [5]}}
+  training.schedule.milestones: 5 is too late in a training of 5 epochs; take earlier ones
+{training: {schedule: {name: multi_step, milestones: [4]}}, conditions: {a: {epochs: 3}}}
+  conditions.a.schedule.milestones: 4 is too late in a training of 3 epochs; take earlier ones
+datasets: {large: {training: {schedule: {name: one_cycle, warmup: 1}}}}
+  datasets.large.training.schedule.warmup: one_cycle has a rise of its own; leave it out
+datasets: {large: {conditions: {sam: {schedule: {warmup: 6}}}}}
+  datasets.large.conditions.sam.schedule.warmup: 6 epochs leave nothing of a training of 5
+sweeps: {s: {axes: {training.schedule.warmup: [6]}}}
+  conditions.baseline-warmup6.schedule.warmup: 6 epochs leave nothing of a training of 5
+{sweeps: {s: {axes: {training.batch_size: [9]}}}, conditions: {sam: {new_head: true}}}
+  conditions.sam.new_head: does nothing without weights; leave it out
+{training: {schedule: {name: cosine}}, conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}}}}
+  conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
+training: {optimizer: {nesterov: true}}
+  training.optimizer.nesterov: needs a momentum above 0; add it
+training: {new_head: true}
+  training.new_head: does nothing without weights; leave it out
+training: {weights: "~/mine.pt"}
+  training.weights: '~' is not filled in; write
+toy_fits: {at_once: 5}
+  toy_fits.at_once: does nothing without together, where a job trains one network; set together
 conditions: {a: {schedule: {name: cosine, warmup: 50}}}
   conditions.a.schedule.warmup: 50 epochs leave nothing of a training of 5; shorten it
 conditions: {a: {schedule: {name: one_cycle}, epochs: 1}}
@@ -323,7 +347,7 @@ conditions: {sam: {augment: {crop_padding: 2}}}
 conditions: {sam: {augment: {time_masks: 2}}}
   conditions.sam.augment.time_masks: augments recordings, which small has none of; leave it out
 training: {sampling: domain_balanced}
-  conditions.baseline.sampling: small has no domains to balance; set it to shuffled
+  training.sampling: small has no domains to balance; set it to shuffled
 sharpness: {landscape: {by_domain: true}}
   sharpness.landscape.by_domain: small has no domains; move it to datasets.<name>.sharpness of
 datasets: {small: {train_domains: [A]}}
@@ -336,6 +360,10 @@ datasets: {sounds: {corrupted: cifar10_c}}
   datasets.sounds.corrupted: cifar10_c is not a corrupted copy of audio_folder; set it to generated
 {datasets: {sounds: {corrupted: generated}}, evaluation: {corruptions: {names: [fog]}}}
   evaluation.corruptions.names: none of them is made for the recordings of sounds; add one
+evaluation: {corruptions: {names: [fog, white_noise]}}
+  evaluation.corruptions.names: no data set has copies with white_noise; set datasets.sounds.
+{datasets: {small: {corrupted: generated}}, evaluation: {corruptions: {names: [gain]}}}
+  evaluation.corruptions.names: none of them is made for the images of small; add one, such as
 datasets: {sounds: {features: {mel: 40}}}
   datasets.sounds.features.mel: unknown key; did you mean 'mels'?
 datasets: {sounds: {features: {f_max: 9000}}}
@@ -348,6 +376,10 @@ datasets: {small: {corrupted: generated}}
   datasets.small.corrupted: corruptions are made for images and recordings, not for points
 conditions: {sam: {augment: {crop_padding: 1}}}
   conditions.sam.augment.crop_padding: augments images, which small has none of; leave it out
+training: {augment: {crop_padding: 1}}
+  training.augment.crop_padding: augments images, which small has none of; leave it out
+evaluation: {corruptions: {names: [fog, white_noise]}}
+  evaluation.corruptions.names: no data set has copies with white_noise; leave it out
 datasets: {small: {factor: 1.0}}
   datasets.small.factor: must be less than 1, got 1.0
 datasets: {small: {noise: -0.5}}

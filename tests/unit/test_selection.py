@@ -127,6 +127,34 @@ def test_a_choice_without_any_trained_network_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("only", "more"),
+    [
+        ({"networks": ["resnet"]}, {"networks": ["vgg"]}),
+        ({"conditions": ["sam"], "seeds": [0]}, {"conditions": ["baseline"]}),
+        ({"seeds": [1]}, {"networks": ["vgg"], "seeds": [0]}),
+    ],
+)
+def test_more_directions_of_no_network_that_has_landscapes_are_refused(only, more):
+    chosen = {"more_directions": {"direction_seeds": [50], "only": more}}
+    said = "names no network that has landscapes; name another network, condition or seed, or leave"
+    line = refusal(sharpness={"landscape": {"only": only} | chosen}, seeds=[0, 1])
+    assert line.startswith(f"sharpness.landscape.more_directions.only: {said}")
+    # A data set of its own choice is told, and one that has any is enough for the choice of all.
+    own = {"large": {"sharpness": {"landscape": chosen}}}
+    line = refusal(sharpness={"landscape": {"only": only}}, datasets=own, seeds=[0, 1])
+    assert line.startswith(f"datasets.large.sharpness.landscape.more_directions.only: {said}")
+    other = {"large": {"sharpness": {"landscape": {"only": more}}}}
+    loaded = study(sharpness={"landscape": {"only": only} | chosen}, datasets=other, seeds=[0, 1])
+    assert [50] in measured(loaded, "large").values()
+
+
+def test_initial_weights_can_have_more_directions_than_the_others():
+    more = {"direction_seeds": [50], "only": {"conditions": ["initial"]}}
+    sharpness = {"on": ["final", "initial"], "landscape": {"more_directions": more}}
+    assert study(sharpness=sharpness).has_stability
+
+
 def test_directions_that_stand_in_both_lists_are_refused():
     landscape = {"more_directions": {"direction_seeds": [50, 44]}}
     assert refusal(sharpness={"landscape": landscape}) == (

@@ -130,6 +130,18 @@ def test_networks_that_are_below_a_loss_after_one_epoch_are_not_compared_there()
     assert "sphere" not in set(points["function"])
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("radii", [RADII, RADII[:1]])
+def test_functions_whose_networks_have_no_finite_sharpness_are_named(value, radii):
+    def lost(function: str, seed: int, radius: float) -> float:
+        found = as_at_minimum(function, seed, radius)
+        return value if function == "booth" and radius in radii else found
+
+    row = of(tables(lost)[0], "trace_at_minimum")
+    assert (row["n"], row["missing"], row["seeds"]) == (6, "booth", 3)
+    assert row["verdict"] == "supported"
+
+
 def test_seeds_are_repetitions_whose_range_stands_beside():
     """A seed in which all is the other way round widens the range; the means decide."""
 

@@ -247,6 +247,12 @@ def test_the_order_of_measures_is_their_rank_correlation_over_conditions():
     assert set(of_vit["n"]) == {6}
 
 
+def test_a_measure_that_is_the_same_for_all_conditions_is_told_in_words():
+    means = pd.DataFrame({"dataset": "d", "network": "n", "test_ece": 1.0, "test_nll": range(5)})
+    [row] = rank_agreement(means, ["test_ece", "test_nll"]).to_dict("records")
+    assert row["note"] == "test ECE is the same for all conditions"
+
+
 def test_orders_of_few_conditions_have_a_note():
     for conditions, note in ((2, "fewer than 3 conditions"), (4, "too few: no order of 4")):
         table = rank_agreement(

@@ -369,6 +369,7 @@ def test_studies_of_other_things_agree_about_published_results(tmp_path: Path):
         "recordings": {
             "datasets": {"scenes": {"source": "synthetic_scenes"}},
             "networks": {"cnn10": {"architecture": "cnn10"}},
+            "evaluation": {},
         },
     }
     project = Project(ROOT, tmp_path / "run")

@@ -139,11 +139,17 @@ def _cells(rows: pd.DataFrame) -> Cells:
     cells = rows.set_index(["condition", "seed", *order.names])["accuracy"]
     cells = cells.unstack(order.names)[order]
     corrupted = cells.drop(columns=[CLEAN], errors="ignore")
-    means = corrupted.T.groupby("corruption", sort=False).mean().T
+    means = _means_by(corrupted, "corruption")
     means.columns = pd.MultiIndex.from_product([means.columns, [ALL]], names=order.names)
-    over = corrupted.T.groupby("severity", sort=False).mean().T
+    over = _means_by(corrupted, "severity")
     over.columns = pd.MultiIndex.from_product([[ALL], over.columns], names=order.names)
-    return cells.join([means, over]).join(corrupted.mean(axis=1).rename(MEAN))
+    return cells.join([means, over]).join(corrupted.mean(axis=1, skipna=False).rename(MEAN))
+
+
+def _means_by(corrupted: Cells, level: str) -> pd.DataFrame:
+    """Return means over the other level; NaN where a network lacks a value, unlike others."""
+    groups, lacks = corrupted.T.groupby(level, sort=False), corrupted.isna().T
+    return groups.mean().mask(lacks.groupby(level, sort=False).any()).T
 
 
 def _rows(
@@ -151,7 +157,8 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a network on a data set; conditions are its own, by name."""
     models = rows.drop_duplicates(["condition", "seed"]).set_index(["condition", "seed"])
-    trained = models["trained"].astype(bool)
+    # Of a network without values it is not known.
+    trained = models["trained"].eq(True)
     untrained = trained[~trained].groupby("condition").size()
     cells = _cells(rows)
     cells = cells[trained.reindex(cells.index)]
@@ -193,6 +200,7 @@ def _differences(
     if matched:
         floors = np.zeros(len(own.columns))
         found = single(paired(own.to_numpy(), baseline.to_numpy(), smallest, floors))
+        baseline = baseline.where(own.notna())
     else:
         found = (welch(_mean(own[cell]), _mean(baseline[cell]), smallest) for cell in own)
     return {
@@ -227,7 +235,11 @@ def _corruption_errors(own: Cells, baseline: Cells, matched: bool) -> dict[Cell,
         mean = reference.mean()
         kept = list(mean.index[mean >= LEAST_COST if relative else mean > 0])
         for cell, chosen in [*(((name, ALL), [name]) for name in kept), (MEAN, kept)]:
-            numbers = _ratio(errors[chosen], reference[chosen], matched)
+            pair = [errors[chosen].dropna(), reference[chosen].dropna()]
+            if matched:
+                both = pair[0].index.intersection(pair[1].index)
+                pair = [each.loc[both] for each in pair]
+            numbers = _ratio(*pair, matched)
             ends = zip(("", "_lower", "_upper"), numbers, strict=True)
             found[cell] |= {f"{kind}{end}": number for end, number in ends}
             found[cell][f"{kind}_n"] = len(chosen)

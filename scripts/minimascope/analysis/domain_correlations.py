@@ -39,6 +39,8 @@ WORDS = {
     ACCURACY: "accuracy in each {kind}",
     ABOVE_OTHERS: "how far accuracy in each {kind} is above the mean of the others",
 }
+# Of a single place.
+THERE = {ACCURACY: "accuracy", ABOVE_OTHERS: "how far accuracy is above the mean of the others"}
 HOW = (
     "Spearman's rank correlation over the conditions' means: value,"
     f" {100 * LEVEL:.0f} % interval and two-sided p-value of the one correlation. Below zero: the"
@@ -131,7 +133,7 @@ def _of_places(points: pd.DataFrame, measure: str, evaluation: str) -> Iterator[
                 means[measure],
                 means[evaluation].round(DECIMALS),
                 means.index.get_level_values("network"),
-                ("sharpness", evaluation),
+                ("sharpness", THERE[evaluation]),
             ),
             "value_models": single["value"],
             "n_models": single["n"],

@@ -12,6 +12,7 @@ from .evidence import LEVEL
 from .measure_names import describe
 from .numbers import MISSING, format_estimate, format_number
 from .render import Text, captioned, in_blocks
+from .wording import counted
 
 COLUMNS = [
     *("dataset", "condition", "view", "measure", "unit", "protocol", "networks", "members"),
@@ -24,11 +25,11 @@ ADVANTAGE_COLUMNS = [
     *("gain", "advantage", "lower", "upper", "p_value"),
 ]
 CAPTION = (
-    "Ensembles over {networks} ({members} members, the networks of one seed), mean over {seeds}"
-    " seeds. One network: ensembles of {members} seeds of one network, mean over networks. Both are"
-    " made of the same models. Advantage: how much better the first are than the second, positive"
-    " where they are better, ± standard error over test samples (paired bootstrap), for these very"
-    " models. The best network was chosen after looking at the test data."
+    "Ensembles over {networks} ({members} members, the networks of one seed), mean over"
+    " {seeds}. One network: ensembles of {members} seeds of one network, mean over networks. Both"
+    " are made of the same models. Advantage: how much better the first are than the second,"
+    " positive where they are better, ± standard error over test samples (paired bootstrap), for"
+    " these very models. The best network was chosen after looking at the test data."
 )
 ALONE = (
     " There are fewer seeds than networks, so there is no ensemble of one network that is as large."
@@ -131,7 +132,8 @@ def _ensembles(found: pd.DataFrame) -> pd.DataFrame:
         }
         table.append(cells | advantages)
     first = found.iloc[0]
-    caption = CAPTION.format(networks=first.networks, members=first.members, seeds=first.seeds)
+    seeds = counted(first.seeds, "seed")
+    caption = CAPTION.format(networks=first.networks, members=first.members, seeds=seeds)
     caption += ALONE if found["advantage"].isna().all() else ""
     filled = pd.DataFrame(table).fillna(MISSING)
     return in_blocks(captioned(filled, f"{first.dataset}. {caption}"))

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from .comparable import SAM
-from .differences import OPEN
+from .differences import OPEN, mean_over_seeds
 from .evidence import SIGNIFICANT
 from .measure_names import describe, measures_of
 from .model_table import require
@@ -26,7 +26,7 @@ COLUMNS = [
 ]
 # Fewer do not make a trend.
 FEWEST_RADII = 3
-INCOMPLETE = "no seed trained, and has a value, at all radii"
+INCOMPLETE = "no seed trained, and has a value, at all radii above zero"
 ONE_SEED = "a test takes two seeds or more"
 FEW_RADII = f"a test takes {FEWEST_RADII} radii above zero or more"
 NEVER_SURE = "so few seeds and radii can never be sure: the smallest p-value is {least:.3f}"
@@ -38,7 +38,9 @@ CAPTION = (
     " trend. p-values are one-sided, count all orders for up to eight radii and twelve seeds, and"
     f" {SIGNIFICANT:g} or less is sure, each by itself. Rises or falls on the whole: single steps"
     " may go the other way. The test looks at order alone, not at how much a measure changes."
-    " Spearman's ρₛ is of all radii and the means."
+    " Seeds are those that trained at all radii above zero. Means, and Spearman's ρₛ of all radii"
+    " and the means, are of those among them that trained at ρ = 0, too, or leave that out if none"
+    " did."
 )
 
 
@@ -50,8 +52,9 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
     whether SAM is on or off is another question. It rejects that all orders are alike, so that a
     sure trend is one on the whole, whose single steps may go the other way. Seeds are matched, so
     that ranks within them are what can be compared. p-values are exact for up to eight radii and
-    twelve seeds, however few. Only seeds whose networks trained at all radii count; without any the
-    row says so.
+    twelve seeds, however few. Only seeds whose networks trained at all radii above zero count;
+    without any the row says so. Means are of those that trained at 0, too, or leave 0 out if none
+    did.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -74,7 +77,7 @@ def along_radius(values: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame
                 seeds = seeds.reindex(columns=list(radii))
                 seeds = seeds.where(np.isfinite(seeds)).dropna(how="all")
                 if len(seeds):
-                    seeds = seeds.dropna()
+                    seeds = seeds.dropna(subset=[name for name, rho in radii.items() if rho > 0])
                     place = {"source": "", "dataset": dataset, "network": network}
                     tested = trend(seeds.to_numpy(), list(radii.values()))
                     rows.append(place | {"measure": measure, "without_sam": plain} | tested)
@@ -106,7 +109,7 @@ def trend(seeds: np.ndarray, radii: Sequence[float]) -> dict[str, Any]:
     """Return whether values rise or fall along radii: means, Spearman's ρ and Page's test.
 
     Args:
-        seeds: values, [seed, radius].
+        seeds: values, [seed, radius], NaN at radius 0 where there is none.
         radii: in ascending order.
     """
     with_sam = seeds[:, np.asarray(radii) > 0]
@@ -122,7 +125,9 @@ def trend(seeds: np.ndarray, radii: Sequence[float]) -> dict[str, Any]:
             "verdict": next((name for name, holds in sure.items() if holds), OPEN),
             "note": "",
         }
-    means = seeds.mean(axis=0) if len(seeds) else np.full(len(radii), np.nan)
+    # Means of the same seeds; without one that has them all, ρ = 0 has none.
+    whole = seeds[np.isfinite(seeds).all(axis=1)]
+    means = mean_over_seeds(whole if len(whole) else seeds).value
     return _of_means(radii, means) | {"n_seeds": len(seeds)} | tested
 
 
@@ -140,13 +145,16 @@ def _why_untested(seeds: int, radii: int) -> str:
 
 
 def _of_means(radii: Sequence[float], means: Sequence[float]) -> dict[str, Any]:
+    known = np.isfinite(means)
+    rho, means_there = np.asarray(radii)[known], np.asarray(means)[known]
+    varies = len(rho) > 1 and np.ptp(means_there) > 0
     return {
         "radii": ", ".join(f"{rho:g}" for rho in radii),
         "n": len(radii),
         "first_mean": means[0],
         "last_mean": means[-1],
         # Of equal means, or none, there is no correlation.
-        "spearman": stats.spearmanr(radii, means).statistic if np.ptp(means) > 0 else np.nan,
+        "spearman": stats.spearmanr(rho, means_there).statistic if varies else np.nan,
     }
 
 

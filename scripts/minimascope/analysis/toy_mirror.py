@@ -54,7 +54,9 @@ def mirror_tables(toy_fits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, p
 
     Returns:
         toy_mirror: a verdict for each loss and epoch and each reading of a function's own
-            curvature, on the SAM-sharpness at all radii together (`evidence.all_of`).
+            curvature, on the SAM-sharpness at all radii together (`evidence.all_of`); ``missing``
+            names the functions whose networks did not get there, or lack a finite sharpness at
+            some radius, and ``n`` is the least number of functions at a radius.
         toy_mirror_correlations: Spearman's ρ over functions of each measure of sharpness with each
             reading, with exact p-value and interval (`rank_correlation.rank_correlation`);
             ``seed_lowest`` and ``seed_highest`` are the least and the most of single seeds.
@@ -137,12 +139,15 @@ def _verdicts(
     of_sam = correlations[correlations["measure"] == SAM]
     for key, rows in of_sam.groupby([*PLACE, "own"], sort=False):
         there = of_places.get_group(key[:2])
+        there = there[there["measure"] == SAM]
+        lack = set(there.loc[~np.isfinite(there["mean"]), "function"])
+        lack |= set(functions) - set(there["function"])
         evidence = all_of([_evidence(row) for row in rows.itertuples()])
         yield {
             **dict(zip([*PLACE, "own"], key, strict=True)),
-            "n": rows["n"].max(),
-            "missing": " ".join(name for name in functions if name not in set(there["function"])),
-            "seeds": there["seeds"].min(),
+            "n": rows["n"].min(),
+            "missing": " ".join(name for name in functions if name in lack),
+            "seeds": there.loc[~there["function"].isin(lack), "seeds"].min(),
             "rho_lowest": rows["rho"].min(),
             "rho_highest": rows["rho"].max(),
             "verdict": evidence.verdict,

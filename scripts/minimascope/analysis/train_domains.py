@@ -17,10 +17,10 @@ from .domain_correlations import shown_sharpness
 from .evidence import LEVEL
 from .measure_names import describe, measures_of
 from .model_table import require
-from .numbers import format_estimate, format_interval
+from .numbers import MISSING, format_estimate, format_interval
 from .render import Text, captioned
 from .tables import at_minima
-from .wording import in_words
+from .wording import counted, in_words
 
 ACCURACY = "accuracy"
 # Of the whole training, or test, data.
@@ -28,7 +28,7 @@ EVERYWHERE = "all"
 COLUMNS = [
     *("dataset", "reference", "network", "condition", "measure", "kind", "name", "n"),
     *("reference_mean", "mean", "difference", "standard_error", "lower", "upper", "level"),
-    *("smallest_difference", "verdict", "p_value", "p_holm", "tests"),
+    *("smallest_difference", "verdict", "p_value", "p_holm", "tests", "left_out"),
 ]
 CAPTION = (
     "{dataset} minus {reference}, {network}: the same networks of the same seeds, trained without"
@@ -36,6 +36,11 @@ CAPTION = (
     " single domains that both have; accuracy is on the test samples of each domain. Difference"
     f" with its {100 * LEVEL:.0f} % interval, Student's t of differences paired by seed. Bold:"
     " surely not zero for all domains and conditions of a measure together (Holm's correction)."
+)
+NONE_TRAINED = f" {MISSING}: of no seed did both networks train."
+NO_PAIR = (
+    "Networks were trained both with and without some domains, but of no seed did both train, so"
+    " that there is nothing to compare."
 )
 
 
@@ -51,8 +56,9 @@ def differences_by_training(
 
     Of each measure on all data (``kind`` "all"), of sharpness on the training samples of each
     domain and city that both have, and of accuracy on the test samples of each (``measure``
-    "accuracy"). Pairs of networks of a seed that both trained count. ``p_holm`` is corrected (Holm
-    1979) for the ``tests`` of one measure: its places and conditions.
+    "accuracy"). Pairs of networks of a seed that both trained count; ``left_out`` counts the
+    networks that did not, and without any pair ``n`` is 0. ``p_holm`` is corrected (Holm 1979) for
+    the ``tests`` of one measure: its places and conditions.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -67,7 +73,7 @@ def differences_by_training(
     require(values, [*RUN, "measure", "family", "value", "trained"], "seed_values")
     parts = [_everywhere(values), _accuracies(domains), _by_domain(domain_measures)]
     rows = pd.concat([part for part in parts if len(part)])
-    rows = rows.merge(models.loc[models["trained"], RUN], on=RUN)
+    rows = rows.merge(models[[*RUN, "trained"]], on=RUN)
     found = []
     for dataset, reference in references.items():
         own = rows[rows["dataset"].isin((dataset, reference))]
@@ -105,10 +111,12 @@ def _compared(
     smallest = describe("test_accuracy" if measure == ACCURACY else measure).smallest_difference
     keys = ["kind", "name", "condition"]
     for (kind, name, condition), own in rows.groupby(keys, sort=False):
-        seeds = own.pivot(index="seed", columns="dataset", values="value")
-        if not {dataset, reference} <= {*seeds}:
+        if not {dataset, reference} <= {*own["dataset"]}:
             continue
-        both = seeds[[reference, dataset]].replace([np.inf, -np.inf], np.nan).dropna()
+        trained = own[own["trained"]]
+        seeds = trained.pivot(index="seed", columns="dataset", values="value")
+        both = seeds.reindex(columns=[reference, dataset]).astype(float)
+        both = both.replace([np.inf, -np.inf], np.nan).dropna()
         floors = pd.Series(np.nan, index=both.columns)
         [(_, difference)] = differences_from(reference, both, floors, smallest)
         means = both.mean()
@@ -120,6 +128,7 @@ def _compared(
             "reference_mean": means[reference],
             "mean": means[dataset],
             **_numbers(difference),
+            "left_out": len(own) - len(trained),
         }
 
 
@@ -145,11 +154,14 @@ def _corrected(found: pd.DataFrame) -> pd.DataFrame:
 
 def text(found: pd.DataFrame) -> Text:
     """Return a table of each data set and network, a column for each condition."""
+    if found.empty:
+        return ["No network was trained both with and without some domains."]
+    if not found["n"].any():
+        return [NO_PAIR]
     shown = [ACCURACY, "test_accuracy", *shown_sharpness(found["measure"])]
     rows = found[found["measure"].isin(shown)]
     by = ["dataset", "reference", "network"]
-    tables = [_table(own, *names) for names, own in rows.groupby(by, sort=False)]
-    return tables or ["No network was trained both with and without some domains."]
+    return [_table(own, *names) for names, own in rows.groupby(by, sort=False)]
 
 
 def _table(rows: pd.DataFrame, dataset: str, reference: str, network: str) -> pd.DataFrame:
@@ -159,7 +171,10 @@ def _table(rows: pd.DataFrame, dataset: str, reference: str, network: str) -> pd
     ]
     caption = CAPTION.format(dataset=dataset, reference=reference, network=network)
     counts = f" Pairs of seeds: up to {rows['n'].max()}."
-    return captioned(cells, caption + counts)
+    if most := rows["left_out"].max():
+        networks = counted(most, "network")
+        counts += f" Left out, since they did not train: up to {networks} of a comparison."
+    return captioned(cells, caption + counts + (NONE_TRAINED if not rows["n"].all() else ""))
 
 
 def _where(measure: str, name: str) -> str:
@@ -168,6 +183,8 @@ def _where(measure: str, name: str) -> str:
 
 
 def _cell(row: tuple) -> str:
+    if not row.n:
+        return MISSING
     if pd.isna(row.lower):
         return f"{format_estimate(row.difference)} (too few)"
     shown = format_interval(row.difference, row.lower, row.upper, ".3g")

@@ -23,6 +23,7 @@ from .render import Text, captioned
 from .smallest_difference import SmallestDifference
 from .summary import PAIR_MEASURES
 from .tables import at_minima
+from .wording import in_words
 
 LOG, LINEAR = "log10", "1"
 # Ends the column of a measure's standard error.
@@ -205,7 +206,8 @@ def rank_agreement(means: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame
         for pair in combinations(measures, 2):
             origin = {"dataset": dataset, "network": network}
             origin |= dict(zip(("first", "second"), pair, strict=True))
-            rows.append(origin | rank_correlation(*(group[name] for name in pair), pair))
+            words = tuple(map(in_words, pair))
+            rows.append(origin | rank_correlation(*(group[name] for name in pair), words))
     return pd.DataFrame(rows, columns=ORDER_COLUMNS)
 
 

@@ -9,27 +9,22 @@ from typing import Any
 from ..analysis.measure_names import MEASURES
 from ..analysis.smallest_difference import SmallestDifference
 from ..canonical import canonical_json
-from ..components import IMAGES, RECORDINGS
 from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, TUNED, library_of
-from ..schedule import Schedule
+from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, library_of
 from .adopted import FILES, check_adopted
-from .corruptions import corrupted_set, corruption_names
+from .corruptions import check_corruptions, corrupted_set, corruption_names
 from .names import fault_of_name
 from .own import check_own
 from .selection import WORDS
 from .starts import check_starts, starts
 from .study import Study
+from .toys import check_toys
+from .training_checks import check_kinds, check_trainings
 
 # Of the features: what is done to the sounds themselves.
 OF_THE_SIGNAL = ("seconds", "mixed_rates")
-# Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
-AUGMENTATIONS = {
-    IMAGES: ("crop_padding", "horizontal_flip", "resized_crop"),
-    RECORDINGS: ("band_masks", "time_masks"),
-}
 # Sources whose domains are known before any file is there, and those of their training recordings.
 WITH_DEVICES = ("dcase2020", "synthetic_scenes")
 TRAINING_DEVICES = ("A", "B", "C", "S1", "S2", "S3")
@@ -48,15 +43,17 @@ def check_study(study: Study) -> None:
     _check_measures(study)
     _check_domains(study)
     _check_features(study)
-    _check_training(study)
+    check_trainings(study)
     _check_names(study)
     for (_, condition), spec in study.adopted.items():
         check_adopted(f"conditions.{condition}", spec, study.seeds)
     check_starts(study)
     _check_paths(study)
     _check_networks(study)
-    _check_kinds(study)
+    check_kinds(study)
     _check_corrupted_sets(study)
+    check_corruptions(study)
+    check_toys(study)
     _check_initial(study)
     _check_interpolation(study)
     _check_selections(study)
@@ -142,32 +139,6 @@ def _check_features(study: Study) -> None:
             LogMel(**{key: features[key] for key in features if key not in OF_THE_SIGNAL})
         except InputError as error:
             raise InputError(f"datasets.{dataset}.features.{error}") from None
-
-
-def _check_training(study: Study) -> None:
-    """Refuse settings of a training that exclude each other.
-
-    How many batches it has is known when it begins, which checks schedules that count these.
-    """
-    for (_, condition), training in study.training.items():
-        optimizer, where = training["optimizer"], f"conditions.{condition}"
-        if optimizer.get("nesterov") and not optimizer["momentum"]:
-            raise InputError(f"{where}.optimizer.nesterov: needs a momentum above 0; add it")
-        schedule = training["schedule"]
-        if schedule is None:
-            # Trained elsewhere.
-            continue
-        if optimizer["name"] in TUNED and (schedule["name"] != "constant" or schedule["warmup"]):
-            raise InputError(
-                f"{where}.schedule: {optimizer['name']} tunes its learning rate itself; set the"
-                " schedule to {name: constant}"
-            )
-        if schedule["name"] == "one_cycle" and schedule["warmup"]:
-            raise InputError(
-                f"{where}.schedule.warmup: one_cycle has a rise of its own; leave it out"
-            )
-        if schedule["per"] == "epoch":
-            Schedule.from_config(schedule).check(training["epochs"], f"{where}.schedule")
 
 
 def _check_names(study: Study) -> None:
@@ -294,23 +265,6 @@ def _check_corrupted_sets(study: Study) -> None:
             )
 
 
-def _check_kinds(study: Study) -> None:
-    """Refuse what is made for images on recordings or points, and the other way round."""
-    for (dataset, condition), training in study.training.items():
-        where = f"conditions.{condition}"
-        for kind, keys in AUGMENTATIONS.items():
-            wrong = [key for key in keys if (training["augment"] or {}).get(key)]
-            if wrong and kind != study.kind(dataset):
-                raise InputError(
-                    f"{where}.augment.{wrong[0]}: augments {kind}, which {dataset} has none of;"
-                    " leave it out"
-                )
-        if training["sampling"] == "domain_balanced" and not study.has_recordings(dataset):
-            raise InputError(
-                f"{where}.sampling: {dataset} has no domains to balance; set it to shuffled"
-            )
-
-
 def _check_initial(study: Study) -> None:
     """Refuse what the initial weights cannot be measured on, or a study of these alone."""
     wanted = study.config["sharpness"]
@@ -357,20 +311,49 @@ def _check_selections(study: Study) -> None:
     """Refuse a choice of networks that do not exist, or none that is trained."""
     for dataset, selections in study.selections.items():
         for family, selection in selections.items():
-            # The same on each data set, unless a data set has its own.
-            where = f"sharpness.{family}"
-            if family in study.config["datasets"][dataset]["sharpness"]:
-                where = f"datasets.{dataset}.{where}"
-            _check_only(study, selection.only, f"{where}.only")
+            where = _where_selected(study, dataset, family, "only")
+            _check_only(study, selection.only, where)
             if more := selection.more_directions:
-                _check_only(study, more["only"], f"{where}.more_directions.only")
-                _check_more_directions(study.sharpness[dataset][family], more, where)
+                where = _where_selected(study, dataset, family, "more_directions")
+                _check_only(study, more["only"], f"{where}.only")
+                _check_direction_seeds(study.sharpness[dataset][family], more, where)
     for family in study.families:
         if study.pairs and not any(study.is_measured(family, *p) for p in study.pairs):
             raise InputError(
                 f"sharpness.{family}.only: leaves no trained network; name another network,"
                 " condition or seed, or set the family to null"
             )
+    _check_more_directions(study)
+
+
+def _where_selected(study: Study, dataset: str, family: str, key: str) -> str:
+    """Return the key that chooses networks of a data set: its own, or that of all."""
+    own = study.config["datasets"][dataset]["sharpness"].get(family, {})
+    return f"{f'datasets.{dataset}.' if key in own else ''}sharpness.{family}.{key}"
+
+
+def _check_more_directions(study: Study) -> None:
+    """Refuse further directions that no network of those with landscapes has."""
+    used: dict[str, bool] = {}
+    for dataset, selections in study.selections.items():
+        landscape = selections.get("landscape")
+        if landscape is None or landscape.more_directions is None:
+            continue
+        where = _where_selected(study, dataset, "landscape", "more_directions")
+        networks = [network for data, network in study.pairs if data == dataset]
+        used[where] = used.get(where, False) or any(
+            "more_direction_seeds" in (landscape.settings({}, **_network(names)) or {})
+            for names in product(networks, study.measured, study.seeds)
+        )
+    if unused := [where for where, has in used.items() if not has]:
+        raise InputError(
+            f"{unused[0]}.only: names no network that has landscapes; name another network,"
+            " condition or seed, or leave more_directions out"
+        )
+
+
+def _network(names: tuple[str, str, int]) -> dict[str, Any]:
+    return dict(zip(("network", "condition", "seed"), names, strict=True))
 
 
 def _check_only(study: Study, only: Mapping[str, Any] | None, where: str) -> None:
@@ -383,11 +366,10 @@ def _check_only(study: Study, only: Mapping[str, Any] | None, where: str) -> Non
         known(WORDS[key], names or (), valid[key], f"{where}.{key}")
 
 
-def _check_more_directions(
+def _check_direction_seeds(
     settings: Mapping[str, Any], more: Mapping[str, Any], where: str
 ) -> None:
     if both := {*settings["direction_seeds"]} & {*more["direction_seeds"]}:
         raise InputError(
-            f"{where}.more_directions.direction_seeds: {min(both)} is one of direction_seeds"
-            " already; leave it out"
+            f"{where}.direction_seeds: {min(both)} is one of direction_seeds already; leave it out"
         )

@@ -72,7 +72,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
     }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
     selections = {dataset: _selections(families) for dataset, families in sharpness.items()}
-    study = Study(config, bases, training, sharpness, adopted, selections, parts)
+    study = Study(config, bases, swept, training, sharpness, adopted, selections, parts)
     check_study(study)
     return study
 

@@ -7,6 +7,7 @@ from ..components import Component
 from ..errors import InputError, nearest
 from ..registry import KINDS, SHARPNESS
 from . import products
+from .keys import key_of
 from .parts_file import beside, shown
 from .schema import texts
 from .signatures import takes
@@ -69,16 +70,17 @@ def _settings(study: Study) -> Iterator[tuple[str, Component, str, float]]:
         network = study.component("networks", spec["architecture"])
         if network.file and spec["width"] != 1:
             yield f"networks.{name}.width", network, "width", 1
-    for (dataset, condition), training in study.training.items():
-        where, chosen = f"conditions.{condition}", training["optimizer"]
+    for run, training in study.training.items():
+        chosen = training["optimizer"]
         if chosen["weight_decay"] and chosen["name"]:
             optimizer = study.component("optimizers", chosen["name"])
             if optimizer.file:
-                yield f"{where}.optimizer.weight_decay", optimizer, "weight_decay", 0
-        for _, name in (pair for pair in study.pairs if pair[0] == dataset):
+                where = key_of(study, *run, "optimizer.weight_decay")
+                yield where, optimizer, "weight_decay", 0
+        for _, name in (pair for pair in study.pairs if pair[0] == run[0]):
             network = study.component("networks", study.network_spec(name)["architecture"])
             if network.file and training["dropout"]:
-                yield f"{where}.dropout", network, "dropout", 0
+                yield key_of(study, *run, "dropout"), network, "dropout", 0
 
 
 def own_line(study: Study) -> str:

@@ -8,10 +8,11 @@ from .study import Study
 
 
 def remarks(study: Study) -> Iterator[str]:
-    """Yield a line for each kind of finding that a study is too small for."""
+    """Yield a line for each kind of finding that a study is too small for, or switches off."""
     conditions = len(study.conditions)
     if not study.pairs:
         return
+    yield from _uncorrupted(study)
     if conditions == 1:
         yield "note: 1 condition: there is nothing to compare it with; add others"
         return
@@ -31,6 +32,18 @@ def remarks(study: Study) -> Iterator[str]:
             f"note: {conditions} conditions: no correlation over conditions can be sure with fewer"
             f" than {FEWEST}{'' if unsure else '; differences between conditions can'}"
         )
+
+
+def _uncorrupted(study: Study) -> Iterator[str]:
+    """Yield a line for each data set whose corrupted copies the study switches off."""
+    if study.config["evaluation"]["corruptions"] is not None:
+        return
+    for dataset, spec in study.config["datasets"].items():
+        if spec["corrupted"] not in (None, "none"):
+            yield (
+                f"note: datasets.{dataset}.corrupted: {spec['corrupted']} does nothing, since"
+                " evaluation.corruptions is null; leave one of them out"
+            )
 
 
 def _unchanged(study: Study) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, nearest
 from ..registry import INITIAL, WITH_NORMS
 from .adopted import WILDCARD, filled
+from .keys import key_of
 
 if TYPE_CHECKING:
     from .study import Study
@@ -17,6 +18,8 @@ OF_NETWORKS = ("dataset", "network", "seed")
 OF_TRAININGS = (*OF_NETWORKS, "condition")
 # What a network's norm depends on.
 OF_NORMS = ("dataset", "network", "condition")
+# Settings of a network and of a training that are of such files.
+OF_FILES = ("weights", "new_head")
 # Where a path starts that is one of this workflow's results, not of the folder of raw data.
 RESULTS = "results/"
 
@@ -78,7 +81,8 @@ def starts(study: "Study") -> Iterator[tuple[str, str]]:
         key = f"networks.{run['network']}.weights"
         pair = {name: run[name] for name in OF_NETWORKS}
         found[network_start(study, **pair)] = key
-        found[training_start(study, **run)] = f"conditions.{run['condition']}.weights"
+        key = key_of(study, run["dataset"], run["condition"], "weights")
+        found[training_start(study, **run)] = key
     yield from ((key, path) for path, key in found.items() if path is not None)
 
 
@@ -88,9 +92,9 @@ def check_starts(study: "Study") -> None:
     Norms of conditions that their networks cannot have are refused, too.
     """
     for network, spec in study.config["networks"].items():
-        _check(spec, OF_NETWORKS, f"networks.{network}")
-    for (_, condition), spec in study.training.items():
-        _check(spec, OF_TRAININGS, f"conditions.{condition}")
+        _check(spec, OF_NETWORKS, {key: f"networks.{network}.{key}" for key in OF_FILES})
+    for run, spec in study.training.items():
+        _check(spec, OF_TRAININGS, {key: key_of(study, *run, key) for key in OF_FILES})
     before = {model_path(study, run): training_start(study, **run) for run in runs(study)}
     for first in before:
         path, seen = before[first], {first}
@@ -108,13 +112,13 @@ def check_starts(study: "Study") -> None:
     _check_initial(study, any(path is not None for path in before.values()) or any(other_norms))
 
 
-def _check(spec: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+def _check(spec: Mapping[str, Any], known: tuple[str, ...], keys: Mapping[str, str]) -> None:
     for name in WILDCARD.findall(spec["weights"] or ""):
         if name not in known:
             hint = nearest(f"{{{name}}}", [f"{{{each}}}" for each in known])
-            raise InputError(f"{where}.weights: {{{name}}} stands for nothing here; {hint}")
+            raise InputError(f"{keys['weights']}: {{{name}}} stands for nothing here; {hint}")
     if spec["new_head"] and spec["weights"] is None:
-        raise InputError(f"{where}.new_head: does nothing without weights; leave it out")
+        raise InputError(f"{keys['new_head']}: does nothing without weights; leave it out")
 
 
 def _check_norms(study: "Study") -> None:
@@ -123,7 +127,7 @@ def _check_norms(study: "Study") -> None:
         norm, spec = study.training[dataset, condition]["norm"], study.network_spec(network)
         if norm is None:
             continue
-        where, architecture = _key_of_norm(study, dataset, condition), spec["architecture"]
+        where, architecture = key_of(study, dataset, condition, "norm"), spec["architecture"]
         if architecture not in WITH_NORMS:
             raise InputError(
                 f"{where}: {network} ({architecture}) has no norm to choose; leave the norm or"
@@ -145,21 +149,9 @@ def _check_norms_before(study: "Study") -> None:
         norms = [study.norm(*map(each.get, OF_NORMS)) for each in (first, run)]
         if norms[0] != norms[1]:
             raise InputError(
-                f"conditions.{run['condition']}.weights: those of {first['condition']} are of a"
+                f"{key_of(study, run['dataset'], run['condition'], 'weights')}: those of {first['condition']} are of a"
                 f" network with the norm {norms[0]}, here it is {norms[1]}; train both with one norm"
             )
-
-
-def _key_of_norm(study: "Study", dataset: str, condition: str) -> str:
-    """Return the key that gives a condition its norm."""
-    # A cell of a sweep has the name of what it varies, and its values.
-    own = study.config["conditions"].get(condition, {"norm": None})
-    of_data = study.config["datasets"][dataset]
-    if "norm" in of_data["conditions"].get(condition, {}):
-        return f"datasets.{dataset}.conditions.{condition}.norm"
-    if "norm" in own:
-        return f"conditions.{condition}.norm"
-    return f"datasets.{dataset}.training.norm" if "norm" in of_data["training"] else "training.norm"
 
 
 def _check_initial(study: "Study", elsewhere: bool) -> None:

@@ -56,6 +56,7 @@ class Study:
     Attributes:
         config: what its file says, defaults filled in.
         base_conditions: for each condition and cell of a sweep the condition that it varies.
+        swept: for each condition what a sweep sets there; nothing for those that are no cells.
         training: by data set and condition the resolved settings: the study's, then the data
             set's, then the condition's. Of an adopted condition what is known; the others are None.
         sharpness: settings of all families, by data set.
@@ -67,6 +68,7 @@ class Study:
 
     config: Mapping[str, Any]
     base_conditions: Mapping[str, str]
+    swept: Mapping[str, Mapping[str, Any]]
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
     adopted: Mapping[tuple[str, str], Mapping[str, Any]]

@@ -3,6 +3,8 @@
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
+
 if TYPE_CHECKING:
     from .study import Study
 
@@ -19,6 +21,16 @@ def toy_jobs(study: "Study") -> list[dict[str, Any]]:
         return [{"function": ALL_TOYS, "seed": ALL_TOYS}]
     pairs = product(settings["functions"], study.seeds)
     return [{"function": function, "seed": seed} for function, seed in pairs]
+
+
+def check_toys(study: "Study") -> None:
+    """Refuse a number of networks at once where each job learns one."""
+    settings = study.config["toy_fits"]
+    if settings and settings["at_once"] is not None and not settings["together"]:
+        raise InputError(
+            "toy_fits.at_once: does nothing without together, where a job trains one network; set"
+            " together to true, or leave at_once out"
+        )
 
 
 def toys_of(study: "Study", function: str, seed: str) -> dict[str, list]:

@@ -1,0 +1,67 @@
+"""What is wrong in settings of trainings although the schema allows it."""
+
+from ..components import IMAGES, RECORDINGS
+from ..errors import InputError
+from ..registry import TUNED
+from ..schedule import Schedule
+from .keys import key_of
+from .study import Study
+
+# Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
+AUGMENTATIONS = {
+    IMAGES: ("crop_padding", "horizontal_flip", "resized_crop"),
+    RECORDINGS: ("band_masks", "time_masks"),
+}
+
+
+def check_trainings(study: Study) -> None:
+    """Refuse settings of a training that exclude each other.
+
+    How many batches it has is known when it begins, which checks schedules that count these.
+    """
+    for run, training in study.training.items():
+        optimizer, schedule = training["optimizer"], training["schedule"]
+        if optimizer.get("nesterov") and not optimizer["momentum"]:
+            where = key_of(study, *run, "optimizer.nesterov", "optimizer.momentum")
+            raise InputError(f"{where}: needs a momentum above 0; add it")
+        # Those that were trained elsewhere have none.
+        if schedule is not None:
+            _check_schedule(study, *run)
+
+
+def _check_schedule(study: Study, *run: str) -> None:
+    training = study.training[run]
+    optimizer, schedule = training["optimizer"]["name"], training["schedule"]
+    if optimizer in TUNED and (schedule["name"] != "constant" or schedule["warmup"]):
+        where = key_of(study, *run, "schedule", "optimizer.name")
+        raise InputError(
+            f"{where}: {optimizer} tunes its learning rate itself; set the schedule to"
+            " {name: constant}"
+        )
+    if schedule["name"] == "one_cycle" and schedule["warmup"]:
+        where = key_of(study, *run, "schedule.warmup", "schedule.name")
+        raise InputError(f"{where}: one_cycle has a rise of its own; leave it out")
+    if schedule["per"] == "epoch":
+        found = Schedule.from_config(schedule).fault(training["epochs"])
+        if found:
+            path = f"schedule.{found.key}".strip(".")
+            beside = f"schedule.{found.beside}" if found.beside else "epochs"
+            raise InputError(f"{key_of(study, *run, path, beside)}: {found.text}")
+
+
+def check_kinds(study: Study) -> None:
+    """Refuse what is made for images on recordings or points, and the other way round."""
+    for run, training in study.training.items():
+        dataset, _ = run
+        for kind, keys in AUGMENTATIONS.items():
+            wrong = [key for key in keys if (training["augment"] or {}).get(key)]
+            if wrong and kind != study.kind(dataset):
+                raise InputError(
+                    f"{key_of(study, *run, f'augment.{wrong[0]}')}: augments {kind}, which"
+                    f" {dataset} has none of; leave it out"
+                )
+        if training["sampling"] == "domain_balanced" and not study.has_recordings(dataset):
+            raise InputError(
+                f"{key_of(study, *run, 'sampling')}: {dataset} has no domains to balance; set it to"
+                " shuffled"
+            )
