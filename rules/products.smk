@@ -89,7 +89,7 @@ def table_params(tables: dict[str, tables_and_figures.Table]) -> dict[str, Calla
     arguments = {
         "conditions": {"rows": condition_rows(STUDY)},
         "trained": {"thresholds": analysis["trained"]},
-        "train_domains": {"references": STUDY.references},
+        "train_domains": smallest | {"references": STUDY.references},
         "stability": {"threshold": analysis["stability_threshold"]},
         **{
             name: dict(smallest)

@@ -12,7 +12,7 @@ from minimascope.analysis import domain_sharpness, train_domains
 from minimascope.analysis.collect import DOMAIN_MEASURE_COLUMNS, domain_measures_table
 from minimascope.analysis.domain_sharpness import domain_sharpness_tables
 from minimascope.analysis.render import markdown
-from minimascope.analysis.train_domains import differences_by_training
+from minimascope.analysis.train_domains import differences_by_training as differences_of
 from minimascope.errors import InputError
 
 RUN = ["dataset", "network", "condition", "seed"]
@@ -128,12 +128,17 @@ def two_data_sets(seeds=4):
         table.loc[rows, column] = table.loc[other, column].to_numpy() + shift + noise
     measured = measured[(measured["dataset"] == "scenes") | (measured["name"] == "B")]
     values = models.rename(columns={"asc_sharpness": "value"}).assign(
-        measure="asc_sharpness", family="landscape", unit="percent"
+        measure="asc_sharpness", family="landscape", unit="percent", noise_floor=np.nan
     )
     return values, domains, measured, models
 
 
 REFERENCES = {"without_a": "scenes"}
+
+
+def differences_by_training(*tables, smallest_differences=None, **others):
+    """The differences with the usual smallest ones that matter."""
+    return differences_of(*tables, smallest_differences=smallest_differences or {}, **others)
 
 
 def test_training_without_a_domain_is_compared_seed_by_seed():
@@ -166,6 +171,26 @@ def test_sharpness_is_compared_on_all_samples_and_on_domains_that_both_have():
         values, domains, measured.iloc[:0], models, references=REFERENCES
     )
     assert set(without.loc[without["measure"] == "asc_sharpness", "name"]) == {"all"}
+
+
+def test_what_matters_is_the_studys_own_and_never_below_the_noise_floor():
+    values, domains, measured, models = two_data_sets()
+
+    def smallest(values, measured, **smallest_differences):
+        found = differences_by_training(
+            *(values, domains, measured, models),
+            references=REFERENCES,
+            smallest_differences=smallest_differences,
+        )
+        one = found[found["condition"] == "c0"].set_index(["measure", "name"])
+        places = (("asc_sharpness", "all"), ("asc_sharpness", "B"), ("accuracy", "A"))
+        return [one.loc[place, "smallest_difference"] for place in places]
+
+    usual = smallest(values, measured)
+    assert usual[2] == 0.01
+    assert smallest(values, measured, asc_sharpness=7, test_accuracy=0.02)[:2] == [7, 7]
+    noisy = values.assign(noise_floor=np.where(values["dataset"] == "scenes", 40.0, 1.0))
+    assert smallest(noisy, measured.assign(standard_error=30.0)) == [40, 30, 0.01]
 
 
 def test_a_pair_counts_only_if_both_trained():

@@ -15,14 +15,16 @@ from .collect import RUN
 from .differences import Difference, differences_from
 from .domain_correlations import shown_sharpness
 from .evidence import LEVEL
-from .measure_names import describe, measures_of
+from .measure_names import describe, measures_of, names_in
 from .model_table import require
 from .numbers import MISSING, format_estimate, format_interval
 from .render import Text, captioned
+from .smallest_difference import SmallestDifference
 from .tables import at_minima
 from .wording import counted, in_words
 
-ACCURACY = "accuracy"
+ACCURACY, OVERALL = "accuracy", "test_accuracy"
+MEASURED = ("measure", "value", "noise_floor")
 # Of the whole training, or test, data.
 EVERYWHERE = "all"
 COLUMNS = [
@@ -51,6 +53,7 @@ def differences_by_training(
     models: pd.DataFrame,
     *,
     references: Mapping[str, str],
+    smallest_differences: Mapping[str, float | str],
 ) -> pd.DataFrame:
     """Return how networks that were trained without some domains differ from the others.
 
@@ -66,11 +69,19 @@ def differences_by_training(
         domain_measures: rows of `collect.domain_measures_table`; none if nothing was measured so.
         models: rows of `model_table.model_table`.
         references: by data set the one that it is compared with.
+        smallest_differences: those of the study, by measure; none is below the noise floor.
+            Accuracies in domains have that of the test accuracy.
 
     Raises:
-        InputError: a column is missing.
+        InputError: a column is missing, or a smallest difference is none.
     """
-    require(values, [*RUN, "measure", "family", "value", "trained"], "seed_values")
+    needed = [*RUN, "measure", "family", "unit", "value", "noise_floor", "trained"]
+    require(values, needed, "seed_values")
+    smallest = {
+        measure: name.smallest_difference
+        for measure, name in names_in(values, smallest_differences).items()
+    }
+    smallest[ACCURACY] = smallest.get(OVERALL) or describe(OVERALL).smallest_difference
     parts = [_everywhere(values), _accuracies(domains), _by_domain(domain_measures)]
     rows = pd.concat([part for part in parts if len(part)])
     rows = rows.merge(models[[*RUN, "trained"]], on=RUN)
@@ -78,7 +89,7 @@ def differences_by_training(
     for dataset, reference in references.items():
         own = rows[rows["dataset"].isin((dataset, reference))]
         for (network, measure), group in own.groupby(["network", "measure"], sort=False):
-            compared = pd.DataFrame(_compared(group, dataset, reference, measure))
+            compared = pd.DataFrame(_compared(group, dataset, reference, smallest[measure]))
             if len(compared):
                 names = {"dataset": dataset, "reference": reference, "network": network}
                 found.append(_corrected(compared).assign(**names, measure=measure))
@@ -89,26 +100,26 @@ def _everywhere(values: pd.DataFrame) -> pd.DataFrame:
     """Return the evaluations and measures of sharpness of all data."""
     names = [*measures_of(values, "evaluation"), *measures_of(values, "sharpness")]
     rows = values[values["measure"].isin(names)]
-    return rows[[*RUN, "measure", "value"]].assign(kind=EVERYWHERE, name=EVERYWHERE)
+    return rows[[*RUN, *MEASURED]].assign(kind=EVERYWHERE, name=EVERYWHERE)
 
 
 def _accuracies(domains: pd.DataFrame) -> pd.DataFrame:
     rows = domains.rename(columns={"accuracy": "value"}).assign(measure=ACCURACY)
-    return rows[[*RUN, "measure", "value", "kind", "name"]]
+    return rows.assign(noise_floor=np.nan)[[*RUN, *MEASURED, "kind", "name"]]
 
 
 def _by_domain(measured: pd.DataFrame) -> pd.DataFrame:
     rows = at_minima(measured) if len(measured) else measured
     names = [*measures_of(rows, "sharpness")] if len(rows) else []
     rows = rows[rows["measure"].isin(names)]
-    return rows[[*RUN, "measure", "value", "kind", "name"]]
+    floors = rows[["standard_error", "noise_floor"]].astype(float).max(axis=1)
+    return rows.assign(noise_floor=floors)[[*RUN, *MEASURED, "kind", "name"]]
 
 
 def _compared(
-    rows: pd.DataFrame, dataset: str, reference: str, measure: str
+    rows: pd.DataFrame, dataset: str, reference: str, smallest: SmallestDifference
 ) -> Iterator[dict[str, Any]]:
-    """Yield the comparison of each condition in each place."""
-    smallest = describe("test_accuracy" if measure == ACCURACY else measure).smallest_difference
+    """Yield the comparison of each condition in each place, by one measure."""
     keys = ["kind", "name", "condition"]
     for (kind, name, condition), own in rows.groupby(keys, sort=False):
         if not {dataset, reference} <= {*own["dataset"]}:
@@ -117,7 +128,7 @@ def _compared(
         seeds = trained.pivot(index="seed", columns="dataset", values="value")
         both = seeds.reindex(columns=[reference, dataset]).astype(float)
         both = both.replace([np.inf, -np.inf], np.nan).dropna()
-        floors = pd.Series(np.nan, index=both.columns)
+        floors = trained.groupby("dataset")["noise_floor"].mean().reindex(both.columns)
         [(_, difference)] = differences_from(reference, both, floors, smallest)
         means = both.mean()
         yield {
@@ -158,7 +169,7 @@ def text(found: pd.DataFrame) -> Text:
         return ["No network was trained both with and without some domains."]
     if not found["n"].any():
         return [NO_PAIR]
-    shown = [ACCURACY, "test_accuracy", *shown_sharpness(found["measure"])]
+    shown = [ACCURACY, OVERALL, *shown_sharpness(found["measure"])]
     rows = found[found["measure"].isin(shown)]
     by = ["dataset", "reference", "network"]
     return [_table(own, *names) for names, own in rows.groupby(by, sort=False)]
@@ -186,6 +197,7 @@ def _cell(row: tuple) -> str:
     if not row.n:
         return MISSING
     if pd.isna(row.lower):
-        return f"{format_estimate(row.difference)} (too few)"
+        why = "the same in all seeds" if row.n > 1 else "too few"
+        return f"{format_estimate(row.difference)} ({why})"
     shown = format_interval(row.difference, row.lower, row.upper, ".3g")
     return f"**{shown}**" if row.p_holm <= 1 - LEVEL else shown

@@ -148,9 +148,10 @@ def _check_norms_before(study: "Study") -> None:
             continue
         norms = [study.norm(*map(each.get, OF_NORMS)) for each in (first, run)]
         if norms[0] != norms[1]:
+            key = key_of(study, run["dataset"], run["condition"], "weights")
             raise InputError(
-                f"{key_of(study, run['dataset'], run['condition'], 'weights')}: those of {first['condition']} are of a"
-                f" network with the norm {norms[0]}, here it is {norms[1]}; train both with one norm"
+                f"{key}: those of {first['condition']} are of a network with the norm {norms[0]},"
+                f" here it is {norms[1]}; train both with one norm"
             )
 
 
