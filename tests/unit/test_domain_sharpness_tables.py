@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from table_frames import read_again
 
-from minimascope.analysis import domain_sharpness, train_domains
+from minimascope.analysis import domain_correlations, domain_sharpness, train_domains
 from minimascope.analysis.collect import DOMAIN_MEASURE_COLUMNS, domain_measures_table
 from minimascope.analysis.domain_sharpness import domain_sharpness_tables
 from minimascope.analysis.render import markdown
@@ -89,6 +89,17 @@ def test_readers_see_domains_as_columns_and_then_the_correlations():
         assert list(first.columns) == ["A", "B"]
         assert first.attrs["caption"].startswith("cnn10 on scenes: ASC sharpness (%) of the loss")
         assert "on the training samples of each domain alone" in others[0].attrs["caption"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_readers_are_told_where_no_network_trained():
+    measured, domains, models = study()
+    tables = domain_sharpness_tables(measured, domains, models.assign(trained=False))
+    for means, found in (tables, map(read_again, tables)):
+        assert domain_sharpness.text(means, found) == [
+            "No network whose sharpness was measured by domain has trained."
+        ]
+        assert domain_correlations.text(found) == [domain_correlations.NOTHING]
 
 
 def document(name, value, seed=0):

@@ -71,7 +71,8 @@ ABOUT_CORRUPTIONS = (
 )
 ABOUT_ACCURACIES = (
     "Accuracy, mean over severities, ± standard error over seeds. No condition is compared with"
-    " another: name one as analysis.baseline, or train it on two conditions or more."
+    " another, of networks that trained: name one as analysis.baseline, or train it on two"
+    " conditions or more."
 )
 MEASURES = {"generated": "corruption_accuracy_generated"}  # by origin; published otherwise
 Cell = tuple[str, str]  # corruption and severity

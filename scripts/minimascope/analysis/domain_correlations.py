@@ -35,6 +35,7 @@ COLUMNS = [
 ]
 ACCURACY, ABOVE_OTHERS = EVALUATIONS = "accuracy", "accuracy_above_others"
 SHARPNESS = "asc_sharpness"
+NOTHING = "No network whose sharpness was measured has trained, so there is nothing to correlate."
 WORDS = {
     ACCURACY: "accuracy in each {kind}",
     ABOVE_OTHERS: "how far accuracy in each {kind} is above the mean of the others",
@@ -165,6 +166,8 @@ def text(found: pd.DataFrame, on_own: bool = False) -> Text:
         parts += [
             _table(rows, dataset, on_own, *names) for names, rows in shown.groupby(by, sort=False)
         ]
+    if not parts:
+        return [NOTHING]
     return [*parts, HOW] if any(isinstance(part, pd.DataFrame) for part in parts) else parts
 
 

@@ -60,6 +60,8 @@ def domain_sharpness_tables(
 
 def text(means: pd.DataFrame, correlations: pd.DataFrame) -> Text:
     """Return sharpness by domain for each condition, then its correlations with accuracy there."""
+    if means.empty:
+        return ["No network whose sharpness was measured by domain has trained."]
     shown = means[means["measure"].isin(shown_sharpness(means["measure"]))]
     by = ["dataset", "network", "kind", "measure"]
     tables = [_table(rows, *names) for names, rows in shown.groupby(by, sort=False)]

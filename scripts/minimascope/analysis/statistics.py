@@ -65,8 +65,8 @@ ADOPTED = (
 )
 NOT_MATCHED = "no seed in common with the baseline, of those that trained"
 NO_BASELINE = (
-    "No condition is compared with another: name one as analysis.baseline, or train it on two"
-    " conditions or more."
+    "No condition is compared with another, of networks that trained: name one as"
+    " analysis.baseline, or train it on two conditions or more."
 )
 
 
