@@ -91,6 +91,20 @@ def test_readers_see_domains_as_columns_and_then_the_correlations():
         assert "on the training samples of each domain alone" in others[0].attrs["caption"]
 
 
+@pytest.mark.parametrize(
+    ("measure", "drawn"),
+    [("asc_sharpness", True), ("sam_sharpness", True)]
+    + [("fisher_rao_norm", False), ("relative_flatness", False)],
+)
+def test_captions_speak_of_directions_where_a_measure_has_some(measure, drawn):
+    measured, domains, models = study()
+    models = models.rename(columns={"asc_sharpness": measure})
+    tables = domain_sharpness_tables(measured.assign(measure=measure), domains, models)
+    caption = domain_sharpness.text(*tables)[0].attrs["caption"]
+    assert ("same directions and perturbations" in caption) == drawn
+    assert "each domain alone" in caption
+
+
 def document(name, value, seed=0):
     row = {"measure": "asc_sharpness", "value": value, "unit": "percent", "n": 9}
     row |= {"protocol": "corrected", "standard_error": None, "noise_floor": None}

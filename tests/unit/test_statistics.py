@@ -263,7 +263,8 @@ def test_measures_of_pairs_are_tested_from_three_seeds_on(seeds):
     table = compared(seed_values(values_frame(seeds), frame))
     row = table.set_index(["measure", "condition"]).loc[("prediction_disagreement", "sam")]
     if seeds == 2:
-        assert (row["verdict"], row["note"]) == ("too few", "an interval takes 3 seeds or more")
+        told = "an interval of a measure of pairs takes 3 seeds or more"
+        assert (row["verdict"], row["note"]) == ("too few", told)
         return
     means = frame.groupby("condition_a")["prediction_disagreement"].mean()
     assert row["difference"] == pytest.approx(means["sam"] - means["baseline"])

@@ -235,8 +235,9 @@ def _note(difference: Difference, measure: str) -> str:
         return NOT_MATCHED
     if difference.verdict != TOO_FEW:
         return "the same difference in all seeds: no spread to judge it by"
-    needed = FEWEST_OF_PAIRS if measure in PAIR_MEASURES else 2
-    return f"an interval takes {needed} seeds or more"
+    if measure in PAIR_MEASURES:
+        return f"an interval of a measure of pairs takes {FEWEST_OF_PAIRS} seeds or more"
+    return "an interval takes 2 seeds or more"
 
 
 def text(found: pd.DataFrame) -> Text:
