@@ -91,11 +91,10 @@ def test_readers_see_domains_as_columns_and_then_the_correlations():
         assert "on the training samples of each domain alone" in others[0].attrs["caption"]
 
 
-@pytest.mark.parametrize(
-    ("measure", "drawn"),
-    [("asc_sharpness", True), ("sam_sharpness", True)]
-    + [("fisher_rao_norm", False), ("relative_flatness", False)],
-)
+DRAWN = {"asc_sharpness": True, "sam_sharpness": True, "fisher_rao_norm": False}
+
+
+@pytest.mark.parametrize(("measure", "drawn"), (DRAWN | {"relative_flatness": False}).items())
 def test_captions_speak_of_directions_where_a_measure_has_some(measure, drawn):
     measured, domains, models = study()
     models = models.rename(columns={"asc_sharpness": measure})

@@ -90,12 +90,12 @@ def statistics(
     smaller number of seeds.
 
     Differences are condition minus baseline, with the interval, test and verdict of
-    `differences.Difference`. ``share`` is the difference over the size of the baseline's mean,
-    with the interval of `differences.share_interval`, and none where that mean is zero. Means and
-    differences that rounding left of values that cancel are zero. ``p_holm`` is corrected (Holm 1979) for the
-    ``tests`` of one measure, over the conditions of a data set and network. Values of pairs of
-    models are the jackknife's pseudo-values, of which three seeds are the fewest. Networks that
-    did not train are left out; ``left_out`` counts those of the two conditions.
+    `differences.Difference`. ``share`` is the difference over the size of the baseline's mean, with
+    the interval of `differences.share_interval`, and none where that mean is zero. Means and
+    differences that rounding left of values that cancel are zero. ``p_holm`` is corrected (Holm
+    1979) for the ``tests`` of one measure, over the conditions of a data set and network. Values of
+    pairs of models are the jackknife's pseudo-values, of which three seeds are the fewest. Networks
+    that did not train are left out; ``left_out`` counts those of the two conditions.
 
     Args:
         values: rows of `summary.seed_values`.

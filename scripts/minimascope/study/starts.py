@@ -146,7 +146,8 @@ def _check_norms_before(study: "Study") -> None:
         if norms[0] != norms[1]:
             raise InputError(
                 f"conditions.{run['condition']}.weights: those of {first['condition']} are of a"
-                f" network with the norm {norms[0]}, here it is {norms[1]}; train both with one norm"
+                f" network with the norm {norms[0]}, here it is {norms[1]}; train both with one"
+                " norm"
             )
 
 
