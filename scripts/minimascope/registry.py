@@ -41,6 +41,11 @@ NETWORKS = {
 # Those of which a condition can choose what normalises their layers, and what usually does.
 WITH_NORMS = frozenset({"resnet", "resnet18", "vgg19"})
 USUAL_NORM = "batch"
+# Those that have BatchNorm without a choice.
+WITH_BATCHNORM = frozenset(
+    {"cnn10", "cnn14", "crnn", "pretrained_cnn10", "pretrained_cnn14"}
+    | {"pretrained_resnet18", "pretrained_vgg19_bn"}
+)
 # Libraries whose classifiers a study names as they do: timm:resnet18.
 LIBRARIES = ("torchvision", "timm")
 SOURCES = {

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import optim
+from .batch_of_one import batch_of_one
 from .batches import enough_memory
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
@@ -125,12 +126,9 @@ def train(
     """
     device = next(model.parameters()).device
     train_split, test_split = dataset.train.to(device), dataset.test.to(device)
-    smallest = len(train_split) % spec.batch_size or spec.batch_size
-    if smallest == 1 and any(isinstance(module, NormLayer) for module in model.modules()):
-        raise InputError(
-            f"training.batch_size: {spec.batch_size} leaves a batch of one input"
-            f" ({len(train_split)} in all), for which BatchNorm is undefined; choose another"
-        )
+    fault = batch_of_one(spec.batch_size, len(train_split))
+    if fault and any(isinstance(module, NormLayer) for module in model.modules()):
+        raise InputError(fault)
     if (schedule := spec.schedule).per == "batch":
         batches = math.ceil(len(train_split) / spec.batch_size)
         schedule.check(spec.epochs * batches, "training.schedule")

@@ -280,6 +280,7 @@ def test_trends_that_surely_reverse_over_all_networks_are_told_and_others_not():
 PAIR = {("fisher_rao_norm", "sam"): "open", ("fisher_rao_norm", "noise"): "open"}
 BE_SURE = "a difference between two conditions has to be {} times its standard error to be sure."
 ONE_SEED = "With one seed no difference between two conditions can be sure."
+ONE_SEED_OF = "Differences with one seed cannot be sure: those {}."
 
 
 @pytest.mark.parametrize(
@@ -288,13 +289,27 @@ ONE_SEED = "With one seed no difference between two conditions can be sure."
         ((1, 1), ONE_SEED),
         ((2, 2), f"With 2 seeds {BE_SURE.format('12.7')}"),
         ((3, 2), f"With 2–3 seeds {BE_SURE.format('12.7 to 4.3')}"),
-        ((3, 1), f"With 3 seeds {BE_SURE.format('4.3')} {ONE_SEED}"),
+        ((3, 1), f"With 3 seeds {BE_SURE.format('4.3')} {ONE_SEED_OF.format('of noise')}"),
         ((3, 0), f"With 3 seeds {BE_SURE.format('4.3')}"),
     ],
 )
 def test_few_seeds_of_a_comparison_are_said_to_settle_little(seeds, sentences):
     limits = said(one(UP), compared=statistics(PAIR, n=seeds))["limits"]
     assert limits.startswith(f"{sentences} A link does not")
+
+
+def test_of_one_seed_it_is_said_which_measures_and_conditions_have_it():
+    found = {(m, c): "open" for m in ("test_nll", "hessian_trace") for c in ("sam", "noise")}
+    compared = statistics(found, n=(2, 2, 1, 1))
+    limits = said(one(UP), compared=compared)["limits"]
+    assert (
+        f"12.7 times its standard error to be sure. {ONE_SEED_OF.format('by Hessian trace')}"
+        in limits
+    )
+    compared = statistics(found, n=(2, 1, 1, 1))
+    limits = said(one(UP), compared=compared)["limits"]
+    assert ONE_SEED_OF.format("of noise, and those by Hessian trace") in limits
+    assert ONE_SEED not in limits
 
 
 def test_seeds_are_not_called_few_where_they_are_many_or_nothing_is_compared():

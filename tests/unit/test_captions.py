@@ -15,10 +15,11 @@ from minimascope.report.facts import Facts, facts_of
 LIST = (Path(__file__).parents[2] / "report" / "contents.yaml").read_text(encoding="utf-8")
 COUNTS = (
     *("networks", "conditions", "points", "seeds"),
-    *("spectrum_seeds", "landscape_seeds", "test_samples"),
+    *("spectrum_seeds", "landscape_seeds", "test_samples", "toy_width"),
 )
 NOTHING = Facts(
     *(1, 2, 2, 1, 0, 0, 0),
+    toy_width=0,
     **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
 )
 # Of each fact the words that only stand where it is so.
@@ -43,6 +44,7 @@ WORDS = {
     "cities": ("in each city", "Domains and cities"),
     "doubtful": ("values in doubt",),
     "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
+    "toy_width": ("2–64–64–1",),
 }
 
 
@@ -64,7 +66,7 @@ def test_every_fact_is_told_by_words():
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
-    counts |= {"spectrum_seeds": 3, "landscape_seeds": 3}
+    counts |= {"spectrum_seeds": 3, "landscape_seeds": 3, "toy_width": 64}
     value = counts.get(fact, True)
     seeds, networks = {"seeds": 3}, {"networks": 2}
     others = {"reversal": networks, "test_samples": seeds, "unmatched": seeds}.get(fact, {})
@@ -155,6 +157,7 @@ def test_facts_are_read_from_the_tables():
 
 def test_a_study_without_networks_has_no_facts():
     assert facts_of({}, {}) == NOTHING._replace(networks=0, conditions=0, points=0, seeds=0)
+    assert facts_of({"toy_fits": {"width": 32}}, {}).toy_width == 32
 
 
 @pytest.mark.parametrize("view", ["clean", "augmented"])

@@ -104,3 +104,14 @@ def test_without_the_sample_itself_severities_begin_at_one():
     table = corrupted_samples_frame()
     figure = figure_of("corrupted_samples", {"corrupted_samples": table[table["severity"] > 0]})
     assert names(figure.axes[0].get_xticklabels()) == ["1", "3", "5"]
+
+
+def test_with_few_severities_and_corruptions_the_title_stays_in_the_figure():
+    table = corrupted_samples_frame()
+    few = table["corruption"].isin(table["corruption"].unique()[:6]) & table["severity"].lt(5)
+    figure = figure_of("corrupted_samples", {"corrupted_samples": table[few]})
+    figure.draw_without_rendering()
+    assert " ".join(figure.get_suptitle().split()).endswith("of class 7 under every corruption")
+    title, page = figure._suptitle.get_window_extent(), figure.bbox
+    assert page.x0 < title.x0 < title.x1 < page.x1
+    assert title.y0 > max(axes.get_tightbbox().y1 for axes in figure.axes)

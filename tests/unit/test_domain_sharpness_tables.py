@@ -102,6 +102,19 @@ def test_readers_are_told_where_no_network_trained():
         assert domain_correlations.text(found) == [domain_correlations.NOTHING]
 
 
+DRAWN = {"asc_sharpness": True, "sam_sharpness": True, "fisher_rao_norm": False}
+
+
+@pytest.mark.parametrize(("measure", "drawn"), (DRAWN | {"relative_flatness": False}).items())
+def test_captions_speak_of_directions_where_a_measure_has_some(measure, drawn):
+    measured, domains, models = study()
+    models = models.rename(columns={"asc_sharpness": measure})
+    tables = domain_sharpness_tables(measured.assign(measure=measure), domains, models)
+    caption = domain_sharpness.text(*tables)[0].attrs["caption"]
+    assert ("same directions and perturbations" in caption) == drawn
+    assert "each domain alone" in caption
+
+
 def document(name, value, seed=0):
     row = {"measure": "asc_sharpness", "value": value, "unit": "percent", "n": 9}
     row |= {"protocol": "corrected", "standard_error": None, "noise_floor": None}

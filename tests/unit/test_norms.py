@@ -7,7 +7,7 @@ from inspect import signature
 import pytest
 import torch
 from networks_cases import copy_by_order, parameter_count, randomise
-from study_cases import refusal, study
+from study_cases import options, refusal, study
 from torch import nn
 from torch.nn import functional as F
 from training_cases import image_data
@@ -17,6 +17,7 @@ from minimascope.data import digits
 from minimascope.initial_weights import with_norm
 from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise, norm_of
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.optim.sam import NormLayer
 from minimascope.schedule import Schedule
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy
@@ -114,6 +115,17 @@ def test_networks_with_a_choice_of_norm_are_those_that_take_one(name):
     norm = signature(registry.NETWORKS[name].load()).parameters.get("norm")
     assert (norm is not None) == (name in registry.WITH_NORMS)
     assert norm is None or norm.default == registry.USUAL_NORM
+
+
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_networks_with_batchnorm_are_known_without_building_them(name):
+    pytest.importorskip("torchvision")
+    channels, size = (3, 32) if name.startswith("pretrained_") and "cnn" not in name else (1, 64)
+    given = options(name) | ({"blocks": [1]} if name == "resnet" else {})
+    with torch.device("meta"):
+        model = build(NetworkSpec(name, channels, (size, size), 3, options=given))
+    has_norm = any(isinstance(module, NormLayer) for module in model.modules())
+    assert has_norm == (name in registry.WITH_BATCHNORM | registry.WITH_NORMS)
 
 
 def test_a_network_tells_its_norm():

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 from study_cases import BASE, SCHEMA
 
-from minimascope.study.loading import load_study
+from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.own_data import own_data_lines
 from minimascope.study.raw_data import missing_files
 from minimascope.study.study import Study
@@ -109,7 +109,7 @@ def test_files_that_differ_behind_their_beginnings_are_no_twins(tmp_path: Path):
 
 def test_an_unreadable_picture_and_sizes_that_differ_are_faults(tmp_path: Path):
     add_pictures(tmp_path)
-    add_picture(tmp_path, "train/cat/large.png", shade=9, side=16)
+    add_picture(tmp_path, "test/cat/large.png", shade=9, side=16)
     assert lines(tmp_path, PICTURES)[0] == []
     kept = "{source: image_folder, path: mine}"
     told = "datasets.mine: pictures have 8 × 8 to 16 × 16 pixels; set image_size, such as 32,"
@@ -141,6 +141,55 @@ def test_recordings_are_counted_with_their_lengths(tmp_path: Path, seconds: floa
     whole = SOUNDS.replace(", features: {seconds: 0.5}", "")
     told = f"datasets.mine: recordings last {length}; set features.seconds to cut or pad them alike"
     assert lines(tmp_path, whole)[0] == ([] if seconds == 1.0 else [told])
+
+
+def test_recordings_of_domains_that_are_not_trained_on_do_not_count(tmp_path: Path):
+    add_sounds(tmp_path)
+    table = tmp_path / "mine" / "table.csv"
+    rows = table.read_text().splitlines()
+    rows[1:13] = [row.replace("phone", "tablet") for row in rows[1:13]]
+    table.write_text("\n".join(rows))
+    domains = SOUNDS.replace("{source", "{train_domains: [phone], source")
+    _, (counts, *_) = lines(tmp_path, domains)
+    assert counts.startswith("8 recordings in train and 20 in test; 2 classes (train + test: 0 4")
+
+
+def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):
+    add_pictures(tmp_path, ("cat", "dog", "eel"))
+    chosen = PICTURES.replace("{source", "{classes: [cat, dog], source")
+    assert lines(tmp_path, chosen) == ([], [COUNTED])
+
+
+@pytest.mark.parametrize(
+    ("changes", "faulty"),
+    [
+        ({}, True),
+        ({"training": {"batch_size": 4}}, True),
+        ({"training": {"batch_size": 11}}, False),
+        ({"datasets": {"mine": {"train_samples": 20}}}, False),
+        ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "vit"}}}, False),
+        ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "cnn10"}}}, True),
+        ({"conditions": {"baseline": {"norm": "group"}, "sam": {"norm": "none"}}}, False),
+    ],
+)
+def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(
+    tmp_path: Path, changes: dict, faulty: bool
+):
+    add_pictures(tmp_path)
+    add_picture(tmp_path, "train/cat/more.png", shade=200)
+    config = {
+        "data_dir": str(tmp_path),
+        "datasets": {"mine": yaml.safe_load(PICTURES)},
+        "training": {"batch_size": 20},
+        "evaluation": {"corruptions": None},
+    }
+    config = deep_merge(BASE | {"datasets": {}}, config, changes)
+    size = config["training"]["batch_size"]
+    told = (
+        f"datasets.mine: training.batch_size: {size} leaves a batch of one input (21 in all), for"
+        " which BatchNorm is undefined; choose another"
+    )
+    assert own_data_lines(load_study(config, SCHEMA))[0] == [told] * faulty
 
 
 def test_two_sample_rates_are_a_fault_unless_they_are_meant(tmp_path: Path):

@@ -61,3 +61,8 @@ def test_a_line_ends_within_an_interval_and_not_within_an_estimate():
 def test_a_caption_keeps_to_what_its_table_has(cells: str, columns: list[str], expected: str):
     caption = "Mean. All: over all. Flips: other signs. Bold: the best, see y.md. See docs/x.md."
     assert fitting(caption, pd.DataFrame([[cells] * len(columns)], columns=columns)) == expected
+
+
+def test_no_line_ends_before_a_mark():
+    page = html([pd.DataFrame({"a": ["**0.50 ± 0.10** § ‡"]}, index=["x"])])
+    assert "<b>0.50\u00a0±\u00a00.10</b>\u00a0§\u00a0‡" in page

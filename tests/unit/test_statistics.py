@@ -182,6 +182,36 @@ def test_differences_that_are_all_equal_have_no_interval():
     assert "no spread" in row["note"]
 
 
+@pytest.mark.parametrize("matched", [True, False])
+def test_what_rounding_leaves_of_values_that_cancel_is_zero_and_has_no_share(matched):
+    random = np.random.default_rng(0)
+    gaps = [100 * (0.9 - 0.8), 100 * (0.1 - 0.2), 0.0]
+    assert 0 < abs(np.mean(gaps)) < 1e-13
+    values = {
+        ("baseline", "generalisation_gap"): gaps,
+        ("sam", "generalisation_gap"): random.uniform(3, 9, 3),
+        ("noise", "generalisation_gap"): [gaps[1], gaps[2], gaps[0]],
+    }
+    conditions = CONDITION_ROWS.assign(matched=matched)
+    table = compared(measure_rows(values, unit="percentage points"), conditions)
+    rows = table.set_index("condition")
+    assert (rows["baseline_mean"] == 0).all()
+    assert rows[["share", "share_lower", "share_upper"]].isna().all(axis=None)
+    assert rows.loc["sam", "difference"] > 3
+    assert rows.loc["noise", "difference"] == 0
+    assert "10⁻" not in markdown(text(table))
+
+
+def test_a_small_mean_beside_large_ones_is_no_residue():
+    values = {
+        ("baseline", "sam_sharpness"): [1e-14, 2e-14, 3e-14],
+        ("sam", "sam_sharpness"): [10.0, 20.0, 30.0],
+    }
+    row = compared(measure_rows(values, unit="loss")).iloc[0]
+    assert row["baseline_mean"] == pytest.approx(2e-14)
+    assert row["share"] == pytest.approx(1e15)
+
+
 def test_networks_that_did_not_train_are_left_out_and_counted():
     values = values_frame(seeds=6)
     stuck = (values["condition"] == "sam") & (values["seed"] > 3)
@@ -233,7 +263,8 @@ def test_measures_of_pairs_are_tested_from_three_seeds_on(seeds):
     table = compared(seed_values(values_frame(seeds), frame))
     row = table.set_index(["measure", "condition"]).loc[("prediction_disagreement", "sam")]
     if seeds == 2:
-        assert (row["verdict"], row["note"]) == ("too few", "an interval takes 3 seeds or more")
+        told = "an interval of a measure of pairs takes 3 seeds or more"
+        assert (row["verdict"], row["note"]) == ("too few", told)
         return
     means = frame.groupby("condition_a")["prediction_disagreement"].mean()
     assert row["difference"] == pytest.approx(means["sam"] - means["baseline"])

@@ -101,7 +101,26 @@ def test_figures_are_drawn_with_one_seed_or_function_and_where_nothing_was_reach
 
 def test_figures_say_so_where_no_loss_was_reached():
     fits = table(reached=False)
-    tables = {"toy_fits-equal_loss": fits, "toy_mirror": mirror_tables(fits)[-1]}
-    for name, drawn in tables.items():
+    tables = {
+        "toy_fits-equal_loss": (fits, "no network came to any of the losses"),
+        "toy_mirror": (mirror_tables(fits)[-1], "no network reached any of the losses"),
+    }
+    for name, (drawn, told) in tables.items():
         svg = save_svg(STUDY_FIGURES[name].load()(drawn))
-        assert "no network reached any of the losses" in svg.decode()
+        assert told in svg.decode()
+
+
+def test_networks_below_a_loss_after_their_first_epoch_are_not_drawn_there():
+    fits = table(functions=("sphere", "booth", "beale"))
+    at_loss = fits["at"] == "loss"
+    fits.loc[at_loss & (fits["function"] == "sphere") & (fits["seed"] == 0), "epoch"] = 1
+    fits.loc[at_loss & (fits["function"] == "booth") & (fits["seed"] < 2), "epoch"] = 1
+    figure = STUDY_FIGURES["toy_fits-equal_loss"].load()(fits)
+    [legend] = figure.legends
+    assert [entry.get_text() for entry in legend.get_texts()] == ["Sphere", "Beale"]
+    [axes] = figure.axes
+    drawn = [line.get_ydata().tolist() for line in axes.lines if len(line.get_ydata())]
+    # Seeds 0 and 1 have a sharpness of 1 and 2.
+    assert sorted(values for values in drawn if len(values) == 1) == [[1.5], [2.0]]
+    points = mirror_tables(fits)[-1]
+    assert set(points.loc[points["at"] == "loss", "function"]) == {"sphere", "beale"}

@@ -164,6 +164,7 @@ def reversals(trends: pd.DataFrame) -> Iterator[str]:
 def limits(networks: Sequence[Network], statistics: pd.DataFrame) -> Iterator[str]:
     """Yield what the numbers cannot show."""
     yield from _of_few_seeds(statistics["n"])
+    yield from _of_one_seed(statistics)
     counts = {link.n for network in networks if network.can_be_sure for link in network.tested}
     if counts and min(counts) < FEW_CONDITIONS:
         yield f"{span(counts)} conditions are few: only the strongest links can be sure."
@@ -187,5 +188,18 @@ def _of_few_seeds(counts: pd.Series) -> Iterator[str]:
             f"With {span(several)} seeds a difference between two conditions has to be {times}"
             " times its standard error to be sure."
         )
-    if (counts == 1).any():
+
+
+def _of_one_seed(statistics: pd.DataFrame) -> Iterator[str]:
+    """Yield which differences have one seed: those of some conditions, those by some measures."""
+    single = statistics["n"] == 1
+    if single.all() and len(single):
         yield "With one seed no difference between two conditions can be sure."
+    elif single.any():
+        most = statistics.groupby(["network", "condition"])["n"].transform("max")
+        found = {
+            "of": list(statistics.loc[most == 1, "condition"].unique()),
+            "by": [*map(in_words, statistics.loc[single & (most > 1), "measure"].unique())],
+        }
+        which = [f"those {word} {listed(names)}" for word, names in found.items() if names]
+        yield f"Differences with one seed cannot be sure: {', and '.join(which)}."

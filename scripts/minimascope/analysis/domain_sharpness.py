@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..registry import SHARPNESS
 from .collect import RUN
 from .domain_correlations import correlated, shown_sharpness
 from .domain_correlations import text as correlations_text
@@ -17,6 +18,9 @@ COLUMNS = [
     *(*CONDITION, *PLACE, "measure", "mean", "sem", "n_seeds", "unit", "protocol", "n"),
     *("over_all", "over_all_sem"),
 ]
+
+# Measures that nothing is drawn at random for.
+NOT_DRAWN = frozenset(SHARPNESS["forward"].gives)
 
 
 def domain_sharpness_tables(
@@ -76,9 +80,9 @@ def _table(rows: pd.DataFrame, dataset: str, network: str, kind: str, measure: s
     ]
     label = in_words(measure, "sharpness")
     unit = describe(measure, "sharpness").unit
+    drawn = ", along the same directions and perturbations as on all of them"
     caption = (
         f"{network} on {dataset}: {label} ({unit}) of the loss on the training samples of each"
-        f" {kind} alone, along the same directions and perturbations as on all of them. ±: standard"
-        " error over seeds."
+        f" {kind} alone{'' if measure in NOT_DRAWN else drawn}. ±: standard error over seeds."
     )
     return in_blocks(captioned(cells, caption))

@@ -6,9 +6,19 @@ import numpy as np
 import pandas as pd
 
 MISSING = "—"
-# Standard errors below this share of the mean come from rounding of equal values.
+# Standard errors below this share of the mean come from rounding of equal values, and sums below
+# this share of what was summed from rounding of values that cancel.
 ROUNDING = 1e-12
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def without_residue(number: float, largest: float) -> float:
+    """Return a sum or mean, or 0 where it is what rounding left of terms as large as said.
+
+    >>> without_residue(0.1 + 0.2 - 0.3, 0.3), without_residue(1e-9, 0.3)
+    (0.0, 1e-09)
+    """
+    return 0.0 if abs(number) < ROUNDING * largest else float(number)
 
 
 def format_estimate(mean: float, error: float = np.nan, powers: bool = False) -> str:

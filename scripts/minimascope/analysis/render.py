@@ -14,8 +14,9 @@ import pandas as pd
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 # Sentences of captions about bold cells, or about columns that a table may lack.
 _ABOUT = re.compile(r" ?\b(Bold|All|Flips): .*?\.(?= |$)")
-# Spaces within numbers, where no line ends; it may before a power of ten or the end of an interval.
-_WITHIN_NUMBERS = re.compile(r" (?=[±%])|(?<=[±×]) ")
+# Spaces within numbers and before their marks, where no line ends; it may before a power of ten or
+# the end of an interval.
+_WITHIN_NUMBERS = re.compile(r" (?=[±%†‡§])|(?<=[±×]) ")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "_%&#${}"}

@@ -28,7 +28,14 @@ from .differences import (
 from .evidence import LEVEL
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
-from .numbers import count_seeds, format_ends, format_estimate, format_interval, format_percent
+from .numbers import (
+    count_seeds,
+    format_ends,
+    format_estimate,
+    format_interval,
+    format_percent,
+    without_residue,
+)
 from .render import Text, captioned, joined
 from .smallest_difference import SmallestDifference
 from .summary import PAIR_MEASURES
@@ -83,11 +90,12 @@ def statistics(
     smaller number of seeds.
 
     Differences are condition minus baseline, with the interval, test and verdict of
-    `differences.Difference`. ``share`` is the difference over the size of the baseline's mean,
-    with the interval of `differences.share_interval`. ``p_holm`` is corrected (Holm 1979) for the
-    ``tests`` of one measure, over the conditions of a data set and network. Values of pairs of
-    models are the jackknife's pseudo-values, of which three seeds are the fewest. Networks that
-    did not train are left out; ``left_out`` counts those of the two conditions.
+    `differences.Difference`. ``share`` is the difference over the size of the baseline's mean, with
+    the interval of `differences.share_interval`, and none where that mean is zero. Means and
+    differences that rounding left of values that cancel are zero. ``p_holm`` is corrected (Holm
+    1979) for the ``tests`` of one measure, over the conditions of a data set and network. Values of
+    pairs of models are the jackknife's pseudo-values, of which three seeds are the fewest. Networks
+    that did not train are left out; ``left_out`` counts those of the two conditions.
 
     Args:
         values: rows of `summary.seed_values`.
@@ -164,6 +172,7 @@ class _Compared(NamedTuple):
     """A condition and its baseline: means, their difference, and the interval of its share."""
 
     difference: Difference
+    value: float
     means: tuple[float, float]
     share: tuple[float, float]
     n: int
@@ -173,7 +182,7 @@ class _Compared(NamedTuple):
 def _paired(both: pd.DataFrame, difference: Difference) -> _Compared:
     """Return the comparison of values with the same seeds, [seed, 2]."""
     share = share_interval(*both.to_numpy().T) if difference.known else (np.nan, np.nan)
-    return _Compared(difference, tuple(both.mean()), share, len(both), BY_SEED)
+    return _Compared(difference, *_means(both, difference), share, len(both), BY_SEED)
 
 
 def _independent(both: pd.DataFrame, smallest: SmallestDifference, floor: float) -> _Compared:
@@ -181,8 +190,15 @@ def _independent(both: pd.DataFrame, smallest: SmallestDifference, floor: float)
     first, second = (Estimate(*map(float, mean_over_seeds(both[name].to_numpy()))) for name in both)
     difference = welch(first, second, smallest, floor)
     share = welch_share_interval(first, second) if difference.known else (np.nan, np.nan)
-    means = first.value, second.value
-    return _Compared(difference, means, share, int(both.count().min()), INDEPENDENT)
+    n = int(both.count().min())
+    return _Compared(difference, *_means(both, difference), share, n, INDEPENDENT)
+
+
+def _means(both: pd.DataFrame, difference: Difference) -> tuple[float, tuple[float, float]]:
+    """Return the difference and the two means, each zero where it is a residue of rounding."""
+    largest = both.abs().max()
+    means = tuple(map(without_residue, both.mean(), largest))
+    return without_residue(difference.estimate.value, largest.max()), means
 
 
 def _numbers(compared: _Compared, measure: str) -> dict[str, Any]:
@@ -190,7 +206,7 @@ def _numbers(compared: _Compared, measure: str) -> dict[str, Any]:
     difference, share = compared.difference, compared.share
     lower, upper = difference.interval
     mean, baseline = compared.means
-    value = float(difference.estimate.value)
+    value = compared.value
     return {
         "n": compared.n,
         "baseline_mean": baseline,
@@ -219,8 +235,9 @@ def _note(difference: Difference, measure: str) -> str:
         return NOT_MATCHED
     if difference.verdict != TOO_FEW:
         return "the same difference in all seeds: no spread to judge it by"
-    needed = FEWEST_OF_PAIRS if measure in PAIR_MEASURES else 2
-    return f"an interval takes {needed} seeds or more"
+    if measure in PAIR_MEASURES:
+        return f"an interval of a measure of pairs takes {FEWEST_OF_PAIRS} seeds or more"
+    return "an interval takes 2 seeds or more"
 
 
 def text(found: pd.DataFrame) -> Text:

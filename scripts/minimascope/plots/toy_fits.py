@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.numbers import count_seeds
+from ..analysis.toy_mirror import FIRST_EPOCH
 from ..toy.functions import toy_function
 from .looks import list_looks
 from .scales import draw_axis, is_logarithmic
@@ -51,11 +52,14 @@ def equal_loss(toy_fits: pd.DataFrame) -> Figure:
     """Return SAM-sharpness where each loss is first reached, a panel for each radius.
 
     Functions side by side at one loss differ in sharpness by what they are, not by how far their
-    networks have come. Where no loss was reached, the figure says so.
+    networks have come. A network that was below a loss after its first epoch did not come to it,
+    and is left out there, as in `analysis.toy_mirror`. Where no network came to any loss, the
+    figure says so.
     """
     rows = _kept_at(toy_fits, "loss")
+    rows = rows[rows["epoch"] > FIRST_EPOCH]
     if rows.empty:
-        return notice("Sharpness at equal training loss", "no network reached any of the losses")
+        return notice("Sharpness at equal training loss", "no network came to any of the losses")
     rows = rows.assign(panel=_radii(rows), line=_labels(rows))
     looks = list_looks(_labels(toy_fits).unique())
     lines = {name: look.line for name, look in looks.items() if name in set(rows["line"])}

@@ -44,6 +44,7 @@ class Facts(NamedTuple):
         cities: whether the data name cities.
         doubtful: whether a published value that ours are compared with is in doubt.
         unmatched: whether networks were trained elsewhere, from other initial weights.
+        toy_width: of both hidden layers of the networks that learn toy functions, or 0.
     """
 
     networks: int
@@ -66,6 +67,7 @@ class Facts(NamedTuple):
     cities: bool
     doubtful: bool
     unmatched: bool
+    toy_width: int
 
 
 def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Facts:
@@ -111,6 +113,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         cities=any_of("domains", "kind", "city"),
         doubtful=any_of("agreement", "verdict", UNCERTAIN),
         unmatched=any_of("adopted", "matched", False),
+        toy_width=(config.get("toy_fits") or {"width": 0})["width"],
     )
 
 

@@ -4,7 +4,7 @@ No torch is imported here.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -14,10 +14,12 @@ from typing import Any
 import soundfile
 from PIL import Image
 
+from ..batch_of_one import batch_of_one
 from ..data.archives import archive_names, is_archive
 from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
 from ..data.recordings import read_table
 from ..errors import InputError
+from ..registry import WITH_BATCHNORM
 from .raw_data import faults_of_classes
 from .study import Study
 
@@ -70,9 +72,34 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
             (files, found), warnings, measured = _zipped(place), [], ""
         else:
             continue
+        files = _used(files, study.part_spec(dataset).get("classes"))
+        found = [*found, *_batches_of_one(study, dataset, files)]
         faults += [f"datasets.{dataset}: {line}" for line in found]
         said.append(_said(dataset, kind, place, files, measured, warnings))
     return faults, chain.from_iterable(said)
+
+
+def _used(files: Sequence[Labelled], classes: Collection[str] | None) -> Sequence[Labelled]:
+    """Return the files of the classes that are used, all unless the study chooses some."""
+    return files if classes is None else [file for file in files if file.label in classes]
+
+
+def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
+    """Yield what stops training with BatchNorm, as far as a network is known to have that."""
+    inputs = sum(file.split == "train" for file in files)
+    inputs = min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
+    networks = [network for own, network in study.pairs if own == dataset]
+    sizes = {
+        study.training[dataset, condition]["batch_size"]: None
+        for condition in study.trained_conditions
+        if any(_has_batchnorm(study, dataset, network, condition) for network in networks)
+    }
+    yield from filter(None, (batch_of_one(size, inputs) for size in sizes))
+
+
+def _has_batchnorm(study: Study, dataset: str, network: str, condition: str) -> bool:
+    architecture = study.network_spec(network)["architecture"]
+    return architecture in WITH_BATCHNORM or study.norm(dataset, network, condition) == "batch"
 
 
 def _said(
@@ -135,7 +162,11 @@ def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
 
 
 def _recordings(table: Path, folder: Path, spec: Mapping[str, Any]) -> list[Labelled]:
+    """Return the recordings of the test, and those of the domains that are trained on."""
     rows = read_table(table, str(folder), spec["domain_column"])
+    if spec["train_domains"]:
+        domains = {*map(str, spec["train_domains"])}
+        rows = [row for row in rows if row.split != "train" or row.domain in domains]
     paths = [folder / row.filename for row in rows]
     return [
         Labelled(path, row.split, row.label, path.stat().st_size)
