@@ -257,7 +257,7 @@ def test_readers_see_what_is_sure_and_how_many_pairs_there_are():
     found = differences_by_training(*two_data_sets(), references=REFERENCES)
     for rows in (found, read_again(found)):
         [table] = train_domains.text(rows)
-        assert table.loc["Accuracy, A", "c0"].startswith("**−0.0299 [")
+        assert table.loc["Accuracy (fraction), A", "c0"].startswith("**−0.0299 [")
         assert "Pairs of seeds: up to 4." in table.attrs["caption"]
         assert "without_a minus scenes, cnn10" in markdown([table])
     assert train_domains.text(found.iloc[:0]) == [

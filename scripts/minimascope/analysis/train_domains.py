@@ -21,7 +21,7 @@ from .numbers import MISSING, format_estimate, format_interval
 from .render import Text, captioned
 from .smallest_difference import SmallestDifference
 from .tables import at_minima
-from .wording import counted, in_words
+from .wording import counted
 
 ACCURACY, OVERALL = "accuracy", "test_accuracy"
 MEASURED = ("measure", "value", "noise_floor")
@@ -189,8 +189,8 @@ def _table(rows: pd.DataFrame, dataset: str, reference: str, network: str) -> pd
 
 
 def _where(measure: str, name: str) -> str:
-    label = ACCURACY if measure == ACCURACY else in_words(measure)
-    return f"{label[0].upper()}{label[1:]}" + ("" if name == EVERYWHERE else f", {name}")
+    label = "Accuracy (fraction)" if measure == ACCURACY else describe(measure).axis_label
+    return label if name == EVERYWHERE else f"{label}, {name}"
 
 
 def _cell(row: tuple) -> str:
