@@ -128,7 +128,8 @@ def test_no_job_starts_while_data_are_missing(run: Callable, tmp_path: Path, tar
 def test_a_run_whose_data_are_there_says_nothing_before_its_jobs(run: Callable, tmp_path: Path):
     for split in ("train", "test"):
         (tmp_path / "data" / "own" / split / "cat").mkdir(parents=True)
-        Image.new("L", (8, 8)).save(tmp_path / "data" / "own" / split / "cat" / "1.png")
+        for name in ("1.png", "2.png"):
+            Image.new("L", (8, 8)).save(tmp_path / "data" / "own" / split / "cat" / name)
     result = run("run")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     # The dollar of its name is no variable of make or the shell.

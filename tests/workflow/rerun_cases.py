@@ -57,6 +57,11 @@ STUDY = {
 }
 # The jobs of sharpness, all of which may need the weight decay.
 MEASURING = {"sharpness", "perturbation", "hessian", "landscape", "measure_own"}
+# The jobs of figures of a network.
+PLOTS = {
+    *("plot_digits-vit", "plot_digits-plain", "plot_cifar-pretrained"),
+    *("plot_folder-vit", "plot_archive-vit", "plot_scenes-cnn10", "plot_table-cnn10"),
+}
 # The path of a key in the study, another value of it, and the rules that run first.
 CHANGES = {
     "datasets.table.path": ("sounds.zip", {"recordings"}),
@@ -87,18 +92,12 @@ CHANGES = {
     "conditions.theirs.classes": ([*"abcde"], {"adopt"}),
     "conditions.theirs.optimizer": ({"weight_decay": 0.1}, MEASURING),
     "datasets.digits.conditions.theirs.key": ("ema", {"adopt"}),
-    "sharpness.view": (["augmented"], {"report"}),
+    "sharpness.view": (["augmented"], PLOTS),
     "sharpness.forward.published": (False, {"sharpness"}),
     "sharpness.landscape.points": (5, {"landscape"}),
     "sharpness.interpolation.points": (5, {"interpolate"}),
     "tables": ({"own_parts:spread": {}}, {"tables"}),
-    "figures": (
-        {"own_parts:ranges": {}},
-        {
-            *("plot_digits-vit", "plot_digits-plain", "plot_cifar-pretrained"),
-            *("plot_folder-vit", "plot_archive-vit", "plot_scenes-cnn10", "plot_table-cnn10"),
-        },
-    ),
+    "figures": ({"own_parts:ranges": {}}, PLOTS),
     "evaluation.corruptions.samples": (9, {"corrupt", "corrupt_recordings"}),
     "datasets.table.corrupted": ("generated", {"corrupt_recordings"}),
     "analysis.trained.train_loss": (None, {"collect"}),

@@ -90,17 +90,17 @@ def pictures(folder: Path, *names: str) -> None:
 
 
 def test_own_data_are_counted_and_what_is_odd_about_them_is_said(tmp_path: Path):
-    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png")
+    pictures(tmp_path, "train/cat/1.png", "test/cat/2.png", "train/cat/3.png")
     (tmp_path / "data" / "mine" / "test" / "readme.txt").touch()
     result = check(study_with(PICTURES), tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     said = (
         "study.yaml is a study: 4 networks to train (1 data set, 1 network, 2 conditions, 2 seeds),"
         " data found",
-        "mine: 1 pictures in train and 1 in test; 1 class (train + test: cat 1 + 1); 9 × 9 to"
-        " 10 × 9 pixels",
+        "mine: 2 pictures in train and 1 in test; 1 class (train + test: cat 2 + 1); 9 × 9 to"
+        " 11 × 9 pixels",
         "warning: mine: there is only one class, cat: nothing can be told apart; add another one",
-        "warning: mine: fewer than 10 pictures in train or test of cat (1 + 1): accuracies will be"
+        "warning: mine: fewer than 10 pictures in train or test of cat (2 + 1): accuracies will be"
         " uncertain; add some",
         "note: 2 conditions: no correlation over conditions can be sure with fewer than 5;"
         " differences between conditions can",

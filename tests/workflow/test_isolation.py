@@ -38,7 +38,11 @@ HOSTILE = {
         "landscape": {},
         "interpolation": {"lines": [["initial", "seed0"]]},
     },
-    "evaluation": EVERY_RULE["evaluation"] | {"network_ensembles": ["initial", "corrupted"]},
+    "evaluation": {
+        **EVERY_RULE["evaluation"],
+        "corruptions": {"names": ["fog"]},
+        "network_ensembles": ["initial", "corrupted"],
+    },
 }
 
 
