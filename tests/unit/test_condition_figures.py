@@ -337,6 +337,12 @@ def effects(**changes):
     return {axes.get_title(): axes for axes in figure.axes}, figure, table
 
 
+def test_percentages_differ_by_percentage_points():
+    panels, _, table = effects()
+    assert set(table.loc[table["unit"] == "percent", "measure"]) == {"corruption_accuracy"}
+    assert panels["Corruption accuracy"].get_xlabel() == "Difference (pp)"
+
+
 def test_a_dot_is_filled_where_the_test_is_sure_hollow_where_it_is_open_and_a_bar_where_equal():
     panels, _, table = effects()
     for measure, title in {"test_accuracy": "Test accuracy", "test_nll": "Test NLL"}.items():

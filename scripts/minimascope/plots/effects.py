@@ -79,7 +79,9 @@ def _draw_differences(
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=0.5)
     axes.margins(x=0.08)
     ends = rows[["difference", "lower", "upper"]].to_numpy().ravel()
-    draw_axis(axes.xaxis, f"Difference ({name.unit})", ends, logarithmic=False)
+    # Two percentages differ by percentage points.
+    unit = "pp" if name.unit == "%" else name.unit
+    draw_axis(axes.xaxis, f"Difference ({unit})", ends, logarithmic=False)
 
 
 def _draw_ratios(
