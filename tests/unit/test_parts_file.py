@@ -26,6 +26,7 @@ from minimascope.seeding import generator
 from minimascope.study import products
 from minimascope.study.loading import load_study
 from minimascope.study.own import own_line
+from minimascope.study.sizes import Size, known_size
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "studies" / "own_parts.py"
@@ -77,6 +78,7 @@ def test_options_come_from_signatures_and_are_completed(tmp_path):
         "noise": study.source_spec("stripes")["noise"],
     }
     assert study.training["stripes", "cutout"]["augment"]["own_parts:cutout"] == {"size": 4}
+    assert known_size(study, "stripes") == Size(), "only the source can tell"
     assert study.sharpness["stripes"]["logit_curvature"] == {"batch_size": 1000}
     assert study.families == ["forward", "perturbation", "logit_curvature"]
     assert study.own("figures") == {"ranges": {"measure": "logit_curvature"}}

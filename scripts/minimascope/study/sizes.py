@@ -76,7 +76,8 @@ def _whole(spec: Mapping[str, Any]) -> Size:
         case "image_folder":
             side = spec["image_size"]
             return Size(shape=(3, side, side) if side else None)
-    return Size(*PUBLISHED[spec["source"]])
+    # A source of the user's own file may have any size.
+    return Size(*PUBLISHED.get(spec["source"], ()))
 
 
 def _log_mels(spec: Mapping[str, Any], seconds: float | None) -> tuple[int, int, int] | None:
