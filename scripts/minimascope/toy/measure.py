@@ -150,18 +150,21 @@ def measure(
         row |= {"epoch": int(epochs[index]), "train_loss": train_loss, "test_loss": test_loss}
         row["gap"] = test_loss - train_loss
         for radius, estimate in zip(radii, estimates[number], strict=True):
-            yield row | {
-                "radius": radius,
-                "sharpness": estimate.mean,
-                "standard_error": estimate.standard_error,
-                "sharpness_signed": estimate.signed_mean,
-                "standard_error_signed": estimate.signed_standard_error,
-                "noise_floor": None if dtype == "float64" else estimate.rounding,
-                **hessians[number],
-                "samples": estimate.samples,
-                "points": points,
-                "seconds": seconds,
-            }
+            found = _of_radius(radius, estimate, exact=dtype == "float64")
+            yield row | found | hessians[number] | {"points": points, "seconds": seconds}
+
+
+def _of_radius(radius: float, estimate: Estimate, exact: bool) -> dict[str, Any]:
+    """Return the sharpness at a radius, with the floor of rounding unless numbers are exact."""
+    return {
+        "radius": radius,
+        "sharpness": estimate.mean,
+        "standard_error": estimate.standard_error,
+        "sharpness_signed": estimate.signed_mean,
+        "standard_error_signed": estimate.signed_standard_error,
+        "noise_floor": None if exact else estimate.rounding,
+        "samples": estimate.samples,
+    }
 
 
 def _hessian(
