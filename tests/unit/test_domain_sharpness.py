@@ -1,5 +1,7 @@
 """Sharpness on the training data of each domain, and training on some of the domains."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from study_cases import study
@@ -114,6 +116,14 @@ def test_the_losses_of_domains_average_to_that_of_all(model):
 def test_without_cities_there_are_domains_alone(model):
     found = measured(model, recordings(cities=False), "forward", by_domain=True)
     assert {row["kind"] for row in found.details["domains"]} == {"domain"}
+
+
+def test_a_domain_with_one_sample_has_no_relative_flatness(model):
+    whole = recordings(cities=False)
+    lonely = replace(whole.train, domains=torch.tensor([0] * 11 + [1]))
+    found = measured(model, replace(whole, train=lonely), "forward", by_domain=True)
+    flat = [r for r in found.details["domains"] if r["measure"] == "relative_flatness"]
+    assert [(row["name"], row["n"]) for row in flat] == [("A", 11)]
 
 
 def test_training_on_some_domains_keeps_their_samples_and_the_whole_test_split():

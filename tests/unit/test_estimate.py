@@ -211,3 +211,15 @@ def test_own_pictures_and_recordings_are_counted(tmp_path):
     fewer = replace(changed, config=at_most)
     assert counted_size(fewer, "pictures") == Size(2, 1, 2, (3, 16, 16))
     assert counted_size(changed, "sounds") == Size(2, 1, 3, (1, 64, 51))
+
+
+def test_recordings_of_the_domains_of_training_are_counted(tmp_path):
+    table = "label,split,device\nx,train,a\ny,train,a\nx,train,b\ny,train,7\nx,test,b\n"
+    (tmp_path / "mine.csv").write_text(table)
+    sounds = {"source": "audio_folder", "table": "mine.csv", "networks": ["resnet"]}
+    sounds |= {"features": {"seconds": 0.5}, "domain_column": "device"}
+    changed = study(
+        data_dir=str(tmp_path), datasets={"sounds": {**sounds, "train_domains": ["a", 7]}}
+    )
+    assert counted_size(changed, "sounds").train == 3
+    assert counted_size(changed, "sounds").test == 1

@@ -191,3 +191,12 @@ def test_no_samples_and_shapes_that_do_not_belong_together_are_refused():
     for features in (torch.zeros(0, 4), torch.zeros(2, 5)):
         with pytest.raises(InputError, match="n at least 1"):
             forward.relative_flatness(features, torch.zeros(3, 4), torch.zeros(3))
+
+
+def test_one_sample_has_no_relative_flatness():
+    with pytest.raises(InputError, match="features of one sample have no standard deviation"):
+        forward.relative_flatness(torch.ones(1, 4), torch.zeros(3, 4), torch.zeros(3))
+    weight = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    plain = forward.relative_flatness(torch.ones(1, 2), weight, torch.zeros(2), normalise=False)
+    p = 1 / (1 + np.exp(1))
+    assert plain == pytest.approx(2 * p * (1 - p) * 5)

@@ -175,6 +175,7 @@ def test_readers_see_readings_that_agree_as_one_row_and_what_was_learnt():
     first = shown.iloc[0]
     assert first["Own curvature"] == "at the minimum"
     assert (first["Functions"], first["Verdict"]) == ("6", "supported")
+    assert first["Left out"] == "Beale"
     assert first["S, ρ = 0.5"].startswith("**1.00 [")
     assert "Each verdict is by itself" in shown.attrs["caption"]
     assert learnt.loc["Sphere", "Learnt, loss ≤ 100"].startswith("−241.")

@@ -172,7 +172,8 @@ CAPTION = (
     " named where their results differ; over the domain it is the mean of absolute values. Bold:"
     " sure by itself. S is SAM-sharpness at radius ρ. The verdict is on the statement that sharper"
     " functions have sharper networks at all radii. Each verdict is by itself: of many, some are"
-    " wrong by chance. A network that is below a loss after its first epoch is left out there."
+    " wrong by chance. Left out are functions whose networks did not get there, were below the loss"
+    " after their first epoch already, or have no finite sharpness at some radius."
 )
 LEARNT_CAPTION = (
     "The functions' own curvature, and the share of their variance that the networks have learnt"
@@ -188,6 +189,7 @@ def text(verdicts: pd.DataFrame, correlations: pd.DataFrame, points: pd.DataFram
     cells = correlations.set_index([*PLACE, "own"])
     rows: dict[tuple, dict[str, str]] = {}
     for found in verdicts.itertuples():
+        missing = ", ".join(toy_function(name).label for name in found.missing.split())
         row = {
             "Networks at": _place(found.at, found.value),
             "Functions": f"{found.n}",
@@ -196,6 +198,7 @@ def text(verdicts: pd.DataFrame, correlations: pd.DataFrame, points: pd.DataFram
                 for cell in cells.loc[(found.at, found.value, found.own)].itertuples()
             },
             "Verdict": found.verdict,
+            "Left out": missing or "—",
         }
         # Readings of a function's curvature that put functions in the same order are one row.
         shared = rows.setdefault(tuple(row.values()), row | {"Own curvature": []})

@@ -21,6 +21,7 @@ from .subject import Subject, check, check_loss
 
 # A feature that varies by less than this share of its size is constant up to rounding.
 CONSTANT = 1e-12
+ONE_SAMPLE = "features of one sample have no standard deviation"
 
 
 def fisher_rao_norm(
@@ -67,8 +68,11 @@ def relative_flatness(
             weights by it, which keeps the function; features that are constant are left out.
 
     Raises:
-        InputError: no samples, or shapes that do not belong together.
+        InputError: no samples, a single one that is to be normalised, or shapes that do not belong
+            together.
     """
+    if normalise and len(features) == 1:
+        raise InputError(f"{ONE_SAMPLE}; give two or more")
     if len(features) == 0 or features.shape[1:] != weight.shape[1:] or len(weight) != len(bias):
         raise InputError(
             f"features {tuple(features.shape)}, weight {tuple(weight.shape)} and bias"
@@ -142,7 +146,7 @@ def measure(
     norm = (layers + 1) * objective.mean_of(found.radial.square()).sqrt().item()
     norm_unit = "1" if objective.loss.softmax else unit
     measurements = [Measurement("fisher_rao_norm", norm, norm_unit, n)]
-    if head is not None:
+    if head is not None and len(found.features) > 1:
         flatness = relative_flatness(found.features, head.weight, bias_of(head))
         measurements.append(Measurement("relative_flatness", flatness, "1", n))
     measurements += [
@@ -165,6 +169,8 @@ def measure(
             found = _one_pass(model, part, head, batch_size)
         measurements += _published_flatness(model, head, part, found.features, batch_size)
     left_out = _left_out(model, objective, head, layer)
+    if head is not None and len(found.features) == 1:
+        left_out["relative_flatness"] = ONE_SAMPLE
     return Measured(measurements, {"left_out": left_out} if left_out else {})
 
 

@@ -98,7 +98,7 @@ def counted_size(study: Study, dataset: str) -> Size:
     if spec["source"] == "image_folder" and (folder / spec["path"] / "train").is_dir():
         counted = _pictures(folder / spec["path"])
     elif spec["source"] == "audio_folder" and (folder / spec["table"]).is_file():
-        counted = _rows(folder / spec["table"])
+        counted = _rows(folder / spec["table"], spec["domain_column"], spec["train_domains"])
     else:
         return size
     counted = _of_classes(counted, spec["classes"])
@@ -120,9 +120,14 @@ def _pictures(folder: Path) -> Size:
     return Size(counts["train"], counts["test"], classes)
 
 
-def _rows(table: Path) -> Size:
-    """Count recordings and classes of a table."""
+def _rows(table: Path, column: str, train_domains: Collection[Any] | None) -> Size:
+    """Count recordings and classes of a table; those for training of these domains alone."""
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
-    counts = Counter(row.get("split") for row in rows)
+    wanted = None if train_domains is None else {*map(str, train_domains)}
+    counts = Counter(
+        row.get("split")
+        for row in rows
+        if row.get("split") != "train" or wanted is None or row.get(column) in wanted
+    )
     return Size(counts["train"], counts["test"], len({row.get("label") for row in rows}))
