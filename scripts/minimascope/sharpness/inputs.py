@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..batches import Batches
 from ..errors import InputError
 from ..networks.normalised import LARGEST_PIXEL, NormalisedInput
 from .objective import Objective
@@ -52,31 +53,36 @@ def check_continuous(model: nn.Module, objective: Objective, family: str) -> Non
             f"{family}: the inputs are {inputs.dtype}, which cannot be moved a little; give"
             f" floating-point numbers (pictures as fractions of 255), or leave {family} out"
         )
-    with torch.enable_grad():
-        moved = numbers(model, inputs).requires_grad_()
-        outputs = objective.outputs(model, moved)
-        if outputs.ndim not in (1, 2):
-            raise InputError(
-                f"{family}: {name} returns outputs {list(outputs.shape)}; it measures networks with"
-                f" one prediction for each input, [n, C], so leave {family} out"
-            )
-        slopes = _some_slopes(outputs, moved)
-    constant = bool((outputs == outputs[:1]).all())
-    if not slopes.any() and not constant:
+    outputs, moves = few.samples.over_batches(lambda found: _looked_at(model, few, found), SAMPLES)
+    if outputs.ndim not in (1, 2):
+        raise InputError(
+            f"{family}: {name} returns outputs {list(outputs.shape)}; it measures networks with"
+            f" one prediction for each input, [n, C], so leave {family} out"
+        )
+    if not moves and not bool((outputs == outputs[:1]).all()):
         raise InputError(
             f"{family}: the outputs of {name} have no gradient with respect to its inputs, as"
             f" behind round or argmax; leave {family} out"
         )
 
 
-def _some_slopes(outputs: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-    """Return the gradients of a sum of all outputs with random weights."""
-    if not outputs.requires_grad:
-        return torch.zeros_like(inputs)
-    draws = torch.Generator(outputs.device).manual_seed(0)
-    weights = torch.empty_like(outputs).normal_(generator=draws)
-    (slopes,) = torch.autograd.grad(outputs, inputs, weights, materialize_grads=True)
-    return slopes
+@torch.enable_grad()
+def _looked_at(
+    model: nn.Module, objective: Objective, batches: Batches
+) -> tuple[torch.Tensor, bool]:
+    """Return all outputs, and whether any of them has a gradient with respect to the inputs."""
+    found, moves = [], False
+    for inputs, _ in batches:
+        moved = numbers(model, inputs).requires_grad_()
+        outputs = objective.outputs(model, moved)
+        found.append(outputs.detach())
+        if outputs.requires_grad:
+            # With weights that are not alike, since probabilities add up to 1.
+            draws = torch.Generator(outputs.device).manual_seed(0)
+            weights = torch.empty_like(outputs).normal_(generator=draws)
+            (slopes,) = torch.autograd.grad(outputs, moved, weights, materialize_grads=True)
+            moves |= bool(slopes.any())
+    return torch.cat(found), moves
 
 
 class NormalRows:

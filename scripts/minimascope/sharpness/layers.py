@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from ..batches import Batches
 from ..errors import InputError
 from .network_copy import copied
 from .objective import Objective
@@ -38,14 +39,21 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
         fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
         _replace(model, names[layer], fuse(layer, norm))
         _replace(model, names[norm], nn.Identity())
-    with torch.no_grad():
-        before, after = (few.outputs(each, few.samples.inputs) for each in (first, model))
+    before, after = (_outputs(each, few) for each in (first, model))
     if (before - after).abs().max() > ROUNDING * before.abs().max():
         raise InputError(
             f"norms: {type(first).__name__} uses what a layer returns beside the BatchNorm behind"
             " it, so that the two are no single layer; leave norms out"
         )
     return model
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, objective: Objective) -> torch.Tensor:
+    def whole(batches: Batches) -> torch.Tensor:
+        return torch.cat([objective.outputs(model, inputs) for inputs, _ in batches])
+
+    return objective.samples.over_batches(whole, SAMPLES)
 
 
 def matrices(model: nn.Module) -> list[torch.Tensor]:
