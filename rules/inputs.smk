@@ -212,6 +212,20 @@ def measured_models(job: str) -> Callable:
     ]
 
 
+def initial_models(job: str) -> Callable:
+    """The networks that these began with, where a family takes them and where they are known."""
+    families = map(registry.SHARPNESS.get, STUDY.sharpness_jobs[job])
+    taken = any(registry.INITIAL in family.takes for family in families)
+
+    def models(wildcards) -> list[str]:
+        if not taken or not STUDY.starts_from_initial(wildcards.dataset, wildcards.condition):
+            return []
+        patterns = seeds_in(rules.initialise.output.model, seeds_of(job))
+        return [pattern.format(**wildcards) for pattern in patterns]
+
+    return models
+
+
 def minutes_of(job: str) -> Callable:
     """Minutes that a job of sharpness asks a cluster for: more each time it is tried again."""
 

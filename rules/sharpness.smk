@@ -10,6 +10,7 @@ for job, families in STUDY.sharpness_jobs.items():
         input:
             data=rules.prepare.output.data,
             models=measured_models(job),
+            initial=initial_models(job),
         output:
             **sharpness_outputs(job),
         log:

@@ -22,8 +22,12 @@ with job(snakemake):
     code, by_domain = spec.pop("code"), spec.pop("by_domain", ())
     dataset, data_hash = load_dataset(snakemake.input.data)
     wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
-    for index, (seed, trained) in enumerate(zip(seeds, snakemake.input.models, strict=True)):
+    # None where no family takes them, or where trainings started from other weights.
+    initial = snakemake.input.get("initial") or [None] * len(seeds)
+    files = zip(seeds, snakemake.input.models, initial, strict=True)
+    for index, (seed, trained, begun) in enumerate(files):
         model, _, metadata = load_model(trained, device)
+        first = load_model(begun, device)[0] if begun else None
         origin = {"model": metadata["content_sha256"], "data": data_hash}
         run = {**wildcards, "seed": str(seed)}
         for family, chosen in families.items():
@@ -35,7 +39,7 @@ with job(snakemake):
             path = Path(place).with_suffix(".checkpoint.safetensors")
             about = {**asdict(own), **origin, "run": run, "code": code}
             finished = FinishedParts(path, about, device)
-            measured, said = measure_family(model, dataset, int(seed), device, own, finished)
+            measured, said = measure_family(model, dataset, int(seed), device, own, finished, first)
             if find("sharpness", family).arrays:
                 write_npz(snakemake.output[f"{family}_arrays"][index], measured.arrays)
             write_json(place, document(family, measured, run=run, **said, **origin))

@@ -116,10 +116,14 @@ class Family(Component):
         passes: about how many passes over the training data its settings take; one with gradients
             counts as three.
         arrays: whether it has curves or surfaces besides its numbers.
+        takes: what it measures besides the network and its training data, where a study has it:
+            ``test``, the loss over the test data, and `INITIAL`, the network that training began
+            with.
     """
 
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
     arrays: bool = False
+    takes: tuple[str, ...] = ()
 
     def all_passes(self, settings: Mapping[str, Any], by_domain: bool) -> int:
         """About how many passes its settings take, with those over domains and cities if wanted."""
@@ -167,6 +171,27 @@ def _landscape_passes(settings: Mapping[str, Any]) -> int:
     return passes + (surface + 9 * 40 + 3 if settings["eigenvectors"] else 0)
 
 
+def _input_passes(settings: Mapping[str, Any]) -> int:
+    # Ten classes count as usual; a product with the Jacobian counts as two passes. The test data
+    # are often fewer than the training data.
+    projections = settings["projections"]
+    products = 10 if projections is None else 2 * projections + 1
+    return 2 + len(settings["noise"]) * settings["draws"] + 2 * products
+
+
+def _norms_passes(settings: Mapping[str, Any]) -> int:
+    # Of each of two kinds of noise, at each step and at the two points from which slopes are known.
+    search = 2 * settings["samples"] * (settings["steps"] + 4)
+    return 2 + (search if settings["pac_bayes"] else 0)
+
+
+# Names of a family that are taken on training and on test data.
+_NEAR_DATA = (
+    "jacobian_norm",
+    *(f"noise_sensitivity_{size}" for size in ("small", "medium", "large")),
+    "logit_margin",
+    "boundary_distance",
+)
 SHARPNESS = {
     "forward": Family(
         "sharpness.forward:measure",
@@ -214,6 +239,34 @@ SHARPNESS = {
         passes=_landscape_passes,
         arrays=True,
         gives=("asc_sharpness", "asc_sharpness_max", "asc_sharpness_std", "asc_sharpness_cv"),
+    ),
+    "input": Family(
+        "sharpness.input:measure",
+        passes=_input_passes,
+        takes=("test",),
+        gives=(*_NEAR_DATA, *(f"test_{name}" for name in _NEAR_DATA)),
+    ),
+    "norms": Family(
+        "sharpness.norms:measure",
+        passes=_norms_passes,
+        takes=(INITIAL,),
+        gives=(
+            "log_product_of_spectral_norms",
+            "log_product_of_spectral_norms_over_margin",
+            "log_sum_of_spectral_norms",
+            "log_spectral_bound",
+            "frobenius_over_spectral",
+            "log_product_of_frobenius_norms",
+            "frobenius_distance",
+            "spectral_distance",
+            "log_path_norm",
+            "log_path_norm_over_margin",
+            "inverse_margin",
+            "pac_bayes_flatness",
+            "pac_bayes_orig",
+            "pac_bayes_init",
+            "pac_bayes_magnitude_flatness",
+        ),
     ),
 }
 # What a network is measured by where nobody says by what.

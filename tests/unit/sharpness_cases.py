@@ -29,6 +29,8 @@ FEW = {
         "density_steps": 5,
     },
     "landscape": {"points": 3, "line_points": 3, "direction_seeds": [42, 43]},
+    "input": {"draws": 2},
+    "norms": {"samples": 2, "steps": 3},
 }
 SIZES = {"resnet18": (8, 8), "vgg19": (32, 32), "vit": (8, 8), "cnn10": (16, 24)}
 

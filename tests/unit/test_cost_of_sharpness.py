@@ -15,6 +15,7 @@ FEW = {
     "forward": {},
     "perturbation": {"samples": 12, "published_samples": 8},
     "landscape": {"points": 5, "line_points": 7, "direction_seeds": [1, 2]},
+    "input": {"draws": 20},
 }
 
 

@@ -44,6 +44,8 @@ FAMILIES = {
     "perturbation": {"adaptive": {}},
     "hessian": {},
     "landscape": {"only": {}, "more_directions": {"direction_seeds": [7], "only": {}}},
+    "input": {},
+    "norms": {},
     "interpolation": {"lines": [["initial", "baseline"]]},
 }
 DATASET = {
@@ -252,7 +254,7 @@ def test_settings_of_a_family_are_the_parameters_of_its_function_and_defaults_ag
     assert settings.keys() <= parameters.keys()
     # What a study never changes, or says for some networks alone.
     own = {"subject", "generator", "batch_size", "gradient", "finished", "more_direction_seeds"}
-    assert parameters.keys() - settings.keys() <= own
+    assert parameters.keys() - settings.keys() <= own | {*registry.SHARPNESS[name].takes}
     for key, setting in settings.items():
         agree(parameters[key], resolved(setting, ROOT))
 

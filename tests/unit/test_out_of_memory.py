@@ -38,6 +38,8 @@ SETTINGS = {
         "density_steps": 5,
     },
     "landscape": {"points": 3, "line_points": 3, "dtype": "float64", "direction_seeds": [0, 1]},
+    "input": {"draws": 2, "projections": 2, "dtype": "float64"},
+    "norms": {"samples": 2, "steps": 3, "dtype": "float64"},
 }
 
 

@@ -44,6 +44,8 @@ STUDY = {
         "perturbation": {},
         "hessian": {},
         "landscape": {},
+        "input": {"draws": 40},
+        "norms": {},
         "interpolation": {"lines": [["baseline", "sam"]]},
         "own_parts:logit_curvature": {},
     },
@@ -56,7 +58,10 @@ STUDY = {
     "toy_fits": {"functions": ["sphere", "booth"]},
 }
 # The jobs of sharpness, all of which may need the weight decay.
-MEASURING = {"sharpness", "perturbation", "hessian", "landscape", "measure_own"}
+MEASURING = {
+    *("sharpness", "perturbation", "hessian", "landscape", "input", "norms"),
+    "measure_own",
+}
 # The jobs of figures of a network.
 PLOTS = {
     *("plot_digits-vit", "plot_digits-plain", "plot_cifar-pretrained"),

@@ -34,6 +34,8 @@ SUITE = study_with(
                 "parameters": "*.head.*",
             },
             "landscape": {"points": 3, "line_points": 5, "direction_seeds": [42, 43]},
+            "input": {"draws": 2},
+            "norms": {"samples": 2, "steps": 3},
             "interpolation": {
                 "lines": [["initial", "baseline"]],
                 "planes": [["initial", "baseline", "augmentation"]],
@@ -42,6 +44,8 @@ SUITE = study_with(
         },
     }
 )
+# Norms of a network that has learnt little.
+DEFINED = {"log_product_of_spectral_norms", "frobenius_distance", "log_path_norm"}
 # 2 conditions and the initial weights, of which one and the initial weights in two views
 MEASURED = [
     *(("baseline", "clean"), ("augmentation", "clean"), ("augmentation", "augmented")),
@@ -64,17 +68,26 @@ def measures(suite: Project) -> pd.DataFrame:
     return pd.read_csv(suite.results("tables/measures.csv"))
 
 
-def test_every_measure_of_every_family_is_in_the_table(measures: pd.DataFrame):
+def test_every_measure_of_every_family_is_in_the_table(suite: Project, measures: pd.DataFrame):
     found = measures[measures.family.isin(SHARPNESS)]
     by_model = found.groupby(["condition", "view"]).measure.agg(set)
     assert set(by_model.index) == set(MEASURED)
     everything = {name for family in SHARPNESS.values() for name in family.gives}
-    assert by_model["augmentation", "clean"] == everything
-    assert everything - by_model["augmentation", "augmented"] == {
+    # After two epochs networks are too often wrong for a margin.
+    undefined = {}
+    for view in ("", "-augmented"):
+        path = suite.results(f"measures/digits/resnet18/augmentation/seed0/norms{view}.json")
+        undefined[view] = set(json.loads(path.read_text())["details"]["left_out"])
+        assert undefined[view] < set(SHARPNESS["norms"].gives) - DEFINED
+    assert by_model["augmentation", "clean"] == everything - undefined[""]
+    without = everything - undefined["-augmented"]
+    assert without - by_model["augmentation", "augmented"] == {
         *("sam_sharpness_published", "sam_sharpness_null")
     }
     assert np.isfinite(found.value).all()
-    assert set(found.n) == {60}
+    of_test = found.measure.str.startswith("test_")
+    assert set(found.n[~of_test]) == {60}
+    assert set(found.n[of_test]) == {1797 - 60}
 
 
 def test_the_published_value_of_an_augmentation_condition_is_mostly_noise(measures: pd.DataFrame):

@@ -1,70 +1,23 @@
 """What each measure is called in tables and figures, and what kind of number it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
+from .complexity_names import COMPLEXITY
+from .measure_name import HIGHER, LOWER, Category, MeasureName
 from .smallest_difference import SmallestDifference
 
 if TYPE_CHECKING:  # checking a study needs names alone
     import pandas as pd
 
-Category = Literal["sharpness", "evaluation", "training", "diagnostic"]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
-Direction = Literal["higher is better", "lower is better", "none"]
-HIGHER, LOWER = "higher is better", "lower is better"
-# Of measures whose values differ by factors, such as losses: what is less than that of the
-# reference is below what repeating a training with other seeds changes.
-FIVE_PERCENT = SmallestDifference(0.05, relative=True)
 # Of shares of samples and of probabilities, where a share of the mean makes no sense: 5 % of an
 # accuracy of 0.96 would be more than all its errors. One in a hundred, in fractions and in percent.
 ONE_IN_A_HUNDRED = SmallestDifference(0.01)
 ONE_POINT = SmallestDifference(1.0)
 # How units of the data are published; the others are published as they are.
 UNIT_SYMBOLS = {"1": "–", "percent": "%", "percentage points": "pp"}
-
-
-@dataclass(frozen=True)
-class MeasureName:
-    """How a measure is presented.
-
-    Attributes:
-        label: name for readers.
-        description: one sentence.
-        category: what it is about; figures set evaluations against sharpness, and leave out what
-            is kept to check another measure (``diagnostic``).
-        unit: as it is published; ``–`` for a number without unit.
-        direction: which values are better; ``none`` for sharpness, where that is the question, and
-            for gaps, which are near zero also where a network learnt nothing.
-        log_axis: whether values of different conditions usually differ by factors.
-        smallest_difference: how large a difference has to be to matter.
-    """
-
-    label: str
-    description: str
-    category: Category
-    unit: str = "–"
-    direction: Direction = "none"
-    log_axis: bool = False
-    smallest_difference: SmallestDifference = FIVE_PERCENT
-
-    @property
-    def has_extreme(self) -> bool:
-        """Whether one value is the best, or the sharpest."""
-        ranked = self.direction != "none" and self.category != "diagnostic"
-        return self.category == "sharpness" or ranked
-
-    @property
-    def axis_label(self) -> str:
-        """The label with its unit in brackets."""
-        return f"{self.label} ({self.unit})"
-
-    @property
-    def column_label(self) -> str:
-        """The label for a table, where only units that scale the number are published."""
-        return self.axis_label if self.unit in ("%", "pp") else self.label
-
 
 _sharpness = partial(MeasureName, category="sharpness", log_axis=True)
 _diagnostic = partial(MeasureName, category="diagnostic")
@@ -80,7 +33,6 @@ _gap = partial(MeasureName, category="evaluation", unit="pp", smallest_differenc
 # Of shares, and of losses and distances.
 _error = partial(_accuracy, direction=LOWER)
 _loss = partial(MeasureName, category="evaluation", direction=LOWER)
-
 
 MEASURES = {
     "test_accuracy": _accuracy(
@@ -274,6 +226,7 @@ MEASURES = {
         "that has learnt how frequent each class is, and nothing else.",
         unit="nats",
     ),
+    **COMPLEXITY,
 }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..errors import InputError
 from .differences import mean_over_seeds, paired_differences
+from .measure_name import COMPARED
 from .measure_names import describe, measures_of
 from .numbers import format_estimate
 from .render import Text, captioned
@@ -101,7 +102,7 @@ def run_tables(found: pd.DataFrame, names: tuple[str, str]) -> Text:
     tables = []
     for (dataset, network), rows in found.groupby(["dataset", "network"], sort=False):
         by_measure = dict(iter(rows.groupby("measure", sort=False)))
-        shown = measures_of(rows, "evaluation", "sharpness", "training")
+        shown = measures_of(rows, *COMPARED)
         ordered = (row for measure in shown for row in by_measure[measure].itertuples())
         texts = [_text(row, names) for row in ordered]
         shown = "".join(text[name] for text in texts for name in names)

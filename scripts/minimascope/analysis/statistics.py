@@ -26,6 +26,7 @@ from .differences import (
     welch_share_interval,
 )
 from .evidence import LEVEL
+from .measure_name import COMPARED
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
 from .numbers import (
@@ -114,7 +115,7 @@ def statistics(
     for (dataset, network), group in values.groupby(["dataset", "network"], sort=False):
         here = (conditions["dataset"] == dataset) & (conditions["network"] == network)
         own = conditions[here].set_index("condition")
-        for measure in measures_of(group, "evaluation", "sharpness", "training"):
+        for measure in measures_of(group, *COMPARED):
             of_measure = group[group["measure"] == measure]
             found = pd.DataFrame(_comparisons(of_measure, own, names[measure]))
             if len(found):

@@ -148,7 +148,7 @@ def _of_sharpness(rows: pd.DataFrame) -> Shown:
         for condition, view in zip(rows["condition"], rows["view"], strict=True)
     ]
     rows = rows.assign(condition=labels)
-    names = measures_of(rows, "sharpness")
+    names = measures_of(rows, "sharpness", "complexity")
     names |= {m: MEASURES[m] for m in PUBLISHED_MEASURES if m in set(rows["measure"])}
     return rows[rows["measure"].isin(names)], names, compared
 

@@ -14,7 +14,8 @@ import pandas as pd
 from matplotlib.axis import Axis
 from matplotlib.ticker import Formatter, Locator, MaxNLocator, NullFormatter
 
-from ..analysis.measure_names import CATEGORIES, measures_of
+from ..analysis.measure_name import CATEGORIES
+from ..analysis.measure_names import measures_of
 from ..analysis.numbers import format_number, power_of_ten
 
 DIGIT, HEIGHT, GAP = 0.073, 0.13, 0.07  # inches, of and between numbers of 8 points

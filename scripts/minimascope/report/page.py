@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ..analysis.measure_name import COMPARED
 from ..analysis.measure_names import MEASURES, MeasureName, measures_of
 from ..analysis.render import html
 from ..plots.notices import notice_of
@@ -85,7 +86,7 @@ def render(
 
 
 def _described(measures: pd.DataFrame, own: Mapping[str, str]) -> list[MeasureName]:
-    found = measures_of(measures, "evaluation", "sharpness", "training")
+    found = measures_of(measures, *COMPARED)
     for measure, name in found.items():
         # The names of what a function of the user measures begin with its own.
         said = [text for function, text in own.items() if text and measure.startswith(function)]

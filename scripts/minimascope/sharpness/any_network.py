@@ -39,6 +39,7 @@ def measure(
     outputs: str | int | Read | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     augmentation: Augmentation | None = None,
+    initial: nn.Module | None = None,
     weight_decay: float = 0.0,
     seed: int = 0,
     progress: bool = False,
@@ -65,6 +66,7 @@ def measure(
         settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. Keys and values
             are those of docs/configuration.md. Published twins are left out unless they are named.
         augmentation: with which the network was trained; for the published procedure.
+        initial: the network that its training began with; for distances from there.
         weight_decay: with which it was trained; for the Hessian with ``l2``.
         seed: names the random streams.
         progress: whether progress bars are shown, on standard error.
@@ -89,6 +91,7 @@ def measure(
         outputs=outputs,
         settings=settings,
         augmentation=augmentation,
+        initial=initial,
         weight_decay=weight_decay,
         seed=seed,
         progress=progress,
@@ -124,6 +127,7 @@ def measure_families(
     outputs: str | int | Read | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     augmentation: Augmentation | None = None,
+    initial: nn.Module | None = None,
     weight_decay: float = 0.0,
     seed: int = 0,
     progress: bool = False,
@@ -157,13 +161,18 @@ def measure_families(
         for name in [name for name in wanted if name in NEED_GRADIENT][:1]:
             _check_gradient(model, objective, name)
         subject = Subject(model, objective, augmentation, None, weight_decay)
+        if initial is not None:
+            initial = network_copy(
+                initial, lambda network: objective.outputs(network, samples.first()[0])
+            ).to(device)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
                 start = time.perf_counter()
                 chosen = _enough_for(names, family) | given.get(family, {})
                 draws = generator(seed, family, device=device)
-                measured = component.load()(subject, draws, **chosen)
+                others = {"initial": initial} if "initial" in component.takes else {}
+                measured = component.load()(subject, draws, **others, **chosen)
                 _refuse_left_out(measured, named)
                 found.append(OfFamily(family, chosen, measured, time.perf_counter() - start))
     return found
@@ -219,6 +228,8 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             }
         case "landscape":
             return {"line_points": 0}
+        case "norms":
+            return {"pac_bayes": any(name.startswith("pac_bayes") for name in names)}
     return {}
 
 

@@ -15,11 +15,11 @@ from ..devices import device_name, precision
 from ..finished import FinishedParts, FinishedSection
 from ..measurement import Measured
 from ..own_measurements import measured_by_own
-from ..registry import find, of_a_part
+from ..registry import Family, find, of_a_part
 from ..seeding import generator
 from .objective import Objective
 from .probes import probe
-from .subject import Subject
+from .subject import Subject, augmented
 from .surroundings import differentiable_kernels
 
 
@@ -54,6 +54,7 @@ def measure_family(
     device: torch.device,
     spec: FamilySpec,
     finished: FinishedParts | None = None,
+    initial: nn.Module | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
 
@@ -66,9 +67,11 @@ def measure_family(
             of each domain and city.
         finished: where measurements that are done are kept: pairs of directions, domains and
             cities.
+        initial: the network that training began with, where that is known.
     """
     start = time.perf_counter()
     subject = _subject(model, dataset, seed, device, spec)
+    others = _taken(find("sharpness", spec.family), dataset, initial, seed, device, spec)
 
     def measures(own: Subject, settings: Mapping[str, Any], part: str) -> Measured:
         section = finished.section(part) if finished else None
@@ -76,7 +79,7 @@ def measure_family(
         if done is not None:
             return done
         draws = generator(seed, spec.family, device=device)
-        measured = _measured(spec.family, own, draws, settings, dataset, section)
+        measured = _measured(spec.family, own, draws, settings, dataset, section, others)
         # What stands alone is written as a whole next.
         if section and spec.by_domain:
             section.finish(measured)
@@ -110,6 +113,27 @@ def _subject(
     return subject.augmented(generator(seed, "augmented view", device=device))
 
 
+def _taken(
+    component: Family,
+    dataset: Dataset,
+    initial: nn.Module | None,
+    seed: int,
+    device: torch.device,
+    spec: FamilySpec,
+) -> dict[str, Any]:
+    """Return what a family takes besides the subject (`registry.Family.takes`)."""
+    found: dict[str, Any] = {}
+    if "initial" in component.takes:
+        found["initial"] = initial
+    if "test" in component.takes:
+        test, augmentation = Objective(dataset.test.to(device)), spec.augment
+        if spec.view == "augmented" and augmentation is not None:
+            draws = generator(seed, "augmented test view", device=device)
+            test = augmented(test, Augmentation.from_config(augmentation), draws)
+        found["test"] = test
+    return found
+
+
 def _by_domain(subject: Subject, dataset: Dataset) -> Iterator[tuple[dict[str, str], Subject]]:
     """Yield the training data of each domain and of each city, with what these are called."""
     for kind, members, names in (
@@ -128,11 +152,12 @@ def _measured(
     settings: Mapping[str, Any],
     dataset: Dataset,
     finished: FinishedSection | None,
+    others: Mapping[str, Any],
 ) -> Measured:
     component = find("sharpness", family)
     given = {"subject": subject, "generator": draws}
     if component.file is None:
-        return component.call(given | {"finished": finished}, **settings)
+        return component.call(given | {"finished": finished, **others}, **settings)
     samples = subject.objective.samples
     given |= {"model": subject.model, "inputs": samples.inputs, "labels": samples.labels}
     given |= {"classes": dataset.classes}

@@ -111,6 +111,17 @@ class Study:
         adopted = self.adopted.get((dataset, condition))
         return adopted is None or adopted["matched"]
 
+    def starts_from_initial(self, dataset: str, condition: str) -> bool:
+        """Whether the training of a condition is known to start from its seed's initial weights.
+
+        Weights or a norm of its own are other ones; the initial weights start from themselves.
+        """
+        if condition == INITIAL:
+            return True
+        training = self.training[dataset, condition]
+        own = training.get("weights") or training.get("norm")
+        return self.is_matched(dataset, condition) and not own
+
     def adopted_file(self, key: str, **wildcards: Any) -> str | None:
         """Path of a checkpoint (or of the ``initial`` one) that is adopted, or None.
 

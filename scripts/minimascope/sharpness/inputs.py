@@ -1,0 +1,108 @@
+"""Inputs as numbers that can be moved a little, for measures of the function near the data."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..batches import Batches
+from ..errors import InputError
+from ..networks.normalised import LARGEST_PIXEL, NormalisedInput
+from .objective import Objective
+from .probes import SAMPLES, first_samples
+
+# Rows that are drawn at once, whatever the size of a batch.
+BLOCK = 64
+
+
+def numbers(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return inputs in their own units and the network's floating type: pictures in [0, 1].
+
+    The network takes them as it takes the data: `NormalisedInput` divides bytes by 255 itself.
+
+    Args:
+        model: whose inputs these are.
+        inputs: of a batch, [b, …], such as `check_continuous` lets through.
+    """
+    found = inputs.detach().to(next(model.parameters()).dtype)
+    return found / LARGEST_PIXEL if inputs.dtype == torch.uint8 else found
+
+
+def check_continuous(model: nn.Module, objective: Objective, family: str) -> None:
+    """Refuse inputs that cannot be moved a little, and networks that do not follow them smoothly.
+
+    Args:
+        model: in evaluation mode.
+        objective: whose first samples are looked at.
+        family: of measures, for the message.
+
+    Raises:
+        InputError: inputs by name or integers, outputs that are not [n, C], or outputs that change
+            from sample to sample although all their gradients are zero.
+    """
+    few, name = first_samples(objective, SAMPLES), type(model).__name__
+    inputs = few.samples.inputs
+    if not isinstance(inputs, torch.Tensor):
+        raise InputError(
+            f"{family}: {name} takes several inputs by name ({', '.join(inputs)}); it measures"
+            f" networks of one tensor, so leave {family} out"
+        )
+    pictures = inputs.dtype == torch.uint8 and isinstance(model, NormalisedInput)
+    if not (pictures or inputs.is_floating_point()):
+        raise InputError(
+            f"{family}: the inputs are {inputs.dtype}, which cannot be moved a little; give"
+            f" floating-point numbers (pictures as fractions of 255), or leave {family} out"
+        )
+    outputs, moves = few.samples.over_batches(lambda found: _looked_at(model, few, found), SAMPLES)
+    if outputs.ndim not in (1, 2):
+        raise InputError(
+            f"{family}: {name} returns outputs {list(outputs.shape)}; it measures networks with"
+            f" one prediction for each input, [n, C], so leave {family} out"
+        )
+    if not moves and not bool((outputs == outputs[:1]).all()):
+        raise InputError(
+            f"{family}: the outputs of {name} have no gradient with respect to its inputs, as"
+            f" behind round or argmax; leave {family} out"
+        )
+
+
+@torch.enable_grad()
+def _looked_at(
+    model: nn.Module, objective: Objective, batches: Batches
+) -> tuple[torch.Tensor, bool]:
+    """Return all outputs, and whether any of them has a gradient with respect to the inputs."""
+    found, moves = [], False
+    for inputs, _ in batches:
+        moved = numbers(model, inputs).requires_grad_()
+        outputs = objective.outputs(model, moved)
+        found.append(outputs.detach())
+        if outputs.requires_grad:
+            # With weights that are not alike, since probabilities add up to 1.
+            draws = torch.Generator(outputs.device).manual_seed(0)
+            weights = torch.empty_like(outputs).normal_(generator=draws)
+            (slopes,) = torch.autograd.grad(outputs, moved, weights, materialize_grads=True)
+            moves |= bool(slopes.any())
+    return torch.cat(found), moves
+
+
+class NormalRows:
+    """Standard normal numbers for sample after sample, the same for batches of any size.
+
+    Args:
+        draws: their generator, which is used up.
+        shape: of the numbers of one sample.
+        dtype: their type.
+    """
+
+    def __init__(self, draws: torch.Generator, shape: Sequence[int], dtype: torch.dtype):
+        self._draws, self._shape = draws, tuple(shape)
+        self._left = torch.empty(0, *self._shape, dtype=dtype, device=draws.device)
+
+    def take(self, count: int) -> torch.Tensor:
+        """Return the numbers of the next samples, [count, …]."""
+        parts = [self._left]
+        while sum(map(len, parts)) < count:
+            parts.append(self._left.new_empty(BLOCK, *self._shape).normal_(generator=self._draws))
+        rows = torch.cat(parts)
+        self._left = rows[count:]
+        return rows[:count]

@@ -1,0 +1,141 @@
+"""A network as its layers: BatchNorms folded into them, their weights as matrices or squared."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from ..batches import Batches
+from ..errors import InputError
+from .network_copy import copied
+from .objective import Objective
+from .probes import ROUNDING, SAMPLES, first_samples
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LAYERS = (nn.Linear, *CONVOLUTIONS)
+BATCHNORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def folded(model: nn.Module, objective: Objective) -> nn.Module:
+    """Return a copy in which each BatchNorm that directly follows a layer is a part of it.
+
+    With fixed statistics, s (W x + b) + t = (s W) x + (s b + t): the same function. Which BatchNorm
+    follows which layer is found by a pass of one sample. A layer or a BatchNorm that is called
+    more than once stays as it is, and so does a BatchNorm behind anything else.
+
+    Args:
+        model: in evaluation mode.
+        objective: whose first samples are passed.
+
+    Raises:
+        InputError: the copy is another function, since a layer's outputs are used elsewhere, too.
+    """
+    first, few = model, first_samples(objective, SAMPLES)
+    model = copied(model)
+    for layer, norm in _pairs(model, few):
+        names = {module: name for name, module in model.named_modules()}
+        fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
+        _replace(model, names[layer], fuse(layer, norm))
+        _replace(model, names[norm], nn.Identity())
+    before, after = (_outputs(each, few) for each in (first, model))
+    if (before - after).abs().max() > ROUNDING * before.abs().max():
+        raise InputError(
+            f"norms: {type(first).__name__} uses what a layer returns beside the BatchNorm behind"
+            " it, so that the two are no single layer; leave norms out"
+        )
+    return model
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, objective: Objective) -> torch.Tensor:
+    def whole(batches: Batches) -> torch.Tensor:
+        return torch.cat([objective.outputs(model, inputs) for inputs, _ in batches])
+
+    return objective.samples.over_batches(whole, SAMPLES)
+
+
+def matrices(model: nn.Module) -> list[torch.Tensor]:
+    """Return the weight matrices of all layers, in float64: kernels as [outputs, inputs · size].
+
+    Those of attention and recurrent layers are among them, those of embeddings and
+    normalisations are not. A matrix that several layers share comes once.
+    """
+    kinds = (*LAYERS, nn.MultiheadAttention, nn.RNNBase)
+    found: dict[int, torch.Tensor] = {}
+    for module in model.modules():
+        if isinstance(module, kinds):
+            own = [module.weight] if isinstance(module, LAYERS) else module.parameters(False)
+            found |= {id(weight): weight for weight in own if weight.ndim > 1}
+    return [weight.detach().double().flatten(1) for weight in found.values()]
+
+
+def _pairs(model: nn.Module, objective: Objective) -> list[tuple[nn.Module, nn.Module]]:
+    """Return layers with the BatchNorm that takes what they return, as it is."""
+    calls: list[nn.Module] = []
+    returned: list[tuple[nn.Module, torch.Tensor, int]] = []
+    pairs: list[tuple[nn.Module, nn.Module]] = []
+
+    def note(layer: nn.Module, _arguments: Any, output: torch.Tensor) -> None:
+        calls.append(layer)
+        # An in-place operation gives the result another version.
+        returned.append((layer, output, output._version))
+
+    def match(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        calls.append(norm)
+        for layer, output, version in returned[-1:]:
+            same = arguments[0] is output and output._version == version
+            if same and _is_one_with(layer, norm, output):
+                pairs.append((layer, norm))
+
+    with torch.no_grad(), ExitStack() as hooks:
+        for module in model.modules():
+            # Subclasses may do something else with their weights.
+            if type(module) in LAYERS:
+                hooks.callback(module.register_forward_hook(note).remove)
+            elif type(module) in BATCHNORMS:
+                hooks.callback(module.register_forward_pre_hook(match).remove)
+        objective.outputs(model, objective.samples.first()[0])
+    # Called once.
+    return [pair for pair in pairs if all(calls.count(module) == 1 for module in pair)]
+
+
+def _is_one_with(layer: nn.Module, norm: nn.Module, output: torch.Tensor) -> bool:
+    """Return whether the norm's channels are the layer's outputs, and its statistics are fixed."""
+    # Of tokens [b, T, d] BatchNorm takes the second axis for channels.
+    channels = output.ndim == 2 if isinstance(layer, nn.Linear) else True
+    return channels and norm.running_mean is not None and norm.num_features == len(layer.weight)
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, module)
+
+
+def squared(model: nn.Module) -> nn.Module:
+    """Return a copy with the square of every parameter; a BatchNorm counts as scale and shift.
+
+    Args:
+        model: in evaluation mode; `folded`.
+    """
+    model = copied(model)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, BATCHNORMS):
+                _as_scale_and_shift(module)
+        for parameter in model.parameters():
+            parameter.square_()
+    return model
+
+
+def _as_scale_and_shift(norm: nn.Module) -> None:
+    """Give a BatchNorm statistics 0 and 1 and parameters with which it computes the same."""
+    scale = (norm.running_var + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -scale * norm.running_mean
+    shift = shift if norm.bias is None else shift + norm.bias
+    norm.weight, norm.bias = nn.Parameter(scale), nn.Parameter(shift)
+    norm.affine, norm.eps = True, 0.0
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1)
