@@ -21,6 +21,7 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
 from minimascope.optim import build_average
+from minimascope.optim.sam import SAM
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
@@ -81,7 +82,7 @@ def test_ema_is_the_geometrically_weighted_sum_of_all_steps():
 
 @pytest.mark.parametrize("averaging", [SWA, EMA], ids=lambda spec: spec["name"])
 def test_what_is_trained_is_the_same_with_an_average(averaging):
-    settings = {"sam_rho": 0.05, "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
+    settings = {"sam": SAM(0.05), "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
     models = resnet(0.2), resnet(0.2)
     plain, other = (
         train(model, image_data(), TrainingSpec(3, 8, SGD, averaging=chosen, **settings), 4)

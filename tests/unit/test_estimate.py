@@ -41,7 +41,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Speed:
     small = study(**SMALL)
     found = Speed(
         2.0,
-        {(d, n, "sgd"): (1e-3, 1e-4) for d, n in small.pairs},
+        {(d, n, "sgd", None): (1e-3, 1e-4) for d, n in small.pairs},
         {dataset: known_size(small, dataset) for dataset in ("small", "large")},
     )
     monkeypatch.setattr(estimate, "timed", lambda study: found)
@@ -171,7 +171,7 @@ def test_networks_of_full_width_on_a_cpu_are_warned_of_where_that_takes_long(spe
 
 def test_this_machine_is_timed_with_each_network():
     found = timed(study(**SMALL))
-    assert set(found.per_sample) == {(d, n, "sgd") for d, n in study(**SMALL).pairs}
+    assert set(found.per_sample) == {(d, n, "sgd", None) for d, n in study(**SMALL).pairs}
     assert 0 < found.start < 60
     assert all(0 < both < training < 1 for training, both in found.per_sample.values())
 

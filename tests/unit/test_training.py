@@ -28,6 +28,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
+from minimascope.optim.sam import SAM
 from minimascope.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
@@ -111,7 +112,7 @@ def seen_samples(spec: TrainingSpec) -> list[list[int]]:
     model.register_forward_pre_hook(note)
     pictures = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     train(model, replace(image_data(), train=Split(pictures, torch.arange(24) % 3)), spec, seed=1)
-    return seen[:: 1 if spec.sam_rho is None else 2]
+    return seen[:: 1 if spec.sam is None else 2]
 
 
 def test_the_order_of_the_data_is_the_same_for_every_condition():
@@ -120,7 +121,7 @@ def test_the_order_of_the_data_is_the_same_for_every_condition():
         epochs=2,
         batch_size=8,
         optimizer={"name": "adam", "lr": 0.001},
-        sam_rho=0.1,
+        sam=SAM(0.1),
         augmentation=Augmentation(crop_padding=1, crop_fill=255, horizontal_flip=0.5),
         dropout=0.2,
     )
@@ -163,7 +164,7 @@ def test_label_smoothing_spreads_the_target():
 
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 def test_bfloat16_trains_on_a_cpu(optimizer):
-    model, spec = resnet(0.1), TrainingSpec(10, 8, optimizer, sam_rho=0.02, precision="bf16")
+    model, spec = resnet(0.1), TrainingSpec(10, 8, optimizer, sam=SAM(0.02), precision="bf16")
     history = train(model, image_data(), spec, 0)
     assert history[-1]["train_loss"] < 0.9 * history[0]["train_loss"]
     assert next(model.parameters()).dtype == torch.float32
@@ -198,17 +199,18 @@ RESUMABLE = {
     "adam": TrainingSpec(5, 8, {"name": "adam", "lr": 0.001}),
     "rmsprop": TrainingSpec(5, 8, {"name": "rmsprop", "lr": 0.001, "momentum": 0.9}),
     "SAM, dropout and augmentation": TrainingSpec(
-        5, 8, SGD, sam_rho=0.05, augmentation=Augmentation(1, 0, 0.5), dropout=0.3
+        5, 8, SGD, sam=SAM(0.05), augmentation=Augmentation(1, 0, 0.5), dropout=0.3
     ),
     "kfac": TrainingSpec(5, 8, KFAC, Schedule("cosine"), dropout=0.3),
-    "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam_rho=0.05),
+    "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam=SAM(0.05)),
     "gdtuo": TrainingSpec(5, 8, GDTUO),
-    "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam_rho=0.05, dropout=0.3),
+    "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam=SAM(0.05), dropout=0.3),
+    "all variants of SAM at once": TrainingSpec(5, 8, SGD, sam=SAM(0.5, 0.01, 0.1, 4), dropout=0.3),
     "swa": TrainingSpec(5, 8, SGD, averaging={"name": "swa", "start": 0.2}),
     "swa with kfac": TrainingSpec(5, 8, KFAC, averaging={"name": "swa", "start": 0.6}),
     "ema with SAM, dropout and augmentation": TrainingSpec(
         *(5, 8, SGD),
-        sam_rho=0.05,
+        sam=SAM(0.05),
         augmentation=Augmentation(1, 0, 0.5),
         dropout=0.3,
         averaging={"name": "ema", "decay": 0.9},
