@@ -190,6 +190,7 @@ def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size
         train(resnet(), image_data(24), spec, 0)
 
 
+SWAD = {"name": "swad", "validation": 0.2, "start_patience": 2, "end_patience": 1, "tolerance": 1}
 RESUMABLE = {
     "momentum and cosine": TrainingSpec(5, 8, SGD, Schedule("cosine")),
     "steps after a warm-up": TrainingSpec(
@@ -208,6 +209,11 @@ RESUMABLE = {
     "all variants of SAM at once": TrainingSpec(5, 8, SGD, sam=SAM(0.5, 0.01, 0.1, 4), dropout=0.3),
     "swa": TrainingSpec(5, 8, SGD, averaging={"name": "swa", "start": 0.2}),
     "swa with kfac": TrainingSpec(5, 8, KFAC, averaging={"name": "swa", "start": 0.6}),
+    # Ended before, and still open, when the last epoch begins.
+    "swad": TrainingSpec(5, 8, SGD, averaging=SWAD),
+    "swad of all later epochs": TrainingSpec(
+        5, 8, SGD, averaging=SWAD | {"start_patience": 1, "tolerance": 1e9}, dropout=0.3
+    ),
     "ema with SAM, dropout and augmentation": TrainingSpec(
         *(5, 8, SGD),
         sam=SAM(0.05),
