@@ -227,9 +227,7 @@ class _Training:
         with _dropout_stream(draws, self.device), autocast(self.spec.precision, self.device):
             self.average.hand_over(self.model, batches)
 
-    def _evaluate(
-        self, split: Split, name: str, row: Mapping[str, float]
-    ) -> tuple[float, float]:
+    def _evaluate(self, split: Split, name: str, row: Mapping[str, float]) -> tuple[float, float]:
         """Return loss and accuracy on a split after the epoch of a row."""
         with autocast(self.spec.precision, self.device):
             logits = predict(self.model, split.inputs)

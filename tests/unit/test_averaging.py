@@ -105,7 +105,7 @@ SWAD = completed("averaging", name="swad", validation=0.2)
         # Falling losses have no valley yet; 1 is the first that the next two do not undercut.
         ([3, 2, 1, 1.1], None),
         ([3, 2, 1, 1.1, 1.2], (2, 4)),
-        # The limit is 1.3 · (1 + 1.1 + 1.2) / 3 = 1.43, and one loss below it starts the count anew.
+        # The limit is 1.3 · (1 + 1.1 + 1.2) / 3 = 1.43; a loss below it starts the count anew.
         ([3, 2, 1, 1.1, 1.2, 1.5, 1.4, 1.5], (2, 7)),
         ([3, 2, 1, 1.1, 1.2, 1.5, 1.4, 1.5, 1.5], (2, 6)),
         # What comes after the end changes nothing.

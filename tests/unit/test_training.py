@@ -11,6 +11,7 @@ from study_cases import completed
 from torch import nn
 from training_cases import (
     CPU,
+    F64,
     GDTUO,
     KFAC,
     SGD,
@@ -113,6 +114,21 @@ def seen_samples(spec: TrainingSpec) -> list[list[int]]:
     pictures = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     train(model, replace(image_data(), train=Split(pictures, torch.arange(24) % 3)), spec, seed=1)
     return seen[:: 1 if spec.sam is None else 2]
+
+
+def test_groups_of_a_batch_have_masks_of_their_own_the_same_in_both_passes():
+    masks, model = [], nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)).double()
+    model[1].register_forward_hook(lambda _, given, out: masks.append(out == 0))
+    images = Split(torch.ones(8, 1, 8, 8, dtype=F64), torch.arange(8) % 3)
+    data = replace(image_data(), train=images, test=images)
+    spec = TrainingSpec(1, 8, SGD, sam=SAM(0.1, group_size=4), dropout=0.5)
+    history = train(model, data, spec, seed=1)
+    first, again, second, once_more = masks[:4]
+    assert torch.equal(first, again)
+    assert torch.equal(second, once_more)
+    assert not torch.equal(first, second)
+    # Each input counts once.
+    assert history[0]["train_accuracy"] * 8 in range(9)
 
 
 def test_the_order_of_the_data_is_the_same_for_every_condition():

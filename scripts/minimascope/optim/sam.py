@@ -149,9 +149,7 @@ def _length(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 @contextmanager
-def _ascended(
-    parameters: Sequence[nn.Parameter], steps: Sequence[torch.Tensor]
-) -> Iterator[None]:
+def _ascended(parameters: Sequence[nn.Parameter], steps: Sequence[torch.Tensor]) -> Iterator[None]:
     # Kept copies, since (θ + ε) - ε is not θ in floating point.
     originals = [torch.empty_like(p, requires_grad=False) for p in parameters]
     with torch.no_grad():

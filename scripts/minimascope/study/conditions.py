@@ -17,9 +17,9 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
     Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
-    differs only in having no SAM, for one that has it; variants of SAM do not count), what published
-    tables call data set and network (``published_dataset``, empty for another norm than theirs and
-    for variants of SAM, ``architecture``, ``pretrained``), whether it differs from its
+    differs only in having no SAM, for one that has it; variants of SAM do not count), what
+    published tables call data set and network (``published_dataset``, empty for another norm than
+    theirs and for variants of SAM, ``architecture``, ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
     their seed (``matched``), what they start from if that are networks of the study

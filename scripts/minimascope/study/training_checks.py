@@ -36,7 +36,9 @@ def _check_groups(study: Study, *run: str) -> None:
     size, batch = (training["sam"] or {}).get("group_size"), training["batch_size"]
     if size is not None and batch % size:
         where = key_of(study, *run, "sam.group_size", "batch_size")
-        raise InputError(f"{where}: groups of {size} do not fill a batch of {batch}; name a divisor")
+        raise InputError(
+            f"{where}: groups of {size} do not fill a batch of {batch}; name a divisor of that"
+        )
 
 
 def _check_window(study: Study, *run: str) -> None:
