@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cases
 import curvature
+import flat_minima
 import torch
 
 MEMORY_CASES = {
@@ -85,6 +86,7 @@ def main() -> None:
         cases.toy_fits_case(),
     ]
     lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows(), ""]
+    lines += [*flat_minima.rows(arguments.repeats), ""]
     lines += curvature.rows(arguments.repeats)
     text = "\n".join(lines) + "\n"
     print(text)

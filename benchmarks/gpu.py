@@ -23,6 +23,7 @@ from minimascope.data.prepared import Dataset, Split
 from minimascope.devices import default_device, device_name, precision
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.optim.sam import SAM
 from minimascope.seeding import generator
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
@@ -114,7 +115,7 @@ def time_training(setting: Setting, split: Split, size: Size, device: torch.devi
         epochs=epochs,
         batch_size=size.batch,
         optimizer=SGD,
-        sam_rho=0.05 if setting.sam else None,
+        sam=SAM(0.05) if setting.sam else None,
         augmentation=Augmentation(crop_padding=4, crop_fill=128, horizontal_flip=0.5),
         precision=setting.precision,
         test_every=epochs,

@@ -117,6 +117,22 @@ def training_of(wildcards) -> dict:
     return STUDY.training[wildcards.dataset, wildcards.condition]
 
 
+def training_settings(wildcards) -> dict:
+    """What a job trains with: averages, a new head, a norm and variants of SAM where there are any.
+
+    They are left out where there are none, so that earlier studies are not run again. What it
+    starts from is an input.
+    """
+    settings = {
+        key: value
+        for key, value in training_of(wildcards).items()
+        if key not in ("label_noise", "weights")
+        and (value or key not in ("averaging", "new_head", "norm"))
+    }
+    sam = settings["sam"] and {k: v for k, v in settings["sam"].items() if v is not None}
+    return settings | {"sam": sam}
+
+
 def training_code(wildcards) -> list[str]:
     """Where the code of a training's network, optimiser, average and schedule is."""
     optimizer, averaging = (training_of(wildcards)[key] for key in ("optimizer", "averaging"))

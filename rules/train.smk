@@ -64,14 +64,7 @@ rule train:
     params:
         **named(
             code=code("train", training_code),
-            training=lambda wildcards: {
-                key: value
-                for key, value in training_of(wildcards).items()
-                # What it starts from is an input. Averages, a new head and a norm are left out where
-                # there are none, so that earlier studies are not run again.
-                if key not in ("label_noise", "weights")
-                and (value or key not in ("averaging", "new_head", "norm"))
-            },
+            training=training_settings,
             label_noise=label_noise,
         ),
         # No output: Snakemake removes outputs of an interrupted job, and this is what it

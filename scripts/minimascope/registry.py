@@ -105,6 +105,7 @@ SCHEDULES = {
 AVERAGES = {
     "swa": component("optim.averaging:StochasticWeightAverage"),
     "ema": component("optim.averaging:ExponentialMovingAverage"),
+    "swad": component("optim.averaging:DenseStochasticWeightAverage"),
 }
 
 

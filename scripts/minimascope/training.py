@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import optim
-from .batch_of_one import batch_of_one
+from .batch_of_one import batch_of_one, held_out
 from .batches import enough_memory
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
@@ -37,7 +38,7 @@ from .devices import (
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
 from .jobs.progress import progress
-from .optim.sam import NormLayer, sam_gradient
+from .optim.sam import SAM, NormLayer, mean_sam_gradient
 from .schedule import Schedule
 from .seeding import generator
 from .streams import derive_seed
@@ -56,7 +57,7 @@ class TrainingSpec:
         batch_size: inputs per step; the last batch of an epoch may be smaller.
         optimizer: ``{"name": …, "lr": …, …}`` for `optim.build`.
         schedule: of the learning rate; without effect on an optimiser that sets its own.
-        sam_rho: radius of sharpness-aware minimisation, or None for the plain gradient.
+        sam: sharpness-aware minimisation, or None for the plain gradient.
         augmentation: of the training inputs, or None.
         sampling: which samples an epoch shows (`data.sampling.epoch_order`).
         label_smoothing: share of the target spread over all classes.
@@ -66,7 +67,8 @@ class TrainingSpec:
         test_every: epochs from one evaluation on the test split to the next; the last epoch always
             has one. None for a tenth of the epochs, rounded up.
         averaging: ``{"name": …, …}`` for `optim.build_average`: the average of the weights that
-            the model ends with; None for the weights after the last step.
+            the model ends with; None for the weights after the last step. Its ``validation`` is
+            the share of the training split that is held out, for averages that want one.
         compile: whether the forward and backward passes of the training steps are compiled first.
         deterministic: whether kernels are used only if they give the same bytes each time.
     """
@@ -75,7 +77,7 @@ class TrainingSpec:
     batch_size: int
     optimizer: Mapping[str, Any]
     schedule: Schedule = field(default_factory=Schedule)
-    sam_rho: float | None = None
+    sam: SAM | None = None
     augmentation: Augmentation | None = None
     sampling: Sampling = "shuffled"
     label_smoothing: float = 0.0
@@ -94,7 +96,7 @@ class TrainingSpec:
         sam, augmentation = config.pop("sam", None), config.pop("augment", None)
         return cls(
             schedule=Schedule.from_config(config.pop("schedule", {})),
-            sam_rho=sam["rho"] if sam else None,
+            sam=SAM(**sam) if sam else None,
             augmentation=Augmentation.from_config(augmentation),
             **config,
         )
@@ -125,8 +127,9 @@ def train(
             the specification asks for.
     """
     device = next(model.parameters()).device
-    train_split, test_split = dataset.train.to(device), dataset.test.to(device)
-    fault = batch_of_one(spec.batch_size, len(train_split))
+    train_split, validation = _held_out(dataset.train, spec, seed)
+    train_split, test_split = train_split.to(device), dataset.test.to(device)
+    fault = batch_of_one(spec.batch_size, len(train_split), spec.sam and spec.sam.group_size)
     if fault and any(isinstance(module, NormLayer) for module in model.modules()):
         raise InputError(fault)
     if (schedule := spec.schedule).per == "batch":
@@ -143,7 +146,18 @@ def train(
         in_memory_format(model, memory_format),
     ):
         training = _Training(model, train_split, spec, seed, memory_format)
-        return training.run(test_split, checkpoint)
+        return training.run(test_split, checkpoint, validation and validation.to(device))
+
+
+def _held_out(split: Split, spec: TrainingSpec, seed: int) -> tuple[Split, Split | None]:
+    """Return what is trained on, and what is held out for validation, if anything is."""
+    share = (spec.averaging or {}).get("validation")
+    if not share:
+        return split, None
+    order = torch.randperm(len(split), generator=generator(seed, "validation"))
+    order = order.to(split.labels.device)
+    size = held_out(share, len(split))
+    return split.rows(order[size:].sort().values), split.rows(order[:size].sort().values)
 
 
 class _Training:
@@ -167,13 +181,16 @@ class _Training:
         self.draws = bool(spec.dropout) or any(map(_draws, model.modules()))
         self.forward = model
         if spec.compile:
-            size = min(spec.batch_size, len(split))
+            group_size = spec.sam and spec.sam.group_size
+            size = min(group_size or spec.batch_size, len(split))
             self.forward = compiled(model, size, self.draws, spec.deterministic)
         self.optimizer = optim.build(model, spec.optimizer)
         self.average = optim.build_average(model, spec.averaging) if spec.averaging else None
         self.remedy = getattr(self.optimizer, "remedy", REMEDY) + " or, with SAM, rho"
 
-    def run(self, test_split: Split, checkpoint: CheckpointFile | None) -> list[dict[str, float]]:
+    def run(
+        self, test_split: Split, checkpoint: CheckpointFile | None, validation: Split | None
+    ) -> list[dict[str, float]]:
         """Train to the end, from a checkpoint if there is one, and return the history."""
         model, optimizer, average = self.model, self.optimizer, self.average
         epochs = self.spec.epochs
@@ -183,12 +200,17 @@ class _Training:
         history = list(done.history)
         for epoch in progress(range(done.epoch, epochs), "training", "epoch", done.epoch):
             row = self._run_epoch(epoch)
+            if validation is not None:
+                row["validation_loss"], _ = self._evaluate(validation, "validation", row)
             if average is not None:
                 average.after_epoch(model, epoch + 1, epochs)
             last = epoch + 1 == epochs
             if last or (epoch + 1) % test_every == 0:
-                row |= self._test(test_split, row)
+                loss, accuracy = self._evaluate(test_split, "test", row)
+                row |= {"test_loss": loss, "test_accuracy": accuracy}
             history.append(row)
+            if validation is not None:
+                average.after_validation([each["validation_loss"] for each in history])
             if checkpoint and not last:
                 progressed = Progress(epoch + 1, tuple(history))
                 checkpoint.save_if_cheap(model, optimizer, progressed, average)
@@ -205,17 +227,18 @@ class _Training:
         with _dropout_stream(draws, self.device), autocast(self.spec.precision, self.device):
             self.average.hand_over(self.model, batches)
 
-    def _test(self, split: Split, row: Mapping[str, float]) -> dict[str, float]:
+    def _evaluate(self, split: Split, name: str, row: Mapping[str, float]) -> tuple[float, float]:
+        """Return loss and accuracy on a split after the epoch of a row."""
         with autocast(self.spec.precision, self.device):
             logits = predict(self.model, split.inputs)
         loss, accuracy = loss_and_accuracy(logits, split.labels)
         # The last step of an epoch can destroy a network whose training losses were all finite.
         if not math.isfinite(loss):
             raise InputError(
-                f"training diverged: the test loss is {loss} after epoch {row['epoch']},"
+                f"training diverged: the {name} loss is {loss} after epoch {row['epoch']},"
                 f" at learning rate {row['learning_rate']:g}; {self.remedy}"
             )
-        return {"test_loss": loss, "test_accuracy": accuracy}
+        return loss, accuracy
 
     def _run_epoch(self, epoch: int) -> dict[str, float]:
         start, device, n = time.perf_counter(), self.device, len(self.split)
@@ -262,28 +285,33 @@ class _Training:
         self, inputs: torch.Tensor, labels: torch.Tensor, dropout_seed: int | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take one step; return the loss at the parameters before it and the number of hits."""
-        spec, hits = self.spec, []
+        spec, n = self.spec, len(labels)
+        hits: dict[int, torch.Tensor] = {}
 
-        def loss() -> torch.Tensor:
-            with (
-                _dropout_stream(dropout_seed, self.device),
-                autocast(spec.precision, self.device),
-            ):
-                logits = self.forward(inputs)
-            hits.append((logits.argmax(1) == labels).sum())
+        def loss(rows: slice, group: int) -> torch.Tensor:
+            # The same masks in each pass over a group, and others in another group.
+            drawn = dropout_seed is not None and group > 0
+            masks = derive_seed(dropout_seed, "group", group) if drawn else dropout_seed
+            with _dropout_stream(masks, self.device), autocast(spec.precision, self.device):
+                logits = self.forward(inputs[rows])
+            # Of the first pass: SAM's second one is at other parameters.
+            hits.setdefault(group, (logits.argmax(1) == labels[rows]).sum())
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            return F.cross_entropy(logits, labels, label_smoothing=spec.label_smoothing)
+            return F.cross_entropy(logits, labels[rows], label_smoothing=spec.label_smoothing)
 
-        if spec.sam_rho is None:
+        if spec.sam is None:
             self.optimizer.zero_grad(set_to_none=True)
-            value = loss()
+            value = loss(slice(n), 0)
             value.backward()
         else:
-            value = sam_gradient(self.model, loss, spec.sam_rho)
+            groups = spec.sam.groups(n)
+            losses = [partial(loss, rows, group) for group, rows in enumerate(groups)]
+            shares = [(rows.stop - rows.start) / n for rows in groups]
+            value = mean_sam_gradient(self.model, losses, shares, spec.sam)
         self.optimizer.step()
         if self.average is not None:
             self.average.after_step(self.model)
-        return value.detach(), hits[0]
+        return value.detach(), sum(hits.values())
 
     def _learning_rate(self, epoch: int, step: int, steps: int) -> float | torch.Tensor:
         """Set the scheduled learning rate, unless the optimiser sets its own; return it."""

@@ -1,6 +1,7 @@
 """Averages of weights against means and sums written out, and statistics against a plain loop."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,6 +22,8 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
 from minimascope.optim import build_average
+from minimascope.optim.averaging import loss_valley
+from minimascope.optim.sam import SAM
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
@@ -81,7 +84,7 @@ def test_ema_is_the_geometrically_weighted_sum_of_all_steps():
 
 @pytest.mark.parametrize("averaging", [SWA, EMA], ids=lambda spec: spec["name"])
 def test_what_is_trained_is_the_same_with_an_average(averaging):
-    settings = {"sam_rho": 0.05, "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
+    settings = {"sam": SAM(0.05), "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
     models = resnet(0.2), resnet(0.2)
     plain, other = (
         train(model, image_data(), TrainingSpec(3, 8, SGD, averaging=chosen, **settings), 4)
@@ -89,6 +92,106 @@ def test_what_is_trained_is_the_same_with_an_average(averaging):
     )
     assert numbers(plain) == numbers(other)
     assert not same_bytes(*models)
+
+
+SWAD = completed("averaging", name="swad", validation=0.2)
+
+
+@pytest.mark.parametrize(
+    ("losses", "found"),
+    [
+        ([], None),
+        ([3, 2], None),
+        # Falling losses have no valley yet; 1 is the first that the next two do not undercut.
+        ([3, 2, 1, 1.1], None),
+        ([3, 2, 1, 1.1, 1.2], (2, 4)),
+        # The limit is 1.3 · (1 + 1.1 + 1.2) / 3 = 1.43; a loss below it starts the count anew.
+        ([3, 2, 1, 1.1, 1.2, 1.5, 1.4, 1.5], (2, 7)),
+        ([3, 2, 1, 1.1, 1.2, 1.5, 1.4, 1.5, 1.5], (2, 6)),
+        # What comes after the end changes nothing.
+        ([3, 2, 1, 1.1, 1.2, 1.5, 1.4, 1.5, 1.5, 0.1, 0.1], (2, 6)),
+        # The limit 1.3 · (1 + 1 + 10) / 3 = 5.2 is below the third loss already.
+        ([1, 1, 10, 10], (0, 1)),
+        # An equal loss does not undercut.
+        ([2, 2, 2], (0, 2)),
+    ],
+)
+def test_the_loss_valley_starts_and_ends_by_the_rule(losses, found):
+    assert loss_valley(losses, 3, 2, 1.3) == found
+
+
+def valley_by_enumeration(losses, n_s, n_e, r):
+    """Algorithm 1 of the paper, word by word, counted from 1; iteration 0 is not evaluated."""
+    start, end, limit = None, len(losses), None
+    loss = dict(enumerate(losses, 1))
+    for i in range(1, len(losses) + 1):
+        if limit is None:
+            if i >= n_s and loss[i - n_s + 1] == min(loss[i - j] for j in range(n_s)):
+                start, limit = i - n_s + 1, r / n_s * sum(loss[i - j] for j in range(n_s))
+        elif i >= n_e and limit < min(loss[i - j] for j in range(n_e)):
+            end = i - n_e
+            break
+    return start and (start - 1, end - 1)
+
+
+def test_the_loss_valley_is_that_of_the_published_algorithm():
+    draws = generator(0, "valleys")
+    found = set()
+    for _ in range(300):
+        n_s, n_e = torch.randint(1, 5, (2,), generator=draws).tolist()
+        losses = (1 + torch.rand(12, generator=draws)).tolist()
+        found.add(valley := loss_valley(losses, n_s, n_e, 1.05))
+        assert valley == valley_by_enumeration(losses, n_s, n_e, 1.05)
+    assert len(found) > 20
+
+
+def without_held_out(data: Dataset, share: float, seed: int) -> tuple[Dataset, Split]:
+    order = torch.randperm(len(data.train), generator=generator(seed, "validation")).tolist()
+    n = round(share * len(order))
+    kept, out = (data.train.rows(torch.tensor(sorted(r))) for r in (order[n:], order[:n]))
+    return Dataset(kept, data.test, data.classes), out
+
+
+@pytest.mark.parametrize(
+    ("rate", "rule", "counted"),
+    # Of all epochs, and of the last one alone where losses fall to the end.
+    [
+        *[(1.0, (2, 1, 1), [4, 5]), (1.0, (2, 2, 1), [4]), (2.0, (2, 1, 1), [0, 1])],
+        *[(2.0, (2, 2, 1.5), range(7)), (0.1, (1, 9, 9), range(7)), (0.1, (2, 2, 1), [6])],
+    ],
+)
+def test_swad_is_the_mean_of_all_steps_between_two_epochs(rate, rule, counted):
+    data, out = without_held_out(feature_data(), 0.2, seed=3)
+    spec, plain = TrainingSpec(7, 6, SGD | {"lr": rate}), perceptron()
+    losses, passed = [], []
+
+    def look(optimizer):
+        passed.append([p.detach().clone() for p in plain.parameters()])
+        if len(passed) % 3 == 0:
+            losses.append(nn.functional.cross_entropy(plain(out.inputs), out.labels).item())
+
+    with after_each_step(look):
+        train(plain, data, spec, seed=3)
+    assert (valley_by_enumeration(losses, *rule) or (6, 6)) == (counted[0], counted[-1])
+    keys = ("start_patience", "end_patience", "tolerance")
+    averaging = SWAD | dict(zip(keys, rule, strict=True))
+    model = perceptron()
+    history = train(model, feature_data(), replace(spec, averaging=averaging), seed=3)
+    assert [row["validation_loss"] for row in history] == pytest.approx(losses, rel=1e-12)
+    for index, tensor in enumerate(model.parameters()):
+        steps = [passed[3 * epoch + step][index] for epoch in counted for step in range(3)]
+        torch.testing.assert_close(tensor, torch.stack(steps).mean(0), rtol=1e-12, atol=1e-14)
+
+
+def test_swad_trains_on_what_is_not_held_out_and_is_the_same_on_it():
+    data, _ = without_held_out(image_data(), 0.2, seed=4)
+    settings = {"sam": SAM(0.05), "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
+    spec = TrainingSpec(3, 8, SGD, **settings)
+    expected = train(resnet(0.2), data, spec, 4)
+    found = train(resnet(0.2), image_data(), replace(spec, averaging=SWAD), 4)
+    losses = [row.pop("validation_loss") for row in found]
+    assert all(loss > 0 for loss in losses)
+    assert numbers(found) == numbers(expected)
 
 
 def normalising_perceptron() -> nn.Module:

@@ -70,3 +70,27 @@ def test_every_radius_of_a_sweep_pairs_with_the_condition_without_sam():
     pairs = rows.set_index("condition")["without_sam"].dropna()
     assert set(pairs) == {"baseline"}
     assert len(pairs) == 6
+
+
+VARIANTS = {
+    "asam": {"sam": {"rho": 0.5, "adaptive": 0}},
+    "gsam": {"sam": {"rho": 0.05, "gap_weight": 0.1}},
+    "m_sam": {"sam": {"rho": 0.05, "group_size": 5}},
+}
+
+
+def test_variants_of_sam_pair_with_nothing_and_have_no_published_values():
+    of_radii = {"axes": {"training.sam.rho": [0.1, 0.2]}, "conditions": ["asam"]}
+    loaded = study(
+        conditions=VARIANTS,
+        training={"batch_size": 10},
+        datasets={"small": {"published_as": "cifar10"}},
+        sweeps={"radii": of_radii},
+    )
+    rows = pd.DataFrame(condition_rows(loaded))
+    rows = rows[rows["dataset"] == "small"].drop_duplicates("condition").set_index("condition")
+    assert rows["without_sam"].dropna().to_dict() == {"sam": "baseline"}
+    # A sweep of a variant's radius is a trend of its own all the same.
+    assert rows["like_base_condition"].all()
+    published = rows["published_dataset"].notna()
+    assert list(rows.index[published]) == ["baseline", "sam"]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -111,3 +112,13 @@ def test_the_quick_run_for_gpus_fills_both_tables(tmp_path):
     assert all(row[9] == "–" for row in rows[2:])
     assert all(float(cell.replace(",", "")) >= 0 for row in rows[2:] for cell in row[4:9])
     assert sharpness[-1].startswith("| fp32 | ")
+
+
+def test_each_way_to_flat_minima_has_its_cost(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import flat_minima
+
+    monkeypatch.setattr(flat_minima, "PLAIN", replace(flat_minima.PLAIN, epochs=1))
+    lines = list(flat_minima.rows(repeats=1, samples=100))
+    assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == list(flat_minima.WAYS)
+    sys.modules.pop("flat_minima")

@@ -267,7 +267,7 @@ def test_tables_that_figures_need_are_the_parameters_of_their_functions():
 
 def test_every_training_key_reaches_the_training():
     names = {field.name for field in fields(TrainingSpec)}
-    renamed = {"sam": "sam_rho", "augment": "augmentation"}
+    renamed = {"augment": "augmentation"}
     # Label noise is a matter of the data; what a training starts from is loaded before it.
     keys = TRAINED["properties"].keys() - {"label_noise", "weights", "new_head"}
     assert {renamed.get(key, key) for key in keys} == names

@@ -7,7 +7,15 @@ import pytest
 from study_cases import study
 
 from minimascope.jobs import estimate
-from minimascope.jobs.estimate import Machine, Speed, forecast, keep_expected, kept_expected, timed
+from minimascope.jobs.estimate import (
+    Machine,
+    Speed,
+    forecast,
+    keep_expected,
+    kept_expected,
+    timed,
+    work_of,
+)
 from minimascope.study.corruptions import corruption_names
 from minimascope.study.loading import deep_merge
 from minimascope.study.sizes import Size, counted_size, known_size
@@ -41,7 +49,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Speed:
     small = study(**SMALL)
     found = Speed(
         2.0,
-        {(d, n, "sgd"): (1e-3, 1e-4) for d, n in small.pairs},
+        {(d, n, "sgd", None): (1e-3, 1e-4) for d, n in small.pairs},
         {dataset: known_size(small, dataset) for dataset in ("small", "large")},
     )
     monkeypatch.setattr(estimate, "timed", lambda study: found)
@@ -56,6 +64,14 @@ def seconds(rule: str, **wildcards: str) -> float:
 def test_a_training_takes_its_epochs_times_its_samples_and_twice_that_with_sam(speed):
     assert seconds("train", **TRAIN, condition="baseline") == pytest.approx(2 + 5 * 100 * 1e-3)
     assert seconds("train", **TRAIN, condition="sam") == pytest.approx(2 + 2 * 5 * 100 * 1e-3)
+
+
+def test_groups_of_a_batch_take_as_long_as_batches_of_their_size(speed):
+    changed = study(**SMALL | {"conditions": {"sam": {"sam": {"rho": 0.05, "group_size": 5}}}})
+    slower = {(*key[:3], 5): (3e-3, 1e-4) for key in speed.per_sample}
+    grouped = replace(speed, per_sample=speed.per_sample | slower)
+    found = work_of(changed, grouped, "train", TRAIN | {"condition": "sam"})
+    assert found == pytest.approx(2 + 2 * 5 * 100 * 3e-3)
 
 
 def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies(speed):
@@ -171,7 +187,7 @@ def test_networks_of_full_width_on_a_cpu_are_warned_of_where_that_takes_long(spe
 
 def test_this_machine_is_timed_with_each_network():
     found = timed(study(**SMALL))
-    assert set(found.per_sample) == {(d, n, "sgd") for d, n in study(**SMALL).pairs}
+    assert set(found.per_sample) == {(d, n, "sgd", None) for d, n in study(**SMALL).pairs}
     assert 0 < found.start < 60
     assert all(0 < both < training < 1 for training, both in found.per_sample.values())
 

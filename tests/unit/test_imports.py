@@ -57,13 +57,14 @@ import torch
 from torch import nn
 
 from minimascope.data.prepared import Dataset, Split
+from minimascope.optim.sam import SAM
 from minimascope.training import TrainingSpec, train
 
 split = Split(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 0, 1]))
 averages = None, {"name": "swa", "start": 0.5}, {"name": "ema", "decay": 0.9}, None
 for name, averaging in zip(("sgd", "adam", "adamw", "rmsprop"), averages):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    spec = TrainingSpec(2, 2, {"name": name, "lr": 0.01}, sam_rho=0.05, averaging=averaging)
+    spec = TrainingSpec(2, 2, {"name": name, "lr": 0.01}, sam=SAM(0.05), averaging=averaging)
     train(model, Dataset(split, split, ("a", "b")), spec, seed=0)
 print("torch._dynamo" in sys.modules)
 """

@@ -20,6 +20,7 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.devices import contiguous_convolutions, in_memory_format, laid_out
 from minimascope.evaluation.predict import predict
+from minimascope.optim.sam import SAM
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
@@ -103,7 +104,7 @@ def test_training_averaging_and_testing_see_contiguous_batches(augmentation, cha
         (KFAC, completed("averaging", name="ema")),
     ):
         spec = TrainingSpec(
-            *(2, 5, optimizer), sam_rho=0.05, augmentation=augmentation, averaging=averaging
+            *(2, 5, optimizer), sam=SAM(0.05), augmentation=augmentation, averaging=averaging
         )
         train(model, dataset(channels), spec, 0)
     # Two trainings of two epochs: three steps of two passes, a test, and a pass for the statistics;

@@ -170,6 +170,8 @@ def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "vit"}}}, False),
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "cnn10"}}}, True),
         ({"conditions": {"baseline": {"norm": "group"}, "sam": {"norm": "none"}}}, False),
+        # Sixteen are trained on where five are held out.
+        ({"training": {"averaging": {"name": "swad", "validation": 0.25}}}, False),
     ],
 )
 def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(

@@ -269,7 +269,25 @@ conditions: [baseline: {}, sam: {}]
 conditions: {sam: {sam: 0.05}}
   conditions.sam.sam: expected a mapping or null, got 0.05; write {rho: 0.05}
 conditions: {sam: {sam: true}}
-  conditions.sam.sam: expected a mapping or null, got true; its keys: rho
+  conditions.sam.sam: expected a mapping or null, got true; its keys: rho, adaptive,
+conditions: {sam: {sam: {rho: 0.05, adaptive: true}}}
+  conditions.sam.sam.adaptive: expected a number or null, got true
+conditions: {sam: {sam: {rho: 0.05, method: asam}}}
+  conditions.sam.sam.method: unknown key
+conditions: {sam: {sam: {rho: 0.05, gap_weight: 0}}}
+  conditions.sam.sam.gap_weight: must be greater than 0, got 0
+{training: {batch_size: 50}, conditions: {sam: {sam: {rho: 0.05, group_size: 20}}}}
+  conditions.sam.sam.group_size: groups of 20 do not fill a batch of 50; name a divisor
+{training: {batch_size: 50}, conditions: {sam: {sam: {rho: 0.05, group_size: 100}}}}
+  conditions.sam.sam.group_size: groups of 100 do not fill a batch of 50; name a divisor
+{training: {epochs: 2, averaging: {name: swad}}}
+  training.averaging.start_patience: 2 epochs are too few to choose from by 3 validation losses;
+conditions: {swad: {averaging: {name: swad, validation: 1}}}
+  conditions.swad.averaging.validation: must be less than 1, got 1
+conditions: {swad: {averaging: {name: swad, tolerance: 0.9}}}
+  conditions.swad.averaging.tolerance: must be at least 1, got 0.9
+conditions: {swad: {averaging: {name: swad, start: 0.5}}}
+  conditions.swad.averaging.start: not a setting of swad
 conditions: {sam: {rho: 0.05}}
   conditions.sam.rho: unknown key; it is a key of conditions.sam.sam; write it there
 conditions: {sam: {augment: [horizontal_flip]}}

@@ -56,7 +56,7 @@ def test_defaults_hide_nothing_and_depend_on_the_component():
     loaded = study(training=training, conditions=conditions)
     spec = {name: loaded.training["small", name] for name in loaded.conditions}
     assert (spec["none"]["sam"], spec["none"]["averaging"]) == (None, None)
-    assert (spec["sam"]["sam"], spec["sam"]["averaging"]["decay"]) == ({"rho": 0.05}, 0.999)
+    assert (spec["sam"]["sam"]["rho"], spec["sam"]["averaging"]["decay"]) == (0.05, 0.999)
     momentum = {name: spec[name]["optimizer"].get("momentum") for name in conditions}
     assert momentum == {"none": 0, "kfac": 0.9, "adam": None, "padded": 0}
     assert (spec["padded"]["augment"]["crop_fill"], spec["none"]["augment"]["crop_padding"]) == (
@@ -130,7 +130,7 @@ def test_the_published_protocol_merges_its_section_and_renames_the_study():
     published = study(protocol="published", published=section)
     assert published.name == "mine-published"
     small, large = (published.training[dataset, "sam"] for dataset in ("small", "large"))
-    assert (small["epochs"], small["batch_size"], small["sam"]) == (7, 10, {"rho": 0.5})
+    assert (small["epochs"], small["batch_size"], small["sam"]["rho"]) == (7, 10, 0.5)
     assert (large["epochs"], large["batch_size"]) == (7, 20)
     assert published.config["datasets"]["large"]["source"] == "cifar10"
     corrected = study(published=section)

@@ -11,6 +11,7 @@ from study_cases import completed
 from torch import nn
 from training_cases import (
     CPU,
+    F64,
     GDTUO,
     KFAC,
     SGD,
@@ -28,6 +29,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
 from minimascope.errors import InputError
+from minimascope.optim.sam import SAM
 from minimascope.schedule import Schedule
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
@@ -111,7 +113,22 @@ def seen_samples(spec: TrainingSpec) -> list[list[int]]:
     model.register_forward_pre_hook(note)
     pictures = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     train(model, replace(image_data(), train=Split(pictures, torch.arange(24) % 3)), spec, seed=1)
-    return seen[:: 1 if spec.sam_rho is None else 2]
+    return seen[:: 1 if spec.sam is None else 2]
+
+
+def test_groups_of_a_batch_have_masks_of_their_own_the_same_in_both_passes():
+    masks, model = [], nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 3)).double()
+    model[1].register_forward_hook(lambda _, given, out: masks.append(out == 0))
+    images = Split(torch.ones(8, 1, 8, 8, dtype=F64), torch.arange(8) % 3)
+    data = replace(image_data(), train=images, test=images)
+    spec = TrainingSpec(1, 8, SGD, sam=SAM(0.1, group_size=4), dropout=0.5)
+    history = train(model, data, spec, seed=1)
+    first, again, second, once_more = masks[:4]
+    assert torch.equal(first, again)
+    assert torch.equal(second, once_more)
+    assert not torch.equal(first, second)
+    # Each input counts once.
+    assert history[0]["train_accuracy"] * 8 in range(9)
 
 
 def test_the_order_of_the_data_is_the_same_for_every_condition():
@@ -120,7 +137,7 @@ def test_the_order_of_the_data_is_the_same_for_every_condition():
         epochs=2,
         batch_size=8,
         optimizer={"name": "adam", "lr": 0.001},
-        sam_rho=0.1,
+        sam=SAM(0.1),
         augmentation=Augmentation(crop_padding=1, crop_fill=255, horizontal_flip=0.5),
         dropout=0.2,
     )
@@ -163,7 +180,7 @@ def test_label_smoothing_spreads_the_target():
 
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 def test_bfloat16_trains_on_a_cpu(optimizer):
-    model, spec = resnet(0.1), TrainingSpec(10, 8, optimizer, sam_rho=0.02, precision="bf16")
+    model, spec = resnet(0.1), TrainingSpec(10, 8, optimizer, sam=SAM(0.02), precision="bf16")
     history = train(model, image_data(), spec, 0)
     assert history[-1]["train_loss"] < 0.9 * history[0]["train_loss"]
     assert next(model.parameters()).dtype == torch.float32
@@ -189,6 +206,7 @@ def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size
         train(resnet(), image_data(24), spec, 0)
 
 
+SWAD = {"name": "swad", "validation": 0.2, "start_patience": 2, "end_patience": 1, "tolerance": 1}
 RESUMABLE = {
     "momentum and cosine": TrainingSpec(5, 8, SGD, Schedule("cosine")),
     "steps after a warm-up": TrainingSpec(
@@ -198,17 +216,23 @@ RESUMABLE = {
     "adam": TrainingSpec(5, 8, {"name": "adam", "lr": 0.001}),
     "rmsprop": TrainingSpec(5, 8, {"name": "rmsprop", "lr": 0.001, "momentum": 0.9}),
     "SAM, dropout and augmentation": TrainingSpec(
-        5, 8, SGD, sam_rho=0.05, augmentation=Augmentation(1, 0, 0.5), dropout=0.3
+        5, 8, SGD, sam=SAM(0.05), augmentation=Augmentation(1, 0, 0.5), dropout=0.3
     ),
     "kfac": TrainingSpec(5, 8, KFAC, Schedule("cosine"), dropout=0.3),
-    "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam_rho=0.05),
+    "kfac with SAM": TrainingSpec(5, 8, KFAC | {"momentum": 0.0}, sam=SAM(0.05)),
     "gdtuo": TrainingSpec(5, 8, GDTUO),
-    "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam_rho=0.05, dropout=0.3),
+    "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam=SAM(0.05), dropout=0.3),
+    "all variants of SAM at once": TrainingSpec(5, 8, SGD, sam=SAM(0.5, 0.01, 0.1, 4), dropout=0.3),
     "swa": TrainingSpec(5, 8, SGD, averaging={"name": "swa", "start": 0.2}),
     "swa with kfac": TrainingSpec(5, 8, KFAC, averaging={"name": "swa", "start": 0.6}),
+    # Ended before, and still open, when the last epoch begins.
+    "swad": TrainingSpec(5, 8, SGD, averaging=SWAD),
+    "swad of all later epochs": TrainingSpec(
+        5, 8, SGD, averaging=SWAD | {"start_patience": 1, "tolerance": 1e9}, dropout=0.3
+    ),
     "ema with SAM, dropout and augmentation": TrainingSpec(
         *(5, 8, SGD),
-        sam_rho=0.05,
+        sam=SAM(0.05),
         augmentation=Augmentation(1, 0, 0.5),
         dropout=0.3,
         averaging={"name": "ema", "decay": 0.9},

@@ -29,6 +29,7 @@ from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.devices import algorithms, fastest_memory_format, in_memory_format
 from minimascope.errors import InputError
+from minimascope.optim.sam import SAM
 from minimascope.schedule import Schedule
 from minimascope.training import TrainingSpec, train
 
@@ -96,9 +97,9 @@ def test_convolutions_are_channels_last_on_a_gpu_only():
 
 
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
-@pytest.mark.parametrize("sam_rho", [None, 0.05])
-def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam_rho, optimizer):
-    spec = replace(SPEC, optimizer=optimizer, sam_rho=sam_rho, augmentation=Augmentation(1, 0, 0.5))
+@pytest.mark.parametrize("sam", [None, SAM(0.05)])
+def test_channels_last_trains_to_the_same_numbers(monkeypatch, sam, optimizer):
+    spec = replace(SPEC, optimizer=optimizer, sam=sam, augmentation=Augmentation(1, 0, 0.5))
     plain, other = (small_network(channels=SAFE, width=SAFE) for _ in range(2))
     data = image_data(channels=SAFE)
     expected = train(plain, data, spec, 0)
@@ -116,7 +117,7 @@ def test_an_interrupted_training_in_channels_last_ends_with_the_same_bytes(
     monkeypatch, optimizer, tmp_path
 ):
     in_channels_last(monkeypatch)
-    spec = TrainingSpec(4, 8, optimizer, Schedule("cosine"), sam_rho=0.05)
+    spec = TrainingSpec(4, 8, optimizer, Schedule("cosine"), sam=SAM(0.05))
     undisturbed, resumed = resumed_pair(spec, tmp_path, CPU, channels=SAFE, width=SAFE / 64)
     assert same_bytes(resumed, undisturbed)
 
@@ -176,7 +177,7 @@ class Attention(nn.Module):
 
 @pytest.mark.parametrize("make", [partial(small_network, dropout=0.5), Attention])
 def test_a_networks_own_dropout_draws_from_the_seeds_stream(make):
-    spec = replace(SPEC, sam_rho=0.05)
+    spec = replace(SPEC, sam=SAM(0.05))
     results = []
     for seed_of_the_process in (1, 2):
         model = make()
@@ -250,7 +251,7 @@ def both_ways(make: Callable[[], nn.Module], spec: TrainingSpec) -> None:
 @pytest.mark.parametrize("optimizer", [SGD, KFAC, GDTUO], ids=lambda spec: spec["name"])
 def test_a_compiled_training_agrees_with_the_plain_one(optimizer):
     # In each epoch two full batches, a smaller one and a test; each step has two passes.
-    spec = replace(SPEC, optimizer=optimizer, sam_rho=0.05, deterministic=True)
+    spec = replace(SPEC, optimizer=optimizer, sam=SAM(0.05), deterministic=True)
     both_ways(partial(small_network, dropout=0.5), spec)
 
 
@@ -280,7 +281,7 @@ def test_on_a_gpu_an_interrupted_training_agrees_with_an_undisturbed_one(
 ):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.compiler.reset()
-    spec = TrainingSpec(4, 10, optimizer, sam_rho=0.05, compile=compile, deterministic=True)
+    spec = TrainingSpec(4, 10, optimizer, sam=SAM(0.05), compile=compile, deterministic=True)
     undisturbed, resumed = resumed_pair(spec, tmp_path, GPU)
     for name, value in resumed.state_dict().items():
         torch.testing.assert_close(value, undisturbed.state_dict()[name])
@@ -292,7 +293,7 @@ def test_no_step_waits_for_the_gpu(optimizer):
     spec = replace(
         SPEC,
         optimizer=optimizer,
-        sam_rho=0.05,
+        sam=SAM(0.05),
         augmentation=Augmentation(1, 0, 0.5),
         dropout=0.2,
     )

@@ -38,8 +38,8 @@ LIGHT = 2.0
 PER_SECOND_OF_SOUND = 3e-3
 # Seconds from which on a run on a CPU is warned of.
 LONG = 12 * 60 * 60
-# Data set, network and optimiser.
-Key = tuple[str, str, str]
+# Data set, network, optimiser, and the size of m-SAM's groups where there are any.
+Key = tuple[str, str, str, int | None]
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Speed:
 
     Attributes:
         start: of a process with torch.
-        per_sample: by data set, network and optimiser, for an input: in an epoch of training
-            without SAM, and in a prediction.
+        per_sample: for an input: in an epoch of training without SAM, in batches of the size of
+            m-SAM's groups where there are any, and in a prediction.
         sizes: of the data sets, in samples.
     """
 
@@ -99,8 +99,10 @@ def timed(study: Study) -> Speed | None:
         if None in (size.train, size.classes, size.shape):
             return None
         training = study.training[dataset, condition]
-        case = {"network": study.network_spec(network), "training": training, **vars(size)}
-        cases.setdefault((dataset, network, training["optimizer"]["name"]), case)
+        key = _key(dataset, network, training)
+        settings = training | {"batch_size": key[-1] or training["batch_size"]}
+        case = {"network": study.network_spec(network), "training": settings, **vars(size)}
+        cases.setdefault(key, case)
     path = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH")]))
     if not cases:
         return None
@@ -120,6 +122,11 @@ def timed(study: Study) -> Speed | None:
     return Speed(found["start"], dict(zip(cases, found["seconds"], strict=True)), sizes)
 
 
+def _key(dataset: str, network: str, training: Mapping[str, Any]) -> Key:
+    group_size = (training["sam"] or {}).get("group_size")
+    return dataset, network, training["optimizer"]["name"], group_size
+
+
 def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str]) -> float:
     """Return about how long a job takes, in seconds."""
     if rule not in _working(study):
@@ -136,8 +143,9 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
     condition = wildcards.get("condition")
     trained = study.trained_conditions
     spec = study.training[dataset, condition if condition in trained else trained[0]]
-    training, prediction = speed.per_sample[dataset, network, spec["optimizer"]["name"]]
+    training, prediction = speed.per_sample[_key(dataset, network, spec)]
     if rule == "train":
+        # SAM and its variants take two gradients in a step.
         passes = spec["epochs"] * (2 if spec["sam"] else 1)
         return speed.start + passes * size.train * training
     return speed.start + _inputs(study, rule, wildcards, size) * prediction
@@ -150,7 +158,7 @@ def _seconds_together(study: Study, speed: Speed, dataset: str, condition: str) 
     size = speed.sizes[dataset]
     where = {"dataset": dataset, "condition": condition}
     inputs = _inputs(study, "evaluate", where, size) - len(study.seeds) * (size.test or 0)
-    keys = ((dataset, each, spec["optimizer"]["name"]) for each in study.network_ensembles[dataset])
+    keys = (_key(dataset, each, spec) for each in study.network_ensembles[dataset])
     return speed.start + inputs * sum(speed.per_sample[key][1] for key in keys)
 
 

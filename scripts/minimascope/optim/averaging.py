@@ -1,11 +1,17 @@
 """Averages of the weights that a training passes through; the training ends with the average.
 
 Stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407) takes the mean of the weights
-at the ends of the last epochs, the exponential moving average that of all steps. torch computes
-both; here is when a training hands its weights over. An average draws no random numbers.
+at the ends of the last epochs, the exponential moving average that of all steps, and SWAD (Cha et
+al. 2021, arXiv:2102.08604) the mean over all steps between two that a validation loss chooses.
+torch computes means; here is when a training hands its weights over. An average draws no random
+numbers.
+
+One with a setting ``validation`` is told the losses on that share of the training split, which is
+held out.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -20,6 +26,9 @@ class Average(AveragedModel):
 
     def after_epoch(self, model: nn.Module, finished: int, epochs: int) -> None:
         """Take note of the weights after ``finished`` epochs, likewise."""
+
+    def after_validation(self, losses: Sequence[float]) -> None:
+        """Take note of the validation losses after each epoch so far, likewise."""
 
     def hand_over(self, model: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         """Give a model the averaged weights, and BatchNorm the statistics that belong to them.
@@ -69,3 +78,104 @@ class ExponentialMovingAverage(Average):
     def after_step(self, model: nn.Module) -> None:
         """Move the average towards the weights."""
         self.update_parameters(model)
+
+
+def loss_valley(
+    losses: Sequence[float], start_patience: int, end_patience: int, tolerance: float
+) -> tuple[int, int] | None:
+    """Return the first and the last evaluation between which SWAD averages, or None as yet.
+
+    Algorithm 1 of Cha et al. (2021), counted from 0: the first is the one whose loss was not
+    undercut by the next N_s - 1. The last is the one before N_e in a row whose losses were above r
+    times the mean of those N_s; the latest one until there are so many.
+
+    Args:
+        losses: validation losses so far.
+        start_patience: N_s, optimum patience.
+        end_patience: N_e, overfit patience.
+        tolerance: r, tolerance rate.
+
+    >>> loss_valley([3.0, 1.0, 1.1, 1.2, 9.0, 9.0, 9.0], 3, 2, 1.3)
+    (1, 3)
+    """
+    start, limit = None, math.nan
+    for newest in range(len(losses)):
+        if start is None:
+            window = losses[max(newest - start_patience + 1, 0) : newest + 1]
+            if len(window) == start_patience and window[0] == min(window):
+                start = newest - start_patience + 1
+                limit = tolerance * sum(window) / start_patience
+        elif min(losses[max(newest - end_patience + 1, 0) : newest + 1]) > limit:
+            return start, newest - end_patience
+    return None if start is None else (start, len(losses) - 1)
+
+
+class DenseStochasticWeightAverage(Average):
+    """The mean of the weights after all steps of the epochs that `loss_valley` chooses.
+
+    The authors evaluate every so many steps, here that is once in an epoch; the steps of the first
+    epoch belong to the mean, as in their code. So do, as there, those of the last epoch alone if
+    the losses fell to the end, and nothing was chosen.
+
+    Args:
+        model: what is going to be trained; it is copied.
+        validation: share of the training split on which losses are computed, 0 … 1.
+        start_patience: evaluations of which the first has to be the best for the mean to start.
+        end_patience: evaluations in a row that have to be too bad for it to end.
+        tolerance: what is too bad, as a multiple of the mean loss where it started.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        validation: float,
+        start_patience: int,
+        end_patience: int,
+        tolerance: float,
+    ):
+        # The module has the mean over the present epoch until the end.
+        super().__init__(model, avg_fn=get_swa_avg_fn())
+        self.rule = start_patience, end_patience, tolerance
+        self.end_patience, self.valley = end_patience, None
+        now = self._vector()
+        # Means over the last epochs, of which it is not known yet whether they count, and over
+        # those that surely do.
+        kept = max(start_patience, end_patience + 1)
+        self.register_buffer("recent", now.new_zeros(kept, len(now)))
+        self.register_buffer("mean", torch.zeros_like(now))
+        self.register_buffer("counted", torch.zeros((), dtype=torch.int64))
+
+    def after_step(self, model: nn.Module) -> None:
+        """Add the weights to the mean over the epoch."""
+        self.update_parameters(model)
+
+    def after_validation(self, losses: Sequence[float]) -> None:
+        """Keep the mean over the epoch, and count those that surely belong to the valley."""
+        self.recent[(len(losses) - 1) % len(self.recent)] = self._vector()
+        self.n_averaged.zero_()
+        self.valley = loss_valley(losses, *self.rule)
+        if self.valley:
+            # The valley can still end so many epochs ago.
+            self._count(len(losses) - 1 - self.end_patience)
+
+    def hand_over(self, model: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+        """Give a model the mean over the valley; see `Average.hand_over`."""
+        if self.valley:
+            self._count(self.valley[1])
+            sizes = [parameter.numel() for parameter in self.module.parameters()]
+            for parameter, part in zip(
+                self.module.parameters(), self.mean.split(sizes), strict=True
+            ):
+                parameter.data.copy_(part.view_as(parameter))
+        super().hand_over(model, batches)
+
+    def _count(self, last: int) -> None:
+        """Add the epochs of the valley up to one to the mean, unless they are part of it."""
+        start, end = self.valley
+        for epoch in range(start + int(self.counted), min(last, end) + 1):
+            self.counted += 1
+            recent = self.recent[epoch % len(self.recent)]
+            self.mean += (recent - self.mean) / self.counted.to(self.mean.device)
+
+    def _vector(self) -> torch.Tensor:
+        return torch.cat([p.detach().reshape(-1) for p in self.module.parameters()])

@@ -21,6 +21,9 @@ AXIS_WIDTH = 1.5  # inches, about
 DIGIT_WIDTH = 0.07  # inches
 SYMBOLS = {
     "sam.rho": "SAM radius ρ",
+    "sam.adaptive": "ASAM's η",
+    "sam.gap_weight": "GSAM's α",
+    "sam.group_size": "m-SAM's m",
     "optimizer.lr": "Learning rate",
     "batch_size": "Batch size",
     "label_noise": "Label noise",

@@ -17,9 +17,9 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
 
     Besides these three: ``base_condition`` (the condition that a cell of a sweep varies, or the
     condition itself), ``baseline`` (what it is compared with), ``without_sam`` (the condition that
-    differs only in having no SAM, for one that has it), what published tables call data set and
-    network (``published_dataset``, empty for another norm than theirs, ``architecture``,
-    ``pretrained``), whether it differs from its
+    differs only in having no SAM, for one that has it; variants of SAM do not count), what
+    published tables call data set and network (``published_dataset``, empty for another norm than
+    theirs and for variants of SAM, ``architecture``, ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
     their seed (``matched``), what they start from if that are networks of the study
@@ -40,7 +40,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "base_condition": base,
                 "baseline": study.baseline_of(condition),
                 "without_sam": plain.get(condition),
-                "published_dataset": published if has_published_norm(study, *place) else None,
+                "published_dataset": published if _has_twin(study, *place) else None,
                 "architecture": architecture.removeprefix(PRETRAINED),
                 "pretrained": architecture.startswith(PRETRAINED),
                 "like_base_condition": _alike(study, dataset, condition, base),
@@ -57,8 +57,14 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
+def _has_twin(study: Study, dataset: str, network: str, condition: str) -> bool:
+    """Return whether a condition is of the published norm, and no variant of the published SAM."""
+    sam = study.training[dataset, condition]["sam"]
+    return has_published_norm(study, dataset, network, condition) and not _variant(sam)
+
+
 def _alike(study: Study, dataset: str, condition: str, base: str) -> bool:
-    """Return whether a condition differs from its base condition only in SAM's radius."""
+    """Return whether a condition differs from its base condition only in the radius of its SAM."""
     this, that = (_besides_sam(study, dataset, name) for name in (condition, base))
     return this == that
 
@@ -76,8 +82,14 @@ def _without_sam(study: Study, dataset: str) -> dict[str, str]:
 
 
 def _besides_sam(study: Study, dataset: str, condition: str) -> dict[str, Any]:
+    """Return what a condition has besides SAM; what makes a variant of SAM is a part of it."""
     spec = study.training[dataset, condition]
-    return {key: value for key, value in spec.items() if key != "sam"}
+    return {**spec, "sam": _variant(spec["sam"])}
+
+
+def _variant(sam: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what makes a variant of SAM; nothing of SAM itself, and without SAM."""
+    return {key: own for key, own in (sam or {}).items() if key != "rho" and own is not None}
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -105,8 +105,10 @@ def _mappings(value: Any, wanted: Wanted) -> Iterator[dict[str, Any]]:
             yield {name: {} for name in names}
     if not isinstance(value, list):
         yield from _naming(value, wanted.schema)
-    if len(keys) == 1 and not isinstance(value, bool):
-        yield {next(iter(keys)): value}
+    # What a schema says a value alone is meant for, or the only key that there is.
+    main = [wanted.schema["meant"]] if "meant" in wanted.schema else [*keys]
+    if len(main) == 1 and not isinstance(value, bool):
+        yield {main[0]: value}
 
 
 def _has_defaults(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:

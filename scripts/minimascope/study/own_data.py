@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 from PIL import Image
 
-from ..batch_of_one import batch_of_one
+from ..batch_of_one import batch_of_one, held_out
 from ..data.archives import archive_names, is_archive
 from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
 from ..data.recordings import read_table
@@ -89,12 +89,19 @@ def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> It
     inputs = sum(file.split == "train" for file in files)
     inputs = min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
     networks = [network for own, network in study.pairs if own == dataset]
-    sizes = {
-        study.training[dataset, condition]["batch_size"]: None
+    trainings = (
+        study.training[dataset, condition]
         for condition in study.trained_conditions
         if any(_has_batchnorm(study, dataset, network, condition) for network in networks)
-    }
-    yield from filter(None, (batch_of_one(size, inputs) for size in sizes))
+    )
+    faults = dict.fromkeys(_batch_of_one(training, inputs) for training in trainings)
+    yield from filter(None, faults)
+
+
+def _batch_of_one(training: Mapping[str, Any], inputs: int) -> str:
+    share = (training["averaging"] or {}).get("validation")
+    used = inputs - held_out(share, inputs) if share else inputs
+    return batch_of_one(training["batch_size"], used, (training["sam"] or {}).get("group_size"))
 
 
 def _has_batchnorm(study: Study, dataset: str, network: str, condition: str) -> bool:

@@ -24,9 +24,32 @@ def check_trainings(study: Study) -> None:
         if optimizer.get("nesterov") and not optimizer["momentum"]:
             where = key_of(study, *run, "optimizer.nesterov", "optimizer.momentum")
             raise InputError(f"{where}: needs a momentum above 0; add it")
+        _check_groups(study, *run)
+        _check_window(study, *run)
         # Those that were trained elsewhere have none.
         if schedule is not None:
             _check_schedule(study, *run)
+
+
+def _check_groups(study: Study, *run: str) -> None:
+    training = study.training[run]
+    size, batch = (training["sam"] or {}).get("group_size"), training["batch_size"]
+    if size is not None and batch % size:
+        where = key_of(study, *run, "sam.group_size", "batch_size")
+        raise InputError(
+            f"{where}: groups of {size} do not fill a batch of {batch}; name a divisor of that"
+        )
+
+
+def _check_window(study: Study, *run: str) -> None:
+    training = study.training[run]
+    averaging, epochs = training["averaging"] or {}, training["epochs"]
+    if averaging.get("name") == "swad" and epochs < (wanted := averaging["start_patience"]):
+        where = key_of(study, *run, "averaging.start_patience", "epochs")
+        raise InputError(
+            f"{where}: {epochs} epochs are too few to choose from by {wanted} validation losses;"
+            f" train for {wanted} or more, or lower it"
+        )
 
 
 def _check_schedule(study: Study, *run: str) -> None:
