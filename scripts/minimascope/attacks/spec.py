@@ -1,0 +1,137 @@
+"""How inputs are attacked, and what the numbers of it are called. No torch is imported here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+
+from ..errors import InputError
+
+Attack = Literal["fgsm", "pgd", "apgd"]
+Loss = Literal["ce", "dlr"]
+NORMS = {"linf": "L∞", "l2": "L2"}
+LOSSES: tuple[Loss, ...] = ("ce", "dlr")
+ACCURACY, RADIUS = "adversarial_accuracy", "adversarial_radius"
+# Stands in names of measures of recordings, whose log-mels are what is attacked.
+LOG_MEL = "log_mel"
+
+
+@dataclass(frozen=True)
+class AttackSpec:
+    """An attack on inputs within a ball.
+
+    Attributes:
+        attack: ``fgsm``, one step (Goodfellow et al. 2015, arXiv:1412.6572); ``pgd``, steps of one
+            size (Madry et al. 2018, arXiv:1706.06083); ``apgd``, steps whose size follows from
+            success (Croce & Hein 2020, arXiv:2003.01690).
+        steps: number of gradient steps from each start; FGSM has one.
+        restarts: number of starts: the input itself, then random points of the ball.
+        losses: that are raised, one after the other: cross-entropy, and the ratio of differences
+            of logits of Croce & Hein (`losses.LOSSES`).
+    """
+
+    attack: Attack = "apgd"
+    steps: int = 20
+    restarts: int = 1
+    losses: tuple[Loss, ...] = LOSSES
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "AttackSpec":
+        """Build the specification from a resolved section ``evaluation.adversarial``."""
+        names = ("attack", "steps", "restarts")
+        return cls(**{key: config[key] for key in names}, losses=tuple(config["losses"]))
+
+    @property
+    def steps_taken(self) -> int:
+        """Number of gradient steps from each start."""
+        return 1 if self.attack == "fgsm" else self.steps
+
+    @property
+    def rounds(self) -> list[tuple[Loss, int]]:
+        """Each loss with the number of each start, in the order in which they are tried."""
+        return [(loss, start) for start in range(self.restarts) for loss in self.losses]
+
+
+def radius_of(given: float | str) -> float:
+    """Return a radius that is written as a number or as a fraction.
+
+    >>> radius_of("8/255") == 8 / 255
+    True
+    """
+    return float(Fraction(given)) if isinstance(given, str) else float(given)
+
+
+def in_name(given: Any) -> str:
+    """Return a radius, or any other value, as a part of a name.
+
+    >>> in_name("8/255"), in_name(0.5), in_name(1e-5)
+    ('8_255', '0_5', '0_00001')
+    """
+    text = f"{Decimal(str(given)):f}" if isinstance(given, float) else str(given)
+    return text.replace("/", "_").replace(".", "_")
+
+
+def prefix_of(recordings: bool) -> str:
+    """Return how names of norms begin: nothing for pictures and points."""
+    return f"{LOG_MEL}_" * recordings
+
+
+def accuracy_name(norm: str, radius: float | str, recordings: bool) -> str:
+    """Return what the accuracy at a radius is called."""
+    return f"{ACCURACY}_{prefix_of(recordings)}{norm}_{in_name(radius)}"
+
+
+def radius_name(norm: str, recordings: bool) -> str:
+    """Return what the smallest radius that fools half of the samples is called."""
+    return f"{RADIUS}_{prefix_of(recordings)}{norm}"
+
+
+def measures_of(config: Mapping[str, Any] | None, recordings: bool) -> list[str]:
+    """Return the names of the measures of a section ``evaluation.adversarial``."""
+    if config is None:
+        return []
+    names = [
+        accuracy_name(norm, radius, recordings)
+        for norm, radii in config["radii"].items()
+        for radius in radii
+    ]
+    wanted = config["radii"] if config["bisections"] else ()
+    return names + [radius_name(norm, recordings) for norm in wanted]
+
+
+def passes_of(config: Mapping[str, Any]) -> int:
+    """Return about how many predictions of a sample the attacks of a section take.
+
+    A gradient is about three of them. Few samples go on to the last attack; half of the time counts.
+    """
+    spec = AttackSpec.from_config(config)
+    once = 3 * (spec.steps_taken + 1) * len(spec.rounds)
+    radii = sum(map(len, config["radii"].values()))
+    searches = len(config["radii"]) * (1 + config["bisections"])
+    transfers = 3 * (spec.steps_taken + 1) * radii
+    return math.ceil(once * (radii + searches) / 2) + transfers
+
+
+def check_radius(
+    radius: float | str, norm: str, box: bool, shape: Sequence[int] | None, where: str
+) -> None:
+    """Raise InputError for a radius that no input allows.
+
+    Args:
+        radius: as the study has it.
+        norm: of the ball.
+        box: whether inputs lie in [0, 1], as those of pictures do.
+        shape: of an input; None where it is not known yet.
+        where: the key, for the message.
+    """
+    value = radius_of(radius)
+    if value <= 0:
+        raise InputError(f"{where}: must be greater than 0, got {radius}")
+    largest = 1.0 if norm == "linf" else shape and math.sqrt(math.prod(shape))
+    if box and largest and value > largest:
+        raise InputError(
+            f"{where}: {radius} is more than the range of pictures, {largest:g} in {NORMS[norm]};"
+            " write a fraction of the range, such as 8/255"
+        )
