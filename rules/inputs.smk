@@ -174,6 +174,14 @@ def model_of(condition: str) -> str:
     return rules.initialise.output.model if condition == registry.INITIAL else MODEL
 
 
+def model_of_next_seed(wildcards) -> list[str]:
+    """The network of the same condition with the next seed, the first after the last; none of one."""
+    seeds = list(map(str, STUDY.seeds))
+    following = seeds[(seeds.index(wildcards.seed) + 1) % len(seeds)]
+    others = [following] if following != wildcards.seed else []
+    return filled(MODEL, [{**wildcards, "seed": seed} for seed in others])
+
+
 def measured_by(job: str) -> str:
     """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
     return (CONDITION if job == SHARED else RUN) + "{view}"

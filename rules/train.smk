@@ -67,10 +67,10 @@ rule train:
             training=lambda wildcards: {
                 key: value
                 for key, value in training_of(wildcards).items()
-                # What it starts from is an input. Averages, a new head and a norm are left out where
-                # there are none, so that earlier studies are not run again.
+                # What it starts from is an input. Averages, a new head, a norm and attacks are left out
+                # where there are none, so that earlier studies are not run again.
                 if key not in ("label_noise", "weights")
-                and (value or key not in ("averaging", "new_head", "norm"))
+                and (value or key not in ("averaging", "new_head", "norm", "adversarial"))
             },
             label_noise=label_noise,
         ),

@@ -11,7 +11,7 @@ TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
-    *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
+    *("attack", "corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
     *("toy_fits", "toy_sharpness"),
 }
 PROGRAM = """

@@ -1,11 +1,12 @@
 """How inputs are attacked, and what the numbers of it are called. No torch is imported here."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ..errors import InputError
 
@@ -66,26 +67,52 @@ def radius_of(given: float | str) -> float:
 def in_name(given: Any) -> str:
     """Return a radius, or any other value, as a part of a name.
 
-    >>> in_name("8/255"), in_name(0.5), in_name(1e-5)
-    ('8_255', '0_5', '0_00001')
+    >>> in_name("8/255"), in_name(0.5), in_name(1e-5), in_name(1.0)
+    ('8_255', '0p5', '0p00001', '1')
     """
-    text = f"{Decimal(str(given)):f}" if isinstance(given, float) else str(given)
-    return text.replace("/", "_").replace(".", "_")
+    if isinstance(given, float):
+        return f"{Decimal(str(given)).normalize():f}".replace(".", "p")
+    return str(given).replace("/", "_")
 
 
-def prefix_of(recordings: bool) -> str:
-    """Return how names of norms begin: nothing for pictures and points."""
-    return f"{LOG_MEL}_" * recordings
+def _of(norm: str, recordings: bool) -> str:
+    return f"{LOG_MEL}_{norm}" if recordings else norm
 
 
 def accuracy_name(norm: str, radius: float | str, recordings: bool) -> str:
     """Return what the accuracy at a radius is called."""
-    return f"{ACCURACY}_{prefix_of(recordings)}{norm}_{in_name(radius)}"
+    return f"{ACCURACY}_{_of(norm, recordings)}_{in_name(radius)}"
 
 
 def radius_name(norm: str, recordings: bool) -> str:
     """Return what the smallest radius that fools half of the samples is called."""
-    return f"{RADIUS}_{prefix_of(recordings)}{norm}"
+    return f"{RADIUS}_{_of(norm, recordings)}"
+
+
+_NAME = re.compile(rf"({ACCURACY}|{RADIUS})_({LOG_MEL}_)?({'|'.join(NORMS)})(?:_(.+))?")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a name of a measure says: whether it is an accuracy, of what, and in which ball."""
+
+    accuracy: bool
+    recordings: bool
+    norm: str
+    radius: str
+
+    @classmethod
+    def parse(cls, measure: str) -> Self | None:
+        """Return what a name says, or None for a measure that is not of attacks.
+
+        >>> Named.parse("adversarial_accuracy_linf_8_255").radius
+        '8/255'
+        """
+        found = _NAME.fullmatch(measure)
+        if found is None or (found[1] == ACCURACY) != bool(found[4]):
+            return None
+        radius = (found[4] or "").replace("_", "/").replace("p", ".")
+        return cls(found[1] == ACCURACY, bool(found[2]), NORMS[found[3]], radius)
 
 
 def measures_of(config: Mapping[str, Any] | None, recordings: bool) -> list[str]:
