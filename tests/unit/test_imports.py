@@ -11,8 +11,8 @@ TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
-    *("attack", "corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
-    *("toy_fits", "toy_sharpness"),
+    *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
+    *("attack", "toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
 import json, sys

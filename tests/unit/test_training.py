@@ -24,6 +24,7 @@ from training_cases import (
     same_bytes,
 )
 
+from minimascope.attacks.spec import AdversarialSpec
 from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
@@ -206,6 +207,15 @@ RESUMABLE = {
     "gdtuo with SAM": TrainingSpec(5, 8, GDTUO, sam_rho=0.05, dropout=0.3),
     "swa": TrainingSpec(5, 8, SGD, averaging={"name": "swa", "start": 0.2}),
     "swa with kfac": TrainingSpec(5, 8, KFAC, averaging={"name": "swa", "start": 0.6}),
+    "attacks": TrainingSpec(5, 8, SGD, adversarial=AdversarialSpec(0.1, "l2", 2), dropout=0.3),
+    "attacks with kfac": TrainingSpec(5, 8, KFAC, adversarial=AdversarialSpec(0.1, steps=1)),
+    "attacks with gdtuo, SAM, augmentation and swa": TrainingSpec(
+        *(5, 8, GDTUO),
+        sam_rho=0.05,
+        augmentation=Augmentation(1, 0, 0.5),
+        adversarial=AdversarialSpec(0.1, steps=1),
+        averaging={"name": "swa", "start": 0.2},
+    ),
     "ema with SAM, dropout and augmentation": TrainingSpec(
         *(5, 8, SGD),
         sam_rho=0.05,

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import torch
 
-Norm = Literal["l2", "linf"]
+from . import Norm
+
 # How often the projection on a ball and a box together looks anew which entries the box holds back.
 PASSES = 3
 

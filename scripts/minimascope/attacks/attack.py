@@ -4,15 +4,16 @@ Gradients are taken with respect to inputs alone, in evaluation mode: parameters
 model is as it was. Samples that are fooled do not go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import nn
 
+from ..ascent import Norm
 from ..ascent.auto_pgd import Evaluate, Seen, largest_values
-from ..ascent.ball import Ball, Norm, in_unit_ball
+from ..ascent.ball import Ball, in_unit_ball
 from ..ascent.pgd import ascended
 from ..batches import Batches, in_batches
 from ..errors import InputError
@@ -22,6 +23,11 @@ from .losses import LOSSES
 from .spec import AttackSpec, Loss
 
 BATCH_SIZE = 1024
+NO_GRADIENT = (
+    "adversarial: the network has no gradient with respect to its inputs (something in it rounds,"
+    " counts or detaches), without which no attack finds a way; leave adversarial out, or let the"
+    " network be differentiable"
+)
 # What `Attacked.by` has for samples that no attack fooled.
 STANDING = -1
 
@@ -117,7 +123,12 @@ def worst_inputs(
         return in_batches(partial(together, run), (inputs, labels, radii), batch_size)[0]
 
 
-def together(run, batches: Batches) -> tuple[torch.Tensor, ...]:
+# From points, their logits and the numbers of their rows to which of them need not go on.
+Note = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Run = Callable[[Sequence[torch.Tensor]], tuple[torch.Tensor, ...]]
+
+
+def together(run: Run, batches: Batches) -> tuple[torch.Tensor, ...]:
     """Return what a function of a batch returns of all, put together."""
     return tuple(map(torch.cat, zip(*map(run, batches), strict=True)))
 
@@ -158,7 +169,9 @@ def _climbed(evaluate: Evaluate, start: torch.Tensor, ball: Ball, spec: AttackSp
     return ascended(evaluate, start, ball, spec.steps_taken)
 
 
-def gradients_of(model: nn.Module, labels: torch.Tensor, loss: Loss, note=None) -> Evaluate:
+def gradients_of(
+    model: nn.Module, labels: torch.Tensor, loss: Loss, note: Note | None = None
+) -> Evaluate:
     """Return what computes the loss of samples and its gradients with respect to them.
 
     Args:
@@ -187,10 +200,3 @@ def gradients_of(model: nn.Module, labels: torch.Tensor, loss: Loss, note=None) 
         return Seen(values.detach(), gradients, done)
 
     return evaluate
-
-
-NO_GRADIENT = (
-    "evaluation.adversarial: the network has no gradient with respect to its inputs (something in it"
-    " rounds, counts or detaches), without which no attack finds a way; leave the section out, or"
-    " let the network be differentiable"
-)

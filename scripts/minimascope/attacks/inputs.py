@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import nn
 
-from ..ascent.ball import Norm
+from ..ascent import Norm
 from ..networks.normalised import LARGEST_PIXEL
 
 Box = tuple[float, float]

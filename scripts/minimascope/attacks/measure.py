@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from ..data.prepared import Split
-from ..evaluation.predict import predict
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..seeding import generator
@@ -53,7 +52,7 @@ def measure(
 
     Args:
         model: from inputs to logits, on its device.
-        other: a network of the same condition whose examples are tried on this one, if there is any.
+        other: a network of the same condition whose examples are tried on this one, if any.
         split: what is attacked, on the device.
         config: a resolved section ``evaluation.adversarial``.
         recordings: whether the inputs are log-mels.
@@ -109,9 +108,7 @@ def _check_radii(
             check_radius(radius, norm, box is not None, inputs.shape[1:], where)
 
 
-def _at_radii(
-    search: Search, radii: Sequence[float]
-) -> tuple[tuple[float, ...], torch.Tensor]:
+def _at_radii(search: Search, radii: Sequence[float]) -> tuple[tuple[float, ...], torch.Tensor]:
     """Return the accuracy at each radius, and what fooled each sample, int8 [radii, n].
 
     An example that fools at a smaller radius fools at a larger one, too.
@@ -127,10 +124,8 @@ def _at_radii(
     return tuple((by == STANDING).double().mean(1).tolist()), by
 
 
-def _transferred(
-    other: nn.Module, search: Search, radii: Sequence[float]
-) -> tuple[float, ...]:
-    """Return the accuracy, at each radius, on the worst inputs that are found for another network."""
+def _transferred(other: nn.Module, search: Search, radii: Sequence[float]) -> tuple[float, ...]:
+    """Return the accuracy, at each radius, on the worst inputs that another network has."""
     accuracies, right = [], search.radii > 0
     for radius in radii:
         found = worst_inputs(
@@ -142,7 +137,7 @@ def _transferred(
             search.spec,
             box=search.box,
         )
-        hits = predict(search.model, found).argmax(1) == search.labels
+        hits = search.predicted(found) == search.labels
         accuracies.append((hits & right).double().mean().item())
     return tuple(accuracies)
 

@@ -6,7 +6,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from ..ascent.ball import Norm, distances, of_rows
+from ..ascent import Norm
+from ..ascent.ball import distances, of_rows
 from ..batches import in_batches
 from ..evaluation.predict import predict
 from .attack import BATCH_SIZE, Attacked, attacked, together
@@ -92,9 +93,14 @@ class Search:
         self._attacked = partial(
             attacked, model, norm=norm, spec=spec, box=box, seed=seed, batch_size=batch_size
         )
-        right = predict(model, inputs, batch_size).argmax(1) == labels
+        right = self.predicted(inputs) == labels
         self.failed = inputs.new_zeros(len(labels))
         self.radii = torch.where(right, torch.inf, self.failed)
+
+    def predicted(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the classes that the network predicts of inputs, [n]."""
+        with evaluation_mode(self.model):
+            return predict(self.model, inputs, self.batch_size).argmax(1)
 
     def attack(self, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Attack all samples that nothing has fooled yet, at one radius.
@@ -123,9 +129,7 @@ class Search:
         if len(hit):
             parts = self.inputs[hit], self.labels[hit], found.examples[fooled]
             with evaluation_mode(self.model), torch.no_grad():
-                (nearest,) = in_batches(
-                    partial(together, self._nearest), parts, self.batch_size
-                )
+                (nearest,) = in_batches(partial(together, self._nearest), parts, self.batch_size)
             self.radii[hit] = self.radii[hit].minimum(nearest)
         return found
 

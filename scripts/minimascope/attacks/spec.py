@@ -8,11 +8,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, Self
 
+from ..ascent import Norm
 from ..errors import InputError
 
 Attack = Literal["fgsm", "pgd", "apgd"]
 Loss = Literal["ce", "dlr"]
-NORMS = {"linf": "L∞", "l2": "L2"}
+NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2"}
 LOSSES: tuple[Loss, ...] = ("ce", "dlr")
 ACCURACY, RADIUS = "adversarial_accuracy", "adversarial_radius"
 # Stands in names of measures of recordings, whose log-mels are what is attacked.
@@ -53,6 +54,26 @@ class AttackSpec:
     def rounds(self) -> list[tuple[Loss, int]]:
         """Each loss with the number of each start, in the order in which they are tried."""
         return [(loss, start) for start in range(self.restarts) for loss in self.losses]
+
+
+@dataclass(frozen=True)
+class AdversarialSpec:
+    """What adversarial training does to every batch: PGD from random points of balls.
+
+    Attributes:
+        radius: of the balls.
+        norm: of the balls, ``linf`` or ``l2``.
+        steps: number of gradient steps.
+    """
+
+    radius: float
+    norm: Norm = "linf"
+    steps: int = 7
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any] | None) -> Self | None:
+        """Return the specification of a resolved section ``adversarial``; None for None."""
+        return config and cls(**{**config, "radius": radius_of(config["radius"])})
 
 
 def radius_of(given: float | str) -> float:
@@ -131,7 +152,7 @@ def measures_of(config: Mapping[str, Any] | None, recordings: bool) -> list[str]
 def passes_of(config: Mapping[str, Any]) -> int:
     """Return about how many predictions of a sample the attacks of a section take.
 
-    A gradient is about three of them. Few samples go on to the last attack; half of the time counts.
+    A gradient is about three of them. Samples stop where they are fooled, so half of them count.
     """
     spec = AttackSpec.from_config(config)
     once = 3 * (spec.steps_taken + 1) * len(spec.rounds)

@@ -12,8 +12,9 @@ from itertools import chain
 import torch
 from torch import nn
 
+from ..ascent import Norm
 from ..ascent.auto_pgd import Seen, largest_values
-from ..ascent.ball import Ball, Norm, in_unit_ball
+from ..ascent.ball import Ball, in_unit_ball
 from ..errors import InputError
 from ..jobs.progress import progress
 from .cross_entropy import CrossEntropy, class_axis

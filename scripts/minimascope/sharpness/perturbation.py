@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..ascent.ball import Norm
+from ..ascent import Norm
 from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement

@@ -1,4 +1,4 @@
-"""What is wrong with attacks and adversarial trainings that the schema allows; no torch is imported."""
+"""What is wrong with attacks and adversarial trainings although the schema allows it."""
 
 from ..attacks.spec import check_radius, measures_of, radius_of
 from ..components import IMAGES
