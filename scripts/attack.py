@@ -26,6 +26,7 @@ with job(snakemake):
             next((other for other, _, _ in others), None),
             dataset.test.to(device),
             spec["adversarial"],
+            len(dataset.classes),
             recordings=spec["recordings"],
             seed=int(run["seed"]),
         )

@@ -113,7 +113,7 @@ def test_networks_withstand_more_for_it():
     for spec in (None, AdversarialSpec(0.1, steps=5)):
         network = initialise(NetworkSpec("resnet18", 1, (8, 8), 10, width=0.0625), 0)
         model = NormalisedInput(network, [0.5], [0.5])
-        train(model, data, TrainingSpec(8, 25, SGD | {"lr": 0.05}, adversarial=spec), 0)
+        train(model, data, TrainingSpec(6, 25, SGD | {"lr": 0.05}, adversarial=spec), 0)
         inputs, box = in_units(data.test.inputs[:200])
         radii = inputs.new_full((200,), 0.1)
         labels = data.test.labels[:200]

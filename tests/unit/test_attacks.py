@@ -344,14 +344,14 @@ def test_masked_gradients_are_told_by_each_of_their_signs():
             return super().forward(2 * (inputs - 0.5))
 
     stairs, plain = Stairs(3), Behind(3)
-    hidden = measure(stairs, plain, split_of(stairs), CONFIG)
+    hidden = measure(stairs, plain, split_of(stairs), CONFIG, 3)
     assert not any(each.converged for each in hidden.measurements)
     for checks in hidden.details["checks"].values():
         beyond, flat, transfer = checks["doubts"]
         assert "not fooled even at radius" in beyond
         assert "a gradient of exactly 0" in flat
         assert "another network fool more" in transfer
-    honest = measure(plain, Plain(3, seed=1), split_of(plain), CONFIG)
+    honest = measure(plain, Plain(3, seed=1), split_of(plain), CONFIG, 3)
     assert all(each.converged for each in honest.measurements)
     assert [checks["doubts"] for checks in honest.details["checks"].values()] == [[], []]
 
@@ -369,7 +369,7 @@ def test_numbers_follow_from_what_is_kept_of_each_sample():
     model, other = Plain(3), Plain(3, seed=1)
     split = split_of(model)
     split.labels[:4] = (split.labels[:4] + 1) % 3
-    found = measure(model, other, split, CONFIG | {"samples": 20})
+    found = measure(model, other, split, CONFIG | {"samples": 20}, 3)
     names = [each.measure for each in found.measurements]
     assert sorted(names) == sorted(measures_of(CONFIG, recordings=False))
     assert {each.n for each in found.measurements} == {20}
@@ -392,7 +392,7 @@ def test_numbers_follow_from_what_is_kept_of_each_sample():
 def test_measures_of_recordings_are_named_after_their_log_mels():
     names = measures_of(CONFIG, recordings=True)
     assert names[1] == "adversarial_accuracy_log_mel_linf_1_10"
-    found = measure(Plain(3), None, split_of(Plain(3)), CONFIG, recordings=True)
+    found = measure(Plain(3), None, split_of(Plain(3)), CONFIG, 3, recordings=True)
     assert sorted(each.measure for each in found.measurements) == sorted(names)
     assert found.details["box"] is None
 
@@ -409,7 +409,7 @@ def test_networks_without_gradients_to_their_inputs_are_refused():
 
     for network in (Rounded(3), Counted(3)):
         with refused("no gradient with respect to its inputs", "leave adversarial out"):
-            measure(network, None, split_of(network), CONFIG)
+            measure(network, None, split_of(network), CONFIG, 3)
 
 
 def test_a_network_that_says_the_same_of_everything_is_doubted_and_not_refused():
@@ -417,7 +417,7 @@ def test_a_network_that_says_the_same_of_everything_is_doubted_and_not_refused()
         def forward(self, inputs):
             return super().forward(0 * inputs)
 
-    found = measure(Dead(3), None, split_of(Dead(3)), CONFIG)
+    found = measure(Dead(3), None, split_of(Dead(3)), CONFIG, 3)
     assert not any(each.converged for each in found.measurements)
     assert found.measurements[0].value == 1
 
@@ -433,12 +433,16 @@ def test_a_network_that_says_the_same_of_everything_is_doubted_and_not_refused()
 def test_radii_that_no_picture_allows_are_refused(trained, change, message):
     model, split = trained
     with refused(message, "evaluation.adversarial.radii"):
-        measure(model, None, split, CONFIG | change)
+        measure(model, None, split, CONFIG | change, 10)
 
 
 def test_the_ratio_of_logits_needs_three_classes():
     with refused("dlr needs three classes; write [ce]"):
-        measure(Plain(2), None, split_of(Plain(2)), CONFIG)
+        measure(Plain(2), None, split_of(Plain(2)), CONFIG, 2)
+    found = measure(Plain(2), None, split_of(Plain(2)), CONFIG | {"losses": None}, 2)
+    assert found.details["rounds"] == [["ce", 0]]
+    both = measure(Plain(3), None, split_of(Plain(3)), CONFIG | {"losses": None}, 3)
+    assert both.details["rounds"] == [["ce", 0], ["dlr", 0]]
 
 
 def test_the_samples_are_the_same_for_every_network_and_all_where_there_are_no_more():
@@ -450,9 +454,9 @@ def test_the_samples_are_the_same_for_every_network_and_all_where_there_are_no_m
 
 def test_more_attacks_are_estimated_to_take_longer():
     changes = ({"steps": 20}, {"restarts": 2}, {"bisections": 9}, {"losses": ["ce"]})
-    passes = [passes_of(CONFIG | change) for change in changes]
-    assert min(passes[:3]) > passes_of(CONFIG) > passes[3]
-    assert passes_of(CONFIG | {"attack": "fgsm"}) < passes_of(CONFIG) / 2
+    passes = [passes_of(CONFIG | change, 3) for change in changes]
+    assert min(passes[:3]) > passes_of(CONFIG, 3) > passes[3]
+    assert passes_of(CONFIG | {"attack": "fgsm"}, 3) < passes_of(CONFIG, 3) / 2
 
 
 def test_bisection_narrows_the_radius_down(trained):

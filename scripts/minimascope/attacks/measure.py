@@ -39,6 +39,7 @@ def measure(
     other: nn.Module | None,
     split: Split,
     config: Mapping[str, Any],
+    classes: int,
     *,
     recordings: bool = False,
     seed: int = 0,
@@ -55,13 +56,14 @@ def measure(
         other: a network of the same condition whose examples are tried on this one, if any.
         split: what is attacked, on the device.
         config: a resolved section ``evaluation.adversarial``.
+        classes: their number.
         recordings: whether the inputs are log-mels.
         seed: of random restarts.
 
     Raises:
         InputError: a radius that no input allows, or a network without a gradient.
     """
-    spec = AttackSpec.from_config(config)
+    spec = AttackSpec.from_config(config, classes)
     rows = chosen_samples(split, config["samples"])
     part = split.rows(rows.to(split.labels.device))
     inputs, box = in_units(part.inputs)

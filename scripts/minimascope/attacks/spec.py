@@ -40,10 +40,14 @@ class AttackSpec:
     losses: tuple[Loss, ...] = LOSSES
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "AttackSpec":
-        """Build the specification from a resolved section ``evaluation.adversarial``."""
+    def from_config(cls, config: Mapping[str, Any], classes: int) -> Self:
+        """Build the specification from a resolved section ``evaluation.adversarial``.
+
+        Without losses of its own it has both, or the cross-entropy alone for two classes.
+        """
         names = ("attack", "steps", "restarts")
-        return cls(**{key: config[key] for key in names}, losses=tuple(config["losses"]))
+        losses = config["losses"] or (LOSSES if classes > 2 else ("ce",))
+        return cls(**{key: config[key] for key in names}, losses=tuple(losses))
 
     @property
     def steps_taken(self) -> int:
@@ -149,12 +153,12 @@ def measures_of(config: Mapping[str, Any] | None, recordings: bool) -> list[str]
     return names + [radius_name(norm, recordings) for norm in wanted]
 
 
-def passes_of(config: Mapping[str, Any]) -> int:
+def passes_of(config: Mapping[str, Any], classes: int) -> int:
     """Return about how many predictions of a sample the attacks of a section take.
 
     A gradient is about three of them. Samples stop where they are fooled, so half of them count.
     """
-    spec = AttackSpec.from_config(config)
+    spec = AttackSpec.from_config(config, classes)
     once = 3 * (spec.steps_taken + 1) * len(spec.rounds)
     radii = sum(map(len, config["radii"].values()))
     searches = len(config["radii"]) * (1 + config["bisections"])

@@ -177,7 +177,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
     if rule == "attack":
         section = study.config["evaluation"]["adversarial"]
         test = size.test or 0
-        return passes_of(section) * min(section["samples"] or test, test)
+        return passes_of(section, size.classes) * min(section["samples"] or test, test)
     if rule == "interpolate":
         wanted = study.interpolation
         points = wanted["points"]

@@ -27,7 +27,7 @@ def check_adversarial(study: Study) -> None:
                 for radius in radii:
                     _check_radius(study, dataset, radius, norm, f"{WHERE}.radii.{norm}")
         for dataset in study.config["datasets"]:
-            if known_size(study, dataset).classes == 2 and "dlr" in section["losses"]:
+            if known_size(study, dataset).classes == 2 and "dlr" in (section["losses"] or ()):
                 raise InputError(
                     f"{WHERE}.losses: dlr needs three classes, and {dataset} has two; write [ce]"
                 )
