@@ -44,6 +44,7 @@ JOBS = {
     "adopt": ADOPTIONS,
     "evaluate": CONDITIONS,
     "network_ensembles": TOGETHER,
+    "attack": ATTACKED,
     "evaluate_own": OWN_EVALUATED,
     "measure_own": OWN_MEASURED,
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},

@@ -238,6 +238,7 @@ EVALUATED = [{**run, "view": ""} for run in RUNS]
 # Those of measures and evaluations of the user's own file.
 OWN_MEASURED = [{**case, "family": name} for name in STUDY.own("sharpness") for case in MEASURED]
 OWN_EVALUATED = [{**case, "evaluation": name} for name in STUDY.own("evaluations") for case in RUNS]
+ATTACKED = RUNS if STUDY.has_attacks else []
 TOGETHER = [
     case
     for dataset in STUDY.network_ensembles

@@ -34,6 +34,37 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
+# Attacks on the inputs of a network; those on one of another seed are tried on it, too.
+rule attack:
+    input:
+        data=rules.prepare.output.data,
+        model=MODEL,
+        other=model_of_next_seed,
+    output:
+        measures=results(f"measures/{RUN}/adversarial.json"),
+        arrays=results(f"measures/{RUN}/adversarial.npz"),
+    log:
+        log_of("attack", RUN),
+    benchmark:
+        benchmark_of("attack", RUN)
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+        gpu=1,
+    params:
+        **named(
+            code=code("attack", lambda wildcards: network_code(wildcards.network)),
+            adversarial=STUDY.config["evaluation"]["adversarial"],
+            recordings=lambda wildcards: STUDY.has_recordings(wildcards.dataset),
+        ),
+    message:
+        "Attacking {wildcards.network} on {wildcards.dataset}: {wildcards.condition}, seed {wildcards.seed}"
+    script:
+        "../scripts/attack.py"
+
+
 # An evaluation of the user's own file.
 rule evaluate_own:
     input:

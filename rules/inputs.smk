@@ -118,16 +118,16 @@ def training_of(wildcards) -> dict:
 
 
 def training_settings(wildcards) -> dict:
-    """What a job trains with: averages, a new head, a norm and variants of SAM where there are any.
+    """What a job trains with, where what it starts from is an input.
 
-    They are left out where there are none, so that earlier studies are not run again. What it
-    starts from is an input.
+    Averages, a new head, a norm, attacks and variants of SAM are left out where there are none, so
+    that earlier studies are not run again.
     """
     settings = {
         key: value
         for key, value in training_of(wildcards).items()
         if key not in ("label_noise", "weights")
-        and (value or key not in ("averaging", "new_head", "norm"))
+        and (value or key not in ("averaging", "new_head", "norm", "adversarial"))
     }
     sam = settings["sam"] and {k: v for k, v in settings["sam"].items() if v is not None}
     return settings | {"sam": sam}
@@ -188,6 +188,14 @@ def label_noise(wildcards) -> float:
 def model_of(condition: str) -> str:
     """Where the weights are that a condition ends with, or that all of a seed start from."""
     return rules.initialise.output.model if condition == registry.INITIAL else MODEL
+
+
+def model_of_next_seed(wildcards) -> list[str]:
+    """The network of the same condition with the next seed, the first after the last; none of one."""
+    seeds = list(map(str, STUDY.seeds))
+    following = seeds[(seeds.index(wildcards.seed) + 1) % len(seeds)]
+    others = [following] if following != wildcards.seed else []
+    return filled(MODEL, [{**wildcards, "seed": seed} for seed in others])
 
 
 def measured_by(job: str) -> str:

@@ -11,6 +11,7 @@ rule collect:
                 for family in STUDY.families
                 for path in documents(family, measured_of(family))
             ),
+            *filled(rules.attack.output.measures, ATTACKED),
             *filled(rules.evaluate_own.output.measures, OWN_EVALUATED),
         ],
         calibration=rules.probabilities.output.calibration,

@@ -95,6 +95,14 @@ TABLES = {
         text="analysis.tables:sharpness_text",
         shows="summary",
     ),
+    "adversarial": _table(
+        "analysis.tables:adversarial_tables",
+        needs="summary",
+        gives="adversarial",
+        text="analysis.tables:adversarial_text",
+        shows="summary",
+        where="has_attacks",
+    ),
     "statistics": _table(
         "analysis.statistics:statistics",
         needs="seed_values conditions",

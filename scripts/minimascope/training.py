@@ -1,10 +1,11 @@
 """One training loop for every network, condition and optimiser.
 
 A run's result depends only on (initial weights, data, specification, seed): the order of
-the data is drawn from (seed, epoch), augmentation, dropout and what the optimiser draws from
-streams of their own, and the learning rate is a function of time, or state of an optimiser that
-tunes it. A run that resumes at the start of an epoch therefore ends with the same bytes as one that
-was never interrupted. An average of weights draws nothing: what is trained is the same without it.
+the data is drawn from (seed, epoch), augmentation, attacks, dropout and what the optimiser draws
+from streams of their own, and the learning rate is a function of time, or state of an optimiser
+that tunes it. A run that resumes at the start of an epoch therefore ends with the same bytes as one
+that was never interrupted. An average of weights draws nothing: what is trained is the same without
+it.
 """
 
 import math
@@ -20,6 +21,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import optim
+from .attacks.spec import AdversarialSpec
+from .attacks.training import adversarial_batch
 from .batch_of_one import batch_of_one, held_out
 from .batches import enough_memory
 from .checkpoints import CheckpointFile, Progress
@@ -59,6 +62,9 @@ class TrainingSpec:
         schedule: of the learning rate; without effect on an optimiser that sets its own.
         sam: sharpness-aware minimisation, or None for the plain gradient.
         augmentation: of the training inputs, or None.
+        adversarial: what every batch is attacked with first, augmented as it is, or None. The loss
+            and the hits of a history are then those on attacked inputs, those on the test split are
+            on inputs as they are.
         sampling: which samples an epoch shows (`data.sampling.epoch_order`).
         label_smoothing: share of the target spread over all classes.
         dropout: probability, used when the network is built.
@@ -79,6 +85,7 @@ class TrainingSpec:
     schedule: Schedule = field(default_factory=Schedule)
     sam: SAM | None = None
     augmentation: Augmentation | None = None
+    adversarial: AdversarialSpec | None = None
     sampling: Sampling = "shuffled"
     label_smoothing: float = 0.0
     dropout: float = 0.0
@@ -98,6 +105,7 @@ class TrainingSpec:
             schedule=Schedule.from_config(config.pop("schedule", {})),
             sam=SAM(**sam) if sam else None,
             augmentation=Augmentation.from_config(augmentation),
+            adversarial=AdversarialSpec.from_config(config.pop("adversarial", None)),
             **config,
         )
 
@@ -118,7 +126,7 @@ def train(
         model: on the device where the training is to run; takes the data set's inputs as stored.
         dataset: moved to that device as a whole.
         spec: see `TrainingSpec`.
-        seed: names the streams of data order, augmentation, dropout and the optimiser.
+        seed: names the streams of data order, augmentation, attacks, dropout and the optimiser.
         checkpoint: where an interrupted run continues from, and is kept for the next time.
 
     Raises:
@@ -274,12 +282,25 @@ class _Training:
         """Yield inputs, labels and the seed of dropout, from the streams of an epoch's number."""
         order = epoch_order(self.split, self.spec.sampling, generator(self.seed, "order", epoch))
         draws = generator(self.seed, "augmentation", epoch, device=self.device)
+        starts = generator(self.seed, "adversarial", epoch, device=self.device)
         for step, rows in enumerate(order.split(self.spec.batch_size)):
             inputs = self.split.inputs[rows]
             if self.spec.augmentation:
                 inputs = augment(inputs, self.spec.augmentation, draws)
             dropout_seed = derive_seed(self.seed, "dropout", epoch, step) if self.draws else None
-            yield laid_out(inputs, self.memory_format), self.split.labels[rows], dropout_seed
+            inputs, labels = laid_out(inputs, self.memory_format), self.split.labels[rows]
+            if self.spec.adversarial:
+                inputs = self._attacked(inputs, labels, starts)
+            yield inputs, labels, dropout_seed
+
+    def _attacked(
+        self, inputs: torch.Tensor, labels: torch.Tensor, starts: torch.Generator
+    ) -> torch.Tensor:
+        # With the weights at this moment: batches are made one by one. Those for BatchNorm's
+        # statistics of an average, too, are attacked with the weights of the last step.
+        with autocast(self.spec.precision, self.device):
+            found = adversarial_batch(self.model, inputs, labels, self.spec.adversarial, starts)
+        return laid_out(found, self.memory_format)
 
     def _step(
         self, inputs: torch.Tensor, labels: torch.Tensor, dropout_seed: int | None

@@ -36,6 +36,7 @@ TRAINING = {
     "schedule": {"name": "constant"},
     "augment": {},
     "sam": {"rho": 0.1},
+    "adversarial": {"radius": "8/255"},
     "optimizer": {"name": "sgd", "lr": 0.1},
     "averaging": {"name": "swa"},
 }
@@ -67,7 +68,7 @@ FULL = {
     "conditions": {"baseline": {}, "other": TRAINING, "theirs": {"checkpoint": "a.pt"}},
     "sweeps": {"grid": {"axes": {"training.optimizer.lr": [0.5]}}},
     "sharpness": FAMILIES,
-    "evaluation": {"corruptions": {}},
+    "evaluation": {"corruptions": {}, "adversarial": {"radii": {"linf": ["8/255"]}}},
 }
 REQUIRED = {
     "path": "pictures",

@@ -74,6 +74,23 @@ def test_groups_of_a_batch_take_as_long_as_batches_of_their_size(speed):
     assert found == pytest.approx(2 + 2 * 5 * 100 * 3e-3)
 
 
+def test_attacks_take_their_passes_in_training_and_in_evaluation(speed):
+    attacks = {"radii": {"linf": ["8/255"]}, "samples": 100, "bisections": 0, "losses": ["ce"]}
+    robust = {"sam": {"rho": 0.05}, "adversarial": {"radius": 0.1, "steps": 3}}
+    changes = {
+        "conditions": {"robust": robust},
+        "evaluation": {"adversarial": attacks | {"attack": "pgd", "steps": 9}},
+    }
+    loaded = study(**deep_merge(SMALL, changes))
+    wanted = [job(rule, **TRAIN, condition="robust") for rule in ("train", "attack")]
+    found = forecast(loaded, Machine(1, 0), wanted, []).seconds
+    training, attack = (found[f"{rule} small resnet robust"] for rule in ("train", "attack"))
+    assert training == pytest.approx(2 + (2 + 3) * 5 * 100 * 1e-3)
+    # Ten gradients, each of three predictions: of half of the samples at the radius and at the
+    # largest one, and of all for the transfer.
+    assert attack == pytest.approx(2 + (30 + 30) * 100 * 1e-4)
+
+
 def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies(speed):
     # 50 perturbations; what the families name is all that is measured.
     assert seconds("sharpness", **TRAIN, condition="sam") == pytest.approx(2 + 50 * 100 * 1e-4)

@@ -12,7 +12,7 @@ TOOLS = SCRIPTS.parent / "tools"
 WITH_TENSORS = {
     *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
     *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
-    *("toy_fits", "toy_sharpness"),
+    *("attack", "toy_fits", "toy_sharpness"),
 }
 PROGRAM = """
 import json, sys

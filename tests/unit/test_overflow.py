@@ -12,8 +12,7 @@ from minimascope.errors import InputError
 from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
-from minimascope.sharpness.adaptive import worst_sharpness
-from minimascope.sharpness.auto_pgd import Ascent
+from minimascope.sharpness.adaptive import Ascent, worst_sharpness
 from minimascope.sharpness.estimate import Estimate
 from minimascope.sharpness.hessian import loss_hessian
 from minimascope.sharpness.interpolation import barrier

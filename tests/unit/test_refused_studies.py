@@ -29,6 +29,36 @@ analysis: {smallest_differences: {test_accuracy: 0}}
   analysis.smallest_differences.test_accuracy: must be greater than 0, got 0
 analysis: {smallest_differences: {test_accuracy: [0.01]}}
   analysis.smallest_differences.test_accuracy: expected a number or text, got a list; write 0.01
+evaluation: {adversarial: {}}
+  evaluation.adversarial: 'radii' is missing; add it
+evaluation: {adversarial: {radii: {linf: 8/255}}}
+  evaluation.adversarial.radii.linf: expected a list, got the text '8/255'; write [8/255]
+evaluation: {adversarial: {radii: {l1: [8/255]}}}
+  evaluation.adversarial.radii.l1: unknown key; valid: l2, linf
+evaluation: {adversarial: {radii: {linf: [8/]}}}
+  evaluation.adversarial.radii.linf[0]: '8/' is no fraction; write a radius as 8/255, or as a number
+evaluation: {adversarial: {radii: {linf: [0]}}}
+  evaluation.adversarial.radii.linf[0]: must be greater than 0, got 0
+evaluation: {adversarial: {radii: {linf: [8]}}}
+  evaluation.adversarial.radii.linf: 8 is more than the range of pictures, 1 in L∞; write a fraction
+evaluation: {adversarial: {radii: {l2: [9]}}}
+  evaluation.adversarial.radii.l2: 9 is more than the range of pictures, 8 in L2; write a fraction
+evaluation: {adversarial: {radii: {l2: [0.5, 1/2]}}}
+  evaluation.adversarial.radii.l2: lists a radius twice; give each once
+evaluation: {adversarial: {radii: {linf: [8/255]}, samples: 0}}
+  evaluation.adversarial.samples: must be at least 1, got 0
+evaluation: {adversarial: {radii: {linf: [8/255]}, attack: cw}}
+  evaluation.adversarial.attack: unknown name 'cw'; valid: apgd, fgsm, pgd
+{datasets: {small: {classes: [0, 1]}}, evaluation: {adversarial: {radii: {l2: [1]}, losses: [dlr]}}}
+  evaluation.adversarial.losses: dlr needs three classes, and small has two; write [ce]
+conditions: {robust: {adversarial: {}}}
+  conditions.robust.adversarial: 'radius' is missing; add it
+conditions: {robust: {adversarial: {radius: 3/2}}}
+  conditions.robust.adversarial.radius: 3/2 is more than the range of pictures, 1 in L∞
+conditions: {robust: {adversarial: {radius: 8/255, norm: l1}}}
+  conditions.robust.adversarial.norm: unknown name 'l1'; valid: l2, linf
+analysis: {smallest_differences: {adversarial_accuracy_linf_4_255: 1}}
+  analysis.smallest_differences: no measure 'adversarial_accuracy_linf_4_255'; valid
 seed: [0]
   seed: unknown key; did you mean 'seeds'?
 seeds: "0"

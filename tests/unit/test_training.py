@@ -25,6 +25,7 @@ from training_cases import (
     same_bytes,
 )
 
+from minimascope.attacks.spec import AdversarialSpec
 from minimascope.checkpoints import CheckpointFile
 from minimascope.data.augment import Augmentation
 from minimascope.data.prepared import Split
@@ -229,6 +230,15 @@ RESUMABLE = {
     "swad": TrainingSpec(5, 8, SGD, averaging=SWAD),
     "swad of all later epochs": TrainingSpec(
         5, 8, SGD, averaging=SWAD | {"start_patience": 1, "tolerance": 1e9}, dropout=0.3
+    ),
+    "attacks": TrainingSpec(5, 8, SGD, adversarial=AdversarialSpec(0.1, "l2", 2), dropout=0.3),
+    "attacks with kfac": TrainingSpec(5, 8, KFAC, adversarial=AdversarialSpec(0.1, steps=1)),
+    "attacks with gdtuo, SAM, augmentation and swa": TrainingSpec(
+        *(5, 8, GDTUO),
+        sam=SAM(0.05),
+        augmentation=Augmentation(1, 0, 0.5),
+        adversarial=AdversarialSpec(0.1, steps=1),
+        averaging={"name": "swa", "start": 0.2},
     ),
     "ema with SAM, dropout and augmentation": TrainingSpec(
         *(5, 8, SGD),

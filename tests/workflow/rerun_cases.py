@@ -52,6 +52,7 @@ STUDY = {
     "evaluation": {
         "corruptions": {"names": ["fog", "gain"]},
         "network_ensembles": ["vit", "plain"],
+        "adversarial": {"radii": {"linf": ["8/255"]}},
         "own_parts:worst_class": {},
     },
     "parts": str(ROOT / "studies" / "own_parts.py"),
@@ -90,6 +91,9 @@ CHANGES = {
     "networks.plain.blocks": ([1, 1], {"initialise"}),
     "training.schedule": ({"name": "constant", "warmup": 1}, {"train"}),
     "evaluation.network_ensembles": (None, {"tables"}),
+    "evaluation.adversarial.steps": (9, {"attack"}),
+    "evaluation.adversarial": (None, {"collect", "report"}),
+    "conditions.sam.adversarial": ({"radius": "8/255"}, {"train"}),
     "conditions.sam.weights": ("others.pth", {"train"}),
     "datasets.digits.classes": ([0, 1], {"prepare"}),
     "training.test_every": (2, {"train"}),

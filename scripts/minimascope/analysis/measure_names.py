@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..attacks.spec import Named
 from .complexity_names import COMPLEXITY
 from .measure_name import HIGHER, LOWER, Category, MeasureName
 from .smallest_difference import SmallestDifference
@@ -239,10 +240,31 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
     """
     if measure in MEASURES:
         return MEASURES[measure]
+    if (attack := Named.parse(measure)) is not None:
+        return _adversarial(attack)
     category = family if family in ("evaluation", "training") else "sharpness"
     symbol = UNIT_SYMBOLS.get(unit, unit)
     text = f"{measure}, not described."
     return MeasureName(measure, text, category, symbol, log_axis=category == "sharpness")
+
+
+def _adversarial(found: Named) -> MeasureName:
+    """Return how to present a measure of attacks, which has the norm and the radius in its name."""
+    of = " of log-mels" if found.recordings else ""
+    inputs = "log-mels" if found.recordings else "inputs"
+    if found.accuracy:
+        return _accuracy(
+            f"Adversarial accuracy{of}, {found.norm} {found.radius}",
+            f"Share of test samples that no attack fools which changes the {inputs} by at most"
+            f" {found.radius} ({found.norm}).",
+        )
+    return MeasureName(
+        f"Adversarial radius{of}, {found.norm}",
+        f"Smallest change of the {inputs} ({found.norm}) that attacks find and that fools half of"
+        " the test samples.",
+        "evaluation",
+        direction=HIGHER,
+    )
 
 
 def measures_of(frame: "pd.DataFrame", *categories: Category) -> dict[str, MeasureName]:

@@ -28,7 +28,7 @@ CAPTION = (
 MARKS = {
     UNTRAINED: "the network of at least one seed did not train (tables/trained of its study).",
     NOT_CONVERGED: "in at least one seed the solver stopped before all had converged, so that the"
-    " outermost eigenvalue may be missing.",
+    " outermost eigenvalue may be missing; or, of attacks, gradients are masked.",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from ..attacks.spec import Named
 from ..registry import INITIAL
 from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
 from .numbers import MISSING, count_seeds, format_estimate, has_power
@@ -29,12 +30,14 @@ MARKS = {
     BELOW_FLOOR: f"less than {FLOORS} times its noise floor, which is its own standard error,"
     " rounding, or the null of the published procedure.",
     NOT_CONVERGED: "in at least one seed the solver stopped before all that it was asked for had"
-    " converged, so that the outermost eigenvalue may be missing.",
+    " converged, so that the outermost eigenvalue may be missing; or, of attacks, gradients are"
+    " masked, so that the network may withstand less than it seems (the doubts in adversarial.json"
+    " say why).",
 }
 # The same in a table of numbers.
 NOTES = {
     BELOW_FLOOR: f"below {FLOORS} noise floors",
-    NOT_CONVERGED: "solver not converged",
+    NOT_CONVERGED: "solver not converged, or gradients masked",
     UNTRAINED: "networks that did not train",
 }
 NO_BEST = "since a gap is near zero also where a network learnt nothing"
@@ -86,6 +89,16 @@ def sharpness_text(summary: pd.DataFrame) -> Text:
     return [in_blocks(table) for table in tables] or [NO_SHARPNESS]
 
 
+def adversarial_tables(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return what the `adversarial_table` of each network shows, as `main_tables` does."""
+    return _in_one(summary, _of_attacks)
+
+
+def adversarial_text(summary: pd.DataFrame) -> Text:
+    """Return the `adversarial_table` of each network, in blocks that fit on a page."""
+    return [in_blocks(table) for table in _of_networks(adversarial_table, summary).values()]
+
+
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the papers' table of one network: a row per condition, a column per measure.
 
@@ -123,6 +136,15 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
     return _captioned(table, [*parts, "Bold: the sharpest.", *_untrained(rows)])
 
 
+def adversarial_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what attacks on the inputs of one network show; see `main_table`."""
+    minima, names, conditions = _of_attacks(rows)
+    table = _table(minima, names, conditions).reindex(conditions)
+    parts = [_over_seeds(minima, rows), "Radii of pictures are fractions of their range."]
+    marked = [name for name in names.values() if _has_bold(table, name)]
+    return _captioned(table, [*parts, _bold(marked), *_untrained(minima)])
+
+
 # The rows of a network that a table shows, its measures, and the conditions that are compared.
 Shown = tuple[pd.DataFrame, Mapping[str, MeasureName], Sequence[str]]
 
@@ -133,6 +155,13 @@ def _of_main(rows: pd.DataFrame) -> Shown:
     minima = minima[minima["measure"].isin(MAIN_MEASURES)]
     names = {m: MEASURES[m] for m in MAIN_MEASURES if m in set(minima["measure"])}
     return minima, names, conditions
+
+
+def _of_attacks(rows: pd.DataFrame) -> Shown:
+    minima = at_minima(rows)
+    conditions = minima["condition"].unique()
+    minima = minima[minima["measure"].map(Named.parse).notna()]
+    return minima, measures_of(minima, "evaluation"), conditions
 
 
 def _measured(rows: pd.DataFrame) -> pd.DataFrame:

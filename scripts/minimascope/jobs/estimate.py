@@ -20,6 +20,7 @@ from typing import Any
 
 from snakemake.jobs import Job
 
+from ..attacks.spec import passes_of
 from ..files import write_text
 from ..registry import library_of
 from ..study.corruptions import corruption_names, corruption_spec
@@ -145,8 +146,10 @@ def work_of(study: Study, speed: Speed, rule: str, wildcards: Mapping[str, str])
     spec = study.training[dataset, condition if condition in trained else trained[0]]
     training, prediction = speed.per_sample[_key(dataset, network, spec)]
     if rule == "train":
-        # SAM and its variants take two gradients in a step.
-        passes = spec["epochs"] * (2 if spec["sam"] else 1)
+        # SAM and its variants take two gradients in a step; a step of an attack is about as long as
+        # one of training.
+        attacks = spec["adversarial"]["steps"] if spec["adversarial"] else 0
+        passes = spec["epochs"] * ((2 if spec["sam"] else 1) + attacks)
         return speed.start + passes * size.train * training
     return speed.start + _inputs(study, rule, wildcards, size) * prediction
 
@@ -179,6 +182,10 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         test = size.test or 0
         copies = len(corruption_names(study, dataset)) * len(corruptions.get("severities", ()))
         return len(study.seeds) * (test + copies * min(corruptions.get("samples") or test, test))
+    if rule == "attack":
+        section = study.config["evaluation"]["adversarial"]
+        test = size.test or 0
+        return passes_of(section, size.classes) * min(section["samples"] or test, test)
     if rule == "interpolate":
         wanted = study.interpolation
         points = wanted["points"]
@@ -191,7 +198,7 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
 def _working(study: Study) -> set[str]:
     """Return the rules whose jobs take as long as what they compute."""
     rules = {"train", "evaluate", "network_ensembles", "interpolate", "toy_fits", "toy_sharpness"}
-    return rules | {"corrupt_recordings", *study.sharpness_jobs}
+    return rules | {"attack", "corrupt_recordings", *study.sharpness_jobs}
 
 
 def job_seconds(study: Study, jobs: Sequence[Job], remote: bool) -> dict[str, float] | None:

@@ -37,7 +37,7 @@ def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
     """
     spec = TrainingSpec.from_config(
         {key: value for key, value in case["training"].items() if key not in NOT_OF_THE_STEPS}
-        | {"sam": None, "epochs": 1, "averaging": None, "compile": False}
+        | {"sam": None, "adversarial": None, "epochs": 1, "averaging": None, "compile": False}
     )
     few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * spec.batch_size))
     model = _network(case).to(default_device())

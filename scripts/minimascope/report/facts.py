@@ -104,7 +104,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         augmented=augmented,
         augmented_view=augmented and config["analysis"]["figure_view"] == "augmented",
         untrained=bool(models["trained"].eq(False).any()),
-        unconverged=bool(models["converged"].eq(False).any()),
+        unconverged=bool(models.loc[models["family"] == "hessian", "converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),
         null="sam_sharpness_null" in names,
         reversal=any_of("trends", "certain", True),

@@ -6,19 +6,39 @@ leave the network's function unchanged (Kwon et al. 2021, arXiv:2102.11600; Andr
 """
 
 import math
+from dataclasses import dataclass
 from itertools import chain
 
 import torch
 from torch import nn
 
+from ..ascent import Norm
+from ..ascent.auto_pgd import Seen, largest_values
+from ..ascent.ball import Ball, in_unit_ball
 from ..errors import InputError
 from ..jobs.progress import progress
-from .auto_pgd import Ascent, largest_value, random_point
 from .cross_entropy import CrossEntropy, class_axis
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How the largest value in a ball around 0 is searched for.
+
+    Attributes:
+        radius: ρ, of the ball.
+        norm: ``l2`` or ``linf``, of the ball.
+        steps: number of gradient steps from each start.
+        starts: number of starts, 0 and random points of the ball.
+    """
+
+    radius: float
+    norm: Norm = "linf"
+    steps: int = 20
+    starts: int = 5
 
 
 class NormalisedLogits(CrossEntropy):
@@ -143,18 +163,22 @@ def _largest_gain(
     origin = parameters.vector.clone()
     scale = origin.abs()
 
-    def evaluate(moves: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        torch.addcmul(origin, scale, moves, out=parameters.vector)
+    # All parameters are one row.
+    def evaluate(moves: torch.Tensor, _rows: torch.Tensor) -> Seen:
+        torch.addcmul(origin, scale, moves[0], out=parameters.vector)
         loss, parts = group.mean_and_gradient(model, batch_size)
-        return loss, scale * parameters.pack(parts)
+        return Seen(loss[None], (scale * parameters.pack(parts))[None])
 
-    centre = torch.zeros_like(origin)
-    # A parameter that is 0 cannot move, and must have no part in the norm.
-    others = (
-        random_point(centre, ascent, torch.Generator().manual_seed(seed)) * (scale > 0)
+    centre = torch.zeros_like(origin)[None]
+    ball = Ball(centre, centre.new_full((1,), ascent.radius), ascent.norm)
+    # A parameter that is 0 cannot move, and must have no part in the norm. Drawn on the CPU, so
+    # that every device gets the same points.
+    draws = (
+        in_unit_ball(centre.shape, ascent.norm, torch.Generator().manual_seed(seed))
         for seed in range(1, ascent.starts)
     )
-    losses = [largest_value(evaluate, start, ascent) for start in chain([centre], others)]
-    gain = torch.stack(losses).max() - evaluate(centre)[0]
+    starts = chain([centre], (ball.moved(each) * (scale > 0) for each in draws))
+    losses = [largest_values(evaluate, start, ball, ascent.steps)[0] for start in starts]
+    gain = torch.stack(losses).max() - evaluate(centre, None).values[0]
     parameters.vector.copy_(origin)
     return gain

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..ascent import Norm
 from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..seeding import child
-from .adaptive import NormalisedLogits, average_sharpness, worst_sharpness
-from .auto_pgd import Ascent, Norm
+from .adaptive import Ascent, NormalisedLogits, average_sharpness, worst_sharpness
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .network_copy import copied

@@ -14,6 +14,7 @@ from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, library_of
 from .adopted import FILES, check_adopted
+from .adversarial import check_adversarial, measures_of_attacks
 from .corruptions import check_corruptions, corrupted_set, corruption_names
 from .names import fault_of_name
 from .own import check_own
@@ -53,6 +54,7 @@ def check_study(study: Study) -> None:
     check_kinds(study)
     _check_corrupted_sets(study)
     check_corruptions(study)
+    check_adversarial(study)
     check_toys(study)
     _check_initial(study)
     _check_interpolation(study)
@@ -97,7 +99,8 @@ def _check_analysis(study: Study) -> None:
     where, given = "analysis.smallest_differences", analysis["smallest_differences"]
     # A function can return several, whose names begin with its own.
     others = [measure for measure in given if not measure.startswith(tuple(own))]
-    known("measure", others, sorted({*MEASURES, *of_families, *own}), where)
+    attacks = measures_of_attacks(study)
+    known("measure", others, sorted({*MEASURES, *of_families, *own, *attacks}), where)
     for measure, value in given.items():
         SmallestDifference.parse(value, f"{where}.{measure}")
 

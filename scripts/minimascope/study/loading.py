@@ -5,6 +5,7 @@ What a file says is read (`file`), checked against the schema and completed with
 """
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import reduce
@@ -13,6 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ..attacks.spec import in_name
 from ..errors import InputError
 from ..registry import SHARPNESS, bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
@@ -26,6 +28,7 @@ from .validation import check
 
 # Sections that a study has all of, or none.
 OF_NETWORKS = ("datasets", "networks", "training", "conditions")
+FRACTION = re.compile(r"\d+/\d+")
 # Of one sweep; more would be years of training.
 MOST_CELLS = 10_000
 
@@ -166,8 +169,13 @@ def _cells(
                 keys = path.split(".")[1:]
                 nested = reduce(lambda inner, key: {key: inner}, reversed(keys), value)
                 override = deep_merge(override, nested)
-                label += f"-{keys[-1]}{bare(str(value))}"
+                label += f"-{keys[-1]}{bare(_in_label(value))}"
             yield condition, label, override
+
+
+def _in_label(value: Any) -> str:
+    """Return a swept value as a part of a condition's name; a fraction has no place in a path."""
+    return in_name(value) if FRACTION.fullmatch(str(value)) else str(value)
 
 
 def _training(

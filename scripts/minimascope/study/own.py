@@ -14,7 +14,7 @@ from .signatures import takes
 from .study import OWN_SECTIONS, Study
 
 # Names of files beside those of the user's own measures and evaluations.
-TAKEN = {*MEASURES, *SHARPNESS, "evaluation", "predictions", "ensemble"}
+TAKEN = {*MEASURES, *SHARPNESS, "evaluation", "adversarial", "predictions", "ensemble"}
 
 
 def check_own(study: Study) -> None:

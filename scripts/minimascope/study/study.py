@@ -249,6 +249,11 @@ class Study:
         return len(landscape["direction_seeds"]) > 1 or landscape["more_directions"] is not None
 
     @property
+    def has_attacks(self) -> bool:
+        """Whether the inputs of networks are attacked."""
+        return bool(self.pairs) and self.config["evaluation"]["adversarial"] is not None
+
+    @property
     def has_ensembles(self) -> bool:
         """Whether a condition has several networks, which can predict together."""
         return bool(self.pairs) and len(self.seeds) > 1

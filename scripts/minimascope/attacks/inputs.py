@@ -1,0 +1,60 @@
+"""Inputs as they are attacked: floating, in the units that a user sees, and what they must keep."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+from ..ascent import Norm
+from ..networks.normalised import LARGEST_PIXEL
+
+Box = tuple[float, float]
+# The values of a pixel of a picture, as fractions of its range.
+PICTURES: Box = (0.0, 1.0)
+
+
+def in_units(inputs: torch.Tensor) -> tuple[torch.Tensor, Box | None]:
+    """Return inputs in the units of radii, and the box that they must not leave.
+
+    Pictures in bytes become fractions of their range, for which a `NormalisedInput` computes the
+    very same logits, and stay in [0, 1]. Features have no natural range: they stay as they are, and
+    have no box.
+    """
+    if inputs.dtype == torch.uint8:
+        return inputs / LARGEST_PIXEL, PICTURES
+    return inputs, None
+
+
+def largest_radius(inputs: torch.Tensor, norm: Norm, box: Box | None) -> float:
+    """Return a radius at which every input can become any other one, or any in the box.
+
+    Without a box that is of inputs in the range of those that are given.
+
+    Args:
+        inputs: in the units of radii, [n, …].
+        norm: of the ball.
+        box: that inputs must not leave.
+    """
+    low, high = box or (inputs.min().item(), inputs.max().item())
+    return (high - low) * (1 if norm == "linf" else math.sqrt(inputs[0].numel()))
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Keep a model in evaluation mode in the block, and leave every module in its mode after it.
+
+    cuDNN differentiates recurrent layers in training alone, so these do without.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    recurrent = any(isinstance(module, nn.RNNBase) for module, _ in modes)
+    on_gpu = next(model.parameters()).is_cuda
+    without = torch.backends.cudnn.flags(enabled=False) if recurrent and on_gpu else nullcontext()
+    model.eval()
+    try:
+        with without:
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training

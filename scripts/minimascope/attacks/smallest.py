@@ -1,0 +1,147 @@
+"""The smallest radius at which an attack fools a network, of each sample."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import nn
+
+from ..ascent import Norm
+from ..ascent.ball import distances, of_rows
+from ..batches import in_batches
+from ..evaluation.predict import predict
+from .attack import BATCH_SIZE, Attacked, attacked, together
+from .inputs import Box, evaluation_mode, in_units, largest_radius
+from .spec import AttackSpec
+
+# How often the way from an input to an example is halved.
+HALVINGS = 10
+# A bracket this narrow, as a share of the radius, is not halved again.
+NARROW = 0.01
+BISECTIONS = 8
+
+
+def smallest_radii(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    norm: Norm = "l2",
+    spec: AttackSpec | None = None,
+    *,
+    largest: float | None = None,
+    bisections: int = BISECTIONS,
+    seed: int = 0,
+    batch_size: int = BATCH_SIZE,
+) -> torch.Tensor:
+    """Return the smallest radius found at which an attack fools a network, of each sample, [n].
+
+    It is the distance of an example that fools, so the distance to the decision boundary is at most
+    that. 0 for samples that are misclassified as they are; infinite where not even the attack at
+    the largest radius succeeds.
+
+    Args:
+        model: from inputs to logits [n, classes]; as it was after the call.
+        inputs: as they are stored, on the model's device: bytes of pictures, whose radii are
+            fractions of the range and whose examples stay in it, or features, [n, …].
+        labels: [n].
+        norm: of the distance.
+        spec: the attack; Auto-PGD on cross-entropy and the ratio of logits for None.
+        largest: radius at which the search begins; None for one at which inputs can become any
+            others.
+        bisections: attacks on brackets of the radius that it is narrowed down with.
+        seed: of random restarts.
+        batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: the network has no gradient with respect to its inputs, or a loss needs more
+            classes.
+    """
+    points, box = in_units(inputs)
+    search = Search(
+        model, points, labels, norm, spec or AttackSpec(), box, seed=seed, batch_size=batch_size
+    )
+    search.attack(largest_radius(points, norm, box) if largest is None else largest)
+    search.narrow(bisections)
+    return search.radii
+
+
+class Search:
+    """What is known of the smallest radius of each sample, from attacks at some radii.
+
+    Attributes:
+        radii: the smallest distance of an example, [n]; 0 for samples that are misclassified, and
+            infinite where none is known.
+        failed: the largest radius at which attacks failed, [n].
+
+    Args: see `attack.attacked`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: torch.Tensor,
+        labels: torch.Tensor,
+        norm: Norm,
+        spec: AttackSpec,
+        box: Box | None,
+        *,
+        seed: int = 0,
+        batch_size: int = BATCH_SIZE,
+    ):
+        self.model, self.inputs, self.labels = model, inputs, labels
+        self.norm, self.spec, self.box, self.batch_size = norm, spec, box, batch_size
+        self._attacked = partial(
+            attacked, model, norm=norm, spec=spec, box=box, seed=seed, batch_size=batch_size
+        )
+        right = self.predicted(inputs) == labels
+        self.failed = inputs.new_zeros(len(labels))
+        self.radii = torch.where(right, torch.inf, self.failed)
+
+    def predicted(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the classes that the network predicts of inputs, [n]."""
+        with evaluation_mode(self.model):
+            return predict(self.model, inputs, self.batch_size).argmax(1)
+
+    def attack(self, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attack all samples that nothing has fooled yet, at one radius.
+
+        Returns:
+            The numbers of these samples, [m], and what fooled each of them (`Attacked.by`).
+        """
+        rows = self.radii.isinf().nonzero()[:, 0]
+        found = self._at(rows, self.inputs.new_full((len(rows),), radius))
+        return rows, found.by
+
+    def narrow(self, bisections: int) -> None:
+        """Attack samples that were fooled in the middle of what is known of their radius."""
+        for _ in range(bisections):
+            wide = (self.radii - self.failed > NARROW * self.radii) & self.radii.isfinite()
+            rows = wide.nonzero()[:, 0]
+            if not len(rows):
+                return
+            self._at(rows, (self.failed[rows] + self.radii[rows]) / 2)
+
+    def _at(self, rows: torch.Tensor, radii: torch.Tensor) -> Attacked:
+        """Attack some samples at a radius for each, and keep what that tells."""
+        found = self._attacked(self.inputs[rows], self.labels[rows], radii)
+        fooled, hit = found.fooled, rows[found.fooled]
+        self.failed[rows[~fooled]] = torch.maximum(self.failed[rows], radii)[~fooled]
+        if len(hit):
+            parts = self.inputs[hit], self.labels[hit], found.examples[fooled]
+            with evaluation_mode(self.model), torch.no_grad():
+                (nearest,) = in_batches(partial(together, self._nearest), parts, self.batch_size)
+            self.radii[hit] = self.radii[hit].minimum(nearest)
+        return found
+
+    def _nearest(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor]:
+        """Return the smallest distance found on the straight ways to examples that fool."""
+        inputs, labels, examples = batch
+        moves = examples - inputs
+        low, high = torch.zeros(2, len(inputs), dtype=inputs.dtype, device=inputs.device)
+        high = high + 1
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            logits = self.model(inputs + of_rows(middle, moves) * moves)
+            fooled = logits.argmax(1) != labels
+            low, high = torch.where(fooled, low, middle), torch.where(fooled, middle, high)
+        return (high * distances(moves, self.norm),)
