@@ -65,16 +65,23 @@ def is_picture(name: PurePosixPath) -> bool:
     return name.suffix.lower() in PICTURES
 
 
-def split_and_class(name: PurePosixPath) -> tuple[str, str] | None:
-    """Return the split and the class of a picture in ``…/train/<class>/…``; None for others."""
+def split_and_class(name: PurePosixPath, domains: bool = False) -> tuple[str, str] | None:
+    """Return the split and the class of a picture in ``…/train/<class>/…``; None for others.
+
+    With ``domains`` that is a picture in ``…/train/<domain>/<class>/…``.
+    """
     start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
-    return name.parts[start : start + 2] if len(name.parts) >= start + 3 else None
+    last = start + 1 + domains
+    return (name.parts[start], name.parts[last]) if len(name.parts) >= last + 2 else None
 
 
-def picture_stamps(folder: Path) -> Iterator[Stamp]:
-    """Yield the stamp of each picture of a folder with ``train/<class>/`` and ``test/<class>/``."""
+def picture_stamps(folder: Path, test_alone: bool = False) -> Iterator[Stamp]:
+    """Yield the stamp of each picture of a folder with ``train/<class>/`` and ``test/<class>/``.
+
+    Of all pictures if it need not have both (``test_alone``).
+    """
     for name, entry in visible_files(folder):
-        if is_picture(name) and split_and_class(name):
+        if is_picture(name) and (test_alone or split_and_class(name)):
             yield _stamp(str(name), entry.stat())
 
 

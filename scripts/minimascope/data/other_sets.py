@@ -1,0 +1,93 @@
+"""Further test sets of a data set: with its classes (shifted), or with others (unseen)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+import torch
+
+from ..errors import InputError
+from ..tensors import load_tensors, save_tensors
+from .other_kinds import SHIFTED, UNSEEN
+from .prepared import Dataset
+
+# So many classes are named in a message.
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class OtherSet:
+    """Inputs that networks of a data set are tested on besides its own test split.
+
+    Attributes:
+        kind: ``shifted`` or ``unseen``.
+        name: of the set in the study.
+        inputs: of the shape of the data set's, [m, channels, height, width].
+        labels: int64 [m], classes of the data set; -1 throughout for unseen ones.
+    """
+
+    kind: str
+    name: str
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+
+def other_set(kind: str, name: str, other: Dataset, trained: Dataset) -> OtherSet:
+    """Return the test split of another data set as a further test set.
+
+    Classes are matched by their names. A shifted set may lack some of the data set's.
+
+    Raises:
+        InputError: inputs have another shape or type than the data set's, a shifted set has
+            classes that the data set lacks, or an unseen one shares some with it.
+    """
+    inputs, here = other.test.inputs, trained.test.inputs
+    if inputs.shape[1:] != here.shape[1:] or inputs.dtype != here.dtype:
+        raise InputError(
+            f"inputs are {_shape(inputs)}, those of the data set {_shape(here)}; make them alike,"
+            " as with image_size"
+        )
+    there = [other.classes[label] for label in other.test.labels.unique().tolist()]
+    if kind == SHIFTED and (strange := [each for each in there if each not in trained.classes]):
+        raise InputError(
+            f"{_named(strange)} not of the data set, which has {_listed(trained.classes)}; name"
+            " classes alike, choose some with classes, or list the set under unseen"
+        )
+    if kind == UNSEEN and (shared := [each for each in there if each in trained.classes]):
+        raise InputError(
+            f"{_named(shared)} of the data set, too; choose others with classes, or list the set"
+            " under shifted"
+        )
+    numbers = torch.tensor(
+        [trained.classes.index(each) if each in trained.classes else -1 for each in other.classes]
+    )
+    return OtherSet(kind, name, inputs, numbers[other.test.labels])
+
+
+def _shape(inputs: torch.Tensor) -> str:
+    kind = str(inputs.dtype).removeprefix("torch.")
+    return f"{'×'.join(map(str, inputs.shape[1:]))} ({kind})"
+
+
+def _named(classes: Sequence[str]) -> str:
+    several = len(classes) > 1
+    return f"class{'es' * several} {_listed(classes)} {'are' if several else 'is'}"
+
+
+def _listed(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - NAMED} more" if len(classes) > NAMED else ""
+    return ", ".join(classes[:NAMED]) + more
+
+
+def save_other_set(path: str | PathLike, other: OtherSet) -> None:
+    """Write a test set as safetensors."""
+    tensors = {"inputs": other.inputs, "labels": other.labels}
+    save_tensors(path, tensors, kind=other.kind, name=other.name)
+
+
+def load_other_set(path: str | PathLike) -> OtherSet:
+    """Read what `save_other_set` wrote; raise InputError if that is not what the file holds."""
+    tensors, metadata = load_tensors(path)
+    if "kind" not in metadata:
+        raise InputError(f"{path}: holds no further test set; delete it and run again")
+    return OtherSet(metadata["kind"], metadata["name"], **tensors)
