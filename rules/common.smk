@@ -249,9 +249,7 @@ CORRUPTED = [
     for dataset in STUDY.config["datasets"]
     for case in every(dataset=[dataset], kind=corruption_kinds(STUDY, dataset))
 ]
-OTHER_SETS = [
-    dict(zip(("dataset", "kind", "other"), place)) for place in STUDY.other_sets
-]
+OTHER_SETS = [dict(zip(("dataset", "kind", "other"), place)) for place in STUDY.other_sets]
 SYNTHETIC = [
     dataset
     for dataset, spec in STUDY.config["datasets"].items()

@@ -105,11 +105,11 @@ rule probabilities:
         shares=filled(rules.evaluate.output.shares, CONDITIONS),
     output:
         **({"ensembles": results("tables/ensembles.csv")} if STUDY.has_ensembles else {}),
+        **({"shifted": results("tables/shifted_accuracies.csv")} if STUDY.has_shifted else {}),
+        **({"unseen": results("tables/unseen_scores.csv")} if STUDY.has_unseen else {}),
         calibration=results("tables/calibration.csv"),
         reliability=results("tables/reliability.csv"),
         risk_coverage=results("tables/risk_coverage.csv"),
-        **({"shifted": results("tables/shifted_accuracies.csv")} if STUDY.has_shifted else {}),
-        **({"unseen": results("tables/unseen_scores.csv")} if STUDY.has_unseen else {}),
     log:
         log_of("probabilities"),
     benchmark:

@@ -22,7 +22,7 @@ from minimascope.npz import read_npz
 with job(snakemake):
     bins, files = settings(snakemake.params)["bins"], snakemake.input.predictions
     rows = {name: [] for name in ("calibration", "reliability", "risk_coverage")}
-    rows |= {name: [] for name in ("shifted", "unseen") if name in snakemake.output.keys()}
+    rows |= {name: [] for name in ("shifted", "unseen") if snakemake.output.get(name)}
     for predictions in map(load_predictions, progress(files, "calibration", "model")):
         rows["calibration"] += calibration_rows(predictions, bins)
         rows["reliability"] += reliability_rows(predictions, bins)

@@ -1,4 +1,4 @@
-"""Calibration before and after one temperature for all logits, and errors where networks are sure."""
+"""Calibration before and after one temperature for all logits, and errors of the surest."""
 
 import pandas as pd
 

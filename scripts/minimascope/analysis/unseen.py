@@ -16,8 +16,8 @@ ABOUT = (
     "In percent, ± standard error over seeds, of networks that trained. Positive are samples of the"
     " data set's own test split, for which a score should be larger. AUROC: the probability that"
     " such a sample has a larger score than one of unseen classes; a score that says nothing has"
-    " 50 %. FPR at 95 %: the share of unseen samples that are taken for known ones where 95 % of the"
-    " known ones are. AUPR: average precision, of which a score that says nothing has the share of"
+    " 50 %. FPR at 95 %: the share of unseen samples taken for known ones where 95 % of the known"
+    " ones are. AUPR: average precision, of which a score that says nothing has the share of"
     " known samples. Energy is minus log Σ exp(logits), and its negative the score, as for entropy."
 )
 

@@ -1,6 +1,5 @@
 """Further test sets of a data set: with its classes (shifted), or with others (unseen)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -8,11 +7,8 @@ import torch
 
 from ..errors import InputError
 from ..tensors import load_tensors, save_tensors
-from .other_kinds import SHIFTED, UNSEEN
+from .other_kinds import fault_of_classes
 from .prepared import Dataset
-
-# So many classes are named in a message.
-NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -48,16 +44,8 @@ def other_set(kind: str, name: str, other: Dataset, trained: Dataset) -> OtherSe
             " as with image_size"
         )
     there = [other.classes[label] for label in other.test.labels.unique().tolist()]
-    if kind == SHIFTED and (strange := [each for each in there if each not in trained.classes]):
-        raise InputError(
-            f"{_named(strange)} not of the data set, which has {_listed(trained.classes)}; name"
-            " classes alike, choose some with classes, or list the set under unseen"
-        )
-    if kind == UNSEEN and (shared := [each for each in there if each in trained.classes]):
-        raise InputError(
-            f"{_named(shared)} of the data set, too; choose others with classes, or list the set"
-            " under shifted"
-        )
+    if fault := fault_of_classes(kind, there, trained.classes):
+        raise InputError(fault)
     numbers = torch.tensor(
         [trained.classes.index(each) if each in trained.classes else -1 for each in other.classes]
     )
@@ -67,16 +55,6 @@ def other_set(kind: str, name: str, other: Dataset, trained: Dataset) -> OtherSe
 def _shape(inputs: torch.Tensor) -> str:
     kind = str(inputs.dtype).removeprefix("torch.")
     return f"{'×'.join(map(str, inputs.shape[1:]))} ({kind})"
-
-
-def _named(classes: Sequence[str]) -> str:
-    several = len(classes) > 1
-    return f"class{'es' * several} {_listed(classes)} {'are' if several else 'is'}"
-
-
-def _listed(classes: Sequence[str]) -> str:
-    more = f" and {len(classes) - NAMED} more" if len(classes) > NAMED else ""
-    return ", ".join(classes[:NAMED]) + more
 
 
 def save_other_set(path: str | PathLike, other: OtherSet) -> None:

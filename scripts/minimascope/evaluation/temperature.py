@@ -45,10 +45,15 @@ class Scaled:
 def fitted_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the T of least cross-entropy of logits / T, between `LOWEST` and `HIGHEST`.
 
-    In log T the loss has one minimum at most: it is convex in 1/T.
+    The loss is convex in 1/T, and so has one minimum at most. Of logits that are never wrong it
+    falls for ever as T falls: that is `LOWEST`. It is `HIGHEST` where guessing would be better.
     """
     logits, labels = checked(logits, labels)
     own, at = logits[np.arange(len(labels)), labels], np.log([LOWEST, HIGHEST])
+    if (own == logits.max(axis=1)).all():
+        return LOWEST
+    if (logits.mean(axis=1) - own).mean() >= 0:
+        return HIGHEST
 
     def loss(log_temperature: float) -> float:
         factor = np.exp(-log_temperature)

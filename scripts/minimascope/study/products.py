@@ -42,7 +42,7 @@ def gathered(study: Study) -> list[str]:
     there = {name: trained and sharpness[name] is not None for name in families}
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
-    there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.with_domains)}
     # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
@@ -126,7 +126,7 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
 
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
-    unwanted = set() if study.has_recordings(dataset) else OF_DOMAINS
+    unwanted = set() if study.has_domains(dataset) else OF_DOMAINS
     unwanted |= set() if dataset in corrupted_datasets(study) else {"corrupted_samples"}
     unwanted |= set() if study.config["datasets"][dataset]["shifted"] else {"shifted"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS

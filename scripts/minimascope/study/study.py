@@ -169,7 +169,7 @@ class Study:
     @property
     def has_domain_sharpness(self) -> bool:
         """Whether sharpness is measured on each domain of a data set."""
-        return any(map(self.families_by_domain, self.recordings))
+        return any(map(self.families_by_domain, self.with_domains))
 
     @property
     def references(self) -> Mapping[str, str]:
@@ -314,14 +314,27 @@ class Study:
         """Whether a data set has test sets of unseen classes."""
         return bool(self.pairs) and any(kind == UNSEEN for _, kind, _ in self.other_sets)
 
+    def other_spec(self, dataset: str, kind: str, name: str) -> Mapping[str, Any]:
+        """What the study says of a further test set."""
+        return self.config["datasets"][dataset][kind][name]
+
     def other_part(self, dataset: str, kind: str, name: str) -> dict[str, Any]:
         """Number of samples of a further test set that are used, None for all, and its classes."""
-        spec = self.config["datasets"][dataset][kind][name]
+        spec = self.other_spec(dataset, kind, name)
         classes = spec["classes"] and [*map(str, spec["classes"])]
         return {"test": spec["test_samples"], "classes": classes}
 
+    def has_domains(self, dataset: str) -> bool:
+        """Whether a data set says of its samples what they come from: recordings, and pictures."""
+        return self.has_recordings(dataset) or bool(self.config["datasets"][dataset].get("domains"))
+
+    @property
+    def with_domains(self) -> list[str]:
+        """Data sets whose samples have domains."""
+        return [dataset for dataset in self.config["datasets"] if self.has_domains(dataset)]
+
     def source_spec(self, dataset: str, *other: str) -> dict[str, Any]:
-        """Source of a data set, or of its further test set (kind, name), and the source's options."""
+        """Source of a data set, or of its further test set (kind, name), with its options."""
         spec = self.config["datasets"][dataset]
         for key in other:
             spec = spec[key]
