@@ -81,6 +81,9 @@ def test_each_half_is_scaled_by_the_temperature_of_the_other_one():
 def test_a_network_that_is_never_wrong_has_no_best_temperature():
     scaled = cross_scaled(np.eye(4)[[0, 1, 2, 3] * 5], np.array([0, 1, 2, 3] * 5))
     assert not scaled.converged
+    assert scaled.temperature == pytest.approx(0.01)
+    wrong = cross_scaled(np.eye(4)[[0, 1, 2, 3] * 5], np.array([1, 2, 3, 0] * 5))
+    assert (wrong.temperature, wrong.converged) == (pytest.approx(100), False)
     with refused("temperature", "test on more"):
         cross_scaled(np.eye(2)[:1], np.array([0]))
 
@@ -211,5 +214,5 @@ def test_the_rows_of_a_model_tell_what_scaling_leaves():
     found = {row["measure"]: row["value"] for row in calibration_rows(given, bins=15)}
     assert found["temperature"] == pytest.approx(4, rel=0.1)
     assert found["test_ece_scaled"] < 0.3 * found["test_ece"]
-    assert found["aurc"] == area_under_risk_coverage(logits, labels)
+    assert found["aurc"] == pytest.approx(area_under_risk_coverage(given.logits, labels))
     assert len(risk_coverage_rows(given)) == 20

@@ -184,6 +184,46 @@ def test_domains_of_pictures_are_folders_and_held_out_by_lack_of_training(tmp_pa
     assert line.startswith("datasets.pets.train_domains: no training picture of domain 'clip'")
 
 
+def pets(**sweep):
+    """Return a study of pictures of three domains, of which a sweep leaves some out."""
+    spec = {"source": "image_folder", "path": "pets", "domains": True}
+    spec["train_domains"] = ["photo", "clip-art", "sketch"]
+    return load_study({**BASE, "datasets": {"pets": spec}, "sweeps": {"folds": sweep}}, SCHEMA)
+
+
+def test_a_sweep_leaves_one_domain_after_the_other_out():
+    axis = "datasets.pets.left_out_domain"
+    study = pets(axes={axis: ["photo", "clip-art"], "training.epochs": [1, 2]})
+    trained = {name: spec["train_domains"] for name, spec in study.config["datasets"].items()}
+    assert trained == {
+        "pets": ["photo", "clip-art", "sketch"],
+        "pets_without_photo": ["clip-art", "sketch"],
+        "pets_without_clip_art": ["photo", "sketch"],
+    }
+    # The table of training without some domains compares them.
+    assert study.references == dict.fromkeys(
+        ["pets_without_photo", "pets_without_clip_art"], "pets"
+    )
+    assert "baseline-epochs2" in study.conditions
+    assert pets(axes={axis: ["photo"]}).conditions == ["baseline", "sam"]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "line"),
+    [
+        ({"axes": {"datasets.pets.left_out_domain": ["foto"]}}, "is not trained on 'foto'; did"),
+        ({"axes": {"datasets.pet.left_out_domain": ["photo"]}}, "no data set 'pet'; did you mean"),
+        (
+            {"axes": {"datasets.pets.left_out_domain": ["photo"]}, "conditions": ["sam"]},
+            "sweeps.folds.conditions: domains are left out under all conditions",
+        ),
+    ],
+)
+def test_a_sweep_over_domains_that_are_not_there_is_refused(sweep, line):
+    with refused("sweeps.folds", line):
+        pets(**sweep)
+
+
 def test_further_sets_are_predicted_by_each_network_of_a_condition():
     torch.manual_seed(0)
     models = [torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2)) for _ in range(2)]

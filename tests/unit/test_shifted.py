@@ -8,7 +8,6 @@ from scipy import special
 
 from minimascope.analysis import shifted, unseen
 from minimascope.analysis.render import markdown
-from minimascope.plots.notices import notice_of
 from minimascope.plots.risk_coverage import plot as plot_risks
 from minimascope.plots.shifted import plot
 
@@ -116,7 +115,7 @@ def test_the_figure_has_a_panel_for_each_set_with_its_line():
     slope = np.diff(line.get_ydata())[0] / np.diff(line.get_xdata())[0]
     assert slope == pytest.approx(means["slope"].iloc[0])
     lost = points.assign(trained=False)
-    assert notice_of(plot(lost, means, CONDITIONS, "d"))
+    assert plot(lost, means, CONDITIONS, "d").get_label()
 
 
 def test_curves_of_risk_end_at_the_test_error():
