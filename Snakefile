@@ -39,6 +39,7 @@ JOBS = {
     "features": every(dataset=STUDY.recordings),
     "corrupt": [case for case in CORRUPTED if case["dataset"] not in STUDY.recordings],
     "corrupt_recordings": [case for case in CORRUPTED if case["dataset"] in STUDY.recordings],
+    "other_set": OTHER_SETS,
     "initialise": every_pair(seed=STUDY.seeds),
     "train": TRAININGS,
     "adopt": ADOPTIONS,

@@ -26,6 +26,7 @@ from minimascope.canonical import canonical_json
 from minimascope.components import IMAGES, RECORDINGS, Component
 from minimascope.data.corruptions.kinds import KINDS_OF
 from minimascope.data.download import space_for_downloads
+from minimascope.data.other_kinds import KINDS
 from minimascope.data.official import OFFICIAL, official_file
 from minimascope.data.raw_files import folder_state, picture_stamps, recording_stamps
 from minimascope.disk import check_folder
@@ -249,6 +250,7 @@ CORRUPTED = [
     for dataset in STUDY.config["datasets"]
     for case in every(dataset=[dataset], kind=corruption_kinds(STUDY, dataset))
 ]
+OTHER_SETS = [dict(zip(("dataset", "kind", "other"), place)) for place in STUDY.other_sets]
 SYNTHETIC = [
     dataset
     for dataset, spec in STUDY.config["datasets"].items()
@@ -272,6 +274,7 @@ def records(prefix: str) -> list[str]:
     They begin with the prefix that a module gives to them.
     """
     sources = [STUDY.source_spec(dataset)["source"] for dataset in STUDY.config["datasets"]]
+    sources += [STUDY.source_spec(*place)["source"] for place in STUDY.other_sets]
     sources += [corrupted_set(STUDY, dataset) for dataset in STUDY.config["datasets"]]
     files = [Path(file).name for name in sources for file in official_files(name)]
     found = [

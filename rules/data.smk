@@ -52,6 +52,36 @@ rule prepare:
         "../scripts/prepare.py"
 
 
+# A further test set, of the data set's classes or of others. Before trainings, so that classes that
+# do not fit are told at once.
+rule other_set:
+    input:
+        data=rules.prepare.output.data,
+        raw=raw_data,
+    output:
+        data=results("data/{dataset}/{kind}/{other}.safetensors"),
+    log:
+        log_of("other_set", "{dataset}/{kind}/{other}"),
+    benchmark:
+        benchmark_of("other_set", "{dataset}/{kind}/{other}")
+    wildcard_constraints:
+        kind=one_of(KINDS),
+        other=one_of({case["other"] for case in OTHER_SETS}),
+    priority: 1
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=60),
+    params:
+        **source_params("other_set"),
+        **named(part=lambda wildcards: STUDY.other_part(*place_of(wildcards))),
+    message:
+        "Preparing {wildcards.other}, a test set of {wildcards.dataset}"
+    script:
+        "../scripts/other_set.py"
+
+
 rule synthesise:
     output:
         scenes=directory(results("data/{dataset}/scenes")),

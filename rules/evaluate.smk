@@ -6,6 +6,7 @@ rule evaluate:
         data=rules.prepare.output.data,
         models=seeds_in(MODEL),
         corrupted=corrupted_copies,
+        others=other_sets,
     output:
         measures=seeds_in(results(f"measures/{RUN}/evaluation.json")),
         predictions=seeds_in(PREDICTIONS),
@@ -135,8 +136,11 @@ rule probabilities:
         shares=filled(rules.evaluate.output.shares, CONDITIONS),
     output:
         **({"ensembles": results("tables/ensembles.csv")} if STUDY.has_ensembles else {}),
+        **({"shifted": results("tables/shifted_accuracies.csv")} if STUDY.has_shifted else {}),
+        **({"unseen": results("tables/unseen_scores.csv")} if STUDY.has_unseen else {}),
         calibration=results("tables/calibration.csv"),
         reliability=results("tables/reliability.csv"),
+        risk_coverage=results("tables/risk_coverage.csv"),
     log:
         log_of("probabilities"),
     benchmark:

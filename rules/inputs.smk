@@ -6,9 +6,15 @@ def official_files(name: str) -> list[str]:
     return [local(str(path)) for path in official_paths(name, Path(DATA_DIR))]
 
 
+def place_of(wildcards) -> list[str]:
+    """The data set, and the kind and name of its further test set where a job is about that."""
+    further = ("kind", "other") if "other" in wildcards.keys() else ()
+    return [wildcards[key] for key in ("dataset", *further)]
+
+
 def raw_data(wildcards) -> list[str]:
     """What a source reads: official archives, or files that the study names."""
-    source = STUDY.source_spec(wildcards.dataset)
+    source = STUDY.source_spec(*place_of(wildcards))
     named_files = filter(None, (source.get(key) for key in ("table", "path")))
     own = [Path(DATA_DIR, path) for path in named_files]
     # The job names missing files, with a remedy. Of folders see `folder_of`.
@@ -16,14 +22,14 @@ def raw_data(wildcards) -> list[str]:
 
 
 @cache
-def folder_of(dataset: str) -> dict[str, Any] | None:
+def folder_of(*place: str) -> dict[str, Any] | None:
     """What is in the folder of pictures or recordings that a data set is read from, if it is one."""
-    source = STUDY.source_spec(dataset)
+    source = STUDY.source_spec(*place)
     table, path = (source.get(key) and Path(DATA_DIR, source[key]) for key in ("table", "path"))
     folder = path or (table and table.parent)
     if not folder or not folder.is_dir():
         return None
-    stamps = recording_stamps(table, folder) if table else picture_stamps(folder)
+    stamps = recording_stamps(table, folder) if table else picture_stamps(folder, len(place) > 1)
     return folder_state(folder, stamps)
 
 
@@ -31,12 +37,12 @@ def source_params(script: str) -> dict[str, Callable]:
     """What the reading of a source depends on besides its files."""
 
     def source(wildcards) -> dict:
-        return STUDY.source_spec(wildcards.dataset)
+        return STUDY.source_spec(*place_of(wildcards))
 
     def place(wildcards) -> str:
-        found = {"data_dir": DATA_DIR if STUDY.reads_files(wildcards.dataset) else None}
+        found = {"data_dir": DATA_DIR if STUDY.reads_files(*place_of(wildcards)) else None}
         # One text, so that the jobs of other sources have the params that they always had.
-        folder = folder_of(wildcards.dataset)
+        folder = folder_of(*place_of(wildcards))
         return canonical_json(found | ({"folder": folder} if folder else {}))
 
     return {
@@ -63,6 +69,12 @@ def corrupted_copies(wildcards) -> list[str]:
     """The corrupted copies of a data set's test split, if the study has any."""
     kinds = corruption_kinds(STUDY, wildcards.dataset)
     return filled(rules.corrupt.output.data, every(dataset=[wildcards.dataset], kind=kinds))
+
+
+def other_sets(wildcards) -> list[str]:
+    """The further test sets of a data set, if the study has any."""
+    cases = [case for case in OTHER_SETS if case["dataset"] == wildcards.dataset]
+    return filled(rules.other_set.output.data, cases)
 
 
 def test_part(wildcards) -> dict:

@@ -48,7 +48,7 @@ PAIRS_MEASURED = [
     for case in (measured_of("landscape") if "landscape" in STUDY.families else [])
     if case["condition"] != registry.INITIAL
 ]
-RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.recordings]
+RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.with_domains]
 GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
     "asc_pairs": {"documents": documents("landscape", PAIRS_MEASURED)},
@@ -56,7 +56,7 @@ GATHERED_OF = {
     "domain_measures": {
         "documents": [
             path
-            for dataset in STUDY.recordings
+            for dataset in STUDY.with_domains
             for family in STUDY.families_by_domain(dataset)
             for path in documents(
                 family, [case for case in measured_of(family) if case["dataset"] == dataset]

@@ -4,6 +4,7 @@ from itertools import chain
 
 from minimascope.data.augment import Augmentation
 from minimascope.data.corruptions.copies import load_corrupted
+from minimascope.data.other_sets import load_other_set
 from minimascope.data.prepared import load_dataset
 from minimascope.evaluation.condition import Member, evaluate
 from minimascope.evaluation.predictions import save_predictions
@@ -26,9 +27,10 @@ with job(snakemake):
     dataset, data_hash = load_dataset(snakemake.input.data)
     files = progress(snakemake.input.corrupted, "corruptions", "kind")
     copies = chain.from_iterable(map(load_corrupted, files))
+    others = map(load_other_set, snakemake.input.others)
     augmentation = Augmentation.from_config(augment)
     evaluated, (together, shares) = evaluate(
-        members, dataset, data_hash, copies, augmentation, device
+        members, dataset, data_hash, copies, others, augmentation, device
     )
     outputs = snakemake.output.predictions, snakemake.output.measures
     for (predictions, document), *paths in zip(evaluated, *outputs, strict=True):

@@ -17,7 +17,10 @@ SAME_AS = {
     "datasets.<name>.conditions.<name>": "conditions.<name>",
     "datasets.<name>.sharpness": "sharpness",
     "conditions.<name>": "training",
+    "datasets.<name>.unseen.<name>": "datasets.<name>.shifted.<name>",
 }
+# Where the options of a component are listed already.
+SAME_OPTIONS = {"datasets.<name>.shifted.<name>.": "datasets.<name>"}
 # What they have besides these, in a part of the schema.
 BESIDES = {"conditions.<name>": "adopted"}
 LIMITS = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
@@ -59,9 +62,14 @@ def rows(section: Mapping[str, Any], root: Mapping[str, Any], path: str = "") ->
     """Yield the table rows of all keys below a section, in the order of the schema."""
     for name, child in section.get("properties", {}).items():
         yield from _row(f"{path}{name}", child, root)
+    options = section.get("options", {})
+    if path in SAME_OPTIONS:
+        (chooser,) = options
+        yield f"| `{path}<option>` of a {chooser} | as `{SAME_OPTIONS[path]}.<option>` | | |"
+        options = {}
     # Components of equal options share a row.
     owners: dict[str, list[str]] = {}
-    for components in section.get("options", {}).values():
+    for components in options.values():
         for component, options in components.items():
             for name, child in options.items():
                 owners.setdefault(json.dumps([name, child]), []).append(f"`{component}`")

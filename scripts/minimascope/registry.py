@@ -50,6 +50,8 @@ WITH_BATCHNORM = frozenset(
 LIBRARIES = ("torchvision", "timm")
 SOURCES = {
     "digits": component("data.digits:load"),
+    "digit_styles": component("data.digit_styles:load"),
+    "letters": component("data.letters:load"),
     "circles": component("data.circles:load", gives=[POINTS]),
     "image_folder": component("data.image_folder:load"),
     "cifar10": component("data.cifar:load_cifar10"),
@@ -63,7 +65,9 @@ SOURCES = {
 
 
 # Sources that read nothing from the folder of raw data.
-WITHOUT_FILES = frozenset({"digits", "circles", "synthetic_scenes"})
+WITHOUT_FILES = frozenset({"digits", "digit_styles", "letters", "circles", "synthetic_scenes"})
+# What reads a further test set where that need not have a training split.
+TEST_ALONE = {"image_folder": component("data.image_folder:load_test")}
 SCENES = component("data.scenes:write_scenes")
 # What loads published weights instead of drawing them, and what finds the file of weights where a
 # study names none. Found here, so that no network depends on the code of another's weights.

@@ -115,6 +115,25 @@ TABLES = {
         gives="corruptions",
         text="analysis.corruptions:text",
     ),
+    "scaled": _table(
+        "analysis.scaled:scaled_table",
+        needs="summary",
+        gives="scaled",
+        text="analysis.scaled:text",
+    ),
+    "shifted": _table(
+        "analysis.shifted:shifted_tables",
+        needs="shifted_accuracies seed_values",
+        gives="shifted shifted_points",
+        text="analysis.shifted:text",
+        shows="shifted",
+    ),
+    "unseen": _table(
+        "analysis.unseen:unseen_table",
+        needs="unseen_scores seed_values",
+        gives="unseen",
+        text="analysis.unseen:text",
+    ),
     "claims": _table(
         "analysis.claims:claims_measured",
         needs="seed_values conditions models",
@@ -277,6 +296,7 @@ FIGURES = {
     "corruptions": component("plots.corruptions:plot", "corruptions", "conditions"),
     "training_curves": component("plots.training_curves:plot", "history", "conditions"),
     "reliability": component("plots.reliability:plot", "reliability", "conditions"),
+    "risk_coverage": component("plots.risk_coverage:plot", "risk_coverage", "conditions"),
     "disagreement": component("plots.disagreement:plot", "disagreement"),
     "spectrum": component("plots.spectrum:plot", "hessian", "conditions"),
     "landscape_contours": component("plots.landscape:contours", "landscape"),
@@ -299,6 +319,7 @@ DATASET_FIGURES = {
     "domains": component("plots.domains:plot", "domains"),
     "domain_correlations": component("plots.domain_correlations:plot", "domain_correlations"),
     "corrupted_samples": component("plots.corrupted_samples:plot", "corrupted_samples"),
+    "shifted": component("plots.shifted:plot", "shifted_points", "shifted", "conditions"),
     "stability": component("plots.stability:plot", "stability", "stability_order"),
     "ensembles": component(
         "plots.ensembles:plot", "ensembles", "summary", "ensemble_gain", "conditions"

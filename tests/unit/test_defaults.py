@@ -76,6 +76,7 @@ REQUIRED = {
     "weights": "weights.pth",
     "milestones": [2],
     "blocks": [1],
+    "style": "thick",
 }
 COMPONENTS = {
     (section, name): schema

@@ -10,7 +10,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 TOOLS = SCRIPTS.parent / "tools"
 # What computes with tensors; every other job does without.
 WITH_TENSORS = {
-    *("prepare", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
+    *("prepare", "other_set", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
     *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
     *("attack", "toy_fits", "toy_sharpness"),
 }

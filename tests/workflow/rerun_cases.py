@@ -13,7 +13,13 @@ STUDY = {
     "seeds": [0, 1],
     "datasets": {
         "digits": {"source": "digits", "published_as": "cifar10", "networks": ["vit", "plain"]},
-        "cifar": {"source": "cifar10", "corrupted": "cifar10_c", "networks": ["pretrained"]},
+        "cifar": {
+            "source": "cifar10",
+            "corrupted": "cifar10_c",
+            "networks": ["pretrained"],
+            "shifted": {"others": {"source": "cifar10", "classes": ["cat"]}},
+            "unseen": {"letters": {"source": "letters"}},
+        },
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
         "scenes": {
@@ -79,6 +85,7 @@ CHANGES = {
     "datasets.scenes.sharpness.forward.by_domain": (True, {"sharpness", "gather"}),
     "datasets.archive.path": ("others.zip", {"prepare"}),
     "datasets.cifar.train_samples": (100, {"prepare"}),
+    "datasets.cifar.shifted.others.test_samples": (10, {"other_set"}),
     "datasets.digits.augment_test": (True, {"report"}),
     "datasets.digits.normalize.std": ([0.3], {"initialise"}),
     "datasets.digits.published_as": (None, {"tables"}),

@@ -71,6 +71,54 @@ MEASURES = {
         "Mean negative log-likelihood (cross-entropy) of the test labels.",
         unit="nats",
     ),
+    "temperature": _diagnostic(
+        "Temperature",
+        "Number that the logits are divided by for the least cross-entropy on test samples: above "
+        "1 for a network that is over-confident.",
+    ),
+    "test_ece_scaled": _diagnostic(
+        "Test ECE, scaled",
+        "Expected calibration error after temperature scaling, each half of the test data by the "
+        "temperature of the other half.",
+        unit="fraction",
+        direction=LOWER,
+        smallest_difference=ONE_IN_A_HUNDRED,
+    ),
+    "test_nll_scaled": _diagnostic(
+        "Test NLL, scaled",
+        "Negative log-likelihood of the test labels after the same temperature scaling.",
+        unit="nats",
+        direction=LOWER,
+    ),
+    "aurc": _diagnostic(
+        "AURC",
+        "Area under the risk–coverage curve: error among the test samples of which a network is "
+        "surest, mean over how many it answers.",
+        unit="fraction",
+        direction=LOWER,
+    ),
+    "shifted_accuracy": _accuracy(
+        "Shifted accuracy",
+        "Accuracy on test sets with the same classes from elsewhere, mean over these sets.",
+    ),
+    "shifted_ece": _error(
+        "Shifted ECE", "Expected calibration error on these sets, mean over them."
+    ),
+    "shifted_nll": _loss(
+        "Shifted NLL",
+        "Mean negative log-likelihood of the labels of these sets, mean over them.",
+        unit="nats",
+    ),
+    "unseen_auroc": _accuracy(
+        "Unseen classes, AUROC",
+        "Probability that the network is surer (by its largest probability) of a sample of the "
+        "test data than of one of classes that it never saw, mean over sets of these.",
+    ),
+    "unseen_fpr95": _error(
+        "Unseen classes, FPR at 95 %",
+        "Share of samples of classes that it never saw of which the network is as sure as of 95 % "
+        "of the test data, mean over sets of these.",
+    ),
     "test_brier": _loss(
         "Test Brier score",
         "Mean squared distance between the predicted probabilities and the one-hot test labels.",

@@ -14,6 +14,7 @@ NETWORK = ["dataset", "network"]
 MAIN_MEASURES = (
     *("generalisation_gap", "test_accuracy", "accuracy_in_domain", "accuracy_out_of_domain"),
     *("domain_gap", "test_ece", "corruption_accuracy", "corruption_accuracy_generated"),
+    *("shifted_accuracy", "unseen_auroc"),
     *("prediction_disagreement", "fisher_rao_norm", "sam_sharpness", "relative_flatness"),
     "asc_sharpness",
 )

@@ -5,7 +5,7 @@ Snakemake plans.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -65,16 +65,53 @@ def is_picture(name: PurePosixPath) -> bool:
     return name.suffix.lower() in PICTURES
 
 
-def split_and_class(name: PurePosixPath) -> tuple[str, str] | None:
-    """Return the split and the class of a picture in ``…/train/<class>/…``; None for others."""
+def layout(domains: bool = False) -> str:
+    """Return in words where pictures lie."""
+    inside = "<domain>/<class>/" if domains else "<class>/"
+    return f"train/{inside} and test/{inside}"
+
+
+def split_and_class(name: PurePosixPath, domains: bool = False) -> tuple[str, str] | None:
+    """Return the split and the class of a picture in ``…/train/<class>/…``; None for others.
+
+    With ``domains`` that is a picture in ``…/train/<domain>/<class>/…``.
+    """
     start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
-    return name.parts[start : start + 2] if len(name.parts) >= start + 3 else None
+    last = start + 1 + domains
+    return (name.parts[start], name.parts[last]) if len(name.parts) >= last + 2 else None
 
 
-def picture_stamps(folder: Path) -> Iterator[Stamp]:
-    """Yield the stamp of each picture of a folder with ``train/<class>/`` and ``test/<class>/``."""
+def domain_of(name: PurePosixPath) -> tuple[str, str]:
+    """Return the split and the domain of a picture in ``…/train/<domain>/<class>/…``."""
+    start = next(i for i, part in enumerate(name.parts) if part in SPLITS)
+    return name.parts[start], name.parts[start + 1]
+
+
+def picture_of_test(
+    names: Collection[PurePosixPath], domains: bool = False
+) -> Callable[[PurePosixPath], str | None]:
+    """Return what gives the class of each picture of a test set, None for pictures of none.
+
+    Where there are pictures in ``…/test/<class>/``, those are the set; otherwise all pictures are,
+    by the folder that they lie in.
+    """
+
+    def tested(name: PurePosixPath) -> str | None:
+        split, label = split_and_class(name, domains) or (None, None)
+        return label if split == "test" else None
+
+    if any(map(tested, names)):
+        return tested
+    return lambda name: name.parts[-2] if len(name.parts) > 1 else None
+
+
+def picture_stamps(folder: Path, test_alone: bool = False) -> Iterator[Stamp]:
+    """Yield the stamp of each picture of a folder with ``train/<class>/`` and ``test/<class>/``.
+
+    Of all pictures if it need not have both (``test_alone``).
+    """
     for name, entry in visible_files(folder):
-        if is_picture(name) and split_and_class(name):
+        if is_picture(name) and (test_alone or split_and_class(name)):
             yield _stamp(str(name), entry.stat())
 
 

@@ -1,6 +1,7 @@
 """Rows about the calibration of one model, and its error as the papers have it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +11,10 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from ..measurement import Measurement
-from .metrics import binned, check_bins, checked, edges, expected_calibration_error
+from .metrics import SCORES, binned, check_bins, checked, edges, expected_calibration_error
 from .predictions import Predictions
+from .selective import area_under_risk_coverage, risk_coverage
+from .temperature import cross_scaled
 
 
 def expected_calibration_error_published(logits: ArrayLike, labels: ArrayLike, bins: int) -> float:
@@ -54,20 +57,64 @@ def reliability_bins(logits: ArrayLike, labels: ArrayLike, bins: int) -> pd.Data
 
 
 def calibration_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:
-    """Return both expected calibration errors of a model, as rows of the table of measures."""
+    """Return what a model's confidence is worth, as rows of the table of measures.
+
+    Both expected calibration errors, those of `scaled_measurements`, and the area under the
+    risk–coverage curve.
+    """
     errors = {
         ("test_ece", "corrected"): expected_calibration_error,
         ("test_ece_published", "published"): expected_calibration_error_published,
     }
-    origin = predictions.run | {"family": "evaluation", "view": predictions.view}
     rows = []
     for (measure, protocol), error in errors.items():
         start = time.perf_counter()
         value = error(predictions.logits, predictions.labels, bins)
         measurement = Measurement(measure, value, "fraction", len(predictions.labels), protocol)
-        seconds = time.perf_counter() - start
-        rows.append({**origin, "seconds": seconds, **asdict(measurement)})
-    return rows
+        rows += measure_rows(predictions, [measurement], time.perf_counter() - start)
+    start = time.perf_counter()
+    measured = [*scaled_measurements(predictions, bins), area_measurement(predictions)]
+    return rows + measure_rows(predictions, measured, time.perf_counter() - start)
+
+
+def measure_rows(
+    predictions: Predictions, measurements: Sequence[Measurement], seconds: float
+) -> list[dict[str, Any]]:
+    """Return measurements of a model's predictions, as rows of the table of measures."""
+    origin = predictions.run | {"family": "evaluation", "view": predictions.view}
+    return [{**origin, "seconds": seconds, **asdict(each)} for each in measurements]
+
+
+def scaled_measurements(predictions: Predictions, bins: int) -> list[Measurement]:
+    """Return the temperature of a model, and what scaling by it leaves of ECE and NLL.
+
+    Each half of the test split is scaled by the temperature of the other one
+    (`temperature.cross_scaled`), so that both errors are of the same samples as those before.
+    """
+    n = len(predictions.labels)
+    scaled = cross_scaled(predictions.logits, predictions.labels)
+    data = scaled.logits, predictions.labels
+    values = [
+        ("temperature", scaled.temperature, "1"),
+        ("test_ece_scaled", expected_calibration_error(*data, bins), "fraction"),
+        ("test_nll_scaled", SCORES["test_nll"](*data), "nats"),
+    ]
+    return [
+        Measurement(name, value, unit, n, converged=scaled.converged)
+        for name, value, unit in values
+    ]
+
+
+def area_measurement(predictions: Predictions) -> Measurement:
+    """Return the area under a model's risk–coverage curve."""
+    area = area_under_risk_coverage(predictions.logits, predictions.labels)
+    return Measurement("aurc", area, "fraction", len(predictions.labels))
+
+
+def risk_coverage_rows(predictions: Predictions) -> list[dict[str, Any]]:
+    """Return a row for each coverage of a model's risk–coverage curve."""
+    curve = risk_coverage(predictions.logits, predictions.labels)
+    return [{**predictions.run, **row} for row in curve]
 
 
 def reliability_rows(predictions: Predictions, bins: int) -> list[dict[str, Any]]:

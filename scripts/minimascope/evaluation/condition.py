@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import nn
 
 from ..data.augment import Augmentation, augment
 from ..data.corruptions.copies import CorruptedCopies, with_originals
+from ..data.other_sets import OtherSet
 from ..data.prepared import Dataset
 from ..devices import device_name, precision
 from ..measurement import Measured, document
@@ -19,7 +20,7 @@ from ..seeding import generator
 from .corrupted_ensembles import corrupted_hits
 from .domains import domain_rows, measure_domains
 from .predict import predict
-from .predictions import Predictions, measure_predictions
+from .predictions import Predicted, Predictions, measure_predictions
 from .robustness import mean_corruption_accuracy
 
 
@@ -45,6 +46,7 @@ def evaluate(
     dataset: Dataset,
     data_hash: str,
     copies: Iterable[CorruptedCopies],
+    others: Iterable[OtherSet],
     augmentation: Augmentation | None,
     device: torch.device,
 ) -> tuple[list[tuple[Predictions, dict[str, Any]]], tuple[dict[str, Any], np.ndarray]]:
@@ -58,18 +60,22 @@ def evaluate(
         dataset: whose test split is predicted.
         data_hash: its digest.
         copies: corrupted copies of it, one corruption after the other.
+        others: further test sets of the data set, one after the other.
         augmentation: of the test images, drawn once for each seed; None for clean ones.
         device: where to compute.
     """
     start = time.perf_counter()
     with precision("fp32", device):
         inputs = with_originals(copies, dataset.test)
-        shares, rows = corrupted_hits([member.model for member in members], inputs, device)
+        models = [member.model for member in members]
+        shares, rows = corrupted_hits(models, inputs, device)
+        predicted = _predict_others(models, others, device)
     seconds = time.perf_counter() - start
     evaluated = []
-    for member, corrupted in zip(members, rows[1:], strict=True):
+    for member, corrupted, other in zip(members, rows[1:], predicted, strict=True):
         start = time.perf_counter() - seconds / len(members)
         predictions, measured = _evaluate_one(member, corrupted, dataset, augmentation, device)
+        predictions = replace(predictions, others=other)
         content = document(
             "evaluation",
             measured,
@@ -93,6 +99,19 @@ def evaluate(
         "corruptions": rows[0],
     }
     return evaluated, (together, shares)
+
+
+def _predict_others(
+    models: Sequence[nn.Module], others: Iterable[OtherSet], device: torch.device
+) -> list[dict[str, Predicted]]:
+    """Return what each model says of each further test set, which is read only once."""
+    found: list[dict[str, Predicted]] = [{} for _ in models]
+    for other in others:
+        inputs = other.inputs.to(device)
+        for own, model in zip(found, models, strict=True):
+            logits = predict(model, inputs).cpu().numpy()
+            own[f"{other.kind}/{other.name}"] = Predicted(logits, other.labels.numpy())
+    return found
 
 
 def _evaluate_one(

@@ -59,6 +59,17 @@ def probabilities(logits: ArrayLike) -> np.ndarray:
     return special.softmax(checked_logits(logits), axis=1)
 
 
+def log_confidence(logits: ArrayLike) -> np.ndarray:
+    """Return the logarithm of the largest probability, [n], exact where that is all but 1.
+
+    That is -log(1 + Σ exp(z_j - z_max)) over the other classes: probabilities of 1 - 1e-20 and
+    1 - 1e-30 stay apart.
+    """
+    logits = checked_logits(logits)
+    others = np.partition(logits, -1)[:, :-1] - logits.max(axis=1, keepdims=True)
+    return -np.log1p(np.exp(others).sum(axis=1))
+
+
 def hits(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """Return 1 for each sample whose largest logit (the first of equals) is its label's, else 0."""
     logits, labels = checked(logits, labels)

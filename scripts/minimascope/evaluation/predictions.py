@@ -1,7 +1,7 @@
-"""Predictions of one model on the test split, as kept in a file."""
+"""Predictions of one model on the test split and other test sets, as kept in a file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -14,6 +14,19 @@ from .metrics import SCORES
 
 
 @dataclass(frozen=True)
+class Predicted:
+    """What a model says of another test set.
+
+    Attributes:
+        logits: [m, classes].
+        labels: [m], classes of the model; -1 throughout for unseen ones.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What a model says and what is right.
 
@@ -22,17 +35,30 @@ class Predictions:
         logits: [n, classes].
         labels: [n].
         view: of the test split, ``clean`` or ``augmented``.
+        others: of other test sets by kind (`data.other_sets.KINDS`) and name, as ``shifted/thick``.
     """
 
     run: dict[str, str]
     logits: np.ndarray
     labels: np.ndarray
     view: str = "clean"
+    others: Mapping[str, Predicted] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> dict[str, Predicted]:
+        """Return those of other test sets of a kind, by name."""
+        start = f"{kind}/"
+        return {
+            name.removeprefix(start): predicted
+            for name, predicted in self.others.items()
+            if name.startswith(start)
+        }
 
 
 def save_predictions(path: str | PathLike, predictions: Predictions, **metadata: Any) -> None:
     """Write predictions as safetensors."""
     arrays = {"logits": predictions.logits, "labels": predictions.labels}
+    for name, other in predictions.others.items():
+        arrays |= {f"{name}/logits": other.logits, f"{name}/labels": other.labels}
     save_arrays(path, arrays, run=predictions.run, view=predictions.view, **metadata)
 
 
@@ -41,7 +67,10 @@ def load_predictions(path: str | PathLike) -> Predictions:
     arrays, metadata = load_arrays(path)
     if "logits" not in arrays:
         raise InputError(f"{path}: holds no predictions; delete it and run again")
-    return Predictions(metadata["run"], arrays["logits"], arrays["labels"], metadata["view"])
+    names = [name.removesuffix("/logits") for name in arrays if name.endswith("/logits")]
+    others = {name: Predicted(arrays[f"{name}/logits"], arrays[f"{name}/labels"]) for name in names}
+    own = arrays["logits"], arrays["labels"]
+    return Predictions(metadata["run"], *own, metadata["view"], others)
 
 
 def check_same_samples(models: Sequence[Predictions]) -> None:

@@ -17,6 +17,7 @@ from .adopted import FILES, check_adopted
 from .adversarial import check_adversarial, measures_of_attacks
 from .corruptions import check_corruptions, corrupted_set, corruption_names
 from .names import fault_of_name
+from .other_sets import check_other_sets
 from .own import check_own
 from .selection import WORDS
 from .starts import check_starts, starts
@@ -53,6 +54,7 @@ def check_study(study: Study) -> None:
     _check_networks(study)
     check_kinds(study)
     _check_corrupted_sets(study)
+    check_other_sets(study)
     check_corruptions(study)
     check_adversarial(study)
     check_toys(study)
@@ -123,12 +125,12 @@ def _check_domains(study: Study) -> None:
         if spec["source"] in WITH_DEVICES:
             wanted, where = map(str, spec["train_domains"] or ()), f"datasets.{dataset}"
             known("training domain", wanted, TRAINING_DEVICES, f"{where}.train_domains")
-        if study.has_recordings(dataset):
+        if study.has_domains(dataset):
             continue
         for family in study.families_by_domain(dataset):
             raise InputError(
                 f"sharpness.{family}.by_domain: {dataset} has no domains; move it to"
-                " datasets.<name>.sharpness of recordings"
+                " datasets.<name>.sharpness of recordings, or of pictures with domains"
             )
         if spec["train_domains"] is not None:
             raise InputError(f"datasets.{dataset}.train_domains: it has no domains; leave it out")
@@ -195,6 +197,9 @@ def _check_paths(study: Study) -> None:
     for name, spec in study.config["datasets"].items():
         keys = ("path", "table")
         paths |= {f"datasets.{name}.{key}": spec[key] for key in keys if spec.get(key)}
+    for place in study.other_sets:
+        path = study.other_spec(*place).get("path")
+        paths |= {f"datasets.{'.'.join(place)}.path": path} if path else {}
     for place, key in product(study.pairs, FILES):
         for condition in study.adopted_conditions:
             names = dict(zip(("dataset", "network"), place, strict=True))

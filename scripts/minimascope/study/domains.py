@@ -23,13 +23,13 @@ def references(study: "Study") -> dict[str, str]:
     sharpness. Of several it is the one with the most domains, and of these the first.
     """
     found = {}
-    for dataset in study.recordings:
+    for dataset in study.with_domains:
         own = _domains(study, dataset)
         if own is None:
             continue
         larger = [
             other
-            for other in study.recordings
+            for other in study.with_domains
             if _has_more(_domains(study, other), own)
             and _rest(study, other) == _rest(study, dataset)
         ]

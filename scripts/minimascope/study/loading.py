@@ -20,6 +20,7 @@ from ..registry import SHARPNESS, bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
+from .left_out import with_left_out_domains
 from .parts_file import own_file
 from .schema import complete, definition, schema_of
 from .selection import Selection
@@ -58,7 +59,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
         missing = []
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
-    config = _with_families(config, schema)
+    config = _with_families(with_left_out_domains(config), schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
     if config["sharpness"]["view"] == ["augmented"]:
         # What is asked for is of studies with both views; of others figures show what there is.

@@ -16,7 +16,14 @@ from PIL import Image
 
 from ..batch_of_one import batch_of_one, held_out
 from ..data.archives import archive_names, is_archive
-from ..data.raw_files import FORMATS, SPLITS, is_picture, split_and_class, visible_files
+from ..data.raw_files import (
+    FORMATS,
+    SPLITS,
+    is_picture,
+    layout,
+    split_and_class,
+    visible_files,
+)
 from ..data.recordings import read_table
 from ..errors import InputError
 from ..registry import WITH_BATCHNORM
@@ -60,7 +67,7 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
     for dataset, spec in study.config["datasets"].items():
         if spec["source"] == "image_folder" and not is_archive(spec["path"]):
             place, kind = folder / spec["path"], "pictures"
-            files, warnings = _pictures(place)
+            files, warnings = _pictures(place, spec["domains"])
             found, measured = _pixels(files, spec)
         elif spec["source"] == "audio_folder" and not is_archive(spec["path"] or ""):
             table, kind = folder / spec["table"], "recordings"
@@ -69,7 +76,7 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
             found, measured = _seconds(files, spec)
         elif spec["source"] == "image_folder" and spec["path"].endswith(".zip"):
             place, kind = folder / spec["path"], "pictures"
-            (files, found), warnings, measured = _zipped(place), [], ""
+            (files, found), warnings, measured = _zipped(place, spec["domains"]), [], ""
         else:
             continue
         files = _used(files, study.part_spec(dataset).get("classes"))
@@ -125,11 +132,11 @@ def _said(
         yield f"warning: {dataset}: {line}"
 
 
-def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
+def _pictures(folder: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
     """Return the pictures of a folder, and a warning of each kind of others."""
     files, loose, others = [], [], Counter()
     for name, entry in visible_files(folder):
-        place = split_and_class(name)
+        place = split_and_class(name, domains)
         if is_picture(name) and place:
             files.append(Labelled(folder / name, *place, entry.stat().st_size))
         elif is_picture(name):
@@ -139,7 +146,7 @@ def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
     warnings = []
     if loose:
         warnings.append(
-            f"{_number(len(loose), 'picture')} outside of train/<class>/ and test/<class>/, such as"
+            f"{_number(len(loose), 'picture')} outside of {layout(domains)}, such as"
             f" {min(loose)}, will not be read; move them into folders of classes"
         )
     if others:
@@ -151,7 +158,7 @@ def _pictures(folder: Path) -> tuple[list[Labelled], list[str]]:
     return files, warnings
 
 
-def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
+def _zipped(path: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
     """Return the pictures that an archive lists, and a line for each fault of these."""
     try:
         names = archive_names(path)
@@ -163,7 +170,7 @@ def _zipped(path: Path) -> tuple[list[Labelled], list[str]]:
         # What macOS packs beside pictures has their names behind a point.
         if not any(part.startswith(".") for part in name.parts)
         and is_picture(name)
-        and (place := split_and_class(name))
+        and (place := split_and_class(name, domains))
     ]
     return files, [*faults_of_classes(((file.split, file.label) for file in files), path)]
 

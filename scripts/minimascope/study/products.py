@@ -31,7 +31,7 @@ OF_DOMAINS = frozenset({"domains", "domain_correlations"})
 # Tables that jobs of their own make of all trained networks.
 MODEL_TABLES = (
     *("measures", "provenance", "history"),
-    *("calibration", "reliability", "disagreement"),
+    *("calibration", "reliability", "risk_coverage", "disagreement"),
 )
 
 
@@ -42,7 +42,7 @@ def gathered(study: Study) -> list[str]:
     there = {name: trained and sharpness[name] is not None for name in families}
     landscape = sharpness["landscape"] or {"eigenvectors": False}
     there["landscape_eigenvectors"] = trained and landscape["eigenvectors"]
-    there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.recordings)}
+    there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.with_domains)}
     # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
@@ -85,6 +85,8 @@ def first_tables(study: Study) -> list[str]:
     unknown = set() if study.trained_conditions else {"history"}
     of_models = [name for name in of_models if name not in unknown]
     of_models += ["corruption_accuracies"] if study.pairs and corrupted_datasets(study) else []
+    of_models += ["shifted_accuracies"] if study.has_shifted else []
+    of_models += ["unseen_scores"] if study.has_unseen else []
     return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
 
 
@@ -124,8 +126,9 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
 
 def dataset_figures(study: Study, dataset: str) -> list[str]:
     """Return the figures of all networks of a data set together."""
-    unwanted = set() if study.has_recordings(dataset) else OF_DOMAINS
+    unwanted = set() if study.has_domains(dataset) else OF_DOMAINS
     unwanted |= set() if dataset in corrupted_datasets(study) else {"corrupted_samples"}
+    unwanted |= set() if study.config["datasets"][dataset]["shifted"] else {"shifted"}
     unwanted |= set() if study.varies_optimisation(dataset) else OF_HYPERPARAMETERS
     networks = [network for where, network in study.pairs if where == dataset]
     if study.has_stability and not any(

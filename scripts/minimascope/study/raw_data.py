@@ -9,12 +9,20 @@ from ..data import audio_folder
 from ..data.archives import SUFFIXES, is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
-from ..data.raw_files import is_picture, path_remedy, split_and_class, visible_files
+from ..data.raw_files import (
+    domain_of,
+    is_picture,
+    layout,
+    path_remedy,
+    split_and_class,
+    visible_files,
+)
 from ..data.recordings import Recording, check, read_table
 from ..errors import InputError, nearest
 from .adopted import FILES
 from .corruptions import corrupted_set, corruption_names
 from .names import fault_of_name
+from .other_sets import faults_of_folders
 from .starts import RESULTS, model_path, placed, runs, starts
 from .study import Study
 
@@ -43,9 +51,15 @@ def missing_files(study: Study) -> list[str]:
     for dataset, spec in study.config["datasets"].items():
         where = f"datasets.{dataset}"
         if spec["source"] == "image_folder":
-            lines += _pictures(folder, spec["path"], f"{where}.path")
+            lines += _pictures(folder, spec, where)
         elif spec["source"] == "audio_folder":
             lines += _recordings(folder, spec, where)
+    for place in study.other_sets:
+        path = study.other_spec(*place).get("path")
+        if path and not (folder / path).exists():
+            remedy = "put the pictures there, or name another folder or archive"
+            lines.append(_missing(folder, path, f"datasets.{'.'.join(place)}.path", remedy))
+    lines += faults_of_folders(study, folder)
     return [*lines, *_weights(study), *_checkpoints(study, folder)]
 
 
@@ -104,49 +118,66 @@ def _recordings(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[s
             yield f"{where}: {error}"
             return
         rows = read_table(table, str(place), column)
-        yield from _domains(rows, spec["train_domains"] or (), f"{where}.train_domains")
+        yield from _domains(rows, spec["train_domains"] or (), where)
 
 
 def _domains(rows: Iterable[Recording], names: Iterable[str], where: str) -> Iterator[str]:
     """Yield a line for each domain to train on that has no training recording."""
     there = {row.domain for row in rows if row.split == "train"}
+    yield from _no_training(there, names, where, "recording")
+
+
+def _no_training(
+    there: Iterable[str], names: Iterable[str], where: str, what: str = "picture"
+) -> Iterator[str]:
     for name in map(str, names):
         if name not in there:
-            yield f"{where}: no training recording of domain {name!r}; {nearest(name, there)}"
+            yield (
+                f"{where}.train_domains: no training {what} of domain {name!r};"
+                f" {nearest(name, there)}"
+            )
 
 
-def _pictures(folder: Path, given: str, where: str) -> Iterator[str]:
-    path, layout = folder / given, "train/<class>/ and test/<class>/"
+def _pictures(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[str]:
+    path, domains = folder / spec["path"], spec["domains"]
     if not path.exists():
-        remedy = f"put the pictures there, in {layout}, or name another folder or archive"
-        yield _missing(folder, given, where, remedy)
+        remedy = f"put the pictures there, in {layout(domains)}, or name another folder or archive"
+        yield _missing(folder, spec["path"], f"{where}.path", remedy)
     elif not path.is_dir() and not is_archive(path):
-        yield f"{where}: {path} is neither a folder nor a {', '.join(SUFFIXES)} archive; name one"
+        kinds = ", ".join(SUFFIXES)
+        yield f"{where}.path: {path} is neither a folder nor a {kinds} archive; name one"
     elif path.is_dir():
-        files = (name for name, _ in visible_files(path) if is_picture(name))
-        places = filter(None, map(split_and_class, files))
-        yield from (f"{where}: {fault}" for fault in faults_of_classes(places, path))
+        files = [name for name, _ in visible_files(path) if is_picture(name)]
+        places = [place for name in files if (place := split_and_class(name, domains))]
+        yield from (f"{where}.path: {fault}" for fault in faults_of_classes(places, path, domains))
+        there = {domain_of(name) for name in files if split_and_class(name, True)}
+        there = {domain for split, domain in there if split == "train"}
+        yield from _no_training(there, spec["train_domains"] or (), where)
 
 
-def faults_of_classes(places: Iterable[tuple[str, str]], path: Path) -> Iterator[str]:
+def faults_of_classes(
+    places: Iterable[tuple[str, str]], path: Path, domains: bool = False
+) -> Iterator[str]:
     """Yield a line for each fault of the classes of pictures.
 
     Args:
         places: (split, class) of each picture.
         path: the folder or archive that holds them.
+        domains: whether folders of domains lie between splits and classes.
     """
     classes: dict[str, set[str]] = {split: set() for split in SPLITS}
     for split, label in places:
         classes[split].add(label)
     if lacking := [split for split in SPLITS if not classes[split]]:
-        names = " or ".join(f"{split}/<class>/" for split in lacking)
-        yield f"{path} has no pictures in {names}; sort them into train/<class>/ and test/<class>/"
+        inside = "<domain>/<class>/" if domains else "<class>/"
+        names = " or ".join(f"{split}/{inside}" for split in lacking)
+        yield f"{path} has no pictures in {names}; sort them into {layout(domains)}"
         return
     for split, other in (SPLITS, SPLITS[::-1]):
         for label in sorted(classes[split] - classes[other]):
             yield (
                 f"class {label!r} has pictures in {split} and none in {other}; add some to"
-                f" {path / other / label}, or remove it from {split}"
+                f" {path / other / ('<domain>' * domains) / label}, or remove it from {split}"
             )
     for label in sorted(classes["train"] | classes["test"]):
         if fault := fault_of_name(label):
@@ -173,12 +204,14 @@ def downloads(study: Study) -> list[RemoteFile]:
         names.append(spec["source"])
         if corruption_names(study, dataset):
             names.append(corrupted_set(study, dataset))
+    names += [study.other_spec(*place)["source"] for place in study.other_sets]
     paths = [path for name in dict.fromkeys(names) for path in official_paths(name, folder)]
     return [official_file(path.name) for path in paths if not path.exists()]
 
 
 def reads_files(study: Study) -> bool:
     """Return whether the study reads any file of the folder of raw data."""
-    specs = study.config["datasets"].values()
+    specs = [*study.config["datasets"].values()]
+    specs += [study.other_spec(*place) for place in study.other_sets]
     own = any(spec["source"] in ("image_folder", "audio_folder") for spec in specs)
     return own or bool(study.adopted) or any(spec["source"] in OFFICIAL for spec in specs)

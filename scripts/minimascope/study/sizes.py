@@ -96,7 +96,7 @@ def counted_size(study: Study, dataset: str) -> Size:
     spec = study.config["datasets"][dataset]
     folder = Path(study.config["data_dir"])
     if spec["source"] == "image_folder" and (folder / spec["path"] / "train").is_dir():
-        counted = _pictures(folder / spec["path"])
+        counted = _pictures(folder / spec["path"], spec["domains"])
     elif spec["source"] == "audio_folder" and (folder / spec["table"]).is_file():
         counted = _rows(folder / spec["table"], spec["domain_column"], spec["train_domains"])
     else:
@@ -110,14 +110,15 @@ def counted_size(study: Study, dataset: str) -> Size:
     return replace(counted, **given | used)
 
 
-def _pictures(folder: Path) -> Size:
+def _pictures(folder: Path, domains: bool) -> Size:
     """Count pictures and classes of a folder."""
+    above = "*/" * domains
     counts = {
-        split: sum(path.is_file() for path in (folder / split).glob("*/*"))
+        split: sum(path.is_file() for path in (folder / split).glob(f"{above}*/*"))
         for split in ("train", "test")
     }
-    classes = sum(path.is_dir() for path in (folder / "train").iterdir())
-    return Size(counts["train"], counts["test"], classes)
+    classes = {path.name for path in (folder / "train").glob(f"{above}*") if path.is_dir()}
+    return Size(counts["train"], counts["test"], len(classes))
 
 
 def _rows(table: Path, column: str, train_domains: Collection[Any] | None) -> Size:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, Component
+from ..data.other_kinds import KINDS, SHIFTED, UNSEEN
 from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
@@ -32,6 +33,7 @@ NOT_OF_THE_SOURCE = (
     "train_domains",
     "corrupted",
     "augment_test",
+    *KINDS,
     "sharpness",
     "published_as",
 )
@@ -178,7 +180,7 @@ class Study:
     @property
     def has_domain_sharpness(self) -> bool:
         """Whether sharpness is measured on each domain of a data set."""
-        return any(map(self.families_by_domain, self.recordings))
+        return any(map(self.families_by_domain, self.with_domains))
 
     @property
     def references(self) -> Mapping[str, str]:
@@ -283,17 +285,21 @@ class Study:
         """Share of random training labels of a condition; none for the initial weights."""
         return 0.0 if condition == INITIAL else self.training[dataset, condition]["label_noise"]
 
-    def kind(self, dataset: str) -> str:
-        """What a data set consists of: images, recordings or points."""
-        source = self.component("sources", self.config["datasets"][dataset]["source"])
+    def kind(self, dataset: str, *other: str) -> str:
+        """What a data set, or its further test set (kind, name), consists of.
+
+        That is images, recordings or points.
+        """
+        source = self.component("sources", self.source_spec(dataset, *other)["source"])
         return next(iter(source.gives), IMAGES)
 
-    def reads_files(self, dataset: str) -> bool:
-        """Whether a data set is read from the folder of raw data."""
-        source = self.component("sources", self.config["datasets"][dataset]["source"])
+    def reads_files(self, dataset: str, *other: str) -> bool:
+        """Whether a data set, or its further test set, is read from the folder of raw data."""
+        name = self.source_spec(dataset, *other)["source"]
+        source = self.component("sources", name)
         if source.file:
             return takes(source, "data_dir")
-        return self.config["datasets"][dataset]["source"] not in WITHOUT_FILES
+        return name not in WITHOUT_FILES
 
     def has_recordings(self, dataset: str) -> bool:
         """Whether a data set is made of recordings."""
@@ -304,9 +310,50 @@ class Study:
         """Data sets that are made of recordings."""
         return [dataset for dataset in self.config["datasets"] if self.has_recordings(dataset)]
 
-    def source_spec(self, dataset: str) -> dict[str, Any]:
-        """Source of a data set and the source's options."""
+    @property
+    def other_sets(self) -> list[tuple[str, str, str]]:
+        """Further test sets of data sets: (data set, kind, name)."""
+        return [
+            (dataset, kind, name)
+            for dataset, spec in self.config["datasets"].items()
+            for kind in KINDS
+            for name in spec[kind]
+        ]
+
+    @property
+    def has_shifted(self) -> bool:
+        """Whether a data set has shifted test sets."""
+        return bool(self.pairs) and any(kind == SHIFTED for _, kind, _ in self.other_sets)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Whether a data set has test sets of unseen classes."""
+        return bool(self.pairs) and any(kind == UNSEEN for _, kind, _ in self.other_sets)
+
+    def other_spec(self, dataset: str, kind: str, name: str) -> Mapping[str, Any]:
+        """What the study says of a further test set."""
+        return self.config["datasets"][dataset][kind][name]
+
+    def other_part(self, dataset: str, kind: str, name: str) -> dict[str, Any]:
+        """Number of samples of a further test set that are used, None for all, and its classes."""
+        spec = self.other_spec(dataset, kind, name)
+        classes = spec["classes"] and [*map(str, spec["classes"])]
+        return {"test": spec["test_samples"], "classes": classes}
+
+    def has_domains(self, dataset: str) -> bool:
+        """Whether a data set says of its samples what they come from: recordings, and pictures."""
+        return self.has_recordings(dataset) or bool(self.config["datasets"][dataset].get("domains"))
+
+    @property
+    def with_domains(self) -> list[str]:
+        """Data sets whose samples have domains."""
+        return [dataset for dataset in self.config["datasets"] if self.has_domains(dataset)]
+
+    def source_spec(self, dataset: str, *other: str) -> dict[str, Any]:
+        """Source of a data set, or of its further test set (kind, name), with its options."""
         spec = self.config["datasets"][dataset]
+        for key in other:
+            spec = spec[key]
         return {key: spec[key] for key in spec if key not in NOT_OF_THE_SOURCE}
 
     def part_spec(self, dataset: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def check_kinds(study: Study) -> None:
                     f"{key_of(study, *run, f'augment.{wrong[0]}')}: augments {kind}, which"
                     f" {dataset} has none of; leave it out"
                 )
-        if training["sampling"] == "domain_balanced" and not study.has_recordings(dataset):
+        if training["sampling"] == "domain_balanced" and not study.has_domains(dataset):
             raise InputError(
                 f"{key_of(study, *run, 'sampling')}: {dataset} has no domains to balance; set it to"
                 " shuffled"

@@ -1,0 +1,239 @@
+"""Further test sets: digits in other styles, letters, pictures, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from refusals import refused
+from study_cases import BASE, SCHEMA, component
+
+from minimascope.data import digits, image_folder
+from minimascope.data.other_sets import OtherSet, load_other_set, other_set, save_other_set
+from minimascope.data.part import part_of
+from minimascope.data.prepared import Dataset, Split
+from minimascope.data.strokes import DIGITS, LETTERS, drawings
+from minimascope.evaluation.condition import Member, evaluate
+from minimascope.study.loading import deep_merge, load_study
+from minimascope.study.raw_data import missing_files
+
+DIGIT_OPTIONS = {"train_size": 500, "split_seed": 0, "image_size": 8}
+
+
+def styled(style: str) -> Dataset:
+    return component("dataset", "digit_styles")(None, style=style)
+
+
+@pytest.mark.parametrize("style", ["thick", "slanted", "inverted", "drawn"])
+def test_digits_in_another_style_are_the_same_test_samples(style):
+    plain, other = digits.load(None, **DIGIT_OPTIONS), styled(style)
+    for own, theirs in ((plain.train, other.train), (plain.test, other.test)):
+        assert torch.equal(own.labels, theirs.labels)
+        assert theirs.inputs.shape == own.inputs.shape
+        assert theirs.inputs.dtype == torch.uint8
+        assert (theirs.inputs != own.inputs).any()
+    assert torch.equal(other.test.inputs, styled(style).test.inputs)
+
+
+def test_styles_do_what_their_names_say():
+    plain = digits.load(None, **DIGIT_OPTIONS).test.inputs.float()
+    assert torch.equal(styled("inverted").test.inputs.float(), 255 - plain)
+    assert (styled("thick").test.inputs >= plain).all()
+    # Of a slanted image the upper half moves against the lower one.
+    columns = torch.arange(8.0)
+
+    def lean(images):
+        upper, lower = (half.sum((1, 2)) @ columns for half in images.split(4, dim=2))
+        upper = upper / images[:, :, :4].sum((1, 2, 3))
+        return (upper - lower / images[:, :, 4:].sum((1, 2, 3))).mean()
+
+    assert lean(styled("slanted").test.inputs.float()) > lean(plain) + 1
+
+
+def test_a_drawing_counts_pixels_near_its_strokes():
+    one = {"-": [[(-1.0, 0.0), (1.0, 0.0)]]}
+    image = drawings(one, np.zeros(50, int), np.random.default_rng(0)).mean(0)
+    assert image.argmax() // 8 in (3, 4)
+    assert image[[0, 7]].sum() == 0
+    assert image.max() <= 1
+
+
+def test_a_network_of_handwritten_digits_knows_drawn_ones():
+    plain, other = digits.load(None, **DIGIT_OPTIONS), styled("drawn")
+    nearest = torch.cdist(
+        other.test.inputs.flatten(1).float(), plain.train.inputs.flatten(1).float()
+    ).argmin(1)
+    assert (plain.train.labels[nearest] == other.test.labels).double().mean() > 0.6
+
+
+def test_letters_are_none_of_the_digits():
+    found = component("dataset", "letters")(None)
+    assert found.test.labels.bincount().tolist() == [84] * 4 + [83] * 8
+    assert not {*LETTERS} & {*DIGITS}
+    assert not torch.equal(found.train.inputs[:12], found.test.inputs[:12])
+
+
+def data(classes: tuple[str, ...], size: int = 8) -> Dataset:
+    inputs = torch.zeros(len(classes), 1, size, size, dtype=torch.uint8)
+    split = Split(inputs, torch.arange(len(classes)))
+    return Dataset(split, split, classes)
+
+
+def test_classes_are_matched_by_their_names(tmp_path):
+    found = other_set("shifted", "mine", data(("c", "a")), data(("a", "b", "c")))
+    assert found.labels.tolist() == [2, 0]
+    assert other_set("unseen", "far", data(("x", "y")), data(("a",))).labels.tolist() == [-1, -1]
+    save_other_set(tmp_path / "set", found)
+    kept = load_other_set(tmp_path / "set")
+    assert (kept.kind, kept.name, kept.labels.tolist()) == ("shifted", "mine", [2, 0])
+
+
+def test_sets_that_do_not_fit_are_refused_in_one_line():
+    with refused("classes x, y are not of the data set, which has a, b", "under unseen"):
+        other_set("shifted", "mine", data(("x", "a", "y")), data(("a", "b")))
+    with refused("class a is of the data set, too", "under shifted"):
+        other_set("unseen", "mine", data(("x", "a")), data(("a", "b")))
+    with refused("inputs are 1×9×9 (uint8), those of the data set 1×8×8 (uint8)", "image_size"):
+        other_set("shifted", "mine", data(("a",), size=9), data(("a",)))
+
+
+@pytest.mark.parametrize(
+    ("sets", "line"),
+    [
+        ({"shifted": {"l": {"source": "letters"}}}, "small.shifted.l: classes A, C, E, F, H and 7"),
+        ({"unseen": {"d": {"source": "digits"}}}, "small.unseen.d: classes 0, 1, 2, 3, 4 and 5"),
+        ({"shifted": {"c": {"source": "circles"}}}, "small.shifted.c: points for a data set of"),
+        ({"shifted": {"d": {"source": "digit_styles"}}}, "small.shifted.d: 'style' is missing"),
+        ({"shifted": {"d": {"source": "digitals"}}}, "small.shifted.d.source"),
+        ({"unseen": {"l": {"source": "letters", "letters": 3}}}, "small.unseen.l.letters"),
+        (
+            {"augment_test": True, "unseen": {"l": {"source": "letters"}}},
+            "small.unseen: further test sets are not augmented",
+        ),
+    ],
+)
+def test_a_study_with_sets_that_do_not_fit_is_refused(sets, line):
+    with refused(f"datasets.{line}"):
+        load_study(deep_merge(BASE, {"datasets": {"small": sets}}), SCHEMA)
+
+
+def test_recordings_have_no_further_sets():
+    sounds = {"source": "synthetic_scenes", "unseen": {"l": {"source": "letters"}}}
+    study = {**BASE, "datasets": {"sounds": sounds}}
+    with refused("datasets.sounds.unseen: recordings have none", "domains"):
+        load_study(study, SCHEMA)
+
+
+def test_unseen_classes_can_be_the_rest_of_a_source():
+    some = {"classes": [0, 1], "unseen": {"rest": {"source": "digits", "classes": [2, 3]}}}
+    study = load_study(deep_merge(BASE, {"datasets": {"small": some}}), SCHEMA)
+    assert study.other_sets == [("small", "unseen", "rest")]
+    assert study.other_part("small", "unseen", "rest") == {"test": None, "classes": ["2", "3"]}
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
+
+
+def test_a_folder_need_have_no_training_split_and_is_checked_before_a_run(tmp_path):
+    for split in ("train", "test"):
+        picture(tmp_path / "pets" / split / "cat" / "1.png")
+        picture(tmp_path / "pets" / split / "dog" / "1.png")
+    picture(tmp_path / "sketch" / "cat" / "1.png")
+    found = image_folder.load_test(tmp_path, "sketch")
+    assert (found.classes, len(found.test)) == (("cat",), 1)
+    both = image_folder.load_test(tmp_path, "pets")
+    assert (both.classes, len(both.test)) == (("cat", "dog"), 2)
+
+    def faults(**kinds):
+        pets = {"source": "image_folder", "path": "pets", **kinds}
+        study = {**BASE, "data_dir": str(tmp_path), "datasets": {"pets": pets}}
+        return missing_files(load_study(study, SCHEMA))
+
+    sketch, none = ({"source": "image_folder", "path": path} for path in ("sketch", "none"))
+    assert faults(shifted={"sketch": sketch}) == []
+    assert ["class cat is of the data set" in line for line in faults(unseen={"s": sketch})] == [
+        True
+    ]
+    assert ["shifted.s.path" in line for line in faults(shifted={"s": none})] == [True]
+
+
+def test_domains_of_pictures_are_folders_and_held_out_by_lack_of_training(tmp_path):
+    for place in ("train/photo", "test/photo", "train/sketch", "test/sketch", "test/clip"):
+        for label in ("cat", "dog"):
+            picture(tmp_path / "pets" / place / label / "1.png")
+    found = image_folder.load(tmp_path, "pets", domains=True)
+    assert found.classes == ("cat", "dog")
+    assert dict(zip(found.domains, found.seen, strict=True)) == {
+        "clip": False,
+        "photo": True,
+        "sketch": True,
+    }
+    assert [found.domains[i] for i in found.test.domains] == ["clip", "photo", "sketch"] * 2
+    assert found.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    less = part_of(found, train_domains=["photo"])
+    assert (len(less.train), less.seen) == (2, (False, True, False))
+
+    def study(**keys):
+        pets = {"source": "image_folder", "path": "pets", "domains": True, **keys}
+        return load_study({**BASE, "data_dir": str(tmp_path), "datasets": {"pets": pets}}, SCHEMA)
+
+    assert study().with_domains == ["pets"]
+    assert missing_files(study(train_domains=["photo"])) == []
+    [line] = missing_files(study(train_domains=["clip"]))
+    assert line.startswith("datasets.pets.train_domains: no training picture of domain 'clip'")
+
+
+def pets(**sweep):
+    """Return a study of pictures of three domains, of which a sweep leaves some out."""
+    spec = {"source": "image_folder", "path": "pets", "domains": True}
+    spec["train_domains"] = ["photo", "clip-art", "sketch"]
+    return load_study({**BASE, "datasets": {"pets": spec}, "sweeps": {"folds": sweep}}, SCHEMA)
+
+
+def test_a_sweep_leaves_one_domain_after_the_other_out():
+    axis = "datasets.pets.left_out_domain"
+    study = pets(axes={axis: ["photo", "clip-art"], "training.epochs": [1, 2]})
+    trained = {name: spec["train_domains"] for name, spec in study.config["datasets"].items()}
+    assert trained == {
+        "pets": ["photo", "clip-art", "sketch"],
+        "pets_without_photo": ["clip-art", "sketch"],
+        "pets_without_clip_art": ["photo", "sketch"],
+    }
+    # The table of training without some domains compares them.
+    assert study.references == dict.fromkeys(
+        ["pets_without_photo", "pets_without_clip_art"], "pets"
+    )
+    assert "baseline-epochs2" in study.conditions
+    assert pets(axes={axis: ["photo"]}).conditions == ["baseline", "sam"]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "line"),
+    [
+        ({"axes": {"datasets.pets.left_out_domain": ["foto"]}}, "is not trained on 'foto'; did"),
+        ({"axes": {"datasets.pet.left_out_domain": ["photo"]}}, "no data set 'pet'; did you mean"),
+        (
+            {"axes": {"datasets.pets.left_out_domain": ["photo"]}, "conditions": ["sam"]},
+            "sweeps.folds.conditions: domains are left out under all conditions",
+        ),
+    ],
+)
+def test_a_sweep_over_domains_that_are_not_there_is_refused(sweep, line):
+    with refused("sweeps.folds", line):
+        pets(**sweep)
+
+
+def test_further_sets_are_predicted_by_each_network_of_a_condition():
+    torch.manual_seed(0)
+    models = [torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2)) for _ in range(2)]
+    inputs = torch.rand(6, 1, 8, 8)
+    split = Split(inputs[:4], torch.tensor([0, 1, 0, 1]))
+    members = [Member(model, {"seed": str(i)}, "x", None) for i, model in enumerate(models)]
+    others = [OtherSet("unseen", "far", inputs[4:], torch.tensor([-1, -1]))]
+    evaluated, _ = evaluate(
+        members, Dataset(split, split, ("a", "b")), "x", [], others, None, torch.device("cpu")
+    )
+    for (predictions, _), model in zip(evaluated, models, strict=True):
+        expected = model(inputs[4:]).detach().numpy()
+        assert predictions.others["unseen/far"].logits == pytest.approx(expected)
