@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import cases
@@ -83,6 +84,7 @@ def main() -> None:
         cases.perturbation_case(by_copies=True),
         cases.landscape_case(),
         cases.trace_case(),
+        *(cases.attack_case(*each) for each in product(("pgd", "apgd"), ("linf", "l2"))),
         cases.toy_fits_case(),
     ]
     lines += [*speed_rows(chosen, arguments.repeats), "", *memory_rows(), ""]

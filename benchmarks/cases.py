@@ -15,6 +15,9 @@ from PIL import Image
 from torch.nn.utils import vector_to_parameters
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from minimascope.attacks.attack import worst_inputs
+from minimascope.attacks.inputs import in_units
+from minimascope.attacks.spec import AttackSpec
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
@@ -322,6 +325,30 @@ def trace_case(products: int = 21, n: int = 200) -> Case:
         ),
         usual,
         "curvlinops' HessianLinearOperator and hutchpp_trace",
+        equal=False,
+    )
+
+
+def plain_gradients(given: Problem, count: int) -> None:
+    """Compute the gradient of the loss with respect to the inputs as often as said."""
+    points = (given.split.inputs / 255).requires_grad_()
+    for _ in range(count):
+        loss = F.cross_entropy(given.model(points), given.split.labels)
+        torch.autograd.grad(loss, points)
+
+
+def attack_case(attack: str, norm: str, n: int = 256, size: int = 32, steps: int = 20) -> Case:
+    """An attack in which every sample takes every step, against its gradients."""
+    given, spec = problem(n, size), AttackSpec(attack, steps, losses=("ce",))
+    points, box = in_units(given.split.inputs)
+    radii = points.new_full((n,), 8 / 255 if norm == "linf" else 0.5)
+    # Auto-PGD looks at the start, too.
+    count = steps + (attack == "apgd")
+    return Case(
+        f"{attack.upper()} in {norm}, {steps} steps, n = {n}, 1 × {size} × {size}",
+        partial(worst_inputs, given.model, points, given.split.labels, radii, norm, spec, box=box),
+        partial(plain_gradients, given, count),
+        f"{count} gradients with respect to the inputs",
         equal=False,
     )
 

@@ -13,12 +13,13 @@ from study_cases import options
 from torch import nn
 from torch.nn import functional
 
+from minimascope.analysis.measure_names import describe
 from minimascope.attacks.attack import STANDING, attacked, worst_inputs
 from minimascope.attacks.inputs import evaluation_mode, in_units, largest_radius
 from minimascope.attacks.losses import cross_entropy, logit_ratio
 from minimascope.attacks.measure import ERROR, chosen_samples, measure
 from minimascope.attacks.smallest import smallest_radii
-from minimascope.attacks.spec import AttackSpec, measures_of, passes_of, radius_of
+from minimascope.attacks.spec import AttackSpec, accuracy_name, measures_of, passes_of, radius_of
 from minimascope.attacks.trust import Checks
 from minimascope.data.digits import load
 from minimascope.data.prepared import Split
@@ -136,9 +137,6 @@ def test_the_smallest_radius_is_the_distance_to_the_nearest_class(norm, as_bytes
     class InDouble(nn.Module):
         def forward(self, given):
             return model(given.double())
-
-        def parameters(self, recurse=True):
-            return model.parameters(recurse)
 
     network = InDouble()
     labels = right_labels(network, inputs)
@@ -395,6 +393,16 @@ def test_measures_of_recordings_are_named_after_their_log_mels():
     found = measure(Plain(3), None, split_of(Plain(3)), CONFIG, 3, recordings=True)
     assert sorted(each.measure for each in found.measurements) == sorted(names)
     assert found.details["box"] is None
+
+
+def test_measures_of_attacks_are_described_by_what_their_names_say():
+    found = describe("adversarial_accuracy_linf_8_255")
+    assert (found.label, found.unit) == ("Adversarial accuracy, L∞ 8/255", "fraction")
+    assert found.direction == describe("test_accuracy").direction
+    assert describe("adversarial_radius_log_mel_l2").label == "Adversarial radius of log-mels, L2"
+    assert "0.5" in describe(accuracy_name("l2", 0.5, recordings=True)).label
+    for other in ("adversarial_accuracy_linf", "adversarial_radius_l1", "adversarial_x"):
+        assert describe(other).label == other
 
 
 def test_networks_without_gradients_to_their_inputs_are_refused():

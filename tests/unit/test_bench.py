@@ -57,6 +57,8 @@ def test_the_other_cases_run(cases):
         cases.large_relative_flatness_case(4, 6, 9),
         cases.training_case(train=True, n=8, width=0.0625),
         cases.training_case(train=False, n=8, width=0.0625),
+        cases.attack_case("pgd", "linf", n=4, size=8, steps=2),
+        cases.attack_case("apgd", "l2", n=4, size=8, steps=2),
         cases.perturbation_case(by_copies=False, samples=2),
         cases.perturbation_case(by_copies=True, samples=2),
         cases.landscape_case(points=3),

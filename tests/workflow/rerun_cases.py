@@ -99,7 +99,7 @@ CHANGES = {
     "training.schedule": ({"name": "constant", "warmup": 1}, {"train"}),
     "evaluation.network_ensembles": (None, {"tables"}),
     "evaluation.adversarial.steps": (9, {"attack"}),
-    "evaluation.adversarial": (None, {"collect", "report"}),
+    "evaluation.adversarial": (None, {"collect"}),
     "conditions.sam.adversarial": ({"radius": "8/255"}, {"train"}),
     "conditions.sam.weights": ("others.pth", {"train"}),
     "datasets.digits.classes": ([0, 1], {"prepare"}),

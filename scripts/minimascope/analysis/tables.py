@@ -142,8 +142,8 @@ def adversarial_table(rows: pd.DataFrame) -> pd.DataFrame:
     minima, names, conditions = _of_attacks(rows)
     table = _table(minima, names, conditions).reindex(conditions)
     parts = [_over_seeds(minima, rows), "Radii of pictures are fractions of their range."]
-    marked = [name for name in names.values() if _has_bold(table, name)]
-    return _captioned(table, [*parts, _bold(marked), *_untrained(minima)])
+    bold = _bold([name for name in names.values() if _has_bold(table, name)])
+    return _captioned(table, [*parts, *([bold] if bold else []), *_untrained(minima)])
 
 
 # The rows of a network that a table shows, its measures, and the conditions that are compared.

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from ..ascent import Norm
 from ..networks.normalised import LARGEST_PIXEL
+from ..sharpness.surroundings import differentiable_kernels
 
 Box = tuple[float, float]
 # The values of a pixel of a picture, as fractions of its range.
@@ -48,12 +49,9 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     cuDNN differentiates recurrent layers in training alone, so these do without.
     """
     modes = [(module, module.training) for module in model.modules()]
-    recurrent = any(isinstance(module, nn.RNNBase) for module, _ in modes)
-    on_gpu = next(model.parameters()).is_cuda
-    without = torch.backends.cudnn.flags(enabled=False) if recurrent and on_gpu else nullcontext()
     model.eval()
     try:
-        with without:
+        with differentiable_kernels(model):
             yield
     finally:
         for module, training in modes:

@@ -35,7 +35,10 @@ def own_surroundings(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def differentiable_kernels(model: nn.Module) -> Iterator[None]:
-    """Do without cuDNN in the block for recurrent networks, which it cannot differentiate twice."""
+    """Do without cuDNN in the block for recurrent networks.
+
+    It cannot differentiate them twice, and in evaluation mode not at all.
+    """
     before = torch.backends.cudnn.enabled
     if any(isinstance(module, nn.RNNBase) for module in model.modules()):
         torch.backends.cudnn.enabled = False
