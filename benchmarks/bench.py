@@ -81,6 +81,7 @@ def main() -> None:
         cases.perturbation_case(by_copies=False),
         cases.perturbation_case(by_copies=True),
         cases.landscape_case(),
+        cases.jacobian_case(),
         cases.trace_case(),
         cases.toy_fits_case(),
     ]
