@@ -83,6 +83,7 @@ def main() -> None:
         cases.perturbation_case(by_copies=False),
         cases.perturbation_case(by_copies=True),
         cases.landscape_case(),
+        cases.jacobian_case(),
         cases.trace_case(),
         *(cases.attack_case(*each) for each in product(("pgd", "apgd"), ("linf", "l2"))),
         cases.toy_fits_case(),

@@ -27,6 +27,7 @@ from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.forward import fisher_rao_norm, relative_flatness
 from minimascope.sharpness.hessian import loss_hessian
+from minimascope.sharpness.input_gradients import input_gradients
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.perturbation import sam_sharpness
 from minimascope.sharpness.surface import loss_surface, symmetric_grid
@@ -300,6 +301,28 @@ def landscape_case(points: int = 11) -> Case:
         partial(loss_surface, given.model, Objective(given.split), pair, [axis, axis]),
         partial(plain_passes, given, points**2),
         f"{points**2} plain forward passes",
+        equal=False,
+    )
+
+
+def jacobian_case(n: int = 128) -> Case:
+    """The Jacobians of all samples, with margins and distances, against plain backward passes."""
+    given = problem(n, size=32)
+    inputs, classes = given.split.inputs / 255, 10
+
+    def usual() -> None:
+        moved = inputs.clone().requires_grad_()
+        logits = given.model(moved)
+        for each in range(classes):
+            torch.autograd.grad(logits[:, each].sum(), moved, retain_graph=True)
+
+    return Case(
+        f"Jacobians, C = {classes}, n = {n}",
+        lambda: input_gradients(
+            *(given.model, Objective(given.split), None), generator=generator(0), batch_size=n
+        ),
+        usual,
+        f"a forward and {classes} plain backward passes",
         equal=False,
     )
 

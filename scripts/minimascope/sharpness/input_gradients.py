@@ -165,7 +165,7 @@ def margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def _norms(rows: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return torch.linalg.vector_norm(rows, dim=1).double()
 
 
 def _jackknifed(squares: torch.Tensor) -> torch.Tensor:
