@@ -55,6 +55,7 @@ from minimascope.study.corruptions import (
 )
 from minimascope.study.file import read_study_file, with_values_of
 from minimascope.study.loading import load_study
+from minimascope.study.other_sets import other_part
 from minimascope.study.ownership import claim
 from minimascope.study.published import compared_kinds
 from minimascope.study.raw_data import official_paths

@@ -75,7 +75,7 @@ rule other_set:
         **growing(mem_mb=4000, runtime=60),
     params:
         **source_params("other_set"),
-        **named(part=lambda wildcards: STUDY.other_part(*place_of(wildcards))),
+        **named(part=lambda wildcards: other_part(STUDY, *place_of(wildcards))),
     message:
         "Preparing {wildcards.other}, a test set of {wildcards.dataset}"
     script:

@@ -136,8 +136,12 @@ rule probabilities:
         shares=filled(rules.evaluate.output.shares, CONDITIONS),
     output:
         **({"ensembles": results("tables/ensembles.csv")} if STUDY.has_ensembles else {}),
-        **({"shifted": results("tables/shifted_accuracies.csv")} if STUDY.has_shifted else {}),
-        **({"unseen": results("tables/unseen_scores.csv")} if STUDY.has_unseen else {}),
+        **(
+            {"shifted": results("tables/shifted_accuracies.csv")}
+            if STUDY.has_others("shifted")
+            else {}
+        ),
+        **({"unseen": results("tables/unseen_scores.csv")} if STUDY.has_others("unseen") else {}),
         calibration=results("tables/calibration.csv"),
         reliability=results("tables/reliability.csv"),
         risk_coverage=results("tables/risk_coverage.csv"),

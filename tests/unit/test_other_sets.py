@@ -14,6 +14,7 @@ from minimascope.data.prepared import Dataset, Split
 from minimascope.data.strokes import DIGITS, LETTERS, drawings
 from minimascope.evaluation.condition import Member, evaluate
 from minimascope.study.loading import deep_merge, load_study
+from minimascope.study.other_sets import other_part
 from minimascope.study.raw_data import missing_files
 
 DIGIT_OPTIONS = {"train_size": 500, "split_seed": 0, "image_size": 8}
@@ -127,7 +128,7 @@ def test_unseen_classes_can_be_the_rest_of_a_source():
     some = {"classes": [0, 1], "unseen": {"rest": {"source": "digits", "classes": [2, 3]}}}
     study = load_study(deep_merge(BASE, {"datasets": {"small": some}}), SCHEMA)
     assert study.other_sets == [("small", "unseen", "rest")]
-    assert study.other_part("small", "unseen", "rest") == {"test": None, "classes": ["2", "3"]}
+    assert other_part(study, "small", "unseen", "rest") == {"test": None, "classes": ["2", "3"]}
 
 
 def picture(path):

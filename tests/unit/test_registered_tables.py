@@ -24,6 +24,7 @@ from minimascope.tables_and_figures import (
 )
 
 FIRST = {*MODEL_TABLES, *GATHERED, "corruption_accuracies", "ensembles"}
+FIRST |= {"shifted_accuracies", "unseen_scores"}
 GIVEN = {name for table in TABLES.values() for name in table.gives}
 
 

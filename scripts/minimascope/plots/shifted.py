@@ -14,7 +14,8 @@ from .style import GREY, balanced, notice, panel_grid, select
 
 PANEL = (2.5, 2.4)  # inches
 # Accuracies at which both axes are marked, and the distance from their ends.
-MARKS = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+MARKS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85)
+MARKS += (0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
 MARGIN = 0.15  # logits
 MOST_MARKS = 6
 
@@ -64,7 +65,7 @@ def _draw_lines(axes: Axes, line: Line, clean: pd.Series, other: pd.Series) -> N
         axes.plot(x, line.intercept + line.slope * x, color=GREY, linewidth=1, zorder=1)
     axes.plot(x, x, color=GREY, linestyle=":", linewidth=0.8, zorder=1)
     axes.set_xlim(*x)
-    axes.set_ylim(other.min() - MARGIN, max(other.max(), clean.max()) + MARGIN)
+    axes.set_ylim(other.min() - MARGIN, other.max() + MARGIN)
 
 
 def _mark(axes: Axes, side: str, values: pd.Series) -> None:

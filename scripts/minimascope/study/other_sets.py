@@ -45,6 +45,13 @@ def check_other_sets(study: Study) -> None:
             raise InputError(f"{where}.{name}: {fault}")
 
 
+def other_part(study: Study, dataset: str, kind: str, name: str) -> dict[str, Any]:
+    """Return how many samples of a further set are used, None for all, and its classes."""
+    spec = study.other_spec(dataset, kind, name)
+    classes = spec["classes"] and [*map(str, spec["classes"])]
+    return {"test": spec["test_samples"], "classes": classes}
+
+
 def faults_of_folders(study: Study, folder: Path) -> Iterator[str]:
     """Yield a line for each folder of pictures whose classes do not fit, key and remedy in it."""
     for dataset, kind, name in study.other_sets:

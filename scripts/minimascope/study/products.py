@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ..components import Component
+from ..data.other_kinds import SHIFTED, UNSEEN
 from ..tables_and_figures import (
     DATASET_FIGURES,
     FIGURES,
@@ -85,8 +86,8 @@ def first_tables(study: Study) -> list[str]:
     unknown = set() if study.trained_conditions else {"history"}
     of_models = [name for name in of_models if name not in unknown]
     of_models += ["corruption_accuracies"] if study.pairs and corrupted_datasets(study) else []
-    of_models += ["shifted_accuracies"] if study.has_shifted else []
-    of_models += ["unseen_scores"] if study.has_unseen else []
+    of_models += ["shifted_accuracies"] if study.has_others(SHIFTED) else []
+    of_models += ["unseen_scores"] if study.has_others(UNSEEN) else []
     return [*of_models, *gathered(study), *(["ensembles"] if study.has_ensembles else [])]
 
 

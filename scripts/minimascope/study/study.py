@@ -12,7 +12,7 @@ from typing import Any
 
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, Component
-from ..data.other_kinds import KINDS, SHIFTED, UNSEEN
+from ..data.other_kinds import KINDS
 from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
 from .adopted import adopted_conditions, filled
 from .domains import references
@@ -320,25 +320,13 @@ class Study:
             for name in spec[kind]
         ]
 
-    @property
-    def has_shifted(self) -> bool:
-        """Whether a data set has shifted test sets."""
-        return bool(self.pairs) and any(kind == SHIFTED for _, kind, _ in self.other_sets)
-
-    @property
-    def has_unseen(self) -> bool:
-        """Whether a data set has test sets of unseen classes."""
-        return bool(self.pairs) and any(kind == UNSEEN for _, kind, _ in self.other_sets)
+    def has_others(self, kind: str) -> bool:
+        """Whether a data set has further test sets of a kind."""
+        return bool(self.pairs) and any(kind == each for _, each, _ in self.other_sets)
 
     def other_spec(self, dataset: str, kind: str, name: str) -> Mapping[str, Any]:
         """What the study says of a further test set."""
         return self.config["datasets"][dataset][kind][name]
-
-    def other_part(self, dataset: str, kind: str, name: str) -> dict[str, Any]:
-        """Number of samples of a further test set that are used, None for all, and its classes."""
-        spec = self.other_spec(dataset, kind, name)
-        classes = spec["classes"] and [*map(str, spec["classes"])]
-        return {"test": spec["test_samples"], "classes": classes}
 
     def has_domains(self, dataset: str) -> bool:
         """Whether a data set says of its samples what they come from: recordings, and pictures."""
