@@ -1,4 +1,4 @@
-"""The claims about the function near the data: tighter, more complex, and what sharpness goes with."""
+"""The claims about the function near the data, on made-up networks."""
 
 import dataclasses
 

@@ -147,7 +147,7 @@ def test_gaps_within_their_noise_decide_nothing():
     assert worst["in_noise"] == 3 * (12 + 6)
     lacking = of(found, "sign_error_worst", axis="optimizer.lr")
     assert np.isnan(lacking["value"])
-    assert lacking["note"] == "all gaps differ by less than their noise"
+    assert lacking["note"] == "gaps differ by less than their noise"
     # With enough samples each of them counts, but for equal gaps.
     assert (
         of(
@@ -181,10 +181,10 @@ def test_intervals_of_environments_are_exact_binomial_ones():
 
 
 def test_the_interval_of_the_worst_environment_holds_it():
-    """Twelve environments, the worst of which is wrong in 70 % of seeds; 200 measures."""
+    """Twelve environments, the worst of which is wrong in 70 % of seeds; 100 measures."""
     rates, seeds = tuple(range(1, 7)), 8
     chance = dict(zip(product(rates, SIZES), np.linspace(0.1, 0.7, 12), strict=True))
-    drawn = np.random.default_rng(0).random((200, 6, 2, seeds))
+    drawn = np.random.default_rng(0).random((100, 6, 2, seeds))
 
     def measure(study, base, rate, size, seed):
         wrong = drawn[study, rate - 1, SIZES.index(size), seed] < chance[rate, size]
@@ -193,16 +193,16 @@ def test_the_interval_of_the_worst_environment_holds_it():
     # Gaps along rates and sizes are equal, and so are not asked for.
     tables = sweep(
         lambda base, *_: 5 + (base == "decay"),
-        {f"pac_bayes_{i}": partial(measure, i) for i in range(200)},
+        {f"pac_bayes_{i}": partial(measure, i) for i in range(100)},
         seeds,
         rates,
     )
     tables[0].loc[tables[0]["measure"].str.startswith("pac"), "family"] = "norms"
     found = gap_prediction(*tables)
     worst = found[(found["statistic"] == "sign_error_worst") & (found["axis"] == "all")]
-    assert len(worst) == 200
+    assert len(worst) == 100
     assert set(worst["n_environments"]) == {12}
-    assert (worst["lower"].le(0.7) & worst["upper"].ge(0.7)).sum() >= 190
+    assert (worst["lower"].le(0.7) & worst["upper"].ge(0.7)).sum() >= 92
     assert worst["value"].mean() > 0.7
 
 

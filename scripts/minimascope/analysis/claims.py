@@ -156,7 +156,7 @@ OF_THE_FUNCTION = (
         with_complexity_not_error,
         ("conditions", "sharpness", "jacobian_norm", "test_accuracy"),
         about=EACH_AND_ALL,
-        method="partial Spearman's ρ, and differences of ρ, over conditions' means, within networks",
+        method="partial and plain Spearman's ρ over conditions' means, within networks",
         where_judged=True,
     ),
 )

@@ -57,8 +57,7 @@ def settings_of(conditions: pd.DataFrame) -> pd.DataFrame:
         conditions: rows of `model_table.conditions_table` of one network on one data set.
 
     Returns:
-        Index ``condition``, a column for each setting, ``base_condition`` first where conditions
-        differ in it.
+        Index ``condition``, a column for each setting, ``base_condition`` first.
     """
     table = conditions.set_index("condition")
     levels = table.drop(columns=[name for name in ABOUT if name in table and name != BASE])
@@ -75,8 +74,9 @@ def settings_of(conditions: pd.DataFrame) -> pd.DataFrame:
     together: dict[bytes, list[str]] = {}
     for name in swept:
         together.setdefault(levels[name].to_numpy().tobytes(), []).append(name)
-    found = levels[[BASE]] if levels[BASE].nunique() > 1 else levels[[]]
-    return found.assign(**{TOGETHER.join(names): levels[names[0]] for names in together.values()})
+    return levels[[BASE]].assign(
+        **{TOGETHER.join(names): levels[names[0]] for names in together.values()}
+    )
 
 
 def pairs_of(models: pd.DataFrame, settings: pd.DataFrame) -> Pairs:
@@ -102,7 +102,7 @@ def pairs_of(models: pd.DataFrame, settings: pd.DataFrame) -> Pairs:
     return Pairs(
         first,
         second,
-        names[axis] if len(names) else np.empty(0, dtype=object),
+        names[axis],
         _numbered(ends),
         _numbered(np.column_stack([axis, rest, pd.factorize(seeds[first])[0]])),
         seeds[first],

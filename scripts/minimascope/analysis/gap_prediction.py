@@ -28,6 +28,8 @@ TAU, ENVIRONMENT, MEAN, MOST, WORST = (
 )
 # The share of environments that `MOST` is the largest sign error of.
 QUANTILE = 0.9
+# The share of an environment's seeds whose gaps have to differ by more than noise.
+CLEAR = 0.5
 ALL_AXES = "all"
 COLUMNS = [
     *("dataset", "network", "measure", "kind", "statistic", "axis", "first", "second", "value"),
@@ -37,7 +39,7 @@ COLUMNS = [
 EQUAL = 1e-12
 ONE_SEED = "one seed"
 NO_SPREAD = "all seeds agree"
-IN_NOISE = "all gaps differ by less than their noise"
+IN_NOISE = "gaps differ by less than their noise"
 
 
 def gap_prediction(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +52,8 @@ def gap_prediction(measures: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataF
       count as neither concordant nor discordant.
     - "sign_error": of an environment (``first``, ``second``) the share of seeds in which the
       measure has the other sign than the gap; equal measures count one half. Pairs whose gaps
-      differ by less than their noise (`_noise`) are left out (``in_noise``).
+      differ by less than their noise (`_noise`) are left out (``in_noise``), and so are
+      environments in which most do.
     - "sign_error_worst", "sign_error_90", "sign_error_mean": of all environments, and of those
       along each axis, the largest one, the smallest that nine in ten do not exceed, the mean.
 
@@ -99,7 +102,7 @@ def _of_network(
     if not {GAP, ACCURACY} <= {*models} or not len(pairs := pairs_of(models, settings)):
         return
     gaps = _signs(models[GAP].to_numpy(float), pairs)
-    clear = np.abs(_differences(models[GAP].to_numpy(float), pairs)) > _noise(models, pairs)
+    clear = _clear(models, pairs)
     for name, (kind, sign) in predictors.items():
         agreement = sign * _signs(models[name].to_numpy(float), pairs) * gaps
         about = {"measure": name, "kind": kind}
@@ -119,12 +122,22 @@ def _signs(values: np.ndarray, pairs: Pairs) -> np.ndarray:
     return np.where(np.abs(differences) <= EQUAL * size, 0.0, np.sign(differences))
 
 
+def _clear(models: pd.DataFrame, pairs: Pairs) -> np.ndarray:
+    """Return which pairs' gaps differ by more than `_noise`, in environments where half of them do.
+
+    Where fewer do, those that do are mostly chance, and would decide a worst environment alone.
+    """
+    clear = np.abs(_differences(models[GAP].to_numpy(float), pairs)) > _noise(models, pairs)
+    share = np.bincount(pairs.environment, clear) / np.bincount(pairs.environment)
+    return clear & (share >= CLEAR)[pairs.environment]
+
+
 def _noise(models: pd.DataFrame, pairs: Pairs) -> np.ndarray:
     """Return what the gaps of a pair differ by through the choice of test samples, in pp.
 
     That is the half width of the 95 % interval of the difference of two test accuracies p of n
-    samples each, as if these were other samples for each network: 1.96 √(Σ p (1 - p) / n). Both have
-    the same ones, which makes the true noise smaller where the networks err on the same samples.
+    samples each, as if these were other samples for each network: 1.96 √(Σ p (1 - p) / n). Both
+    have the same ones, so that the true noise is smaller where they err on the same samples.
     With p = (k + ½) / (n + 1) no accuracy is without noise.
     """
     n = models["n"].to_numpy(float)
@@ -150,7 +163,7 @@ def _taus(agreement: np.ndarray, pairs: Pairs) -> Iterator[dict[str, Any]]:
 
 
 def _over_seeds(values: np.ndarray, least: float) -> dict[str, Any]:
-    """Return the mean of seeds' values between ``least`` and 1, with the interval of Student's t."""
+    """Return the mean of values from ``least`` to 1, with the interval of Student's t."""
     estimate = mean_over_seeds(values)
     ends = [float(np.clip(end, least, 1)) for end in t_interval(*estimate)]
     note = "" if math.isfinite(ends[0]) else (ONE_SEED if len(values) == 1 else NO_SPREAD)
