@@ -172,6 +172,13 @@ TABLES = {
         gives="correlations variance_shares",
         text="analysis.relations:text",
     ),
+    "gap_prediction": _table(
+        "analysis.gap_prediction:gap_prediction",
+        needs="measures conditions",
+        gives="gap_prediction",
+        text="analysis.gap_prediction_text:text",
+        where="predicts_gap",
+    ),
     "domain_correlations": _table(
         "analysis.domain_correlations:domain_correlation_table",
         needs="domains summary models",
@@ -291,6 +298,7 @@ FIGURES = {
     ),
     "minima": component("plots.minima:plot", "measures", "conditions"),
     "sweep": component("plots.sweep:plot", "summary", "conditions"),
+    "gap_prediction": component("plots.gap_prediction:plot", "gap_prediction"),
     "agreement": component("plots.agreement:plot", "agreement", "agreement_order", "conditions"),
     "rank_agreement": component("plots.rank_agreement:plot", "rank_agreement"),
     "corruptions": component("plots.corruptions:plot", "corruptions", "conditions"),

@@ -31,6 +31,8 @@ LACKING = {
     "asc_sharpness": "ASC sharpness was not measured, see sharpness.landscape",
     "test_accuracy": "there is no test accuracy",
     "accuracy_out_of_domain": "the data have no domains outside of training",
+    "function": "neither boundaries nor the Jacobian were measured, see sharpness.input",
+    "jacobian_norm": "the norm of the Jacobian was not measured, see sharpness.input",
 }
 
 
@@ -47,6 +49,7 @@ class Claim:
         needs: what it does not apply without, keys of `LACKING`.
         about: what each verdict is on: NETWORK, DATASET, EACH_AND_ALL or STUDY.
         method: of its p-values, if not that of the networks' differences.
+        where_judged: whether it is listed only where it can be judged, whatever the data.
     """
 
     number: int
@@ -57,3 +60,4 @@ class Claim:
     needs: tuple[str, ...]
     about: str = NETWORK
     method: str = ""
+    where_judged: bool = False

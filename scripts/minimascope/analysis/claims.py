@@ -33,11 +33,13 @@ from .findings import (
     baseline_is_flattest,
     best_is_sharper,
     evaluations_of,
+    measures_of_all,
     ranked_evaluations_of,
     sam_sharpens,
     sharpest_is_not_best,
     sharpness_of,
 )
+from .function_claims import SAID, tighter_and_more_complex, with_complexity_not_error
 from .goldilocks import no_value_is_best
 from .pooling import pooling_reverses
 from .published import published_values
@@ -135,7 +137,30 @@ OF_RECORDINGS = (
         method="shares of the variance of ln sharpness",
     ),
 )
-CLAIMS = {claim.number: claim for claim in (*OF_IMAGES, *OF_RECORDINGS)}
+# Of any data, where the function near the data was measured.
+OF_THE_FUNCTION = (
+    Claim(
+        10,
+        MASON_WILLIAMS,
+        ANY,
+        "Conditions other than the baseline have tighter boundaries and more complex functions.",
+        tighter_and_more_complex,
+        ("conditions", "baseline", "baseline_trained", "function"),
+        where_judged=True,
+    ),
+    Claim(
+        11,
+        ("function_centric_2026",),
+        ANY,
+        "Sharpness goes with the complexity of the function rather than with error.",
+        with_complexity_not_error,
+        ("conditions", "sharpness", "jacobian_norm", "test_accuracy"),
+        about=EACH_AND_ALL,
+        method="partial and plain Spearman's ρ over conditions' means, within networks",
+        where_judged=True,
+    ),
+)
+CLAIMS = {claim.number: claim for claim in (*OF_IMAGES, *OF_RECORDINGS, *OF_THE_FUNCTION)}
 COLUMNS = [
     *("source", "dataset", "network", "baseline", "claim", "statement", "verdict", "sentence"),
     *("numbers", "decisive", "unsure", "p_for", "p_against", "level", "method"),
@@ -164,9 +189,14 @@ def claims(networks: Iterable[Comparable]) -> pd.DataFrame:
         _row(claim, found, *group)
         for claim in sorted(CLAIMS.values(), key=lambda claim: claim.data not in kinds)
         for group in _groups(claim, networks)
-        if (found := finding(claim, *group)).applies or claim.data in (ANY, group[0].data)
+        if (found := finding(claim, *group)).applies or _listed(claim, group[0].data)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _listed(claim: Claim, data: str) -> bool:
+    """Return whether a claim stands in a table of these data although it cannot be judged."""
+    return claim.data in (ANY, data) and not claim.where_judged
 
 
 def _groups(claim: Claim, networks: Sequence[Comparable]) -> Iterator[Sequence[Comparable]]:
@@ -227,9 +257,10 @@ def finding(claim: Claim, *networks: Comparable) -> Finding:
         "evaluations": any_has(evaluations_of),
         "ranked": any_has(ranked_evaluations_of),
         "conditions": any(len(network.conditions) > 1 for network in trained),
+        "function": any(measure in measures_of_all(*trained) for measure in SAID),
         "models": all(len(network.models) for network in trained),
     }
-    measures = {*sharpness_of(*trained), *evaluations_of(*trained)}
+    measures = measures_of_all(*trained)
     for need in ("trained", *claim.needs):
         if not there.get(need, need in measures):
             why = LACKING[need].format(network=first.network)

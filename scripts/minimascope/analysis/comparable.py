@@ -71,6 +71,10 @@ class Comparable:
         """Return whether there is a mean."""
         return bool(pd.notna(self.means.at[condition, measure]))
 
+    def has_any(self, measure: str) -> bool:
+        """Return whether any condition has a mean."""
+        return measure in self.means and bool(self.means[measure].notna().any())
+
     def floor(self, measure: str, condition: str) -> float:
         """Return the noise floor of a mean, 0 where none is known."""
         floor = self.floors.at[condition, measure] if measure in self.floors else math.nan

@@ -180,15 +180,20 @@ def ranked_evaluations_of(*networks: Comparable) -> list[str]:
 
 
 def _measures_of(category: Category, *networks: Comparable) -> list[str]:
+    return [
+        name for name in measures_of_all(*networks) if networks[0].names[name].category == category
+    ]
+
+
+def measures_of_all(*networks: Comparable) -> list[str]:
+    """Return the measures of any kind that all networks have."""
     if not networks:
         return []
     first, *others = networks
     return [
         measure
         for measure in first.means
-        if first.names[measure].category == category
-        and first.means[measure].notna().any()
-        and all(measure in other.means for other in others)
+        if first.means[measure].notna().any() and all(measure in other.means for other in others)
     ]
 
 
@@ -222,7 +227,7 @@ def beats(network: Comparable, measure: str, name: str, reference: str) -> Evide
         return unknown(f"{label} of {name} and {reference} cannot be compared")
     text = (
         f"{label} of {name} is {shown_mean(network, name, measure)}, of {reference}"
-        f" {shown_mean(network, reference, measure)}; {_in_words(difference)}"
+        f" {shown_mean(network, reference, measure)}; {difference_in_words(difference)}"
     )
     lower = network.names[measure].direction == LOWER
     return difference.smaller(text) if lower else difference.larger(text)
@@ -234,7 +239,7 @@ def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
     return [beats(network, measure, other, name) for other in others]
 
 
-def _in_words(difference: Difference) -> str:
+def difference_in_words(difference: Difference) -> str:
     """Return a difference, and whether it is more than what matters."""
     smallest = format_estimate(difference.smallest)
     told = {

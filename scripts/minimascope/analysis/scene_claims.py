@@ -6,7 +6,7 @@ networks says nothing about minima. Sharpness is the paper's own, along random d
 sharpness).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,9 @@ Shares = Mapping[tuple[str, str], Mapping[str, Any]]
 def sharper_is_more_accurate(*networks: Comparable) -> Finding:
     """Return what is known of sharper conditions being more accurate on the test data."""
     x, y = _means(networks, SHARPNESS, OVERALL)
-    found = correlation_within(x, y, _names(networks), ("ASC sharpness", in_words(OVERALL)))
+    found = correlation_within(x, y, names_of(networks), ("ASC sharpness", in_words(OVERALL)))
     said = f"Spearman's ρ of ASC sharpness with {in_words(OVERALL)}"
-    return _of_sign(found, f"{said} over {_points(networks, found)}")
+    return _of_sign(found, f"{said} over {points_of(networks, found)}")
 
 
 def more_so_out_of_domain(*networks: Comparable) -> Finding:
@@ -52,7 +52,7 @@ def more_so_out_of_domain(*networks: Comparable) -> Finding:
     That is two statements: the correlation out-of-domain is above zero, and above that in-domain.
     """
     x, outside, inside = _means(networks, SHARPNESS, OUTSIDE, INSIDE)
-    names = _names(networks)
+    names = names_of(networks)
     words = ("ASC sharpness", in_words(OUTSIDE), in_words(INSIDE))
     found = difference_of_correlations(x, outside, inside, names, words)
     rho = [
@@ -61,7 +61,7 @@ def more_so_out_of_domain(*networks: Comparable) -> Finding:
     ]
     shown = [format_number(each["value"], ".2f") for each in rho]
     said = f"Spearman's ρ of ASC sharpness with accuracy out-of-domain ({shown[0]})"
-    more = _of_sign(found, f"{said} minus in-domain ({shown[1]}) over {_points(networks, found)}")
+    more = _of_sign(found, f"{said} minus in-domain ({shown[1]}) over {points_of(networks, found)}")
     above = _of_sign(rho[0], "Spearman's ρ of ASC sharpness with accuracy out-of-domain")
     evidence = all_of([above.evidence, more.evidence])
     unsure = _open(evidence, more.unsure or above.unsure)
@@ -138,12 +138,13 @@ def _means(networks: tuple[Comparable, ...], *measures: str) -> list[pd.Series]:
     return [table[measure].astype(float).round(DECIMALS) for measure in measures]
 
 
-def _names(networks: tuple[Comparable, ...]) -> np.ndarray:
-    """Return the network of each row of `_means`."""
+def names_of(networks: Sequence[Comparable]) -> np.ndarray:
+    """Return the network, by its place, of each condition of all networks."""
     return np.repeat(range(len(networks)), [len(network.means) for network in networks])
 
 
-def _points(networks: tuple[Comparable, ...], found: Mapping[str, float]) -> str:
+def points_of(networks: Sequence[Comparable], found: Mapping[str, float]) -> str:
+    """Return over how many conditions, and within how many networks, a correlation is."""
     over = f"{found['n']} conditions"
     return f"{over} within {len(networks)} networks" if len(networks) > 1 else over
 

@@ -63,7 +63,7 @@ def correlation_within(
     parts = [networks == name for name in np.unique(networks)]
     if len(parts) < 2:
         return rank_correlation(x, y, names)
-    return _of_ranks([(_standard_ranks(x[part]), _standard_ranks(y[part])) for part in parts])
+    return _of_ranks([(standard_ranks(x[part]), standard_ranks(y[part])) for part in parts])
 
 
 def _of_ranks(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def where_all_vary(networks: np.ndarray, *columns: np.ndarray) -> np.ndarray:
     return np.any(parts, axis=0) if parts else np.zeros_like(finite)
 
 
-def _standard_ranks(values: np.ndarray) -> np.ndarray:
+def standard_ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks with mean 0 and sum of squares n - 1; equal values share their mean rank."""
     return stats.zscore(stats.rankdata(values), ddof=1)
 

@@ -11,6 +11,7 @@ TIDY = {
     "conditions": "what each condition sets",
     "statistics": "differences from the baseline, paired by seed, with their tests",
     "correlations": "sharpness against evaluation, a row for each pair of measures",
+    "gap_prediction": "how well each measure predicts the generalisation gap, by setting and pair",
     "trends": "slopes of evaluations along sharpness, within networks and over all",
     "claims": "the papers' claims with verdicts and the numbers behind them",
     "outcomes": "better or worse and sharper or flatter than the baseline, both at once",

@@ -44,6 +44,8 @@ OWN_SECTIONS = {
     "tables": "tables",
     "figures": "figures",
 }
+# Families of measures that sharpness is compared with as a predictor of the gap.
+RIVALS = frozenset({"norms", "input"})
 # The job of families that take no more passes over the training data than this.
 SHARED = "sharpness"
 FEW_PASSES = 100
@@ -171,6 +173,11 @@ class Study:
         """Families of sharpness measures that are switched on."""
         found = [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
         return [*found, *self.own("sharpness")]
+
+    @property
+    def predicts_gap(self) -> bool:
+        """Whether it tells which measure predicts the gap: with a sweep, or rivals of sharpness."""
+        return bool(self.config["sweeps"]) or not RIVALS.isdisjoint(self.families)
 
     def families_by_domain(self, dataset: str) -> list[str]:
         """Families that are measured on each domain of a data set, too."""
