@@ -55,6 +55,7 @@ DATASET = {
     "training": TRAINING,
     "conditions": {"baseline": TRAINING},
     "sharpness": {name: FAMILIES[name] for name in registry.SHARPNESS},
+    "unseen": {"far": {"source": "letters"}},
 }
 # A study that has every section.
 FULL = {
