@@ -8,10 +8,11 @@ from refusals import refused
 from study_cases import BASE, SCHEMA, component
 
 from minimascope.data import digits, image_folder
+from minimascope.data.characters import DIGITS, LETTERS
 from minimascope.data.other_sets import OtherSet, load_other_set, other_set, save_other_set
 from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
-from minimascope.data.strokes import DIGITS, LETTERS, drawings
+from minimascope.data.strokes import drawings
 from minimascope.evaluation.condition import Member, evaluate
 from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.other_sets import other_part

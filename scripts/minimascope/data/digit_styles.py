@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from ..streams import derive_seed
 from . import digits
+from .characters import DIGITS, Stroke
 from .prepared import Dataset, Split
-from .strokes import DIGITS, Stroke, drawings
+from .strokes import drawings
 
 WHITE = 255
 # Rows move sideways by this share of their distance from the middle.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
+from .characters import LETTERS
 from .digit_styles import drawn_images, in_bytes
 from .prepared import Dataset, Split
-from .strokes import LETTERS
 
 
 def load(

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..components import RECORDINGS
 from ..data.archives import is_archive
+from ..data.characters import DIGITS, LETTERS
 from ..data.other_kinds import fault_of_classes
 from ..data.raw_files import is_picture, picture_of_test, split_and_class, visible_files
-from ..data.strokes import DIGITS, LETTERS
 from ..errors import InputError
 from .study import Study
 
