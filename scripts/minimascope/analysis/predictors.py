@@ -34,7 +34,7 @@ def predictors_in(measures: pd.DataFrame) -> dict[str, Predictor]:
     Args:
         measures: columns ``measure``, ``family`` and ``unit``.
     """
-    names = measures_of(measures, "sharpness", "training", "diagnostic", "evaluation")
+    names = measures_of(measures, "sharpness", "complexity", "training", "evaluation")
     family = measures.drop_duplicates("measure").set_index("measure")["family"]
     sharp = measures_of(measures, "sharpness")
     kinds = {

@@ -35,7 +35,7 @@ def plot(gap_prediction: pd.DataFrame, dataset: str, network: str) -> Figure:
         gap_prediction: rows of `analysis.gap_prediction.gap_prediction`.
     """
     rows = select(gap_prediction, dataset, network, required=False)
-    title = f"{network} on {dataset}: which network of a pair has the larger gap"
+    title = f"{network} on {dataset}: predicting the gap"
     worst = rows[(rows["statistic"] == WORST) & (rows["axis"] == ALL_AXES)]
     if worst["value"].isna().all():
         return notice(title, MISSING_PAIRS)

@@ -163,9 +163,10 @@ def notice(title: str, sentence: str) -> Figure:
     The sentence is its label, and the description of its SVG, which others do not have
     (`notices.notice_of`).
     """
-    figure = Figure(figsize=(HALF_PAGE, 0.8))
+    lines = textwrap.wrap(sentence, 48)
+    figure = Figure(figsize=(HALF_PAGE, 0.6 + 0.2 * len(lines)))
     figure.suptitle(title)
-    figure.text(0.5, 0.4, sentence, ha="center", va="center")
+    figure.text(0.5, 0.4, "\n".join(lines), ha="center", va="center")
     figure.set_label(sentence)
     return figure
 
