@@ -6,7 +6,7 @@ import pandas as pd
 from table_frames import measure_rows
 
 RATES, SIZES, BASES = (0.01, 0.1, 1.0), (25, 100), ("baseline", "decay")
-FAMILIES = {"path_norm": "norms"} | dict.fromkeys(
+FAMILIES = {"log_path_norm": "norms"} | dict.fromkeys(
     ("boundary_distance", "jacobian_norm", "test_jacobian_norm"), "input"
 )
 

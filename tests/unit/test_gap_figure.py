@@ -21,7 +21,7 @@ MEASURES = {
     # Wrong along the rate alone.
     "fisher_rao_norm": lambda base, rate, size, seed: -rate + 9 * (base == "decay"),
     "jacobian_norm": gap,
-    "path_norm": lambda *cell: -gap(*cell),
+    "log_path_norm": lambda *cell: -gap(*cell),
     "boundary_distance": lambda *cell: 1.0,
 }
 
@@ -34,12 +34,12 @@ def found():
 def test_the_most_robust_measure_is_the_first_of_the_table(found):
     [table] = text(found)
     rows = table
-    assert rows.index[0] == "jacobian_norm"
-    assert rows.at["jacobian_norm", "Worst environment"] == "—"
+    assert rows.index[0] == "Jacobian norm (training data)"
+    assert rows.at["Jacobian norm (training data)", "Worst environment"] == "—"
     assert rows.at["Fisher–Rao norm", "Worst environment"].count("baseline-") == 2
     assert rows.at["Fisher–Rao norm", "Sign error, worst"].startswith("1.00 [")
     assert rows.at["Fisher–Rao norm", "τ, learning rate"] == "\N{MINUS SIGN}1.00"
-    assert rows.at["path_norm", "Kind"] == "norm or bound"
+    assert rows.at["ln path norm", "Kind"] == "norm or bound"
     assert "Environments: 18, pairs 54, and 18 within noise." in table.attrs["caption"]
 
 
@@ -52,10 +52,10 @@ def test_the_figure_marks_the_worst_environment_and_not_the_mean(found):
         if line.get_markersize() == 6 and line.get_linestyle() == "None"
     }
     assert filled == {
-        "jacobian_norm": 0,
-        "boundary_distance": 0.5,
+        "Jacobian norm (training data)": 0,
+        "Distance to the boundary (training data)": 0.5,
         "Fisher–Rao norm": 1,
-        "path_norm": 1,
+        "ln path norm": 1,
     }
     assert [tick.get_text() for tick in right.get_xticklabels()] == [
         "condition",
@@ -68,7 +68,7 @@ def test_the_figure_marks_the_worst_environment_and_not_the_mean(found):
     }
     assert (cells[0, "Fisher–Rao norm"], cells[2, "Fisher–Rao norm"]) == ("0.00", "1.00")
     # Along the batch size all gaps are the same.
-    assert cells[1, "path_norm"] == ""
+    assert cells[1, "ln path norm"] == ""
 
 
 def test_without_pairs_both_say_so():

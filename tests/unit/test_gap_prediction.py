@@ -33,15 +33,15 @@ def noisy(*cell):
 
 def test_a_perfect_measure_is_never_wrong_and_its_reverse_always():
     tables = sweep(
-        true_gap, {SHARP: lambda *c: true_gap(*c) ** 3, "path_norm": lambda *c: -true_gap(*c)}
+        true_gap, {SHARP: lambda *c: true_gap(*c) ** 3, "log_path_norm": lambda *c: -true_gap(*c)}
     )
     found = gap_prediction(*tables)
     for axis in ("all", *AXES):
         assert of(found, "kendall_tau", axis=axis)["value"] == 1
         assert of(found, "sign_error_worst", axis=axis)["value"] == 0
-        assert of(found, "kendall_tau", "path_norm", axis)["value"] == -1
-        assert of(found, "sign_error_90", "path_norm", axis)["value"] == 1
-        assert of(found, "sign_error_mean", "path_norm", axis)["value"] == 1
+        assert of(found, "kendall_tau", "log_path_norm", axis)["value"] == -1
+        assert of(found, "sign_error_90", "log_path_norm", axis)["value"] == 1
+        assert of(found, "sign_error_mean", "log_path_norm", axis)["value"] == 1
 
 
 def test_large_distances_to_the_boundary_predict_small_gaps():
