@@ -7,6 +7,7 @@ from itertools import permutations
 import pandas as pd
 import pytest
 from scipy import stats
+from table_frames import read_again
 
 from minimascope.analysis.render import markdown
 from minimascope.analysis.toy_fits import fits_table
@@ -170,7 +171,7 @@ def test_points_say_how_much_of_a_function_was_learnt():
 
 def test_readers_see_readings_that_agree_as_one_row_and_what_was_learnt():
     found = tables(as_at_minimum, missing=[("beale", seed) for seed in range(3)])
-    shown, learnt = text(*found)
+    shown, learnt = text(*map(read_again, found))
     assert len(shown) == 2
     first = shown.iloc[0]
     assert first["Own curvature"] == "at the minimum"

@@ -188,7 +188,8 @@ def text(verdicts: pd.DataFrame, correlations: pd.DataFrame, points: pd.DataFram
         return ["No network reached an epoch or a loss to compare functions at."]
     cells = correlations.set_index([*PLACE, "own"])
     rows: dict[tuple, dict[str, str]] = {}
-    for found in verdicts.itertuples():
+    # In a file, no names are a missing value.
+    for found in verdicts.fillna({"missing": ""}).itertuples():
         missing = ", ".join(toy_function(name).label for name in found.missing.split())
         row = {
             "Networks at": _place(found.at, found.value),
