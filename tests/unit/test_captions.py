@@ -113,7 +113,7 @@ def test_facts_are_read_from_the_tables():
     domains = pd.DataFrame({"kind": ["domain", "domain"], "seen": [True, False]})
     trends = pd.DataFrame({"certain": [None, False]})
     config = {"conditions": {"x": {}, "y": {"augment": {"flip": True}}}, "sweeps": {}}
-    config["analysis"] = {"figure_view": "clean"}
+    config |= {"analysis": {"figure_view": "clean"}, "datasets": {"sounds": {}}}
     tables = {"measures": measures, "domains": domains, "trends": trends}
     assert facts_of(config, tables) == NOTHING._replace(
         networks=2,

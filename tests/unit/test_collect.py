@@ -54,7 +54,7 @@ def calibration(seeds=(0, 1)) -> pd.DataFrame:
 def test_every_number_has_a_row_that_says_what_it_is():
     table = tidy(documents(), calibration())
     assert list(table.columns) == COLUMNS
-    assert len(table) == 2 * (1 + 3 + 2 + 1)
+    assert len(table) == 2 * (1 + 3 + 2 + 1 + 4)
     needed = ["value", "unit", "protocol", "n", "seconds", "family"]
     assert table[needed].notna().all().all()
     published = table[table.measure == "test_ece_published"]

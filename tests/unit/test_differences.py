@@ -201,11 +201,19 @@ def test_the_smallest_difference_is_a_share_or_a_number_and_not_below_the_floor(
 def test_the_docs_list_the_smallest_difference_and_the_best_of_every_measure():
     document = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     for measure, name in MEASURES.items():
-        if name.category == "diagnostic":
-            continue
         best = name.direction.removesuffix(" is better")
         smallest = name.smallest_difference.in_words(name.unit)
+        if name.category == "diagnostic":
+            continue
+        if name.category == "complexity":
+            expected = "0.05" if measure.startswith("log_") else "5 % of the reference"
+            assert (smallest, best) == (expected, "none"), measure
+            continue
         assert f"| `{measure}` | {smallest} | {best} |\n" in document
+    families = (
+        "| those of the families `input` and `norms` | 5 % of the reference, 0.05 of a logarithm"
+    )
+    assert families in document
 
 
 # Simulations

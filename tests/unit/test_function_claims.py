@@ -60,7 +60,7 @@ def test_both_halves_of_the_claim_have_a_verdict_of_their_own():
     assert "Tighter boundaries than the baseline: surely in 2 of 2 conditions" in found.numbers
     assert "by itself supported. A more complex function" in found.numbers
     assert "surely in 0 of 2 conditions, surely not in 2" in found.numbers
-    assert "jacobian_norm of sam is" in found.decisive
+    assert "Jacobian norm (training data) of sam is" in found.decisive
 
 
 def test_one_measure_is_judged_without_the_other():

@@ -92,7 +92,7 @@ networks: null
 networks: {vgg: {}, other: {width: 1}}
   networks.other: 'architecture' is missing; add it: resnet18, resnet, vgg19, vit, vit_standard,
 datasets: {other: {path: x}}
-  datasets.other: 'source' is missing; add it: digits, circles, image_folder,
+  datasets.other: 'source' is missing; add it: digits, digit_styles, letters, circles,
 networks: {vgg: {architecture: resnet}}
   networks.vgg: 'blocks' is missing; add it
 networks: {vgg: {architecture: pretrained_cnn10}}

@@ -109,7 +109,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         null="sam_sharpness_null" in names,
         reversal=any_of("trends", "certain", True),
         recordings="domains" in tables
-        and any(not spec.get("domains") for spec in config["datasets"].values()),
+        and any(not spec.get("domains") for spec in config.get("datasets", {}).values()),
         unseen=any_of("domains", "seen", False),
         cities=any_of("domains", "kind", "city"),
         doubtful=any_of("agreement", "verdict", UNCERTAIN),

@@ -38,6 +38,8 @@ MOST_LEVELS = 3
 MOST_LISTED = 15
 # Its settings are those of toys: a key that others have, too, is meant there.
 TOYS = "toy_fits"
+# Of a data set; their keys are mostly its own.
+OTHER_SETS = ("shifted", "unseen")
 
 
 def check(value: Any, schema: Schema, where: str = "") -> None:
@@ -230,7 +232,7 @@ def _home(name: str, schema: Schema, root: Schema) -> str | None:
             f"{path}.{key}".strip("."): resolved(child, root)
             for path, part in level.items()
             for key, child in _keys_below(part).items()
-            if key != TOYS
+            if key not in (TOYS, *OTHER_SETS)
         }
         for path, part in below.items():
             if name in _keys_below(part):
