@@ -128,19 +128,23 @@ def test_facts_are_read_from_the_tables():
         recordings=True,
         unseen=True,
     )
+    of_solver = measures["measure"].eq("sam_sharpness_null")
+    families = measures["family"].mask(of_solver, "hessian")
     late = {
-        "measures": measures.assign(condition="x", trained=True),
+        "measures": measures.assign(condition="x", trained=True, family=families),
         "domains": pd.DataFrame({"kind": ["city"], "seen": [None]}),
         "trends": pd.DataFrame({"certain": [None, True]}),
         "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
         "adopted": pd.DataFrame({"matched": [True, False]}),
     }
     adopted = {"theirs": {"checkpoint": "a.pt", "augment": {"flip": True}}}
-    assert facts_of({"sweeps": {"s": {}}, "conditions": adopted}, late) == NOTHING._replace(
+    config = {"sweeps": {"s": {}}, "conditions": adopted, "datasets": {"sounds": {}}}
+    assert facts_of(config, late) == NOTHING._replace(
         networks=2,
         conditions=1,
         points=2,
         seeds=3,
+        spectrum_seeds=1,
         landscape_seeds=2,
         test_samples=60,
         sweeps=True,
