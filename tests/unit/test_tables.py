@@ -117,7 +117,7 @@ def test_the_main_table_has_the_papers_columns_in_order_and_conditions_as_given(
     assert [MEASURES[measure].column_label for measure in MAIN_MEASURES] == [
         *("Generalisation gap (pp)", "Test accuracy", "In-domain accuracy"),
         *("Out-of-domain accuracy", "Domain gap (pp)", "Test ECE", "Corruption accuracy (%)"),
-        *("Corruption accuracy, generated (%)", "Shifted accuracy", "Unseen classes, AUROC"),
+        *("Corruption accuracy, generated (%)", "Shifted accuracy", "AUROC, unseen classes"),
         *("Prediction disagreement", "Fisher–Rao norm"),
         *("SAM-sharpness", "Relative flatness", "ASC sharpness (%)"),
     ]

@@ -110,12 +110,12 @@ MEASURES = {
         unit="nats",
     ),
     "unseen_auroc": _accuracy(
-        "Unseen classes, AUROC",
+        "AUROC, unseen classes",
         "Probability that the network is surer (by its largest probability) of a sample of the "
         "test data than of one of classes that it never saw, mean over sets of these.",
     ),
     "unseen_fpr95": _error(
-        "Unseen classes, FPR at 95 %",
+        "FPR at 95 %, unseen classes",
         "Share of samples of classes that it never saw of which the network is as sure as of 95 % "
         "of the test data, mean over sets of these.",
     ),
