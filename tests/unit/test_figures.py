@@ -247,7 +247,7 @@ def test_a_figure_without_rows_says_so(name, sentence):
         key: frame.iloc[:0] for key, frame in tables.items() if key not in ("models", "conditions")
     }
     figure = figure_of(name, tables | empty)
-    assert sentence in written(figure)
+    assert sentence in {text.replace("\n", " ") for text in written(figure)}
     assert not figure.axes
     figure.draw_without_rendering()
 
