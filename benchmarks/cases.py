@@ -15,13 +15,13 @@ from PIL import Image
 from torch.nn.utils import vector_to_parameters
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from minimascope.attacks.attack import worst_inputs
-from minimascope.attacks.inputs import in_units
+from minimascope.attacks.attack import Attacker
+from minimascope.attacks.inputs import box_of
 from minimascope.attacks.spec import AttackSpec
 from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
+from minimascope.networks.normalised import NormalisedInput, in_units
 from minimascope.registry import TOY_FUNCTIONS
 from minimascope.seeding import generator
 from minimascope.sharpness.directions import random_direction
@@ -363,13 +363,14 @@ def plain_gradients(given: Problem, count: int) -> None:
 def attack_case(attack: str, norm: str, n: int = 256, size: int = 32, steps: int = 20) -> Case:
     """An attack in which every sample takes every step, against its gradients."""
     given, spec = problem(n, size), AttackSpec(attack, steps, losses=("ce",))
-    points, box = in_units(given.split.inputs)
+    points = in_units(given.split.inputs)
+    attacker = Attacker(given.model, norm, spec, box_of(given.split.inputs))
     radii = points.new_full((n,), 8 / 255 if norm == "linf" else 0.5)
     # Auto-PGD looks at the start, too.
     count = steps + (attack == "apgd")
     return Case(
         f"{attack.upper()} in {norm}, {steps} steps, n = {n}, 1 × {size} × {size}",
-        partial(worst_inputs, given.model, points, given.split.labels, radii, norm, spec, box=box),
+        partial(attacker.worst_inputs, points, given.split.labels, radii),
         partial(plain_gradients, given, count),
         f"{count} gradients with respect to the inputs",
         equal=False,

@@ -196,6 +196,7 @@ _NEAR_DATA = (
     *(f"noise_sensitivity_{size}" for size in ("small", "medium", "large")),
     "logit_margin",
     "boundary_distance",
+    "boundary_distance_attack",
 )
 SHARPNESS = {
     "forward": Family(

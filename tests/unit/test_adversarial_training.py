@@ -10,8 +10,7 @@ from torch import nn
 from training_cases import SGD, feature_data, image_data, perceptron, resnet, same_bytes
 
 from minimascope.ascent.ball import in_unit_ball
-from minimascope.attacks.attack import attacked
-from minimascope.attacks.inputs import in_units
+from minimascope.attacks.attack import Attacker
 from minimascope.attacks.spec import AdversarialSpec, AttackSpec
 from minimascope.attacks.training import adversarial_batch
 from minimascope.data.digits import load
@@ -77,7 +76,7 @@ def test_the_attack_changes_neither_statistics_nor_modes_and_stays_in_ball_and_r
     assert all(parameter.grad is None for parameter in model.parameters())
     assert found.min() >= 0
     assert found.max() <= 1
-    moves = (found - in_units(inputs)[0]).abs().amax((1, 2, 3))
+    moves = (found - inputs / 255).abs().amax((1, 2, 3))
     assert moves.max() <= 0.2 * (1 + 1e-5)
     assert moves.min() > 0.1
 
@@ -115,10 +114,11 @@ def test_networks_withstand_more_for_it():
         network = NetworkSpec("mlp", 1, (8, 8), 10, options={"hidden_layers": 1})
         model = NormalisedInput(initialise(network, 0), [0.5], [0.5])
         train(model, data, TrainingSpec(20, 50, SGD | {"lr": 0.1}, adversarial=spec), 0)
-        inputs, box = in_units(data.test.inputs[:200])
+        inputs = data.test.inputs[:200] / 255
         radii = inputs.new_full((200,), 0.1)
         labels = data.test.labels[:200]
-        found = attacked(model.eval(), inputs, labels, radii, "linf", AttackSpec("pgd"), box=box)
+        attacker = Attacker(model.eval(), "linf", AttackSpec("pgd"), (0.0, 1.0))
+        found = attacker.attacked(inputs, labels, radii)
         accuracies.append((~found.fooled).double().mean().item())
     assert accuracies[1] > accuracies[0] + 0.2
 

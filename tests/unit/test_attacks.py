@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from minimascope.analysis.measure_names import describe
-from minimascope.attacks.attack import STANDING, attacked, worst_inputs
-from minimascope.attacks.inputs import evaluation_mode, in_units, largest_radius
+from minimascope.attacks.attack import STANDING, Attacker
+from minimascope.attacks.inputs import box_of, evaluation_mode, largest_radius
 from minimascope.attacks.losses import cross_entropy, logit_ratio
 from minimascope.attacks.measure import ERROR, chosen_samples, measure
 from minimascope.attacks.smallest import smallest_radii
@@ -24,7 +24,7 @@ from minimascope.attacks.trust import Checks
 from minimascope.data.digits import load
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
-from minimascope.networks.normalised import NormalisedInput
+from minimascope.networks.normalised import NormalisedInput, in_units
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
 
@@ -99,7 +99,7 @@ def test_the_largest_loss_of_a_linear_classifier_is_found(norm, box, attack):
     labels = right_labels(model, inputs)
     spec = AttackSpec(attack, steps=60, losses=("ce",))
     radii = torch.full((len(inputs),), radius, dtype=F64)
-    found = worst_inputs(model, inputs, labels, radii, norm, spec, box=box)
+    found = Attacker(model, norm, spec, box).worst_inputs(inputs, labels, radii)
     losses = cross_entropy(model(found), labels)
     moves = (found - inputs).norm(math.inf if norm == "linf" else 2, dim=1)
     assert moves.max() <= radius * (1 + 1e-9)
@@ -186,14 +186,14 @@ def trained() -> tuple[NormalisedInput, Split]:
 @pytest.mark.parametrize("norm", NORMS)
 def test_pgd_is_never_weaker_than_fgsm_and_auto_pgd_never_weaker_than_pgd(trained, norm, radius):
     model, split = trained
-    inputs, box = in_units(split.inputs)
+    inputs, box = in_units(split.inputs), box_of(split.inputs)
     radii = inputs.new_full((200,), radius * (1 if norm == "linf" else 5))
     right = right_labels(model, inputs) == split.labels
     assert right.double().mean() > 0.85
     accuracies = []
     for attack in ("fgsm", "pgd", "apgd"):
         spec = AttackSpec(attack, steps=20)
-        found = attacked(model, inputs, split.labels, radii, norm, spec, box=box)
+        found = Attacker(model, norm, spec, box).attacked(inputs, split.labels, radii)
         accuracies.append((~found.fooled).double().mean().item())
         moves = (found.examples - inputs).flatten(1)
         sizes = moves.norm(dim=1) if norm == "l2" else moves.abs().amax(1)
@@ -237,7 +237,8 @@ def test_a_batch_of_samples_meets_what_each_of_them_meets_alone(norm, batch_size
     labels[:3] = (labels[:3] + 1) % 4
     radii = torch.linspace(0.05, 1.0, len(inputs), dtype=F64)
     spec = AttackSpec("pgd", steps=9, losses=("ce",))
-    found = attacked(model, inputs, labels, radii, norm, spec, batch_size=batch_size)
+    attacker = Attacker(model, norm, spec, batch_size=batch_size)
+    found = attacker.attacked(inputs, labels, radii)
     model.requires_grad_(requires_grad=False)
     expected = [
         pgd_by_hand(model, point.numpy(), label, radius, norm, 9)
@@ -251,13 +252,13 @@ def test_a_batch_of_samples_meets_what_each_of_them_meets_alone(norm, batch_size
 
 def test_restarts_and_losses_fool_more_samples_and_say_which_did(trained):
     model, split = trained
-    inputs, box = in_units(split.inputs)
+    inputs, box = in_units(split.inputs), box_of(split.inputs)
     radii = inputs.new_full((200,), 0.15)
 
     def found(restarts, losses, batch_size=1024):
         spec = AttackSpec("fgsm", 1, restarts, losses)
-        chosen = {"box": box, "batch_size": batch_size}
-        return attacked(model, inputs, split.labels, radii, "linf", spec, **chosen)
+        attacker = Attacker(model, "linf", spec, box, batch_size=batch_size)
+        return attacker.attacked(inputs, split.labels, radii)
 
     few, more = found(1, ("ce",)), found(5, ("ce", "dlr"))
     assert few.fooled.sum() < more.fooled.sum()
@@ -279,13 +280,14 @@ def test_the_ratio_of_logits_is_that_of_sorted_logits_and_positive_where_fooled(
 
 def test_pictures_are_attacked_as_fractions_that_give_the_logits_of_their_bytes(trained):
     model, split = trained
-    inputs, box = in_units(split.inputs)
+    inputs, box = in_units(split.inputs), box_of(split.inputs)
     assert box == (0, 1)
     assert torch.equal(model(inputs), model(split.inputs))
     assert largest_radius(inputs, "linf", box) == 1
     assert largest_radius(inputs, "l2", box) == 8
     features = 10 * points()
-    assert in_units(features) == (features, None)
+    assert torch.equal(in_units(features), features)
+    assert box_of(features) is None
     assert largest_radius(features, "linf", None) == features.max() - features.min()
 
 

@@ -10,20 +10,25 @@ from refusals import refused
 from sharpness_cases import attentive, images, network, points
 from torch import nn
 
+from minimascope.attacks.smallest import smallest_radii
 from minimascope.data.prepared import Dataset, Split
 from minimascope.measurement import Measured
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
+from minimascope.sharpness.attacked_distance import attacked_distances
 from minimascope.sharpness.family import FamilySpec, measure_family
 from minimascope.sharpness.input import measure as measure_input
 from minimascope.sharpness.input import noise_sensitivities
 from minimascope.sharpness.input_gradients import input_gradients
+from minimascope.sharpness.loss import IGNORED
 from minimascope.sharpness.losses import find_loss
 from minimascope.sharpness.objective import Objective
+from minimascope.sharpness.samples import samples_of
+from minimascope.sharpness.stream import Stream
 from minimascope.sharpness.subject import Subject
 
 CPU = torch.device("cpu")
-F64 = {"dtype": "float64", "draws": 2}
+F64 = {"dtype": "float64", "draws": 2, "attack_samples": None}
 NAMES = ("jacobian_norm", "logit_margin", "boundary_distance")
 
 
@@ -132,6 +137,45 @@ def test_a_linear_loss_of_a_linear_network_changes_by_noise_as_its_slope_says():
         assert column.mean().item() == pytest.approx(expected, rel=0.04)
     # The same draws for every size.
     torch.testing.assert_close(found[1], 10 * found[0])
+
+
+def test_attacks_on_a_linear_network_end_at_its_boundary():
+    model, split = linear(classes=2)
+    weight, bias = model.weight.detach().numpy(), model.bias.detach().numpy()
+    gaps = split.inputs.numpy() @ (weight[0] - weight[1]) + bias[0] - bias[1]
+    signs = 1 - 2 * split.labels.numpy()
+    distances = np.maximum(signs * gaps, 0) / np.linalg.norm(weight[0] - weight[1])
+    assert (distances == 0).sum() < len(distances) / 2 < (distances >= 0).sum()
+    found = near(model, split, attack_samples=1000)
+    assert found["boundary_distance_attack"] == pytest.approx(np.median(distances), rel=0.02)
+
+
+@pytest.mark.parametrize("samples", [4, 10])
+def test_attacked_samples_are_spread_over_those_that_count_in_data_of_any_form(
+    samples, monkeypatch
+):
+    model, split = linear()
+    labels = split.labels.clone()
+    labels[::3] = IGNORED
+    rows = (labels != IGNORED).nonzero()[:, 0]
+    chosen = rows[[len(rows) * k // samples for k in range(samples)]]
+    expected = smallest_radii(model, split.inputs[chosen], labels[chosen])
+    marked = replace(split, labels=labels)
+    parts = list(zip(split.inputs.split(7), labels.split(7), strict=True))
+    monkeypatch.setattr("minimascope.sharpness.samples.LARGEST_IN_MEMORY", 0)
+    streamed = samples_of(parts, None, CPU)
+    assert isinstance(streamed, Stream)
+    for data in (marked, streamed):
+        found = attacked_distances(model, Objective(data), samples, batch_size=4)
+        torch.testing.assert_close(found, expected)
+    assert expected.max() > 0
+
+
+def test_attacked_pictures_stay_pictures():
+    model, split = network("vit"), images("vit", 6)
+    expected = smallest_radii(model, split.inputs, split.labels)
+    found = attacked_distances(model, Objective(split), 6, 100)
+    torch.testing.assert_close(found, expected.double())
 
 
 # --- loops over single samples --------------------------------------------------------------------

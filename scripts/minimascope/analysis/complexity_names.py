@@ -32,6 +32,12 @@ def _near_data(data: str, prefix: str = "") -> dict[str, MeasureName]:
             f"where the prediction is wrong, median over the {data} samples (Elsayed et al. 2018).",
             unit="units of input",
         ),
+        "boundary_distance_attack": _complexity(
+            f"Distance by an attack{of}",
+            "Euclidean length of the smallest change found by Auto-PGD that fools the network, 0 "
+            f"where the prediction is wrong, median over some {data} samples (Croce & Hein 2020).",
+            unit="units of input",
+        ),
     }
     for size in ("small", "medium", "large"):
         found[f"noise_sensitivity_{size}"] = _size(

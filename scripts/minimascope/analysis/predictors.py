@@ -11,9 +11,10 @@ KINDS = SHARPNESS, NORMS, FUNCTION, MARGINS
 # Kinds by the family that measures them, before what `measure_names` says of a measure.
 KIND_OF_FAMILY = {"norms": NORMS, "input": FUNCTION}
 # Measures that a family of another kind takes along.
-KIND_OF = {"squared_weight_norm": NORMS, "boundary_distance": MARGINS, "logit_margin": MARGINS}
+_MARGINS = ("logit_margin", "boundary_distance", "boundary_distance_attack")
+KIND_OF = {"squared_weight_norm": NORMS, **dict.fromkeys(_MARGINS, MARGINS)}
 # Those of which smaller values are to predict a larger gap: safe distances.
-SAFE_IF_LARGE = frozenset({"boundary_distance", "logit_margin"})
+SAFE_IF_LARGE = frozenset(_MARGINS)
 # Measured on the test data, which a prediction must not see.
 OF_TEST_DATA = "test_"
 

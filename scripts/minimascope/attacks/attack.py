@@ -17,6 +17,7 @@ from ..ascent.ball import Ball, in_unit_ball
 from ..ascent.pgd import ascended
 from ..batches import Batches, in_batches
 from ..errors import InputError
+from ..evaluation.predict import predict
 from ..seeding import generator
 from .inputs import Box, evaluation_mode
 from .losses import LOSSES
@@ -50,77 +51,108 @@ class Attacked:
         return self.by != STANDING
 
 
-def attacked(
-    model: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    radii: torch.Tensor,
-    norm: Norm,
-    spec: AttackSpec,
-    *,
-    box: Box | None = None,
-    seed: int = 0,
-    batch_size: int = BATCH_SIZE,
-) -> Attacked:
-    """Search for inputs in balls around some that a network does not classify as their labels say.
+@dataclass(frozen=True)
+class Attacker:
+    """Attacks on one network within balls of one norm.
 
-    Args:
+    Attributes:
         model: from inputs to logits [n, classes].
-        inputs: in the units of radii, floating, [n, …] (`inputs.in_units`).
-        labels: [n].
-        radii: of each ball, [n].
         norm: of the balls.
         spec: the attacks, of which a sample sees the next one if those before failed.
-        box: that inputs must not leave.
+        box: that inputs must not leave; None for features, which have no range.
         seed: names the stream of random starts, the same for every network.
         batch_size: how many inputs are computed at once.
-
-    Raises:
-        InputError: the network has no gradient with respect to its inputs, or a loss needs more
-            classes.
-    """
-    examples = inputs.clone()
-    by = torch.full(labels.shape, STANDING, dtype=torch.int8, device=labels.device)
-    for number, (loss, start) in enumerate(spec.rounds):
-        rows = (by == STANDING).nonzero()[:, 0]
-        if not len(rows):
-            break
-        parts = [inputs[rows], labels[rows], radii[rows]]
-        if start:
-            draws = generator(seed, "attack", start)
-            parts.append(in_unit_ball(inputs.shape, norm, draws).to(inputs)[rows])
-        run = partial(_fooling, model, norm=norm, loss=loss, spec=spec, box=box)
-        with evaluation_mode(model):
-            found, fooled = in_batches(partial(together, run), parts, batch_size)
-        examples[rows[fooled]] = found[fooled]
-        by[rows[fooled]] = number
-    return Attacked(examples, by)
-
-
-def worst_inputs(
-    model: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    radii: torch.Tensor,
-    norm: Norm,
-    spec: AttackSpec,
-    *,
-    box: Box | None = None,
-    batch_size: int = BATCH_SIZE,
-) -> torch.Tensor:
-    """Return the inputs of largest loss that a search finds in balls, [n, …], fooled or not.
-
-    It starts from the inputs themselves and raises the first of the losses; for the arguments and
-    errors see `attacked`.
     """
 
-    def run(batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor]:
-        start, labels, radii = batch
-        evaluate = gradients_of(model, labels, spec.losses[0])
-        return (_climbed(evaluate, start, Ball(start, radii, norm, box), spec),)
+    model: nn.Module
+    norm: Norm
+    spec: AttackSpec
+    box: Box | None = None
+    seed: int = 0
+    batch_size: int = BATCH_SIZE
 
-    with evaluation_mode(model):
-        return in_batches(partial(together, run), (inputs, labels, radii), batch_size)[0]
+    def predicted(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the classes that the network predicts of inputs, [n]."""
+        with evaluation_mode(self.model):
+            return predict(self.model, inputs, self.batch_size).argmax(1)
+
+    def attacked(self, inputs: torch.Tensor, labels: torch.Tensor, radii: torch.Tensor) -> Attacked:
+        """Search for inputs in balls that the network does not classify as their labels say.
+
+        Args:
+            inputs: the centres, floating, in the units of the radii, [n, …].
+            labels: [n].
+            radii: of each ball, [n].
+
+        Raises:
+            InputError: the network has no gradient with respect to its inputs, or a loss needs more
+                classes.
+        """
+        examples = inputs.clone()
+        by = torch.full(labels.shape, STANDING, dtype=torch.int8, device=labels.device)
+        for number, (loss, start) in enumerate(self.spec.rounds):
+            rows = (by == STANDING).nonzero()[:, 0]
+            if not len(rows):
+                break
+            parts = [inputs[rows], labels[rows], radii[rows]]
+            if start:
+                draws = generator(self.seed, "attack", start)
+                parts.append(in_unit_ball(inputs.shape, self.norm, draws).to(inputs)[rows])
+            run = partial(self._fooling, loss)
+            with evaluation_mode(self.model):
+                found, fooled = in_batches(partial(together, run), parts, self.batch_size)
+            examples[rows[fooled]] = found[fooled]
+            by[rows[fooled]] = number
+        return Attacked(examples, by)
+
+    def worst_inputs(
+        self, inputs: torch.Tensor, labels: torch.Tensor, radii: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the inputs of largest loss that a search finds in balls, [n, …], fooled or not.
+
+        It starts from the inputs themselves and raises the first of the losses; for the arguments
+        and errors see `attacked`.
+        """
+
+        def run(batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor]:
+            start, labels, radii = batch
+            evaluate = gradients_of(self.model, labels, self.spec.losses[0])
+            return (self._climbed(evaluate, start, self._ball(start, radii)),)
+
+        parts = (inputs, labels, radii)
+        with evaluation_mode(self.model):
+            return in_batches(partial(together, run), parts, self.batch_size)[0]
+
+    def _ball(self, centres: torch.Tensor, radii: torch.Tensor) -> Ball:
+        return Ball(centres, radii, self.norm, self.box)
+
+    def _climbed(self, evaluate: Evaluate, start: torch.Tensor, ball: Ball) -> torch.Tensor:
+        if self.spec.attack == "apgd":
+            return largest_values(evaluate, start, ball, self.spec.steps)[1]
+        return ascended(evaluate, start, ball, self.spec.steps_taken)
+
+    def _fooling(
+        self, loss: Loss, batch: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return examples of a batch, and which of them fool the network."""
+        inputs, labels, radii, *draws = batch
+        ball = self._ball(inputs, radii)
+        examples, fooled = inputs.clone(), torch.zeros_like(labels, dtype=torch.bool)
+
+        def note(points: torch.Tensor, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            wrong = logits.argmax(1) != labels[rows]
+            first = (wrong & ~fooled[rows]).reshape(-1, *[1] * (points.ndim - 1))
+            examples[rows] = torch.where(first, points, examples[rows])
+            fooled[rows] |= wrong
+            return wrong
+
+        evaluate = gradients_of(self.model, labels, loss, note)
+        last = self._climbed(evaluate, ball.moved(draws[0]) if draws else inputs, ball)
+        # Auto-PGD has seen all of its points; the others have not seen their last one.
+        if self.spec.attack != "apgd":
+            with torch.no_grad():
+                note(last, self.model(last), torch.arange(len(labels), device=labels.device))
+        return examples, fooled
 
 
 # From points, their logits and the numbers of their rows to which of them need not go on.
@@ -131,42 +163,6 @@ Run = Callable[[Sequence[torch.Tensor]], tuple[torch.Tensor, ...]]
 def together(run: Run, batches: Batches) -> tuple[torch.Tensor, ...]:
     """Return what a function of a batch returns of all, put together."""
     return tuple(map(torch.cat, zip(*map(run, batches), strict=True)))
-
-
-def _fooling(
-    model: nn.Module,
-    batch: Sequence[torch.Tensor],
-    *,
-    norm: Norm,
-    loss: Loss,
-    spec: AttackSpec,
-    box: Box | None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return examples of a batch, and which of them fool the network."""
-    inputs, labels, radii, *draws = batch
-    ball = Ball(inputs, radii, norm, box)
-    examples, fooled = inputs.clone(), torch.zeros_like(labels, dtype=torch.bool)
-
-    def note(points: torch.Tensor, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        wrong = logits.argmax(1) != labels[rows]
-        first = (wrong & ~fooled[rows]).reshape(-1, *[1] * (points.ndim - 1))
-        examples[rows] = torch.where(first, points, examples[rows])
-        fooled[rows] |= wrong
-        return wrong
-
-    evaluate = gradients_of(model, labels, loss, note)
-    last = _climbed(evaluate, ball.moved(draws[0]) if draws else inputs, ball, spec)
-    # Auto-PGD has seen all of its points; the others have not seen their last one.
-    if spec.attack != "apgd":
-        with torch.no_grad():
-            note(last, model(last), torch.arange(len(labels), device=labels.device))
-    return examples, fooled
-
-
-def _climbed(evaluate: Evaluate, start: torch.Tensor, ball: Ball, spec: AttackSpec) -> torch.Tensor:
-    if spec.attack == "apgd":
-        return largest_values(evaluate, start, ball, spec.steps)[1]
-    return ascended(evaluate, start, ball, spec.steps_taken)
 
 
 def gradients_of(

@@ -8,24 +8,19 @@ import torch
 from torch import nn
 
 from ..ascent import Norm
-from ..networks.normalised import LARGEST_PIXEL
-from ..sharpness.surroundings import differentiable_kernels
+from ..surroundings import differentiable_kernels
 
 Box = tuple[float, float]
 # The values of a pixel of a picture, as fractions of its range.
 PICTURES: Box = (0.0, 1.0)
 
 
-def in_units(inputs: torch.Tensor) -> tuple[torch.Tensor, Box | None]:
-    """Return inputs in the units of radii, and the box that they must not leave.
+def box_of(inputs: torch.Tensor) -> Box | None:
+    """Return the box that inputs must not leave: that of pictures in bytes.
 
-    Pictures in bytes become fractions of their range, for which a `NormalisedInput` computes the
-    very same logits, and stay in [0, 1]. Features have no natural range: they stay as they are, and
-    have no box.
+    Features have no natural range, and so no box.
     """
-    if inputs.dtype == torch.uint8:
-        return inputs / LARGEST_PIXEL, PICTURES
-    return inputs, None
+    return PICTURES if inputs.dtype == torch.uint8 else None
 
 
 def largest_radius(inputs: torch.Tensor, norm: Norm, box: Box | None) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 from ..data.prepared import Split
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
+from ..networks.normalised import in_units
 from ..seeding import generator
-from .attack import STANDING, worst_inputs
-from .inputs import Box, in_units, largest_radius
+from .attack import STANDING, Attacker
+from .inputs import Box, box_of
 from .smallest import Search
 from .spec import AttackSpec, accuracy_name, check_radius, radius_name, radius_of
 from .trust import Checks, zero_gradients
@@ -66,20 +68,21 @@ def measure(
     spec = AttackSpec.from_config(config, classes)
     rows = chosen_samples(split, config["samples"])
     part = split.rows(rows.to(split.labels.device))
-    inputs, box = in_units(part.inputs)
+    inputs, box = in_units(part.inputs), box_of(part.inputs)
     _check_radii(config["radii"], inputs, box)
     zero = zero_gradients(model, inputs, part.labels, spec.losses)
     measurements, arrays, checked = [], {"samples": rows.numpy()}, {}
     for norm, radii in progress([*config["radii"].items()], "attacks", "norm"):
-        search = Search(model, inputs, part.labels, norm, spec, box, seed=seed)
+        attacker = Attacker(model, norm, spec, box, seed)
+        search = Search(attacker, inputs, part.labels)
         accuracies, by = _at_radii(search, [*map(radius_of, radii)])
-        largest = largest_radius(inputs, norm, box)
-        search.attack(largest)
+        search.attack(search.largest_radius)
         checks = checked[norm] = Checks(
-            largest_radius=largest,
+            largest_radius=search.largest_radius,
             standing=search.radii.isinf().double().mean().item(),
             zero_gradients=zero,
-            transferred=other and _transferred(other, search, [*map(radius_of, radii)]),
+            transferred=other
+            and _transferred(replace(attacker, model=other), search, [*map(radius_of, radii)]),
             accuracies=accuracies,
         )
         for number, radius in enumerate(radii):
@@ -126,20 +129,13 @@ def _at_radii(search: Search, radii: Sequence[float]) -> tuple[tuple[float, ...]
     return tuple((by == STANDING).double().mean(1).tolist()), by
 
 
-def _transferred(other: nn.Module, search: Search, radii: Sequence[float]) -> tuple[float, ...]:
+def _transferred(other: Attacker, search: Search, radii: Sequence[float]) -> tuple[float, ...]:
     """Return the accuracy, at each radius, on the worst inputs that another network has."""
     accuracies, right = [], search.radii > 0
     for radius in radii:
-        found = worst_inputs(
-            other,
-            search.inputs,
-            search.labels,
-            search.inputs.new_full((len(search.labels),), radius),
-            search.norm,
-            search.spec,
-            box=search.box,
-        )
-        hits = search.predicted(found) == search.labels
+        sizes = search.inputs.new_full((len(search.labels),), radius)
+        found = other.worst_inputs(search.inputs, search.labels, sizes)
+        hits = search.attacker.predicted(found) == search.labels
         accuracies.append((hits & right).double().mean().item())
     return tuple(accuracies)
 

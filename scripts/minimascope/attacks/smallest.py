@@ -9,9 +9,9 @@ from torch import nn
 from ..ascent import Norm
 from ..ascent.ball import distances, of_rows
 from ..batches import in_batches
-from ..evaluation.predict import predict
-from .attack import BATCH_SIZE, Attacked, attacked, together
-from .inputs import Box, evaluation_mode, in_units, largest_radius
+from ..networks.normalised import in_units
+from .attack import BATCH_SIZE, Attacked, Attacker, together
+from .inputs import box_of, evaluation_mode, largest_radius
 from .spec import AttackSpec
 
 # How often the way from an input to an example is halved.
@@ -56,51 +56,39 @@ def smallest_radii(
         InputError: the network has no gradient with respect to its inputs, or a loss needs more
             classes.
     """
-    points, box = in_units(inputs)
-    search = Search(
-        model, points, labels, norm, spec or AttackSpec(), box, seed=seed, batch_size=batch_size
+    attacker = Attacker(
+        model, norm, spec or AttackSpec(), box_of(inputs), seed=seed, batch_size=batch_size
     )
-    search.attack(largest_radius(points, norm, box) if largest is None else largest)
-    search.narrow(bisections)
-    return search.radii
+    return Search(attacker, in_units(inputs), labels).smallest(largest, bisections)
 
 
 class Search:
     """What is known of the smallest radius of each sample, from attacks at some radii.
 
     Attributes:
+        largest_radius: at which every input can become any other, or any in the box.
         radii: the smallest distance of an example, [n]; 0 for samples that are misclassified, and
             infinite where none is known.
         failed: the largest radius at which attacks failed, [n].
 
-    Args: see `attack.attacked`.
+    Args:
+        attacker: what attacks.
+        inputs: in the units of radii, [n, …].
+        labels: [n].
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        inputs: torch.Tensor,
-        labels: torch.Tensor,
-        norm: Norm,
-        spec: AttackSpec,
-        box: Box | None,
-        *,
-        seed: int = 0,
-        batch_size: int = BATCH_SIZE,
-    ):
-        self.model, self.inputs, self.labels = model, inputs, labels
-        self.norm, self.spec, self.box, self.batch_size = norm, spec, box, batch_size
-        self._attacked = partial(
-            attacked, model, norm=norm, spec=spec, box=box, seed=seed, batch_size=batch_size
-        )
-        right = self.predicted(inputs) == labels
+    def __init__(self, attacker: Attacker, inputs: torch.Tensor, labels: torch.Tensor):
+        self.attacker, self.inputs, self.labels = attacker, inputs, labels
+        self.largest_radius = largest_radius(inputs, attacker.norm, attacker.box)
+        right = attacker.predicted(inputs) == labels
         self.failed = inputs.new_zeros(len(labels))
         self.radii = torch.where(right, torch.inf, self.failed)
 
-    def predicted(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the classes that the network predicts of inputs, [n]."""
-        with evaluation_mode(self.model):
-            return predict(self.model, inputs, self.batch_size).argmax(1)
+    def smallest(self, largest: float | None = None, bisections: int = BISECTIONS) -> torch.Tensor:
+        """Return the radii after an attack at the largest radius, narrowed down, [n]."""
+        self.attack(self.largest_radius if largest is None else largest)
+        self.narrow(bisections)
+        return self.radii
 
     def attack(self, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Attack all samples that nothing has fooled yet, at one radius.
@@ -123,13 +111,15 @@ class Search:
 
     def _at(self, rows: torch.Tensor, radii: torch.Tensor) -> Attacked:
         """Attack some samples at a radius for each, and keep what that tells."""
-        found = self._attacked(self.inputs[rows], self.labels[rows], radii)
+        found = self.attacker.attacked(self.inputs[rows], self.labels[rows], radii)
         fooled, hit = found.fooled, rows[found.fooled]
         self.failed[rows[~fooled]] = torch.maximum(self.failed[rows], radii)[~fooled]
         if len(hit):
             parts = self.inputs[hit], self.labels[hit], found.examples[fooled]
-            with evaluation_mode(self.model), torch.no_grad():
-                (nearest,) = in_batches(partial(together, self._nearest), parts, self.batch_size)
+            with evaluation_mode(self.attacker.model), torch.no_grad():
+                (nearest,) = in_batches(
+                    partial(together, self._nearest), parts, self.attacker.batch_size
+                )
             self.radii[hit] = self.radii[hit].minimum(nearest)
         return found
 
@@ -141,7 +131,7 @@ class Search:
         high = high + 1
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            logits = self.model(inputs + of_rows(middle, moves) * moves)
+            logits = self.attacker.model(inputs + of_rows(middle, moves) * moves)
             fooled = logits.argmax(1) != labels
             low, high = torch.where(fooled, low, middle), torch.where(fooled, middle, high)
-        return (high * distances(moves, self.norm),)
+        return (high * distances(moves, self.attacker.norm),)

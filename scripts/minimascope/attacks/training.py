@@ -9,8 +9,9 @@ from torch import nn
 
 from ..ascent.ball import Ball, in_unit_ball
 from ..ascent.pgd import ascended
+from ..networks.normalised import in_units
 from .attack import gradients_of
-from .inputs import evaluation_mode, in_units
+from .inputs import box_of, evaluation_mode
 from .spec import AdversarialSpec
 
 
@@ -31,8 +32,8 @@ def adversarial_batch(
         spec: the balls and the steps.
         draws: on the inputs' device.
     """
-    points, box = in_units(inputs)
-    ball = Ball(points, points.new_full((len(points),), spec.radius), spec.norm, box)
+    points = in_units(inputs)
+    ball = Ball(points, points.new_full((len(points),), spec.radius), spec.norm, box_of(inputs))
     start = ball.moved(in_unit_ball(points.shape, spec.norm, draws, points.dtype))
     with evaluation_mode(model):
         return ascended(gradients_of(model, labels, "ce"), start, ball, spec.steps)

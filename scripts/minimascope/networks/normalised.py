@@ -68,6 +68,21 @@ def _statistics(features: torch.Tensor) -> dict[str, list[float]]:
     return {"mean": mean.flatten().tolist(), "std": std}
 
 
+def in_units(inputs: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Return inputs in the units that a user sees: pictures in [0, 1], features as they are.
+
+    A `NormalisedInput` computes the very same outputs of both.
+
+    Args:
+        inputs: as they are stored: bytes of pictures, or features, [n, …].
+        dtype: the floating type of what is returned; None for that of features, and for float32
+            of pictures.
+    """
+    dtype = dtype or (inputs.dtype if inputs.is_floating_point() else torch.float32)
+    scale = LARGEST_PIXEL if inputs.dtype == torch.uint8 else 1
+    return inputs.to(dtype) / scale
+
+
 class NormalisedInput(nn.Module):
     """Feed a network with (x / 255 - mean) / std of uint8 images x, (x - mean) / std of features.
 
@@ -87,8 +102,7 @@ class NormalisedInput(nn.Module):
 
     def normalise(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the inputs as the network wants them, in the buffers' floating type."""
-        scale = LARGEST_PIXEL if inputs.dtype == torch.uint8 else 1
-        return (inputs.to(self.mean.dtype) / scale - self.mean) / self.std
+        return (in_units(inputs, self.mean.dtype) - self.mean) / self.std
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the logits, [n, classes]."""

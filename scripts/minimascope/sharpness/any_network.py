@@ -15,6 +15,7 @@ from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measured, Measurement
 from ..registry import SHARPNESS, USUAL_MEASURES
 from ..seeding import generator
+from ..surroundings import differentiable_kernels, own_surroundings
 from .loss import Loss
 from .losses import Function, find_loss
 from .network_copy import device_of, network_copy
@@ -23,7 +24,6 @@ from .outputs import Read, reader
 from .probes import check_own_loss, probe
 from .samples import samples_of
 from .subject import Subject, check
-from .surroundings import differentiable_kernels, own_surroundings
 
 # What takes gradients; those of curvature check these themselves.
 NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst"}

@@ -17,10 +17,10 @@ from ..measurement import Measured
 from ..own_measurements import measured_by_own
 from ..registry import Family, find, of_a_part
 from ..seeding import generator
+from ..surroundings import differentiable_kernels
 from .objective import Objective
 from .probes import probe
 from .subject import Subject, augmented
-from .surroundings import differentiable_kernels
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..batches import Batch, Batches
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..seeding import child
+from .attacked_distance import attacked_distances
 from .cross_entropy import counted
 from .estimate import standard_error
 from .input_gradients import InputGradients, input_gradients
@@ -21,8 +22,10 @@ from .subject import Subject
 # The three sizes of noise by name, in increasing order.
 SIZES = ("small", "medium", "large")
 TEST = "test_"
-OF_CLASSES = ("logit_margin", "boundary_distance")
+BY_ATTACK = "boundary_distance_attack"
+OF_CLASSES = ("logit_margin", "boundary_distance", BY_ATTACK)
 NO_TEST = "there are no test data here; give them as inputs, and leave test_ out of the name"
+NOT_FOOLED = "no attack fools the network at half of the samples or more"
 NO_SLOPE = "at half of the samples or more no difference of logits changes with the inputs"
 
 
@@ -34,6 +37,7 @@ def measure(
     noise: Sequence[float] = (0.02, 0.05, 0.1),
     draws: int = 10,
     projections: int | None = None,
+    attack_samples: int | None = 100,
     dtype: str = "float32",
     batch_size: int = 1024,
 ) -> Measured:
@@ -51,6 +55,7 @@ def measure(
         noise: three standard deviations of noise, in units of the inputs.
         draws: of noise, for each sample; see `noise_sensitivities`.
         projections: see `input_gradients`; None for exact Jacobians.
+        attack_samples: how many samples are attacked, see `attacked_distances`; None for none.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         batch_size: the largest number of inputs at once.
 
@@ -72,12 +77,16 @@ def measure(
         gradients = input_gradients(
             subject.model, objective, projections, generator=streams, batch_size=batch_size
         )
-        for one in _of_data(objective, sensitivities, gradients):
+        numbers_of = _of_data(objective, sensitivities, gradients)
+        if attack_samples and objective.loss.softmax:
+            radii = attacked_distances(subject.model, objective, attack_samples, batch_size)
+            numbers_of.append(_median(BY_ATTACK, radii, "units of input"))
+        for one in numbers_of:
             name = prefix + one.measure
             if math.isfinite(one.value):
                 found.append(replace(one, measure=name))
             else:
-                left_out[name] = NO_SLOPE
+                left_out[name] = NOT_FOOLED if one.measure == BY_ATTACK else NO_SLOPE
         if not objective.loss.softmax:
             reason = f"the loss {objective.loss.name} is not that of a softmax over classes"
             left_out |= {prefix + name: reason for name in OF_CLASSES}

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..batches import Batches
 from ..errors import InputError
-from ..networks.normalised import LARGEST_PIXEL, NormalisedInput
+from ..networks.normalised import NormalisedInput, in_units
 from .objective import Objective
 from .probes import SAMPLES, first_samples
 
@@ -18,14 +18,11 @@ BLOCK = 64
 def numbers(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Return inputs in their own units and the network's floating type: pictures in [0, 1].
 
-    The network takes them as it takes the data: `NormalisedInput` divides bytes by 255 itself.
-
     Args:
         model: whose inputs these are.
         inputs: of a batch, [b, …], such as `check_continuous` lets through.
     """
-    found = inputs.detach().to(next(model.parameters()).dtype)
-    return found / LARGEST_PIXEL if inputs.dtype == torch.uint8 else found
+    return in_units(inputs.detach(), next(model.parameters()).dtype)
 
 
 def check_continuous(model: nn.Module, objective: Objective, family: str) -> None:
