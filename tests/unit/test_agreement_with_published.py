@@ -397,7 +397,7 @@ def test_text_shows_every_cell_with_notes_and_captions():
     order = order_of_conditions(cells)
     shown, page = (render(text_of(cells, order)) for render in (markdown, html))
     for condition in CONDITION_NAMES[:3]:
-        assert len(re.findall(rf"\| +our_{condition} \|", shown)) == 1
+        assert len(re.findall(rf"\| +our_{condition} +\|", shown)) == 1
     rows = [line for line in shown.splitlines() if "0.9000 ± 0.0010" in line]
     assert len(rows) == 1
     assert "**differs**" in rows[0]

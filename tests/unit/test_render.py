@@ -1,5 +1,7 @@
 """What readers see of tables: folds, blocks, line ends and captions in HTML."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -10,7 +12,9 @@ from minimascope.analysis.render import (
     fitting,
     html,
     in_blocks,
+    latex,
     markdown,
+    page,
 )
 
 
@@ -66,3 +70,49 @@ def test_a_caption_keeps_to_what_its_table_has(cells: str, columns: list[str], e
 def test_no_line_ends_before_a_mark():
     page = html([pd.DataFrame({"a": ["**0.50 ± 0.10** § ‡"]}, index=["x"])])
     assert "<b>0.50\u00a0±\u00a00.10</b>\u00a0§\u00a0‡" in page
+
+
+SIDES = {
+    "right": [
+        ["0.50 ± 0.10 §", "**(1.2 ± 0.1) × 10⁻⁵**"],
+        ["[0.1, 0.2]", "−0.77 [−0.98, −0.29], p = 0.006"],
+        ["13 of 19", ""],
+        ["< 0.001", "∞"],
+        ["5 %", "too few"],
+        ["—", ""],
+        [3, 0.5],
+    ],
+    "left": [
+        ["SAM-sharpness", "**Test ECE**"],
+        ["open", "3 seeds only", "no difference"],
+        ["2d_cnn", "1e_net"],
+        ["—", "−log p"],
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("side", "cells"), [(side, cells) for side, columns in SIDES.items() for cells in columns]
+)
+def test_numbers_are_aligned_to_the_right_and_text_to_the_left(side: str, cells: list):
+    table = captioned([{"a": f"row {n}", "b": cell} for n, cell in enumerate(cells)], "Of it.")
+    in_html = html([table])
+    assert in_html.count('<td class="text">') == (len(cells) if side == "left" else 0)
+    assert in_html.count("<td>") == (0 if side == "left" else len(cells))
+    assert ('<th class="text">b</th>' in in_html) == (side == "left")
+    assert markdown([table]).splitlines()[1].endswith("-|" if side == "left" else ":|")
+    assert ("{ll}" if side == "left" else "{lr}") in latex([table.astype(str)])
+
+
+def test_each_column_has_its_own_side():
+    rows = [{"a": "x", "b": "1", "c": "yes", "d": "2"}]
+    assert '<td>1</td>\n<td class="text">yes</td>\n<td>2</td>' in html([captioned(rows, "")])
+
+
+def test_a_page_of_a_table_aligns_cells_of_text():
+    assert ".text { text-align: left }" in page(["Text."])
+
+
+def test_names_and_cells_are_text_whatever_they_hold():
+    rows = [{"a": "<i>", "<b>": "<u>"}]
+    assert not {"<i>", "<b>", "<u>"} & {*re.findall("<[ibu]>", html([captioned(rows, "")]))}

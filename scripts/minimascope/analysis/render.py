@@ -11,12 +11,16 @@ from html import escape
 
 import pandas as pd
 
+from .numbers import MISSING
+
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 # Sentences of captions about bold cells, or about columns that a table may lack.
 _ABOUT = re.compile(r" ?\b(Bold|All|Flips): .*?\.(?= |$)")
 # Spaces within numbers and before their marks, where no line ends; it may before a power of ten or
 # the end of an interval.
 _WITHIN_NUMBERS = re.compile(r" (?=[±%†‡§])|(?<=[±×]) ")
+# How a cell of numbers begins: maybe in bold, as an interval or a bound. The name 2d_cnn is none.
+_NUMBER = re.compile(r"(\*\*)?[<>≤≥] ?\d|(\*\*)?[(\[]*[+−-]?(\d[\d.,]*+(?![A-Za-z_])|∞)")
 _PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "_%&#${}"}
@@ -43,6 +47,7 @@ _PAGE = """<!doctype html>
 body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
 table {{ border-collapse: collapse }}
 th, td {{ padding: 3px 10px; text-align: right }}
+.text {{ text-align: left }}
 thead th {{ border-bottom: 1px solid; vertical-align: bottom }}
 tbody th {{ text-align: left; font-weight: normal }}
 tbody tr:nth-child(even) {{ background: #f4f4f4 }}
@@ -138,13 +143,42 @@ RENDERERS = {"md": markdown, "html": page, "tex": latex}
 
 
 def table_html(table: pd.DataFrame) -> str:
-    """Return a table of text in HTML, without its caption."""
-    cells = table.astype(object).where(table.notna(), "")
-    cells = cells.map(_html_label if table.attrs.get("labels") else _html_text)
-    cells = cells.rename(index=_escaped, columns=_escaped)
-    # The name of the index in the row of the columns' names, and not in one of its own.
-    name = table.index.name and _escaped(table.index.name)
-    return cells.rename_axis(index=None, columns=name).to_html(escape=False, border=0)
+    """Return a table in HTML, without its caption; columns of text have the class ``text``."""
+    cell = _html_label if table.attrs.get("labels") else _html_text
+    classes = [' class="text"' if side == "left" else "" for side in _sides(table)]
+    heads = zip(classes, table.columns, strict=True)
+    # The name of the index is in the row of the columns' names, and not in one of its own.
+    head = "".join(f"<th{of}>{_escaped(name)}</th>\n" for of, name in heads)
+    rows = []
+    for name, values in zip(table.index, _cells(table), strict=True):
+        shown = zip(classes, values, strict=True)
+        cells = "".join(f"<td{of}>{cell(value)}</td>\n" for of, value in shown)
+        rows.append(f"<tr>\n<th>{_escaped(name)}</th>\n{cells}</tr>\n")
+    first = _escaped(table.index.name or "")
+    return (
+        f"<table>\n<thead>\n<tr>\n<th>{first}</th>\n{head}</tr>\n</thead>\n"
+        f"<tbody>\n{''.join(rows)}</tbody>\n</table>"
+    )
+
+
+def _cells(table: pd.DataFrame) -> list[list[object]]:
+    """Return the cells of each row; missing ones are empty."""
+    return table.astype(object).where(table.notna(), "").to_numpy().tolist()
+
+
+def _sides(table: pd.DataFrame) -> list[str]:
+    """Return to which side each column is aligned: ``right`` for numbers, ``left`` for text.
+
+    A column is of numbers if half of its cells that say anything begin with one, so that a word
+    where a number is lacking moves none.
+    """
+    rows = _cells(table)
+    sides = []
+    for at in range(len(table.columns)):
+        said = [str(row[at]) for row in rows if row[at] not in ("", MISSING)]
+        numbers = sum(bool(_NUMBER.match(cell)) for cell in said)
+        sides.append("right" if 2 * numbers >= len(said) else "left")
+    return sides
 
 
 def _markdown(part: pd.DataFrame | Fold | str) -> str:
@@ -152,7 +186,7 @@ def _markdown(part: pd.DataFrame | Fold | str) -> str:
         return f"{part}\n"
     if isinstance(part, Fold):
         return "\n".join([f"**{part.title}**\n", *(f"- {item}" for item in part.statements), ""])
-    alignment = ("left", *["right"] * len(part.columns))
+    alignment = ("left", *_sides(part))
     table = part.to_markdown(disable_numparse=True, colalign=alignment)
     caption = part.attrs.get("caption")
     return f"{table}\n\n{caption}\n" if caption else f"{table}\n"
@@ -203,7 +237,7 @@ def _latex_table(table: pd.DataFrame) -> str:
     escaped = table.map(_latex).rename(index=_latex, columns=_latex)
     text = escaped.rename_axis(index=None, columns=_latex(table.index.name)).to_latex(
         escape=False,
-        column_format="l" + "r" * len(table.columns),
+        column_format="l" + "".join(side[0] for side in _sides(table)),
         caption=_latex(table.attrs["caption"]),
         position="tbp",
     )
