@@ -15,8 +15,9 @@ def place_of(wildcards) -> list[str]:
 def raw_data(wildcards) -> list[str]:
     """What a source reads: official archives, or files that the study names."""
     source = STUDY.source_spec(*place_of(wildcards))
-    named_files = filter(None, (source.get(key) for key in ("table", "path")))
-    own = [Path(DATA_DIR, path) for path in named_files]
+    # The domains of pictures may be a table.
+    named_files = (source.get(key) for key in ("table", "path", "domains"))
+    own = [Path(DATA_DIR, path) for path in named_files if path and isinstance(path, str)]
     # The job names missing files, with a remedy. Of folders see `folder_of`.
     return official_files(source["source"]) + [local(str(path)) for path in own if path.is_file()]
 

@@ -10,7 +10,6 @@ from study_cases import BASE, SCHEMA, component
 from minimascope.data import digits, image_folder
 from minimascope.data.characters import DIGITS, LETTERS
 from minimascope.data.other_sets import OtherSet, load_other_set, other_set, save_other_set
-from minimascope.data.part import part_of
 from minimascope.data.prepared import Dataset, Split
 from minimascope.data.strokes import drawings
 from minimascope.evaluation.condition import Member, evaluate
@@ -158,72 +157,6 @@ def test_a_folder_need_have_no_training_split_and_is_checked_before_a_run(tmp_pa
         True
     ]
     assert ["shifted.s.path" in line for line in faults(shifted={"s": none})] == [True]
-
-
-def test_domains_of_pictures_are_folders_and_held_out_by_lack_of_training(tmp_path):
-    for place in ("train/photo", "test/photo", "train/sketch", "test/sketch", "test/clip"):
-        for label in ("cat", "dog"):
-            picture(tmp_path / "pets" / place / label / "1.png")
-    found = image_folder.load(tmp_path, "pets", domains=True)
-    assert found.classes == ("cat", "dog")
-    assert dict(zip(found.domains, found.seen, strict=True)) == {
-        "clip": False,
-        "photo": True,
-        "sketch": True,
-    }
-    assert [found.domains[i] for i in found.test.domains] == ["clip", "photo", "sketch"] * 2
-    assert found.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    less = part_of(found, train_domains=["photo"])
-    assert (len(less.train), less.seen) == (2, (False, True, False))
-
-    def study(**keys):
-        pets = {"source": "image_folder", "path": "pets", "domains": True, **keys}
-        return load_study({**BASE, "data_dir": str(tmp_path), "datasets": {"pets": pets}}, SCHEMA)
-
-    assert study().with_domains == ["pets"]
-    assert missing_files(study(train_domains=["photo"])) == []
-    [line] = missing_files(study(train_domains=["clip"]))
-    assert line.startswith("datasets.pets.train_domains: no training picture of domain 'clip'")
-
-
-def pets(**sweep):
-    """Return a study of pictures of three domains, of which a sweep leaves some out."""
-    spec = {"source": "image_folder", "path": "pets", "domains": True}
-    spec["train_domains"] = ["photo", "clip-art", "sketch"]
-    return load_study({**BASE, "datasets": {"pets": spec}, "sweeps": {"folds": sweep}}, SCHEMA)
-
-
-def test_a_sweep_leaves_one_domain_after_the_other_out():
-    axis = "datasets.pets.left_out_domain"
-    study = pets(axes={axis: ["photo", "clip-art"], "training.epochs": [1, 2]})
-    trained = {name: spec["train_domains"] for name, spec in study.config["datasets"].items()}
-    assert trained == {
-        "pets": ["photo", "clip-art", "sketch"],
-        "pets_without_photo": ["clip-art", "sketch"],
-        "pets_without_clip_art": ["photo", "sketch"],
-    }
-    # The table of training without some domains compares them.
-    assert study.references == dict.fromkeys(
-        ["pets_without_photo", "pets_without_clip_art"], "pets"
-    )
-    assert "baseline-epochs2" in study.conditions
-    assert pets(axes={axis: ["photo"]}).conditions == ["baseline", "sam"]
-
-
-@pytest.mark.parametrize(
-    ("sweep", "line"),
-    [
-        ({"axes": {"datasets.pets.left_out_domain": ["foto"]}}, "is not trained on 'foto'; did"),
-        ({"axes": {"datasets.pet.left_out_domain": ["photo"]}}, "no data set 'pet'; did you mean"),
-        (
-            {"axes": {"datasets.pets.left_out_domain": ["photo"]}, "conditions": ["sam"]},
-            "sweeps.folds.conditions: domains are left out under all conditions",
-        ),
-    ],
-)
-def test_a_sweep_over_domains_that_are_not_there_is_refused(sweep, line):
-    with refused("sweeps.folds", line):
-        pets(**sweep)
 
 
 def test_further_sets_are_predicted_by_each_network_of_a_condition():

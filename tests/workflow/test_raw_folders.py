@@ -16,7 +16,12 @@ STUDY = study_with(
     {
         "datasets": {
             "digits": {"source": "digits", "networks": ["resnet18"]},
-            "own": {"source": "image_folder", "path": "pictures", "networks": ["resnet18"]},
+            "own": {
+                "source": "image_folder",
+                "path": "pictures",
+                "domains": "pictures.csv",
+                "networks": ["resnet18"],
+            },
             "heard": {"source": "audio_folder", "table": "sounds/table.csv", "networks": ["cnn10"]},
         },
         "networks": {
@@ -29,6 +34,9 @@ STUDY = study_with(
 PICTURE = "data/pictures/train/cats/0.png"
 SOUND = "data/sounds/a.wav"
 TABLE = "filename,label,domain,split,seen\na.wav,bus,x,train,true\nb.wav,bus,x,test,true\n"
+DOMAINS = "filename,domain\n" + "".join(
+    f"{split}/cats/{number}.png,photo\n" for split in ("train", "test") for number in range(3)
+)
 
 
 def put(path: Path, text: str = "x") -> None:
@@ -41,6 +49,7 @@ def finish(folder: Path) -> None:
     for split in ("train", "test"):
         for number in range(3):
             put(folder / "data" / "pictures" / split / "cats" / f"{number}.png")
+    put(folder / "data" / "pictures.csv", DOMAINS)
     for name in ("a.wav", "b.wav", "unnamed.wav"):
         put(folder / "data" / "sounds" / name)
     put(folder / "data" / "sounds" / "table.csv", TABLE)
@@ -122,6 +131,16 @@ def test_a_recording_that_the_table_names_anew_is_noticed(folder: Path):
     put(folder / "data/sounds/table.csv", TABLE + "unnamed.wav,bus,x,test,true\n")
     reasons = {job.rule: job.reasons for job in would_run(folder)}["recordings"]
     assert "data/sounds has 3 files, before 2" in reasons
+
+
+def test_a_changed_table_of_domains_reruns_its_data_set_alone(folder: Path):
+    put(folder / "data/pictures.csv", DOMAINS.replace("0.png,photo", "0.png,sketch"))
+    first, *others = would_run(folder)
+    assert first.rule == "prepare"
+    assert "data/pictures.csv" in " ".join(first.reasons)
+    trained = [job.output for job in others if job.rule == "train"]
+    assert trained
+    assert all("/own/" in output for output in trained)
 
 
 def test_what_no_job_reads_does_not_count(folder: Path):

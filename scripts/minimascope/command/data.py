@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ..batches import Inputs, each, first_tensor
-from ..data.archives import archive_names, is_archive
+from ..data.archives import is_archive
 from ..data.pictures import Picture, decoded_picture, files_of
 from ..data.prepared import Split, load_dataset
-from ..data.raw_files import SPLITS, is_picture, split_and_class, visible_files
+from ..data.raw_files import SPLITS, picture_names, split_and_class
 from ..errors import InputError
 from ..jobs.progress import progress
 from ..safetensors_files import content_hash
@@ -173,12 +173,7 @@ def _pictures(
 
 def _places(root: Path, split: str | None) -> tuple[list[Place], str | None]:
     """Return all pictures of a split by class and name, and the split, if there are any."""
-    names = archive_names(root) if is_archive(root) else [name for name, _ in visible_files(root)]
-    names = [
-        name
-        for name in names
-        if is_picture(name) and not any(part.startswith(".") for part in name.parts)
-    ]
+    names = picture_names(root)
     parts = {name: split_and_class(name) for name in names}
     if any(parts.values()):
         split = split or SPLITS[0]

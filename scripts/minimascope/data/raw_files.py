@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError
+from .archives import archive_names, is_archive
 from .recordings import rows_of
 
 SPLITS = ("train", "test")
@@ -65,6 +66,24 @@ def is_picture(name: PurePosixPath) -> bool:
     return name.suffix.lower() in PICTURES
 
 
+def picture_names(path: Path) -> list[PurePosixPath]:
+    """Return the names of the pictures in a folder, sorted, or in an archive, in its order.
+
+    Those that are hidden, or in hidden folders, are left out.
+
+    Raises:
+        InputError: no readable archive; see `archive_files`.
+    """
+    if not is_archive(path):
+        return sorted(name for name, _ in visible_files(path) if is_picture(name))
+    # What macOS packs beside pictures has their names behind a point.
+    return [
+        name
+        for name in archive_names(path)
+        if is_picture(name) and not any(part.startswith(".") for part in name.parts)
+    ]
+
+
 def layout(domains: bool = False) -> str:
     """Return in words where pictures lie."""
     inside = "<domain>/<class>/" if domains else "<class>/"
@@ -76,15 +95,18 @@ def split_and_class(name: PurePosixPath, domains: bool = False) -> tuple[str, st
 
     With ``domains`` that is a picture in ``…/train/<domain>/<class>/…``.
     """
+    parts = from_split_on(name).parts
+    return (parts[0], parts[1 + domains]) if len(parts) >= 3 + domains else None
+
+
+def from_split_on(name: PurePosixPath) -> PurePosixPath:
+    """Return a path without what lies above its train or test; empty if it has neither.
+
+    >>> from_split_on(PurePosixPath("pets/train/cat/1.png"))
+    PurePosixPath('train/cat/1.png')
+    """
     start = next((i for i, part in enumerate(name.parts) if part in SPLITS), len(name.parts))
-    last = start + 1 + domains
-    return (name.parts[start], name.parts[last]) if len(name.parts) >= last + 2 else None
-
-
-def domain_of(name: PurePosixPath) -> tuple[str, str]:
-    """Return the split and the domain of a picture in ``…/train/<domain>/<class>/…``."""
-    start = next(i for i, part in enumerate(name.parts) if part in SPLITS)
-    return name.parts[start], name.parts[start + 1]
+    return PurePosixPath(*name.parts[start:])
 
 
 def picture_of_test(

@@ -1,7 +1,7 @@
 """Recordings of sounds: what each one is, who or what recorded it, and where its file lies."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from os import PathLike
@@ -71,21 +71,41 @@ def read_table(
         InputError: no such table, a column is missing, or a cell is empty or makes no sense;
             names the file and its line.
     """
+    needed = ["filename", "label", domain_column, "split", "seen"]
+    needed += ["place"] if place is None else []
+    remedies = {domain_column: ", or set domain_column"}
+    return tuple(
+        _recording(row, where, place or row["place"], row[domain_column])
+        for where, row in records(path, needed, remedies)
+    )
+
+
+def records(
+    path: str | PathLike, needed: Sequence[str], remedies: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield (place for messages, cells by column) of each row of a comma-separated table in UTF-8.
+
+    Args:
+        path: the table; its first line names the columns.
+        needed: columns that must be there, with no cell empty; others are left alone.
+        remedies: what else may be done where a column is missing, by column.
+
+    Raises:
+        InputError: no such table, no column of these, a row of another length, or an empty cell;
+            names the file and its line.
+    """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); correct its name") from error
     (_, header), *rows = rows_of(content, path) or [(1, [])]
-    needed = ["filename", "label", domain_column, "split", "seen"]
-    needed += ["place"] if place is None else []
     for column in needed:
         if column not in header:
-            other = ", or set domain_column" if column == domain_column else ""
             raise InputError(
                 f"{path}: no column '{column}' ({nearest(column, header)}); its first line must"
-                f" name the columns {', '.join(needed)}, with commas between them{other}"
+                f" name the columns {', '.join(needed)}, with commas between them"
+                + (remedies or {}).get(column, "")
             )
-    recordings = []
     for line, cells in rows:
         where = f"{path}, line {line}"
         if len(cells) != len(header):
@@ -96,8 +116,7 @@ def read_table(
         row = dict(zip(header, cells, strict=True))
         if empty := next((column for column in needed if not row[column]), None):
             raise InputError(f"{where}: '{empty}' is empty; fill it in or remove the row")
-        recordings.append(_recording(row, where, place or row["place"], row[domain_column]))
-    return tuple(recordings)
+        yield where, row
 
 
 def rows_of(

@@ -11,7 +11,7 @@ from ..components import RECORDINGS
 from ..data.archives import is_archive
 from ..data.characters import DIGITS, LETTERS
 from ..data.other_kinds import fault_of_classes
-from ..data.raw_files import is_picture, picture_of_test, split_and_class, visible_files
+from ..data.raw_files import picture_names, picture_of_test, split_and_class
 from ..errors import InputError
 from .study import Study
 
@@ -34,6 +34,11 @@ def check_other_sets(study: Study) -> None:
             )
         if own != theirs:
             raise InputError(f"{where}.{name}: {theirs} for a data set of {own}; name {own}")
+        if isinstance(study.other_spec(dataset, kind, name).get("domains"), str):
+            raise InputError(
+                f"{where}.{name}.domains: further test sets do not tell domains apart, and have no"
+                " table of them; leave it out"
+            )
         if study.config["datasets"][dataset]["augment_test"]:
             raise InputError(
                 f"{where}: further test sets are not augmented, and compared with a test split"
@@ -79,11 +84,11 @@ def _found(spec: Mapping[str, Any], folder: Path, test_alone: bool) -> list[str]
     path = folder / spec["path"]
     if is_archive(path) or not path.is_dir():
         return None
-    names = [name for name, _ in visible_files(path) if is_picture(name)]
+    names, in_folders = picture_names(path), spec["domains"] is True
     if test_alone:
-        labels = {*filter(None, map(picture_of_test(names, spec["domains"]), names))}
+        labels = {*filter(None, map(picture_of_test(names, in_folders), names))}
     else:
-        places = (split_and_class(name, spec["domains"]) for name in names)
+        places = (split_and_class(name, in_folders) for name in names)
         labels = {place[1] for place in places if place}
     return _used(spec, sorted(labels))
 

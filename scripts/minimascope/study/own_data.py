@@ -4,7 +4,7 @@ No torch is imported here.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -15,12 +15,14 @@ import soundfile
 from PIL import Image
 
 from ..batch_of_one import batch_of_one, held_out
-from ..data.archives import archive_names, is_archive
+from ..data.archives import is_archive
+from ..data.picture_domains import domain_finder
 from ..data.raw_files import (
     FORMATS,
     SPLITS,
     is_picture,
     layout,
+    picture_names,
     split_and_class,
     visible_files,
 )
@@ -44,12 +46,13 @@ OF_SYSTEMS = {".db", ".ini"}
 
 @dataclass(frozen=True)
 class Labelled:
-    """A file with the split and class that it belongs to."""
+    """A file with the split, class and, if it has one, domain that it belongs to."""
 
     path: Path
     split: str
     label: str
     size: int
+    domain: str | None = None
 
 
 def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
@@ -67,28 +70,34 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
     for dataset, spec in study.config["datasets"].items():
         if spec["source"] == "image_folder" and not is_archive(spec["path"]):
             place, kind = folder / spec["path"], "pictures"
-            files, warnings = _pictures(place, spec["domains"])
+            files, warnings = _pictures(folder, spec)
             found, measured = _pixels(files, spec)
         elif spec["source"] == "audio_folder" and not is_archive(spec["path"] or ""):
             table, kind = folder / spec["table"], "recordings"
             place = folder / spec["path"] if spec["path"] else table.parent
-            files, warnings = _recordings(table, place, spec), []
+            files, warnings = _recordings(table, place, spec["domain_column"]), []
             found, measured = _seconds(files, spec)
         elif spec["source"] == "image_folder" and spec["path"].endswith(".zip"):
             place, kind = folder / spec["path"], "pictures"
-            (files, found), warnings, measured = _zipped(place, spec["domains"]), [], ""
+            (files, found), warnings, measured = _zipped(folder, spec), [], ""
         else:
             continue
-        files = _used(files, study.part_spec(dataset).get("classes"))
+        files = _used(files, study.part_spec(dataset))
         found = [*found, *_batches_of_one(study, dataset, files)]
         faults += [f"datasets.{dataset}: {line}" for line in found]
         said.append(_said(dataset, kind, place, files, measured, warnings))
     return faults, chain.from_iterable(said)
 
 
-def _used(files: Sequence[Labelled], classes: Collection[str] | None) -> Sequence[Labelled]:
-    """Return the files of the classes that are used, all unless the study chooses some."""
-    return files if classes is None else [file for file in files if file.label in classes]
+def _used(files: Sequence[Labelled], part: Mapping[str, Any]) -> Sequence[Labelled]:
+    """Return the files of the classes, and domains in training, that a study chooses, or all."""
+    classes, domains = (part.get(key) for key in ("classes", "train_domains"))
+    return [
+        file
+        for file in files
+        if (classes is None or file.label in classes)
+        and (domains is None or file.split != "train" or file.domain in domains)
+    ]
 
 
 def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
@@ -132,13 +141,16 @@ def _said(
         yield f"warning: {dataset}: {line}"
 
 
-def _pictures(folder: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
+def _pictures(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], list[str]]:
     """Return the pictures of a folder, and a warning of each kind of others."""
+    folder, in_folders = data_dir / spec["path"], spec["domains"] is True
+    domain_of = domain_finder(spec["domains"], data_dir, folder)
     files, loose, others = [], [], Counter()
     for name, entry in visible_files(folder):
-        place = split_and_class(name, domains)
+        place = split_and_class(name, in_folders)
         if is_picture(name) and place:
-            files.append(Labelled(folder / name, *place, entry.stat().st_size))
+            size = entry.stat().st_size
+            files.append(Labelled(folder / name, *place, size, domain_of(name)))
         elif is_picture(name):
             loose.append(str(name))
         elif place and name.suffix.lower() not in OF_SYSTEMS:
@@ -146,7 +158,7 @@ def _pictures(folder: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
     warnings = []
     if loose:
         warnings.append(
-            f"{_number(len(loose), 'picture')} outside of {layout(domains)}, such as"
+            f"{_number(len(loose), 'picture')} outside of {layout(in_folders)}, such as"
             f" {min(loose)}, will not be read; move them into folders of classes"
         )
     if others:
@@ -158,32 +170,28 @@ def _pictures(folder: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
     return files, warnings
 
 
-def _zipped(path: Path, domains: bool) -> tuple[list[Labelled], list[str]]:
+def _zipped(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], list[str]]:
     """Return the pictures that an archive lists, and a line for each fault of these."""
+    path, in_folders = data_dir / spec["path"], spec["domains"] is True
     try:
-        names = archive_names(path)
+        domain_of = domain_finder(spec["domains"], data_dir, path)
+        files = [
+            Labelled(path / name, *place, size=0, domain=domain_of(name))
+            for name in picture_names(path)
+            if (place := split_and_class(name, in_folders))
+        ]
     except InputError as error:
         return [], [str(error)]
-    files = [
-        Labelled(path / name, *place, size=0)
-        for name in names
-        # What macOS packs beside pictures has their names behind a point.
-        if not any(part.startswith(".") for part in name.parts)
-        and is_picture(name)
-        and (place := split_and_class(name, domains))
-    ]
-    return files, [*faults_of_classes(((file.split, file.label) for file in files), path)]
+    places = ((file.split, file.label) for file in files)
+    return files, [*faults_of_classes(places, path, in_folders)]
 
 
-def _recordings(table: Path, folder: Path, spec: Mapping[str, Any]) -> list[Labelled]:
-    """Return the recordings of the test, and those of the domains that are trained on."""
-    rows = read_table(table, str(folder), spec["domain_column"])
-    if spec["train_domains"]:
-        domains = {*map(str, spec["train_domains"])}
-        rows = [row for row in rows if row.split != "train" or row.domain in domains]
+def _recordings(table: Path, folder: Path, domain_column: str) -> list[Labelled]:
+    """Return the recordings of a table."""
+    rows = read_table(table, str(folder), domain_column)
     paths = [folder / row.filename for row in rows]
     return [
-        Labelled(path, row.split, row.label, path.stat().st_size)
+        Labelled(path, row.split, row.label, path.stat().st_size, row.domain)
         for path, row in zip(paths, rows, strict=True)
     ]
 

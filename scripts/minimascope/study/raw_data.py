@@ -9,14 +9,9 @@ from ..data import audio_folder
 from ..data.archives import SUFFIXES, is_archive
 from ..data.download import space_for_downloads
 from ..data.official import OFFICIAL, RemoteFile, official_file
-from ..data.raw_files import (
-    domain_of,
-    is_picture,
-    layout,
-    path_remedy,
-    split_and_class,
-    visible_files,
-)
+from ..data.picture_domains import COLUMNS as COLUMNS_OF_DOMAINS
+from ..data.picture_domains import domain_finder, read_domains
+from ..data.raw_files import layout, path_remedy, picture_names, split_and_class
 from ..data.recordings import Recording, check, read_table
 from ..errors import InputError, nearest
 from .adopted import FILES
@@ -139,20 +134,49 @@ def _no_training(
 
 
 def _pictures(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[str]:
-    path, domains = folder / spec["path"], spec["domains"]
+    path, in_folders = folder / spec["path"], spec["domains"] is True
     if not path.exists():
-        remedy = f"put the pictures there, in {layout(domains)}, or name another folder or archive"
+        inside = layout(in_folders)
+        remedy = f"put the pictures there, in {inside}, or name another folder or archive"
         yield _missing(folder, spec["path"], f"{where}.path", remedy)
     elif not path.is_dir() and not is_archive(path):
         kinds = ", ".join(SUFFIXES)
         yield f"{where}.path: {path} is neither a folder nor a {kinds} archive; name one"
     elif path.is_dir():
-        files = [name for name, _ in visible_files(path) if is_picture(name)]
-        places = [place for name in files if (place := split_and_class(name, domains))]
-        yield from (f"{where}.path: {fault}" for fault in faults_of_classes(places, path, domains))
-        there = {domain_of(name) for name in files if split_and_class(name, True)}
-        there = {domain for split, domain in there if split == "train"}
+        places = (split_and_class(name, in_folders) for name in picture_names(path))
+        faults = faults_of_classes(filter(None, places), path, in_folders)
+        yield from (f"{where}.path: {fault}" for fault in faults)
+    if spec["domains"]:
+        yield from _picture_domains(folder, spec, where)
+
+
+def _picture_domains(folder: Path, spec: Mapping[str, Any], where: str) -> Iterator[str]:
+    """Yield a line for each fault of a table of domains, and of the domains to train on."""
+    domains = spec["domains"]
+    if domains is not True and not (folder / domains).is_file():
+        columns = ",".join(COLUMNS_OF_DOMAINS)
+        remedy = f"write a table with the columns {columns} there, or name another one"
+        yield _missing(folder, domains, f"{where}.domains", remedy)
+        return
+    try:
+        there = _trained_domains(folder, folder / spec["path"], domains)
+    except InputError as error:
+        yield f"{where}.domains: {error}"
+        return
+    if there is not None:
         yield from _no_training(there, spec["train_domains"] or (), where)
+
+
+def _trained_domains(folder: Path, path: Path, domains: bool | str) -> set[str] | None:
+    """Return the domains that have training pictures; None if only an archive tells."""
+    if path.is_dir():
+        domain_of = domain_finder(domains, folder, path)
+        placed = ((split_and_class(name, domains is True), name) for name in picture_names(path))
+        return {domain_of(name) for place, name in placed if place and place[0] == "train"}
+    if domains is True:
+        return None
+    listed = read_domains(folder / domains)
+    return {domain for name, domain in listed.items() if name.parts[0] == "train"}
 
 
 def faults_of_classes(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data.picture_domains import read_domains
 from .study import Study
 
 DIGITS = 1797
@@ -95,8 +96,11 @@ def counted_size(study: Study, dataset: str) -> Size:
     size = known_size(study, dataset)
     spec = study.config["datasets"][dataset]
     folder = Path(study.config["data_dir"])
-    if spec["source"] == "image_folder" and (folder / spec["path"] / "train").is_dir():
-        counted = _pictures(folder / spec["path"], spec["domains"])
+    table = spec["source"] == "image_folder" and spec["domains"]
+    if isinstance(table, str) and (folder / table).is_file():
+        counted = _listed(folder / table, spec["train_domains"])
+    elif spec["source"] == "image_folder" and (folder / spec["path"] / "train").is_dir():
+        counted = _pictures(folder / spec["path"], table is True, spec["train_domains"])
     elif spec["source"] == "audio_folder" and (folder / spec["table"]).is_file():
         counted = _rows(folder / spec["table"], spec["domain_column"], spec["train_domains"])
     else:
@@ -110,11 +114,26 @@ def counted_size(study: Study, dataset: str) -> Size:
     return replace(counted, **given | used)
 
 
-def _pictures(folder: Path, domains: bool) -> Size:
-    """Count pictures and classes of a folder."""
+def _listed(table: Path, train_domains: Collection[Any] | None) -> Size:
+    """Count pictures and classes of a table of domains; those for training of these alone."""
+    domains = read_domains(table)
+    counts = Counter(
+        name.parts[0]
+        for name, domain in domains.items()
+        if name.parts[0] != "train" or train_domains is None or domain in map(str, train_domains)
+    )
+    return Size(counts["train"], counts["test"], len({name.parts[1] for name in domains}))
+
+
+def _pictures(folder: Path, domains: bool, train_domains: Collection[Any] | None) -> Size:
+    """Count pictures and classes of a folder, those for training of these domains alone."""
     above = "*/" * domains
+    wanted = None if train_domains is None else {*map(str, train_domains)}
     counts = {
-        split: sum(path.is_file() for path in (folder / split).glob(f"{above}*/*"))
+        split: sum(
+            path.is_file() and (split == "test" or wanted is None or path.parts[-3] in wanted)
+            for path in (folder / split).glob(f"{above}*/*")
+        )
         for split in ("train", "test")
     }
     classes = {path.name for path in (folder / "train").glob(f"{above}*") if path.is_dir()}
