@@ -57,6 +57,17 @@ def test_published_panels_name_network_data_set_and_year():
     assert titles == ["resnet18 on scenes (2025)", "resnet18 on scenes (2026)"]
 
 
+def test_a_title_that_is_wider_than_the_cells_is_broken_into_lines():
+    rows = outcome_rows(["open"] * 4, dataset="pictures_without_clipart")
+    figure = figure_of("outcomes", {"outcomes": rows}, dataset="pictures_without_clipart")
+    figure.draw_without_rendering()
+    told = "pictures_without_clipart: each condition against the baseline"
+    assert " ".join(figure.get_suptitle().split()) == told
+    title, page = figure._suptitle.get_window_extent(), figure.bbox
+    assert page.x0 < title.x0 < title.x1 < page.x1
+    assert title.y0 > max(axes.get_tightbbox().y1 for axes in figure.axes)
+
+
 def test_without_a_baseline_the_figure_says_so():
     empty = outcome_rows(["open"]).iloc[:0]
     svg = save_svg(figure_of("outcomes", {"outcomes": empty}))

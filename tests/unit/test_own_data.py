@@ -152,6 +152,9 @@ def test_recordings_of_domains_that_are_not_trained_on_do_not_count(tmp_path: Pa
     domains = SOUNDS.replace("{source", "{train_domains: [phone], source")
     _, (counts, *_) = lines(tmp_path, domains)
     assert counts.startswith("8 recordings in train and 20 in test; 2 classes (train + test: 0 4")
+    # Nor does their length.
+    soundfile.write(tmp_path / "mine" / "5.wav", np.ones(4000), 8000)
+    assert lines(tmp_path, domains.replace(", features: {seconds: 0.5}", ""))[0] == []
 
 
 def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):

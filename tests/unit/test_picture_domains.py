@@ -227,6 +227,19 @@ def test_a_faulty_table_is_told_in_one_line_at_planning_and_by_the_job(folder, r
         image_folder.load(folder, "pets", domains="pets.csv")
 
 
+def test_data_sets_that_share_a_table_have_its_fault_told_once(folder):
+    write_table(folder, without("train/cat/2.png"))
+    shutil.make_archive(str(folder / "pets"), "zip", folder / "pets")
+    spec = {"source": "image_folder", "domains": "pets.csv", "train_domains": ["photo", "sketch"]}
+    sweep = {"axes": {"datasets.pets.left_out_domain": ["photo", "sketch"]}}
+    for path, faults in (("pets", missing_files), ("pets.zip", lambda s: own_data_lines(s)[0])):
+        config = {"data_dir": str(folder), "datasets": {"pets": {**spec, "path": path}}}
+        config |= {"evaluation": {"corruptions": None}, "sweeps": {"folds": sweep}}
+        [line] = faults(load_study({**BASE, **config}, SCHEMA))
+        assert line.startswith("datasets.pets")
+        assert "no row for train/cat/2.png" in line
+
+
 def test_a_table_that_is_none_is_told_in_one_line_at_planning(folder):
     where = f"datasets.pets.domains: {folder / 'pets.csv'}"
     write_table(folder, TABLE, header="file,domain")

@@ -51,9 +51,9 @@ def plot(
     panels = measures_of(finite(values), "evaluation", "sharpness")
     logarithmic = log_measures(of_all)
     key = [*_key(), *untrained_handles(rows)]
-    figure, cells = _cells(len(panels), shown, key)
     seeds = count_seeds(rows.groupby("condition")["seed"].nunique())
-    figure.suptitle(f"{network} on {dataset}, {seeds} per condition")
+    title = f"{network} on {dataset}, {seeds} per condition"
+    figure, cells = _cells(title, len(panels), shown, key)
     for axes, (measure, name) in zip(cells, panels.items(), strict=True):
         of_measure = values[values["measure"] == measure]
         means = summary[summary["measure"] == measure].set_index("condition").reindex(shown)
@@ -64,9 +64,9 @@ def plot(
 
 
 def _cells(
-    count: int, conditions: Sequence[str], key: Sequence[Line2D]
+    title: str, count: int, conditions: Sequence[str], key: Sequence[Line2D]
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels and a key; the lowest of each column names conditions.
+    """Return a figure with so many panels and a key; the lowest of a column name conditions.
 
     Below a panel without another below it the names hang into the empty cell.
     """
@@ -74,7 +74,7 @@ def _cells(
     columns = balanced(count, max(1, min(4, int(PAGE / width))))
     rows = math.ceil(count / columns)
     height = 0.5 + HEIGHT * rows + label_height(conditions)
-    figure = new_figure(" ", width * columns, height, key)
+    figure = new_figure(title, width * columns, height, key)
     cells = list(figure.subplots(rows, columns, squeeze=False).flat)
     for i, axes in enumerate(cells):
         has_names = i >= columns * (rows - 1)

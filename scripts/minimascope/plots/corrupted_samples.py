@@ -1,7 +1,6 @@
 """Figure: one test input of a data set under every corruption at every severity."""
 
 import math
-import textwrap
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -21,8 +20,6 @@ SIDE = 0.62  # inches, of an image; log-mels fill the page and are as high
 MOST_ROWS = 12  # corruptions of images that stand below each other
 # Pixels between pictures, and the least of a picture's side.
 GAP, LEAST = 4, 48
-# Inches of a line of the title and, on average, of a character in it.
-LINE, CHARACTER = 0.16, 0.08
 Pictures = Mapping[tuple[str, int], np.ndarray]
 
 
@@ -49,9 +46,7 @@ def plot(corrupted_samples: pd.DataFrame, dataset: str) -> Figure:
     width = PAGE if is_sound else blocks * (NAMES + SIDE * len(severities))
     kind = "recording" if is_sound else "image"
     title = f"{dataset}: a test {kind} of class {rows['label'].iloc[0]} under every corruption"
-    title = textwrap.fill(title, int(width / CHARACTER))
-    height = TOP + SIDE * size + LINE * title.count("\n")
-    figure = new_figure(title, width, height)
+    figure = new_figure(title, width, TOP + SIDE * size)
     for number, axes in enumerate(figure.subplots(1, blocks, squeeze=False).flat):
         shown = names[number * size : (number + 1) * size]
         image = _draw(axes, pictures, shown, severities)

@@ -26,6 +26,8 @@ from pandas.api.typing import SeriesGroupBy
 from ..errors import InputError
 
 HALF_PAGE = 3.5  # inches
+# Of a letter of a figure's title, and of each of its further lines, in inches.
+TITLE_LETTER, TITLE_LINE = 0.08, 0.16
 PAGE = 10.0  # inches, of the report: text stays as large as that around it
 FONT_SIZE = 8  # points
 DOTS_PER_INCH = 200
@@ -71,7 +73,9 @@ def styled() -> AbstractContextManager:
 
 
 def new_figure(title: str, width: float, height: float, handles: Sequence[Artist] = ()) -> Figure:
-    """Return a figure of a size in inches, to which a legend below adds its lines."""
+    """Return a figure of a size in inches, to which a long title and a legend add their lines."""
+    title = textwrap.fill(title, int(width / TITLE_LETTER))
+    height += TITLE_LINE * title.count("\n")
     columns = 1
     if handles:
         longest = max(len(str(handle.get_label())) for handle in handles)

@@ -66,8 +66,11 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
         PermissionError: a file or folder may not be read.
     """
     folder = Path(study.config["data_dir"])
-    faults, said = [], []
+    # Data sets of a sweep share files: a fault of these is told of the first.
+    faults: dict[tuple[Path, str], str] = {}
+    said = []
     for dataset, spec in study.config["datasets"].items():
+        part = study.part_spec(dataset)
         if spec["source"] == "image_folder" and not is_archive(spec["path"]):
             place, kind = folder / spec["path"], "pictures"
             files, warnings = _pictures(folder, spec)
@@ -75,18 +78,21 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
         elif spec["source"] == "audio_folder" and not is_archive(spec["path"] or ""):
             table, kind = folder / spec["table"], "recordings"
             place = folder / spec["path"] if spec["path"] else table.parent
-            files, warnings = _recordings(table, place, spec["domain_column"]), []
-            found, measured = _seconds(files, spec)
+            # Recordings of other domains are not read; pictures are, before some are chosen.
+            trained = {"train_domains": part.get("train_domains")}
+            files = _used(_recordings(table, place, spec["domain_column"]), trained)
+            warnings, (found, measured) = [], _seconds(files, spec)
         elif spec["source"] == "image_folder" and spec["path"].endswith(".zip"):
             place, kind = folder / spec["path"], "pictures"
             (files, found), warnings, measured = _zipped(folder, spec), [], ""
         else:
             continue
-        files = _used(files, study.part_spec(dataset))
+        files = _used(files, part)
         found = [*found, *_batches_of_one(study, dataset, files)]
-        faults += [f"datasets.{dataset}: {line}" for line in found]
+        for line in found:
+            faults.setdefault((place, line), f"datasets.{dataset}: {line}")
         said.append(_said(dataset, kind, place, files, measured, warnings))
-    return faults, chain.from_iterable(said)
+    return [*faults.values()], chain.from_iterable(said)
 
 
 def _used(files: Sequence[Labelled], part: Mapping[str, Any]) -> Sequence[Labelled]:

@@ -42,13 +42,14 @@ def missing_files(study: Study) -> list[str]:
     Their content is left to the jobs, and archives are not opened.
     """
     folder = Path(study.config["data_dir"])
-    lines = []
+    # Data sets of a sweep share files: a fault of these is told of the first.
+    found: dict[tuple[Any, ...], str] = {}
     for dataset, spec in study.config["datasets"].items():
-        where = f"datasets.{dataset}"
-        if spec["source"] == "image_folder":
-            lines += _pictures(folder, spec, where)
-        elif spec["source"] == "audio_folder":
-            lines += _recordings(folder, spec, where)
+        where, read = f"datasets.{dataset}", READERS.get(spec["source"])
+        for line in read(folder, spec, where) if read else ():
+            key = spec.get("table"), spec["path"], line.removeprefix(where)
+            found.setdefault(key, line)
+    lines = [*found.values()]
     for place in study.other_sets:
         path = study.other_spec(*place).get("path")
         if path and not (folder / path).exists():
@@ -177,6 +178,10 @@ def _trained_domains(folder: Path, path: Path, domains: bool | str) -> set[str] 
         return None
     listed = read_domains(folder / domains)
     return {domain for name, domain in listed.items() if name.parts[0] == "train"}
+
+
+# What looks at the files of a data set, by its source.
+READERS = {"image_folder": _pictures, "audio_folder": _recordings}
 
 
 def faults_of_classes(
