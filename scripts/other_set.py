@@ -13,9 +13,9 @@ with job(snakemake):
     spec, place = settings(snakemake.params), snakemake.wildcards
     source = spec["source"].pop("source")
     component = TEST_ALONE.get(source) or find("sources", source)
-    read = component.call({"data_dir": spec["data_dir"]}, **spec["source"])
     trained, _ = load_dataset(snakemake.input.data)
     try:
+        read = component.call({"data_dir": spec["data_dir"]}, **spec["source"])
         found = part_of(as_dataset(read, component.location), **spec["part"])
         found = other_set(place.kind, place.other, found, trained)
     except InputError as error:

@@ -27,7 +27,6 @@ from figure_cases import (
     written,
 )
 
-from minimascope.errors import InputError
 from minimascope.plots.style import GREY
 
 
@@ -161,9 +160,10 @@ def test_a_network_alone_on_its_data_has_the_correlations_of_all():
     assert figure.axes[0].get_title().startswith("ρ = −0.53")
 
 
-def test_scatter_plots_need_sharpness_and_evaluation():
-    with pytest.raises(InputError, match="a measure of sharpness and an evaluation"):
-        against_evaluations(measures_frame().query("family == 'evaluation'"))
+def test_scatter_plots_without_any_sharpness_say_so():
+    figure = against_evaluations(measures_frame().query("family == 'evaluation'"))
+    assert figure.axes == []
+    assert figure.get_label() == "no finite value of sharpness or of an evaluation"
 
 
 def untrained(measures, condition="augmentation", seed=1):

@@ -329,7 +329,7 @@ def test_noise_that_changes_no_prediction_gives_no_bound():
 def test_distances_need_the_network_that_training_began_with():
     model, split = by_hand()
     arguments = model, split.inputs, split.labels, "frobenius_distance"
-    with refused("frobenius_distance: the weights that training began with are not known here"):
+    with refused("frobenius_distance: the weights that training began with are not given,"):
         measure(*arguments)
     with refused("initial: its weights have other shapes than the network's"):
         measure(*arguments, initial=nn.Linear(2, 2).double())
@@ -375,9 +375,11 @@ def test_only_trainings_from_the_seeds_weights_have_a_distance_from_them():
         conditions={
             "baseline": {},
             "group": {"norm": "group"},
+            "usual": {"norm": "batch"},
             "elsewhere": {"weights": "others.pth"},
         }
     )
     starts = {name: found.starts_from_initial("small", name) for name in found.conditions}
-    assert starts == {"baseline": True, "sam": True, "group": False, "elsewhere": False}
+    own = {"group": False, "elsewhere": False}
+    assert starts == {"baseline": True, "sam": True, "usual": True, **own}
     assert found.starts_from_initial("small", "initial")

@@ -9,6 +9,7 @@ from study_cases import BASE, SCHEMA, component
 
 from minimascope.data import digits, image_folder
 from minimascope.data.characters import DIGITS, LETTERS
+from minimascope.data.class_names import CLASSES
 from minimascope.data.other_sets import OtherSet, load_other_set, other_set, save_other_set
 from minimascope.data.prepared import Dataset, Split
 from minimascope.data.strokes import drawings
@@ -102,6 +103,13 @@ def test_sets_that_do_not_fit_are_refused_in_one_line():
     [
         ({"shifted": {"l": {"source": "letters"}}}, "small.shifted.l: classes A, C, E, F, H and 7"),
         ({"unseen": {"d": {"source": "digits"}}}, "small.unseen.d: classes 0, 1, 2, 3, 4 and 5"),
+        ({"unseen": {"s": {"source": "digit_styles", "style": "thick"}}}, "small.unseen.s: class"),
+        ({"shifted": {"c": {"source": "cifar10"}}}, "small.shifted.c: classes airplane, auto"),
+        (
+            {"shifted": {"d": {"source": "digits", "classes": [1, 12]}}},
+            "small.shifted.d.classes: no class '12'; did you mean '2'?",
+        ),
+        ({"classes": [1, "x"]}, "small.classes: no class 'x'; valid: 0, 1"),
         ({"shifted": {"c": {"source": "circles"}}}, "small.shifted.c: points for a data set of"),
         ({"shifted": {"d": {"source": "digit_styles"}}}, "small.shifted.d: 'style' is missing"),
         ({"shifted": {"d": {"source": "digitals"}}}, "small.shifted.d.source"),
@@ -115,6 +123,44 @@ def test_sets_that_do_not_fit_are_refused_in_one_line():
 def test_a_study_with_sets_that_do_not_fit_is_refused(sets, line):
     with refused(f"datasets.{line}"):
         load_study(deep_merge(BASE, {"datasets": {"small": sets}}), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("trained", "kind", "other", "line"),
+    [
+        ("cifar10", "shifted", {"source": "cifar100"}, "classes apple, aquarium_fish, baby, bear,"),
+        ("cifar10", "unseen", {"source": "cifar10"}, "classes airplane, automobile, bird, cat,"),
+        ("cifar100", "unseen", {"source": "cifar100", "classes": ["wolf"]}, "class wolf is of the"),
+        ("circles", "unseen", {"source": "circles"}, "classes outer, inner are of the data set,"),
+        ("letters", "shifted", {"source": "digits", "classes": [7]}, "class 7 is not of the data"),
+    ],
+)
+def test_classes_of_a_source_that_are_known_are_compared_before_a_run(trained, kind, other, line):
+    study = {**BASE, "datasets": {"small": {"source": trained, kind: {"far": other}}}}
+    with refused(f"datasets.small.{kind}.far: {line}", "classes"):
+        load_study(study, SCHEMA)
+
+
+def test_sets_whose_classes_fit_are_no_fault_before_a_run():
+    far = {"unseen": {"far": {"source": "cifar100"}}, "shifted": {"less": {"source": "cifar10"}}}
+    study = load_study({**BASE, "datasets": {"small": {"source": "cifar10", **far}}}, SCHEMA)
+    assert len(study.other_sets) == 2
+
+
+def test_names_of_classes_are_those_that_the_sources_give():
+    given = {
+        "digits": component("dataset", "digits")(None),
+        "digit_styles": styled("thick"),
+        "letters": component("dataset", "letters")(None),
+        "circles": component("dataset", "circles")(None),
+    }
+    assert {name: found.classes for name, found in given.items()} == {
+        name: CLASSES[name] for name in given
+    }
+    assert {name: len(CLASSES[name]) for name in CLASSES.keys() - given} == {
+        "cifar10": 10,
+        "cifar100": 100,
+    }
 
 
 def test_recordings_have_no_further_sets():

@@ -7,9 +7,9 @@ from sklearn.datasets import make_circles
 
 from ..errors import InputError
 from ..streams import derive_seed
+from .class_names import CIRCLES
 from .prepared import Dataset, Split
 
-CLASSES = ("outer", "inner")
 # scikit-learn takes seeds of 32 bits.
 SEEDS = 2**32
 
@@ -47,4 +47,4 @@ def load(
         drawn, labels = make_circles(points, noise=noise, factor=factor, random_state=state)
         inputs = torch.from_numpy(drawn).float()[:, :, None, None]
         splits.append(Split(inputs, torch.from_numpy(labels).long()))
-    return Dataset(*splits, CLASSES)
+    return Dataset(*splits, CIRCLES)

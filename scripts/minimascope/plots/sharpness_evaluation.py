@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from ..analysis.correlations import ALL_NETWORKS
 from ..analysis.measure_names import measures_of
 from ..analysis.tables import MAIN_MEASURES, at_minima
-from ..errors import InputError
 from .looks import Looks, draw_untrained, study_looks, untrained_handles
 from .models import correlation
 from .scales import draw_axis, log_measures
@@ -35,17 +34,9 @@ def plot(
         measures: of the whole study.
         correlations: rows of `analysis.correlations.correlations`.
         conditions: of the whole study.
-
-    Raises:
-        InputError: if the data set and network have no sharpness or no evaluation.
     """
     of_all = at_minima(select(measures, dataset))
     rows = select(of_all, dataset, network)
-    if not (measures_of(rows, "sharpness") and measures_of(rows, "evaluation")):
-        raise InputError(
-            f"figures: {network} on {dataset} needs a measure of sharpness and an evaluation; "
-            "turn one of each on"
-        )
     title = f"{network} on {dataset}"
     known = finite(rows)
     sharpness, evaluations = measures_of(known, "sharpness"), measures_of(known, "evaluation")

@@ -37,7 +37,9 @@ PAC_BAYES = {
     False: ("pac_bayes_orig", "pac_bayes_init", "pac_bayes_flatness"),
     True: ("pac_bayes_magnitude_flatness",),
 }
-NO_INITIAL = "the weights that training began with are not known here"
+NO_INITIAL = (
+    "the weights that training began with are not given, or are none of the study's initial ones"
+)
 NO_MARGIN = f"{PERCENTILE} % of the samples or more are predicted wrong, so their margin is not > 0"
 NO_PATHS = "the network is no sum over paths: not made of layers, rectifiers and pooling alone"
 NO_SIGMA = "no noise of the parameters raises the training error by a tenth, or the smallest does"

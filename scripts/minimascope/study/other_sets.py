@@ -9,22 +9,17 @@ from typing import Any
 
 from ..components import RECORDINGS
 from ..data.archives import is_archive
-from ..data.characters import DIGITS, LETTERS
+from ..data.class_names import CLASSES
 from ..data.other_kinds import fault_of_classes
 from ..data.raw_files import picture_names, picture_of_test, split_and_class
-from ..errors import InputError
+from ..errors import InputError, nearest
 from .study import Study
-
-# Of sources whose classes are known beforehand.
-CLASSES = {
-    "digits": tuple(DIGITS),
-    "digit_styles": tuple(DIGITS),
-    "letters": tuple(LETTERS),
-}
 
 
 def check_other_sets(study: Study) -> None:
     """Raise InputError for the first fault, naming the key and the remedy."""
+    for dataset, spec in study.config["datasets"].items():
+        _check_chosen(spec, f"datasets.{dataset}")
     for dataset, kind, name in study.other_sets:
         where = f"datasets.{dataset}.{kind}"
         own, theirs = study.kind(dataset), study.kind(dataset, kind, name)
@@ -45,9 +40,18 @@ def check_other_sets(study: Study) -> None:
                 f" that is; set datasets.{dataset}.augment_test to false"
             )
         spec, trained = study.other_spec(dataset, kind, name), study.config["datasets"][dataset]
+        _check_chosen(spec, f"{where}.{name}")
         known = (_known(each) for each in (spec, trained))
         if fault := _fault(kind, *known):
             raise InputError(f"{where}.{name}: {fault}")
+
+
+def _check_chosen(spec: Mapping[str, Any], where: str) -> None:
+    """Refuse ``classes`` that a source lacks, where its own are known."""
+    there = CLASSES.get(spec["source"])
+    for name in map(str, spec["classes"] or []):
+        if there and name not in there:
+            raise InputError(f"{where}.classes: no class {name!r}; {nearest(name, there)}")
 
 
 def other_part(study: Study, dataset: str, kind: str, name: str) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class Study:
         if condition == INITIAL:
             return True
         training = self.training[dataset, condition]
-        own = training.get("weights") or training.get("norm")
+        own = training["weights"] or training["norm"] not in (None, USUAL_NORM)
         return self.is_matched(dataset, condition) and not own
 
     def adopted_file(self, key: str, **wildcards: Any) -> str | None:
