@@ -20,7 +20,7 @@ MARKER_OF = dict(zip(KINDS, ("o", "s", "^", "D"), strict=True))
 # Area in points² of a dot that holds all environments.
 LARGEST = 260
 COIN = 0.5
-MISSING_PAIRS = "no two conditions with clearly other gaps differ in one setting alone"
+MISSING_PAIRS = "no two conditions with clearly different gaps differ in one setting alone"
 
 
 def plot(gap_prediction: pd.DataFrame, dataset: str, network: str) -> Figure:

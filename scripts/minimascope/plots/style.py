@@ -41,7 +41,7 @@ NEUTRAL = "#555555"
 BAND = {"color": "#DDDDDD", "linewidth": 0}
 MARKERS_PER_LINE = 5
 # 8 colours and 9 markers have no common factor: 72 conditions look different.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 _SETTINGS = {
