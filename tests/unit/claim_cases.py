@@ -52,6 +52,7 @@ def made_up(means, error=0.1, df=9, baseline="baseline", network="vit", smallest
         {measure: describe(measure) for measure in table},
         (df + 1, df + 1),
         "paired t over seeds",
+        regularised=tuple(name for name in means if name != baseline),
     )
 
 

@@ -45,7 +45,7 @@ def pair_rows(values, condition="baseline"):
 def condition_rows(names, baselines, **columns):
     """Which condition each is compared with."""
     row = {"dataset": "digits", "network": "vit", "without_sam": None, "matched": True}
-    row["adopted"] = False
+    row |= {"adopted": False, "regularised": True}
     return pd.DataFrame({"condition": names, "baseline": baselines}).assign(**row | columns)
 
 

@@ -395,6 +395,8 @@ def test_measures_of_recordings_are_named_after_their_log_mels():
     found = measure(Plain(3), None, split_of(Plain(3)), CONFIG, 3, recordings=True)
     assert sorted(each.measure for each in found.measurements) == sorted(names)
     assert found.details["box"] is None
+    units = {each.measure: each.unit for each in found.measurements}
+    assert units["adversarial_radius_log_mel_linf"] == "dB"
 
 
 def test_measures_of_attacks_are_described_by_what_their_names_say():
@@ -402,6 +404,8 @@ def test_measures_of_attacks_are_described_by_what_their_names_say():
     assert (found.label, found.unit) == ("Adversarial accuracy, L∞ 8/255", "fraction")
     assert found.direction == describe("test_accuracy").direction
     assert describe("adversarial_radius_log_mel_l2").label == "Adversarial radius of log-mels, L2"
+    units = [describe(f"adversarial_radius_{of}l2").unit for of in ("log_mel_", "")]
+    assert units == ["dB", "–"]
     assert "0.5" in describe(accuracy_name("l2", 0.5, recordings=True)).label
     for other in ("adversarial_accuracy_linf", "adversarial_radius_l1", "adversarial_x"):
         assert describe(other).label == other

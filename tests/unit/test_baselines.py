@@ -72,6 +72,58 @@ def test_every_radius_of_a_sweep_pairs_with_the_condition_without_sam():
     assert len(pairs) == 6
 
 
+# What conditions change beside the baseline, and whether that makes them regularised controls.
+CONTROLS = {
+    "sam": ({"sam": {"rho": 0.05}}, True),
+    "decay": ({"optimizer": {"weight_decay": 0.1}}, True),
+    "augmented": ({"augment": {"horizontal_flip": 0.5}}, True),
+    "all": (
+        {
+            "sam": {"rho": 0.05},
+            "optimizer": {"weight_decay": 0.1},
+            "augment": {"horizontal_flip": 0.5},
+        },
+        True,
+    ),
+    "asam": ({"sam": {"rho": 0.05, "adaptive": 0.01}}, False),
+    "rate": ({"optimizer": {"lr": 0.3}}, False),
+    "rate_and_sam": ({"optimizer": {"lr": 0.3}, "sam": {"rho": 0.05}}, False),
+    "optimizer": ({"optimizer": {"name": "adam", "lr": 0.01}}, False),
+    "noise": ({"label_noise": 0.2}, False),
+    "batch": ({"batch_size": 7}, False),
+    "longer": ({"epochs": 9}, False),
+    "less_decay": ({"optimizer": {"weight_decay": 0.0}}, False),
+    "less_decay_sam": ({"sam": {"rho": 0.05}, "optimizer": {"weight_decay": 0.0}}, False),
+    "same": ({}, False),
+}
+
+
+def test_controls_have_more_sam_augmentation_or_weight_decay_and_differ_in_nothing_else():
+    conditions = {"baseline": {"optimizer": {"weight_decay": 0.01}}}
+    for name, (changes, _) in CONTROLS.items():
+        optimizer = {"weight_decay": 0.01, **changes.get("optimizer", {})}
+        conditions[name] = {**changes, "optimizer": optimizer}
+    conditions["theirs"] = {"checkpoint": "theirs-{seed}.pt"}
+    rows = pd.DataFrame(condition_rows(study(conditions=conditions)))
+    found = rows.drop_duplicates("condition").set_index("condition")["regularised"]
+    expected = {name: control for name, (_, control) in CONTROLS.items()}
+    assert found.to_dict() == {"baseline": False, **expected, "theirs": False}
+
+
+def test_cells_of_a_sweep_are_controls_beside_the_same_cell_of_the_baseline():
+    rates = {"axes": {"training.optimizer.lr": [0.1, 0.2]}, "conditions": ["baseline", "sam"]}
+    rows = pd.DataFrame(condition_rows(study(sweeps={"rates": rates})))
+    found = rows.drop_duplicates("condition").set_index("condition")["regularised"]
+    assert set(found.index[found]) == {"sam", "sam-lr0.1", "sam-lr0.2"}
+
+
+def test_the_published_conditions_are_controls():
+    rows = pd.DataFrame(condition_rows(published_study("function_centric")))
+    own = rows[rows["condition"] != "baseline"]
+    assert own["regularised"].all()
+    assert not rows.loc[rows["condition"] == "baseline", "regularised"].any()
+
+
 VARIANTS = {
     "asam": {"sam": {"rho": 0.5, "adaptive": 0}},
     "gsam": {"sam": {"rho": 0.05, "gap_weight": 0.1}},

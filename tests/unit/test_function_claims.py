@@ -54,12 +54,40 @@ def test_all_conditions_have_to_be_tighter_and_more_complex(boundaries, jacobian
     assert finding(CLAIMS[TIGHTER], network(boundaries, jacobians)).verdict == expected
 
 
+def test_conditions_that_are_no_regularised_controls_do_not_count():
+    """The condition called noise is wider and simpler than the baseline."""
+    whole = network((5, 3, 7), (2, 3, 1))
+    assert finding(CLAIMS[TIGHTER], whole).verdict == CONTRADICTED
+    found = finding(CLAIMS[TIGHTER], dataclasses.replace(whole, regularised=("sam",)))
+    assert found.verdict == SUPPORTED
+    assert "surely in 1 of 1 regularised condition," in found.numbers
+    assert found.numbers.endswith("since they do not only regularise more: noise")
+    none = dataclasses.replace(whole, regularised=())
+    assert finding(CLAIMS[TIGHTER], none).verdict == NOT_APPLICABLE
+    assert TIGHTER not in set(claims([none])["claim"])
+
+
+def test_a_control_whose_seeds_are_not_matched_does_not_count():
+    whole = network((5, 3, 7), (2, 3, 1))
+    found = finding(CLAIMS[TIGHTER], dataclasses.replace(whole, unmatched=("noise",)))
+    assert found.verdict == SUPPORTED
+
+
+def test_the_table_of_conditions_says_which_are_controls():
+    values, conditions = values_and_conditions(np.random.default_rng(0))
+    rows = values[values["measure"] == SHARPNESS].assign(measure="jacobian_norm")
+    sam = conditions.assign(regularised=conditions["condition"].eq("baseline_sam"))
+    found = claims_measured(rows, sam, rows.iloc[:0], smallest_differences={}, recordings=[])
+    [row] = found[found["claim"] == TIGHTER].to_dict("records")
+    assert "1 regularised condition," in row["numbers"]
+
+
 def test_both_halves_of_the_claim_have_a_verdict_of_their_own():
     found = finding(CLAIMS[TIGHTER], network((5, 3, 2), (3, 1, 2)))
     assert found.verdict == CONTRADICTED
-    assert "Tighter boundaries than the baseline: surely in 2 of 2 conditions" in found.numbers
+    assert "Tighter boundaries than the baseline: surely in 2 of 2 regularised" in found.numbers
     assert "by itself supported. A more complex function" in found.numbers
-    assert "surely in 0 of 2 conditions, surely not in 2" in found.numbers
+    assert "surely in 0 of 2 regularised conditions, surely not in 2" in found.numbers
     assert "Jacobian norm (training data) of sam is" in found.decisive
 
 

@@ -390,6 +390,14 @@ def test_other_results_of_a_measure_are_refused(measure, result, message):
         measured_by_own(measure, result, 7)
 
 
+def test_radii_of_inputs_of_an_own_source_are_in_its_own_units(tmp_path):
+    changes = {
+        "conditions/robust": {"adversarial": {"radius": 3}},
+        "evaluation/adversarial": {"radii": {"linf": [2, 3]}},
+    }
+    assert "robust" in loaded(tmp_path, changes).conditions
+
+
 def test_a_source_returns_arrays_or_a_data_set():
     images, labels = np.zeros((4, 6, 5), np.uint8), [0, 1, 2, 0]
     found = as_dataset(((images, labels), (images, labels)), "mine:own")

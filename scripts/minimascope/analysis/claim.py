@@ -27,6 +27,7 @@ LACKING = {
     "evaluations": "there is no evaluation",
     "ranked": "there is no evaluation by which a condition can be the best",
     "conditions": "there is only one condition with networks that trained",
+    "regularised": "no condition is a regularised control, see docs/claims.md",
     "models": "there are no values of single networks",
     "asc_sharpness": "ASC sharpness was not measured, see sharpness.landscape",
     "test_accuracy": "there is no test accuracy",

@@ -143,9 +143,9 @@ OF_THE_FUNCTION = (
         10,
         MASON_WILLIAMS,
         ANY,
-        "Conditions other than the baseline have tighter boundaries and more complex functions.",
+        "Regularised conditions have tighter boundaries and more complex functions.",
         tighter_and_more_complex,
-        ("conditions", "baseline", "baseline_trained", "function"),
+        ("conditions", "baseline", "baseline_trained", "regularised", "function"),
         where_judged=True,
     ),
     Claim(
@@ -257,6 +257,7 @@ def finding(claim: Claim, *networks: Comparable) -> Finding:
         "evaluations": any_has(evaluations_of),
         "ranked": any_has(ranked_evaluations_of),
         "conditions": any(len(network.conditions) > 1 for network in trained),
+        "regularised": any(network.regularised for network in trained),
         "function": any(measure in measures_of_all(*trained) for measure in SAID),
         "models": all(len(network.models) for network in trained),
     }

@@ -38,6 +38,8 @@ class Comparable:
         source: of published numbers, the paper; otherwise empty.
         left_out: networks that did not train, or published values that are in doubt.
         unmatched: those of the conditions whose seeds are not matched with the others'.
+        regularised: those of the conditions that are regularised controls
+            (`study.conditions.condition_rows`); of published ones all but the baseline.
         data: IMAGES, as which points count, or RECORDINGS.
         floors: [condition, measure], noise floors of the values; none of published means.
         models: rows of `model_table.model_table` of the networks that trained; none of published
@@ -58,6 +60,7 @@ class Comparable:
     source: str = ""
     left_out: int = 0
     unmatched: tuple[str, ...] = ()
+    regularised: tuple[str, ...] = ()
     data: str = IMAGES
     floors: pd.DataFrame = field(default_factory=pd.DataFrame)
     models: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -93,6 +96,7 @@ class Comparable:
         return replace(
             self,
             conditions=matched,
+            regularised=tuple(name for name in self.regularised if name in matched),
             without_sam=plain,
             means=means,
             errors=errors,
@@ -126,19 +130,22 @@ def measured(
     """
     columns = [*CONDITION, "seed", "measure", "value", "unit", "noise_floor", "trained"]
     require(values, columns, "values")
-    require(conditions, [*CONDITION, "baseline", "without_sam", "matched"], "conditions")
+    of_conditions = ("baseline", "without_sam", "matched", "regularised")
+    require(conditions, [*CONDITION, *of_conditions], "conditions")
     names = names_in(values, smallest_differences)
     for (dataset, network), rows in values.groupby(["dataset", "network"], sort=False):
         here = (conditions["dataset"] == dataset) & (conditions["network"] == network)
         of_network = conditions[here].set_index("condition")
         without_sam = of_network["without_sam"].dropna().to_dict()
         unmatched = of_network.index[~of_network["matched"].astype(bool)]
+        controls = of_network.index[of_network["regularised"].astype(bool)]
         for baseline, members in _by_baseline(of_network["baseline"]):
             own = rows[rows["condition"].isin(members)].pipe(_of_all)
             found = _of_network(own, (dataset, network, baseline), without_sam, names)
             yield replace(
                 found,
                 unmatched=tuple(name for name in members if name in unmatched),
+                regularised=tuple(name for name in found.conditions if name in controls),
                 data=RECORDINGS if dataset in recordings else IMAGES,
                 models=_models(models, found),
             )
@@ -230,6 +237,7 @@ def published_networks(published: pd.DataFrame) -> Iterator[Comparable]:
             "Welch's t of published means and standard errors",
             source,
             len(rows) - len(certain),
+            regularised=tuple(name for name in order if name != PUBLISHED_BASELINE),
         )
 
 

@@ -29,29 +29,32 @@ from .partial_correlation import partial_correlation
 from .scene_claims import names_of, points_of
 from .tables import MAIN_MEASURES
 from .within_networks import where_all_vary
-from .wording import counted, in_words
+from .wording import counted, in_words, listed
 
 BOUNDARY, COMPLEXITY = "boundary_distance", "jacobian_norm"
 ACCURACY, ERROR = "test_accuracy", "test error"
-# Of each measure, in words: what the papers say of conditions with a regulariser.
+# Of each measure, in words: what the papers say of regularised conditions.
 SAID = {BOUNDARY: "tighter boundaries", COMPLEXITY: "a more complex function"}
 # Measures of the function, which are no sharpness of the loss, whatever their family is called.
 OF_FUNCTION = (BOUNDARY, COMPLEXITY)
 
 
 def tighter_and_more_complex(network: Comparable) -> Finding:
-    """Return what is known of each condition being tighter and more complex than the baseline.
+    """Return what is known of regularised conditions being tighter and more complex.
 
-    That is, its boundary distance is smaller and its Jacobian norm larger, by more than what
-    matters, paired by seed. Of what was not measured the claim says nothing.
+    That is, the boundary distance of each is smaller than the baseline's and its Jacobian norm
+    larger, by more than what matters, paired by seed. Of what was not measured the claim says
+    nothing, nor of conditions that are no regularised controls, which the numbers name.
     """
-    others = [name for name in network.conditions if name != network.baseline]
     parts: list[Part] = []
     said = []
     for measure in (name for name in SAID if network.has_any(name)):
-        own = [single(_more(network, measure, name)) for name in others]
+        own = [single(_more(network, measure, name)) for name in network.regularised]
         parts += own
         said.append(_counted(measure, own))
+    compared = (network.baseline, *network.regularised)
+    if others := [name for name in network.conditions if name not in compared]:
+        said.append(f"Not counted, since they do not only regularise more: {listed(others)}")
     return judged(all_of, parts, ". ".join(said), "comparisons")
 
 
@@ -75,8 +78,8 @@ def _counted(measure: str, parts: Sequence[Part]) -> str:
     surely_not = sum(each.p_against <= SIGNIFICANT for each in found)
     return (
         f"{SAID[measure].capitalize()} than the baseline: surely in {surely} of"
-        f" {counted(len(found), 'condition')}, surely not in {surely_not}; of all of them by itself"
-        f" {all_of(found).verdict}"
+        f" {counted(len(found), 'regularised condition')}, surely not in {surely_not}; of all of"
+        f" them by itself {all_of(found).verdict}"
     )
 
 

@@ -311,6 +311,7 @@ def _adversarial(found: Named) -> MeasureName:
         f"Smallest change of the {inputs} ({found.norm}) that attacks find and that fools half of"
         " the test samples.",
         "evaluation",
+        "dB" if found.recordings else "–",
         direction=HIGHER,
     )
 

@@ -59,7 +59,7 @@ def measure(
         split: what is attacked, on the device.
         config: a resolved section ``evaluation.adversarial``.
         classes: their number.
-        recordings: whether the inputs are log-mels.
+        recordings: whether the inputs are log-mels, whose unit is dB.
         seed: of random restarts.
 
     Raises:
@@ -90,7 +90,8 @@ def measure(
             measurements.append(_accuracy(name, accuracies[number], len(rows), checks, number))
         if config["bisections"]:
             search.narrow(config["bisections"])
-            measurements.append(_median(radius_name(norm, recordings), search.radii, checks))
+            name, unit = radius_name(norm, recordings), "dB" if recordings else "1"
+            measurements.append(_median(name, unit, search.radii, checks))
         arrays[f"{norm}/smallest_radius"] = search.radii.double().numpy(force=True)
         arrays[f"{norm}/fooled_by"] = by.numpy(force=True)
     details = {
@@ -146,7 +147,7 @@ def _accuracy(name: str, value: float, n: int, checks: Checks, number: int) -> M
     return Measurement(name, value, "fraction", n, standard_error=error, converged=trusted)
 
 
-def _median(name: str, radii: torch.Tensor, checks: Checks) -> Measurement:
+def _median(name: str, unit: str, radii: torch.Tensor, checks: Checks) -> Measurement:
     """Return the median over samples; where half of them are never fooled, the largest radius.
 
     Its standard error is half of what lies between the order statistics that are √n/2 from the
@@ -159,7 +160,7 @@ def _median(name: str, radii: torch.Tensor, checks: Checks) -> Measurement:
     return Measurement(
         name,
         ordered.quantile(0.5).item(),
-        "1",
+        unit,
         n,
         standard_error=(bounds[1] - bounds[0]) / 2,
         converged=not checks.doubts(),

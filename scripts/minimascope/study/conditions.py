@@ -22,9 +22,10 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
     theirs and for variants of SAM, ``architecture``, ``pretrained``), whether it differs from its
     base condition only in SAM's radius (``like_base_condition``), whether it augments, whether its
     networks were trained elsewhere (``adopted``) and whether they start from the initial weights of
-    their seed (``matched``), what they start from if that are networks of the study
-    (``start_dataset``, ``start_condition``), and every training setting that the condition has, by
-    its path, such as ``sam.rho`` and ``optimizer.lr``.
+    their seed (``matched``), whether it is a regularised control (``regularised``: its baseline
+    with more SAM, augmentation or weight decay, and no other difference), what they start from if
+    that are networks of the study (``start_dataset``, ``start_condition``), and every training
+    setting that the condition has, by its path, such as ``sam.rho`` and ``optimizer.lr``.
     """
     rows, transfers = [], study.transfers
     for dataset, network in study.pairs:
@@ -47,6 +48,7 @@ def condition_rows(study: Study) -> list[dict[str, Any]]:
                 "augmented": study.augmentation(dataset, condition) is not None,
                 "adopted": condition in study.adopted_conditions,
                 "matched": study.is_matched(dataset, condition),
+                "regularised": _is_regularised(study, dataset, condition),
                 # Also where no condition is trained here.
                 **dict.fromkeys(ALWAYS),
             }
@@ -67,6 +69,39 @@ def _alike(study: Study, dataset: str, condition: str, base: str) -> bool:
     """Return whether a condition differs from its base condition only in the radius of its SAM."""
     this, that = (_besides_sam(study, dataset, name) for name in (condition, base))
     return this == that
+
+
+def _is_regularised(study: Study, dataset: str, condition: str) -> bool:
+    """Return whether a condition is its baseline with more SAM, augmentation or weight decay.
+
+    Of what was trained elsewhere the settings are not known.
+    """
+    baseline = study.baseline_of(condition)
+    if baseline is None or {condition, baseline} & {*study.adopted_conditions}:
+        return False
+    this, that = (_besides_regularisers(study, dataset, name) for name in (condition, baseline))
+    own, plain = (_regularisers(study, dataset, name) for name in (condition, baseline))
+    # One augmentation is not more than another.
+    augmented = plain["augment"] in (None, own["augment"])
+    more = augmented and all(own[key] >= plain[key] for key in ("sam", "weight_decay"))
+    return this == that and more and own != plain
+
+
+def _regularisers(study: Study, dataset: str, condition: str) -> dict[str, Any]:
+    """Return what the papers' controls are made of: radius of SAM, weight decay, augmentation."""
+    spec = study.training[dataset, condition]
+    return {
+        "sam": spec["sam"]["rho"] if spec["sam"] else 0.0,
+        "weight_decay": spec["optimizer"]["weight_decay"],
+        "augment": spec["augment"],
+    }
+
+
+def _besides_regularisers(study: Study, dataset: str, condition: str) -> dict[str, Any]:
+    """Return what a condition has besides; what makes a variant of SAM is a part of it."""
+    spec = _besides_sam(study, dataset, condition)
+    optimizer = {key: own for key, own in spec["optimizer"].items() if key != "weight_decay"}
+    return {**spec, "optimizer": optimizer, "augment": None}
 
 
 def _without_sam(study: Study, dataset: str) -> dict[str, str]:
