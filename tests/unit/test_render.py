@@ -109,8 +109,8 @@ def test_each_column_has_its_own_side():
     assert '<td>1</td>\n<td class="text">yes</td>\n<td>2</td>' in html([captioned(rows, "")])
 
 
-def test_a_page_of_a_table_aligns_cells_of_text():
-    assert ".text { text-align: left }" in page(["Text."])
+def test_a_page_of_a_table_aligns_cells_of_text_and_names_of_rows():
+    assert ".text, tbody th, thead th:first-child { text-align: left }" in page(["Text."])
 
 
 def test_names_and_cells_are_text_whatever_they_hold():

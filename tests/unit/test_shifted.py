@@ -129,3 +129,13 @@ def test_curves_of_risk_end_at_the_test_error():
     )
     axes = plot_risks(rows, CONDITIONS, "d", "net").axes[0]
     assert axes.lines[0].get_ydata().tolist() == pytest.approx([10, 20])
+
+
+def test_the_test_error_at_the_end_of_a_curve_of_risk_has_a_whole_dot():
+    run = {"dataset": "d", "network": "net", "condition": "base", "seed": 0}
+    shares = np.arange(1, 21) / 20
+    rows = pd.DataFrame([{**run, "coverage": share, "risk": share / 10} for share in shares])
+    [line] = plot_risks(rows, CONDITIONS, "d", "net").axes[0].lines
+    first, step = line.get_markevery()
+    assert line.get_xdata()[first::step].tolist() == pytest.approx([20, 40, 60, 80, 100])
+    assert not line.get_clip_on()

@@ -47,9 +47,9 @@ _PAGE = """<!doctype html>
 body {{ font-family: sans-serif; font-size: 14px; overflow-x: auto }}
 table {{ border-collapse: collapse }}
 th, td {{ padding: 3px 10px; text-align: right }}
-.text {{ text-align: left }}
+.text, tbody th, thead th:first-child {{ text-align: left }}
 thead th {{ border-bottom: 1px solid; vertical-align: bottom }}
-tbody th {{ text-align: left; font-weight: normal }}
+tbody th {{ font-weight: normal }}
 tbody tr:nth-child(even) {{ background: #f4f4f4 }}
 p, li {{ max-width: 95ch }}
 </style>

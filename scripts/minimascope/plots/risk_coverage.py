@@ -8,6 +8,7 @@ from .looks import study_looks
 from .style import HALF_PAGE, draw_range, new_figure, select
 
 SIZE = (HALF_PAGE, 2.6)  # inches
+MARKED = 4  # shares of coverage from one dot to the next
 
 
 def plot(
@@ -30,7 +31,9 @@ def plot(
     figure = new_figure(f"{network} on {dataset}, {seeds}", *SIZE, looks.handles(lines=True))
     axes = figure.subplots()
     for condition, own in rows.groupby("condition", sort=False):
-        draw_range(axes, own.groupby("coverage")["risk"], looks.of[condition].line)
+        # Marked up to the test error, and whole where the risk is 0 and at the end.
+        marks = {"markevery": (MARKED - 1, MARKED), "clip_on": False}
+        draw_range(axes, own.groupby("coverage")["risk"], looks.of[condition].line, **marks)
     axes.set(xlabel="Coverage (%)", ylabel="Risk (%)", xlim=(0, 100))
     axes.set_ylim(bottom=0)
     return figure

@@ -130,10 +130,13 @@ def panel_grid(
 
 
 def draw_range(axes: Axes, seeds: SeriesGroupBy, line: Mapping[str, Any], **options: Any) -> None:
-    """Draw the mean over seeds as a line and their range as a band, over what groups them."""
+    """Draw the mean over seeds as a line and their range as a band, over what groups them.
+
+    Some points of the line are marked, unless ``options`` of the line say which.
+    """
     curve = seeds.agg(["mean", "min", "max"])
     marks = {"markersize": 3, "markevery": max(1, len(curve) // MARKERS_PER_LINE)}
-    axes.plot(curve.index, curve["mean"], **line, **marks, **options)
+    axes.plot(curve.index, curve["mean"], **line, **marks | options)
     band = {"color": line["color"], "alpha": 0.2, "linewidth": 0}
     axes.fill_between(curve.index, curve["min"], curve["max"], **band)
 
