@@ -117,6 +117,40 @@ def test_batchnorms_behind_layers_become_parts_of_them(architecture):
     assert len(matrices(found)) == len(matrices(model))
 
 
+def test_bounds_count_the_shift_of_a_batchnorm_behind_a_layer_without_bias():
+    model, split = by_hand()
+    norm = nn.BatchNorm1d(2, eps=0).double()
+    norm.weight.data, norm.bias.data = torch.tensor([[2.0, 1.0], [1.0, 3.0]]).double()
+    model = nn.Sequential(model[0], norm, *model[1:])
+    found = values(taken(model, split))
+    sigma = found["pac_bayes_flatness"] ** -0.5
+    # Weights 6, 4, 1 and 2, shifts 1 and 3.
+    squares = 36 + 16 + 1 + 4 + 1 + 9
+    expected = squares / (4 * sigma**2) + math.log(11 / sigma) + 10
+    assert found["pac_bayes_orig"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("frozen", [(), (0,), (1,), (0, 1)])
+def test_a_layer_with_its_batchnorm_moves_if_either_does(frozen):
+    split = points(12, 3, 4)
+    model = randomise(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double(), split.inputs)
+    for place in frozen:
+        model[place].requires_grad_(False)
+    moves = {p.requires_grad for p in folded(model, Objective(split)).parameters()}
+    assert moves == {len(frozen) < 2}
+
+
+def test_a_batchnorm_without_factors_is_a_part_of_its_layer():
+    torch.manual_seed(0)
+    split = points(12, 3, 4)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, affine=False)).double()
+    model(split.inputs)
+    model.eval()
+    found = folded(model, Objective(split))
+    torch.testing.assert_close(found(split.inputs), model(split.inputs))
+    assert isinstance(found[1], nn.Identity)
+
+
 def test_a_batchnorm_over_tokens_is_no_part_of_a_layer():
     # It takes the second axis for channels, a layer the last.
     split = points(40, 16, 3)
