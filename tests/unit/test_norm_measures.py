@@ -246,6 +246,32 @@ def test_the_path_norm_of_a_residual_block_counts_paths_through_its_shortcut():
     assert found == pytest.approx(math.log(flow.sum()))
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    "normed",
+    [
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+    ],
+)
+def test_norms_are_of_the_weights_that_a_normalisation_of_weights_makes(normed):
+    torch.manual_seed(0)
+    split = points(12, 3, 4)
+    layers = [normed(nn.Linear(3, 4).double()), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 4)]
+    model = randomise(nn.Sequential(*layers).double(), split.inputs).eval()
+    # The older ones compute their weights in a pass.
+    model(split.inputs)
+    plain = nn.Sequential(nn.Linear(3, 4).double(), *layers[1:])
+    plain[0].weight, plain[0].bias = (
+        nn.Parameter(each.detach().clone()) for each in (model[0].weight, model[0].bias)
+    )
+    before = model(split.inputs)
+    assert values(taken(model, split)) == pytest.approx(values(taken(plain, split)))
+    torch.testing.assert_close(model(split.inputs), before)
+
+
 def test_a_batchnorm_before_a_layer_is_a_layer_of_paths_itself():
     torch.manual_seed(0)
     split = points(40, 3, 2)

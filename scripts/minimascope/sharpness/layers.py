@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..batches import Batches
 from ..errors import InputError
@@ -23,7 +26,8 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
 
     With fixed statistics, s (W x + b) + t = (s W) x + (s b + t): the same function. Which BatchNorm
     follows which layer is found by a pass of one sample. A layer or a BatchNorm that is called
-    more than once stays as it is, and so does a BatchNorm behind anything else.
+    more than once stays as it is, and so does a BatchNorm behind anything else. Weights that are
+    computed from others, as in weight normalisation, become parameters themselves.
 
     Args:
         model: in evaluation mode.
@@ -34,6 +38,7 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
     """
     first, few = model, first_samples(objective, SAMPLES)
     model = copied(model)
+    _make_weights_plain(model)
     for layer, norm in _pairs(model, few):
         names = {module: name for name, module in model.named_modules()}
         _replace(model, names[layer], _as_one(layer, norm))
@@ -45,6 +50,27 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
             " it, so that the two are no single layer; leave norms out"
         )
     return model
+
+
+def _make_weights_plain(model: nn.Module) -> None:
+    """Give a network as parameters what its layers compute from others, by both ways of torch."""
+    removal = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+    for module in [*model.modules()]:
+        if parametrize.is_parametrized(module):
+            plain = {
+                name: nn.Parameter(
+                    getattr(module, name).detach(), any(p.requires_grad for p in of.parameters())
+                )
+                for name, of in module.parametrizations.items()
+            }
+            del module.parametrizations
+            # torch's own removal takes the weights from the class, which is the original's, too.
+            module.__class__ = type(module).__bases__[0]
+            for name, weight in plain.items():
+                module.register_parameter(name, weight)
+        for hook in [*module._forward_pre_hooks.values()]:
+            if type(hook) in removal:
+                removal[type(hook)](module, hook.name)
 
 
 @torch.no_grad()
