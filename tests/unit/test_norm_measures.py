@@ -117,6 +117,40 @@ def test_batchnorms_behind_layers_become_parts_of_them(architecture):
     assert len(matrices(found)) == len(matrices(model))
 
 
+def test_bounds_count_the_shift_of_a_batchnorm_behind_a_layer_without_bias():
+    model, split = by_hand()
+    norm = nn.BatchNorm1d(2, eps=0).double()
+    norm.weight.data, norm.bias.data = torch.tensor([[2.0, 1.0], [1.0, 3.0]]).double()
+    model = nn.Sequential(model[0], norm, *model[1:])
+    found = values(taken(model, split))
+    sigma = found["pac_bayes_flatness"] ** -0.5
+    # Weights 6, 4, 1 and 2, shifts 1 and 3.
+    squares = 36 + 16 + 1 + 4 + 1 + 9
+    expected = squares / (4 * sigma**2) + math.log(11 / sigma) + 10
+    assert found["pac_bayes_orig"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("frozen", [(), (0,), (1,), (0, 1)])
+def test_a_layer_with_its_batchnorm_moves_if_either_does(frozen):
+    split = points(12, 3, 4)
+    model = randomise(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).double(), split.inputs)
+    for place in frozen:
+        model[place].requires_grad_(False)
+    moves = {p.requires_grad for p in folded(model, Objective(split)).parameters()}
+    assert moves == {len(frozen) < 2}
+
+
+def test_a_batchnorm_without_factors_is_a_part_of_its_layer():
+    torch.manual_seed(0)
+    split = points(12, 3, 4)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, affine=False)).double()
+    model(split.inputs)
+    model.eval()
+    found = folded(model, Objective(split))
+    torch.testing.assert_close(found(split.inputs), model(split.inputs))
+    assert isinstance(found[1], nn.Identity)
+
+
 def test_a_batchnorm_over_tokens_is_no_part_of_a_layer():
     # It takes the second axis for channels, a layer the last.
     split = points(40, 16, 3)
@@ -210,6 +244,32 @@ def test_the_path_norm_of_a_residual_block_counts_paths_through_its_shortcut():
             flow, shape = flow.reshape(shape[0], -1).mean(1), (shape[0],)
     flow, _ = through(plain.head, flow, shape)
     assert found == pytest.approx(math.log(flow.sum()))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    "normed",
+    [
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+    ],
+)
+def test_norms_are_of_the_weights_that_a_normalisation_of_weights_makes(normed):
+    torch.manual_seed(0)
+    split = points(12, 3, 4)
+    layers = [normed(nn.Linear(3, 4).double()), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 4)]
+    model = randomise(nn.Sequential(*layers).double(), split.inputs).eval()
+    # The older ones compute their weights in a pass.
+    model(split.inputs)
+    plain = nn.Sequential(nn.Linear(3, 4).double(), *layers[1:])
+    plain[0].weight, plain[0].bias = (
+        nn.Parameter(each.detach().clone()) for each in (model[0].weight, model[0].bias)
+    )
+    before = model(split.inputs)
+    assert values(taken(model, split)) == pytest.approx(values(taken(plain, split)))
+    torch.testing.assert_close(model(split.inputs), before)
 
 
 def test_a_batchnorm_before_a_layer_is_a_layer_of_paths_itself():

@@ -1,11 +1,14 @@
 """A network as its layers: BatchNorms folded into them, their weights as matrices or squared."""
 
+import copy
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..batches import Batches
 from ..errors import InputError
@@ -23,7 +26,8 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
 
     With fixed statistics, s (W x + b) + t = (s W) x + (s b + t): the same function. Which BatchNorm
     follows which layer is found by a pass of one sample. A layer or a BatchNorm that is called
-    more than once stays as it is, and so does a BatchNorm behind anything else.
+    more than once stays as it is, and so does a BatchNorm behind anything else. Weights that are
+    computed from others, as in weight normalisation, become parameters themselves.
 
     Args:
         model: in evaluation mode.
@@ -34,10 +38,10 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
     """
     first, few = model, first_samples(objective, SAMPLES)
     model = copied(model)
+    _make_weights_plain(model)
     for layer, norm in _pairs(model, few):
         names = {module: name for name, module in model.named_modules()}
-        fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-        _replace(model, names[layer], fuse(layer, norm))
+        _replace(model, names[layer], _as_one(layer, norm))
         _replace(model, names[norm], nn.Identity())
     before, after = (_outputs(each, few) for each in (first, model))
     if (before - after).abs().max() > ROUNDING * before.abs().max():
@@ -46,6 +50,27 @@ def folded(model: nn.Module, objective: Objective) -> nn.Module:
             " it, so that the two are no single layer; leave norms out"
         )
     return model
+
+
+def _make_weights_plain(model: nn.Module) -> None:
+    """Give a network as parameters what its layers compute from others, by both ways of torch."""
+    removal = {WeightNorm: remove_weight_norm, SpectralNorm: remove_spectral_norm}
+    for module in [*model.modules()]:
+        if parametrize.is_parametrized(module):
+            plain = {
+                name: nn.Parameter(
+                    getattr(module, name).detach(), any(p.requires_grad for p in of.parameters())
+                )
+                for name, of in module.parametrizations.items()
+            }
+            del module.parametrizations
+            # torch's own removal takes the weights from the class, which is the original's, too.
+            module.__class__ = type(module).__bases__[0]
+            for name, weight in plain.items():
+                module.register_parameter(name, weight)
+        for hook in [*module._forward_pre_hooks.values()]:
+            if type(hook) in removal:
+                removal[type(hook)](module, hook.name)
 
 
 @torch.no_grad()
@@ -108,6 +133,28 @@ def _is_one_with(layer: nn.Module, norm: nn.Module, output: torch.Tensor) -> boo
     return channels and norm.running_mean is not None and norm.num_features == len(layer.weight)
 
 
+@torch.no_grad()
+def _as_one(layer: nn.Module, norm: nn.Module) -> nn.Module:
+    """Return the layer that is a layer and a BatchNorm behind it; it moves if either of them does.
+
+    torch's own fusion freezes the shift of a layer that had no bias, and needs a norm's factors.
+    """
+    found, (scale, shift) = copy.deepcopy(layer), _scale_and_shift(norm)
+    shift = shift if layer.bias is None else shift + scale * layer.bias
+    weight = layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    moves = any(p.requires_grad for each in (layer, norm) for p in each.parameters())
+    found.weight, found.bias = (nn.Parameter(each, moves) for each in (weight, shift))
+    return found
+
+
+def _scale_and_shift(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return s and t of a BatchNorm with fixed statistics, s x + t, one for each channel."""
+    scale = (norm.running_var + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight
+    shift = -scale * norm.running_mean
+    return scale, shift if norm.bias is None else shift + norm.bias
+
+
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, own = name.rpartition(".")
     setattr(model.get_submodule(parent), own, module)
@@ -131,10 +178,7 @@ def squared(model: nn.Module) -> nn.Module:
 
 def _as_scale_and_shift(norm: nn.Module) -> None:
     """Give a BatchNorm statistics 0 and 1 and parameters with which it computes the same."""
-    scale = (norm.running_var + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight
-    shift = -scale * norm.running_mean
-    shift = shift if norm.bias is None else shift + norm.bias
+    scale, shift = _scale_and_shift(norm)
     norm.weight, norm.bias = nn.Parameter(scale), nn.Parameter(shift)
     norm.affine, norm.eps = True, 0.0
     norm.running_mean.zero_()
