@@ -68,6 +68,16 @@ def test_two_networks_have_no_line_and_one_that_is_always_right_is_on_it():
     assert shifted.empirical_logit(np.array([1.0]), np.array([9])) == pytest.approx(np.log(19))
 
 
+def test_a_set_of_classes_that_the_test_split_lacks_has_no_line():
+    rows = accuracies().assign(clean_accuracy=np.nan, clean_n=0)
+    means, points = shifted.shifted_tables(rows, values(rows))
+    assert means["slope"].isna().all()
+    assert points["effective_robustness"].isna().all()
+    assert means["n_networks"].tolist() == [0, 0]
+    assert means["accuracy"].notna().all()
+    assert "No line" in markdown(shifted.text(means))
+
+
 def test_a_table_names_what_it_lacks():
     rows = accuracies()
     with refused("shifted: no column 'accuracy'"):

@@ -58,7 +58,11 @@ def empirical_logit(accuracy: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def fitted_line(clean: np.ndarray, shifted: np.ndarray) -> Line:
-    """Return the least-squares line between two logits; NaN with too few networks or one x."""
+    """Return the least-squares line between two logits; NaN with too few networks or one x.
+
+    Networks without a clean accuracy, as of classes that the test split lacks, do not count.
+    """
+    clean, shifted = clean[known := np.isfinite(clean)], shifted[known]
     if len(clean) < FEWEST or np.ptp(clean) == 0:
         return Line(np.nan, np.nan, len(clean))
     slope, intercept = np.polyfit(clean, shifted, 1)
