@@ -37,6 +37,10 @@ evaluation: {adversarial: {radii: {l1: [8/255]}}}
   evaluation.adversarial.radii.l1: unknown key; valid: l2, linf
 evaluation: {adversarial: {radii: {linf: [8/]}}}
   evaluation.adversarial.radii.linf[0]: '8/' is no fraction; write a radius as 8/255, or as a number
+evaluation: {adversarial: {radii: {linf: [1111111111/1]}}}
+  evaluation.adversarial.radii.linf[0]: '1111111111/1' is no fraction; write a radius as 8/255
+conditions: {robust: {adversarial: {radius: 8/1111111111}}}
+  conditions.robust.adversarial.radius: '8/1111111111' is no fraction; write a radius as 8/255
 evaluation: {adversarial: {radii: {linf: [0]}}}
   evaluation.adversarial.radii.linf[0]: must be greater than 0, got 0
 evaluation: {adversarial: {radii: {linf: [8]}}}
