@@ -113,6 +113,10 @@ conditions: {a b: {}}
   conditions: 'a b' is no name; begin with a letter
 conditions: {SAM: {}}
   conditions.SAM: differs from sam only in its capitals; rename one
+datasets: {small: {shifted: {nan: {source: digit_styles, style: thick}}}}
+  datasets.small.shifted.nan: stands for a value in tables, not for a name; choose another name
+datasets: {small: {unseen: {a: {source: letters}, A: {source: letters}}}}
+  datasets.small.unseen.A: differs from a only in its capitals; rename one
 networks: {all: {architecture: mlp}}
   networks.all: tables call all networks together by this name; rename it
 conditions: {initial: {}}
