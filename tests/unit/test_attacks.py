@@ -169,6 +169,17 @@ def test_misclassified_samples_need_no_change_and_unreachable_ones_have_no_radiu
     assert found.tolist() == [0.0] * 5 + [math.inf] * 25
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_features_that_are_all_one_number_need_a_radius(value):
+    model = Plain(3)
+    inputs = torch.full_like(points()[:1], value)
+    labels = right_labels(model, inputs)
+    with refused("attack: its radius is 0, since the inputs are all one number"):
+        smallest_radii(model, inputs, labels)
+    found = smallest_radii(model, inputs, labels, largest=1e3)
+    assert 0 < found.item() < 1e3
+
+
 def small_network(seed: int = 0) -> tuple[NormalisedInput, Split]:
     dataset = load(None, train_size=300, split_seed=0, image_size=8)
     spec = NetworkSpec("mlp", 1, (8, 8), 10, options=options("mlp"))

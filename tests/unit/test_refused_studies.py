@@ -37,6 +37,10 @@ evaluation: {adversarial: {radii: {l1: [8/255]}}}
   evaluation.adversarial.radii.l1: unknown key; valid: l2, linf
 evaluation: {adversarial: {radii: {linf: [8/]}}}
   evaluation.adversarial.radii.linf[0]: '8/' is no fraction; write a radius as 8/255, or as a number
+evaluation: {adversarial: {radii: {linf: [1111111111/1]}}}
+  evaluation.adversarial.radii.linf[0]: '1111111111/1' is no fraction; write a radius as 8/255
+conditions: {robust: {adversarial: {radius: 8/1111111111}}}
+  conditions.robust.adversarial.radius: '8/1111111111' is no fraction; write a radius as 8/255
 evaluation: {adversarial: {radii: {linf: [0]}}}
   evaluation.adversarial.radii.linf[0]: must be greater than 0, got 0
 evaluation: {adversarial: {radii: {linf: [8]}}}
@@ -109,6 +113,10 @@ conditions: {a b: {}}
   conditions: 'a b' is no name; begin with a letter
 conditions: {SAM: {}}
   conditions.SAM: differs from sam only in its capitals; rename one
+datasets: {small: {shifted: {nan: {source: digit_styles, style: thick}}}}
+  datasets.small.shifted.nan: stands for a value in tables, not for a name; choose another name
+datasets: {small: {unseen: {a: {source: letters}, A: {source: letters}}}}
+  datasets.small.unseen.A: differs from a only in its capitals; rename one
 networks: {all: {architecture: mlp}}
   networks.all: tables call all networks together by this name; rename it
 conditions: {initial: {}}

@@ -9,6 +9,7 @@ from torch import nn
 from ..ascent import Norm
 from ..ascent.ball import distances, of_rows
 from ..batches import in_batches
+from ..errors import InputError
 from ..networks.normalised import in_units
 from .attack import BATCH_SIZE, Attacked, Attacker, together
 from .inputs import box_of, evaluation_mode, largest_radius
@@ -53,8 +54,8 @@ def smallest_radii(
         batch_size: how many inputs are computed at once.
 
     Raises:
-        InputError: the network has no gradient with respect to its inputs, or a loss needs more
-            classes.
+        InputError: the network has no gradient with respect to its inputs, a loss needs more
+            classes, or features are all one number and no largest radius is given.
     """
     attacker = Attacker(
         model, norm, spec or AttackSpec(), box_of(inputs), seed=seed, batch_size=batch_size
@@ -95,7 +96,16 @@ class Search:
 
         Returns:
             The numbers of these samples, [m], and what fooled each of them (`Attacked.by`).
+
+        Raises:
+            InputError: the radius is not above 0, as the largest one of inputs that are all one
+                number; see `Attacker.attacked`, too.
         """
+        if not radius > 0:
+            raise InputError(
+                f"attack: its radius is {radius:g}, since the inputs are all one number or it was"
+                " given so; give inputs that differ, or a radius greater than 0"
+            )
         rows = self.radii.isinf().nonzero()[:, 0]
         found = self._at(rows, self.inputs.new_full((len(rows),), radius))
         return rows, found.by

@@ -160,6 +160,8 @@ def _check_names(study: Study) -> None:
         if name.casefold() == taken:
             raise InputError(f"study: results/{name} is for {owner}; rename it")
     sections = {key: study.config[key] for key in ("datasets", "networks")}
+    for dataset, kind, name in study.other_sets:
+        sections.setdefault(f"datasets.{dataset}.{kind}", {})[name] = None
     for section, names in {**sections, "conditions": study.conditions}.items():
         in_lower_case: dict[str, str] = {}
         for name in names:
