@@ -77,7 +77,8 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     documents = [Path(file) for file in made if re.match(r"measures/.*/seed\d+/.*json", file)]
     sections = ("sharpness", "evaluation")
     own = {key.partition(":")[2] for name in sections for key in study.get(name, {}) if ":" in key}
-    assert {path.stem.partition("-")[0] for path in documents} == families | own | {"evaluation"}
+    evaluated = {"evaluation"} | ({"adversarial"} & study.get("evaluation", {}).keys())
+    assert {path.stem.partition("-")[0] for path in documents} == families | own | evaluated
     some = {name for name, own in study.get("sharpness", {}).items() if name in SHARPNESS}
     some = {name for name in some if study["sharpness"][name].get("only")}
     for name in SHARPNESS.keys() & planned.keys() - some:

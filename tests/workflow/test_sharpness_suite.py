@@ -85,6 +85,10 @@ def test_every_measure_of_every_family_is_in_the_table(suite: Project, measures:
         *("sam_sharpness_published", "sam_sharpness_null")
     }
     assert np.isfinite(found.value).all()
+    # An attack takes its time, and so some samples alone.
+    attacked = found.measure.str.endswith("boundary_distance_attack")
+    assert set(found.n[attacked]) == {60, 100}
+    found = found[~attacked]
     of_test = found.measure.str.startswith("test_")
     assert set(found.n[~of_test]) == {60}
     assert set(found.n[of_test]) == {1797 - 60}
