@@ -54,6 +54,14 @@ def study(folder: Path, **keys) -> Study:
     return load_study({**BASE, **config, "evaluation": {"corruptions": None}}, SCHEMA)
 
 
+def test_a_table_with_two_columns_of_domains_is_refused(folder):
+    write_table(
+        folder, {name: f"{domain},x" for name, domain in TABLE.items()}, "filename,domain,domain"
+    )
+    with refused(f"{folder}/pets.csv: its first line names the column 'domain' twice"):
+        image_folder.load(folder, "pets", domains="pets.csv")
+
+
 def test_domains_of_pictures_are_folders_and_held_out_by_lack_of_training(tmp_path):
     for place in ("train/photo", "test/photo", "train/sketch", "test/sketch", "test/clip"):
         for label in ("cat", "dog"):

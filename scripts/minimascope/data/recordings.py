@@ -91,8 +91,8 @@ def records(
         remedies: what else may be done where a column is missing, by column.
 
     Raises:
-        InputError: no such table, no column of these, a row of another length, or an empty cell;
-            names the file and its line.
+        InputError: no such table, no column of these or two of one name, a row of another length,
+            or an empty cell; names the file and its line.
     """
     try:
         content = Path(path).read_bytes()
@@ -105,6 +105,10 @@ def records(
                 f"{path}: no column '{column}' ({nearest(column, header)}); its first line must"
                 f" name the columns {', '.join(needed)}, with commas between them"
                 + (remedies or {}).get(column, "")
+            )
+        if header.count(column) > 1:
+            raise InputError(
+                f"{path}: its first line names the column '{column}' twice; rename or remove one"
             )
     for line, cells in rows:
         where = f"{path}, line {line}"
