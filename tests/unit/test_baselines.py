@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 from study_cases import published_study, study
 
+from minimascope.analysis.environments import settings_of
+from minimascope.analysis.model_table import conditions_table
 from minimascope.errors import InputError
 from minimascope.study.conditions import condition_rows
 
@@ -115,6 +117,14 @@ def test_cells_of_a_sweep_are_controls_beside_the_same_cell_of_the_baseline():
     rows = pd.DataFrame(condition_rows(study(sweeps={"rates": rates})))
     found = rows.drop_duplicates("condition").set_index("condition")["regularised"]
     assert set(found.index[found]) == {"sam", "sam-lr0.1", "sam-lr0.2"}
+
+
+def test_whether_a_cell_is_a_control_is_no_setting_of_its_own():
+    decays = {"axes": {"training.optimizer.weight_decay": [0.1, 0.2]}, "conditions": ["baseline"]}
+    rows = conditions_table(condition_rows(study(sweeps={"decays": decays})))
+    assert rows["regularised"].nunique() == 2
+    here = rows["dataset"].eq("small") & rows["network"].eq(rows["network"].iloc[0])
+    assert list(settings_of(rows[here])) == ["base_condition", "optimizer.weight_decay"]
 
 
 def test_the_published_conditions_are_controls():

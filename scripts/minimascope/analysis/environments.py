@@ -16,7 +16,7 @@ ABOUT = frozenset(
     {
         *("dataset", "network", "condition", BASE, "baseline", "without_sam", "published_dataset"),
         *("architecture", "pretrained", "like_base_condition", "adopted", "matched"),
-        *("start_dataset", "start_condition"),
+        *("regularised", "start_dataset", "start_condition"),
     }
 )
 # Between the names of settings that change together.

@@ -182,7 +182,9 @@ def published_scene_claims(models: pd.DataFrame) -> pd.DataFrame:
         noise_floor=float("nan"),
     )
     conditions = models[CONDITION].drop_duplicates()
-    conditions = conditions.assign(baseline=None, without_sam=None, matched=True)
+    # None is compared with a baseline, so that none is a control.
+    about = {"baseline": None, "without_sam": None, "matched": True, "regularised": False}
+    conditions = conditions.assign(**about)
     return claims_measured(
         values, conditions, models, smallest_differences={}, recordings=[PUBLISHED_SCENES]
     )
