@@ -151,7 +151,7 @@ class Project:
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while not path.exists() or path.stat().st_mtime_ns == before:
                 assert process.poll() is None, "the run ended before it could be killed"
                 assert time.monotonic() < deadline, "no checkpoint was written"
