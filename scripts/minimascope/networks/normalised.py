@@ -79,8 +79,8 @@ def in_units(inputs: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Te
             of pictures.
     """
     dtype = dtype or (inputs.dtype if inputs.is_floating_point() else torch.float32)
-    scale = LARGEST_PIXEL if inputs.dtype == torch.uint8 else 1
-    return inputs.to(dtype) / scale
+    found = inputs.to(dtype)
+    return found / LARGEST_PIXEL if inputs.dtype == torch.uint8 else found
 
 
 class NormalisedInput(nn.Module):

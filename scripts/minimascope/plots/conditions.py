@@ -66,7 +66,7 @@ def plot(
 def _cells(
     title: str, count: int, conditions: Sequence[str], key: Sequence[Line2D]
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many panels and a key; the lowest of a column name conditions.
+    """Return a figure with so many panels and a key; the lowest of a column names them.
 
     Below a panel without another below it the names hang into the empty cell.
     """

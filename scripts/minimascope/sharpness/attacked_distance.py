@@ -57,7 +57,7 @@ def _spread(objective: Objective, samples: int, batch_size: int) -> Batch:
 
 
 class _Logits(nn.Module):
-    """A network that returns its outputs alone, of inputs in their own units, as float tensors."""
+    """A network of inputs in their own units that returns nothing but its outputs."""
 
     def __init__(self, model: nn.Module, objective: Objective):
         super().__init__()

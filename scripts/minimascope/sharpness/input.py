@@ -77,21 +77,28 @@ def measure(
         gradients = input_gradients(
             subject.model, objective, projections, generator=streams, batch_size=batch_size
         )
-        numbers_of = _of_data(objective, sensitivities, gradients)
+        of_data = _of_data(objective, sensitivities, gradients)
         if attack_samples and objective.loss.softmax:
             radii = attacked_distances(subject.model, objective, attack_samples, batch_size)
-            numbers_of.append(_median(BY_ATTACK, radii, "units of input"))
-        for one in numbers_of:
-            name = prefix + one.measure
-            if math.isfinite(one.value):
-                found.append(replace(one, measure=name))
-            else:
-                left_out[name] = NOT_FOOLED if one.measure == BY_ATTACK else NO_SLOPE
-        if not objective.loss.softmax:
-            reason = f"the loss {objective.loss.name} is not that of a softmax over classes"
-            left_out |= {prefix + name: reason for name in OF_CLASSES}
+            of_data.append(_median(BY_ATTACK, radii, "units of input"))
+        found += [replace(one, measure=prefix + one.measure) for one in of_data if _is_number(one)]
+        left_out |= {prefix + name: why for name, why in _left_out(objective, of_data).items()}
     details = {"noise": noise, "left_out": left_out}
     return Measured(found, {key: value for key, value in details.items() if value})
+
+
+def _is_number(measurement: Measurement) -> bool:
+    return math.isfinite(measurement.value)
+
+
+def _left_out(objective: Objective, of_data: Sequence[Measurement]) -> dict[str, str]:
+    """Return why measures of one part of the data have no number, by their names."""
+    names = [one.measure for one in of_data if not _is_number(one)]
+    found = {name: NOT_FOOLED if name == BY_ATTACK else NO_SLOPE for name in names}
+    if not objective.loss.softmax:
+        reason = f"the loss {objective.loss.name} is not that of a softmax over classes"
+        found |= dict.fromkeys(OF_CLASSES, reason)
+    return found
 
 
 def _of_data(
