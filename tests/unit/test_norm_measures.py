@@ -443,3 +443,17 @@ def test_only_trainings_from_the_seeds_weights_have_a_distance_from_them():
     own = {"group": False, "elsewhere": False}
     assert starts == {"baseline": True, "sam": True, "usual": True, **own}
     assert found.starts_from_initial("small", "initial")
+
+
+def test_layers_whose_weights_are_no_matrix_of_outputs_by_inputs_are_refused_by_name():
+    class Upsampled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.larger, self.head = nn.ConvTranspose1d(1, 2, 3), nn.Linear(12, 4)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.head(self.larger(inputs[:, None]).flatten(1))
+
+    split = points(12, 4, 4)
+    with refused("norms: larger is a ConvTranspose1d, whose weights are no matrix"):
+        measure(Upsampled(), split.inputs.float(), split.labels, "norms")

@@ -19,6 +19,8 @@ from .probes import ROUNDING, SAMPLES, first_samples
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LAYERS = (nn.Linear, *CONVOLUTIONS)
 BATCHNORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+# Layers whose weights are no matrix [outputs, inputs · size].
+WITHOUT_MATRIX = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Bilinear)
 
 
 def folded(model: nn.Module, objective: Objective) -> nn.Module:
@@ -86,7 +88,16 @@ def matrices(model: nn.Module) -> list[torch.Tensor]:
 
     Those of attention and recurrent layers are among them, those of embeddings and
     normalisations are not. A matrix that several layers share comes once.
+
+    Raises:
+        InputError: a transposed convolution or a bilinear layer.
     """
+    for name, module in model.named_modules():
+        if isinstance(module, WITHOUT_MATRIX):
+            raise InputError(
+                f"norms: {name or 'the network'} is a {type(module).__name__}, whose weights are no"
+                " matrix of outputs by inputs; leave norms out"
+            )
     kinds = (*LAYERS, nn.MultiheadAttention, nn.RNNBase)
     found: dict[int, torch.Tensor] = {}
     for module in model.modules():
