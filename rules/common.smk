@@ -46,7 +46,7 @@ from minimascope.report.contents import (
     contents_of,
     sections,
 )
-from minimascope.study import products
+from minimascope.study import moments, products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.corruptions import (
     corrupted_set,
@@ -219,8 +219,12 @@ def filled(pattern: str, cases: Cases) -> list[str]:
 
 # The network of a run, whether it was trained or adopted.
 MODEL = results(f"models/{RUN}/model.safetensors")
+# The weights that trainings pass through, of each moment that is kept.
+KEPT = moments.kept(STUDY)
+SNAPSHOT = results(f"models/{RUN}/{{moment}}.safetensors")
 # What families of measures, and evaluation, write about a network on a view of its data.
 MEASURES = results(f"measures/{RUN}/{{family}}{{view}}")
+TRAJECTORY = f"{MEASURES}-trajectory.json"
 PREDICTIONS = results(f"measures/{RUN}/predictions.safetensors")
 NETWORK_ENSEMBLES = results(f"measures/{{dataset}}/{registry.ALL_NETWORKS}/{{condition}}.json")
 # All conditions of networks, and all networks: those that are trained here, and those that were

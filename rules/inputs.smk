@@ -133,17 +133,18 @@ def training_of(wildcards) -> dict:
 def training_settings(wildcards) -> dict:
     """What a job trains with, where what it starts from is an input.
 
-    Averages, a new head, a norm, attacks and variants of SAM are left out where there are none, so
-    that earlier studies are not run again.
+    Averages, a new head, a norm, attacks, snapshots, the usual loss and variants of SAM are left
+    out where there are none, so that earlier studies are not run again.
     """
     settings = {
         key: value
         for key, value in training_of(wildcards).items()
-        if key not in ("label_noise", "weights")
+        if key not in ("label_noise", "weights", "keep")
         and (value or key not in ("averaging", "new_head", "norm", "adversarial"))
+        and (key, value) != ("loss", "cross_entropy")
     }
     sam = settings["sam"] and {k: v for k, v in settings["sam"].items() if v is not None}
-    return settings | {"sam": sam}
+    return settings | {"sam": sam} | ({"keep": KEPT} if KEPT else {})
 
 
 def training_code(wildcards) -> list[str]:
@@ -211,14 +212,25 @@ def model_of_next_seed(wildcards) -> list[str]:
     return filled(MODEL, [{**wildcards, "seed": seed} for seed in others])
 
 
+# The families of each job that measures sharpness: of finished networks, and of weights on the way.
+FAMILIES_OF = {**STUDY.sharpness_jobs, **moments.trajectory_jobs(STUDY)}
+# Those that families share.
+SHARED_JOBS = (SHARED, moments.TRAJECTORY)
+
+
 def measured_by(job: str) -> str:
     """What a job of sharpness is of, as wildcards: a condition if families share it, or a network."""
-    return (CONDITION if job == SHARED else RUN) + "{view}"
+    return (CONDITION if job in SHARED_JOBS else RUN) + "{view}"
 
 
 def measured_cases(job: str) -> Cases:
     """The same, as the wildcards of all jobs."""
-    return MEASURED_CONDITIONS if job == SHARED else measured_of(job)
+    return MEASURED_CONDITIONS if job in SHARED_JOBS else measured_of(FAMILIES_OF[job][0])
+
+
+def trained_cases(job: str) -> Cases:
+    """The same of networks that are trained here."""
+    return [case for case in measured_cases(job) if case["condition"] in STUDY.trained_conditions]
 
 
 def measured_of(family: str) -> Cases:
@@ -238,7 +250,7 @@ OWN = "measure_own"
 
 def seeds_of(job: str) -> list:
     """The seeds whose networks a job of sharpness measures: all, or the one that it is named by."""
-    return STUDY.seeds if job == SHARED else ["{seed}"]
+    return STUDY.seeds if job in SHARED_JOBS else ["{seed}"]
 
 
 def measured_models(job: str) -> Callable:
@@ -251,7 +263,7 @@ def measured_models(job: str) -> Callable:
 
 def initial_models(job: str) -> Callable:
     """The networks that these began with, where a family takes them and where they are known."""
-    families = map(registry.SHARPNESS.get, STUDY.sharpness_jobs[job])
+    families = (STUDY.component("sharpness", family) for family in FAMILIES_OF[job])
     taken = any(registry.INITIAL in family.takes for family in families)
 
     def models(wildcards) -> list[str]:
@@ -268,18 +280,35 @@ def minutes_of(job: str) -> Callable:
 
     def minutes(wildcards, attempt) -> int:
         case = dict(wildcards)
-        found = {family: family_settings(family, case) for family in STUDY.sharpness_jobs[job]}
+        found = {family: family_settings(family, case) for family in FAMILIES_OF[job]}
         by_domain = STUDY.families_by_domain(wildcards.dataset)
         size = known_size(STUDY, wildcards.dataset)
-        return attempt * sharpness_minutes(job, found, by_domain, size)
+        times = 1 if job in STUDY.sharpness_jobs else len(moments_of(job))
+        return attempt * times * sharpness_minutes(job, found, by_domain, size)
 
     return minutes
+
+
+def moments_of(job: str) -> list[str]:
+    """The kept moments at which any family of a job is measured, in their order."""
+    wanted = {name for family in FAMILIES_OF[job] for name in moments.moments(STUDY, family)}
+    return [name for name in KEPT if name in wanted]
+
+
+def measured_snapshots(job: str) -> Callable:
+    """The weights on the way that a job measures, all moments of a seed one after the other."""
+    return lambda wildcards: [
+        SNAPSHOT.format(**{"seed": seed, **wildcards, "moment": moment})
+        for seed in STUDY.seeds
+        if wildcards.get("seed", str(seed)) == str(seed)
+        for moment in moments_of(job)
+    ]
 
 
 def sharpness_outputs(job: str) -> dict[str, list[str]]:
     """The documents of a job's families, and their arrays where they have any."""
     files = {}
-    for family in STUDY.sharpness_jobs[job]:
+    for family in FAMILIES_OF[job]:
         pattern = MEASURES.replace("{family}", family)
         files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
         if STUDY.component("sharpness", family).arrays:
@@ -287,16 +316,24 @@ def sharpness_outputs(job: str) -> dict[str, list[str]]:
     return files
 
 
+def trajectory_outputs(job: str) -> dict[str, list[str]]:
+    """The documents of a job's families about weights on the way."""
+    return {
+        family: seeds_in(TRAJECTORY.replace("{family}", family), seeds_of(job))
+        for family in FAMILIES_OF[job]
+    }
+
+
 def documents(family: str, models: Cases, end: str = "json") -> list[str]:
     """What a family of measures, or evaluation, wrote about models."""
     return filled(f"{MEASURES}.{end}", [{**model, "family": family} for model in models])
 
 
-def sharpness_params(job: str) -> dict[str, Callable]:
+def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]:
     """What the measures of a job depend on besides its input files."""
 
     def families(wildcards) -> list[str]:
-        return [wildcards.family] if job == OWN else STUDY.sharpness_jobs[job]
+        return [wildcards.family] if job == OWN else FAMILIES_OF[job]
 
     def view(wildcards) -> str:
         return wildcards.view.removeprefix("-") or "clean"
@@ -316,6 +353,8 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         found = {"families": settings(wildcards)}
         by_domain = STUDY.families_by_domain(wildcards.dataset)
         by_domain = [family for family in found["families"] if family in by_domain]
+        loss = STUDY.loss(wildcards.dataset, wildcards.condition)
+        found |= {"loss": loss} if loss != "cross_entropy" else {}
         # One text, so that earlier studies are not run again.
         return canonical_json(found | ({"by_domain": by_domain} if by_domain else {}))
 
@@ -336,4 +375,10 @@ def sharpness_params(job: str) -> dict[str, Callable]:
         label_noise=label_noise,
         weight_decay=lambda wildcards: STUDY.weight_decay(wildcards.dataset, wildcards.condition),
     )
-    return {**named(code=code("sharpness", components)), "families": chosen, **others}
+    return {**named(code=code(script, components)), "families": chosen, **others}
+
+
+def trajectory_params(job: str) -> dict[str, Callable]:
+    """The same of a job about weights on the way, with the moments of each family."""
+    of_families = {family: moments.moments(STUDY, family) for family in FAMILIES_OF[job]}
+    return sharpness_params(job, "trajectory") | named(moments=of_families)

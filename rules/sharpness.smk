@@ -37,6 +37,42 @@ for job, families in STUDY.sharpness_jobs.items():
             "../scripts/sharpness.py"
 
 
+# The same of the weights that trainings pass through.
+for job, families in moments.trajectory_jobs(STUDY).items():
+
+    rule:
+        name:
+            job
+        input:
+            data=rules.prepare.output.data,
+            snapshots=measured_snapshots(job),
+            initial=initial_models(job),
+        output:
+            **trajectory_outputs(job),
+        log:
+            log_of(job, measured_by(job)),
+        benchmark:
+            benchmark_of(job, measured_by(job))
+        wildcard_constraints:
+            condition=one_of(STUDY.trained_conditions),
+            view=VIEW,
+        conda:
+            "../envs/cuda.yaml"
+        threads: 1
+        resources:
+            **growing(mem_mb=16000),
+            runtime=minutes_of(job),
+            gpu=1,
+        params:
+            **trajectory_params(job),
+        message:
+            f"Weights on the way ({', '.join(families)}) of {{wildcards.network}} on {{wildcards.dataset}}: "
+            "{wildcards.condition}"
+            f"{'{wildcards.view}' if job in SHARED_JOBS else '{wildcards.view}, seed {wildcards.seed}'}"
+        script:
+            "../scripts/trajectory.py"
+
+
 # A measure of the user's own file.
 rule measure_own:
     input:

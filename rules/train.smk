@@ -47,6 +47,7 @@ rule train:
         initial=rules.initialise.output.model,
         weights=own_weights,
     output:
+        **({"snapshots": expand(SNAPSHOT, moment=KEPT, allow_missing=True)} if KEPT else {}),
         model=MODEL,
         history=results(f"models/{RUN}/history.csv"),
     log:

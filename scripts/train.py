@@ -19,11 +19,14 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.models import load_model, save_model
 from minimascope.networks.starting import start_from
+from minimascope.snapshot_files import SnapshotFiles
+from minimascope.snapshots import Moment
 from minimascope.training import TrainingSpec, train
 
 with job(snakemake):
     config, run = settings(snakemake.params), dict(snakemake.wildcards)
     new_head = config["training"].pop("new_head", False)
+    kept = config["training"].pop("keep", ())
     spec = TrainingSpec.from_config(config["training"])
     if spec.deterministic:
         # Read when CUDA starts.
@@ -42,8 +45,12 @@ with job(snakemake):
         origin |= {"weights": sha256(Path(path).read_bytes()).hexdigest(), "head": head}
     identity = {"run": run, "config": config, **origin}
     checkpoint = CheckpointFile(snakemake.params.checkpoint, identity, device)
-    history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint)
-    write_rows(snakemake.output.history, [run | row for row in history])
     metadata = {"run": run, "training": config["training"], **origin}
+    places = zip(map(Moment.named, kept), snakemake.output.get("snapshots", ()), strict=True)
+    snapshots = SnapshotFiles(dict(places), network, initial["normalize"], **metadata)
+    history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint, snapshots)
+    snapshots.finish()
+    write_rows(snakemake.output.history, [run | row for row in history])
     save_model(snakemake.output.model, model, network, initial["normalize"], **metadata)
     checkpoint.remove()
+    snapshots.remove()

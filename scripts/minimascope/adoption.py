@@ -19,7 +19,7 @@ from .evaluation.class_order import ClassOrder, class_order, doubt
 from .networks.normalised import NormalisedInput, check_channels, with_own_statistics
 from .networks.weights_file import State, fitted, prefix_of, read_state
 from .seeding import generator
-from .sharpness.cross_entropy import label_entropy
+from .sharpness.cross_entropy import CROSS_ENTROPY
 from .sharpness.head import head_of
 from .sharpness.objective import BATCH_SIZE, Objective
 
@@ -206,7 +206,8 @@ def fit_to(model: nn.Module, split: Split, classes: int, seed: int) -> ClassOrde
     labels = drawn.labels.cpu()
     fit = class_order(found.argmax(1).cpu(), labels, classes)
     loss = F.cross_entropy(found.double().cpu(), labels).item()
-    return replace(fit, loss=loss, guessing_loss=label_entropy(labels.bincount()))
+    _, guessing = CROSS_ENTROPY.of_guessing(labels.bincount())
+    return replace(fit, loss=loss, guessing_loss=guessing)
 
 
 def _doubt(adoption: Adoption, fit: ClassOrder, better: Sequence[str]) -> str:

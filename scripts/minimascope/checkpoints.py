@@ -24,6 +24,16 @@ class Progress:
 class CheckpointFile(StateFile):
     """The file that an interrupted training continues from."""
 
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that the checkpoint of this run has; 0 if there is none.
+
+        Raises:
+            InputError: the file is there but damaged.
+        """
+        found = self.read()
+        return found[1]["epoch"] if found else 0
+
     def restore(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
     ) -> Progress:

@@ -19,6 +19,8 @@ from .tables_and_figures import ALL_FIGURES, TABLES, Table
 
 # The weights that all conditions of a seed start from, where a condition is expected.
 INITIAL = "initial"
+# The measures of predictions, among families of measures.
+EVALUATION = "evaluation"
 # All networks of a data set together, where a network is expected.
 ALL_NETWORKS = "all"
 # How names of networks start that begin with published weights, of ImageNet or AudioSet.
@@ -122,8 +124,9 @@ class Family(Component):
             counts as three.
         arrays: whether it has curves or surfaces besides its numbers.
         takes: what it measures besides the network and its training data, where a study has it:
-            ``test``, the loss over the test data, and `INITIAL`, the network that training began
-            with.
+            ``test``, the loss over the test data, `INITIAL`, the network that training began
+            with, and of weights that a training passes through ``update`` (`optim.stability`) and
+            ``previous``, the arrays of the moment before.
     """
 
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
@@ -190,6 +193,11 @@ def _norms_passes(settings: Mapping[str, Any]) -> int:
     return 2 + (search if settings["pac_bayes"] else 0)
 
 
+def _edge_passes(settings: Mapping[str, Any]) -> int:
+    # A search that begins near takes about eight products; a batch is a small part of the data.
+    return 9 * 8 + 8 + settings["batches"]
+
+
 # Names of a family that are taken on training and on test data.
 _NEAR_DATA = (
     "jacobian_norm",
@@ -210,6 +218,7 @@ SHARPNESS = {
             "train_loss",
             "train_accuracy",
             "train_label_entropy",
+            "train_label_impurity",
             "train_gradient_norm",
             "fisher_rao_norm_l5",
             "relative_flatness_published",
@@ -275,6 +284,28 @@ SHARPNESS = {
         ),
     ),
 }
+# Families of weights that a training passes through, and of how it changes them.
+OF_SNAPSHOTS = {
+    EVALUATION: Family(
+        "evaluation.on_the_way:measure",
+        takes=("test",),
+        gives=("test_accuracy", "test_nll", "test_brier", "test_ece"),
+    ),
+    "edge_of_stability": Family(
+        "sharpness.edge_of_stability:measure",
+        passes=_edge_passes,
+        takes=("update", "previous"),
+        gives=(
+            "hessian_top_eigenvalue",
+            "preconditioned_top_eigenvalue",
+            "stability_threshold",
+            "small_batch_threshold",
+            "edge_ratio",
+            "critical_sharpness",
+            "batch_sharpness",
+        ),
+    ),
+}
 # What a network is measured by where nobody says by what.
 USUAL_MEASURES = ("fisher_rao_norm", "relative_flatness", "sam_sharpness")
 # Names of `toy.functions.FUNCTIONS`.
@@ -335,7 +366,9 @@ KINDS = {
     # Of users alone: those of the library are keys of `training.augment`.
     "augmentations": _kind("augmentation", {}, "inputs generator"),
     "sharpness": _kind(
-        "family of measures", SHARPNESS, "subject model inputs labels classes generator"
+        "family of measures",
+        SHARPNESS | OF_SNAPSHOTS,
+        "subject model inputs labels classes generator",
     ),
     # Of users alone, too.
     "evaluations": _kind("evaluation", {}, "model inputs labels logits classes generator"),
@@ -378,7 +411,7 @@ def find(kind: str, name: str, parts: Path | None = None) -> Component:
 
 def is_family(key: str) -> bool:
     """Return whether a key of the section ``sharpness`` is the name of a family."""
-    return key in SHARPNESS or ":" in key
+    return key in SHARPNESS or key in OF_SNAPSHOTS or ":" in key
 
 
 def bare(name: str) -> str:

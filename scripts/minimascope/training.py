@@ -12,12 +12,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from . import optim
@@ -44,7 +43,10 @@ from .jobs.progress import progress
 from .optim.sam import SAM, NormLayer, mean_sam_gradient
 from .schedule import Schedule
 from .seeding import generator
+from .snapshot_files import SnapshotFiles
+from .snapshots import Moment, Unit
 from .streams import derive_seed
+from .training_losses import mean_loss
 
 REMEDY = "lower training.optimizer.lr"
 # Evaluations on the test split in a run, unless the specification says how often.
@@ -57,9 +59,11 @@ class TrainingSpec:
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: inputs per step; the last batch of an epoch may be smaller.
+        batch_size: inputs per step; the last batch of an epoch may be smaller. None for all of
+            the training split.
         optimizer: ``{"name": …, "lr": …, …}`` for `optim.build`.
         schedule: of the learning rate; without effect on an optimiser that sets its own.
+        loss: a name of `training_losses.TRAINING_LOSSES`.
         sam: sharpness-aware minimisation, or None for the plain gradient.
         augmentation: of the training inputs, or None.
         adversarial: what every batch is attacked with first, augmented as it is, or None. The loss
@@ -80,9 +84,10 @@ class TrainingSpec:
     """
 
     epochs: int
-    batch_size: int
+    batch_size: int | None
     optimizer: Mapping[str, Any]
     schedule: Schedule = field(default_factory=Schedule)
+    loss: str = "cross_entropy"
     sam: SAM | None = None
     augmentation: Augmentation | None = None
     adversarial: AdversarialSpec | None = None
@@ -100,6 +105,8 @@ class TrainingSpec:
     def from_config(cls, config: Mapping[str, Any]) -> "TrainingSpec":
         """Build the specification from a resolved ``training`` section of a configuration."""
         config = dict(config)
+        if config["batch_size"] == "full":
+            config["batch_size"] = None
         sam, augmentation = config.pop("sam", None), config.pop("augment", None)
         return cls(
             schedule=Schedule.from_config(config.pop("schedule", {})),
@@ -116,6 +123,7 @@ def train(
     spec: TrainingSpec,
     seed: int,
     checkpoint: CheckpointFile | None = None,
+    snapshots: SnapshotFiles | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place and return its history, one row per epoch.
 
@@ -128,21 +136,25 @@ def train(
         spec: see `TrainingSpec`.
         seed: names the streams of data order, augmentation, attacks, dropout and the optimiser.
         checkpoint: where an interrupted run continues from, and is kept for the next time.
+        snapshots: where weights on the way are kept, if anywhere.
 
     Raises:
         InputError: the loss became infinite or NaN, a network with BatchNorm would get a batch of
-            a single input, the schedule goes beyond the last batch, or the device cannot do what
-            the specification asks for.
+            a single input, the schedule or a snapshot goes beyond the last batch, or the device
+            cannot do what the specification asks for.
     """
     device = next(model.parameters()).device
     train_split, validation = _held_out(dataset.train, spec, seed)
     train_split, test_split = train_split.to(device), dataset.test.to(device)
+    spec = replace(spec, batch_size=spec.batch_size or len(train_split))
     fault = batch_of_one(spec.batch_size, len(train_split), spec.sam and spec.sam.group_size)
     if fault and any(isinstance(module, NormLayer) for module in model.modules()):
         raise InputError(fault)
-    if (schedule := spec.schedule).per == "batch":
-        batches = math.ceil(len(train_split) / spec.batch_size)
-        schedule.check(spec.epochs * batches, "training.schedule")
+    steps = spec.epochs * math.ceil(len(train_split) / spec.batch_size)
+    if spec.schedule.per == "batch":
+        spec.schedule.check(steps, "training.schedule")
+    if snapshots is not None:
+        snapshots.check(spec.epochs, steps)
     memory_format = fastest_memory_format(model, device)
     with (
         enough_memory(
@@ -153,7 +165,7 @@ def train(
         algorithms(device, spec.deterministic),
         in_memory_format(model, memory_format),
     ):
-        training = _Training(model, train_split, spec, seed, memory_format)
+        training = _Training(model, train_split, spec, seed, memory_format, snapshots)
         return training.run(test_split, checkpoint, validation and validation.to(device))
 
 
@@ -182,10 +194,12 @@ class _Training:
         spec: TrainingSpec,
         seed: int,
         memory_format: torch.memory_format,
+        snapshots: SnapshotFiles | None,
     ):
         self.model, self.split, self.spec, self.seed = model, split, spec, seed
-        self.memory_format = memory_format
+        self.memory_format, self.snapshots = memory_format, snapshots
         self.device = split.inputs.device
+        self.steps = math.ceil(len(split) / spec.batch_size)
         self.draws = bool(spec.dropout) or any(map(_draws, model.modules()))
         self.forward = model
         if spec.compile:
@@ -203,11 +217,17 @@ class _Training:
         model, optimizer, average = self.model, self.optimizer, self.average
         epochs = self.spec.epochs
         test_every = self.spec.test_every or math.ceil(epochs / TESTS)
-        done = checkpoint.restore(model, optimizer, average) if checkpoint else Progress()
+        done = Progress()
+        if checkpoint and not self._lost_snapshots(checkpoint.epoch):
+            done = checkpoint.restore(model, optimizer, average)
         optim.follow_memory_format(optimizer)
         history = list(done.history)
+        if not done.epoch:
+            self._keep("epoch", 0, 0)
+            self._keep("step", 0, 0)
         for epoch in progress(range(done.epoch, epochs), "training", "epoch", done.epoch):
             row = self._run_epoch(epoch)
+            self._keep("epoch", epoch + 1, epoch + 1)
             if validation is not None:
                 row["validation_loss"], _ = self._evaluate(validation, "validation", row)
             if average is not None:
@@ -239,7 +259,7 @@ class _Training:
         """Return loss and accuracy on a split after the epoch of a row."""
         with autocast(self.spec.precision, self.device):
             logits = predict(self.model, split.inputs)
-        loss, accuracy = loss_and_accuracy(logits, split.labels)
+        loss, accuracy = loss_and_accuracy(logits, split.labels, self.spec.loss)
         # The last step of an epoch can destroy a network whose training losses were all finite.
         if not math.isfinite(loss):
             raise InputError(
@@ -251,7 +271,7 @@ class _Training:
     def _run_epoch(self, epoch: int) -> dict[str, float]:
         start, device, n = time.perf_counter(), self.device, len(self.split)
         fisher_draws = generator(self.seed, "fisher labels", epoch, device=device)
-        steps = math.ceil(n / self.spec.batch_size)
+        steps = self.steps
         losses = torch.zeros(steps, dtype=torch.float64, device=device)
         correct = torch.zeros((), dtype=torch.int64, device=device)
         rates, sizes = [], []
@@ -264,6 +284,8 @@ class _Training:
                     self.optimizer.observe(inputs, fisher_draws)
             losses[step], right = self._step(inputs, labels, dropout_seed)
             correct += right
+            done = epoch + (step + 1) / steps
+            self._keep("step", epoch * steps + step + 1, done)
         self._check_finite(losses, rates, epoch)
         seconds = time.perf_counter() - start
         sizes = torch.tensor(sizes, device=device)
@@ -318,7 +340,7 @@ class _Training:
             # Of the first pass: SAM's second one is at other parameters.
             hits.setdefault(group, (logits.argmax(1) == labels[rows]).sum())
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            return F.cross_entropy(logits, labels[rows], label_smoothing=spec.label_smoothing)
+            return mean_loss(spec.loss, logits, labels[rows], spec.label_smoothing)
 
         if spec.sam is None:
             self.optimizer.zero_grad(set_to_none=True)
@@ -333,6 +355,27 @@ class _Training:
         if self.average is not None:
             self.average.after_step(self.model)
         return value.detach(), sum(hits.values())
+
+    def _lost_snapshots(self, epochs: int) -> bool:
+        """Return whether weights are gone that were kept before, and that only training gives."""
+        lost = self.snapshots and self.snapshots.missing(epochs, epochs * self.steps)
+        return bool(epochs and lost)
+
+    def _keep(self, unit: Unit, count: int, epochs: float) -> None:
+        """Keep the weights if they are wanted at this moment, with the rate of the last step."""
+        if self.snapshots is None:
+            return
+        if not epochs:
+            self._learning_rate(0, 0, self.steps)
+        step = round(epochs * self.steps)
+        place = {"epoch": float(epochs), "step": step, "learning_rate": self._rate()}
+        self.snapshots.take(Moment(unit, count), self.model, self.optimizer, **place)
+
+    def _rate(self) -> float:
+        """Return the learning rate of the last step."""
+        if hasattr(self.optimizer, "learning_rate"):
+            return float(self.optimizer.learning_rate)
+        return float(self.optimizer.param_groups[0]["lr"])
 
     def _learning_rate(self, epoch: int, step: int, steps: int) -> float | torch.Tensor:
         """Set the scheduled learning rate, unless the optimiser sets its own; return it."""

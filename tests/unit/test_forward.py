@@ -13,7 +13,7 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.seeding import generator
 from minimascope.sharpness import forward, perturbation
-from minimascope.sharpness.cross_entropy import label_entropy
+from minimascope.sharpness.cross_entropy import CROSS_ENTROPY
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.subject import Subject
 
@@ -182,7 +182,8 @@ def test_the_entropy_of_labels_is_the_loss_of_the_best_constant_guess(counts):
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     logits = torch.tensor(counts, dtype=F64).log().expand(len(labels), -1)
     expected = nn.functional.cross_entropy(logits, labels).item()
-    assert label_entropy(labels.bincount()) == pytest.approx(expected, abs=1e-12)
+    found = CROSS_ENTROPY.of_guessing(labels.bincount())
+    assert found == ("train_label_entropy", pytest.approx(expected, abs=1e-12))
 
 
 def test_no_samples_and_shapes_that_do_not_belong_together_are_refused():

@@ -12,7 +12,7 @@ TOOLS = SCRIPTS.parent / "tools"
 WITH_TENSORS = {
     *("prepare", "other_set", "features", "corrupt", "initialise", "adopt", "train", "evaluate"),
     *("corrupt_recordings", "evaluate_own", "network_ensembles", "sharpness", "interpolate"),
-    *("attack", "toy_fits", "toy_sharpness"),
+    *("attack", "toy_fits", "toy_sharpness", "trajectory"),
 }
 PROGRAM = """
 import json, sys

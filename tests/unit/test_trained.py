@@ -38,7 +38,7 @@ def endings(**conditions):
         for condition, ends in conditions.items()
         for measure in ends[0]
     }
-    return measure_rows(values).drop(columns="trained").assign(family="forward")
+    return measure_rows(values).drop(columns="trained").assign(family="forward", unit="nats")
 
 
 def judged(*ends, **thresholds):
@@ -158,6 +158,20 @@ def test_a_table_shows_who_did_not_train_how_it_ended_and_what_was_asked():
     assert "gradient along" not in caption
     [table] = text(read_again(trained_table(frame, thresholds=DEFAULT | {"gradient_norm": 1e-9})))
     assert "to first order, by at most 1 × 10⁻⁹ of the loss" in table.attrs["caption"]
+
+
+def test_networks_of_squared_errors_are_judged_by_the_impurity_of_their_labels():
+    frame = endings(a=[ending(0.9, 0.1), ending(0.2, 0.44)]).replace(
+        {"measure": {"train_label_entropy": "train_label_impurity"}, "unit": {"nats": "squares"}}
+    )
+    frame.loc[frame["measure"] == "train_label_impurity", "value"] = 0.45
+    both = pd.concat([frame, endings(b=[ending(0.9, 0.1)])])
+    found = trained_table(both, thresholds=DEFAULT | {"train_accuracy": None})
+    assert found["trained"].tolist() == [True, False, True]
+    assert found["loss_share"].tolist() == pytest.approx([0.1 / 0.45, 0.44 / 0.45, 0.1 / TEN])
+    squares, nats = text(read_again(found))
+    assert squares.loc["a", "Training loss (squares)"] == "0.440"
+    assert "at most 0.100 nats (0.0434 of the loss of guessing)" in nats
 
 
 def three_conditions():

@@ -275,6 +275,13 @@ MEASURES = {
         "that has learnt how frequent each class is, and nothing else.",
         unit="nats",
     ),
+    "train_label_impurity": _diagnostic(
+        "Impurity of the training labels",
+        "Squared error of the best guess without any look at the inputs, half the labels' Gini "
+        "impurity: the loss of a network that has learnt how frequent each class is, and nothing "
+        "else.",
+        unit="squared outputs",
+    ),
     **COMPLEXITY,
 }
 
@@ -287,7 +294,9 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
     values usually differ by factors.
     """
     if measure in MEASURES:
-        return MEASURES[measure]
+        found = MEASURES[measure]
+        # Of another loss than a cross-entropy, what is in nats is in the unit of that.
+        return replace(found, unit=unit) if "nats" in found.unit and unit != "1" else found
     if (attack := Named.parse(measure)) is not None:
         return _adversarial(attack)
     category = family if family in ("evaluation", "training") else "sharpness"

@@ -4,7 +4,7 @@ A network trained if it fits the labels of its training data and does not lie on
 docs/measures.md has the reasons for the thresholds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,10 +15,9 @@ from .render import Text, captioned, joined
 from .tables import NETWORK, at_minima
 
 # Of the family forward.
-NEEDED = (
-    *("train_accuracy", "train_loss", "train_gradient_norm", "train_label_entropy"),
-    "squared_weight_norm",
-)
+NEEDED = (*("train_accuracy", "train_loss", "train_gradient_norm", "squared_weight_norm"),)
+# The loss of guessing: of a cross-entropy, and of squared errors.
+GUESSING = ("train_label_entropy", "train_label_impurity")
 # How far parameters are moved along the gradient, as a share of their own length.
 STEP = 0.01
 
@@ -48,23 +47,25 @@ LIMITS = {
 }
 SHOWN = {
     "Training accuracy": "train_accuracy",
-    "Training loss (nats)": "train_loss",
+    "Training loss ({})": "train_loss",
     "Loss, of guessing": "loss_share",
     "Gradient norm": "train_gradient_norm",
     "Change along it, of guessing": "gradient_share",
 }
 COLUMNS = [
     *(*RUN, "train_accuracy", "train_loss", "loss_share", "train_gradient_norm"),
-    *("gradient_share", "trained", "failed", *(f"{name}_threshold" for name in LIMITS)),
+    *("gradient_share", "loss_unit", "trained", "failed"),
+    *(f"{name}_threshold" for name in LIMITS),
 ]
 NOT_MEASURED = (
     "Whether the networks trained is not judged, since the family forward is not measured: set"
     " sharpness.forward to {} to have it judged."
 )
 SWITCHED_OFF = "Whether the networks trained is not judged: analysis.trained has no threshold."
-GUESSING = (
-    "The loss of guessing is the entropy of the training labels: that of a network which knows"
-    " how frequent each class is, and nothing else."
+WHAT_GUESSING_IS = (
+    "The loss of guessing is that of a network which knows how frequent each class is, and nothing"
+    " else: of a cross-entropy the entropy of the training labels, of squared errors half their"
+    " Gini impurity."
 )
 
 
@@ -91,8 +92,9 @@ def trained_table(
 ) -> pd.DataFrame:
     """Return how the training of each network ended, and whether that counts as trained.
 
-    ``loss_share`` is the training loss L as a share of the entropy H of the training labels, the
-    loss of guessing (1 minus it is the pseudo-R² of McFadden 1974). ``gradient_share`` is
+    ``loss_share`` is the training loss L as a share of the loss of guessing H, of a cross-entropy
+    the entropy of the training labels (1 minus it is the pseudo-R² of McFadden 1974), of squared
+    errors half their Gini impurity; both are in ``loss_unit``. ``gradient_share`` is
     0.01 ‖θ‖ ‖∂L/∂θ‖ / H, the first-order change of the loss when the parameters θ move by 1 % of
     their length along its gradient, as a share of the same; it stays the same where all
     parameters, or all losses, are scaled. ``failed`` names the thresholds that are not kept. A
@@ -108,12 +110,14 @@ def trained_table(
         rows where the family forward is not measured.
     """
     rows = at_minima(measures)
-    rows = rows[rows["measure"].isin(NEEDED)]
-    if rows["measure"].nunique() < len(NEEDED):
+    rows = rows[rows["measure"].isin([*NEEDED, *GUESSING])]
+    if not {*NEEDED}.issubset(rows["measure"]):
         return pd.DataFrame(columns=COLUMNS).astype({"trained": bool})
     order = pd.MultiIndex.from_frame(rows[RUN].drop_duplicates())
     table = rows.pivot(index=RUN, columns="measure", values="value").loc[order].reset_index()
-    guessing = table["train_label_entropy"]
+    guessing = table.reindex(columns=[*GUESSING]).bfill(axis=1).iloc[:, 0]
+    units = rows[rows["measure"] == "train_loss"].set_index(RUN)["unit"]
+    table["loss_unit"] = units.loc[order].to_numpy()
     change = STEP * table["squared_weight_norm"] ** 0.5 * table["train_gradient_norm"]
     table["loss_share"], table["gradient_share"] = table["train_loss"] / guessing, change / guessing
     wanted = {name: value for name, value in thresholds.items() if value is not None}
@@ -126,7 +130,10 @@ def trained_table(
 
 
 def text(found: pd.DataFrame) -> Text:
-    """Return the networks of a `trained_table` that did not train, or that all did, in a line."""
+    """Return the networks of a `trained_table` that did not train, or that all did, in a line.
+
+    Networks whose losses are in different units come one after the other.
+    """
     if found.empty:
         return [NOT_MEASURED]
     limits = {name: found[f"{name}_threshold"].iloc[0] for name in LIMITS}
@@ -137,13 +144,17 @@ def text(found: pd.DataFrame) -> Text:
     ]
     if not required:
         return [SWITCHED_OFF]
+    return [
+        _all_trained(own, unit) if own["trained"].all() else _failing(own, unit, required)
+        for unit, own in found.groupby("loss_unit", sort=False)
+    ]
+
+
+def _failing(found: pd.DataFrame, unit: str, required: Sequence[str]) -> pd.DataFrame:
     failing = found[~found["trained"]]
-    if failing.empty:
-        return [_all_trained(found)]
-    needed = ", ".join(required)
     caption = (
         f"Networks that did not train: {len(failing)} of {len(found)}. To count as trained, a"
-        f" network needs {needed} (analysis.trained). {GUESSING}"
+        f" network needs {', '.join(required)} (analysis.trained). {WHAT_GUESSING_IS}"
     )
     keys = [*NETWORK, "condition"]
     seeds = found.groupby(keys)["seed"].count()
@@ -152,22 +163,22 @@ def text(found: pd.DataFrame) -> Text:
             "Condition": names[-1],
             "Network": " on ".join(names[1::-1]),
             "Seeds": f"{len(group)} of {seeds[names]}",
-            **{label: _range(group[column]) for label, column in SHOWN.items()},
+            **{label.format(unit): _range(group[column]) for label, column in SHOWN.items()},
             "Missed": joined(group["failed"]),
         }
         for names, group in failing.groupby(keys, sort=False)
     ]
-    return [captioned(rows, caption)]
+    return captioned(rows, caption)
 
 
-def _all_trained(found: pd.DataFrame) -> str:
+def _all_trained(found: pd.DataFrame, unit: str) -> str:
     networks = f"All {len(found)} networks" if len(found) > 1 else "The network"
     return (
         f"{networks} trained: training accuracy at least"
         f" {format_estimate(found['train_accuracy'].min())}, training loss at most"
-        f" {format_estimate(found['train_loss'].max())} nats"
+        f" {format_estimate(found['train_loss'].max())} {unit}"
         f" ({format_estimate(found['loss_share'].max())} of the loss of guessing), gradient norm"
-        f" at most {format_estimate(found['train_gradient_norm'].max())} nats per unit."
+        f" at most {format_estimate(found['train_gradient_norm'].max())} {unit} per unit."
     )
 
 

@@ -1,10 +1,10 @@
 """Logits of a model over a data set."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..batches import in_batches
+from ..training_losses import mean_loss
 
 
 @torch.no_grad()
@@ -24,8 +24,10 @@ def predict(model: nn.Module, inputs: torch.Tensor, batch_size: int = 1024) -> t
         model.train(training)
 
 
-def loss_and_accuracy(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-    """Return the mean cross-entropy (nats, summed in float64) and the share of right labels."""
-    loss = F.cross_entropy(logits.double(), labels)
+def loss_and_accuracy(
+    logits: torch.Tensor, labels: torch.Tensor, loss: str = "cross_entropy"
+) -> tuple[float, float]:
+    """Return a mean loss (`training_losses`, in float64) and the share of right labels."""
+    mean = mean_loss(loss, logits.double(), labels)
     accuracy = (logits.argmax(1) == labels).double().mean()
-    return loss.item(), accuracy.item()
+    return mean.item(), accuracy.item()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from math import ceil, prod
 from typing import Any
 
-from ..registry import SHARPNESS
+from ..registry import find
 from ..study.sizes import Size
 
 # For measures of all training data, by job.
@@ -30,9 +30,10 @@ def sharpness_minutes(
         by_domain: those of them that are measured on each domain, too.
         size: of the data set; what only its files tell counts as large.
     """
-    whole = sum(SHARPNESS[family].passes(own) for family, own in families.items())
+    components = {family: find("sharpness", family) for family in families}
+    whole = sum(components[family].passes(own) for family, own in families.items())
     passes = sum(
-        SHARPNESS[family].all_passes(own, family in by_domain) for family, own in families.items()
+        components[family].all_passes(own, family in by_domain) for family, own in families.items()
     )
     minutes = WHOLE.get(job, WHOLE_OF_OTHERS) * passes / whole
     if job == "landscape":

@@ -25,7 +25,7 @@ FEW = 2
 BATCHES = 2
 PATIENCE = 5.0
 # Settings of a training that are about what it starts from, and what it learns.
-NOT_OF_THE_STEPS = ("label_noise", "weights", "new_head")
+NOT_OF_THE_STEPS = ("label_noise", "weights", "new_head", "keep")
 
 
 def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
@@ -39,7 +39,8 @@ def seconds_per_sample(case: Mapping[str, Any]) -> tuple[float, float]:
         {key: value for key, value in case["training"].items() if key not in NOT_OF_THE_STEPS}
         | {"sam": None, "adversarial": None, "epochs": 1, "averaging": None, "compile": False}
     )
-    few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * spec.batch_size))
+    batch = spec.batch_size or case["train"]
+    few, many = (min(wanted, case["train"]) for wanted in (FEW, BATCHES * batch))
     model = _network(case).to(default_device())
     _train(model, case, spec, few)
     found = _train(model, case, spec, few)

@@ -45,6 +45,24 @@ def build_average(model: nn.Module, spec: Mapping[str, Any]) -> nn.Module:
     return find("averages", spec["name"]).call({"model": model}, **_settings(spec))
 
 
+def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Return what an adaptive optimiser divides the gradient of each parameter by at present.
+
+    Of Adam that is √(v / (1 − β₂ᵗ)) + ε, v being the running mean of squared gradients after t
+    steps, of RMSprop √v + ε. Nothing for other optimisers, and before the first step.
+    """
+    found = {}
+    for name, parameter in model.named_parameters():
+        state = optimizer.state.get(parameter, {})
+        group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
+        if "exp_avg_sq" in state:
+            weight = 1 - group["betas"][1] ** float(state["step"])
+            found[name] = (state["exp_avg_sq"] / weight).sqrt() + group["eps"]
+        elif "square_avg" in state:
+            found[name] = state["square_avg"].sqrt() + group["eps"]
+    return found
+
+
 def _without_default(function: Callable) -> list[str]:
     found = signature(function).parameters.values()
     plain = (p for p in found if p.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD))

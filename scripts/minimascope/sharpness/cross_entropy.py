@@ -131,13 +131,4 @@ def counted(rows: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return rows if chosen.all() else rows[chosen]
 
 
-def label_entropy(counts: torch.Tensor) -> float:
-    """Return −Σ_c q_c ln q_c in nats, q_c being the share of labels that are c, from their counts.
-
-    That is the cross-entropy of the best guess without any look at the inputs.
-    """
-    shares = counts.double() / counts.sum()
-    return -torch.xlogy(shares, shares).sum().item()
-
-
 CROSS_ENTROPY = CrossEntropy()

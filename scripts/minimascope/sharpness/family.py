@@ -18,9 +18,12 @@ from ..own_measurements import measured_by_own
 from ..registry import Family, find, of_a_part
 from ..seeding import generator
 from ..surroundings import differentiable_kernels
+from .losses import find_loss
 from .objective import Objective
 from .probes import probe
 from .subject import Subject, augmented
+
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class FamilySpec:
         weight_decay: in training.
         by_domain: whether the family is measured once more on the training data of each domain,
             and of each city, with the same draws.
+        loss: that was minimised.
     """
 
     family: str
@@ -45,6 +49,7 @@ class FamilySpec:
     label_noise: float
     weight_decay: float
     by_domain: bool = False
+    loss: str = "cross_entropy"
 
 
 def measure_family(
@@ -55,6 +60,7 @@ def measure_family(
     spec: FamilySpec,
     finished: FinishedParts | None = None,
     initial: nn.Module | None = None,
+    on_the_way: Mapping[str, Any] = NOTHING,
 ) -> tuple[Measured, dict[str, Any]]:
     """Return the measures of a family, and for their document how they were taken.
 
@@ -68,10 +74,14 @@ def measure_family(
         finished: where measurements that are done are kept: pairs of directions, domains and
             cities.
         initial: the network that training began with, where that is known.
+        on_the_way: what else there is to know of weights that a training passes through
+            (``update`` and ``previous``, see `registry.Family.takes`).
     """
     start = time.perf_counter()
     subject = _subject(model, dataset, seed, device, spec)
-    others = _taken(find("sharpness", spec.family), dataset, initial, seed, device, spec)
+    component = find("sharpness", spec.family)
+    others = _taken(component, dataset, initial, seed, device, spec)
+    others |= {name: value for name, value in on_the_way.items() if name in component.takes}
 
     def measures(own: Subject, settings: Mapping[str, Any], part: str) -> Measured:
         section = finished.section(part) if finished else None
@@ -106,7 +116,8 @@ def _subject(
 ) -> Subject:
     split = with_label_noise(dataset.train, spec.label_noise, len(dataset.classes), seed).to(device)
     augmentation = Augmentation.from_config(spec.augment)
-    subject = Subject(model, Objective(split), augmentation, None, spec.weight_decay)
+    objective = Objective(split, find_loss(spec.loss))
+    subject = Subject(model, objective, augmentation, None, spec.weight_decay)
     if spec.view == "clean":
         return subject
     # The same stream for all conditions of a seed, so that they see the same images.
@@ -126,7 +137,8 @@ def _taken(
     if "initial" in component.takes:
         found["initial"] = initial
     if "test" in component.takes:
-        test, augmentation = Objective(dataset.test.to(device)), spec.augment
+        test = Objective(dataset.test.to(device), find_loss(spec.loss))
+        augmentation = spec.augment
         if spec.view == "augmented" and augmentation is not None:
             draws = generator(seed, "augmented test view", device=device)
             test = augmented(test, Augmentation.from_config(augmentation), draws)

@@ -11,7 +11,7 @@ from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..networks import count_weight_layers
 from ..seeding import child
-from .cross_entropy import CROSS_ENTROPY, counted, label_entropy
+from .cross_entropy import CROSS_ENTROPY, counted
 from .head import bias_of, features_behind, features_of, head_of
 from .loss import LabelFacts, Loss
 from .objective import Objective
@@ -247,15 +247,15 @@ def _left_out(
 
 
 def _of_classes(objective: Objective, found: _Pass) -> list[Measurement]:
-    """Return training accuracy and the entropy of the labels, where there are classes."""
+    """Return training accuracy and the loss of guessing, where there are classes."""
     if not objective.loss.classes:
         return []
     n = len(objective)
     accuracy = objective.mean_of(found.right.double()).item()
-    entropy = label_entropy(found.counts)
+    name, guessing = objective.loss.of_guessing(found.counts)
     return [
         Measurement("train_accuracy", accuracy, "fraction", n),
-        Measurement("train_label_entropy", entropy, objective.loss.unit, n),
+        Measurement(name, guessing, objective.loss.unit, n),
     ]
 
 

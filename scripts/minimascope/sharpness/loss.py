@@ -101,6 +101,18 @@ class Loss(ABC):
         """Return how many labels each class has, [C]; None without classes."""
         return None
 
+    def of_guessing(self, counts: torch.Tensor) -> tuple[str, float]:
+        """Return the loss of the best guess without any look at the inputs, with a name for it.
+
+        For a cross-entropy that is the entropy of the labels, −Σ_c q_c ln q_c in nats, q_c being
+        the share of class c; for squared errors half their Gini impurity, (1 − Σ_c q_c²) / 2.
+
+        Args:
+            counts: see `class_counts`.
+        """
+        shares = counts.double() / counts.sum()
+        return "train_label_entropy", -torch.xlogy(shares, shares).sum().item()
+
     def radial(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return Σ_c z_c ∂ℓ/∂z_c of each term ℓ, [m] in float64, z being its outputs."""
         with torch.enable_grad():

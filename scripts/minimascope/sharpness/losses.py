@@ -70,6 +70,45 @@ class MeanSquaredError(Loss):
             raise InputError("labels hold NaN or infinite values, so that no error is defined")
 
 
+class SquaredError(Loss):
+    """Squared error of classes, ½‖z − t‖², t being 1 for the sample's class and 0 for others.
+
+    That is the loss on which the edge of stability was found first (Cohen et al. 2021,
+    arXiv:2103.00065, section 3). Labels are numbers of classes [n]; outputs are [n, C].
+    """
+
+    name = "squared_error"
+    unit = "squared outputs"
+    classes = True
+
+    def terms(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.terms`."""
+        targets = F.one_hot(labels.reshape(-1), outputs.shape[1])
+        return (outputs.double() - targets).square().sum(1) / 2
+
+    def check(self, outputs: torch.Tensor, labels: torch.Tensor, facts: LabelFacts) -> None:
+        """See `Loss.check`."""
+        if outputs.ndim != 2 or labels.numel() != len(outputs):
+            raise InputError(
+                f"outputs {list(outputs.shape)} do not go with labels {list(labels.shape)};"
+                " squared_error takes [n, C] with [n]"
+            )
+        CROSS_ENTROPY.check(outputs, labels, facts)
+
+    def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.right`."""
+        return outputs.argmax(1) == labels.reshape(-1)
+
+    def class_counts(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """See `Loss.class_counts`."""
+        return labels.reshape(-1).bincount(minlength=outputs.shape[1])
+
+    def of_guessing(self, counts: torch.Tensor) -> tuple[str, float]:
+        """See `Loss.of_guessing`."""
+        shares = counts.double() / counts.sum()
+        return "train_label_impurity", (1 - shares.square().sum().item()) / 2
+
+
 class OwnLoss(Loss):
     """A function of a user, from outputs [b, …] in float64 and labels [b, …] to losses [b].
 
@@ -109,7 +148,8 @@ def shaped_like(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return labels.reshape(outputs.shape)
 
 
-LOSSES = {loss.name: loss for loss in (CROSS_ENTROPY, BinaryCrossEntropy(), MeanSquaredError())}
+OF_LIBRARY = (CROSS_ENTROPY, BinaryCrossEntropy(), MeanSquaredError(), SquaredError())
+LOSSES = {loss.name: loss for loss in OF_LIBRARY}
 
 
 def find_loss(loss: str | Function | Loss) -> Loss:

@@ -102,6 +102,30 @@ class Curvature(PyTorchLinearOperator):
         return found
 
 
+class Preconditioned:
+    """D^−½ A D^−½ of a matrix A and positive numbers D, with the same products.
+
+    For A a Hessian and D what an adaptive optimiser divides gradients by, its largest eigenvalue
+    decides whether steps are stable (Cohen et al. 2022, arXiv:2207.14484).
+
+    Args:
+        operator: A.
+        divisors: D, [P].
+    """
+
+    def __init__(self, operator: Curvature, divisors: torch.Tensor):
+        self._operator, self._scale = operator, divisors.rsqrt()[:, None]
+        self.shape, self.dtype, self.device = operator.shape, operator.dtype, operator.device
+
+    @property
+    def products(self) -> int:
+        """Number of products so far."""
+        return self._operator.products
+
+    def __matmul__(self, matrix: torch.Tensor) -> torch.Tensor:
+        return self._scale * (self._operator @ (self._scale * matrix))
+
+
 class LossHessian(Curvature):
     """Hessian of Σ_b ℓ_b(θ) + λ/2 ‖θ‖², a sum over batches.
 

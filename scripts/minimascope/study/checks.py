@@ -16,6 +16,7 @@ from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, library_of
 from .adopted import FILES, check_adopted
 from .adversarial import check_adversarial, measures_of_attacks
 from .corruptions import check_corruptions, corrupted_set, corruption_names
+from .moments import check_moments
 from .names import fault_of_name
 from .other_sets import check_other_sets
 from .own import check_own
@@ -59,6 +60,7 @@ def check_study(study: Study) -> None:
     check_adversarial(study)
     check_toys(study)
     _check_initial(study)
+    check_moments(study)
     _check_interpolation(study)
     _check_selections(study)
     _check_network_ensembles(study)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..attacks.spec import in_name
 from ..errors import InputError
-from ..registry import SHARPNESS, bare, is_family
+from ..registry import OF_SNAPSHOTS, SHARPNESS, bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
@@ -128,7 +128,8 @@ def _check_published(config: Mapping[str, Any]) -> None:
 def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with the default families of measures, if it names none itself."""
     sharpness = config.get("sharpness", {})
-    named = any(is_family(key) and value is not None for key, value in sharpness.items())
+    of_minima = (key for key, value in sharpness.items() if value is not None)
+    named = any(is_family(key) and key not in OF_SNAPSHOTS for key in of_minima)
     default = {} if named else schema["properties"]["sharpness"]["default"]
     return {**config, "sharpness": default | sharpness}
 
@@ -227,8 +228,8 @@ def _selections(families: Mapping[str, Any]) -> dict[str, Selection]:
     keys = {field.name for field in fields(Selection)}
     return {
         family: Selection(**{key: own.pop(key) for key in keys & own.keys()})
-        for family in SHARPNESS
-        if (own := families[family]) is not None
+        for family in (*SHARPNESS, *OF_SNAPSHOTS)
+        if (own := families.get(family)) is not None
     }
 
 

@@ -30,7 +30,7 @@ from ..data.recordings import read_table
 from ..errors import InputError
 from ..registry import WITH_BATCHNORM
 from .raw_data import faults_of_classes
-from .study import Study
+from .study import FULL, Study
 
 # Of so many files, evenly over all, the size or length is read.
 SAMPLED = 200
@@ -123,7 +123,8 @@ def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> It
 def _batch_of_one(training: Mapping[str, Any], inputs: int) -> str:
     share = (training["averaging"] or {}).get("validation")
     used = inputs - held_out(share, inputs) if share else inputs
-    return batch_of_one(training["batch_size"], used, (training["sam"] or {}).get("group_size"))
+    batch = used if training["batch_size"] == FULL else training["batch_size"]
+    return batch_of_one(batch, used, (training["sam"] or {}).get("group_size"))
 
 
 def _has_batchnorm(study: Study, dataset: str, network: str, condition: str) -> bool:

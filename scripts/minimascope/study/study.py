@@ -13,7 +13,16 @@ from typing import Any
 from ..canonical import canonical_json
 from ..components import IMAGES, RECORDINGS, Component
 from ..data.other_kinds import KINDS
-from ..registry import INITIAL, SHARPNESS, USUAL_NORM, WITH_NORMS, WITHOUT_FILES, bare, find
+from ..registry import (
+    EVALUATION,
+    INITIAL,
+    SHARPNESS,
+    USUAL_NORM,
+    WITH_NORMS,
+    WITHOUT_FILES,
+    bare,
+    find,
+)
 from .adopted import adopted_conditions, filled
 from .domains import references
 from .selection import Selection
@@ -49,6 +58,10 @@ RIVALS = frozenset({"norms", "input"})
 # The job of families that take no more passes over the training data than this.
 SHARED = "sharpness"
 FEW_PASSES = 100
+# Where a study names no loss.
+USUAL_LOSS = "cross_entropy"
+# The batch size that is the whole training split.
+FULL = "full"
 # The usual name of the condition that others are compared with.
 BASELINE = "baseline"
 
@@ -170,7 +183,7 @@ class Study:
 
     @property
     def families(self) -> list[str]:
-        """Families of sharpness measures that are switched on."""
+        """Families of sharpness measures of networks at the end of training that are wanted."""
         found = [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
         return [*found, *self.own("sharpness")]
 
@@ -203,17 +216,20 @@ class Study:
         sake of another, and so has one that only some networks have. Those of the user's own file
         are jobs of a rule of their own.
         """
-        found = [name for name in self.families if name in SHARPNESS]
+        return self.jobs_of([name for name in self.families if name in SHARPNESS])
+
+    def jobs_of(self, families: list[str]) -> dict[str, list[str]]:
+        """Registered families by the job that measures them; see `sharpness_jobs`."""
         dear = [
             family
-            for family in found
+            for family in families
             if any(
                 self.passes(family, dataset) > FEW_PASSES
-                or self.selections[dataset][family].selects
+                or self.selections[dataset].get(family, Selection()).selects
                 for dataset in self.sharpness
             )
         ]
-        shared = [family for family in found if family not in dear]
+        shared = [family for family in families if family not in dear]
         return ({SHARED: shared} if shared else {}) | {family: [family] for family in dear}
 
     def settings_of(self, family: str, dataset: str, **network: Any) -> Mapping[str, Any] | None:
@@ -224,6 +240,8 @@ class Study:
         """
         if "seed" in network:
             network |= {"seed": int(network["seed"])}
+        if family == EVALUATION:
+            return {"ece_bins": self.config["evaluation"]["ece_bins"]}
         common = self.sharpness[dataset][family]
         selection = self.selections[dataset].get(family)
         return selection.settings(common, **network) if selection else common
@@ -234,7 +252,8 @@ class Study:
         The network is given as in `settings_of`, and must have these measures.
         """
         settings = self.settings_of(family, dataset, **network)
-        return SHARPNESS[family].all_passes(settings, family in self.families_by_domain(dataset))
+        component = find("sharpness", family)
+        return component.all_passes(settings, family in self.families_by_domain(dataset))
 
     def is_measured(self, family: str, dataset: str, network: str) -> bool:
         """Whether a family is measured of a trained network, under some condition and seed."""
@@ -385,6 +404,16 @@ class Study:
         if condition != INITIAL:
             return self.training[dataset, condition]["augment"]
         return next(iter(self.augmentations(dataset).values()), None)
+
+    def loss(self, dataset: str, condition: str) -> str:
+        """Loss that a condition is trained with; the usual one where that is not known.
+
+        Of the initial weights the one that all conditions share, or the usual one.
+        """
+        if condition != INITIAL:
+            return self.training[dataset, condition]["loss"] or USUAL_LOSS
+        found = {self.loss(dataset, each) for each in self.conditions}
+        return found.pop() if len(found) == 1 else USUAL_LOSS
 
     def weight_decay(self, dataset: str, condition: str) -> float:
         """Weight decay that a condition is trained with; none for the initial weights.

@@ -5,7 +5,7 @@ from ..errors import InputError
 from ..registry import TUNED
 from ..schedule import Schedule
 from .keys import key_of
-from .study import Study
+from .study import FULL, Study
 
 # Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
 AUGMENTATIONS = {
@@ -24,6 +24,7 @@ def check_trainings(study: Study) -> None:
         if optimizer.get("nesterov") and not optimizer["momentum"]:
             where = key_of(study, *run, "optimizer.nesterov", "optimizer.momentum")
             raise InputError(f"{where}: needs a momentum above 0; add it")
+        _check_loss(study, *run)
         _check_groups(study, *run)
         _check_window(study, *run)
         # Those that were trained elsewhere have none.
@@ -31,10 +32,20 @@ def check_trainings(study: Study) -> None:
             _check_schedule(study, *run)
 
 
+def _check_loss(study: Study, *run: str) -> None:
+    training = study.training[run]
+    if training["loss"] == "squared_error" and training["optimizer"]["name"] == "kfac":
+        where = key_of(study, *run, "loss", "optimizer.name")
+        raise InputError(
+            f"{where}: kfac's curvature is that of a softmax; use cross_entropy, or another"
+            " optimizer"
+        )
+
+
 def _check_groups(study: Study, *run: str) -> None:
     training = study.training[run]
     size, batch = (training["sam"] or {}).get("group_size"), training["batch_size"]
-    if size is not None and batch % size:
+    if size is not None and batch != FULL and batch % size:
         where = key_of(study, *run, "sam.group_size", "batch_size")
         raise InputError(
             f"{where}: groups of {size} do not fill a batch of {batch}; name a divisor of that"

@@ -1,0 +1,310 @@
+"""How near a training is to the edge of stability: curvature beside what its steps can bear."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import brentq
+from torch import nn
+
+from ..measurement import Measured, Measurement
+from ..optim.stability import Update, small_batch_threshold, stability_threshold
+from ..seeding import child
+from .eigenvalues import Eigenvalues, extreme_eigenvalues
+from .flat import FlatTensors, selected_parameters
+from .hessian import loss_hessian
+from .objective import BATCH_SIZE, Objective
+from .operator import Curvature, Preconditioned
+from .second_derivatives import check_products
+from .subject import Subject
+
+TOP = "hessian_top_eigenvalue"
+# Relative width to which the smallest step that raises the loss is narrowed.
+WIDTH = 1e-2
+# Steps are doubled or halved so often at most, from where the search begins.
+SEARCHED = 30
+# Rounding of the mean loss, relative to it, below which a change says nothing.
+ROUNDING = {torch.float32: 1e-7, torch.float64: 1e-15}
+NO_THRESHOLD = (
+    "no threshold is known for this optimiser, or for SAM with it: known are sgd, rmsprop, adam and"
+    " adamw, and SAM with sgd without momentum"
+)
+NO_STEPS_YET = "before the first step gradients are divided by nothing yet"
+NO_STEP = "no step along the update changes the loss by more than rounding and raises it"
+
+
+def measure(
+    subject: Subject,
+    generator: torch.Generator,
+    *,
+    update: Update,
+    previous: Mapping[str, np.ndarray],
+    batches: int = 16,
+    tolerance: float = 1e-2,
+    max_iterations: int = 300,
+    dtype: str = "float32",
+    batch_size: int = BATCH_SIZE,
+) -> Measured:
+    """Return the largest eigenvalue of the Hessian, the threshold of stability, and cheaper twins.
+
+    Of the mean loss in evaluation mode. What weight decay adds where its gradient is a part of the
+    step's counts in the ratio to the threshold alone.
+
+    Args:
+        subject: the network at a moment of its training, and its training data.
+        generator: of starting vectors and batches, on the model's device.
+        update: how its weights were being changed.
+        previous: arrays of the moment before, whose eigenvectors the search begins with.
+        batches: for batch sharpness; 0 for none.
+        tolerance: relative accuracy of eigenvalues.
+        max_iterations: steps of the eigenvalue solver.
+        dtype: ``float32`` or ``float64``.
+        batch_size: how many inputs are computed at once.
+    """
+    subject = subject.in_dtype(dtype)
+    model, objective, n = subject.model, subject.objective, len(subject.objective)
+    check_products("hessian", model, objective)
+    loss, parts = objective.mean_and_gradient(model, batch_size)
+    gradient = torch.cat([part.flatten() for part in parts])
+    norm, unit = gradient.double().norm().item(), objective.loss.unit
+    found = [
+        Measurement("train_loss", loss.item(), unit, n),
+        Measurement("train_gradient_norm", norm, f"{unit} per unit of parameter", n),
+    ]
+    divisors = _divisors(model, update)
+    values = {
+        name: _largest(
+            matrix, child(generator, name), previous.get(name), tolerance, max_iterations
+        )
+        for name, matrix in _matrices(model, objective, update, divisors, batch_size).items()
+    }
+    found += [_eigenvalue(name, value, n) for name, value in values.items()]
+    thresholds, left_out = _thresholds(update, norm, values, n)
+    step = update.learning_rate * (gradient if divisors is None else gradient / divisors)
+    critical = critical_multiple(model, objective, step, batch_size)
+    if critical is None:
+        left_out["critical_sharpness"] = NO_STEP
+    else:
+        sharpness = 2 / (update.learning_rate * critical.multiple)
+        width = sharpness * critical.width
+        found.append(Measurement("critical_sharpness", sharpness, "1", n, noise_floor=width))
+    if batches:
+        draws = child(generator, "batches")
+        found.append(batch_sharpness(model, objective, update.batch_size or n, batches, draws))
+    details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
+    details |= {"critical_sharpness_passes": critical.passes} if critical else {}
+    details |= {"left_out": left_out} if left_out else {}
+    arrays = {name: value.vectors[:, 0].cpu().numpy() for name, value in values.items()}
+    return Measured([*found, *thresholds], details, arrays)
+
+
+def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:
+    """Return what an adaptive optimiser divides the gradient by, [P]; None for others."""
+    if not update.divisors:
+        return None
+    names = selected_parameters(model)
+    parts = [update.divisors[name].to(p).flatten() for name, p in names.items()]
+    return torch.cat(parts)
+
+
+def _matrices(
+    model: nn.Module,
+    objective: Objective,
+    update: Update,
+    divisors: torch.Tensor | None,
+    batch_size: int,
+) -> dict[str, Curvature | Preconditioned]:
+    """Return the matrices whose largest eigenvalues are measured, by the names of these."""
+    hessian = loss_hessian(model, objective, batch_size=batch_size)
+    found: dict[str, Curvature | Preconditioned] = {TOP: hessian}
+    if divisors is not None:
+        # Decay is divided as the rest of the gradient is.
+        whole = loss_hessian(model, objective, "all", update.coupled_decay, batch_size)
+        found["preconditioned_top_eigenvalue"] = Preconditioned(whole, divisors)
+    return found
+
+
+def _largest(
+    matrix: Curvature | Preconditioned,
+    generator: torch.Generator,
+    previous: np.ndarray | None,
+    tolerance: float,
+    max_iterations: int,
+) -> Eigenvalues:
+    kind = {"dtype": matrix.dtype, "device": matrix.device}
+    start = None if previous is None else torch.as_tensor(previous, **kind)
+    return extreme_eigenvalues(matrix, 1, generator, tolerance, max_iterations, start=start)
+
+
+def _eigenvalue(name: str, found: Eigenvalues, n: int) -> Measurement:
+    how = {"noise_floor": found.residuals[0], "converged": found.converged}
+    return Measurement(name, found.values[0], "1", n, **how)
+
+
+def _thresholds(
+    update: Update, gradient_norm: float, values: Mapping[str, Eigenvalues], n: int
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Return what steps can bear, and the eigenvalue that decides as a multiple of that."""
+    threshold, small = stability_threshold(update, gradient_norm), small_batch_threshold(update)
+    found = [] if small is None else [Measurement("small_batch_threshold", small, "1", n)]
+    if threshold is None:
+        return found, dict.fromkeys(("stability_threshold", "edge_ratio"), NO_THRESHOLD)
+    found.append(Measurement("stability_threshold", threshold, "1", n))
+    if update.is_adaptive and "preconditioned_top_eigenvalue" not in values:
+        return found, {"edge_ratio": NO_STEPS_YET}
+    # Without division, decay is a multiple of the identity.
+    decay = 0.0 if update.is_adaptive else update.coupled_decay
+    decisive = values["preconditioned_top_eigenvalue" if update.is_adaptive else TOP].values[0]
+    found.append(Measurement("edge_ratio", (decisive + decay) / threshold, "1", n))
+    return found, {}
+
+
+@dataclass(frozen=True)
+class Critical:
+    """The smallest multiple of a step for which the loss rises.
+
+    Attributes:
+        multiple: of the step.
+        width: of the interval that it lies in, relative to it.
+        passes: over the data that the search took.
+    """
+
+    multiple: float
+    width: float
+    passes: int
+
+
+@torch.no_grad()
+def critical_multiple(
+    model: nn.Module, objective: Objective, step: torch.Tensor, batch_size: int = BATCH_SIZE
+) -> Critical | None:
+    """Return the smallest multiple c for which L(θ − c s) > L(θ), to a hundredth, or None.
+
+    2/(c η) is the critical sharpness of Kalra et al. 2026 (arXiv:2601.16979), s being η times the
+    update's direction: for a quadratic loss and s along the gradient g it is gᵀHg/‖g‖². The
+    multiple is doubled, or halved, from 1 until it lies between two powers of 2, and then narrowed
+    by Brent's method on the mean slope (L(θ − c s) − L(θ))/c, a straight line for a quadratic loss.
+
+    Args:
+        model: its parameters are moved, and are the same after the call.
+        objective: the mean loss.
+        step: s, [P], what is taken from the parameters in their order.
+        batch_size: how many inputs are computed at once.
+
+    Returns:
+        None where the loss changes by no more than rounding, or rises along no multiple between
+        2⁻³⁰ and 2³⁰.
+    """
+    line = _Line(model, objective, step, batch_size)
+    try:
+        return _critical(line)
+    finally:
+        line.at(0.0)
+
+
+def _critical(line: "_Line") -> Critical | None:
+    factor = 0.5 if line.slope(1.0) > 0 else 2.0
+    here = 1.0
+    for _ in range(SEARCHED):
+        before, here = here, here * factor
+        if (line.slope(here) > 0) != (factor < 1):
+            low, high = sorted((before, here))
+            break
+    else:
+        return None
+    if max(abs(line.slope(end)) * end for end in (low, high)) <= line.rounding:
+        return None
+    multiple = brentq(line.slope, low, high, rtol=WIDTH, xtol=WIDTH * low)
+    return Critical(multiple, WIDTH, line.passes)
+
+
+class _Line:
+    """The loss along a line of multiples of a step from a network's parameters."""
+
+    def __init__(self, model: nn.Module, objective: Objective, step: torch.Tensor, batch_size: int):
+        parameters = list(selected_parameters(model).values())
+        self.model, self.objective, self.batch_size = model, objective, batch_size
+        self.flat = FlatTensors(parameters)
+        self.origin = self.flat.vector.clone()
+        parts = step.split([p.numel() for p in parameters])
+        self.step = self.flat.pack(
+            [s.view(p.shape) for s, p in zip(parts, parameters, strict=True)]
+        )
+        self.passes, self.known = 0, {}
+        self.loss = self._mean()
+        self.rounding = ROUNDING[self.origin.dtype] * abs(self.loss)
+
+    def at(self, multiple: float) -> None:
+        """Move the parameters there."""
+        torch.sub(self.origin, self.step, alpha=multiple, out=self.flat.vector)
+
+    def slope(self, multiple: float) -> float:
+        """Return the mean slope of the loss up to a multiple; infinite where the loss is."""
+        if multiple not in self.known:
+            self.at(multiple)
+            change = self._mean() - self.loss
+            self.known[multiple] = change / multiple if math.isfinite(change) else math.inf
+        return self.known[multiple]
+
+    def _mean(self) -> float:
+        self.passes += 1
+        return self.objective.mean(self.model, self.batch_size).item()
+
+
+def batch_sharpness(
+    model: nn.Module,
+    objective: Objective,
+    size: int,
+    batches: int,
+    generator: torch.Generator,
+) -> Measurement:
+    """Return E gᵀHg / E ‖g‖² over batches, g and H being a batch's own gradient and Hessian.
+
+    That is what hovers at 2/η in training with small batches, where the eigenvalue of the whole
+    loss stays below (Andreyev & Beneventano 2024, arXiv:2412.20553). Batches are parts of random
+    orders of the samples; the standard error is a jackknife over them.
+
+    Args:
+        model: in evaluation mode.
+        objective: the mean loss over all samples.
+        size: inputs in a batch; all samples at most.
+        batches: number of batches; one is enough where a batch is all samples.
+        generator: of the orders.
+    """
+    curvatures, squares = [], []
+    for rows in _batch_rows(len(objective), size, batches, generator):
+        own = objective.of(objective.samples.rows(rows))
+        _, parts = own.mean_and_gradient(model)
+        gradient = torch.cat([part.flatten() for part in parts])
+        product = loss_hessian(model, own) @ gradient
+        curvatures.append((gradient.double() @ product.double()).item())
+        squares.append(gradient.double().square().sum().item())
+    above, below = np.array(curvatures), np.array(squares)
+    value = float(above.sum() / below.sum())
+    error = _jackknife(above, below) if len(above) > 1 else None
+    return Measurement("batch_sharpness", value, "1", len(objective), standard_error=error)
+
+
+def _jackknife(above: np.ndarray, below: np.ndarray) -> float:
+    """Return the standard error of Σ above / Σ below, of pairs [m]."""
+    without = (above.sum() - above) / (below.sum() - below)
+    squares = ((without - without.mean()) ** 2).sum()
+    return math.sqrt((len(above) - 1) / len(above) * squares)
+
+
+def _batch_rows(
+    samples: int, size: int, batches: int, generator: torch.Generator
+) -> Iterator[torch.Tensor]:
+    """Yield the row numbers of whole batches."""
+    if size >= samples:
+        yield torch.arange(samples, device=generator.device)
+        return
+    found = 0
+    while found < batches:
+        order = torch.randperm(samples, generator=generator, device=generator.device)
+        for rows in order[: samples // size * size].split(size)[: batches - found]:
+            yield rows
+            found += 1

@@ -1,0 +1,38 @@
+"""Measure the weights that trainings pass through, of one network or of all of a condition."""
+
+from pathlib import Path
+
+from minimascope.data.prepared import load_dataset
+from minimascope.files import write_json
+from minimascope.jobs.gpus import job_device
+from minimascope.jobs.job import job
+from minimascope.jobs.params import settings
+from minimascope.jobs.progress import progress
+from minimascope.models import load_model
+from minimascope.sharpness.family import FamilySpec
+from minimascope.sharpness.trajectory import Snapshot, Trajectory
+
+with job(snakemake):
+    spec, device = settings(snakemake.params), job_device()
+    seeds, families, moments = (spec.pop(key) for key in ("seeds", "families", "moments"))
+    code, by_domain = spec.pop("code"), spec.pop("by_domain", ())
+    dataset, data_hash = load_dataset(snakemake.input.data)
+    wildcards = {key: snakemake.wildcards[key] for key in ("dataset", "network", "condition")}
+    initial = snakemake.input.get("initial") or [None] * len(seeds)
+    each = len(snakemake.input.snapshots) // len(seeds)
+    for index, (seed, begun) in enumerate(zip(seeds, initial, strict=True)):
+        paths = snakemake.input.snapshots[index * each : (index + 1) * each]
+        first = load_model(begun, device)[0] if begun else None
+        trajectory = Trajectory(dataset, seed, device, first)
+        found = {family: [] for family in families}
+        for path in progress(paths, f"seed {seed}", "snapshot"):
+            snapshot = Snapshot.read(path, device)
+            for family, chosen in families.items():
+                if Path(path).stem in moments[family]:
+                    own = FamilySpec(family, chosen, **spec)
+                    found[family].append(trajectory.measured(snapshot, own))
+        for family, chosen in families.items():
+            about = {"view": spec["view"], "settings": chosen, "data": data_hash}
+            run = {**wildcards, "seed": str(seed)}
+            document = {"family": family, "run": run, "snapshots": found[family], **about}
+            write_json(snakemake.output[family][index], document)
