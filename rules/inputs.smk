@@ -289,6 +289,12 @@ def minutes_of(job: str) -> Callable:
     return minutes
 
 
+def trajectory_runs(job: str) -> Cases:
+    """The trained networks that a job about weights on the way, or many of it, measure."""
+    cases = measured_of(FAMILIES_OF[job][0])
+    return [case for case in cases if case["condition"] in STUDY.trained_conditions]
+
+
 def moments_of(job: str) -> list[str]:
     """The kept moments at which any family of a job is measured, in their order."""
     wanted = {name for family in FAMILIES_OF[job] for name in moments.moments(STUDY, family)}

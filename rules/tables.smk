@@ -63,6 +63,16 @@ GATHERED_OF = {
             )
         ]
     },
+    "snapshots": {
+        "documents": [
+            path
+            for job, families in moments.trajectory_jobs(STUDY).items()
+            for family in families
+            for path in filled(
+                TRAJECTORY, [{**case, "family": family} for case in trajectory_runs(job)]
+            )
+        ]
+    },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},
     "corrupted_samples": {"documents": filled(rules.corrupt.output.sample, CORRUPTED)},

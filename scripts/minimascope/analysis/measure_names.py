@@ -207,6 +207,35 @@ MEASURES = {
         "proportion to its size (Kwon et al. 2021).",
         unit="nats",
     ),
+    "preconditioned_top_eigenvalue": _sharpness(
+        "Preconditioned top eigenvalue",
+        "Largest eigenvalue of the training loss's Hessian, preconditioned as the adaptive "
+        "optimiser divides gradients (Cohen et al. 2022).",
+    ),
+    "critical_sharpness": _sharpness(
+        "Critical sharpness",
+        "2 over the smallest learning rate at which a step along the update raises the training "
+        "loss (Kalra et al. 2026).",
+    ),
+    "batch_sharpness": _sharpness(
+        "Batch sharpness",
+        "Curvature of the losses of batches along their own gradients (Andreyev and Beneventano "
+        "2024).",
+    ),
+    "edge_ratio": _diagnostic(
+        "Eigenvalue over threshold",
+        "Largest eigenvalue that decides whether steps are stable, over what they can bear: 1 at "
+        "the edge of stability.",
+    ),
+    "stability_threshold": _diagnostic(
+        "Threshold of stability",
+        "Largest eigenvalue at which full-batch steps of the optimiser are stable: 2 over the "
+        "learning rate for gradient descent.",
+    ),
+    "small_batch_threshold": _diagnostic(
+        "Threshold of small batches",
+        "2 (1 - momentum) over the learning rate, where batch sharpness hovers in small batches.",
+    ),
     "fisher_rao_norm_l5": _diagnostic(
         "Fisher–Rao norm, L = 5",
         "Fisher–Rao norm with the factor 6 that was published in 2025 for every network.",
@@ -250,7 +279,7 @@ MEASURES = {
     ),
     "train_loss": _training(
         "Training loss",
-        "Mean cross-entropy on the training data.",
+        "Mean loss on the training data: the cross-entropy, unless training had another one.",
         unit="nats",
         direction=LOWER,
         log_axis=True,

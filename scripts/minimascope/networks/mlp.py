@@ -1,4 +1,4 @@
-"""Multilayer perceptron with ReLU, for points and small pictures."""
+"""Multilayer perceptron, for points and small pictures."""
 
 import math
 
@@ -7,6 +7,7 @@ from torch import nn
 from . import Classifier, scaled
 
 HIDDEN_SIZE = 100
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 def mlp(
@@ -17,6 +18,7 @@ def mlp(
     width: float,
     dropout: float,
     hidden_layers: int,
+    activation: str = "relu",
 ) -> Classifier:
     """Return a perceptron whose hidden layers have 100 · width units each.
 
@@ -26,10 +28,11 @@ def mlp(
 
     Args (others: see `NetworkSpec`):
         hidden_layers: their number, at least 1.
+        activation: of hidden units, a name of `ACTIVATIONS`.
     """
     previous, size = channels * math.prod(input_size), scaled(HIDDEN_SIZE, width)
     layers: list[nn.Module] = [nn.Flatten()]
     for _ in range(hidden_layers):
-        layers += [nn.Linear(previous, size), nn.ReLU()]
+        layers += [nn.Linear(previous, size), ACTIVATIONS[activation]()]
         previous = size
     return Classifier(nn.Sequential(*layers), size, classes, dropout)

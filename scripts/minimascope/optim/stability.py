@@ -94,11 +94,11 @@ def stability_threshold(update: Update, gradient_norm: float) -> float | None:
 def small_batch_threshold(update: Update) -> float | None:
     """Return 2(1 − β)/η, at which batch sharpness hovers in small batches (arXiv:2604.14108).
 
-    In large ones it hovers at (2 + 2β)/η. None without momentum, where both are 2/η, and for
-    other optimisers than SGD.
+    In large ones it hovers at (2 + 2β)/η. None without momentum, where both are 2/η, for full
+    batches, and for other optimisers than SGD.
     """
     beta = update.optimizer.get("momentum", 0.0)
     plain = update.optimizer["name"] == "sgd" and not update.optimizer.get("nesterov")
-    if not plain or update.sam is not None or not beta or update.learning_rate <= 0:
+    if not plain or update.batch_size is None or update.sam is not None or not beta or update.learning_rate <= 0:
         return None
     return 2 * (1 - beta) / update.learning_rate

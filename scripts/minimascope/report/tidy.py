@@ -13,6 +13,8 @@ TIDY = {
     "correlations": "sharpness against evaluation, a row for each pair of measures",
     "gap_prediction": "how well each measure predicts the generalisation gap, by setting and pair",
     "trends": "slopes of evaluations along sharpness, within networks and over all",
+    "trajectory": "every measured value along trainings: a row for each model, moment and measure",
+    "partings": "when conditions part from their baseline, by measure",
     "claims": "the papers' claims with verdicts and the numbers behind them",
     "outcomes": "better or worse and sharper or flatter than the baseline, both at once",
     "outcome_shares": "how many of these a network has, by measure of sharpness",

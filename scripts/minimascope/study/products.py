@@ -14,6 +14,7 @@ from ..tables_and_figures import (
     Table,
 )
 from .corruptions import corrupted_datasets
+from .moments import families_on_the_way
 from .published import compared_kinds, compared_pairs
 from .signatures import depth_of
 from .study import Study
@@ -47,6 +48,7 @@ def gathered(study: Study) -> list[str]:
     # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
+    there["snapshots"] = bool(families_on_the_way(study))
     there["network_ensembles"] = bool(study.network_ensembles)
     there["corrupted_samples"] = trained and bool(corrupted_datasets(study))
     return [name for name in GATHERED if there[name]]
@@ -102,6 +104,7 @@ def figures(study: Study) -> list[str]:
     """Return the figures of each network, that of published values of some only among them."""
     sharpness = study.config["sharpness"]
     unwanted = set() if study.config["sweeps"] else {"sweep"}
+    unwanted |= {"edge_of_stability"} if sharpness["edge_of_stability"] is None else set()
     unwanted |= {"minima"} if sharpness["forward"] is None else set()
     landscape = sharpness["landscape"]
     unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()

@@ -1,0 +1,61 @@
+"""Figure: curvature along trainings beside what the optimiser's steps can bear."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..analysis.numbers import count_seeds
+from .scales import draw_axis
+from .style import COLOURS, NEUTRAL, balanced, draw_range, panel_grid, select
+
+PANEL = (2.6, 2.0)  # inches
+FAMILY = "edge_of_stability"
+PRECONDITIONED = "preconditioned_top_eigenvalue"
+CURVES = {
+    "hessian_top_eigenvalue": ("Largest eigenvalue of the Hessian", COLOURS[0], "-"),
+    PRECONDITIONED: ("Largest eigenvalue of the preconditioned Hessian", COLOURS[1], "-"),
+    "critical_sharpness": ("Critical sharpness", COLOURS[2], "-"),
+    "batch_sharpness": ("Batch sharpness", COLOURS[3], "-"),
+    "stability_threshold": ("Threshold of stability", NEUTRAL, "--"),
+    "small_batch_threshold": ("Threshold of small batches", NEUTRAL, ":"),
+}
+
+
+def plot(trajectory: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+    """Return a panel for each condition: curvature over epochs, and the threshold of stability.
+
+    Lines are means over seeds, bands reach from the lowest to the highest.
+
+    Args:
+        trajectory: of `analysis.trajectory.trajectory_tables`.
+        conditions: of the whole study, in whose order panels come.
+    """
+    rows = select(trajectory, dataset, network)
+    rows = rows[(rows["family"] == FAMILY) & rows["measure"].isin(CURVES)]
+    order = [name for name in conditions["condition"].unique() if name in {*rows["condition"]}]
+    there = [name for name in CURVES if name in {*rows["measure"]}]
+    handles = [
+        Line2D([], [], color=CURVES[name][1], linestyle=CURVES[name][2], label=CURVES[name][0])
+        for name in there
+    ]
+    seeds = count_seeds(rows.groupby("condition")["seed"].nunique())
+    title = f"{network} on {dataset}, {seeds} per condition"
+    figure, panels = panel_grid(title, len(order), balanced(len(order), 3), PANEL, handles)
+    for axes, condition in zip(panels, order, strict=True):
+        own = _comparable(rows[rows["condition"] == condition])
+        for name, values in own.groupby("measure", sort=False):
+            _, colour, style = CURVES[name]
+            line = {"color": colour, "linestyle": style}
+            draw_range(axes, values.groupby("epoch")["value"], line)
+        axes.set_title(condition)
+        axes.set_xlabel("Epoch")
+        draw_axis(axes.yaxis, "Curvature", own["value"], False, 24)
+        axes.set_ylim(bottom=min(0.0, own["value"].min()))
+    return figure
+
+
+def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the measures that a threshold is about: with division of gradients, those divided."""
+    divided = (rows["measure"] == PRECONDITIONED).any()
+    plain = ["hessian_top_eigenvalue", "batch_sharpness"]
+    return rows[~rows["measure"].isin(plain)] if divided else rows
