@@ -195,7 +195,7 @@ def _norms_passes(settings: Mapping[str, Any]) -> int:
 
 def _edge_passes(settings: Mapping[str, Any]) -> int:
     # A search that begins near takes about eight products; a batch is a small part of the data.
-    return 9 * 8 + 8 + settings["batches"]
+    return 9 * 8 + 8 + settings["batches"] // 4
 
 
 # Names of a family that are taken on training and on test data.

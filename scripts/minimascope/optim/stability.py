@@ -99,6 +99,7 @@ def small_batch_threshold(update: Update) -> float | None:
     """
     beta = update.optimizer.get("momentum", 0.0)
     plain = update.optimizer["name"] == "sgd" and not update.optimizer.get("nesterov")
-    if not plain or update.batch_size is None or update.sam is not None or not beta or update.learning_rate <= 0:
+    in_batches = update.batch_size is not None and update.learning_rate > 0
+    if not (plain and in_batches and beta) or update.sam is not None:
         return None
     return 2 * (1 - beta) / update.learning_rate

@@ -280,8 +280,6 @@ def _check_corrupted_sets(study: Study) -> None:
 def _check_initial(study: Study) -> None:
     """Refuse what the initial weights cannot be measured on, or a study of these alone."""
     wanted = study.config["sharpness"]
-    if "final" not in wanted["on"]:
-        raise InputError("sharpness.on: lists no 'final', without which nothing can be compared")
     if "initial" in wanted["on"] and "augmented" in wanted["view"]:
         for dataset in study.config["datasets"]:
             if len(study.augmentations(dataset)) > 1:

@@ -74,6 +74,10 @@ def check_moments(study: Study) -> None:
             )
     there = kept(study)
     for section in ("sharpness", EVALUATION):
+        if FINAL not in _named(study, section):
+            raise InputError(
+                f"{section}.on: lists no 'final', without which nothing can be compared"
+            )
         for name in _named(study, section):
             if name in (INITIAL, FINAL) or (name == KEPT and there) or name in there:
                 continue
