@@ -20,12 +20,20 @@ def document(condition, seed, values, measure="sam_sharpness", family="perturbat
         "run": {**RUN, "condition": condition, "seed": str(seed)},
         "snapshots": [
             {
-                "moment": f"epoch{epoch}", "epoch": epoch, "step": 3 * epoch,
-                "learning_rate": 0.1 / (1 + epoch), "seconds": 0.1,
+                "moment": f"epoch{epoch}",
+                "epoch": epoch,
+                "step": 3 * epoch,
+                "learning_rate": 0.1 / (1 + epoch),
+                "seconds": 0.1,
                 "measures": [
                     {
-                        "measure": measure, "value": value, "unit": "1", "n": 10,
-                        "standard_error": None, "noise_floor": None, "converged": True,
+                        "measure": measure,
+                        "value": value,
+                        "unit": "1",
+                        "n": 10,
+                        "standard_error": None,
+                        "noise_floor": None,
+                        "converged": True,
                     }
                 ],
             }

@@ -39,6 +39,7 @@ STUDY = {
         "epochs": 2,
         "batch_size": 30,
         "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9},
+        "keep": [0, 2],
     },
     "conditions": {
         "baseline": {},
@@ -47,6 +48,7 @@ STUDY = {
     },
     "sharpness": {
         "forward": {},
+        "edge_of_stability": {},
         "perturbation": {},
         "hessian": {},
         "landscape": {},

@@ -67,7 +67,7 @@ def test_the_study_that_is_finished_on_paper_has_every_rule_and_is_up_to_date(on
     datasets = EVERY_RULE["datasets"].items()
     pairs = [(name, network) for name, data in datasets for network in data["networks"]]
     subjects = [*EVERY_RULE["datasets"], *map("-".join, pairs)]
-    rules |= {"sharpness", "plot", *(f"plot_{subject}" for subject in subjects)}
+    rules |= {"sharpness", "trajectory", "plot", *(f"plot_{subject}" for subject in subjects)}
     rules |= SHARPNESS.keys() - {"forward"}
     # What is at hand is not downloaded, and what is published is made.
     made = {"download", "published_tables", "published_figures"}

@@ -1,13 +1,17 @@
 """Figure: curvature along trainings beside what the optimiser's steps can bear."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.numbers import count_seeds
+from ..analysis.numbers import count_seeds, format_number
+from ..analysis.trajectory import THRESHOLDS
 from .scales import draw_axis
 from .style import COLOURS, NEUTRAL, balanced, draw_range, panel_grid, select
 
+# A threshold that is so many times all that was measured is not drawn.
+FAR = 2.5
 PANEL = (2.6, 2.0)  # inches
 FAMILY = "edge_of_stability"
 PRECONDITIONED = "preconditioned_top_eigenvalue"
@@ -49,9 +53,21 @@ def plot(trajectory: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
             draw_range(axes, values.groupby("epoch")["value"], line)
         axes.set_title(condition)
         axes.set_xlabel("Epoch")
-        draw_axis(axes.yaxis, "Curvature", own["value"], False, 24)
-        axes.set_ylim(bottom=min(0.0, own["value"].min()))
+        _scale(axes, own)
     return figure
+
+
+def _scale(axes: Axes, rows: pd.DataFrame) -> None:
+    """Scale an axis for what was measured; a threshold far above is told in numbers."""
+    is_threshold = rows["measure"].isin(THRESHOLDS)
+    highest, threshold = rows["value"][~is_threshold].max(), rows["value"][is_threshold].max()
+    far = threshold > FAR * highest
+    shown = rows[rows["value"] <= FAR * highest] if far else rows
+    draw_axis(axes.yaxis, "Curvature", shown["value"], False, 24)
+    axes.set_ylim(min(0.0, shown["value"].min()), 1.1 * shown["value"].max())
+    if far:
+        where = {"xycoords": "axes fraction", "ha": "right", "va": "top"}
+        axes.annotate(f"threshold {format_number(threshold, '.3g')}", (1, 1), **where)
 
 
 def _comparable(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from ..analysis.measure_name import CATEGORIES
 from ..analysis.measure_names import MEASURES, measures_of
 from ..analysis.numbers import count_seeds
+from ..analysis.trajectory import THRESHOLDS
 from .looks import study_looks
 from .scales import draw_axis, log_measures
 from .style import balanced, draw_range, finite, panel_grid, select
@@ -27,7 +28,7 @@ def over_epochs(
         trajectory: of `analysis.trajectory.trajectory_tables`.
         conditions: of the whole study.
     """
-    rows = finite(select(trajectory, dataset, network))
+    rows = _drawn(trajectory, dataset, network)
     names = measures_of(rows, *CATEGORIES)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, {_seeds(rows)} per condition"
@@ -57,7 +58,7 @@ def over_loss(
     A line joins the means over seeds of a condition at each moment; trainings go from right to
     left. See `over_epochs`.
     """
-    rows = finite(select(trajectory, dataset, network))
+    rows = _drawn(trajectory, dataset, network)
     rows = rows[rows["measure"] != "train_loss"].dropna(subset="train_loss")
     names = measures_of(rows, *CATEGORIES)
     looks = study_looks(conditions)
@@ -76,6 +77,12 @@ def over_loss(
     return figure
 
 
+def _drawn(trajectory: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
+    """Return the rows of a network, without what is no property of it."""
+    rows = finite(select(trajectory, dataset, network))
+    return rows[~rows["measure"].isin(THRESHOLDS)]
+
+
 def _seeds(rows: pd.DataFrame) -> str:
     return count_seeds(rows.groupby("condition")["seed"].nunique())
 
@@ -85,4 +92,5 @@ def _epochs(axes: Axes, rows: pd.DataFrame) -> None:
     epochs = rows["epoch"][rows["epoch"] > 0]
     if len(epochs) and epochs.max() > MANY * epochs.min():
         axes.set_xscale("symlog", linthresh=epochs.min(), linscale=0.5)
+        axes.set_xlim(left=0)
     axes.set_xlabel("Epoch")
