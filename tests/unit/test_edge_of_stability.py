@@ -114,13 +114,17 @@ def gradient_of(model: nn.Module, objective: Objective) -> torch.Tensor:
     return objective.mean_and_gradient(model)[1][0].flatten()
 
 
+def loss_of(model: nn.Module, objective: Objective) -> float:
+    return objective.mean(model).item()
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
 def test_the_critical_step_of_a_quadratic_is_known(scale):
     model, objective, hessian = linear()
     gradient = gradient_of(model, objective)
     curvature = (gradient @ hessian @ gradient / gradient.square().sum()).item()
     before = model.weight.clone()
-    found = critical_multiple(model, objective, scale * gradient)
+    found = critical_multiple(model, objective, scale * gradient, loss_of(model, objective))
     # Along −c s the loss is that at 0 again at c = 2 gᵀs/(sᵀHs).
     assert found.multiple * scale == pytest.approx(2 / curvature, rel=found.width)
     assert torch.equal(model.weight, before)
@@ -129,7 +133,8 @@ def test_the_critical_step_of_a_quadratic_is_known(scale):
 
 def test_there_is_no_critical_step_at_a_minimum_nor_where_the_loss_falls_for_ever():
     model, objective, _ = linear()
-    assert critical_multiple(model, objective, torch.zeros(15, dtype=F64)) is None
+    nowhere = torch.zeros(15, dtype=F64)
+    assert critical_multiple(model, objective, nowhere, loss_of(model, objective)) is None
 
     class Falls(nn.Module):
         def __init__(self):
@@ -140,7 +145,8 @@ def test_there_is_no_critical_step_at_a_minimum_nor_where_the_loss_falls_for_eve
             return torch.cat([-self.level.expand(len(inputs), 1), inputs[:, :1] * 0], dim=1)
 
     data = Objective(Split(torch.ones(4, 1, dtype=F64), torch.zeros(4, dtype=torch.int64)))
-    assert critical_multiple(Falls(), data, torch.ones(1, dtype=F64)) is None
+    down = -torch.ones(1, dtype=F64)
+    assert critical_multiple(Falls(), data, down, loss_of(Falls(), data)) is None
 
 
 def test_of_several_steps_that_raise_the_loss_the_smallest_counts():
@@ -156,7 +162,8 @@ def test_of_several_steps_that_raise_the_loss_the_smallest_counts():
 
     split = Split(torch.ones(4, 1, dtype=F64), torch.zeros(4, dtype=torch.int64))
     objective = Objective(split, find_loss("squared_error"))
-    found = critical_multiple(Wave(), objective, torch.tensor([-1.0], dtype=F64))
+    up = torch.tensor([-1.0], dtype=F64)
+    found = critical_multiple(Wave(), objective, up, loss_of(Wave(), objective))
     assert found.multiple == pytest.approx(math.pi / 2, rel=0.01)
 
 
@@ -220,6 +227,22 @@ class _Dense:
 
     def __matmul__(self, other):
         return self.matrix @ other
+
+
+def test_a_part_of_the_samples_is_the_same_at_all_moments():
+    model, objective, _ = linear()
+    arguments = Subject(model, objective), generator(0, "edge")
+    update = Update(RATE, optimizer("sgd"), 10)
+    whole, part, again = (
+        measure(*arguments, update=update, previous={}, samples=samples)
+        for samples in (None, 20, 20)
+    )
+    assert [one.n for one in part.measurements if one.measure != "batch_sharpness"] == [20] * 6
+    assert part.measurements == again.measurements
+    values = [[one.value for one in each.measurements] for each in (whole, part)]
+    assert values[0][2] != values[1][2]
+    # Batches are of all samples.
+    assert values[0][4] == values[1][4] or values[0][-1] == values[1][-1]
 
 
 def test_before_the_first_step_of_adam_no_ratio_is_known():

@@ -21,7 +21,7 @@ from .operator import Curvature, Preconditioned
 from .second_derivatives import check_products
 from .subject import Subject
 
-TOP = "hessian_top_eigenvalue"
+TOP, CRITICAL = "hessian_top_eigenvalue", "critical_sharpness"
 # Relative width to which the smallest step that raises the loss is narrowed.
 WIDTH = 1e-2
 # Steps are doubled or halved so often at most, from where the search begins.
@@ -42,6 +42,7 @@ def measure(
     *,
     update: Update,
     previous: Mapping[str, np.ndarray],
+    samples: int | None = None,
     batches: int = 16,
     tolerance: float = 1e-2,
     max_iterations: int = 300,
@@ -57,7 +58,10 @@ def measure(
         subject: the network at a moment of its training, and its training data.
         generator: of starting vectors and batches, on the model's device.
         update: how its weights were being changed.
-        previous: arrays of the moment before, whose eigenvectors the search begins with.
+        previous: arrays of the moment before, whose eigenvectors and critical sharpness searches
+            begin with; nothing at the first moment.
+        samples: drawn from the training data, the same at all moments, that all but batches are
+            about; None for all.
         batches: for batch sharpness; 0 for none.
         tolerance: relative accuracy of eigenvalues.
         max_iterations: steps of the eigenvalue solver.
@@ -65,8 +69,11 @@ def measure(
         batch_size: how many inputs are computed at once.
     """
     subject = subject.in_dtype(dtype)
-    model, objective, n = subject.model, subject.objective, len(subject.objective)
-    check_products("hessian", model, objective)
+    model, whole = subject.model, subject.objective
+    objective = _drawn(whole, samples, child(generator, "samples"))
+    n = len(objective)
+    if not previous:
+        check_products("hessian", model, objective)
     loss, parts = objective.mean_and_gradient(model, batch_size)
     gradient = torch.cat([part.flatten() for part in parts])
     norm, unit = gradient.double().norm().item(), objective.loss.unit
@@ -84,21 +91,28 @@ def measure(
     found += [_eigenvalue(name, value, n) for name, value in values.items()]
     thresholds, left_out = _thresholds(update, norm, values, n)
     step = update.learning_rate * (gradient if divisors is None else gradient / divisors)
-    critical = critical_multiple(model, objective, step, batch_size)
+    guess = 2 / (update.learning_rate * previous[CRITICAL].item()) if CRITICAL in previous else 1.0
+    critical = critical_multiple(model, objective, step, loss.item(), guess, batch_size)
     if critical is None:
-        left_out["critical_sharpness"] = NO_STEP
+        left_out[CRITICAL] = NO_STEP
     else:
         sharpness = 2 / (update.learning_rate * critical.multiple)
         width = sharpness * critical.width
-        found.append(Measurement("critical_sharpness", sharpness, "1", n, noise_floor=width))
+        found.append(Measurement(CRITICAL, sharpness, "1", n, noise_floor=width))
     if batches:
         draws = child(generator, "batches")
-        found.append(batch_sharpness(model, objective, update.batch_size or n, batches, draws))
+        found.append(batch_sharpness(model, whole, update.batch_size or len(whole), batches, draws))
     details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
     details |= {"critical_sharpness_passes": critical.passes} if critical else {}
     details |= {"left_out": left_out} if left_out else {}
     arrays = {name: value.vectors[:, 0].cpu().numpy() for name, value in values.items()}
+    arrays |= {CRITICAL: np.array(sharpness)} if critical else {}
     return Measured([*found, *thresholds], details, arrays)
+
+
+def _drawn(objective: Objective, samples: int | None, generator: torch.Generator) -> Objective:
+    share = 1.0 if samples is None else min(1.0, samples / len(objective))
+    return objective.of(objective.samples.drawn(share, generator))
 
 
 def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:
@@ -179,35 +193,43 @@ class Critical:
 
 @torch.no_grad()
 def critical_multiple(
-    model: nn.Module, objective: Objective, step: torch.Tensor, batch_size: int = BATCH_SIZE
+    model: nn.Module,
+    objective: Objective,
+    step: torch.Tensor,
+    loss: float,
+    guess: float = 1.0,
+    batch_size: int = BATCH_SIZE,
 ) -> Critical | None:
     """Return the smallest multiple c for which L(θ − c s) > L(θ), to a hundredth, or None.
 
     2/(c η) is the critical sharpness of Kalra et al. 2026 (arXiv:2601.16979), s being η times the
     update's direction: for a quadratic loss and s along the gradient g it is gᵀHg/‖g‖². The
-    multiple is doubled, or halved, from 1 until it lies between two powers of 2, and then narrowed
-    by Brent's method on the mean slope (L(θ − c s) − L(θ))/c, a straight line for a quadratic loss.
+    multiple is doubled, or halved, from a guess until the loss falls at one and rises at the other
+    of two, and then narrowed by Brent's method on the mean slope (L(θ − c s) − L(θ))/c, a straight
+    line for a quadratic loss.
 
     Args:
         model: its parameters are moved, and are the same after the call.
         objective: the mean loss.
         step: s, [P], what is taken from the parameters in their order.
+        loss: L(θ).
+        guess: of c.
         batch_size: how many inputs are computed at once.
 
     Returns:
         None where the loss changes by no more than rounding, or rises along no multiple between
-        2⁻³⁰ and 2³⁰.
+        2⁻³⁰ and 2³⁰ times the guess.
     """
-    line = _Line(model, objective, step, batch_size)
+    line = _Line(model, objective, step, loss, batch_size)
     try:
-        return _critical(line)
+        return _critical(line, guess)
     finally:
         line.at(0.0)
 
 
-def _critical(line: "_Line") -> Critical | None:
-    factor = 0.5 if line.slope(1.0) > 0 else 2.0
-    here = 1.0
+def _critical(line: "_Line", guess: float) -> Critical | None:
+    factor = 0.5 if line.slope(guess) > 0 else 2.0
+    here = guess
     for _ in range(SEARCHED):
         before, here = here, here * factor
         if (line.slope(here) > 0) != (factor < 1):
@@ -224,7 +246,14 @@ def _critical(line: "_Line") -> Critical | None:
 class _Line:
     """The loss along a line of multiples of a step from a network's parameters."""
 
-    def __init__(self, model: nn.Module, objective: Objective, step: torch.Tensor, batch_size: int):
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        step: torch.Tensor,
+        loss: float,
+        batch_size: int,
+    ):
         parameters = list(selected_parameters(model).values())
         self.model, self.objective, self.batch_size = model, objective, batch_size
         self.flat = FlatTensors(parameters)
@@ -233,8 +262,7 @@ class _Line:
         self.step = self.flat.pack(
             [s.view(p.shape) for s, p in zip(parts, parameters, strict=True)]
         )
-        self.passes, self.known = 0, {}
-        self.loss = self._mean()
+        self.passes, self.known, self.loss = 0, {}, loss
         self.rounding = ROUNDING[self.origin.dtype] * abs(self.loss)
 
     def at(self, multiple: float) -> None:
