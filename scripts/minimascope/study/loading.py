@@ -21,6 +21,7 @@ from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, k
 from .checks import check_study, known
 from .file import with_text_keys
 from .left_out import with_left_out_domains
+from .other_sets import with_splits
 from .parts_file import own_file
 from .schema import complete, definition, schema_of
 from .selection import Selection
@@ -59,7 +60,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
         missing = []
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
-    config = _with_families(with_left_out_domains(config), schema)
+    config = _with_families(with_splits(with_left_out_domains(config)), schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
     if config["sharpness"]["view"] == ["augmented"]:
         # What is asked for is of studies with both views; of others figures show what there is.
