@@ -173,8 +173,8 @@ def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "vit"}}}, False),
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "cnn10"}}}, True),
         ({"conditions": {"baseline": {"norm": "group"}, "sam": {"norm": "none"}}}, False),
-        # Sixteen are trained on where five are held out.
-        ({"training": {"averaging": {"name": "swad", "validation": 0.25}}}, False),
+        # Eleven are trained on where ten are held out.
+        ({"training": {"averaging": {"name": "swad", "validation": 0.49}}}, False),
     ],
 )
 def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(
@@ -195,6 +195,26 @@ def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(
         " which BatchNorm is undefined; choose another"
     )
     assert own_data_lines(load_study(config, SCHEMA))[0] == [told] * faulty
+
+
+def test_too_few_pictures_for_a_validation_loss_are_told_before_a_run(tmp_path: Path):
+    add_pictures(tmp_path)
+    averaging = {"name": "swad", "validation": 0.25}
+    config = {
+        "data_dir": str(tmp_path),
+        "datasets": {"mine": yaml.safe_load(PICTURES)},
+        "conditions": {"sam": {"averaging": averaging}},
+        "evaluation": {"corruptions": None},
+    }
+    told = (
+        "datasets.mine: conditions.sam.averaging.validation: 0.25 of 20 training samples holds out"
+        " 5; a validation loss takes 10 or more; raise it to 0.5 or more"
+    )
+    study = deep_merge(BASE | {"datasets": {}}, config)
+    assert own_data_lines(load_study(study, SCHEMA))[0] == [told]
+    averaging["validation"] = 0.5
+    study = deep_merge(BASE | {"datasets": {}}, config)
+    assert own_data_lines(load_study(study, SCHEMA))[0] == []
 
 
 def test_two_sample_rates_are_a_fault_unless_they_are_meant(tmp_path: Path):

@@ -197,6 +197,10 @@ sweeps: {s: {axes: {training.epochs: [0]}}}
   sweeps.s.axes.training.epochs: must be at least 1, got 0
 sweeps: {s: {axes: {training.optimizer.name: [adam]}}}
   sweeps.s.axes.training.optimizer: 'lr' is missing; add it
+sharpness: {input: {noise: [0.3, 0.2, 0.1]}}
+  sharpness.input.noise: the three are called small, medium and large; write [0.1, 0.2, 0.3]
+{sharpness: {input: {}}, datasets: {large: {sharpness: {input: {noise: [0.1, 0.3, 0.2]}}}}}
+  datasets.large.sharpness.input.noise: the three are called small, medium and large; write [0.1,
 sweeps: {s: {axes: {training.epochs: [30]}, conditions: [nobody]}}
   sweeps.s.conditions: no condition 'nobody'; valid: baseline, sam
 sweeps: {s: {axes: {training.epochs: [3]}}, t: {axes: {training.epochs: [3]}}}

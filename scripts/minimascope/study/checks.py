@@ -114,6 +114,12 @@ def _check_measures(study: Study) -> None:
     if not study.families:
         raise InputError("sharpness: every family is null; measure at least one")
     for dataset, families in study.sharpness.items():
+        noise = families["input"]["noise"] if "input" in study.families else []
+        if noise != sorted(noise):
+            raise InputError(
+                f"{_where_selected(study, dataset, 'input', 'noise')}: the three are called small,"
+                f" medium and large; write {sorted(noise)}"
+            )
         if "hessian" in study.families and families["hessian"]["trace_products"] == 3:
             raise InputError(
                 f"sharpness.hessian.trace_products: 3 on {dataset} are too few; use 6 or more, or 0"

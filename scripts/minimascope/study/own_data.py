@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 from PIL import Image
 
-from ..batch_of_one import batch_of_one, held_out
+from ..batch_of_one import batch_of_one, few_held_out, held_out
 from ..data.archives import is_archive
 from ..data.picture_domains import domain_finder
 from ..data.raw_files import (
@@ -29,6 +29,7 @@ from ..data.raw_files import (
 from ..data.recordings import read_table
 from ..errors import InputError
 from ..registry import WITH_BATCHNORM
+from .keys import key_of
 from .raw_data import faults_of_classes
 from .study import FULL, Study
 
@@ -88,7 +89,8 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
         else:
             continue
         files = _used(files, part)
-        found = [*found, *_batches_of_one(study, dataset, files)]
+        found = [*found, *_few_held_out(study, dataset, files)]
+        found += _batches_of_one(study, dataset, files)
         for line in found:
             faults.setdefault((place, line), f"datasets.{dataset}: {line}")
         said.append(_said(dataset, kind, place, files, measured, warnings))
@@ -106,10 +108,24 @@ def _used(files: Sequence[Labelled], part: Mapping[str, Any]) -> Sequence[Labell
     ]
 
 
+def _inputs(study: Study, dataset: str, files: Sequence[Labelled]) -> int:
+    """Return how many training inputs of a data set are used."""
+    inputs = sum(file.split == "train" for file in files)
+    return min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
+
+
+def _few_held_out(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
+    """Yield what stops trainings that hold too few samples out."""
+    inputs, classes = _inputs(study, dataset, files), len({file.label for file in files})
+    for condition in study.trained_conditions:
+        share = (study.training[dataset, condition]["averaging"] or {}).get("validation")
+        if inputs and share and (fault := few_held_out(share, inputs, classes)):
+            yield f"{key_of(study, dataset, condition, 'averaging.validation')}: {fault}"
+
+
 def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
     """Yield what stops training with BatchNorm, as far as a network is known to have that."""
-    inputs = sum(file.split == "train" for file in files)
-    inputs = min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
+    inputs = _inputs(study, dataset, files)
     networks = [network for own, network in study.pairs if own == dataset]
     trainings = (
         study.training[dataset, condition]
