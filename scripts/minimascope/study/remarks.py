@@ -3,8 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..analysis.rank_correlation import FEWEST
+from ..analysis.rank_correlation import fewest_of
+from ..analysis.tables import MAIN_MEASURES
+from ..data.other_kinds import KINDS
+from ..registry import SHARPNESS
+from .corruptions import corruption_names
 from .study import Study
+
+# Evaluations of the main table that every network has: accuracy, generalisation gap, ECE.
+ALWAYS_EVALUATED = 3
 
 
 def remarks(study: Study) -> Iterator[str]:
@@ -26,12 +33,31 @@ def remarks(study: Study) -> Iterator[str]:
     one_seed = len(study.seeds) == 1
     if one_seed:
         yield "note: 1 seed: differences have no error, so no claim can be decided; use two or more"
-    if conditions < FEWEST:
+    tested = min(_tested(study, *pair) for pair in study.pairs)
+    if conditions < (fewest := fewest_of(tested)):
         unsure = one_seed or study.baseline is None
         yield (
-            f"note: {conditions} conditions: no correlation over conditions can be sure with fewer"
-            f" than {FEWEST}{'' if unsure else '; differences between conditions can'}"
+            f"note: {conditions} conditions: none of {tested} or more correlations over conditions,"
+            f" tested together, can be sure with fewer than {fewest}"
+            f"{'' if unsure else '; differences between conditions can'}"
         )
+
+
+def _tested(study: Study, dataset: str, network: str) -> int:
+    """Return how many correlations the report tests together in a network, or a few less.
+
+    Domains that are not seen, and measures that main tables do not have, are known only later.
+    """
+    families = (name for name in study.families if name in SHARPNESS)
+    measured = [name for name in families if study.is_measured(name, dataset, network)]
+    sharpness = {name for family in measured for name in SHARPNESS[family].gives}
+    further = [
+        *(bool(study.config["datasets"][dataset][kind]) for kind in KINDS),
+        bool(corruption_names(study, dataset)),
+        study.has_domains(dataset),
+        len(study.seeds) > 1,
+    ]
+    return max(1, len(sharpness & {*MAIN_MEASURES})) * (ALWAYS_EVALUATED + sum(further))
 
 
 def _uncorrupted(study: Study) -> Iterator[str]:
