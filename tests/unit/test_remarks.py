@@ -48,3 +48,20 @@ def test_the_remark_goes_by_the_number_of_correlations(seeds, count, fewest):
             {**BASE, "seeds": seeds, "datasets": small, "conditions": named}, SCHEMA
         )
         assert told(loaded) == ((count, fewest) if conditions < fewest else None)
+
+
+def test_data_whose_test_split_has_unseen_domains_are_named():
+    scenes = {
+        "all": {"source": "synthetic_scenes"},
+        "some": {"source": "synthetic_scenes", "train_domains": ["A", "S2"]},
+    }
+    loaded = load_study({**BASE, "datasets": scenes}, SCHEMA)
+    said = [line for line in remarks(loaded) if "unseen" in line]
+    over = "test accuracy, generalisation gap, ECE and all else of the test split are over both"
+    assert said == [
+        f"note: all is tested on seen domains (A, B, C, S1, S2, S3) and unseen ones (S4, S5, S6):"
+        f" {over}",
+        f"note: some is tested on seen domains (A, S2) and unseen ones (B, C, S1, S3, S4, S5, S6):"
+        f" {over}",
+    ]
+    assert not [line for line in remarks(load_study(BASE, SCHEMA)) if "unseen" in line]

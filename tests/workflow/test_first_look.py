@@ -102,8 +102,8 @@ def test_own_data_are_counted_and_what_is_odd_about_them_is_said(tmp_path: Path)
         "warning: mine: there is only one class, cat: nothing can be told apart; add another one",
         "warning: mine: fewer than 10 pictures in train or test of cat (2 + 1): accuracies will be"
         " uncertain; add some",
-        "note: 2 conditions: none of 15 or more correlations over conditions, tested together, can be"
-        " sure with fewer than 6; differences between conditions can",
+        "note: 2 conditions: none of 15 or more correlations over conditions, tested together, can"
+        " be sure with fewer than 6; differences between conditions can",
     )
     assert result.stdout.splitlines() == [*said]
 

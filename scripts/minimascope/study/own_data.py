@@ -4,7 +4,7 @@ No torch is imported here.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -39,8 +39,10 @@ SAMPLED = 200
 BEGINNING = 4096
 # A class with fewer says little, in either split.
 FEW = 10
-# So many classes are listed one by one.
+# So many classes, or domains, are listed one by one.
 LISTED = 10
+# Of a test split with domains that are not trained on.
+OVER_BOTH = "test accuracy, generalisation gap, ECE and all else of the test split are over both"
 # What systems put into folders.
 OF_SYSTEMS = {".db", ".ini"}
 
@@ -54,6 +56,8 @@ class Labelled:
     label: str
     size: int
     domain: str | None = None
+    # As a table of recordings says of the domain.
+    seen: bool | None = None
 
 
 def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
@@ -93,7 +97,8 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
         found += _batches_of_one(study, dataset, files)
         for line in found:
             faults.setdefault((place, line), f"datasets.{dataset}: {line}")
-        said.append(_said(dataset, kind, place, files, measured, warnings))
+        domains = _of_domains(files, part.get("train_domains"), kind)
+        said.append(_said(dataset, kind, place, files, measured, [*domains], warnings))
     return [*faults.values()], chain.from_iterable(said)
 
 
@@ -154,14 +159,45 @@ def _said(
     place: Path,
     files: Sequence[Labelled],
     measured: str,
+    domains: Sequence[str],
     warnings: Sequence[str],
 ) -> Iterator[str]:
     counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
     yield f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}"
+    yield from (f"{dataset}: {line}" for line in domains)
     # Of what is packed no content is read.
     copies = [] if is_archive(place) else _of_twins(files, place, kind)
     for line in chain(warnings, _of_classes(counts, kind), copies):
         yield f"warning: {dataset}: {line}"
+
+
+def _of_domains(
+    files: Sequence[Labelled], trained: Collection[str] | None, kind: str
+) -> Iterator[str]:
+    """Yield how many test samples there are of each domain, seen or not; nothing without domains.
+
+    Args:
+        files: that are used.
+        trained: domains that the study names for training, None for all that a table calls seen or
+            that have training files.
+        kind: of the files.
+    """
+    if trained is None:
+        told = ((file, file.split == "train" if file.seen is None else file.seen) for file in files)
+        trained = {file.domain for file, seen in told if seen}
+    counts = Counter(file.domain for file in files if file.split == "test" and file.domain)
+    named = {"seen": {*counts} & {*trained}, "unseen": {*counts} - {*trained}}
+    if len(counts) > 1 or named["unseen"]:
+        parts = [f"{key} {_largest(counts, names)}" for key, names in named.items() if names]
+        why = f" ({OVER_BOTH})" if named["unseen"] else ""
+        yield f"{kind} of test by domain: {'; '.join(parts)}{why}"
+
+
+def _largest(counts: Counter[str], names: Collection[str]) -> str:
+    """Return domains with their numbers of files, those with most of them first."""
+    ordered = sorted(names, key=lambda name: (-counts[name], name))
+    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
+    return ", ".join(f"{name} {counts[name]:,}" for name in ordered[:LISTED]) + more
 
 
 def _pictures(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], list[str]]:
@@ -214,7 +250,7 @@ def _recordings(table: Path, folder: Path, domain_column: str) -> list[Labelled]
     rows = read_table(table, str(folder), domain_column)
     paths = [folder / row.filename for row in rows]
     return [
-        Labelled(path, row.split, row.label, path.stat().st_size, row.domain)
+        Labelled(path, row.split, row.label, path.stat().st_size, row.domain, row.seen)
         for path, row in zip(paths, rows, strict=True)
     ]
 

@@ -7,7 +7,9 @@ from ..analysis.rank_correlation import fewest_of
 from ..analysis.tables import MAIN_MEASURES
 from ..data.other_kinds import KINDS
 from ..registry import SHARPNESS
+from .checks import OTHER_DEVICES, TRAINING_DEVICES, WITH_DEVICES
 from .corruptions import corruption_names
+from .own_data import OVER_BOTH
 from .study import Study
 
 # Evaluations of the main table that every network has: accuracy, generalisation gap, ECE.
@@ -20,6 +22,7 @@ def remarks(study: Study) -> Iterator[str]:
     if not study.pairs:
         return
     yield from _uncorrupted(study)
+    yield from _unseen_devices(study)
     if conditions == 1:
         yield "note: 1 condition: there is nothing to compare it with; add others"
         return
@@ -69,6 +72,18 @@ def _uncorrupted(study: Study) -> Iterator[str]:
             yield (
                 f"note: datasets.{dataset}.corrupted: {spec['corrupted']} does nothing, since"
                 " evaluation.corruptions is null; leave one of them out"
+            )
+
+
+def _unseen_devices(study: Study) -> Iterator[str]:
+    """Yield a line for each data set whose test split is known to have unseen domains."""
+    for dataset, spec in study.config["datasets"].items():
+        if spec["source"] in WITH_DEVICES:
+            trained = spec["train_domains"] or TRAINING_DEVICES
+            held_out = [name for name in TRAINING_DEVICES if name not in trained]
+            yield (
+                f"note: {dataset} is tested on seen domains ({', '.join(map(str, trained))}) and"
+                f" unseen ones ({', '.join([*held_out, *OTHER_DEVICES])}): {OVER_BOTH}"
             )
 
 
