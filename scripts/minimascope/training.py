@@ -22,7 +22,7 @@ from torch import nn
 from . import optim
 from .attacks.spec import AdversarialSpec
 from .attacks.training import adversarial_batch
-from .batch_of_one import batch_of_one, held_out
+from .batch_of_one import batch_of_one, few_held_out, held_out
 from .batches import enough_memory
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
@@ -140,11 +140,11 @@ def train(
 
     Raises:
         InputError: the loss became infinite or NaN, a network with BatchNorm would get a batch of
-            a single input, the schedule or a snapshot goes beyond the last batch, or the device
-            cannot do what the specification asks for.
+            a single input, too few samples are held out for validation, the schedule or a snapshot
+            goes beyond the last batch, or the device cannot do what the specification asks for.
     """
     device = next(model.parameters()).device
-    train_split, validation = _held_out(dataset.train, spec, seed)
+    train_split, validation = _held_out(dataset, spec, seed)
     train_split, test_split = train_split.to(device), dataset.test.to(device)
     spec = replace(spec, batch_size=spec.batch_size or len(train_split))
     fault = batch_of_one(spec.batch_size, len(train_split), spec.sam and spec.sam.group_size)
@@ -169,11 +169,13 @@ def train(
         return training.run(test_split, checkpoint, validation and validation.to(device))
 
 
-def _held_out(split: Split, spec: TrainingSpec, seed: int) -> tuple[Split, Split | None]:
+def _held_out(dataset: Dataset, spec: TrainingSpec, seed: int) -> tuple[Split, Split | None]:
     """Return what is trained on, and what is held out for validation, if anything is."""
-    share = (spec.averaging or {}).get("validation")
+    split, share = dataset.train, (spec.averaging or {}).get("validation")
     if not share:
         return split, None
+    if fault := few_held_out(share, len(split), len(dataset.classes)):
+        raise InputError(f"training.averaging.validation: {fault}")
     order = torch.randperm(len(split), generator=generator(seed, "validation"))
     order = order.to(split.labels.device)
     size = held_out(share, len(split))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from refusals import refused
 from study_cases import completed, study
 from torch import nn
 from training_cases import (
@@ -94,7 +95,7 @@ def test_what_is_trained_is_the_same_with_an_average(averaging):
     assert not same_bytes(*models)
 
 
-SWAD = completed("averaging", name="swad", validation=0.2)
+SWAD = completed("averaging", name="swad", validation=0.5)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +157,13 @@ def without_held_out(data: Dataset, share: float, seed: int) -> tuple[Dataset, S
     ("rate", "rule", "counted"),
     # Of all epochs, and of the last one alone where losses fall to the end.
     [
-        *[(1.0, (2, 1, 1), [4, 5]), (1.0, (2, 2, 1), [4]), (2.0, (2, 1, 1), [0, 1])],
-        *[(2.0, (2, 2, 1.5), range(7)), (0.1, (1, 9, 9), range(7)), (0.1, (2, 2, 1), [6])],
+        *[(1.0, (2, 1, 1), [4, 5]), (1.0, (2, 2, 1), [4]), (3.0, (2, 1, 1), [0, 1, 2])],
+        *[(2.0, (3, 1, 1.1), [1, 2, 3]), (0.1, (1, 9, 9), range(7)), (0.1, (2, 2, 1), [6])],
     ],
 )
 def test_swad_is_the_mean_of_all_steps_between_two_epochs(rate, rule, counted):
-    data, out = without_held_out(feature_data(), 0.2, seed=3)
-    spec, plain = TrainingSpec(7, 6, SGD | {"lr": rate}), perceptron()
+    data, out = without_held_out(feature_data(), 0.5, seed=3)
+    spec, plain = TrainingSpec(7, 4, SGD | {"lr": rate}), perceptron()
     losses, passed = [], []
 
     def look(optimizer):
@@ -184,7 +185,7 @@ def test_swad_is_the_mean_of_all_steps_between_two_epochs(rate, rule, counted):
 
 
 def test_swad_trains_on_what_is_not_held_out_and_is_the_same_on_it():
-    data, _ = without_held_out(image_data(), 0.2, seed=4)
+    data, _ = without_held_out(image_data(), 0.5, seed=4)
     settings = {"sam": SAM(0.05), "augmentation": Augmentation(crop_padding=1), "dropout": 0.2}
     spec = TrainingSpec(3, 8, SGD, **settings)
     expected = train(resnet(0.2), data, spec, 4)
@@ -192,6 +193,41 @@ def test_swad_trains_on_what_is_not_held_out_and_is_the_same_on_it():
     losses = [row.pop("validation_loss") for row in found]
     assert all(loss > 0 for loss in losses)
     assert numbers(found) == numbers(expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "classes", "line"),
+    [
+        (0.001, 300, 2, "0.001 of 300 .* holds out 1;.* 10 or more; raise it to 0.034 or more"),
+        (0.2, 300, 80, "holds out 60;.* 80 or more, one for each class; raise it to 0.267 or"),
+        (0.2, 9, 2, "0.2 of 9 training samples holds out 2;.* use more training samples"),
+    ],
+)
+def test_too_few_samples_for_a_validation_loss_are_refused_before_training(share, n, classes, line):
+    data = replace(feature_data(n), classes=tuple(map(str, range(classes))))
+    spec = TrainingSpec(3, 100, SGD, averaging=SWAD | {"validation": share})
+    with pytest.raises(InputError, match=f"training.averaging.validation: .*{line}"):
+        train(perceptron(), data, spec, 0)
+    enough = replace(spec, averaging=SWAD | {"validation": 0.034})
+    assert len(train(perceptron(), feature_data(300), enough, 0)) == 3
+
+
+TOO_SMALL = {"averaging": {"name": "swad", "validation": 0.001}}
+FEW = {"train_samples": 18, "training": {"averaging": SWAD}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"training": TOO_SMALL}, "training"),
+        ({"conditions": {"sam": TOO_SMALL}}, "conditions.sam"),
+        ({"datasets": {"small": {"training": TOO_SMALL}}}, "datasets.small.training"),
+        ({"datasets": {"small": FEW}}, "datasets.small.training"),
+    ],
+)
+def test_too_few_samples_for_a_validation_loss_are_refused_by_the_study(sections, key):
+    with refused(f"{key}.averaging.validation: ", "raise it to"):
+        study(**sections)
 
 
 def normalising_perceptron() -> nn.Module:

@@ -20,7 +20,8 @@ COUNTS = (
 NOTHING = Facts(
     *(1, 2, 2, 1, 0, 0, 0),
     toy_width=0,
-    **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
+    noise="",
+    **dict.fromkeys([name for name in Facts._fields if name not in (*COUNTS, "noise")], False),
 )
 # Of each fact the words that only stand where it is so.
 WORDS = {
@@ -40,7 +41,8 @@ WORDS = {
     "null": ("near its null",),
     "reversal": ('"reversal" stands',),
     "recordings": ("first those about acoustic scenes",),
-    "unseen": ("shaded ground were never seen",),
+    "unseen": ("shaded ground were never seen", "never seen in training among them"),
+    "noise": ("noise of the inputs have σ = 0.1, 0.2 and 0.3, in units",),
     "cities": ("in each city", "Domains and cities"),
     "doubtful": ("values in doubt",),
     "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
@@ -66,6 +68,7 @@ def test_every_fact_is_told_by_words():
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
+    counts |= {"noise": "0.1, 0.2 and 0.3"}
     counts |= {"spectrum_seeds": 3, "landscape_seeds": 3, "toy_width": 64}
     value = counts.get(fact, True)
     seeds, networks = {"seeds": 3}, {"networks": 2}
@@ -170,3 +173,19 @@ def test_captions_know_which_view_figures_show(view):
     augmenting = config | {"conditions": {"x": {"augment": {"flip": True}}}}
     assert facts_of(augmenting, {}).augmented_view == (view == "augmented")
     assert not facts_of(config | {"conditions": {"x": {}}}, {}).augmented_view
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({}, "0.02, 0.05 and 0.1"),
+        ({"input": {"noise": [1, 2, 3]}}, "0.02, 0.05 and 0.1 on a; 1, 2 and 3 on b"),
+    ],
+)
+def test_sizes_of_noise_are_told_by_data_set_where_they_differ(own, words):
+    config = {
+        "sharpness": {"input": {"noise": [0.02, 0.05, 0.1]}},
+        "datasets": {"a": {"sharpness": {}}, "b": {"sharpness": own}},
+    }
+    assert facts_of(config, {}).noise == words
+    assert facts_of(config | {"sharpness": {"input": None}}, {}).noise == ""

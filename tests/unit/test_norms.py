@@ -304,7 +304,7 @@ def test_weights_of_a_network_with_another_norm_are_refused():
         ),
         (
             {"sweeps": {"norms": {"axes": {"training.norm": ["group"]}}}},
-            "conditions.baseline-normgroup.norm",
+            "sweeps.norms.axes.training.norm",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from minimascope.evaluation.condition import Member, evaluate
 from minimascope.study.loading import deep_merge, load_study
 from minimascope.study.other_sets import other_part
 from minimascope.study.raw_data import missing_files
+from minimascope.study.study import Study
 
 DIGIT_OPTIONS = {"train_size": 500, "split_seed": 0, "image_size": 8}
 
@@ -74,16 +75,18 @@ def test_letters_are_none_of_the_digits():
     assert not torch.equal(found.train.inputs[:12], found.test.inputs[:12])
 
 
-def data(classes: tuple[str, ...], size: int = 8) -> Dataset:
-    inputs = torch.zeros(len(classes), 1, size, size, dtype=torch.uint8)
-    split = Split(inputs, torch.arange(len(classes)))
-    return Dataset(split, split, classes)
+def data(classes: tuple[str, ...], size: int = 8, value: int = 0) -> Dataset:
+    shape = (len(classes), 1, size, size)
+    labels = torch.arange(len(classes))
+    train, test = (torch.full(shape, value + i, dtype=torch.uint8) for i in range(2))
+    return Dataset(Split(train, labels), Split(test, labels), classes)
 
 
 def test_classes_are_matched_by_their_names(tmp_path):
-    found = other_set("shifted", "mine", data(("c", "a")), data(("a", "b", "c")))
+    found = other_set("shifted", "mine", data(("c", "a"), value=9), data(("a", "b", "c")))
     assert found.labels.tolist() == [2, 0]
-    assert other_set("unseen", "far", data(("x", "y")), data(("a",))).labels.tolist() == [-1, -1]
+    far = other_set("unseen", "far", data(("x", "y"), value=9), data(("a",)))
+    assert far.labels.tolist() == [-1, -1]
     save_other_set(tmp_path / "set", found)
     kept = load_other_set(tmp_path / "set")
     assert (kept.kind, kept.name, kept.labels.tolist()) == ("shifted", "mine", [2, 0])
@@ -96,6 +99,69 @@ def test_sets_that_do_not_fit_are_refused_in_one_line():
         other_set("unseen", "mine", data(("x", "a")), data(("a", "b")))
     with refused("inputs are 1×9×9 (uint8), those of the data set 1×8×8 (uint8)", "image_size"):
         other_set("shifted", "mine", data(("a",), size=9), data(("a",)))
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("shifted", ("a", "b")), ("unseen", ("x", "y"))])
+def test_training_inputs_are_refused_as_a_further_set(kind, classes):
+    trained, other = data(("a", "b"), value=1), data(classes)
+    with refused("2 of its 2 inputs are training inputs of the data set", "leave these out"):
+        other_set(kind, "mine", other, trained)
+    other.test.inputs[0, 0, 7, 7] += 1
+    with refused("1 of its 2 inputs are training inputs"):
+        other_set(kind, "mine", other, trained)
+    other.test.inputs[1, 0, 0, 0] += 1
+    assert len(other_set(kind, "mine", other, trained).labels) == 2
+
+
+def small(**spec: object) -> Study:
+    return load_study({**BASE, "datasets": {"small": {"source": "digits", **spec}}}, SCHEMA)
+
+
+@pytest.mark.parametrize("split", [{"train_size": 1000}, {"split_seed": 3}, {"train_size": 40}])
+@pytest.mark.parametrize("kind", ["shifted", "unseen"])
+def test_a_further_set_of_the_same_digits_is_split_as_the_data_set(split, kind):
+    half = {"shifted": range(10), "unseen": range(5, 10)}[kind]
+    own = {"classes": [*range(5)]} if kind == "unseen" else {}
+    other = {"source": "digit_styles", "style": "inverted", "classes": [*half]}
+    study = small(**split, **own, **{kind: {"inverted": other}})
+    trained = digits.load(None, **DIGIT_OPTIONS | split)
+    spec = study.source_spec("small", kind, "inverted")
+    spec.pop("source")
+    tested = 255 - component("dataset", "digit_styles")(None, **spec).test.inputs
+    assert torch.equal(tested, trained.test.inputs)
+
+
+def test_another_split_of_the_same_digits_is_refused_where_training_samples_get_in():
+    plain, thick = {"source": "digits"}, {"source": "digit_styles", "style": "thick"}
+    line = "datasets.small.shifted.x.{}: {} is another split than that of small ({})"
+    for other in (plain, thick):
+        with refused(line.format("train_size", 500, 1000), "leave it out"):
+            small(train_size=1000, shifted={"x": {**other, "train_size": 500}})
+    with refused(line.format("split_seed", 2, 0), "leave it out"):
+        small(shifted={"x": {**plain, "split_seed": 2}})
+    # The same said twice, drawings in place of pictures, and classes that are not trained on.
+    small(train_size=1000, shifted={"x": {**thick, "train_size": 1000, "split_seed": 0}})
+    small(shifted={"x": {"source": "digit_styles", "style": "drawn", "train_size": 50}})
+    small(classes=[0, 1], unseen={"x": {**plain, "classes": [2], "train_size": 50}})
+
+
+@pytest.mark.parametrize(
+    ("trained", "kind", "other", "shapes"),
+    [
+        ({}, "shifted", {"source": "digits", "image_size": 16}, ("1×16×16", "1×8×8")),
+        ({"image_size": 16}, "unseen", {"source": "letters"}, ("1×8×8", "1×16×16")),
+        ({}, "unseen", {"source": "cifar10"}, ("3×32×32", "1×8×8")),
+        ({}, "shifted", {"source": "digit_styles", "style": "thick", "image_size": 9},
+         ("1×9×9", "1×8×8")),
+        ({}, "unseen", {"source": "image_folder", "path": "x", "image_size": 8},
+         ("3×8×8", "1×8×8")),
+    ],
+)  # fmt: skip
+def test_shapes_of_sources_that_are_known_are_compared_before_a_run(trained, kind, other, shapes):
+    there, here = shapes
+    line = f"datasets.small.{kind}.x: inputs are {there}, those of the data set {here}"
+    with refused(line, "image_size"):
+        small(**trained, **{kind: {"x": other}})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What `make check` says of a study's own pictures and recordings."""
 
+from itertools import product
 from pathlib import Path
 from shutil import make_archive
 
@@ -157,6 +158,52 @@ def test_recordings_of_domains_that_are_not_trained_on_do_not_count(tmp_path: Pa
     assert lines(tmp_path, domains.replace(", features: {seconds: 0.5}", ""))[0] == []
 
 
+OVER_BOTH = "(test accuracy, generalisation gap, ECE and all else of the test split are over both)"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ("", "seen sketch 6, photo 4; unseen clip 2"),
+        ("train_domains: [photo], ", "seen photo 4; unseen sketch 6, clip 2"),
+        ("train_domains: [photo], classes: [cat, eel], ", "seen photo 4; unseen sketch 6, clip 2"),
+    ],
+)
+def test_test_pictures_are_counted_by_domain_seen_and_unseen(tmp_path: Path, chosen, told):
+    shade = 0
+    for split, domain, count in (
+        ("train", "photo", 5),
+        ("train", "sketch", 5),
+        ("test", "photo", 2),
+        ("test", "sketch", 3),
+        ("test", "clip", 1),
+    ):
+        for label, number in product(("cat", "eel"), range(count)):
+            shade += 1
+            add_picture(tmp_path, f"{split}/{domain}/{label}/{number}.png", shade=shade)
+    found = PICTURES.replace("{source", f"{{domains: true, {chosen}source")
+    said = [line for line in lines(tmp_path, found)[1] if "by domain" in line]
+    assert [line.startswith(f"pictures of test by domain: {told} (") for line in said] == [True]
+    assert said[0].endswith(OVER_BOTH)
+
+
+def test_recordings_are_seen_as_their_table_says(tmp_path: Path):
+    add_sounds(tmp_path)
+    table = tmp_path / "mine" / "table.csv"
+    rows = table.read_text().splitlines()
+    rows[21:24] = [row.replace("phone,test,true", "tablet,test,false") for row in rows[21:24]]
+    rows[31:36] = [row.replace("phone", "laptop") for row in rows[31:36]]
+    table.write_text("\n".join(rows))
+    _, said = lines(tmp_path, SOUNDS)
+    told = "recordings of test by domain: seen phone 12, laptop 5; unseen tablet 3"
+    assert f"{told} {OVER_BOTH}" in said
+    table.write_text(table.read_text().replace("tablet,test,false", "tablet,test,true"))
+    assert (
+        "recordings of test by domain: seen phone 12, laptop 5, tablet 3"
+        in lines(tmp_path, SOUNDS)[1]
+    )
+
+
 def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):
     add_pictures(tmp_path, ("cat", "dog", "eel"))
     chosen = PICTURES.replace("{source", "{classes: [cat, dog], source")
@@ -173,8 +220,8 @@ def test_pictures_of_classes_that_are_not_used_do_not_count(tmp_path: Path):
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "vit"}}}, False),
         ({"networks": {"resnet": {"architecture": "mlp"}, "vgg": {"architecture": "cnn10"}}}, True),
         ({"conditions": {"baseline": {"norm": "group"}, "sam": {"norm": "none"}}}, False),
-        # Sixteen are trained on where five are held out.
-        ({"training": {"averaging": {"name": "swad", "validation": 0.25}}}, False),
+        # Eleven are trained on where ten are held out.
+        ({"training": {"averaging": {"name": "swad", "validation": 0.49}}}, False),
     ],
 )
 def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(
@@ -195,6 +242,26 @@ def test_a_batch_of_one_is_told_before_a_network_with_batchnorm_is_trained(
         " which BatchNorm is undefined; choose another"
     )
     assert own_data_lines(load_study(config, SCHEMA))[0] == [told] * faulty
+
+
+def test_too_few_pictures_for_a_validation_loss_are_told_before_a_run(tmp_path: Path):
+    add_pictures(tmp_path)
+    averaging = {"name": "swad", "validation": 0.25}
+    config = {
+        "data_dir": str(tmp_path),
+        "datasets": {"mine": yaml.safe_load(PICTURES)},
+        "conditions": {"sam": {"averaging": averaging}},
+        "evaluation": {"corruptions": None},
+    }
+    told = (
+        "datasets.mine: conditions.sam.averaging.validation: 0.25 of 20 training samples holds out"
+        " 5; a validation loss takes 10 or more; raise it to 0.5 or more"
+    )
+    study = deep_merge(BASE | {"datasets": {}}, config)
+    assert own_data_lines(load_study(study, SCHEMA))[0] == [told]
+    averaging["validation"] = 0.5
+    study = deep_merge(BASE | {"datasets": {}}, config)
+    assert own_data_lines(load_study(study, SCHEMA))[0] == []
 
 
 def test_two_sample_rates_are_a_fault_unless_they_are_meant(tmp_path: Path):

@@ -1,13 +1,15 @@
 """Domains of pictures, as folders and as a table name them, and what is refused."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 from refusals import refused
-from study_cases import BASE, SCHEMA
+from study_cases import BASE, ROOT, SCHEMA
 
 from minimascope.data import image_folder
 from minimascope.data.part import part_of
@@ -107,6 +109,19 @@ def test_a_sweep_leaves_one_domain_after_the_other_out(domains):
     )
     assert "baseline-epochs2" in study.conditions
     assert pets(domains, axes={axis: ["photo"]}).conditions == ["baseline", "sam"]
+
+
+def test_the_tutorial_leaves_one_domain_after_the_other_out():
+    guide = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    (block,) = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL))
+    study = load_study({**BASE, **block}, SCHEMA)
+    trained = {name: spec["train_domains"] for name, spec in study.config["datasets"].items()}
+    assert trained == {
+        "my_images": ["photo", "sketch", "clipart"],
+        "my_images_without_photo": ["sketch", "clipart"],
+        "my_images_without_sketch": ["photo", "clipart"],
+        "my_images_without_clipart": ["photo", "sketch"],
+    }
 
 
 @pytest.mark.parametrize(

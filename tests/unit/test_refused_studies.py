@@ -162,7 +162,9 @@ datasets: {large: {training: {schedule: {name: one_cycle, warmup: 1}}}}
 datasets: {large: {conditions: {sam: {schedule: {warmup: 6}}}}}
   datasets.large.conditions.sam.schedule.warmup: 6 epochs leave nothing of a training of 5
 sweeps: {s: {axes: {training.schedule.warmup: [6]}}}
-  conditions.baseline-warmup6.schedule.warmup: 6 epochs leave nothing of a training of 5
+  sweeps.s.axes.training.schedule.warmup: 6 epochs leave nothing of a training of 5
+{sweeps: {s: {axes: {training.epochs: [2]}}}, training: {averaging: {name: swad}}}
+  sweeps.s.axes.training.epochs: 2 epochs are too few to choose from by 3 validation losses; train
 {sweeps: {s: {axes: {training.batch_size: [9]}}}, conditions: {sam: {new_head: true}}}
   conditions.sam.new_head: does nothing without weights; leave it out
 {training: {schedule: {name: cosine}}, conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}}}}
@@ -188,7 +190,17 @@ conditions: {a: {norm: None}}
 conditions: {a: {optimizer: {name: gdtuo, lr: 0.1}, schedule: {name: cosine}}}
   conditions.a.schedule: gdtuo tunes its learning rate itself; set the schedule to {name: constant}
 sweeps: {s: {axes: {training.epochz: [1]}}}
-  conditions.baseline-epochz1.epochz: unknown key; did you mean 'epochs'?
+  sweeps.s.axes.training.epochz: unknown key; did you mean 'epochs'?
+sweeps: {s: {axes: {training.optimizer.lrr: [0.1]}}}
+  sweeps.s.axes.training.optimizer.lrr: not a setting of sgd; did you mean 'lr'?
+sweeps: {s: {axes: {training.epochs: [0]}}}
+  sweeps.s.axes.training.epochs: must be at least 1, got 0
+sweeps: {s: {axes: {training.optimizer.name: [adam]}}}
+  sweeps.s.axes.training.optimizer: 'lr' is missing; add it
+sharpness: {input: {noise: [0.3, 0.2, 0.1]}}
+  sharpness.input.noise: the three are called small, medium and large; write [0.1, 0.2, 0.3]
+{sharpness: {input: {}}, datasets: {large: {sharpness: {input: {noise: [0.1, 0.3, 0.2]}}}}}
+  datasets.large.sharpness.input.noise: the three are called small, medium and large; write [0.1,
 sweeps: {s: {axes: {training.epochs: [30]}, conditions: [nobody]}}
   sweeps.s.conditions: no condition 'nobody'; valid: baseline, sam
 sweeps: {s: {axes: {training.epochs: [3]}}, t: {axes: {training.epochs: [3]}}}
@@ -521,6 +533,21 @@ def test_sections_of_networks_are_left_out_together_or_not_at_all(section: str, 
 def test_a_study_without_networks_needs_toy_fits():
     with pytest.raises(InputError, match=r"^configuration: 'datasets' is missing; add it$"):
         load_study({"study": "toys", "seeds": [0], "toy_functions": True}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("axis", "meant"),
+    [
+        ("dataset.small.left_out_domain", "datasets.small.left_out_domain"),
+        ("datasets.small.leave_out_domain", "datasets.small.left_out_domain"),
+        ("trainings.optimizer.lr", "training.optimizer.lr"),
+        ("epochs", None),
+    ],
+)
+def test_a_path_that_no_axis_has_is_told_with_the_one_that_is_meant(axis, meant):
+    what = f"sweeps.s.axes: {axis!r} is no path of a training setting or a left_out_domain"
+    hint = f"did you mean '{meant}'?" if meant else "write one such as training.optimizer.lr"
+    assert refusal(sweeps={"s": {"axes": {axis: [1]}}}) == f"{what}; {hint}"
 
 
 def test_a_sweep_of_too_many_cells_is_refused():

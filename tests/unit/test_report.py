@@ -271,6 +271,27 @@ def test_data_sets_are_named_with_their_samples_as_far_as_these_are_known():
     ]
 
 
+def test_test_samples_of_unseen_domains_are_told_beside_those_of_the_data_set():
+    measures = pd.DataFrame(
+        [("a", "test_accuracy", 60), ("b", "test_accuracy", 50)],
+        columns=["dataset", "measure", "n"],
+    )
+    rows = [
+        *[("a", seed, "domain", name, seen, n)
+          for seed in (0, 1)
+          for name, seen, n in (("1", True, 20), ("2", False, 30), ("3", False, 10))],
+        ("b", 0, "domain", "1", True, 50),
+        ("b", 0, "city", "Graz", None, 50),
+    ]  # fmt: skip
+    domains = pd.DataFrame(rows, columns=["dataset", "seed", "kind", "name", "seen", "n"])
+    one, other = data_in_words(["a", "b"], measures, domains)
+    assert one.startswith(
+        "a (60 samples for testing, 40 of these from domains never seen in training: 2, 3; test"
+        " accuracy, generalisation gap, ECE"
+    )
+    assert other == "b (50 samples for testing)"
+
+
 def test_a_template_that_asks_for_more_than_it_gets_is_refused():
     with pytest.raises(UndefinedError):
         render("{{ nothing }}", [], FILES, pd.DataFrame(columns=["measure", "family", "unit"]), {})

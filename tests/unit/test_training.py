@@ -207,7 +207,7 @@ def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size
         train(resnet(), image_data(24), spec, 0)
 
 
-SWAD = {"name": "swad", "validation": 0.2, "start_patience": 2, "end_patience": 1, "tolerance": 1}
+SWAD = {"name": "swad", "validation": 0.5, "start_patience": 2, "end_patience": 1, "tolerance": 1}
 RESUMABLE = {
     "momentum and cosine": TrainingSpec(5, 8, SGD, Schedule("cosine")),
     "steps after a warm-up": TrainingSpec(

@@ -18,7 +18,7 @@ STUDY = {
             "corrupted": "cifar10_c",
             "networks": ["pretrained"],
             "shifted": {"others": {"source": "cifar10", "classes": ["cat"]}},
-            "unseen": {"letters": {"source": "letters"}},
+            "unseen": {"far": {"source": "cifar100", "classes": ["bee"]}},
         },
         "folder": {"source": "image_folder", "path": "pictures", "networks": ["vit"]},
         "archive": {"source": "image_folder", "path": "pictures.zip", "networks": ["vit"]},
@@ -128,7 +128,7 @@ FILES = (
     *(f"{name}.{kind}" for name in ("pictures", "sounds", "others") for kind in ("zip", "csv")),
     *("cnn10.pth", "others.pth"),
     *(f"{name}-{seed}.pt" for name in ("theirs", "others") for seed in STUDY["seeds"]),
-    *(file.name for name in ("cifar10", "cifar10_c") for file in OFFICIAL[name]),
+    *(file.name for name in ("cifar10", "cifar10_c", "cifar100") for file in OFFICIAL[name]),
 )
 
 

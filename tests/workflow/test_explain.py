@@ -142,8 +142,8 @@ def test_the_command_prints_the_screen_alone_and_changes_no_file(copied: Project
     planned = copied.plan(study)
     result = explain(copied.study_file(study), copied.folder)
     assert (result.returncode, result.stderr) == (0, "")
-    note = "note: 2 conditions: no correlation over conditions can be sure with fewer than 5;"
-    assert result.stdout.startswith(f"{screen(planned)}\n{note} differences between conditions")
+    note = "note: 2 conditions: none of 15 or more correlations over conditions, tested together,"
+    assert result.stdout.startswith(f"{screen(planned)}\n{note} can be sure")
     assert 0 < len(planned.jobs) < planned.size
     assert files(copied.folder) == before
 

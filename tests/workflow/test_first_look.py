@@ -102,8 +102,8 @@ def test_own_data_are_counted_and_what_is_odd_about_them_is_said(tmp_path: Path)
         "warning: mine: there is only one class, cat: nothing can be told apart; add another one",
         "warning: mine: fewer than 10 pictures in train or test of cat (2 + 1): accuracies will be"
         " uncertain; add some",
-        "note: 2 conditions: no correlation over conditions can be sure with fewer than 5;"
-        " differences between conditions can",
+        "note: 2 conditions: none of 15 or more correlations over conditions, tested together, can"
+        " be sure with fewer than 6; differences between conditions can",
     )
     assert result.stdout.splitlines() == [*said]
 
@@ -245,7 +245,7 @@ NAMED = {"seeds": [0], "conditions": {"plain": {}, "sam": {"sam": {"rho": 0.05}}
 
 def test_what_a_study_cannot_say_is_told(tmp_path: Path):
     _, *notes = check(study_with(NAMED), tmp_path).stdout.splitlines()
-    begin = ("no condition is called baseline,", "1 seed: differences", "2 conditions: no corr")
+    begin = ("no condition is called baseline,", "1 seed: differences", "2 conditions: none of")
     for note, text in zip(notes, begin, strict=True):
         assert note.startswith(f"note: {text}")
     assert notes[0].endswith("set analysis.baseline, such as to plain")
@@ -265,13 +265,13 @@ def test_what_differences_can_say_is_told_only_where_they_can():
     assert one.startswith("1 condition: there is nothing to compare it with")
     pair = {"baseline": {}, "sam": {"sam": {"rho": 0.05}}}
     (few,) = notes_on(conditions=pair, seeds=[0, 1])
-    assert few.endswith("fewer than 5; differences between conditions can")
+    assert few.endswith("fewer than 6; differences between conditions can")
     seed, few = notes_on(conditions=pair, seeds=[0])
     assert seed.startswith("1 seed: differences have no error")
-    assert few.endswith("can be sure with fewer than 5")
+    assert few.endswith("can be sure with fewer than 6")
     unnamed, few = notes_on(conditions={"plain": {}, "sam": pair["sam"]}, seeds=[0, 1])
     assert unnamed.startswith("no condition is called baseline")
-    assert few.endswith("can be sure with fewer than 5")
+    assert few.endswith("can be sure with fewer than 6")
 
 
 def test_a_condition_that_changes_nothing_is_told():

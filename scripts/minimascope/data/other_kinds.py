@@ -1,4 +1,7 @@
-"""Of what kinds further test sets are, and which classes fit. No torch is imported here."""
+"""Of what kinds further test sets are, and which classes and shapes fit.
+
+No torch is imported here.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -29,6 +32,18 @@ def fault_of_classes(kind: str, there: Sequence[str], trained: Collection[str]) 
             " under shifted"
         )
     return None
+
+
+def fault_of_shapes(there: str, trained: str) -> str:
+    """Return what is wrong with inputs of another shape than the data set's, and the remedy.
+
+    Args:
+        there: what inputs of the set are, such as 1×16×16.
+        trained: what those of the data set are.
+    """
+    return (
+        f"inputs are {there}, those of the data set {trained}; make them alike, as with image_size"
+    )
 
 
 def _named(classes: Sequence[str]) -> str:

@@ -1,13 +1,15 @@
 """Further test sets of a data set: with its classes (shifted), or with others (unseen)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from os import PathLike
 
 import torch
 
 from ..errors import InputError
 from ..tensors import load_tensors, save_tensors
-from .other_kinds import fault_of_classes
+from .other_kinds import fault_of_classes, fault_of_shapes
 from .prepared import Dataset
 
 
@@ -35,21 +37,35 @@ def other_set(kind: str, name: str, other: Dataset, trained: Dataset) -> OtherSe
 
     Raises:
         InputError: inputs have another shape or type than the data set's, a shifted set has
-            classes that the data set lacks, or an unseen one shares some with it.
+            classes that the data set lacks, an unseen one shares some with it, or inputs have the
+            very bytes of training inputs.
     """
     inputs, here = other.test.inputs, trained.test.inputs
     if inputs.shape[1:] != here.shape[1:] or inputs.dtype != here.dtype:
-        raise InputError(
-            f"inputs are {_shape(inputs)}, those of the data set {_shape(here)}; make them alike,"
-            " as with image_size"
-        )
+        raise InputError(fault_of_shapes(_shape(inputs), _shape(here)))
     there = [other.classes[label] for label in other.test.labels.unique().tolist()]
     if fault := fault_of_classes(kind, there, trained.classes):
         raise InputError(fault)
+    if known := _known(inputs, trained.train.inputs):
+        raise InputError(
+            f"{known:,} of its {len(inputs):,} inputs are training inputs of the data set, byte for"
+            " byte, which networks know; leave these out of the set, or out of training"
+        )
     numbers = torch.tensor(
         [trained.classes.index(each) if each in trained.classes else -1 for each in other.classes]
     )
     return OtherSet(kind, name, inputs, numbers[other.test.labels])
+
+
+def _known(inputs: torch.Tensor, trained: torch.Tensor) -> int:
+    """Return how many inputs [m, …] have the bytes of a training input [n, …]."""
+    known = {*_digests(trained)}
+    return sum(digest in known for digest in _digests(inputs))
+
+
+def _digests(inputs: torch.Tensor) -> Iterator[bytes]:
+    # Hashes of some GB take seconds, and no second copy of the inputs as sorting them would.
+    return (sha256(row).digest() for row in inputs.contiguous().numpy())
 
 
 def _shape(inputs: torch.Tensor) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..analysis.agreement import UNCERTAIN
+from ..analysis.wording import listed
 from ..registry import INITIAL
 
 # Measures of sharpness as the papers' code computes them.
@@ -45,6 +46,7 @@ class Facts(NamedTuple):
         doubtful: whether a published value that ours are compared with is in doubt.
         unmatched: whether networks were trained elsewhere, from other initial weights.
         toy_width: of both hidden layers of the networks that learn toy functions, or 0.
+        noise: σ of small, medium and large noise of the inputs in words, if it is measured.
     """
 
     networks: int
@@ -68,6 +70,7 @@ class Facts(NamedTuple):
     doubtful: bool
     unmatched: bool
     toy_width: int
+    noise: str
 
 
 def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Facts:
@@ -115,7 +118,22 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         doubtful=any_of("agreement", "verdict", UNCERTAIN),
         unmatched=any_of("adopted", "matched", False),
         toy_width=(config.get("toy_fits") or {"width": 0})["width"],
+        noise=_noise(config),
     )
+
+
+def _noise(config: Mapping[str, Any]) -> str:
+    """Return σ of the three sizes of noise, by data set where they differ; nothing without."""
+    common = config.get("sharpness", {}).get("input")
+    if not common:
+        return ""
+    found: dict[str, list[str]] = {}
+    for dataset, spec in config["datasets"].items():
+        own = spec["sharpness"].get("input", {}).get("noise", common["noise"])
+        found.setdefault(listed([*map(str, own)]), []).append(dataset)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{sizes} on {listed(names)}" for sizes, names in found.items())
 
 
 def _seeds_of(models: pd.DataFrame, family: str) -> int:

@@ -74,7 +74,11 @@ def study_report(
         provenance,
         own,
         config=config,
-        data=data_in_words(config["datasets"], measures),
+        data=data_in_words(
+            config["datasets"],
+            measures,
+            pd.read_csv(paths["domains"], dtype={"name": str}) if "domains" in paths else None,
+        ),
         papers=papers,
         published=any(find("tables", name).published for name in names),
         tidy=tidy_tables(made),

@@ -28,9 +28,11 @@ from .training_checks import check_kinds, check_trainings
 
 # Of the features: what is done to the sounds themselves.
 OF_THE_SIGNAL = ("seconds", "mixed_rates")
-# Sources whose domains are known before any file is there, and those of their training recordings.
+# Sources whose domains are known before any file is there, those of their training recordings, and
+# those that only test recordings have.
 WITH_DEVICES = ("dcase2020", "synthetic_scenes")
 TRAINING_DEVICES = ("A", "B", "C", "S1", "S2", "S3")
+OTHER_DEVICES = ("S4", "S5", "S6")
 # Names become folders, and most file systems allow 255 bytes; Snakemake stops at a value whose end
 # is 20 times the same, as a rule that feeds itself makes it.
 LONGEST_NAME = 200
@@ -114,6 +116,12 @@ def _check_measures(study: Study) -> None:
     if not study.families:
         raise InputError("sharpness: every family is null; measure at least one")
     for dataset, families in study.sharpness.items():
+        noise = families["input"]["noise"] if "input" in study.families else []
+        if noise != sorted(noise):
+            raise InputError(
+                f"{_where_selected(study, dataset, 'input', 'noise')}: the three are called small,"
+                f" medium and large; write {sorted(noise)}"
+            )
         if "hessian" in study.families and families["hessian"]["trace_products"] == 3:
             raise InputError(
                 f"sharpness.hessian.trace_products: 3 on {dataset} are too few; use 6 or more, or 0"

@@ -20,7 +20,9 @@ from ..registry import OF_SNAPSHOTS, SHARPNESS, bare, is_family
 from .adopted import adopted_conditions, adopted_spec, check_keys, is_adopted, known_training
 from .checks import check_study, known
 from .file import with_text_keys
+from .keys import own_key
 from .left_out import with_left_out_domains
+from .other_sets import with_splits
 from .parts_file import own_file
 from .schema import complete, definition, schema_of
 from .selection import Selection
@@ -59,15 +61,17 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
         missing = []
     if missing and (len(missing) < len(OF_NETWORKS) or config.get("toy_fits") is None):
         raise InputError(f"configuration: '{missing[0]}' is missing; add it")
-    config = _with_families(with_left_out_domains(config), schema)
+    config = _with_families(with_splits(with_left_out_domains(config)), schema)
     config = complete(config, schema, schema) | {key: {} for key in missing}
     if config["sharpness"]["view"] == ["augmented"]:
         # What is asked for is of studies with both views; of others figures show what there is.
         config["analysis"]["figure_view"] = "augmented"
     check_keys(config, schema)
-    bases, swept = _conditions(config)
+    bases, swept, sweep_of = _conditions(config)
     training = {
-        (dataset, condition): _training(config, dataset, condition, base, swept[condition], schema)
+        (dataset, condition): _training(
+            config, dataset, own_key(condition, sweep_of), base, swept[condition], schema
+        )
         for dataset, (condition, base) in product(config["datasets"], bases.items())
     }
     adopted = {
@@ -76,7 +80,7 @@ def load_study(config: Mapping[str, Any], schema_path: Path, folder: Path = Path
     }
     sharpness = {dataset: _sharpness(config, dataset, schema) for dataset in config["datasets"]}
     selections = {dataset: _selections(families) for dataset, families in sharpness.items()}
-    study = Study(config, bases, swept, training, sharpness, adopted, selections, parts)
+    study = Study(config, bases, swept, sweep_of, training, sharpness, adopted, selections, parts)
     check_study(study)
     return study
 
@@ -134,17 +138,19 @@ def _with_families(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict
     return {**config, "sharpness": default | sharpness}
 
 
-def _conditions(config: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Return the base of each condition and cell of a sweep, and what the sweep sets there."""
+def _conditions(
+    config: Mapping[str, Any],
+) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, str]]:
+    """Return the base of each condition and cell, what a sweep sets there, and cells' sweeps."""
     swept: dict[str, dict[str, Any]] = {condition: {} for condition in config["conditions"]}
-    bases = {condition: condition for condition in swept}
+    bases, sweep_of = {condition: condition for condition in swept}, {}
     for name, sweep in config["sweeps"].items():
         for base, cell, settings in _cells(name, sweep, config["conditions"]):
             if cell in swept:
                 raise InputError(f"sweeps.{name}: condition '{cell}' exists already; rename one")
             swept[cell] = settings
-            bases[cell] = base
-    return bases, swept
+            bases[cell], sweep_of[cell] = base, name
+    return bases, swept, sweep_of
 
 
 def _cells(
@@ -183,21 +189,21 @@ def _in_label(value: Any) -> str:
 def _training(
     config: Mapping[str, Any],
     dataset: str,
-    condition: str,
+    where: str,
     base: str,
     swept: Mapping[str, Any],
     schema: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return training settings: the study's, the data set's, the condition's, then the sweep's.
 
-    Of an adopted condition what is known.
+    Of an adopted condition what is known. ``where`` is the key of the last of these.
     """
     of_dataset = config["datasets"][dataset]["training"]
     of_condition = _of_condition(config, dataset, base)
     if is_adopted(of_condition):
         return known_training(of_condition, schema)
     merged = deep_merge(config["training"], of_dataset, of_condition, swept)
-    return _settled(merged, definition(schema, "training"), f"conditions.{condition}")
+    return _settled(merged, definition(schema, "training"), where)
 
 
 def _of_condition(config: Mapping[str, Any], dataset: str, condition: str) -> dict[str, Any]:

@@ -10,10 +10,42 @@ from typing import Any
 from ..components import RECORDINGS
 from ..data.archives import is_archive
 from ..data.class_names import CLASSES
-from ..data.other_kinds import fault_of_classes
+from ..data.other_kinds import KINDS, SHIFTED, fault_of_classes, fault_of_shapes
 from ..data.raw_files import picture_names, picture_of_test, split_and_class
 from ..errors import InputError, nearest
+from .sizes import whole_size
 from .study import Study
+
+# Sources that split the same handwritten digits, the options that say how, and the style that has
+# none of their pictures.
+SAME_DIGITS = ("digits", "digit_styles")
+OF_THE_SPLIT = ("train_size", "split_seed")
+DRAWN = "drawn"
+
+
+def with_splits(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked configuration whose further test sets split digits as their data sets do.
+
+    They take what a data set says of its split, where they say nothing else themselves: their test
+    samples are its own then, none of which was trained on.
+    """
+    datasets = {
+        dataset: {**spec, **{kind: _with_split(spec, kind) for kind in KINDS if kind in spec}}
+        for dataset, spec in config.get("datasets", {}).items()
+    }
+    return {**config, **({"datasets": datasets} if "datasets" in config else {})}
+
+
+def _with_split(spec: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    split = {key: spec[key] for key in OF_THE_SPLIT if key in spec}
+    return {
+        name: {**split, **other} if _of_same_digits(spec, other) else other
+        for name, other in spec[kind].items()
+    }
+
+
+def _of_same_digits(*specs: Mapping[str, Any]) -> bool:
+    return all(spec["source"] in SAME_DIGITS for spec in specs)
 
 
 def check_other_sets(study: Study) -> None:
@@ -42,8 +74,33 @@ def check_other_sets(study: Study) -> None:
         spec, trained = study.other_spec(dataset, kind, name), study.config["datasets"][dataset]
         _check_chosen(spec, f"{where}.{name}")
         known = (_known(each) for each in (spec, trained))
-        if fault := _fault(kind, *known):
+        if fault := _fault(kind, *known) or _fault_of_sizes(spec, trained):
             raise InputError(f"{where}.{name}: {fault}")
+        # Sets of other classes have no sample of the data set's.
+        if kind == SHIFTED:
+            _check_split(spec, trained, f"{where}.{name}", dataset)
+
+
+def _fault_of_sizes(*specs: Mapping[str, Any]) -> str | None:
+    """Return what is wrong where both shapes of inputs are known, and differ."""
+    shapes = [whole_size(spec).shape for spec in specs]
+    if None in shapes or shapes[0] == shapes[1]:
+        return None
+    return fault_of_shapes(*("×".join(map(str, shape)) for shape in shapes))
+
+
+def _check_split(
+    spec: Mapping[str, Any], trained: Mapping[str, Any], where: str, dataset: str
+) -> None:
+    """Refuse other test samples of the same digits: some of them are trained on."""
+    if not _of_same_digits(spec, trained) or DRAWN in (spec.get("style"), trained.get("style")):
+        return
+    for key in OF_THE_SPLIT:
+        if spec[key] != trained[key]:
+            raise InputError(
+                f"{where}.{key}: {spec[key]} is another split than that of {dataset}"
+                f" ({trained[key]}), so that training samples would be tested on; leave it out"
+            )
 
 
 def _check_chosen(spec: Mapping[str, Any], where: str) -> None:

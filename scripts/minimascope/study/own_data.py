@@ -4,7 +4,7 @@ No torch is imported here.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 from PIL import Image
 
-from ..batch_of_one import batch_of_one, held_out
+from ..batch_of_one import batch_of_one, few_held_out, held_out
 from ..data.archives import is_archive
 from ..data.picture_domains import domain_finder
 from ..data.raw_files import (
@@ -29,6 +29,7 @@ from ..data.raw_files import (
 from ..data.recordings import read_table
 from ..errors import InputError
 from ..registry import WITH_BATCHNORM
+from .keys import key_of
 from .raw_data import faults_of_classes
 from .study import FULL, Study
 
@@ -38,8 +39,10 @@ SAMPLED = 200
 BEGINNING = 4096
 # A class with fewer says little, in either split.
 FEW = 10
-# So many classes are listed one by one.
+# So many classes, or domains, are listed one by one.
 LISTED = 10
+# Of a test split with domains that are not trained on.
+OVER_BOTH = "test accuracy, generalisation gap, ECE and all else of the test split are over both"
 # What systems put into folders.
 OF_SYSTEMS = {".db", ".ini"}
 
@@ -53,6 +56,8 @@ class Labelled:
     label: str
     size: int
     domain: str | None = None
+    # As a table of recordings says of the domain.
+    seen: bool | None = None
 
 
 def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
@@ -88,10 +93,12 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
         else:
             continue
         files = _used(files, part)
-        found = [*found, *_batches_of_one(study, dataset, files)]
+        found = [*found, *_few_held_out(study, dataset, files)]
+        found += _batches_of_one(study, dataset, files)
         for line in found:
             faults.setdefault((place, line), f"datasets.{dataset}: {line}")
-        said.append(_said(dataset, kind, place, files, measured, warnings))
+        domains = _of_domains(files, part.get("train_domains"), kind)
+        said.append(_said(dataset, kind, place, files, measured, [*domains], warnings))
     return [*faults.values()], chain.from_iterable(said)
 
 
@@ -106,10 +113,24 @@ def _used(files: Sequence[Labelled], part: Mapping[str, Any]) -> Sequence[Labell
     ]
 
 
+def _inputs(study: Study, dataset: str, files: Sequence[Labelled]) -> int:
+    """Return how many training inputs of a data set are used."""
+    inputs = sum(file.split == "train" for file in files)
+    return min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
+
+
+def _few_held_out(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
+    """Yield what stops trainings that hold too few samples out."""
+    inputs, classes = _inputs(study, dataset, files), len({file.label for file in files})
+    for condition in study.trained_conditions:
+        share = (study.training[dataset, condition]["averaging"] or {}).get("validation")
+        if inputs and share and (fault := few_held_out(share, inputs, classes)):
+            yield f"{key_of(study, dataset, condition, 'averaging.validation')}: {fault}"
+
+
 def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> Iterator[str]:
     """Yield what stops training with BatchNorm, as far as a network is known to have that."""
-    inputs = sum(file.split == "train" for file in files)
-    inputs = min(inputs, study.config["datasets"][dataset]["train_samples"] or inputs)
+    inputs = _inputs(study, dataset, files)
     networks = [network for own, network in study.pairs if own == dataset]
     trainings = (
         study.training[dataset, condition]
@@ -138,14 +159,45 @@ def _said(
     place: Path,
     files: Sequence[Labelled],
     measured: str,
+    domains: Sequence[str],
     warnings: Sequence[str],
 ) -> Iterator[str]:
     counts = {split: Counter(f.label for f in files if f.split == split) for split in SPLITS}
     yield f"{dataset}: {_counted(counts, kind)}{measured and f'; {measured}'}"
+    yield from (f"{dataset}: {line}" for line in domains)
     # Of what is packed no content is read.
     copies = [] if is_archive(place) else _of_twins(files, place, kind)
     for line in chain(warnings, _of_classes(counts, kind), copies):
         yield f"warning: {dataset}: {line}"
+
+
+def _of_domains(
+    files: Sequence[Labelled], trained: Collection[str] | None, kind: str
+) -> Iterator[str]:
+    """Yield how many test samples there are of each domain, seen or not; nothing without domains.
+
+    Args:
+        files: that are used.
+        trained: domains that the study names for training, None for all that a table calls seen or
+            that have training files.
+        kind: of the files.
+    """
+    if trained is None:
+        told = ((file, file.split == "train" if file.seen is None else file.seen) for file in files)
+        trained = {file.domain for file, seen in told if seen}
+    counts = Counter(file.domain for file in files if file.split == "test" and file.domain)
+    named = {"seen": {*counts} & {*trained}, "unseen": {*counts} - {*trained}}
+    if len(counts) > 1 or named["unseen"]:
+        parts = [f"{key} {_largest(counts, names)}" for key, names in named.items() if names]
+        why = f" ({OVER_BOTH})" if named["unseen"] else ""
+        yield f"{kind} of test by domain: {'; '.join(parts)}{why}"
+
+
+def _largest(counts: Counter[str], names: Collection[str]) -> str:
+    """Return domains with their numbers of files, those with most of them first."""
+    ordered = sorted(names, key=lambda name: (-counts[name], name))
+    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
+    return ", ".join(f"{name} {counts[name]:,}" for name in ordered[:LISTED]) + more
 
 
 def _pictures(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], list[str]]:
@@ -198,7 +250,7 @@ def _recordings(table: Path, folder: Path, domain_column: str) -> list[Labelled]
     rows = read_table(table, str(folder), domain_column)
     paths = [folder / row.filename for row in rows]
     return [
-        Labelled(path, row.split, row.label, path.stat().st_size, row.domain)
+        Labelled(path, row.split, row.label, path.stat().st_size, row.domain, row.seen)
         for path, row in zip(paths, rows, strict=True)
     ]
 

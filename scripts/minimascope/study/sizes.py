@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..data.class_names import CLASSES
 from ..data.picture_domains import read_domains
 from .study import Study
 
@@ -44,7 +45,7 @@ class Size:
 def known_size(study: Study, dataset: str) -> Size:
     """Return what a study's file says of the size of a data set, the part that is used."""
     spec = study.config["datasets"][dataset]
-    size = _of_classes(_whole(spec), spec["classes"])
+    size = _of_classes(whole_size(spec), spec["classes"])
     part = {split: spec[f"{split}_samples"] or getattr(size, split) for split in ("train", "test")}
     return replace(size, **part)
 
@@ -59,11 +60,15 @@ def _of_classes(size: Size, classes: Collection[Any] | None) -> Size:
     return replace(size, classes=len(classes), **parts)
 
 
-def _whole(spec: Mapping[str, Any]) -> Size:
+def whole_size(spec: Mapping[str, Any]) -> Size:
+    """Return what a study's file says of the size of a source with its options, all of it."""
     match spec["source"]:
-        case "digits":
+        case "digits" | "digit_styles":
             side, train = spec["image_size"], spec["train_size"]
             return Size(train, DIGITS - train, 10, (1, side, side))
+        case "letters":
+            side, classes = spec["image_size"], len(CLASSES["letters"])
+            return Size(spec["train_letters"], spec["test_letters"], classes, (1, side, side))
         case "circles":
             return Size(spec["train_points"], spec["test_points"], 2, (2, 1, 1))
         case "synthetic_scenes":

@@ -74,6 +74,7 @@ class Study:
         config: what its file says, defaults filled in.
         base_conditions: for each condition and cell of a sweep the condition that it varies.
         swept: for each condition what a sweep sets there; nothing for those that are no cells.
+        sweep_of: for each cell of a sweep the name of that.
         training: by data set and condition the resolved settings: the study's, then the data
             set's, then the condition's. Of an adopted condition what is known; the others are None.
         sharpness: settings of all families, by data set.
@@ -86,6 +87,7 @@ class Study:
     config: Mapping[str, Any]
     base_conditions: Mapping[str, str]
     swept: Mapping[str, Mapping[str, Any]]
+    sweep_of: Mapping[str, str]
     training: Mapping[tuple[str, str], Mapping[str, Any]]
     sharpness: Mapping[str, Mapping[str, Any]]
     adopted: Mapping[tuple[str, str], Mapping[str, Any]]

@@ -1,10 +1,12 @@
 """What is wrong in settings of trainings although the schema allows it."""
 
+from ..batch_of_one import few_held_out
 from ..components import IMAGES, RECORDINGS
 from ..errors import InputError
 from ..registry import TUNED
 from ..schedule import Schedule
 from .keys import key_of
+from .sizes import known_size
 from .study import FULL, Study
 
 # Of an augmentation: what moves pixels, and what blanks parts of a spectrogram.
@@ -27,6 +29,7 @@ def check_trainings(study: Study) -> None:
         _check_loss(study, *run)
         _check_groups(study, *run)
         _check_window(study, *run)
+        _check_held_out(study, *run)
         # Those that were trained elsewhere have none.
         if schedule is not None:
             _check_schedule(study, *run)
@@ -61,6 +64,15 @@ def _check_window(study: Study, *run: str) -> None:
             f"{where}: {epochs} epochs are too few to choose from by {wanted} validation losses;"
             f" train for {wanted} or more, or lower it"
         )
+
+
+def _check_held_out(study: Study, *run: str) -> None:
+    """Refuse a validation loss of hardly any samples, where the number of samples is known."""
+    share = (study.training[run]["averaging"] or {}).get("validation")
+    size = known_size(study, run[0])
+    if share and size.train and (fault := few_held_out(share, size.train, size.classes or 0)):
+        where = key_of(study, *run, "averaging.validation")
+        raise InputError(f"{where}: {fault}")
 
 
 def _check_schedule(study: Study, *run: str) -> None:

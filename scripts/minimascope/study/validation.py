@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
+from itertools import product
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -85,7 +87,18 @@ def _whole_pattern(
     _validator: Any, pattern: str, value: Any, schema: Schema
 ) -> Iterator[ValidationError]:
     if isinstance(value, str) and not re.fullmatch(pattern, value):
-        yield ValidationError(f"{value!r} is no {schema['pattern_in_words']}")
+        told = schema["pattern_in_words"]
+        if meant := _meant(pattern, value, schema.get("ends", ())):
+            told = f"{told.partition(';')[0]}; did you mean '{meant}'?"
+        yield ValidationError(f"{value!r} is no {told}")
+
+
+def _meant(pattern: str, path: str, ends: Sequence[str]) -> str:
+    """Return a path that fits a pattern with one of these as its first or last part, or nothing."""
+    first, *between, last = path.split(".") if "." in path else (path, "")
+    near = ([*get_close_matches(part, ends, n=1), part] for part in (first, last))
+    paths = (".".join([start, *between, end]) for start, end in product(*near))
+    return next((each for each in paths if re.fullmatch(pattern, each)), "")
 
 
 def _known_name(
