@@ -224,7 +224,7 @@ KEPT = moments.kept(STUDY)
 SNAPSHOT = results(f"models/{RUN}/{{moment}}.safetensors")
 # What families of measures, and evaluation, write about a network on a view of its data.
 MEASURES = results(f"measures/{RUN}/{{family}}{{view}}")
-TRAJECTORY = f"{MEASURES}-trajectory.json"
+TRAJECTORY = f"{MEASURES}-trajectory"
 PREDICTIONS = results(f"measures/{RUN}/predictions.safetensors")
 NETWORK_ENSEMBLES = results(f"measures/{{dataset}}/{registry.ALL_NETWORKS}/{{condition}}.json")
 # All conditions of networks, and all networks: those that are trained here, and those that were

@@ -24,7 +24,7 @@ for subject, figures in FIGURES_OF.items():
             mem_mb=2000,
             runtime=30,
         params:
-            **figure_params(figures, of_subject(subject), has_page(subject)),
+            **figure_params(figures, of_subject(subject)),
             **view_params(subject),
         message:
             f"Figures of {' on '.join(reversed(subject)) or 'the study'}"

@@ -323,11 +323,14 @@ def sharpness_outputs(job: str) -> dict[str, list[str]]:
 
 
 def trajectory_outputs(job: str) -> dict[str, list[str]]:
-    """The documents of a job's families about weights on the way."""
-    return {
-        family: seeds_in(TRAJECTORY.replace("{family}", family), seeds_of(job))
-        for family in FAMILIES_OF[job]
-    }
+    """The documents of a job's families about weights on the way, and their arrays."""
+    files = {}
+    for family in FAMILIES_OF[job]:
+        pattern = TRAJECTORY.replace("{family}", family)
+        files[family] = seeds_in(f"{pattern}.json", seeds_of(job))
+        if family in registry.OF_SNAPSHOTS and STUDY.component("sharpness", family).arrays:
+            files[f"{family}_arrays"] = seeds_in(f"{pattern}.npz", seeds_of(job))
+    return files
 
 
 def documents(family: str, models: Cases, end: str = "json") -> list[str]:

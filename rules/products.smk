@@ -138,9 +138,10 @@ def all_figures(subject: Subject) -> str:
     return str(Path(*subject, "figures"))
 
 
-def has_page(subject: Subject) -> bool:
-    """Whether the figures of a subject include a landscape that a reader can turn."""
-    return "landscape_contours" in FIGURES_OF[subject]
+def pages_of(figures: Iterable[str]) -> list[str]:
+    """The pages with surfaces that a reader can turn, beside figures that show the same."""
+    pages = tables_and_figures.PAGE_OF
+    return [pages[name] for name in figures if name in pages]
 
 
 def figure_inputs(subject: Subject) -> dict[str, str]:
@@ -152,8 +153,9 @@ def figure_inputs(subject: Subject) -> dict[str, str]:
 def figure_outputs(subject: Subject) -> dict[str, Any]:
     """The files of the figures of a subject."""
     folder = results(str(Path("figures", *subject)))
-    page = {"page": reported(f"{folder}/landscape.html")} if has_page(subject) else {}
-    return {**drawn(f"{folder}/{name}" for name in FIGURES_OF[subject]), **page}
+    pages = [reported(f"{folder}/{page}.html") for page in pages_of(FIGURES_OF[subject])]
+    figures = drawn(f"{folder}/{name}" for name in FIGURES_OF[subject])
+    return {**figures, **({"pages": pages} if pages else {})}
 
 
 def drawn(places: Iterable[str]) -> dict[str, list[str]]:
@@ -165,10 +167,10 @@ def drawn(places: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
-def figure_params(figures: Iterable[str], of: Callable, page: bool = False) -> dict[str, Callable]:
+def figure_params(figures: Iterable[str], of: Callable) -> dict[str, Callable]:
     """What figures depend on besides tables; ``of`` says what a figure is of."""
     places = [STUDY.component("figures", name).location for name in figures]
-    places += [tables_and_figures.PAGE.location] if page else []
+    places += [tables_and_figures.PAGES[page].location for page in pages_of(figures)]
     return named(
         code=code("plot", lambda wildcards: places),
         # In the order of the outputs, which an object of JSON does not keep.
@@ -203,8 +205,10 @@ def of_published(figure: str) -> dict:
 def tables_of_report() -> list[str]:
     """The tables that the report is made of."""
     origins = ["measures", "networks", "provenance"] if STUDY.pairs else []
-    landscape = ["landscape"] if "landscape" in products.gathered(STUDY) else []
-    paths = [results(f"tables/{name}.csv") for name in (*origins, *landscape)]
+    gathered = products.gathered(STUDY)
+    turned = [name for page in tables_and_figures.PAGES.values() for name in page.needs]
+    surfaces = [name for name in turned if name in gathered]
+    paths = [results(f"tables/{name}.csv") for name in (*origins, *surfaces)]
     for name, table in READABLE.items():
         # What is shown, and the table that can be taken from the page.
         own = [name] if name in (*table.needs, *table.gives) else []

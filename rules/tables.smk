@@ -48,6 +48,7 @@ PAIRS_MEASURED = [
     for case in (measured_of("landscape") if "landscape" in STUDY.families else [])
     if case["condition"] != registry.INITIAL
 ]
+PATHS = trajectory_runs("trajectory_path") if "trajectory_path" in FAMILIES_OF else []
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.with_domains]
 GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
@@ -69,9 +70,13 @@ GATHERED_OF = {
             for job, families in moments.trajectory_jobs(STUDY).items()
             for family in families
             for path in filled(
-                TRAJECTORY, [{**case, "family": family} for case in trajectory_runs(job)]
+                f"{TRAJECTORY}.json", [{**case, "family": family} for case in trajectory_runs(job)]
             )
         ]
+    },
+    "path": {
+        kind: filled(f"{TRAJECTORY}.{end}", [{**case, "family": "path"} for case in PATHS])
+        for kind, end in (("documents", "json"), ("arrays", "npz"))
     },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},
     "network_ensembles": {"documents": filled(NETWORK_ENSEMBLES, TOGETHER)},

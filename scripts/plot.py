@@ -10,7 +10,7 @@ from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.plots.style import save_pdf, save_svg, styled
 from minimascope.registry import find
-from minimascope.tables_and_figures import OF_CLEAN_DATA, OF_VIEWS, PAGE
+from minimascope.tables_and_figures import OF_CLEAN_DATA, OF_VIEWS, PAGE_OF, PAGES
 
 with job(snakemake):
     params = settings(snakemake.params)
@@ -35,5 +35,11 @@ with job(snakemake):
         figure.checked(drawn, Figure, "a matplotlib Figure")
         write_bytes(svg, save_svg(drawn))
         write_bytes(pdf, save_pdf(drawn))
-    if page := snakemake.output.get("page"):
-        write_text(page, PAGE.load()(shown["landscape"], **of["of"]))
+    if snakemake.output.get("pages"):
+        # Not before, since plotly takes a while.
+        from minimascope.plots.interactive import page
+    pages = [(PAGES[PAGE_OF[name]], of["of"]) for name, of in figures if name in PAGE_OF]
+    for (surfaces, of), path in zip(pages, snakemake.output.get("pages", ()), strict=True):
+        tables = frames | shown
+        turnable = surfaces.call({table: tables[table] for table in surfaces.needs} | of)
+        write_text(path, page(turnable))

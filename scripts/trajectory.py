@@ -1,7 +1,5 @@
 """Measure the weights that trainings pass through, of one network or of all of a condition."""
 
-from pathlib import Path
-
 from minimascope.data.prepared import load_dataset
 from minimascope.files import write_json
 from minimascope.jobs.gpus import job_device
@@ -9,8 +7,16 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
+from minimascope.npz import write_npz
+from minimascope.registry import find
 from minimascope.sharpness.family import FamilySpec
 from minimascope.sharpness.trajectory import Snapshot, Trajectory
+
+
+def is_whole(family: str) -> bool:
+    """Return whether a family measures all moments together."""
+    return "path" in find("sharpness", family).takes
+
 
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()
@@ -27,12 +33,21 @@ with job(snakemake):
         found = {family: [] for family in families}
         for path in progress(paths, f"seed {seed}", "snapshot"):
             snapshot = Snapshot.read(path, device)
+            trajectory.pass_through(snapshot)
             for family, chosen in families.items():
-                if Path(path).stem in moments[family]:
+                at_end = path == paths[-1]
+                if at_end if is_whole(family) else snapshot.name in moments[family]:
                     own = FamilySpec(family, chosen, **spec)
                     found[family].append(trajectory.measured(snapshot, own))
         for family, chosen in families.items():
-            about = {"view": spec["view"], "settings": chosen, "data": data_hash}
+            about = {
+                "view": spec["view"],
+                "settings": chosen,
+                "data": data_hash,
+                "moments": moments[family],
+            }
             run = {**wildcards, "seed": str(seed)}
             document = {"family": family, "run": run, "snapshots": found[family], **about}
+            if place := snakemake.output.get(f"{family}_arrays"):
+                write_npz(place[index], trajectory.previous[family])
             write_json(snakemake.output[family][index], document)

@@ -126,7 +126,8 @@ class Family(Component):
         takes: what it measures besides the network and its training data, where a study has it:
             ``test``, the loss over the test data, `INITIAL`, the network that training began
             with, and of weights that a training passes through ``update`` (`optim.stability`) and
-            ``previous``, the arrays of the moment before.
+            ``previous``, the arrays of the moment before. What takes ``path``, the states of all
+            moments, is measured once, at the last of them.
     """
 
     passes: Callable[[Mapping[str, Any]], int] = lambda settings: 1
@@ -304,6 +305,13 @@ OF_SNAPSHOTS = {
             "critical_sharpness",
             "batch_sharpness",
         ),
+    ),
+    "path": Family(
+        "sharpness.path:measure",
+        passes=lambda settings: settings["points"] ** 2,
+        arrays=True,
+        takes=("path",),
+        gives=("path_share_first", "path_share_second", "path_length", "path_directness"),
     ),
 }
 # What a network is measured by where nobody says by what.

@@ -53,6 +53,7 @@ GATHERED = {
     "domains": component("analysis.collect:domain_table"),
     "domain_measures": component("analysis.collect:domain_measures_table"),
     "toy_fits": component("analysis.toy_fits:fits_table"),
+    "path": component("analysis.curves:path"),
     "snapshots": component("analysis.trajectory:snapshot_table"),
     "adopted": component("analysis.adopted:adopted_table"),
     "network_ensembles": component("analysis.network_ensembles:gathered"),
@@ -294,7 +295,7 @@ TABLES = {
 }
 # Tables with measures of sharpness on each view of the data. Figures of a network get rows of the
 # one that `analysis.figure_view` names, but for that of correlations, which are of clean data.
-OF_VIEWS = ("measures", "summary", "hessian", "landscape", "landscape_eigenvectors")
+OF_VIEWS = ("measures", "summary", "hessian", "landscape", "landscape_eigenvectors", "path")
 OF_CLEAN_DATA = "sharpness_evaluation"
 # A figure is drawn where the study has all tables that it needs.
 # Of each network on each data set:
@@ -312,6 +313,7 @@ FIGURES = {
     "corruptions": component("plots.corruptions:plot", "corruptions", "conditions"),
     "trajectory": component("plots.trajectory:over_epochs", "trajectory", "conditions"),
     "trajectory_loss": component("plots.trajectory:over_loss", "trajectory", "conditions"),
+    "path": component("plots.path:plot", "path", "conditions"),
     "edge_of_stability": component("plots.edge_of_stability:plot", "trajectory", "conditions"),
     "training_curves": component("plots.training_curves:plot", "history", "conditions"),
     "reliability": component("plots.reliability:plot", "reliability", "conditions"),
@@ -364,7 +366,12 @@ PUBLISHED_FIGURES = {
         <= set(TABLES["asc_reanalysis"].gives)
     },
 }
-# A page with landscapes that a reader can turn, of each network on each data set.
-PAGE = component("plots.interactive:page", "landscape")
+# Surfaces that a reader can turn, of each network on each data set, each on a page of its own; and
+# the figures that show the same.
+PAGES = {
+    "landscape": component("plots.interactive:surfaces_figure", "landscape"),
+    "path_surface": component("plots.interactive:path_figure", "path"),
+}
+PAGE_OF = {"landscape_contours": "landscape", "path": "path_surface"}
 # No two kinds have figures of the same name.
 ALL_FIGURES = FIGURES | DATASET_FIGURES | STUDY_FIGURES | PUBLISHED_FIGURES

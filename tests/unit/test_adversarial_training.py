@@ -14,6 +14,7 @@ from minimascope.attacks.attack import Attacker
 from minimascope.attacks.spec import AdversarialSpec, AttackSpec
 from minimascope.attacks.training import adversarial_batch
 from minimascope.data.digits import load
+from minimascope.jobs.timing import NOT_OF_THE_STEPS
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.optim.sam import SAM
@@ -152,7 +153,7 @@ def test_conditions_and_sweeps_name_radii_as_the_field_does():
     assert "robust-radius4_255" in loaded.conditions
     chosen = loaded.training["small", "robust-radius4_255"]
     spec = TrainingSpec.from_config(
-        {key: chosen[key] for key in chosen if key not in ("label_noise", "weights", "new_head")}
+        {key: chosen[key] for key in chosen if key not in NOT_OF_THE_STEPS}
     )
     assert spec.adversarial == AdversarialSpec(4 / 255, "linf", 7)
     assert math.isclose(spec.adversarial.radius, 0.0156862745)

@@ -39,6 +39,7 @@ TRAINING = {
     "adversarial": {"radius": "8/255"},
     "optimizer": {"name": "sgd", "lr": 0.1},
     "averaging": {"name": "swa"},
+    "keep": [0],
 }
 FAMILIES = {
     "forward": {},
@@ -47,6 +48,8 @@ FAMILIES = {
     "landscape": {"only": {}, "more_directions": {"direction_seeds": [7], "only": {}}},
     "input": {},
     "norms": {},
+    "edge_of_stability": {},
+    "path": {},
     "interpolation": {"lines": [["initial", "baseline"]]},
 }
 DATASET = {
@@ -271,8 +274,9 @@ def test_tables_that_figures_need_are_the_parameters_of_their_functions():
 def test_every_training_key_reaches_the_training():
     names = {field.name for field in fields(TrainingSpec)}
     renamed = {"augment": "augmentation"}
-    # Label noise is a matter of the data; what a training starts from is loaded before it.
-    keys = TRAINED["properties"].keys() - {"label_noise", "weights", "new_head"}
+    # Label noise is a matter of the data; what a training starts from is loaded before it, and what
+    # it keeps decides nothing.
+    keys = TRAINED["properties"].keys() - {"label_noise", "weights", "new_head", "keep"}
     assert {renamed.get(key, key) for key in keys} == names
     full = load_study(FULL, SCHEMA)
     for place, spec in full.training.items():

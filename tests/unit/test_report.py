@@ -25,7 +25,7 @@ from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, re
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
 from minimascope.study.adopted import adopted_conditions
-from minimascope.tables_and_figures import ALL_FIGURES, TABLES
+from minimascope.tables_and_figures import ALL_FIGURES, PAGES, TABLES
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "report"
@@ -80,7 +80,7 @@ def test_a_caption_comes_through_jinja_and_restructuredtext_as_it_is():
 
 def test_every_registered_table_and_figure_and_nothing_else_has_a_title_and_a_caption():
     kinds = {kind: texts for section in CONTENTS for kind, texts in section["parts"].items()}
-    shown = {f"figures/{name}" for name in (*ALL_FIGURES, "landscape")}
+    shown = {f"figures/{name}" for name in (*ALL_FIGURES, *PAGES)}
     shown |= {f"tables/{name}" for name, table in TABLES.items() if table.text}
     assert kinds.keys() == shown
     for kind, texts in kinds.items():

@@ -63,6 +63,16 @@ def hessian_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.Dat
         yield pd.DataFrame(frame).reindex(columns=columns)
 
 
+def path_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
+    """Yield the points of the plane around a training's path, and those of the path by moment."""
+    [whole] = document["snapshots"]
+    found, shares = whole["details"], [measure["value"] for measure in whole["measures"][:2]]
+    labels = dict(zip(("share_x", "share_y"), shares, strict=True))
+    yield _grid(arrays["x"], arrays["y"], arrays["losses"], **labels, moment=None)
+    columns = {"moment": document["moments"], "x": found["x"], "y": found["y"]}
+    yield pd.DataFrame(columns | {"loss": found["losses"]}).assign(**labels)
+
+
 def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield the points of lines (x) and planes (x, y), with the networks that lie on them.
 
@@ -97,6 +107,7 @@ landscape = partial(gather, landscape_rows)
 eigenvectors = partial(gather, eigenvector_rows)
 hessian = partial(gather, hessian_rows)
 interpolation = partial(gather, interpolation_rows)
+path = partial(gather, path_rows)
 
 
 def _grid(x: np.ndarray, y: np.ndarray, losses: np.ndarray, **labels: Any) -> pd.DataFrame:

@@ -222,6 +222,24 @@ MEASURES = {
         "Curvature of the losses of batches along their own gradients (Andreyev and Beneventano "
         "2024).",
     ),
+    "path_share_first": _diagnostic(
+        "Path, share of the first direction",
+        "Share of the squared distances from the end of training that lies along the first "
+        "principal direction of the weights on the way.",
+    ),
+    "path_share_second": _diagnostic(
+        "Path, share of the second direction",
+        "The same along the second principal direction.",
+    ),
+    "path_length": _diagnostic(
+        "Path length",
+        "Sum of the distances between the weights of successive moments that were kept; the path "
+        "of all steps is longer.",
+    ),
+    "path_directness": _diagnostic(
+        "Path directness",
+        "Distance between first and last weights over the length of the path: 1 if it is straight.",
+    ),
     "edge_ratio": _diagnostic(
         "Eigenvalue over threshold",
         "Largest eigenvalue that decides whether steps are stable, over what they can bear: 1 at "

@@ -1,6 +1,7 @@
 """A page with loss surfaces that a reader can turn."""
 
 import math
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -8,6 +9,7 @@ import plotly.graph_objects as go
 from matplotlib.colors import LogNorm
 
 from .landscape import first_surfaces, loss_norm
+from .path import first_paths
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -30,6 +32,16 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
         InputError: there are no surfaces of this network.
     """
     surfaces = first_surfaces(landscape, dataset, network)
+    return _turnable(surfaces, f"{network} on {dataset}", ("First direction", "Second direction"))
+
+
+def _turnable(
+    surfaces: Mapping[str, pd.DataFrame],
+    title: str,
+    axes: tuple[str, str],
+    paths: Mapping[str, pd.DataFrame] | None = None,
+) -> go.Figure:
+    """Return a figure of surfaces by condition, and of the paths over them where there are any."""
     norm = loss_norm(surfaces)
     figure = go.Figure()
     for index, (condition, surface) in enumerate(surfaces.items()):
@@ -46,15 +58,28 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
             colorscale="Viridis",
             showscale=False,
         )
+    for index, (condition, path) in enumerate((paths or {}).items()):
+        figure.add_scatter3d(
+            x=path["x"].to_list(),
+            y=path["y"].to_list(),
+            z=path["loss"].to_list(),
+            text=path["moment"].to_list(),
+            name=condition,
+            visible=index == 0,
+            mode="lines+markers",
+            marker={"size": 3, "color": "#D55E00"},
+            line={"width": 4, "color": "#D55E00"},
+            showlegend=False,
+        )
+    drawn = [*surfaces, *(paths or ())]
     buttons = [
         {
             "label": condition,
             "method": "update",
-            "args": [{"visible": [other == condition for other in surfaces]}],
+            "args": [{"visible": [other == condition for other in drawn]}],
         }
         for condition in surfaces
     ]
-    title = f"{network} on {dataset}"
     logarithmic = isinstance(norm, LogNorm)
     bounds = [norm.vmin, norm.vmax]
     heights = {
@@ -66,8 +91,8 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
         title={"text": title, "x": 0.02},
         updatemenus=[{"buttons": buttons, "x": 0.02, "y": 1, "xanchor": "left"}],
         scene={
-            "xaxis": {"title": {"text": "First direction"}},
-            "yaxis": {"title": {"text": "Second direction"}},
+            "xaxis": {"title": {"text": axes[0]}},
+            "yaxis": {"title": {"text": axes[1]}},
             "zaxis": heights,
             "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.1}},
         },
@@ -76,16 +101,19 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
     return figure
 
 
-def page(landscape: pd.DataFrame, dataset: str, network: str) -> str:
-    """Return the same as an HTML page that needs no other file.
+def path_figure(path: pd.DataFrame, dataset: str, network: str) -> go.Figure:
+    """Return the planes around paths of `path.plot` as surfaces, with the paths over them."""
+    surfaces, paths = first_paths(path, dataset, network)
+    axes = ("First principal direction", "Second principal direction")
+    return _turnable(surfaces, f"{network} on {dataset}", axes, paths)
 
-    Raises:
-        InputError: there are no surfaces of this network.
-    """
-    html = surfaces_figure(landscape, dataset, network).to_html(
+
+def page(figure: go.Figure) -> str:
+    """Return a figure as an HTML page that needs no other file."""
+    html = figure.to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="landscape",
         config={"responsive": True, "displaylogo": False},
     )
-    return PAGE.format(title=escape(f"{network} on {dataset}"), figure=html)
+    return PAGE.format(title=escape(figure.layout.title.text), figure=html)

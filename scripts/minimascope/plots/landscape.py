@@ -53,7 +53,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
         axes.set_xlabel("First direction")
     for axes in panels[::columns]:
         axes.set_ylabel("Second direction")
-    _colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm)
     return figure
 
 
@@ -80,7 +80,7 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
         axes.set(zlim=height([norm.vmin, norm.vmax]), title=wrap_name(condition))
         axes.tick_params(labelbottom=False, labelleft=False)
         axes.set(xticklabels=[], yticklabels=[], zticklabels=[])
-    _colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm)
     return figure
 
 
@@ -142,7 +142,7 @@ def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: st
         axes.set(
             aspect="equal", xlabel=f"Eigenvector, λ = {first}", ylabel=f"Eigenvector, λ = {second}"
         )
-    _colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm)
     return figure
 
 
@@ -186,7 +186,8 @@ def levels_of(norm: Normalize) -> np.ndarray:
     return levels
 
 
-def _colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:
+def draw_colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:
+    """Draw the scale of colours beside the panels of a figure."""
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, aspect=30)
     label_bar(bar, norm)
 

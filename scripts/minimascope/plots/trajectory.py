@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis.measure_name import CATEGORIES
+from ..analysis.measure_name import COMPARED
 from ..analysis.measure_names import MEASURES, measures_of
 from ..analysis.numbers import count_seeds
 from ..analysis.trajectory import THRESHOLDS
@@ -29,7 +29,7 @@ def over_epochs(
         conditions: of the whole study.
     """
     rows = _drawn(trajectory, dataset, network)
-    names = measures_of(rows, *CATEGORIES)
+    names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, {_seeds(rows)} per condition"
     count = len(names) + 1
@@ -60,7 +60,7 @@ def over_loss(
     """
     rows = _drawn(trajectory, dataset, network)
     rows = rows[rows["measure"] != "train_loss"].dropna(subset="train_loss")
-    names = measures_of(rows, *CATEGORIES)
+    names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, means over {_seeds(rows)} per condition"
     count = len(names)
@@ -78,9 +78,10 @@ def over_loss(
 
 
 def _drawn(trajectory: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
-    """Return the rows of a network, without what is no property of it."""
+    """Return the rows of a network, of measures that are its own and are there at two moments."""
     rows = finite(select(trajectory, dataset, network))
-    return rows[~rows["measure"].isin(THRESHOLDS)]
+    rows = rows[~rows["measure"].isin(THRESHOLDS)]
+    return rows[rows.groupby("measure")["epoch"].transform("nunique") > 1]
 
 
 def _seeds(rows: pd.DataFrame) -> str:

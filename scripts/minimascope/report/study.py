@@ -14,6 +14,7 @@ from ..analysis.render import html
 from ..analysis.tables import in_view
 from ..registry import find
 from ..study.adopted import adopted_conditions
+from ..tables_and_figures import PAGES
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
 from .opening import data_in_words
@@ -166,10 +167,11 @@ def _plotly() -> str:
 
 def _surfaces(names: Sequence[str], paths: Mapping[str, str], view: str) -> dict[str, str]:
     """Return the interactive figures of a view of the data as JSON, by their names."""
-    if not names:
-        return {}
-    # Here, since loading it takes as long as a report without surfaces.
-    from ..plots.interactive import surfaces_figure
-
-    landscape = in_view(pd.read_csv(paths["landscape"]), view)
-    return {name: surfaces_figure(landscape, *name.split("/")[1:3]).to_json() for name in names}
+    found = {}
+    for name in names:
+        _, dataset, network, page = name.split("/")
+        surfaces = PAGES[page]
+        tables = {table: in_view(pd.read_csv(paths[table]), view) for table in surfaces.needs}
+        of = {"dataset": dataset, "network": network}
+        found[name] = surfaces.call(tables | of).to_json()
+    return found

@@ -14,6 +14,7 @@ from ..data.prepared import Dataset
 from ..measurement import Measured
 from ..models import load_divisors, load_model
 from ..optim.stability import Update
+from .directions import state_of
 from .family import FamilySpec, measure_family
 
 
@@ -30,6 +31,11 @@ class Snapshot:
     model: nn.Module
     moment: Mapping[str, Any]
     update: Update
+
+    @property
+    def name(self) -> str:
+        """Name of the moment."""
+        return self.moment["moment"]
 
     @classmethod
     def read(cls, path: str | PathLike, device: torch.device) -> Self:
@@ -56,7 +62,8 @@ class Trajectory:
         seed: of the training, and of what is drawn.
         device: where to compute.
         initial: the network that training began with, where that is known.
-        previous: arrays of the moment before, by family.
+        previous: arrays of the moment before, or of all together, by family.
+        path: states of all moments so far.
     """
 
     dataset: Dataset
@@ -64,6 +71,11 @@ class Trajectory:
     device: torch.device
     initial: nn.Module | None = None
     previous: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    path: list[dict[str, torch.Tensor]] = field(default_factory=list)
+
+    def pass_through(self, snapshot: Snapshot) -> None:
+        """Add the next snapshot to the path."""
+        self.path.append({n: t.clone() for n, t in state_of(snapshot.model).items()})
 
     def measured(self, snapshot: Snapshot, spec: FamilySpec) -> dict[str, Any]:
         """Return a document of what a family gives of a snapshot, later than those before.
@@ -71,7 +83,7 @@ class Trajectory:
         Draws are the same at all moments, so that differences between these are none of draws.
         """
         before = self.previous.get(spec.family, {})
-        on_the_way = {"update": snapshot.update, "previous": before}
+        on_the_way = {"update": snapshot.update, "previous": before, "path": self.path}
         found, said = measure_family(
             *(snapshot.model, self.dataset, self.seed, self.device, spec),
             initial=self.initial,

@@ -48,7 +48,8 @@ def gathered(study: Study) -> list[str]:
     # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
-    there["snapshots"] = bool(families_on_the_way(study))
+    along = families_on_the_way(study)
+    there |= {"snapshots": bool(along), "path": "path" in along}
     there["network_ensembles"] = bool(study.network_ensembles)
     there["corrupted_samples"] = trained and bool(corrupted_datasets(study))
     return [name for name in GATHERED if there[name]]
