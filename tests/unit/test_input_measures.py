@@ -370,7 +370,7 @@ def test_a_single_class_and_unknown_settings_are_refused():
             measure(*arguments, settings={"input": settings})
 
 
-def test_test_data_are_asked_for_as_inputs():
+def test_test_data_are_measured_alone_outside_of_studies():
     model, split = linear()
-    with refused("test_jacobian_norm: there are no test data here; give them as inputs"):
+    with refused("test_jacobian_norm: only a study has test data beside the training data"):
         measure(model, split.inputs, split.labels, "test_jacobian_norm")

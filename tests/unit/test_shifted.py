@@ -90,6 +90,12 @@ def test_a_set_of_classes_that_the_test_split_lacks_has_no_line():
     assert "No line" in markdown(shifted.text(means))
 
 
+def test_one_sample_of_one_class_is_in_the_singular():
+    rows = accuracies().assign(accuracy=1.0, n=1, classes=1)
+    means, _ = shifted.shifted_tables(rows, values(rows))
+    assert "thick, for d: 1 sample of 1 class, 3 seeds." in markdown(shifted.text(means))
+
+
 def test_a_table_names_what_it_lacks():
     rows = accuracies()
     with refused("shifted: no column 'accuracy'"):

@@ -16,6 +16,7 @@ from .collect import RUN
 from .model_table import CONDITION, require
 from .numbers import count_seeds, format_estimate, format_number
 from .render import Text, captioned
+from .wording import counted
 
 SET = ["dataset", "set"]
 # Fewer networks lie on a line, or nearly so.
@@ -143,7 +144,8 @@ def _table(rows: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame:
 def _facts(rows: pd.DataFrame, title: str) -> Iterator[str]:
     first = rows.iloc[0]
     seeds = count_seeds(rows["n_seeds"])
-    yield f"{title}: {first['n']:,} samples of {first['classes']} classes, {seeds}."
+    samples = counted(first["n"], "sample")
+    yield f"{title}: {samples} of {counted(first['classes'], 'class', 'classes')}, {seeds}."
     if pd.isna(first["slope"]):
         yield "No line: fewer than three networks that trained, or all of one clean accuracy."
     else:
