@@ -43,7 +43,7 @@ NOTES = {
 }
 NO_BEST = "since a gap is near zero also where a network learnt nothing"
 NO_SHARPNESS = "No measure of sharpness was taken."
-RADII = "Radii are in the inputs' own units; those of pictures in bytes are fractions of their range."
+RADII = "Radii are in units of the inputs; those of pictures in bytes are fractions of their range."
 RADII_IN_DB = "Radii are in dB of the log-mels."
 NUMBER_COLUMNS = [
     *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),

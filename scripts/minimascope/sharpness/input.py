@@ -28,7 +28,10 @@ NO_TEST = (
     "only a study has test data beside the training data (measure them alone, of a file with"
     " --split test, under the name without test_)"
 )
-NOT_FOOLED = "no attack fools the network at half of the samples or more"
+NOT_FOOLED = (
+    "no attack fools the network at half of the samples or more (none can where the inputs are all"
+    " one number)"
+)
 NO_SLOPE = "at half of the samples or more no difference of logits changes with the inputs"
 
 
