@@ -195,7 +195,8 @@ def test_a_part_of_the_data_is_drawn_by_the_seed(command, data):
 def test_one_sample_is_in_the_singular(command, tmp_path):
     data = tmp_path / "one.npz"
     np.savez(data, inputs=np.zeros((1, 3, 6, 6), np.uint8), labels=[0])
-    out, _ = command("--network", "mlp", "--measures", "train_loss", data=str(data))
+    words = ["--network", "mlp", "--loss", "binary_cross_entropy", "--measures", "train_loss"]
+    out, _ = command(*words, data=str(data))
     assert f"{data}: 1 sample, 3 × 6 × 6, 1 class\n" in out
 
 
