@@ -211,6 +211,8 @@ class _Training:
         self.optimizer = optim.build(model, spec.optimizer)
         self.average = optim.build_average(model, spec.averaging) if spec.averaging else None
         self.remedy = getattr(self.optimizer, "remedy", REMEDY) + " or, with SAM, rho"
+        if spec.sam and spec.sam.gap_weight is not None:
+            self.remedy += " or gap_weight"
 
     def run(
         self, test_split: Split, checkpoint: CheckpointFile | None, validation: Split | None

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 from minimascope import measure
@@ -127,9 +128,9 @@ def diverged() -> nn.Module:
     return model
 
 
-def of(model: nn.Module, name: str = "train_loss", labels: torch.Tensor | None = None, **options):
-    inputs, own = data()
-    return lambda: measure(model, inputs, own if labels is None else labels, name, **options)
+def of(model: nn.Module, name: str = "train_loss", **given):
+    inputs, labels = data()
+    return lambda: measure(model, **{"inputs": inputs, "labels": labels, "measures": name} | given)
 
 
 def streamed(source: Callable) -> Callable:
@@ -147,12 +148,21 @@ def shuffled() -> DataLoader:
 
 TRIGGERS = {
     "two passes of the same inputs give different outputs": of(Drops(4, 10)),
+    "it changes its inputs in place": of(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 10))),
+    "does not run on these, which are": of(nn.Linear(4, 10), inputs=data()[0].byte()),
     "an input's outputs depend on the other inputs of its batch": of(Centres(4, 10)),
     "without running statistics takes those of each batch": of(
         nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 10))
     ),
     "by torch are not the changes of its first ones": of(Applies(Outside.apply), "hessian_trace"),
     "by torch are not the changes of its loss": of(Applies(torch.detach), "hessian_trace"),
+    "with respect to its inputs are not the changes of its outputs": of(
+        Applies(lambda z: z + z.detach()), "jacobian_norm"
+    ),
+    "with respect to its inputs cannot be formed": of(
+        Applies(lambda z: checkpoint(torch.tanh, z, use_reentrant=True)), "jacobian_norm"
+    ),
+    "have no gradient with respect to its inputs": of(Applies(torch.round), "jacobian_norm"),
     "depends on the others of its batch": of(
         nn.Linear(4, 1), loss=lambda outputs, labels: (outputs - labels).square()
     ),

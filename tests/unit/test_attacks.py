@@ -12,13 +12,13 @@ from scipy.optimize import brentq
 from study_cases import options
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from minimascope.analysis.measure_names import describe
 from minimascope.attacks.attack import STANDING, Attacker
 from minimascope.attacks.inputs import box_of, evaluation_mode, largest_radius
 from minimascope.attacks.losses import cross_entropy, logit_ratio
 from minimascope.attacks.measure import ERROR, chosen_samples, measure
-from minimascope.attacks.smallest import smallest_radii
 from minimascope.attacks.spec import AttackSpec, accuracy_name, measures_of, passes_of, radius_of
 from minimascope.attacks.trust import Checks
 from minimascope.data.digits import load
@@ -26,6 +26,7 @@ from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput, in_units
 from minimascope.seeding import generator
+from minimascope.sharpness.attacked_distance import smallest_radii
 from minimascope.training import TrainingSpec, train
 
 F64 = torch.float64
@@ -131,15 +132,11 @@ def test_the_smallest_radius_of_two_classes_is_the_distance_to_their_plane(norm,
 def test_the_smallest_radius_is_the_distance_to_the_nearest_class(norm, as_bytes):
     """With bytes in the box of pictures, which keeps many moves from going straight."""
     model, inputs = Plain(4), points()
-    stored = (inputs * 255).round().to(torch.uint8) if as_bytes else inputs
-    inputs = stored / 255 if as_bytes else inputs
-
-    class InDouble(nn.Module):
-        def forward(self, given):
-            return model(given.double())
-
-    network = InDouble()
-    labels = right_labels(network, inputs)
+    stored = (inputs * 255).round().to(torch.uint8)[:, None, None] if as_bytes else inputs
+    inputs = stored[:, 0, 0] / 255 if as_bytes else inputs
+    pictures = NormalisedInput(nn.Sequential(nn.Flatten(), model), [0.0], [1.0]).double()
+    network = pictures if as_bytes else model
+    labels = right_labels(network, stored)
     found = smallest_radii(network, stored, labels, norm, AttackSpec(restarts=5))
     ratios = []
     with torch.no_grad():
@@ -368,7 +365,7 @@ def test_masked_gradients_are_told_by_each_of_their_signs():
 
 
 def test_a_radius_is_doubted_only_where_transfer_beats_it_or_something_speaks_against_all():
-    fine = {"largest_radius": 1.0, "standing": 0.0, "zero_gradients": 0.0}
+    fine = {"largest_radius": 1.0, "standing": 0.0, "zero_gradients": 0.0, "follows": True}
     checks = Checks(**fine, transferred=(0.6, 0.2), accuracies=(0.5, 0.3))
     assert not checks.doubts(0)
     assert checks.doubts(1) == checks.doubts() != []
@@ -435,6 +432,30 @@ def test_networks_without_gradients_to_their_inputs_are_refused():
     for network in (Rounded(3), Counted(3)):
         with refused("no gradient with respect to its inputs", "leave adversarial out"):
             measure(network, None, split_of(network), CONFIG, 3)
+
+
+def test_gradients_that_are_not_the_changes_of_the_outputs_are_a_doubt():
+    """An attack can follow those of a rounding that passes them on, which no boundary has."""
+
+    class Cut(Plain):
+        def forward(self, inputs):
+            return super().forward(inputs + ((4 * inputs).round() / 4 - inputs).detach())
+
+    model = Cut(3).train()
+    found = measure(model, None, split_of(model), CONFIG, 3)
+    assert model.training
+    assert not any(each.converged for each in found.measurements)
+    for checks in found.details["checks"].values():
+        assert "not the changes of the outputs" in checks["doubts"][-1]
+
+
+def test_a_checkpoint_that_gives_inputs_no_gradient_is_refused():
+    class Kept(Plain):
+        def forward(self, inputs):
+            return checkpoint(super().forward, inputs, use_reentrant=True)
+
+    with refused("adversarial: the network has no gradient", "use_reentrant=True; set that"):
+        measure(Kept(3), None, split_of(Plain(3)), CONFIG, 3)
 
 
 def test_a_network_that_says_the_same_of_everything_is_doubted_and_not_refused():

@@ -192,6 +192,14 @@ def test_a_part_of_the_data_is_drawn_by_the_seed(command, data):
     assert command(*USUAL, "--samples", "99", data=data)[1]["data"]["found"] == 24
 
 
+def test_one_sample_is_in_the_singular(command, tmp_path):
+    data = tmp_path / "one.npz"
+    np.savez(data, inputs=np.zeros((1, 3, 6, 6), np.uint8), labels=[0])
+    words = ["--network", "mlp", "--loss", "binary_cross_entropy", "--measures", "train_loss"]
+    out, _ = command(*words, data=str(data))
+    assert f"{data}: 1 sample, 3 × 6 × 6, 1 class\n" in out
+
+
 def test_the_test_data_are_used_where_they_are_asked_for(command):
     out, document = command(*USUAL, "--split", "test", "--measures", "train_loss")
     assert document["data"]["found"] == 3
@@ -342,6 +350,11 @@ MLP = ["--network", "mlp"]
             "--option depth: own.py:build has no such parameter",
         ),
         ([*MLP, "--samples", "1"], "own.py:loader", "--samples: leave it out"),
+        (
+            [*MLP, "--normalize", "0", "1", "--measures", "test_jacobian_norm"],
+            "parts.npz",
+            "test_jacobian_norm: only a study has test data beside the training data (measure them",
+        ),
         (MLP, "own.py:loader", "mlp needs to know the shape of its inputs"),
     ],
 )

@@ -9,13 +9,13 @@ import torch
 from refusals import refused
 from sharpness_cases import attentive, images, network, points
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
-from minimascope.attacks.smallest import smallest_radii
 from minimascope.data.prepared import Dataset, Split
 from minimascope.measurement import Measured
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
-from minimascope.sharpness.attacked_distance import attacked_distances
+from minimascope.sharpness.attacked_distance import attacked_distances, smallest_radii
 from minimascope.sharpness.family import FamilySpec, measure_family
 from minimascope.sharpness.input import measure as measure_input
 from minimascope.sharpness.input import noise_sensitivities
@@ -349,6 +349,97 @@ def test_inputs_that_cannot_be_moved_are_refused():
         measure(Named(6, 4), both, split.labels, "jacobian_norm")
 
 
+class Behind(nn.Linear):
+    """A linear network behind a function of its inputs."""
+
+    def __init__(self, function):
+        super().__init__(6, 4)
+        self.function = function
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.function(inputs))
+
+
+class OwnType(Behind):
+    """A network that runs in float32 alone."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(inputs @ torch.eye(6))
+
+
+CUT = {
+    "a branch under no_grad": lambda x: x + torch.no_grad()(torch.tanh)(x),
+    "a part that is detached": lambda x: torch.cat([x[:, :3].detach(), x[:, 3:]], 1),
+    "rounding that passes slopes on": lambda x: x + (x.round() - x).detach(),
+}
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_slopes_that_are_not_those_of_the_outputs_are_refused(kind):
+    split = points(12, 6, 4)
+    inputs = 3 * split.inputs.float()
+    with refused("input: gradients of Behind with respect to its inputs are not the changes"):
+        measure(Behind(CUT[kind]), inputs, split.labels, "jacobian_norm")
+    assert measure(Behind(CUT[kind]), inputs, split.labels, "train_loss")
+
+
+def test_slopes_are_compared_in_float32_where_a_network_has_no_other_type():
+    split = points(12, 6, 4)
+    given = split.inputs.float(), split.labels, "jacobian_norm"
+    with refused("are not the changes of its outputs"):
+        measure(OwnType(CUT["a part that is detached"]), *given)
+    model = OwnType(torch.tanh)
+    assert measure(model, *given)["jacobian_norm"].value > 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.float().softmax(1).to(x),
+        lambda x: x.relu(),
+        lambda x: x.clamp(-1, 1).abs(),
+    ],
+)
+def test_rounding_and_kinks_of_usual_networks_are_no_wrong_slopes(function):
+    """Many networks of attention compute a softmax in float32, and rectifiers have kinks at 0."""
+    split = points(12, 6, 4)
+    inputs = split.inputs.float()
+    inputs[:4] = 0
+    inputs[4:6] = inputs[4:6].round()
+    assert measure(Behind(function), inputs, split.labels, "jacobian_norm")
+
+
+def test_a_checkpoint_without_gradients_of_its_inputs_is_refused():
+    split = points(12, 6, 4)
+    model = Behind(lambda x: checkpoint(torch.tanh, x, use_reentrant=True))
+    with refused("gradients of Behind with respect to its inputs cannot be formed", "leave input"):
+        measure(model, split.inputs.float(), split.labels, "jacobian_norm")
+
+
+def test_inputs_that_are_all_one_number_have_all_but_an_attack():
+    model = nn.Linear(6, 4)
+    inputs = torch.ones(12, 6)
+    labels = model(inputs).argmax(1)
+    expected = pytest.approx(model.weight.norm().item())
+    assert measure(model, inputs, labels, "jacobian_norm")["jacobian_norm"].value == expected
+    found = measure(model, inputs, labels, "input")
+    assert found["jacobian_norm"].value == expected
+    assert "boundary_distance_attack" not in found
+    with refused("boundary_distance_attack: no attack fools", "are all one number"):
+        measure(model, inputs, labels, "boundary_distance_attack")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_inputs_that_are_not_finite_are_told_as_such(value):
+    split = points(12, 6, 4)
+    inputs = split.inputs.float()
+    inputs[-1, -1] = value
+    model = Behind(lambda x: x.nan_to_num(0, 0))
+    for name in ("jacobian_norm", "boundary_distance_attack"):
+        with refused("input: the inputs hold NaN or infinite values"):
+            measure(model, inputs, split.labels, name)
+
+
 def test_predictions_of_pixels_are_refused():
     pictures, labels = torch.rand(6, 1, 8, 8), torch.zeros(6, 8, 8).long()
     with refused("input: Conv2d returns outputs [6, 3, 8, 8]", "one prediction for each input"):
@@ -370,7 +461,7 @@ def test_a_single_class_and_unknown_settings_are_refused():
             measure(*arguments, settings={"input": settings})
 
 
-def test_test_data_are_asked_for_as_inputs():
+def test_test_data_are_measured_alone_outside_of_studies():
     model, split = linear()
-    with refused("test_jacobian_norm: there are no test data here; give them as inputs"):
+    with refused("test_jacobian_norm: only a study has test data beside the training data"):
         measure(model, split.inputs, split.labels, "test_jacobian_norm")

@@ -88,6 +88,29 @@ def test_files_that_are_not_read_are_counted_by_kind(tmp_path: Path):
     assert "(2 .heic, 1 .svg)" in line
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_folders_that_hold_the_same_folders_may_be_domains(tmp_path: Path, packed):
+    shades = iter(range(200))
+    for split, camera, label in product(("train", "test"), ("one", "two"), ("cat", "dog")):
+        for number in range(10):
+            add_picture(tmp_path, f"{split}/{camera}/{label}/{number}.png", next(shades))
+    dataset = PICTURES
+    if packed:
+        make_archive(str(tmp_path / "mine"), "zip", tmp_path / "mine")
+        dataset = dataset.replace("mine", "mine.zip")
+    _, (_, line) = lines(tmp_path, dataset)
+    assert line == (
+        "warning: the classes are folders such as one and two, which all hold the same folders"
+        " (cat, dog); if these are the classes, and what is above them domains, set domains: true"
+    )
+    _, said = lines(tmp_path, dataset.replace("}", ", domains: true}"))
+    assert len(said) == 1
+    # Below only one of them, these are parts of a class.
+    add_picture(tmp_path, "train/one/more.png", next(shades))
+    if not packed:
+        assert len(lines(tmp_path, dataset)[1]) == 1
+
+
 def test_a_picture_in_both_splits_is_told_by_its_content(tmp_path: Path):
     add_pictures(tmp_path)
     add_picture(tmp_path, "train/dog/again.png", shade=10)

@@ -75,6 +75,46 @@ def test_a_single_sample_can_be_measured():
     assert found == pytest.approx(F.cross_entropy(model(inputs[:1]), labels[:1]).item(), rel=1e-6)
 
 
+IN_PLACE = {
+    "a rectifier": nn.ReLU(inplace=True),
+    "a limit that no sample reaches": lambda x: x.clamp_(-99, 99),
+    "a mean": lambda x: x.sub_(0.5),
+    "a part": lambda x: x[:, 0].mul_(2),
+    "past torch's own count": lambda x: x.data.mul_(2),
+}
+
+
+@pytest.mark.parametrize("measured", ["train_loss", "sam_sharpness", "jacobian_norm", "norms"])
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_a_network_that_changes_its_inputs_is_refused_and_has_not_changed_them(kind, measured):
+    class Changing(Passing):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            self.function(inputs)
+            return self.head(self.body(inputs))
+
+    inputs, labels = data()
+    given = inputs.clone()
+    with pytest.raises(InputError, match=r"^Changing: it changes its inputs in place"):
+        measure(Changing(IN_PLACE[kind]), given, labels, measured)
+    assert torch.equal(given, inputs)
+
+
+def test_a_lazy_network_that_changes_its_inputs_has_not_changed_them():
+    inputs, labels = data()
+    given = inputs.clone()
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.LazyLinear(3))
+    with pytest.raises(InputError, match="changes its inputs in place"):
+        measure(model, given, labels, "train_loss")
+    assert torch.equal(given, inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+def test_inputs_of_a_type_that_a_network_does_not_run_in_are_named(dtype):
+    inputs, labels = data()
+    with pytest.raises(InputError, match=f"^inputs: Linear does not run on these.*{dtype} "):
+        measure(nn.Linear(4, 3), inputs.to(dtype), labels, "train_loss")
+
+
 # --- second derivatives ---------------------------------------------------------------------------
 
 

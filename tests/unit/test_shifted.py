@@ -68,6 +68,18 @@ def test_two_networks_have_no_line_and_one_that_is_always_right_is_on_it():
     assert shifted.empirical_logit(np.array([1.0]), np.array([9])) == pytest.approx(np.log(19))
 
 
+@pytest.mark.parametrize(("right", "n"), [(0, 60), (54, 60), (10, 10), (1, 1)])
+def test_networks_of_one_accuracy_are_on_their_line_however_few_the_samples(right, n):
+    rows = accuracies().assign(accuracy=right / n, n=n)
+    means, points = shifted.shifted_tables(rows, values(rows))
+    assert points["effective_robustness"].abs().max() < 1e-9
+    # The two conditions, and then the lines.
+    dots = plot(points, means, CONDITIONS, "d").axes[0].lines[:2]
+    heights = np.concatenate([dot.get_ydata() for dot in dots])
+    assert len(heights) == 6
+    assert heights == pytest.approx(means["intercept"].iloc[0])
+
+
 def test_a_set_of_classes_that_the_test_split_lacks_has_no_line():
     rows = accuracies().assign(clean_accuracy=np.nan, clean_n=0)
     means, points = shifted.shifted_tables(rows, values(rows))
@@ -76,6 +88,12 @@ def test_a_set_of_classes_that_the_test_split_lacks_has_no_line():
     assert means["n_networks"].tolist() == [0, 0]
     assert means["accuracy"].notna().all()
     assert "No line" in markdown(shifted.text(means))
+
+
+def test_one_sample_of_one_class_is_in_the_singular():
+    rows = accuracies().assign(accuracy=1.0, n=1, classes=1)
+    means, _ = shifted.shifted_tables(rows, values(rows))
+    assert "thick, for d: 1 sample of 1 class, 3 seeds." in markdown(shifted.text(means))
 
 
 def test_a_table_names_what_it_lacks():

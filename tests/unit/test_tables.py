@@ -14,6 +14,7 @@ from minimascope.analysis.summary import summarise
 from minimascope.analysis.tables import (
     MAIN_MEASURES,
     NOTES,
+    adversarial_table,
     at_minima,
     main_table,
     main_tables,
@@ -209,6 +210,20 @@ def test_the_sharpness_table_has_views_and_initial_weights_but_compares_minima()
     assert bold == ["augmentation"]
     assert table.loc["initial", "SAM-sharpness, null"] == "—"
     assert not table["SAM-sharpness, published"].str.contains("**", regex=False).any()
+
+
+@pytest.mark.parametrize(
+    ("measure", "units"),
+    [
+        ("adversarial_accuracy_linf_8_255", "those of pictures in bytes are fractions of their"),
+        ("adversarial_accuracy_log_mel_linf_0p5", "Radii are in dB of the log-mels."),
+    ],
+)
+def test_radii_are_said_to_be_in_the_units_of_what_is_attacked(measure, units):
+    rows = summarise(measure_rows({("baseline", measure): [0.3, 0.4]}), NO_PAIRS)
+    caption = adversarial_table(rows).attrs["caption"]
+    assert units in caption
+    assert caption.count("Radii") == 1
 
 
 def test_a_value_of_a_solver_that_stopped_early_is_marked_and_explained():

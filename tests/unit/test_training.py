@@ -200,6 +200,14 @@ def test_divergence_names_epoch_step_and_learning_rate():
         train(perceptron(), feature_data(), spec, 0)
 
 
+@pytest.mark.parametrize("sam", [SAM(0.05), SAM(0.05, gap_weight=1e200)])
+def test_divergence_with_sam_names_what_it_can_come_from(sam):
+    spec = TrainingSpec(epochs=9, batch_size=6, optimizer={"name": "sgd", "lr": 1e200}, sam=sam)
+    end = "or, with SAM, rho" + (" or gap_weight" if sam.gap_weight else "")
+    with pytest.raises(InputError, match=f"; lower training.optimizer.lr {end}$"):
+        train(perceptron(), feature_data(), spec, 0)
+
+
 @pytest.mark.parametrize("batch_size", [23, 1])
 def test_a_batch_of_one_image_is_refused_for_a_network_with_batchnorm(batch_size):
     spec = TrainingSpec(epochs=1, batch_size=batch_size, optimizer=SGD)

@@ -16,6 +16,7 @@ from .collect import RUN
 from .model_table import CONDITION, require
 from .numbers import count_seeds, format_estimate, format_number
 from .render import Text, captioned
+from .wording import counted
 
 SET = ["dataset", "set"]
 # Fewer networks lie on a line, or nearly so.
@@ -34,8 +35,9 @@ ABOUT = (
     " classes. ± is the standard error over seeds, of networks that trained. Effective robustness:"
     " accuracy minus what the line through all networks expects at their clean accuracy (Taori et"
     " al. 2020), in percentage points. The line is the least-squares one between logits of both"
-    " accuracies, each with half a sample more right and half a sample more wrong; it is through"
-    " the very networks that it is compared with, so that their mean residual is about zero."
+    " accuracies, each with half a sample more right and half a sample more wrong, as has the"
+    " accuracy that is compared with it; it is through the very networks that it is compared with,"
+    " so that their mean residual is about zero."
 )
 
 
@@ -74,7 +76,8 @@ def shifted_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return means over seeds of conditions on each shifted set, and the networks behind them.
 
-    ``effective_robustness`` is in percentage points, ``nll`` in nats, the others are fractions.
+    ``effective_robustness`` is in percentage points, ``nll`` in nats, the others are fractions. It
+    compares the very accuracies with the line that this is through, those of `empirical_logit`.
     Lines are through networks that trained, each on its own, of all networks of a data set.
 
     Args:
@@ -95,7 +98,7 @@ def shifted_tables(
         shifted, trained = empirical_logit(rows["accuracy"], rows["n"]), rows["trained"]
         line = fitted_line(clean[trained].to_numpy(), shifted[trained].to_numpy())
         expected = line.expected(clean)
-        beyond = 100 * (rows["accuracy"] - expected)
+        beyond = 100 * (special.expit(shifted) - expected)
         parts.append(rows.assign(expected=expected, effective_robustness=beyond))
         about = dict(zip(SET, names, strict=True))
         lines.append(
@@ -141,7 +144,8 @@ def _table(rows: pd.DataFrame, dataset: str, name: str) -> pd.DataFrame:
 def _facts(rows: pd.DataFrame, title: str) -> Iterator[str]:
     first = rows.iloc[0]
     seeds = count_seeds(rows["n_seeds"])
-    yield f"{title}: {first['n']:,} samples of {first['classes']} classes, {seeds}."
+    samples = counted(first["n"], "sample")
+    yield f"{title}: {samples} of {counted(first['classes'], 'class', 'classes')}, {seeds}."
     if pd.isna(first["slope"]):
         yield "No line: fewer than three networks that trained, or all of one clean accuracy."
     else:

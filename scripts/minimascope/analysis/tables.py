@@ -43,6 +43,8 @@ NOTES = {
 }
 NO_BEST = "since a gap is near zero also where a network learnt nothing"
 NO_SHARPNESS = "No measure of sharpness was taken."
+RADII = "Radii are in units of the inputs; those of pictures in bytes are fractions of their range."
+RADII_IN_DB = "Radii are in dB of the log-mels."
 NUMBER_COLUMNS = [
     *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),
     *("n_untrained", "noise_floor", "unit", "protocol", "extreme", "notes"),
@@ -141,7 +143,8 @@ def adversarial_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return what attacks on the inputs of one network show; see `main_table`."""
     minima, names, conditions = _of_attacks(rows)
     table = _table(minima, names, conditions).reindex(conditions)
-    parts = [_over_seeds(minima, rows), "Radii of pictures are fractions of their range."]
+    of_log_mels = any(Named.parse(measure).recordings for measure in names)
+    parts = [_over_seeds(minima, rows), RADII_IN_DB if of_log_mels else RADII]
     bold = _bold([name for name in names.values() if _has_bold(table, name)])
     return _captioned(table, [*parts, *([bold] if bold else []), *_untrained(minima)])
 

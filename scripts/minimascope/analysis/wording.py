@@ -37,7 +37,7 @@ def listed(texts: Sequence[str]) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 
-    >>> counted(1, "network"), counted(2, "network")
-    ('1 network', '2 networks')
+    >>> counted(1, "network"), counted(2000, "network")
+    ('1 network', '2,000 networks')
     """
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

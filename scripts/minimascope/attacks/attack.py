@@ -21,13 +21,17 @@ from ..evaluation.predict import predict
 from ..seeding import generator
 from .inputs import Box, evaluation_mode
 from .losses import LOSSES
-from .spec import AttackSpec, Loss
+from .spec import NORMS, AttackSpec, Loss, check_name
 
 BATCH_SIZE = 1024
 NO_GRADIENT = (
     "adversarial: the network has no gradient with respect to its inputs (something in it rounds,"
     " counts or detaches), without which no attack finds a way; leave adversarial out, or let the"
     " network be differentiable"
+)
+REENTRANT = (
+    "adversarial: the network has no gradient with respect to its inputs, since it runs"
+    " torch.utils.checkpoint with use_reentrant=True; set that to False, or leave adversarial out"
 )
 # What `Attacked.by` has for samples that no attack fooled.
 STANDING = -1
@@ -62,6 +66,9 @@ class Attacker:
         box: that inputs must not leave; None for features, which have no range.
         seed: names the stream of random starts, the same for every network.
         batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: another norm.
     """
 
     model: nn.Module
@@ -70,6 +77,9 @@ class Attacker:
     box: Box | None = None
     seed: int = 0
     batch_size: int = BATCH_SIZE
+
+    def __post_init__(self):
+        check_name("norm", self.norm, NORMS)
 
     def predicted(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the classes that the network predicts of inputs, [n]."""
@@ -189,7 +199,12 @@ def gradients_of(
                 "evaluation.adversarial.losses: dlr needs three classes; write [ce] for two"
             )
         values = LOSSES[loss](logits, labels[rows])
-        (gradients,) = torch.autograd.grad(values.sum(), points, allow_unused=True)
+        try:
+            (gradients,) = torch.autograd.grad(values.sum(), points, allow_unused=True)
+        except RuntimeError as error:
+            if "use_reentrant" not in str(error):
+                raise
+            raise InputError(REENTRANT) from error
         if gradients is None:
             raise InputError(NO_GRADIENT)
         done = note(points.detach(), logits.detach(), rows) if note else None

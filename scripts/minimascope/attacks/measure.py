@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from ..data.prepared import Split
+from ..finite_differences import follows_its_inputs
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
 from ..networks.normalised import in_units
 from ..seeding import generator
 from .attack import STANDING, Attacker
-from .inputs import Box, box_of
+from .inputs import Box, box_of, evaluation_mode
 from .smallest import Search
 from .spec import AttackSpec, accuracy_name, check_radius, radius_name, radius_of
 from .trust import Checks, zero_gradients
@@ -71,6 +72,8 @@ def measure(
     inputs, box = in_units(part.inputs), box_of(part.inputs)
     _check_radii(config["radii"], inputs, box)
     zero = zero_gradients(model, inputs, part.labels, spec.losses)
+    with evaluation_mode(model):
+        follows = follows_its_inputs(model, lambda network, points: network(points), inputs)
     measurements, arrays, checked = [], {"samples": rows.numpy()}, {}
     for norm, radii in progress([*config["radii"].items()], "attacks", "norm"):
         attacker = Attacker(model, norm, spec, box, seed)
@@ -81,6 +84,7 @@ def measure(
             largest_radius=search.largest_radius,
             standing=search.radii.isinf().double().mean().item(),
             zero_gradients=zero,
+            follows=follows,
             transferred=other
             and _transferred(replace(attacker, model=other), search, [*map(radius_of, radii)]),
             accuracies=accuracies,

@@ -1,66 +1,22 @@
 """The smallest radius at which an attack fools a network, of each sample."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import nn
 
-from ..ascent import Norm
 from ..ascent.ball import distances, of_rows
 from ..batches import in_batches
 from ..errors import InputError
-from ..networks.normalised import in_units
-from .attack import BATCH_SIZE, Attacked, Attacker, together
-from .inputs import box_of, evaluation_mode, largest_radius
-from .spec import AttackSpec
+from .attack import Attacked, Attacker, together
+from .inputs import evaluation_mode, largest_radius
 
 # How often the way from an input to an example is halved.
 HALVINGS = 10
 # A bracket this narrow, as a share of the radius, is not halved again.
 NARROW = 0.01
 BISECTIONS = 8
-
-
-def smallest_radii(
-    model: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    norm: Norm = "l2",
-    spec: AttackSpec | None = None,
-    *,
-    largest: float | None = None,
-    bisections: int = BISECTIONS,
-    seed: int = 0,
-    batch_size: int = BATCH_SIZE,
-) -> torch.Tensor:
-    """Return the smallest radius found at which an attack fools a network, of each sample, [n].
-
-    It is the distance of an example that fools, so the distance to the decision boundary is at most
-    that. 0 for samples that are misclassified as they are; infinite where not even the attack at
-    the largest radius succeeds.
-
-    Args:
-        model: from inputs to logits [n, classes]; as it was after the call.
-        inputs: as they are stored, on the model's device: bytes of pictures, whose radii are
-            fractions of the range and whose examples stay in it, or features, [n, …].
-        labels: [n].
-        norm: of the distance.
-        spec: the attack; Auto-PGD on cross-entropy and the ratio of logits for None.
-        largest: radius at which the search begins; None for one at which inputs can become any
-            others.
-        bisections: attacks on brackets of the radius that it is narrowed down with.
-        seed: of random restarts.
-        batch_size: how many inputs are computed at once.
-
-    Raises:
-        InputError: the network has no gradient with respect to its inputs, a loss needs more
-            classes, or features are all one number and no largest radius is given.
-    """
-    attacker = Attacker(
-        model, norm, spec or AttackSpec(), box_of(inputs), seed=seed, batch_size=batch_size
-    )
-    return Search(attacker, in_units(inputs), labels).smallest(largest, bisections)
 
 
 class Search:
@@ -76,9 +32,14 @@ class Search:
         attacker: what attacks.
         inputs: in the units of radii, [n, …].
         labels: [n].
+
+    Raises:
+        InputError: inputs that are not finite.
     """
 
     def __init__(self, attacker: Attacker, inputs: torch.Tensor, labels: torch.Tensor):
+        if not inputs.isfinite().all():
+            raise InputError("attack: the inputs hold NaN or infinite values; take these out")
         self.attacker, self.inputs, self.labels = attacker, inputs, labels
         self.largest_radius = largest_radius(inputs, attacker.norm, attacker.box)
         right = attacker.predicted(inputs) == labels
@@ -98,13 +59,13 @@ class Search:
             The numbers of these samples, [m], and what fooled each of them (`Attacked.by`).
 
         Raises:
-            InputError: the radius is not above 0, as the largest one of inputs that are all one
-                number; see `Attacker.attacked`, too.
+            InputError: the radius is not above 0 and finite, as the largest one of inputs that are
+                all one number is not; see `Attacker.attacked`, too.
         """
-        if not radius > 0:
+        if not 0 < radius < math.inf:
+            why = ", since the inputs are all one number" if not self.largest_radius else ""
             raise InputError(
-                f"attack: its radius is {radius:g}, since the inputs are all one number or it was"
-                " given so; give inputs that differ, or a radius greater than 0"
+                f"attack: its radius is {radius:g}{why}; give a finite one greater than 0"
             )
         rows = self.radii.isinf().nonzero()[:, 0]
         found = self._at(rows, self.inputs.new_full((len(rows),), radius))

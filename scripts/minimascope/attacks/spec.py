@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from ..ascent import Norm
-from ..errors import InputError
+from ..errors import InputError, nearest
 
 Attack = Literal["fgsm", "pgd", "apgd"]
 Loss = Literal["ce", "dlr"]
@@ -32,12 +32,27 @@ class AttackSpec:
         restarts: number of starts: the input itself, then random points of the ball.
         losses: that are raised, one after the other: cross-entropy, and the ratio of differences
             of logits of Croce & Hein (`losses.LOSSES`).
+
+    Raises:
+        InputError: another attack or loss, or no step, start or loss.
     """
 
     attack: Attack = "apgd"
     steps: int = 20
     restarts: int = 1
     losses: tuple[Loss, ...] = LOSSES
+
+    def __post_init__(self):
+        check_name("attack", self.attack, get_args(Attack))
+        check_count("steps", self.steps)
+        check_count("restarts", self.restarts)
+        if isinstance(self.losses, str) or not self.losses:
+            raise InputError(
+                f"losses: {self.losses!r} is no list of losses; give one or more of"
+                f" {', '.join(LOSSES)}, such as ('ce',)"
+            )
+        for loss in self.losses:
+            check_name("losses", loss, LOSSES)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], classes: int) -> Self:
@@ -68,16 +83,37 @@ class AdversarialSpec:
         radius: of the balls.
         norm: of the balls, ``linf`` or ``l2``.
         steps: number of gradient steps.
+
+    Raises:
+        InputError: another norm, no step, or a radius that is not above 0.
     """
 
     radius: float
     norm: Norm = "linf"
     steps: int = 7
 
+    def __post_init__(self):
+        check_name("norm", self.norm, NORMS)
+        check_count("steps", self.steps)
+        if not 0 < self.radius < math.inf:
+            raise InputError(f"radius: must be greater than 0 and finite, got {self.radius}")
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any] | None) -> Self | None:
         """Return the specification of a resolved section ``adversarial``; None for None."""
         return config and cls(**{**config, "radius": radius_of(config["radius"])})
+
+
+def check_name(key: str, given: Any, valid: Iterable[str]) -> None:
+    """Raise InputError unless a name is one of those that are valid."""
+    if given not in [*valid]:
+        raise InputError(f"{key}: unknown name {given!r}; {nearest(given, valid)}")
+
+
+def check_count(key: str, given: Any, least: int = 1) -> None:
+    """Raise InputError unless this is a whole number of at least so much."""
+    if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        raise InputError(f"{key}: must be a whole number of at least {least}, got {given!r}")
 
 
 def radius_of(given: float | str) -> float:

@@ -29,6 +29,7 @@ class Checks:
         largest_radius: at which any input can become any other.
         standing: share of samples that no attack fools even there; it should be 0.
         zero_gradients: share of samples at which all losses have a gradient of exactly 0.
+        follows: whether gradients are the changes of the outputs (`follows_its_inputs`).
         transferred: for each radius the accuracy on examples made for another network, which should
             not be below that on examples made for this one; None where there is no other.
         accuracies: for each radius the accuracy on examples made for this one.
@@ -37,6 +38,7 @@ class Checks:
     largest_radius: float
     standing: float
     zero_gradients: float
+    follows: bool
     transferred: tuple[float, ...] | None
     accuracies: tuple[float, ...]
 
@@ -54,6 +56,11 @@ class Checks:
             )
         if self.zero_gradients > TOLERATED:
             found.append(f"{self.zero_gradients:.1%} of the samples have a gradient of exactly 0")
+        if not self.follows:
+            found.append(
+                "gradients with respect to the inputs are not the changes of the outputs, as behind"
+                " detach, no_grad, or rounding that passes gradients on"
+            )
         pairs = list(zip(self.accuracies, self.transferred or self.accuracies, strict=True))
         if any(other < own for own, other in (pairs if number is None else [pairs[number]])):
             found.append("examples made for another network fool more samples than its own")

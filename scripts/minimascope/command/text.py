@@ -7,6 +7,7 @@ from tabulate import tabulate
 
 from ..analysis.measure_names import UNIT_SYMBOLS
 from ..analysis.numbers import MISSING, format_number, format_percent
+from ..analysis.wording import counted
 
 COLUMNS = ("measure", "value", "unit", "standard error", "noise floor", "n", "protocol")
 ALIGNED = ("left", "right", "left", "right", "right", "right", "left")
@@ -70,12 +71,13 @@ def _line(word: str, text: str) -> str:
 
 
 def _described(data: Document, n: int) -> str:
-    counts = f"{n:,} of {data['found']:,}" if data["found"] not in (None, n) else f"{n:,}"
-    parts = [f"{counts} samples" + (f" of {data['split']}" if data["split"] else "")]
+    found = data["found"] or n
+    counts = (f"{n:,} of " if found != n else "") + counted(found, "sample")
+    parts = [counts + (f" of {data['split']}" if data["split"] else "")]
     if data["shape"]:
         parts.append(" × ".join(map(str, data["shape"])))
     if data["classes"]:
-        parts.append(f"{len(data['classes'])} classes")
+        parts.append(counted(len(data["classes"]), "class", "classes"))
     return ", ".join(parts)
 
 

@@ -17,10 +17,10 @@ from ..ascent.auto_pgd import Seen, largest_values
 from ..ascent.ball import Ball, in_unit_ball
 from ..errors import InputError
 from ..jobs.progress import progress
+from ..network_copy import copied
 from .cross_entropy import CrossEntropy, class_axis
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 
 

@@ -9,20 +9,18 @@ import numpy as np
 from torch import nn
 
 from ..data.augment import Augmentation
-from ..devices import contiguous_convolutions, precision
 from ..errors import InputError, nearest
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measured, Measurement
+from ..network_copy import device_of, network_copy
 from ..registry import SHARPNESS, USUAL_MEASURES
 from ..seeding import generator
-from ..surroundings import differentiable_kernels, own_surroundings
+from .given import given_network
 from .loss import Loss
 from .losses import Function, find_loss
-from .network_copy import device_of, network_copy
 from .objective import Objective
-from .outputs import Read, reader
-from .probes import check_own_loss, probe
-from .samples import samples_of
+from .outputs import Read
+from .probes import check_own_loss, first_pass
 from .subject import Subject, check
 
 # What takes gradients; those of curvature check these themselves.
@@ -133,44 +131,29 @@ def measure_families(
     progress: bool = False,
 ) -> list[OfFamily]:
     """Return what each family gives that `measure` takes measures of; see there."""
-    if not isinstance(model, nn.Module):
-        raise InputError(f"model: {type(model).__name__} is no torch module; give an nn.Module")
-    if next(model.parameters(), None) is None:
-        raise InputError(f"{type(model).__name__} has no parameters, so nothing can be moved")
     asked = [measures] if isinstance(measures, str) else list(measures)
     wanted = names_of(asked)
     given = _checked(settings or {})
     # Nobody has named the usual ones.
     named = [] if measures is USUAL_MEASURES else asked
     found = []
-    device = device_of(model)
     shown = progress_shown(BAR if progress else NOTHING)
-    with (
-        shown,
-        own_surroundings(device),
-        precision("fp32", device),
-        contiguous_convolutions(device),
-        differentiable_kernels(model),
-    ):
-        samples = samples_of(inputs, labels, device)
-        objective = Objective(samples, find_loss(loss), reader(outputs))
-        model = network_copy(model, lambda network: objective.outputs(network, samples.first()[0]))
-        probe(model, objective)
+    ready = given_network(model, inputs, labels, find_loss(loss), outputs)
+    with shown, ready as (model, objective):
         check(model, objective)
         check_own_loss(model, objective)
         for name in [name for name in wanted if name in NEED_GRADIENT][:1]:
             _check_gradient(model, objective, name)
         subject = Subject(model, objective, augmentation, None, weight_decay)
         if initial is not None:
-            initial = network_copy(
-                initial, lambda network: objective.outputs(network, samples.first()[0])
-            ).to(device)
+            initial = network_copy(initial, lambda network: first_pass(network, objective))
+            initial = initial.to(device_of(model))
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
                 start = time.perf_counter()
                 chosen = _enough_for(names, family) | given.get(family, {})
-                draws = generator(seed, family, device=device)
+                draws = generator(seed, family, device=device_of(model))
                 others = {"initial": initial} if "initial" in component.takes else {}
                 measured = component.load()(subject, draws, **others, **chosen)
                 _refuse_left_out(measured, named)
@@ -228,6 +211,8 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             }
         case "landscape":
             return {"line_points": 0}
+        case "input" if not any(name.endswith("boundary_distance_attack") for name in names):
+            return {"attack_samples": None}
         case "norms":
             return {"pac_bayes": any(name.startswith("pac_bayes") for name in names)}
     return {}

@@ -24,8 +24,14 @@ SIZES = ("small", "medium", "large")
 TEST = "test_"
 BY_ATTACK = "boundary_distance_attack"
 OF_CLASSES = ("logit_margin", "boundary_distance", BY_ATTACK)
-NO_TEST = "there are no test data here; give them as inputs, and leave test_ out of the name"
-NOT_FOOLED = "no attack fools the network at half of the samples or more"
+NO_TEST = (
+    "only a study has test data beside the training data (measure them alone, of a file with"
+    " --split test, under the name without test_)"
+)
+NOT_FOOLED = (
+    "no attack fools the network at half of the samples or more (none can where the inputs are all"
+    " one number)"
+)
 NO_SLOPE = "at half of the samples or more no difference of logits changes with the inputs"
 
 

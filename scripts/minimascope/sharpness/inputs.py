@@ -1,14 +1,16 @@
 """Inputs as numbers that can be moved a little, for measures of the function near the data."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..batches import Batches
 from ..errors import InputError
+from ..finite_differences import follows_its_inputs
 from ..networks.normalised import NormalisedInput, in_units
-from .objective import Objective
+from .objective import BATCH_SIZE, Objective
 from .probes import SAMPLES, first_samples
 
 # Rows that are drawn at once, whatever the size of a batch.
@@ -34,8 +36,9 @@ def check_continuous(model: nn.Module, objective: Objective, family: str) -> Non
         family: of measures, for the message.
 
     Raises:
-        InputError: inputs by name or integers, outputs that are not [n, C], or outputs that change
-            from sample to sample although all their gradients are zero.
+        InputError: inputs by name or integers, or not finite; outputs that are not [n, C], that
+            change from sample to sample although all their gradients are zero, or whose gradients
+            cannot be formed or are not their changes (`finite_differences.follows_its_inputs`).
     """
     few, name = first_samples(objective, SAMPLES), type(model).__name__
     inputs = few.samples.inputs
@@ -48,9 +51,20 @@ def check_continuous(model: nn.Module, objective: Objective, family: str) -> Non
     if not (pictures or inputs.is_floating_point()):
         raise InputError(
             f"{family}: the inputs are {inputs.dtype}, which cannot be moved a little; give"
-            f" floating-point numbers (pictures as fractions of 255), or leave {family} out"
+            f" floating-point numbers (pictures as fractions of 255, or the network in a"
+            f" NormalisedInput), or leave {family} out"
         )
-    outputs, moves = few.samples.over_batches(lambda found: _looked_at(model, few, found), SAMPLES)
+    if not objective.samples.over_batches(_all_finite, BATCH_SIZE):
+        raise InputError(f"{family}: the inputs hold NaN or infinite values; take these out")
+    try:
+        outputs, moves = few.samples.over_batches(partial(_looked_at, model, few), SAMPLES)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise InputError(
+            f"{family}: gradients of {name} with respect to its inputs cannot be formed"
+            f" ({str(error).splitlines()[0]}); run it without that, or leave {family} out"
+        ) from error
     if outputs.ndim not in (1, 2):
         raise InputError(
             f"{family}: {name} returns outputs {list(outputs.shape)}; it measures networks with"
@@ -61,6 +75,17 @@ def check_continuous(model: nn.Module, objective: Objective, family: str) -> Non
             f"{family}: the outputs of {name} have no gradient with respect to its inputs, as"
             f" behind round or argmax; leave {family} out"
         )
+    if not follows_its_inputs(model, objective.outputs, numbers(model, inputs)):
+        raise InputError(
+            f"{family}: gradients of {name} with respect to its inputs are not the changes of its"
+            " outputs; a part is cut out of the graph, as by detach or no_grad, or rounds and"
+            f" passes gradients on; run it without, or leave {family} out"
+        )
+
+
+def _all_finite(batches: Batches) -> bool:
+    # Bytes are.
+    return all(bool(inputs.isfinite().all()) for inputs, _ in batches)
 
 
 @torch.enable_grad()

@@ -12,7 +12,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from ..batches import Batches
 from ..errors import InputError
-from .network_copy import copied
+from ..network_copy import copied
 from .objective import Objective
 from .probes import ROUNDING, SAMPLES, first_samples
 

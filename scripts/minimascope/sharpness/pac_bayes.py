@@ -9,11 +9,11 @@ from torch import nn
 from ..batches import Batches
 from ..jobs.progress import progress
 from ..measurement import Measurement
+from ..network_copy import copied
 from ..seeding import child
 from .cross_entropy import counted
 from .estimate import standard_error
 from .flat import FlatTensors
-from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 
 # How far the training error may rise on average (Jiang et al. 2020, appendix C.4).

@@ -12,11 +12,11 @@ from ..ascent import Norm
 from ..errors import InputError
 from ..jobs.progress import progress
 from ..measurement import Measured, Measurement
+from ..network_copy import copied
 from ..seeding import child
 from .adaptive import Ascent, NormalisedLogits, average_sharpness, worst_sharpness
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
-from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 from .probes import copy_in
 from .published import published_sam_sharpness

@@ -1,14 +1,17 @@
 """Cheap looks at a network before the work, which find what would make numbers wrong in silence."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
-from ..batches import cut
+from ..batches import cut, each
 from ..data.prepared import Split
 from ..errors import InputError
+from ..network_copy import in_type
 from .losses import OwnLoss
-from .network_copy import copied
-from .objective import Objective
+from .objective import Objective, in_dtype_of
+from .stream import tensors_of
 
 # Samples that are looked at.
 SAMPLES = 32
@@ -24,13 +27,15 @@ def probe(model: nn.Module, objective: Objective) -> None:
         objective: whose first samples are taken.
 
     Raises:
-        InputError: the network's outputs are random, or depend on the other inputs of a batch.
+        InputError: the network's outputs are random, or depend on the other inputs of a batch; see
+            `first_pass`, too.
     """
     _refuse_batch_statistics(model)
     few = first_samples(objective, SAMPLES)
     inputs = few.samples.inputs
+    whole = first_pass(model, objective)
     with torch.no_grad():
-        whole, again = few.outputs(model, inputs), few.outputs(model, inputs)
+        again = few.outputs(model, inputs)
         _check_same(
             whole,
             again,
@@ -49,6 +54,42 @@ def probe(model: nn.Module, objective: Objective) -> None:
                 " batch, as with statistics of a batch, so that no loss of a sample is defined; use"
                 " fixed statistics in evaluation mode",
             )
+
+
+@torch.no_grad()
+def first_pass(model: nn.Module, objective: Objective) -> torch.Tensor:
+    """Return a network's outputs for copies of the first samples.
+
+    Raises:
+        InputError: it changes its inputs in place, or does not run on inputs of integers.
+    """
+    given = each(first_samples(objective, SAMPLES).samples.inputs, partial(in_dtype_of, model))
+    inputs = each(given, torch.clone)
+    pairs = list(zip(tensors_of(given), tensors_of(inputs), strict=True))
+    versions = [copy._version for _, copy in pairs]
+    name = type(model).__name__
+    try:
+        outputs = objective.outputs(model, inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        kinds = {str(one.dtype) for one, _ in pairs if not one.is_floating_point()}
+        if not kinds:
+            raise
+        raise InputError(
+            f"inputs: {name} does not run on these, which are {' and '.join(sorted(kinds))}"
+            f" ({str(error).splitlines()[0]}); give floating-point numbers if it takes such"
+            " (pictures as fractions of 255)"
+        ) from error
+    for (one, copy), version in zip(pairs, versions, strict=True):
+        # What goes past torch's own count shows in the numbers, if it changes any.
+        if copy._version != version or not torch.equal(one.nan_to_num(), copy.nan_to_num()):
+            raise InputError(
+                f"{name}: it changes its inputs in place, as a first layer ReLU(inplace=True) does,"
+                " so that a second pass would see others; let it work on a copy (inplace=False, or"
+                " inputs.clone())"
+            )
+    return outputs
 
 
 def check_own_loss(model: nn.Module, objective: Objective) -> None:
@@ -97,16 +138,6 @@ def _check_same(one: torch.Tensor, other: torch.Tensor, message: str) -> None:
 
 
 def copy_in(model: nn.Module, objective: Objective, dtype: torch.dtype) -> nn.Module | None:
-    """Return a copy of a network in a floating type, or None where it does not run in it.
-
-    Such a network makes tensors of a type of its own, or converts its outputs to that.
-    """
-    model = copied(model).to(dtype)
-    with torch.no_grad():
-        try:
-            outputs = objective.outputs(model, objective.samples.first()[0])
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:  # "expected scalar type Double but found Float", in many words
-            return None
-    return model if outputs.dtype == dtype else None
+    """Return a copy of a network in a floating type, or None; see `network_copy.in_type`."""
+    inputs = objective.samples.first()[0]
+    return in_type(model, dtype, lambda network: objective.outputs(network, inputs))

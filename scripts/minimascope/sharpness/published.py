@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ..jobs.progress import progress
+from ..network_copy import copied
 from .flat import FlatTensors
-from .network_copy import copied
 from .objective import Objective
 from .subject import Subject, augmented
 

@@ -8,25 +8,15 @@ from torch import nn
 
 from ..batches import Batch, Batches
 from ..errors import InputError
+from ..finite_differences import TOLERANCE_32, Slope, agree, agree_32
+from ..network_copy import copied
 from .flat import FlatTensors, Selection, selected_parameters
-from .network_copy import copied
 from .objective import Objective
 from .operator import Bend, Curvature, GaussNewton, LossHessian
 from .probes import copy_in, first_samples
 
 # Samples that are looked at.
 SAMPLES = 8
-# How far from the network the products are compared, relative to each parameter tensor: far enough
-# that no rectifier's input is exactly 0, as many are where a network is fresh.
-SHIFT = 1e-2
-# Lengths of the steps of finite differences, likewise: short ones cross few kinks, long ones round
-# little. One that agrees will do.
-STEPS = (1e-8, 1e-9, 1e-7, 1e-10)
-# What may differ, relative to the product, and in units of rounding over the step.
-TOLERANCE, ROUNDINGS = 1e-3, 1e3
-# The same in float32, where steps must be long. Where the differences over two steps are not alike,
-# they say nothing.
-STEPS_32, TOLERANCE_32 = (3e-3, 1e-2), 0.1
 
 
 def check_products(
@@ -134,34 +124,20 @@ class _Line:
 
 def _agree(line: _Line, matrix: str) -> bool:
     """Return whether a product is what finite differences say, next to the network."""
-    for place in (SHIFT, -SHIFT):
+
+    def slope_at(place: float) -> Slope:
         line.start_at(place)
-        product, difference, size = ALONG[matrix](line)
-        rounding = ROUNDINGS * torch.finfo(product.dtype).eps * size
-        if any(_near(difference(step), product, TOLERANCE, rounding / step) for step in STEPS):
-            return True
-    return False
+        return ALONG[matrix](line)
+
+    return agree(slope_at)
 
 
 def _agree_32(line: _Line, matrix: str) -> bool:
     """Return the same in float32, or whether the matrix is symmetric where differences vary."""
-    product, difference, size = ALONG[matrix](line)
-    rounding = ROUNDINGS * torch.finfo(product.dtype).eps * size
-    found = [difference(step) for step in STEPS_32]
-    near = (
-        _near(one, product, TOLERANCE_32, rounding / step)
-        for one, step in zip(found, STEPS_32, strict=True)
-    )
-    if any(near):
-        return True
-    if _near(*found, TOLERANCE_32, 0.0):
-        return False
-    return matrix == "gradient" or _symmetric(line, matrix)
-
-
-def _near(one: torch.Tensor, other: torch.Tensor, share: float, rounding: float) -> bool:
-    largest = max(one.norm().item(), other.norm().item())
-    return (one - other).norm().item() <= share * largest + rounding
+    found = agree_32(ALONG[matrix](line))
+    if found is None:
+        return matrix == "gradient" or _symmetric(line, matrix)
+    return found
 
 
 def _symmetric(line: _Line, matrix: str) -> bool:
@@ -206,7 +182,7 @@ def _gradient(line: _Line) -> torch.Tensor:
     return line.over_batches(gradient)
 
 
-def _slope(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+def _slope(line: _Line) -> Slope:
     """Return the slope along the line, its finite difference, and the size of what is summed."""
 
     @torch.no_grad()
@@ -215,18 +191,15 @@ def _slope(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], 
 
     size = line.over_batches(value).abs().item()
     slope = line.direction.double() @ _gradient(line).double()
-    return (
-        slope.to(line.direction.dtype),
-        partial(line.difference, lambda: line.over_batches(value)),
-        size,
-    )
+    slope = slope.to(line.direction.dtype)
+    return Slope(slope, partial(line.difference, lambda: line.over_batches(value)), size)
 
 
-def _hessian(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+def _hessian(line: _Line) -> Slope:
     """Return a product, its finite difference by the length of a step, and the gradient's size."""
     product = _hessian_of(line) @ line.direction
     size = _gradient(line).norm().item()
-    return product, partial(line.difference, lambda: _gradient(line)), size
+    return Slope(product, partial(line.difference, lambda: _gradient(line)), size)
 
 
 def _gauss_newton_of(line: _Line) -> Curvature:
@@ -240,7 +213,7 @@ def _gauss_newton_of(line: _Line) -> Curvature:
     return GaussNewton(line.parameters, line.over_batches, of_batch, 0.0, objective.count)
 
 
-def _gauss_newton(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Tensor], float]:
+def _gauss_newton(line: _Line) -> Slope:
     """Return vᵀ G v along the line, the same of finite differences of the outputs, and its size."""
     objective = line.objective
 
@@ -255,7 +228,7 @@ def _gauss_newton(line: _Line) -> tuple[torch.Tensor, Callable[[float], torch.Te
         slope = line.difference(lambda: line.over_batches(outputs), step)
         return (slope * bend(slope)).sum() / objective.count
 
-    return product, difference, product.abs().item()
+    return Slope(product, difference, product.abs().item())
 
 
 ALONG = {"gradient": _slope, "hessian": _hessian, "gauss_newton": _gauss_newton}

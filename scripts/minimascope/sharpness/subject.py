@@ -90,6 +90,11 @@ def check(model: nn.Module, objective: Objective) -> None:
             f"{type(model).__name__} has no parameter that requires a gradient, so nothing can be"
             " moved; call model.requires_grad_()"
         )
+    check_finite(model, objective)
+
+
+def check_finite(model: nn.Module, objective: Objective) -> None:
+    """Raise InputError for parameters or buffers that are not finite, or labels of another loss."""
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise InputError(

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from ..jobs.progress import progress
+from ..network_copy import copied
 from .directions import state_of
 from .flat import FlatTensors
-from .network_copy import copied
 from .objective import BATCH_SIZE, Objective
 
 Direction = Mapping[str, torch.Tensor]

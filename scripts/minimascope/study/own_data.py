@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import soundfile
@@ -20,6 +20,7 @@ from ..data.picture_domains import domain_finder
 from ..data.raw_files import (
     FORMATS,
     SPLITS,
+    from_split_on,
     is_picture,
     layout,
     picture_names,
@@ -89,7 +90,8 @@ def own_data_lines(study: Study) -> tuple[list[str], Iterator[str]]:
             warnings, (found, measured) = [], _seconds(files, spec)
         elif spec["source"] == "image_folder" and spec["path"].endswith(".zip"):
             place, kind = folder / spec["path"], "pictures"
-            (files, found), warnings, measured = _zipped(folder, spec), [], ""
+            (files, found), measured = _zipped(folder, spec), ""
+            warnings = [*_domains_as_classes(files, place, spec)]
         else:
             continue
         files = _used(files, part)
@@ -214,7 +216,7 @@ def _pictures(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], 
             loose.append(str(name))
         elif place and name.suffix.lower() not in OF_SYSTEMS:
             others[name.suffix.lower() or "without an ending"] += 1
-    warnings = []
+    warnings = [*_domains_as_classes(files, folder, spec)]
     if loose:
         warnings.append(
             f"{_number(len(loose), 'picture')} outside of {layout(in_folders)}, such as"
@@ -227,6 +229,25 @@ def _pictures(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], 
             " PNG"
         )
     return files, warnings
+
+
+def _domains_as_classes(
+    files: Sequence[Labelled], place: Path, spec: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield a line if folders that are taken for classes all hold the same folders, and no more."""
+    inside: dict[str, set[str]] = {}
+    for file in () if spec["domains"] else files:
+        name = PurePosixPath(file.path.relative_to(place))
+        _, label, *below = from_split_on(name).parts
+        inside.setdefault(label, set()).add(below[0] if len(below) > 1 else "")
+    kinds = {frozenset(folders) for folders in inside.values()}
+    if len(inside) > 1 and len(kinds) == 1 and "" not in (folders := next(iter(kinds))):
+        shown = " and ".join(sorted(inside)[:2])
+        yield (
+            f"the classes are folders such as {shown}, which all hold the same folders"
+            f" ({', '.join(sorted(folders)[:LISTED])}); if these are the classes, and what is"
+            " above them domains, set domains: true"
+        )
 
 
 def _zipped(data_dir: Path, spec: Mapping[str, Any]) -> tuple[list[Labelled], list[str]]:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import InputError
+from .errors import InputError
 
 HALVES = (torch.float16, torch.bfloat16)
 WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -52,6 +52,29 @@ def copied(model: nn.Module) -> nn.Module:
             f"{type(model).__name__} cannot be copied ({error}); build it anew and load its"
             " state_dict, and measure that"
         ) from error
+
+
+def in_type(
+    model: nn.Module, dtype: torch.dtype, call: Callable[[nn.Module], torch.Tensor]
+) -> nn.Module | None:
+    """Return a copy of a network in a floating type, or None where it does not run in it.
+
+    Such a network makes tensors of a type of its own, or converts its outputs to that.
+
+    Args:
+        model: unchanged.
+        dtype: the floating type.
+        call: from a network to its outputs for an input.
+    """
+    model = copied(model).to(dtype)
+    with torch.no_grad():
+        try:
+            outputs = call(model)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # "expected scalar type Double but found Float", in many words
+            return None
+    return model if outputs.dtype == dtype else None
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
