@@ -34,6 +34,8 @@ WORDS = {
     "sweeps": ("cells of a sweep",),
     "augmented": ("where a condition augments", "shown on clean training data"),
     "augmented_view": ("shown on augmented training data",),
+    "averaged": ("curves are of the weights before averaging, tables of the averaged network",),
+    "attacked": ("on attacked inputs where a condition trains",),
     "untrained": ("did not train", "§"),
     "unconverged": ("crosses",),
     "published": ("papers' code",),
@@ -112,9 +114,11 @@ def test_facts_are_read_from_the_tables():
     measures["family"] = measures["measure"].map(families)
     domains = pd.DataFrame({"kind": ["domain", "domain"], "seen": [True, False]})
     trends = pd.DataFrame({"certain": [None, False]})
+    conditions = pd.DataFrame({"averaging.name": [None, None], "sam.rho": [None, 0.1]})
     config = {"conditions": {"x": {}, "y": {"augment": {"flip": True}}}, "sweeps": {}}
     config |= {"analysis": {"figure_view": "clean"}, "datasets": {"sounds": {}}}
     tables = {"measures": measures, "domains": domains, "trends": trends}
+    tables["conditions"] = conditions
     assert facts_of(config, tables) == NOTHING._replace(
         networks=2,
         conditions=1,
@@ -136,6 +140,9 @@ def test_facts_are_read_from_the_tables():
         "trends": pd.DataFrame({"certain": [None, True]}),
         "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
         "adopted": pd.DataFrame({"matched": [True, False]}),
+        "conditions": pd.DataFrame(
+            {"averaging.name": [None, "swad"], "adversarial.radius": [None, 0.1]}
+        ),
     }
     adopted = {"theirs": {"checkpoint": "a.pt", "augment": {"flip": True}}}
     config = {"sweeps": {"s": {}}, "conditions": adopted, "datasets": {"sounds": {}}}
@@ -148,6 +155,8 @@ def test_facts_are_read_from_the_tables():
         landscape_seeds=2,
         test_samples=60,
         sweeps=True,
+        averaged=True,
+        attacked=True,
         unconverged=True,
         published=True,
         null=True,
@@ -157,6 +166,13 @@ def test_facts_are_read_from_the_tables():
         doubtful=True,
         unmatched=True,
     )
+
+
+def test_networks_of_several_seeds_are_not_said_to_start_from_the_same_weights():
+    # None trained, so that no condition has several seeds that did.
+    caption = parts_of(NOTHING)["figures/disagreement"]["caption"]
+    assert "Networks of a seed started from the same initial weights." in caption
+    assert "All networks" not in caption
 
 
 def test_a_study_without_networks_has_no_facts():

@@ -34,6 +34,8 @@ class Facts(NamedTuple):
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
         augmented_view: whether figures of a network show sharpness on augmented data there.
+        averaged: whether a condition ends with an average of its weights.
+        attacked: whether a condition trains on attacked inputs.
         untrained: whether a network did not train.
         unconverged: whether a solver stopped before all eigenvalues had converged.
         published: whether there are measures of sharpness as the papers' code computes them.
@@ -57,6 +59,8 @@ class Facts(NamedTuple):
     sweeps: bool
     augmented: bool
     augmented_view: bool
+    averaged: bool
+    attacked: bool
     untrained: bool
     unconverged: bool
     published: bool
@@ -81,6 +85,11 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     def any_of(table: str, column: str, value: object) -> bool:
         return table in tables and bool(tables[table][column].eq(value).any())
 
+    def is_set(setting: str) -> bool:
+        """Whether a condition has a setting, as data sets and sweeps have it, too."""
+        settings = tables.get("conditions", pd.DataFrame())
+        return setting in settings and bool(settings[setting].notna().any())
+
     models = tables.get("measures", NO_MODELS)
     models = models[models["condition"] != INITIAL]
     names = set(models["measure"])
@@ -103,6 +112,8 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         sweeps=bool(config.get("sweeps")),
         augmented=augmented,
         augmented_view=augmented and config["analysis"]["figure_view"] == "augmented",
+        averaged=is_set("averaging.name"),
+        attacked=is_set("adversarial.radius"),
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models.loc[models["family"] == "hessian", "converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),

@@ -16,7 +16,7 @@ from ..registry import find
 from ..study.adopted import adopted_conditions
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
-from .opening import data_in_words
+from .opening import data_in_words, held_out_in_words
 from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
 from .tidy import tidy_tables
@@ -75,6 +75,7 @@ def study_report(
         own,
         config=config,
         data=data_in_words(config["datasets"], measures),
+        held_out=held_out_in_words(_read(paths, "conditions", ("dataset", "condition")), measures),
         papers=papers,
         published=any(find("tables", name).published for name in names),
         tidy=tidy_tables(made),
