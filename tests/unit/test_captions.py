@@ -20,7 +20,8 @@ COUNTS = (
 NOTHING = Facts(
     *(1, 2, 2, 1, 0, 0, 0),
     toy_width=0,
-    **dict.fromkeys([name for name in Facts._fields if name not in COUNTS], False),
+    attack="",
+    **dict.fromkeys([name for name in Facts._fields if name not in (*COUNTS, "attack")], False),
 )
 # Of each fact the words that only stand where it is so.
 WORDS = {
@@ -36,6 +37,7 @@ WORDS = {
     "augmented_view": ("shown on augmented training data",),
     "averaged": ("curves are of the weights before averaging, tables of the averaged network",),
     "attacked": ("on attacked inputs where a condition trains",),
+    "attack": ("Attack: PGD.",),
     "untrained": ("did not train", "§"),
     "unconverged": ("crosses",),
     "published": ("papers' code",),
@@ -68,7 +70,7 @@ def test_every_fact_is_told_by_words():
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
-    counts |= {"spectrum_seeds": 3, "landscape_seeds": 3, "toy_width": 64}
+    counts |= {"spectrum_seeds": 3, "landscape_seeds": 3, "toy_width": 64, "attack": "PGD"}
     value = counts.get(fact, True)
     seeds, networks = {"seeds": 3}, {"networks": 2}
     others = {"reversal": networks, "test_samples": seeds, "unmatched": seeds}.get(fact, {})
@@ -173,6 +175,17 @@ def test_networks_of_several_seeds_are_not_said_to_start_from_the_same_weights()
     caption = parts_of(NOTHING)["figures/disagreement"]["caption"]
     assert "Networks of a seed started from the same initial weights." in caption
     assert "All networks" not in caption
+
+
+def test_the_attack_of_a_study_is_named_with_its_steps_starts_and_losses():
+    attack = {"attack": "apgd", "steps": 10, "restarts": 1, "losses": None}
+    own = {"attack": "fgsm", "steps": 10, "restarts": 2, "losses": ["ce"]}
+    both = "cross-entropy and the ratio of differences of logits"
+    words = [facts_of({"evaluation": {"adversarial": each}}, {}).attack for each in (attack, own)]
+    assert words == [
+        f"Auto-PGD, 10 steps from 1 start on {both}, of two classes on cross-entropy alone",
+        "FGSM, 1 step from 2 starts on cross-entropy",
+    ]
 
 
 def test_a_study_without_networks_has_no_facts():

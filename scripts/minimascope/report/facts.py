@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..analysis.agreement import UNCERTAIN
+from ..attacks.spec import AttackSpec
 from ..registry import INITIAL
 
 # Measures of sharpness as the papers' code computes them.
@@ -36,6 +37,7 @@ class Facts(NamedTuple):
         augmented_view: whether figures of a network show sharpness on augmented data there.
         averaged: whether a condition ends with an average of its weights.
         attacked: whether a condition trains on attacked inputs.
+        attack: what attacks on inputs are, in words; empty without any.
         untrained: whether a network did not train.
         unconverged: whether a solver stopped before all eigenvalues had converged.
         published: whether there are measures of sharpness as the papers' code computes them.
@@ -61,6 +63,7 @@ class Facts(NamedTuple):
     augmented_view: bool
     averaged: bool
     attacked: bool
+    attack: str
     untrained: bool
     unconverged: bool
     published: bool
@@ -114,6 +117,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         augmented_view=augmented and config["analysis"]["figure_view"] == "augmented",
         averaged=is_set("averaging.name"),
         attacked=is_set("adversarial.radius"),
+        attack=_attack_of((config.get("evaluation") or {}).get("adversarial")),
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models.loc[models["family"] == "hessian", "converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),
@@ -127,6 +131,15 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         unmatched=any_of("adopted", "matched", False),
         toy_width=(config.get("toy_fits") or {"width": 0})["width"],
     )
+
+
+def _attack_of(section: Mapping[str, Any] | None) -> str:
+    """Return what a section ``evaluation.adversarial`` attacks with, in words."""
+    if section is None:
+        return ""
+    # Of two classes there is no ratio of logits.
+    many = AttackSpec.from_config(section, classes=3).in_words
+    return many if section["losses"] else f"{many}, of two classes on cross-entropy alone"
 
 
 def _seeds_of(models: pd.DataFrame, family: str) -> int:
