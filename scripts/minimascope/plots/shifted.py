@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from scipy import special
 
 from ..analysis.numbers import format_number
-from ..analysis.shifted import Line
+from ..analysis.shifted import Line, empirical_logit
 from .looks import study_looks
 from .models import count_models, draw_models, legend_handles
 from .style import GREY, balanced, notice, panel_grid, select
@@ -40,7 +40,9 @@ def plot(
     lines = select(shifted, dataset).drop_duplicates("set").set_index("set")
     for place, (axes, name) in enumerate(zip(panels, names, strict=True)):
         rows = points[points["set"] == name]
-        clean, other = (_logit(rows[key]) for key in ("clean_accuracy", "accuracy"))
+        # As the line is fitted to.
+        clean = empirical_logit(rows["clean_accuracy"], rows["clean_n"])
+        other = empirical_logit(rows["accuracy"], rows["n"])
         draw_models(axes, clean, other, rows, looks)
         line = Line(*lines.loc[name, ["intercept", "slope", "n_networks"]])
         _draw_lines(axes, line, clean, other)
@@ -52,11 +54,6 @@ def plot(
         if place % columns == 0:
             axes.set_ylabel("Shifted accuracy (%)")
     return figure
-
-
-def _logit(accuracy: pd.Series) -> pd.Series:
-    """Return logits; a network that is always or never right lies at the end of the axis."""
-    return special.logit(accuracy.clip(5e-4, 1 - 5e-4))
 
 
 def _draw_lines(axes: Axes, line: Line, clean: pd.Series, other: pd.Series) -> None:
