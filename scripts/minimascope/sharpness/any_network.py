@@ -19,9 +19,10 @@ from ..surroundings import differentiable_kernels, own_surroundings
 from .loss import Loss
 from .losses import Function, find_loss
 from .network_copy import device_of, network_copy
+from .norms import NO_INITIAL
 from .objective import Objective
 from .outputs import Read, reader
-from .probes import check_own_loss, probe
+from .probes import check_inputs, check_own_loss, probe
 from .samples import samples_of
 from .subject import Subject, check
 
@@ -140,6 +141,7 @@ def measure_families(
     asked = [measures] if isinstance(measures, str) else list(measures)
     wanted = names_of(asked)
     given = _checked(settings or {})
+    _refuse_unused(given, wanted)
     # Nobody has named the usual ones.
     named = [] if measures is USUAL_MEASURES else asked
     found = []
@@ -154,7 +156,7 @@ def measure_families(
     ):
         samples = samples_of(inputs, labels, device)
         objective = Objective(samples, find_loss(loss), reader(outputs))
-        model = network_copy(model, lambda network: objective.outputs(network, samples.first()[0]))
+        model = network_copy(model, lambda network: check_inputs(network, objective))
         probe(model, objective)
         check(model, objective)
         check_own_loss(model, objective)
@@ -162,9 +164,8 @@ def measure_families(
             _check_gradient(model, objective, name)
         subject = Subject(model, objective, augmentation, None, weight_decay)
         if initial is not None:
-            initial = network_copy(
-                initial, lambda network: objective.outputs(network, samples.first()[0])
-            ).to(device)
+            initial = network_copy(initial, lambda network: check_inputs(network, objective))
+            initial = initial.to(device)
         for family, component in SHARPNESS.items():
             names = [name for name in wanted if name in component.gives]
             if names:
@@ -188,8 +189,23 @@ def _check_gradient(model: nn.Module, objective: Objective, measure: str) -> Non
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
     """Raise InputError if a measure that was asked for by its own name is not defined."""
     for name, reason in measured.details.get("left_out", {}).items():
+        if name in asked and reason == NO_INITIAL:
+            raise InputError(
+                f"{name}: is a distance from the weights that training began with; give the network"
+                " with these as initial=, or leave it out"
+            )
         if name in asked:
             raise InputError(f"{name}: {reason}; leave it out")
+
+
+def _refuse_unused(settings: Mapping[str, Any], wanted: Sequence[str]) -> None:
+    """Raise InputError for settings of a family that nothing is measured of."""
+    for family in settings:
+        if not set(SHARPNESS[family].gives) & set(wanted):
+            raise InputError(
+                f"settings.{family}: none of its measures is asked for; ask for"
+                f" {SHARPNESS[family].gives[0]} or another, or leave these settings out"
+            )
 
 
 def names_of(measures: Iterable[str]) -> list[str]:
@@ -198,11 +214,26 @@ def names_of(measures: Iterable[str]) -> list[str]:
     names = []
     for measure in measures:
         if measure not in SHARPNESS and measure not in known:
+            if _is_evaluation(measure):
+                raise InputError(
+                    f"measures: {measure!r} is an evaluation on test data, and these are no part of"
+                    " the call, which measures sharpness, norms and the function near the data;"
+                    " leave it out, or evaluate the network in a study"
+                )
             raise InputError(
                 f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
             )
         names += SHARPNESS[measure].gives if measure in SHARPNESS else [measure]
     return list(dict.fromkeys(names))
+
+
+def _is_evaluation(name: str) -> bool:
+    """Return whether a name that is no measure of a family is one of predictions or attacks."""
+    # Only to say what is wrong.
+    from ..analysis.measure_names import MEASURES
+    from ..attacks.spec import ACCURACY, RADIUS
+
+    return name in MEASURES or str(name).startswith((ACCURACY, RADIUS))
 
 
 def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:

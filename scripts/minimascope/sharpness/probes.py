@@ -1,5 +1,8 @@
 """Cheap looks at a network before the work, which find what would make numbers wrong in silence."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -16,6 +19,30 @@ SAMPLES = 32
 ROUNDING = 1e-3
 
 
+def check_inputs(model: nn.Module, objective: Objective) -> None:
+    """Run a network on the first samples.
+
+    Raises:
+        InputError: it does not take these inputs.
+    """
+    few = replace(first_samples(objective, SAMPLES), read=lambda found: found)
+    inputs = few.samples.inputs
+    try:
+        with torch.no_grad():
+            few.outputs(model, inputs)
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    # What networks make of inputs that they cannot take.
+    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
+        tensors = inputs if isinstance(inputs, Mapping) else {"": inputs}
+        why = " ".join(str(error).split()) or type(error).__name__
+        shapes = [f"{name} {list(one.shape)}".strip() for name, one in tensors.items()]
+        raise InputError(
+            f"{type(model).__name__} does not take these inputs, of shape {', '.join(shapes)}"
+            f" ({why}); give them in the form in which it was trained"
+        ) from error
+
+
 def probe(model: nn.Module, objective: Objective) -> None:
     """Compare two passes of the same samples, and a pass of these in halves.
 
@@ -24,9 +51,11 @@ def probe(model: nn.Module, objective: Objective) -> None:
         objective: whose first samples are taken.
 
     Raises:
-        InputError: the network's outputs are random, or depend on the other inputs of a batch.
+        InputError: the network does not take the inputs, or its outputs are random, or depend on
+            the other inputs of a batch.
     """
     _refuse_batch_statistics(model)
+    check_inputs(model, objective)
     few = first_samples(objective, SAMPLES)
     inputs = few.samples.inputs
     with torch.no_grad():
