@@ -19,6 +19,7 @@ from minimascope.jobs.job import job
 from minimascope.jobs.params import settings
 from minimascope.models import load_model, save_model
 from minimascope.networks.starting import start_from
+from minimascope.optim.averaging import chosen_in_words
 from minimascope.snapshot_files import SnapshotFiles
 from minimascope.snapshots import Moment
 from minimascope.training import TrainingSpec, train
@@ -49,6 +50,8 @@ with job(snakemake):
     places = zip(map(Moment.named, kept), snakemake.output.get("snapshots", ()), strict=True)
     snapshots = SnapshotFiles(dict(places), network, initial["normalize"], **metadata)
     history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint, snapshots)
+    if words := chosen_in_words(history):
+        print(words)
     snapshots.finish()
     write_rows(snakemake.output.history, [run | row for row in history])
     save_model(snakemake.output.model, model, network, initial["normalize"], **metadata)

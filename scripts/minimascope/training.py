@@ -128,7 +128,7 @@ def train(
     """Train a model in place and return its history, one row per epoch.
 
     The history is that of the weights as they are trained, also where the model ends with an
-    average of them.
+    average of them; ``averaged`` says of each epoch whether its steps count in one that chooses.
 
     Args:
         model: on the device where the training is to run; takes the data set's inputs as stored.
@@ -248,6 +248,9 @@ class _Training:
                 checkpoint.save_if_cheap(model, optimizer, progressed, average)
         if average is not None:
             self._end_with_average()
+        if hasattr(average, "chosen"):
+            chosen = average.chosen(epochs)
+            history = [row | {"averaged": chosen.get(row["epoch"], "")} for row in history]
         return history
 
     def _end_with_average(self) -> None:

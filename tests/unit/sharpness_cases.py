@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from minimascope.data.prepared import Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.registry import SHARPNESS
 from minimascope.seeding import generator
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.operator import LossHessian
@@ -32,6 +33,17 @@ FEW = {
     "input": {"draws": 2},
     "norms": {"samples": 2, "steps": 3},
 }
+
+
+def few_for(*measures: str) -> dict[str, dict]:
+    """The settings of `FEW` of the families that measures are of; others would be refused."""
+    return {
+        family: settings
+        for family, settings in FEW.items()
+        if family in measures or not set(SHARPNESS[family].gives).isdisjoint(measures)
+    }
+
+
 SIZES = {"resnet18": (8, 8), "vgg19": (32, 32), "vit": (8, 8), "cnn10": (16, 24)}
 
 

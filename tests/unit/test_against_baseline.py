@@ -10,8 +10,8 @@ SHARP = {
 }
 
 
-def against(found, **more):
-    about = summary(SHARP, **more)
+def against(found, means=SHARP, **more):
+    about = summary(means, **more)
     networks = more.get("networks", ("vit",))
     return said(one(OPEN), about, compared=statistics(found, networks)).get("differences")
 
@@ -49,6 +49,25 @@ def test_evaluations_that_surely_differ_are_named_with_their_conditions():
         "Compared with the baseline, in vit no minima are surely sharper or flatter (1 comparison);"
         " test accuracy is surely lower with all 2 conditions; test ECE is surely higher with sam"
         " (3 of 4 comparisons)."
+    )
+
+
+def test_measures_that_the_main_table_has_not_are_counted_apart():
+    means = SHARP | {("baseline", name): 0.5 for name in ("test_nll", "test_brier")}
+    means[("baseline", "hessian_trace")] = 1.0
+    own = {("fisher_rao_norm", "sam"): "open", ("test_accuracy", "sam"): "open"}
+    others = {("test_nll", "sam"): "larger", ("test_brier", "sam"): "smaller"}
+    others |= {("hessian_trace", "sam"): "open"}
+    assert against(own | others, means=means) == (
+        "Compared with the baseline, in vit no minima are surely sharper or flatter by any measure"
+        " of the main table (1 comparison; of 1 by other measures none is sure); no evaluation of"
+        " the main table surely differs (1 comparison; of 2 by other measures 2 are sure)."
+    )
+    own = dict.fromkeys(own, "larger")
+    assert against(own | others, means=means) == (
+        "Compared with the baseline, in vit minima are surely sharper with sam (1 of 1 comparison"
+        " of the main table; of 1 by other measures none is sure); test accuracy is surely higher"
+        " with sam (1 of 1 comparison of the main table; of 2 by other measures 2 are sure)."
     )
 
 

@@ -74,11 +74,29 @@ def test_agreement_of_a_single_seed_and_of_a_single_condition():
 MEASURES = ["fisher_rao_norm", "own_measure", "test_accuracy", "test_nll"]
 
 
-def test_orders_of_conditions_are_below_the_diagonal_and_what_is_sure_above():
-    values = np.random.default_rng(0).normal(size=(8, len(MEASURES)))
+def orders_of(conditions: int) -> pd.DataFrame:
+    values = np.random.default_rng(0).normal(size=(conditions, len(MEASURES)))
     means = pd.DataFrame(values, columns=MEASURES).assign(**RUN)
     means["own_measure"] = -means["fisher_rao_norm"] + 0.1 * values[:, 1]
-    table = rank_agreement(means, MEASURES)
+    return rank_agreement(means, MEASURES)
+
+
+def test_the_title_says_on_lines_of_its_own_what_the_intervals_are_and_only_where_there_are_any():
+    figure = figure_of("rank_agreement", {"rank_agreement": orders_of(8)})
+    figure.draw_without_rendering()
+    first, _, rest = figure.get_suptitle().partition("above the diagonal: ")
+    assert " ".join(first.split()).endswith("means of 8 conditions")
+    assert first.endswith("\n")
+    assert "not adjusted for the number of pairs" in " ".join(rest.split())
+    assert "surely" not in figure.get_suptitle()
+    title = figure._suptitle.get_window_extent()
+    assert figure.bbox.x0 < title.x0 < title.x1 < figure.bbox.x1
+    few = figure_of("rank_agreement", {"rank_agreement": orders_of(4)})
+    assert "diagonal" not in few.get_suptitle()
+
+
+def test_orders_of_conditions_are_below_the_diagonal_and_ends_of_intervals_above():
+    table = orders_of(8)
     found = table.set_index(["first", "second"])
     axes = figure_of("rank_agreement", {"rank_agreement": table}).axes[0]
     # Of evaluations those of the main table.

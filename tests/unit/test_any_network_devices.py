@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import FEW, randomise
+from sharpness_cases import few_for, randomise
 from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -328,7 +328,8 @@ def test_data_on_the_cpu_have_the_values_of_data_on_the_networks_device(
     model, (inputs, labels) = made("encoder").to(device), sequences()
     # Each pass starts the workers anew.
     wanted = OF_EACH_FAMILY[:2] if "workers" in form else OF_EACH_FAMILY
-    few = FEW | {"perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2}}}
+    few = few_for(*wanted)
+    few |= {"perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2}}}
     there = measure(model, inputs.to(device), labels.to(device), wanted, settings=few)
     monkeypatch.setattr(samples, "LARGEST_IN_MEMORY", limit)
     here = measure(model, *in_form(form, inputs, labels), measures=wanted, settings=few)
@@ -417,7 +418,8 @@ def test_surroundings_change_no_value_and_stay_as_they_are(name, surrounding, de
         before = state_of(device)
         found = values(model, inputs.to(device), labels, measures=wanted)
         # These draw random numbers.
-        measure(model, inputs, labels, ["sam_sharpness", "asc_sharpness"], settings=FEW)
+        drawn = ["sam_sharpness", "asc_sharpness"]
+        measure(model, inputs, labels, drawn, settings=few_for(*drawn))
         after = state_of(device)
     assert after == before
     assert model.training

@@ -407,6 +407,17 @@ def test_measures_of_recordings_are_named_after_their_log_mels():
     assert units["adversarial_radius_log_mel_linf"] == "dB"
 
 
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_radii_of_pictures_are_fractions_of_their_range_and_others_as_they_are(trained, as_bytes):
+    model, split = trained
+    if not as_bytes:
+        model, split = Plain(3), split_of(Plain(3))
+    config = CONFIG | {"radii": {"linf": [0.1]}, "samples": 4}
+    found = measure(model, None, split, config, 10 if as_bytes else 3)
+    units = {each.measure: each.unit for each in found.measurements}
+    assert units["adversarial_radius_linf"] == ("fraction of the range" if as_bytes else "1")
+
+
 def test_measures_of_attacks_are_described_by_what_their_names_say():
     found = describe("adversarial_accuracy_linf_8_255")
     assert (found.label, found.unit) == ("Adversarial accuracy, L∞ 8/255", "fraction")
@@ -414,6 +425,8 @@ def test_measures_of_attacks_are_described_by_what_their_names_say():
     assert describe("adversarial_radius_log_mel_l2").label == "Adversarial radius of log-mels, L2"
     units = [describe(f"adversarial_radius_{of}l2").unit for of in ("log_mel_", "")]
     assert units == ["dB", "–"]
+    of_pictures = describe("adversarial_radius_l2", unit="fraction of the range")
+    assert of_pictures.axis_label == "Adversarial radius, L2 (fraction of the range)"
     assert "0.5" in describe(accuracy_name("l2", 0.5, recordings=True)).label
     for other in ("adversarial_accuracy_linf", "adversarial_radius_l1", "adversarial_x"):
         assert describe(other).label == other

@@ -23,7 +23,7 @@ from minimascope.data.augment import Augmentation, augment
 from minimascope.data.prepared import Dataset, Split
 from minimascope.errors import InputError
 from minimascope.optim import build_average
-from minimascope.optim.averaging import loss_valley
+from minimascope.optim.averaging import chosen_in_words, loss_valley
 from minimascope.optim.sam import SAM
 from minimascope.seeding import generator
 from minimascope.training import TrainingSpec, train
@@ -179,6 +179,11 @@ def test_swad_is_the_mean_of_all_steps_between_two_epochs(rate, rule, counted):
     model = perceptron()
     history = train(model, feature_data(), replace(spec, averaging=averaging), seed=3)
     assert [row["validation_loss"] for row in history] == pytest.approx(losses, rel=1e-12)
+    found = valley_by_enumeration(losses, *rule)
+    why = "valley" if found else "last epoch"
+    assert [row["averaged"] for row in history] == [why if e in counted else "" for e in range(7)]
+    told = f"epochs {counted[0] + 1} to {counted[-1] + 1} of 7," if found else "chose no epochs"
+    assert told in chosen_in_words(history)
     for index, tensor in enumerate(model.parameters()):
         steps = [passed[3 * epoch + step][index] for epoch in counted for step in range(3)]
         torch.testing.assert_close(tensor, torch.stack(steps).mean(0), rtol=1e-12, atol=1e-14)
@@ -192,6 +197,9 @@ def test_swad_trains_on_what_is_not_held_out_and_is_the_same_on_it():
     found = train(resnet(0.2), image_data(), replace(spec, averaging=SWAD), 4)
     losses = [row.pop("validation_loss") for row in found]
     assert all(loss > 0 for loss in losses)
+    assert [row.pop("averaged") for row in found][-1]
+    assert not any("averaged" in row for row in expected)
+    assert chosen_in_words(expected) == ""
     assert numbers(found) == numbers(expected)
 
 

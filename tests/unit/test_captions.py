@@ -21,7 +21,10 @@ NOTHING = Facts(
     *(1, 2, 2, 1, 0, 0, 0),
     toy_width=0,
     noise="",
-    **dict.fromkeys([name for name in Facts._fields if name not in (*COUNTS, "noise")], False),
+    attack="",
+    **dict.fromkeys(
+        [name for name in Facts._fields if name not in (*COUNTS, "noise", "attack")], False
+    ),
 )
 # Of each fact the words that only stand where it is so.
 WORDS = {
@@ -35,6 +38,9 @@ WORDS = {
     "sweeps": ("cells of a sweep",),
     "augmented": ("where a condition augments", "shown on clean training data"),
     "augmented_view": ("shown on augmented training data",),
+    "averaged": ("curves are of the weights before averaging, tables of the averaged network",),
+    "attacked": ("on attacked inputs where a condition trains",),
+    "attack": ("Attack: PGD.",),
     "untrained": ("did not train", "§"),
     "unconverged": ("crosses",),
     "published": ("papers' code",),
@@ -68,7 +74,7 @@ def test_every_fact_is_told_by_words():
 @pytest.mark.parametrize("fact", WORDS)
 def test_words_about_a_fact_stand_only_where_it_is_so(fact: str):
     counts = {"networks": 2, "conditions": 6, "points": 6, "seeds": 3, "test_samples": 60}
-    counts |= {"noise": "0.1, 0.2 and 0.3"}
+    counts |= {"noise": "0.1, 0.2 and 0.3", "attack": "PGD"}
     counts |= {"spectrum_seeds": 3, "landscape_seeds": 3, "toy_width": 64}
     value = counts.get(fact, True)
     seeds, networks = {"seeds": 3}, {"networks": 2}
@@ -115,9 +121,11 @@ def test_facts_are_read_from_the_tables():
     measures["family"] = measures["measure"].map(families)
     domains = pd.DataFrame({"kind": ["domain", "domain"], "seen": [True, False]})
     trends = pd.DataFrame({"certain": [None, False]})
+    conditions = pd.DataFrame({"averaging.name": [None, None], "sam.rho": [None, 0.1]})
     config = {"conditions": {"x": {}, "y": {"augment": {"flip": True}}}, "sweeps": {}}
     config |= {"analysis": {"figure_view": "clean"}, "datasets": {"sounds": {}}}
     tables = {"measures": measures, "domains": domains, "trends": trends}
+    tables["conditions"] = conditions
     assert facts_of(config, tables) == NOTHING._replace(
         networks=2,
         conditions=1,
@@ -139,6 +147,9 @@ def test_facts_are_read_from_the_tables():
         "trends": pd.DataFrame({"certain": [None, True]}),
         "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
         "adopted": pd.DataFrame({"matched": [True, False]}),
+        "conditions": pd.DataFrame(
+            {"averaging.name": [None, "swad"], "adversarial.radius": [None, 0.1]}
+        ),
     }
     adopted = {"theirs": {"checkpoint": "a.pt", "augment": {"flip": True}}}
     config = {"sweeps": {"s": {}}, "conditions": adopted, "datasets": {"sounds": {}}}
@@ -151,6 +162,8 @@ def test_facts_are_read_from_the_tables():
         landscape_seeds=2,
         test_samples=60,
         sweeps=True,
+        averaged=True,
+        attacked=True,
         unconverged=True,
         published=True,
         null=True,
@@ -160,6 +173,24 @@ def test_facts_are_read_from_the_tables():
         doubtful=True,
         unmatched=True,
     )
+
+
+def test_networks_of_several_seeds_are_not_said_to_start_from_the_same_weights():
+    # None trained, so that no condition has several seeds that did.
+    caption = parts_of(NOTHING)["figures/disagreement"]["caption"]
+    assert "Networks of a seed started from the same initial weights." in caption
+    assert "All networks" not in caption
+
+
+def test_the_attack_of_a_study_is_named_with_its_steps_starts_and_losses():
+    attack = {"attack": "apgd", "steps": 10, "restarts": 1, "losses": None}
+    own = {"attack": "fgsm", "steps": 10, "restarts": 2, "losses": ["ce"]}
+    both = "cross-entropy and the ratio of differences of logits"
+    words = [facts_of({"evaluation": {"adversarial": each}}, {}).attack for each in (attack, own)]
+    assert words == [
+        f"Auto-PGD, 10 steps from 1 start on {both}, of two classes on cross-entropy alone",
+        "FGSM, 1 step from 2 starts on cross-entropy",
+    ]
 
 
 def test_a_study_without_networks_has_no_facts():

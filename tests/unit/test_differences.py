@@ -30,6 +30,7 @@ from minimascope.analysis.differences import (
     welch,
 )
 from minimascope.analysis.evidence import CONTRADICTED, SUPPORTED
+from minimascope.analysis.findings import difference_in_words
 from minimascope.analysis.measure_names import MEASURES
 from minimascope.analysis.smallest_difference import SmallestDifference
 from minimascope.errors import InputError
@@ -110,6 +111,22 @@ def test_verdicts_on_a_share_are_what_its_interval_says(pairs):
     else:
         expected = EQUIVALENT if lower > -0.2 and upper < 0.2 else OPEN
     assert found.verdict == expected
+
+
+def test_words_say_that_the_share_decides_where_the_interval_alone_says_something_else():
+    baseline = np.array([15.5, 19.9])
+    share, number = SmallestDifference(0.05, relative=True), SmallestDifference(0.885)
+    of_share, of_number = (
+        paired(baseline - [1.92, 1.80], baseline, each) for each in (share, number)
+    )
+    # Surely lower by more than 0.885, but not by more than 5 % of a mean that is hardly known.
+    assert of_share.interval[1] < -0.885
+    assert (of_share.verdict, of_number.verdict) == (OPEN, SMALLER)
+    why = (
+        "is not surely beyond or within ± 0.885 as a share of the reference's mean, whose own error"
+    )
+    assert why in difference_in_words(of_share)
+    assert difference_in_words(of_number).endswith("by itself surely below −0.885")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,26 @@ def test_the_most_robust_measure_is_the_first_of_the_table(found):
     assert "Environments: 18, pairs 54, and 18 within noise." in table.attrs["caption"]
 
 
+def test_the_table_says_how_many_measures_are_no_better_or_worse_than_a_coin_for_sure(found):
+    worst = (found["statistic"] == "sign_error_worst") & (found["axis"] == "all")
+    measures = found.loc[worst, "measure"]
+
+    def said(lower, upper):
+        ends = found.assign(
+            lower=found["lower"].mask(worst, found["measure"].map(lower)),
+            upper=found["upper"].mask(worst, found["measure"].map(upper)),
+        )
+        [table] = text(ends)
+        return table.attrs["caption"]
+
+    every = dict.fromkeys(measures, 0.1), dict.fromkeys(measures, 0.6)
+    assert "No measure can be told from a coin" in said(*every)
+    assert "the order of the rows says nothing" in said(*every)
+    surely = every[0], every[1] | {"jacobian_norm": 0.4}
+    assert "3 of 4 measures cannot be told from a coin" in said(*surely)
+    assert "from a coin" not in said(every[0], dict.fromkeys(measures, 0.4))
+
+
 def test_the_figure_marks_the_worst_environment_and_not_the_mean(found):
     left, right = figure_of("gap_prediction", {"gap_prediction": found}, **PLACE).axes
     labels = [tick.get_text() for tick in left.get_yticklabels()]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from sharpness_cases import FEW
+from sharpness_cases import FEW, few_for
 from study_cases import completed
 from torch import nn
 from torch.nn.utils import parametrize
@@ -227,7 +227,7 @@ class Convolved(TorchFunctionMode):
 
 def measured(model: nn.Module, images: torch.Tensor) -> dict[str, float]:
     names = ["train_loss", "sam_sharpness", "hessian_trace"]
-    found = measure(model, images, torch.arange(12) % 3, names, settings=FEW)
+    found = measure(model, images, torch.arange(12) % 3, names, settings=few_for(*names))
     return {name: measurement.value for name, measurement in found.items()}
 
 

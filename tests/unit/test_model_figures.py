@@ -293,11 +293,16 @@ def test_domains_stand_in_natural_order_those_of_the_training_data_first():
     axes = draw("domains").axes
     ticks = [names(each.get_xticklabels()) for each in axes]
     assert ticks == [["B", "C", "A2", "A10"], ["lyon", "milan"]]
-    assert labels(axes, "xlabel") == ["Domain", "City"]
+    assert labels(axes, "xlabel") == [
+        "Domain (30 test samples each)",
+        "City (30 test samples each)",
+    ]
     frame = domains_frame(models_frame().iloc[:1]).replace({"name": {"B": 7, "C": 10}})
+    frame.loc[frame["name"] == 7, "n"] = 12
     figure = draw("domains", {"domains": read_again(frame)})
     assert figure.get_suptitle() == "scenes, 1 model"
     assert names(figure.axes[0].get_xticklabels()) == ["7", "10", "A2", "A10"]
+    assert figure.axes[0].get_xlabel() == "Domain (12–30 test samples each)"
 
 
 def test_domains_are_set_apart_by_background_name_and_mean():

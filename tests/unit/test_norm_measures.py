@@ -389,7 +389,9 @@ def test_noise_that_changes_no_prediction_gives_no_bound():
 def test_distances_need_the_network_that_training_began_with():
     model, split = by_hand()
     arguments = model, split.inputs, split.labels, "frobenius_distance"
-    with refused("frobenius_distance: the weights that training began with are not given,"):
+    with refused(
+        "frobenius_distance: is a distance from the weights that training began with; give"
+    ):
         measure(*arguments)
     with refused("initial: its weights have other shapes than the network's"):
         measure(*arguments, initial=nn.Linear(2, 2).double())

@@ -20,7 +20,7 @@ from minimascope.errors import InputError
 from minimascope.plots import reliability
 from minimascope.report.contents import OWN, Part, Section, as_rst, contents_of, sections
 from minimascope.report.facts import Facts
-from minimascope.report.opening import data_in_words
+from minimascope.report.opening import data_in_words, held_out_in_words
 from minimascope.report.page import LARGEST_DOWNLOAD, Figure, Files, content, render
 from minimascope.report.provenance import commit, jobs_table, made_with, provenance_tables
 from minimascope.report.tidy import tidy_tables
@@ -156,6 +156,7 @@ def rendered(*parts, files=FILES, **config) -> str:
     texts = {"config": settings, "conditions": ["b", "a"], "configuration": "a: <b>", "plotly": ""}
     texts["adopted"] = adopted_conditions(settings)
     texts["tidy"] = tidy_tables(["models", "measures", "unlisted"])
+    texts |= {"held_out": ["swad learns from 48."]}
     texts |= {"papers": PAPERS, "published": False, "data": ["digits (60 samples for testing)"]}
     return render(TEMPLATE, shown, files, measures, {"Jobs": pd.DataFrame({"s": [1.5]})}, **texts)
 
@@ -290,6 +291,24 @@ def test_test_samples_of_unseen_domains_are_told_beside_those_of_the_data_set():
         " accuracy, generalisation gap, ECE"
     )
     assert other == "b (50 samples for testing)"
+
+
+def test_conditions_that_learn_from_fewer_samples_than_the_others_are_named_with_how_many():
+    rows = [("a", "swad"), ("a", "baseline"), ("a", "both"), ("b", "swad"), ("b", "baseline")]
+    conditions = pd.DataFrame(rows, columns=["dataset", "condition"])
+    measures = pd.DataFrame([("a", "train_accuracy", 1300)], columns=["dataset", "measure", "n"])
+    assert held_out_in_words(conditions, measures) == []
+    conditions = conditions.assign(**{"averaging.validation": [0.2, None, 0.2, 0.5, None]})
+    several = held_out_in_words(conditions, measures)
+    assert several == [
+        "swad and both learn from 1,040 of the 1,300 samples for training on a:"
+        " a share of 0.2 is held out for validation.",
+        "swad learns from fewer samples for training on b:"
+        " a share of 0.5 is held out for validation.",
+    ]
+    [one] = held_out_in_words(conditions[conditions["dataset"] == "a"].iloc[:2], measures)
+    assert one.startswith("swad learns from 1,040 of the 1,300 samples for training: a share")
+    assert "swad learns from 48." in rendered(datasets=DIGITS).partition("<main>")[0]
 
 
 def test_a_template_that_asks_for_more_than_it_gets_is_refused():

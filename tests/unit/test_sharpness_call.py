@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sharpness_cases import FEW
+from sharpness_cases import FEW, few_for
 from torch import nn
 
 from minimascope.data.augment import Augmentation
@@ -49,17 +49,17 @@ def test_every_family_gives_what_the_registry_says_and_nothing_else():
     others |= {"settings": FEW, "initial": copy.deepcopy(model)}
     found = measure(model, inputs, labels, list(SHARPNESS), **others)
     every = [name for family in SHARPNESS.values() for name in family.gives]
-    # There are no test data, and no squared errors.
-    others = [name for name in SHARPNESS["input"].gives if name.startswith("test_")]
-    others += ["train_label_impurity"]
-    assert list(found) == [name for name in every if name not in others]
+    # There are no test data, and the loss is no squared error.
+    missing = [name for name in SHARPNESS["input"].gives if name.startswith("test_")]
+    missing.append("train_label_impurity")
+    assert list(found) == [name for name in every if name not in missing]
     assert all(m.measure == name and m.n == 20 for name, m in found.items())
 
 
 def test_the_order_is_the_one_asked_for_and_a_single_name_will_do():
     model, inputs, labels = problem()
     names = ["train_accuracy", "asc_sharpness_max", "fisher_rao_norm"]
-    assert list(measure(model, inputs, labels, names, settings=FEW)) == names
+    assert list(measure(model, inputs, labels, names, settings=few_for(*names))) == names
     assert list(measure(model, inputs, labels, "train_loss")) == ["train_loss"]
 
 
@@ -84,6 +84,16 @@ def test_values_are_those_of_the_families_and_the_model_stays_as_it_was():
         ({"labels": torch.full((20,), -1)}, "labels run from -1 to -1"),
         ({"inputs": torch.zeros(0, 1, 8, 8), "labels": torch.zeros(0).long()}, "0 inputs"),
         ({"labels": torch.zeros(19).long()}, "20 inputs and 19 labels"),
+        (
+            {"inputs": torch.zeros(20, 2, 8, 8)},
+            "does not take these inputs, of shape [20, 2, 8, 8]",
+        ),
+        ({"inputs": {"a": torch.zeros(20, 1, 8, 8)}}, "these inputs, of shape a [20, 1, 8, 8]"),
+        ({"measures": "frobenius_distance"}, "give the network with these as initial="),
+        ({"measures": "temperature"}, "'temperature' is an evaluation on test data"),
+        ({"measures": "adversarial_accuracy"}, "is an evaluation on test data"),
+        ({"measures": ["test_accuracy"]}, "no part of the call"),
+        ({"settings": {"hessian": {}}}, "settings.hessian: none of its measures is asked for"),
     ],
 )
 def test_bad_arguments_are_told_in_one_line(change, message):

@@ -146,6 +146,17 @@ def test_the_figure_has_a_panel_for_each_set_with_its_line():
     assert plot(lost, means, CONDITIONS, "d").get_label()
 
 
+def test_a_network_that_is_always_right_is_drawn_where_the_line_counts_it():
+    rows = accuracies().assign(n=50, clean_n=80)
+    rows.loc[2, "accuracy"] = 1.0
+    means, points = shifted.shifted_tables(rows, values(rows))
+    axes = plot(points, means, CONDITIONS, "d").axes[0]
+    drawn = np.concatenate([line.get_xydata() for line in axes.lines[:-2]])
+    # Half a sample more right and half a sample more wrong.
+    assert drawn[:, 1].max() == pytest.approx(np.log(50.5 / 0.5))
+    assert drawn[drawn[:, 1].argmax(), 0] == pytest.approx(np.log(72.5 / 8.5))
+
+
 def test_curves_of_risk_end_at_the_test_error():
     run = {"dataset": "d", "network": "net", "condition": "base"}
     rows = pd.DataFrame(

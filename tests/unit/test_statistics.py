@@ -282,3 +282,23 @@ def test_pairs_with_a_network_that_did_not_train_say_nothing_of_the_others():
     others = [3 * value for pair, value in pairs.items() if 4 not in pair]
     assert rows["value"].mean() == pytest.approx(np.mean(others))
     assert rows.set_index("seed")["value"].isna().to_dict() == {0: 0, 1: 0, 2: 0, 3: 0, 4: 1}
+
+
+@pytest.mark.parametrize(
+    ("baseline", "sam", "cell"),
+    [
+        # Of a mean that is surely not zero, of one that may be, and of one that is almost.
+        ([10.0, 10.1, 9.9], [11.0, 11.2, 10.8], "+10 ["),
+        ([1.0, 9.0, -4.0], [2.0, 10.1, -3.1], "+50 [unbounded] %"),
+        ([1e-6, 1.1e-6, 0.9e-6], [1.0, 1.1, 0.9], "> +1,000 [> +1,000, > +1,000] %"),
+        ([1e-6, 1.1e-6, 0.9e-6], [-1.0, -1.1, -0.9], "< −1,000 [< −1,000, < −1,000] %"),
+        ([1.0], [10.996], "+1,000 %"),
+        ([0.0, 0.0], [1.0, 2.0], "—"),
+    ],
+)
+def test_a_share_of_the_baseline_is_unbounded_or_beyond_a_limit_in_words(baseline, sam, cell):
+    values = {("baseline", "sam_sharpness"): baseline, ("sam", "sam_sharpness"): sam}
+    rows = condition_rows(["baseline", "sam"], [None, "baseline"])
+    [table] = text(compared(measure_rows(values), rows))
+    assert table["Of baseline"].iloc[0].startswith(cell)
+    assert "unbounded: that mean is itself not surely other than zero" in table.attrs["caption"]

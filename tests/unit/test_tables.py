@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from table_frames import NO_PAIRS, measure_rows, pair_rows
 
+from minimascope.analysis import scaled
 from minimascope.analysis.measure_names import MEASURES, describe, measures_of
 from minimascope.analysis.numbers import format_estimate, format_number, format_percent, span
 from minimascope.analysis.render import html, latex, markdown
@@ -15,6 +16,7 @@ from minimascope.analysis.tables import (
     MAIN_MEASURES,
     NOTES,
     adversarial_table,
+    adversarial_tables,
     at_minima,
     main_table,
     main_tables,
@@ -184,7 +186,7 @@ def test_the_numbers_of_a_table_are_a_row_each_and_say_in_words_what_is_marked()
     for mark, note in NOTES.items():
         assert numbers["notes"].str.contains(note).sum() == text.str.contains(mark).sum() > 0
     assert numbers.select_dtypes("number").columns.tolist() == [
-        *("mean", "standard_error", "n_seeds", "n_untrained", "noise_floor")
+        *("mean", "standard_error", "n_seeds", "n_untrained", "noise_floor", "n")
     ]
 
 
@@ -326,3 +328,44 @@ def test_measures_of_a_category_come_in_the_registrys_order_then_in_the_datas():
 def test_no_value_is_marked_where_all_are_alike():
     table = table_of({(c, "test_accuracy"): [0.5, 0.6] for c in "ab"})
     assert table["Test accuracy"].to_dict() == dict.fromkeys("ab", "0.550 ± 0.050")
+
+
+def test_the_table_of_temperatures_says_of_how_many_test_samples_it_is():
+    values = {("baseline", "temperature"): [0.8, 0.9], ("baseline", "test_ece"): [0.1, 0.2]}
+    found = scaled.scaled_table(summarise(measure_rows(values, n=400), NO_PAIRS))
+    assert found["n"].eq(400).all()
+    assert scaled.text(found)[0].attrs["caption"] == "vit on digits, 2 seeds, 400 test samples."
+
+
+def test_the_table_of_attacks_says_of_how_many_samples_it_is_and_what_that_means():
+    accuracy, radius = "adversarial_accuracy_linf_8_255", "adversarial_radius_linf"
+    values = {("baseline", accuracy): [0.5, 0.6], ("baseline", radius): [0.02, 0.03]}
+    values |= {("sam", name): [0.1, 0.2] for name in (accuracy, radius)}
+    summary = summarise(measure_rows(values, n=400), NO_PAIRS)
+    caption = adversarial_table(summary).attrs["caption"]
+    assert "Of 400 attacked test samples, the same for all networks" in caption
+    assert "± does not count which these are" in caption
+    assert "up to 0.025" in caption  # 0.5 / √400
+    assert adversarial_tables(summary)["n"].eq(400).all()
+
+
+def test_measures_of_fewer_samples_than_the_others_are_named_with_how_many():
+    values = {("baseline", name): [1.0, 1.1] for name in ("sam_sharpness", "fisher_rao_norm")}
+    frame = measure_rows(values | {("baseline", "boundary_distance_attack"): [0.1, 0.2]}, n=300)
+    frame["family"] = "input"
+    alike = sharpness_table(summarise(frame, NO_PAIRS)).attrs["caption"]
+    assert "Samples" not in alike
+    frame.loc[frame["measure"] == "boundary_distance_attack", "n"] = 20
+    caption = sharpness_table(summarise(frame, NO_PAIRS)).attrs["caption"]
+    label = MEASURES["boundary_distance_attack"].label
+    assert f"Samples behind a value: 300, but 20 of {label}." in caption
+
+
+def test_a_table_of_sharpness_says_where_the_reason_of_an_empty_cell_stands():
+    values = {("baseline", name): [1.0, 1.1] for name in ("sam_sharpness", "fisher_rao_norm")}
+    frame = measure_rows(values | {("sam", "sam_sharpness"): [1.0, 1.2]})
+    frame["family"] = "forward"
+    caption = sharpness_table(summarise(frame, NO_PAIRS)).attrs["caption"]
+    assert "—: no value; where a measure was left out, details.left_out" in caption
+    whole = sharpness_table(summarise(frame[frame["condition"] == "baseline"], NO_PAIRS))
+    assert "left_out" not in whole.attrs["caption"]

@@ -1,6 +1,7 @@
 """What surely differs from the baseline, and what SAM does, in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,50 +38,86 @@ def differences(statistics: pd.DataFrame, minima: pd.DataFrame) -> Iterator[str]
         statistics: rows of `statistics.statistics` of one data set.
         minima: of its summary, for the names of measures.
     """
-    main = {kind: main_of(list(measures_of(minima, kind))) for kind in ("sharpness", "evaluation")}
+    names = {kind: list(measures_of(minima, kind)) for kind in ("sharpness", "evaluation")}
     said: dict[str, list[str]] = {}
     for network, rows in statistics.groupby("network", sort=False):
         tested, every = rows[rows["verdict"] != TOO_FEW], list(rows["condition"].unique())
-        own = {kind: tested[tested["measure"].isin(names)] for kind, names in main.items()}
+        own = {kind: tested[tested["measure"].isin(found)] for kind, found in names.items()}
         parts = [_sharpness(own["sharpness"], every), _evaluations(own["evaluation"], every)]
         said.setdefault("; ".join(filter(None, parts)), []).append(network)
-    for text, names in said.items():
+    for text, networks in said.items():
         if text:
-            yield f"Compared with the baseline, in {listed(names)} {text}."
+            yield f"Compared with the baseline, in {listed(networks)} {text}."
+
+
+class _Counted(NamedTuple):
+    """The comparisons by measures of one kind that sentences are about, and what they leave out.
+
+    Attributes:
+        rows: those by measures of the main table, or all where it has none of this kind.
+        of: which these are, empty if all.
+        others: how many the rest are, and how many of them are sure, empty if there is no rest.
+    """
+
+    rows: pd.DataFrame
+    of: str
+    others: str
+
+    @property
+    def number(self) -> str:
+        return counted(len(self.rows), "comparison")
+
+
+def _counted(rows: pd.DataFrame) -> _Counted:
+    main = rows["measure"].isin(main_of(list(rows["measure"].unique())))
+    if main.all():
+        return _Counted(rows, "", "")
+    rest = rows.loc[~main, "verdict"]
+    sure = int(rest.isin([LARGER, SMALLER]).sum())
+    others = (
+        f"; of {len(rest)} by other measures {sure or 'none'} {'is' if sure < 2 else 'are'} sure"
+    )
+    return _Counted(rows[main], " of the main table", others)
 
 
 def _sharpness(rows: pd.DataFrame, every: Sequence[str]) -> str:
     """Return which of every condition are surely sharper and flatter than the baseline."""
     if rows.empty:
         return ""
-    count = counted(len(rows), "comparison")
+    counts = _counted(rows)
+    rows = counts.rows
     both = {LARGER, SMALLER} <= set(rows["verdict"])
-    by = " by some measure" if both and rows["measure"].nunique() > 1 else ""
+    measure = f"measure{counts.of}"
+    by = f" by some {measure}" if both and rows["measure"].nunique() > 1 else ""
     parts = [
         f"surely {word}{by} with {_named(found['condition'], every)} ({len(found)}"
         for word, verdict in (("sharper", LARGER), ("flatter", SMALLER))
         if len(found := rows[rows["verdict"] == verdict])
     ]
     if not parts:
-        return f"no minima are surely sharper or flatter ({count})"
-    return f"minima are {' and '.join(f'{part} of {count})' for part in parts)}"
+        which = f" by any {measure}" if counts.of else ""
+        return f"no minima are surely sharper or flatter{which} ({counts.number}{counts.others})"
+    # What the other measures say stands once, at the end.
+    told = [f"{part} of {counts.number}{counts.of}" for part in parts]
+    return f"minima are {') and '.join(told)}{counts.others})"
 
 
 def _evaluations(rows: pd.DataFrame, every: Sequence[str]) -> str:
     """Return which evaluations are surely higher and lower than those of the baseline."""
     if rows.empty:
         return ""
-    sure = rows[rows["verdict"].isin([LARGER, SMALLER])]
-    count = counted(len(rows), "comparison")
+    counts = _counted(rows)
+    sure = counts.rows[counts.rows["verdict"].isin([LARGER, SMALLER])]
     if sure.empty:
-        return f"no evaluation surely differs ({count})"
+        return f"no evaluation{counts.of} surely differs ({counts.number}{counts.others})"
     parts = [
         f"{in_words(measure)} is surely {'higher' if verdict == LARGER else 'lower'} with"
         f" {_named(found['condition'], every)}"
         for (measure, verdict), found in sure.groupby(["measure", "verdict"], sort=False)
     ]
     more = [f"{len(parts) - MOST_NAMED} more"] if len(parts) > MOST_NAMED else []
-    return f"{'; '.join([*parts[:MOST_NAMED], *more])} ({len(sure)} of {count})"
+    told = "; ".join([*parts[:MOST_NAMED], *more])
+    return f"{told} ({len(sure)} of {counts.number}{counts.of}{counts.others})"
 
 
 def _named(some: pd.Series, every: Sequence[str]) -> str:

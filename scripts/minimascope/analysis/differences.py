@@ -65,6 +65,22 @@ class Difference:
         return float(lower), float(upper)
 
     @property
+    def read_off_share(self) -> bool:
+        """Whether the interval alone would say something else.
+
+        It does where a share matters, whose reference has an error that this interval leaves out.
+        """
+        lower, upper = self.interval
+        alone = OPEN
+        if lower > self.smallest:
+            alone = LARGER
+        elif upper < -self.smallest:
+            alone = SMALLER
+        elif -self.smallest < lower and upper < self.smallest:
+            alone = EQUIVALENT
+        return self.known and alone != self.verdict
+
+    @property
     def p_value(self) -> float:
         """The two-sided p-value of there being no difference at all, NaN where nothing is known."""
         sides = p_above(*self.estimate), p_above(-self.estimate.value, *self.estimate[1:])

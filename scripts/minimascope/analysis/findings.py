@@ -239,6 +239,9 @@ def beaten(network: Comparable, name: str, measure: str) -> list[Evidence]:
     return [beats(network, measure, other, name) for other in others]
 
 
+OF_SHARE = " as a share of the reference's mean, whose own error counts"
+
+
 def difference_in_words(difference: Difference) -> str:
     """Return a difference, and whether it is more than what matters."""
     smallest = format_estimate(difference.smallest)
@@ -247,8 +250,10 @@ def difference_in_words(difference: Difference) -> str:
         SMALLER: f"by itself surely below \N{MINUS SIGN}{smallest}",
         EQUIVALENT: f"by itself surely within ± {smallest}",
     }.get(difference.verdict, f"not surely beyond or within ± {smallest}")
+    # What is printed would seem to contradict it.
+    why = OF_SHARE if difference.read_off_share else ""
     # That of matched seeds need not be that of the means of all seeds.
-    return f"the difference, {format_estimate(*difference.estimate[:2])}, is {told}"
+    return f"the difference, {format_estimate(*difference.estimate[:2])}, is {told}{why}"
 
 
 def judged(

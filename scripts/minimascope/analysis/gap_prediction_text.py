@@ -25,6 +25,7 @@ CAPTION = (
     " environments at once for the worst and 9 in 10, Student's t for the mean and τ; none where"
     " all seeds agree. tables/gap_prediction.csv has each environment."
 )
+COIN = 0.5
 WORDS = {BASE: "condition", "optimizer.lr": "learning rate"}
 NO_PAIRS = "no two conditions that trained differ in one setting alone."
 
@@ -93,7 +94,24 @@ def _table(found: pd.DataFrame, title: str) -> pd.DataFrame:
         f" Environments: {_most(worst, 'n_environments')}, pairs {_most(worst, 'n_pairs')}, and"
         f" {_most(worst, 'in_noise')} within noise."
     )
-    return captioned(rows, f"{title}: {CAPTION}{counts}")
+    return captioned(rows, f"{title}: {CAPTION}{counts}{_distinguished(worst)}")
+
+
+def _distinguished(worst: pd.DataFrame) -> str:
+    """Return of how many measures it is sure in the worst environment that they are no coin."""
+    known = worst[worst["value"].notna()]
+    alike = ~((known["upper"] < COIN) | (known["lower"] > COIN))
+    if known.empty or not alike.any():
+        return ""
+    if alike.all():
+        return (
+            " No measure can be told from a coin in its worst environment: all intervals hold 0.5,"
+            " or there are none. So the order of the rows says nothing."
+        )
+    return (
+        f" In the worst environment {int(alike.sum())} of {len(known)} measures cannot be told from"
+        " a coin: their intervals hold 0.5, or there are none."
+    )
 
 
 def _most(rows: pd.DataFrame, column: str) -> int:

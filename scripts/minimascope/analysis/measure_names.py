@@ -345,15 +345,18 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
         # Of another loss than a cross-entropy, what is in nats is in the unit of that.
         return replace(found, unit=unit) if "nats" in found.unit and unit != "1" else found
     if (attack := Named.parse(measure)) is not None:
-        return _adversarial(attack)
+        return _adversarial(attack, unit)
     category = family if family in ("evaluation", "training") else "sharpness"
     symbol = UNIT_SYMBOLS.get(unit, unit)
     text = f"{measure}, not described."
     return MeasureName(measure, text, category, symbol, log_axis=category == "sharpness")
 
 
-def _adversarial(found: Named) -> MeasureName:
-    """Return how to present a measure of attacks, which has the norm and the radius in its name."""
+def _adversarial(found: Named, unit: str) -> MeasureName:
+    """Return how to present a measure of attacks, which has the norm and the radius in its name.
+
+    The unit of a radius is that of the data, if these say it.
+    """
     of = " of log-mels" if found.recordings else ""
     inputs = "log-mels" if found.recordings else "inputs"
     if found.accuracy:
@@ -367,7 +370,7 @@ def _adversarial(found: Named) -> MeasureName:
         f"Smallest change of the {inputs} ({found.norm}) that attacks find and that fools half of"
         " the test samples.",
         "evaluation",
-        "dB" if found.recordings else "–",
+        "dB" if found.recordings else UNIT_SYMBOLS.get(unit, unit),
         direction=HIGHER,
     )
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .model_table import CONDITION, require
-from .numbers import count_seeds, format_estimate
+from .numbers import count_seeds, format_estimate, span
 from .render import Text, captioned
 from .tables import NETWORK, at_minima
 
@@ -15,7 +15,7 @@ MEASURES = {
     "test_nll_scaled": "NLL, scaled (nats)",
     "aurc": "AURC",
 }
-COLUMNS = [*CONDITION, "measure", "mean", "sem", "n_seeds", "converged", "unit"]
+COLUMNS = [*CONDITION, "measure", "mean", "sem", "n_seeds", "converged", "unit", "n"]
 ABOUT = (
     "± is the standard error over seeds. Temperature: the number that logits are divided by for the"
     " least NLL; above 1 a network is over-confident. The test split is cut into two random halves;"
@@ -57,4 +57,5 @@ def _table(rows: pd.DataFrame, dataset: str, network: str) -> pd.DataFrame:
                 line[label] = format_estimate(*own.loc[name, ["mean", "sem"]])
         line["Note"] = "" if own["converged"].all() else AT_BOUNDS
         shown.append(line)
-    return captioned(shown, f"{network} on {dataset}, {count_seeds(rows['n_seeds'])}.")
+    samples = f"{span(rows['n'].astype(int))} test samples"
+    return captioned(shown, f"{network} on {dataset}, {count_seeds(rows['n_seeds'])}, {samples}.")

@@ -4,6 +4,7 @@ Differences are paired by seed. Conditions that were trained elsewhere have seed
 unless they are matched, and are compared as independent.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -30,11 +31,11 @@ from .measure_name import COMPARED
 from .measure_names import MeasureName, describe, measures_of, names_in
 from .model_table import require
 from .numbers import (
+    MISSING,
     count_seeds,
     format_ends,
     format_estimate,
-    format_interval,
-    format_percent,
+    format_number,
     without_residue,
 )
 from .render import Text, captioned, joined
@@ -52,12 +53,15 @@ COLUMNS = [
 BY_SEED, INDEPENDENT = "by seed", "none"
 # The fewest seeds for which measures of pairs of models have a value for each.
 FEWEST_OF_PAIRS = 3
+UNBOUNDED = "unbounded"
 CAPTION = (
     "condition minus baseline over matched seeds. ±: standard error of the mean difference."
     f" Interval: {100 * LEVEL:.0f} %, Student's t of the paired differences, which holds with any"
     " number of seeds if these are normal; few seeds cannot show whether they are. Of baseline: the"
     " difference as a share of the baseline's mean, with Fieller's interval, which counts the error"
-    " of that mean, too. Matters: the smallest difference that matters. Verdict:"
+    f" of that mean, too; {UNBOUNDED}: that mean is itself not surely other than zero, so that no"
+    " interval of a share has ends, and the verdict is that of the tests alone. Matters: the"
+    " smallest difference that matters. Verdict:"
     f" {LARGER} or {SMALLER}: surely by more than that; {EQUIVALENT}: surely within ± that; {OPEN}:"
     f" none of these is sure; {TOO_FEW}: too few seeds for an interval. Where a share of the"
     " baseline matters, the verdict is read off the interval of the share, otherwise off that of"
@@ -65,8 +69,8 @@ CAPTION = (
     " chance. p: paired t test of no difference at all, two-sided; Holm: corrected for the"
     " conditions tested by the same measure, not for how many measures there are."
 )
-# Percentages of the baseline from here on are written without decimals or powers of ten.
-LARGE = 999.5
+# Percentages of the baseline beyond this are not written out.
+LARGEST = 1000
 ADOPTED = (
     "Adopted, and not matched by seed: {}; there it is the difference of independent means, with"
     " Welch's interval and test."
@@ -291,10 +295,20 @@ def _row(row: tuple, several: bool) -> dict[str, object]:
 
 
 def _share(row: tuple) -> str:
-    """Return the share of the baseline in percent, with its interval where that has ends."""
-    numbers = [100 * share for share in (row.share, row.share_lower, row.share_upper)]
-    known = [abs(number) for number in numbers if not pd.isna(number)]
-    form = "+.3g" if max(known, default=0.0) < LARGE else "+,.0f"
-    if pd.isna(row.share_lower):
-        return format_percent(row.share, form)
-    return f"{format_interval(*numbers, form)} %"
+    """Return the share of the baseline in percent, with its interval where there is one."""
+    if pd.isna(row.share):
+        return MISSING
+    share, *ends = map(_percent, (row.share, row.share_lower, row.share_upper))
+    if pd.isna(row.lower):
+        return f"{share} %"
+    return f"{share} [{UNBOUNDED if pd.isna(row.share_lower) else ', '.join(ends)}] %"
+
+
+def _percent(share: float) -> str:
+    """Return a share as a number of percent, or that it is beyond the largest one."""
+    percent = 100 * share
+    if abs(percent) > LARGEST:
+        largest = format_number(math.copysign(LARGEST, percent), "+,.0f")
+        return f"{'>' if percent > 0 else '<'} {largest}"
+    # From 999.5 on three digits would need a power of ten.
+    return format_number(percent, "+.3g" if abs(percent) < LARGEST - 0.5 else "+,.0f")

@@ -25,7 +25,7 @@ PAIR_MEASURES = {
 }
 SUMMARY_COLUMNS = [
     *("dataset", "network", "condition", "view", "family", "measure", "mean", "sem", "n_seeds"),
-    *("n_untrained", "noise_floor", "converged", "unit", "protocol"),
+    *("n_untrained", "noise_floor", "converged", "unit", "protocol", "n"),
 ]
 VALUE_COLUMNS = [*RUN, "trained", "family", "measure", "value", "unit", "protocol", "noise_floor"]
 
@@ -43,11 +43,12 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     The standard error is the sample standard deviation (n - 1) over √n, NaN for a single seed.
     ``n_untrained`` says of how many of these seeds the network did not train.
     The noise floor is the mean over seeds of the larger of each value's own standard error and
-    noise floor.
+    noise floor. ``n`` is the number of samples behind a value, the smallest over seeds, and NaN of
+    measures of pairs.
 
     Args:
         measures: one row per number, with columns ``dataset``, ``network``, ``condition``,
-            ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``,
+            ``seed``, ``view``, ``family``, ``measure``, ``value``, ``unit``, ``protocol``, ``n``,
             ``standard_error``, ``noise_floor``, ``converged`` and ``trained``.
         disagreement: one row per unordered pair of models, with columns ``dataset``,
             ``network``, ``condition_a``, ``seed_a``, ``condition_b``, ``seed_b``, ``view`` (of
@@ -71,7 +72,8 @@ def summarise(measures: pd.DataFrame, disagreement: pd.DataFrame) -> pd.DataFram
     grouped = parts.groupby(keys, sort=False)
     seeds = grouped["value"].agg(mean="mean", sem="sem", n_seeds="count")
     untrained, floor = grouped["n_untrained"].sum(), grouped["noise_floor"].mean()
-    seeds = seeds.join([untrained, floor, grouped["converged"].all()]).reset_index()
+    others = [untrained, floor, grouped["converged"].all(), grouped["n"].min()]
+    seeds = seeds.join(others).reset_index()
     of_pairs = [
         own
         | dict(zip(("mean", "sem"), mean_over_pairs(matrix), strict=True))
@@ -189,5 +191,5 @@ def _matrices(disagreement: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.D
         own |= {"view": pairs["view"].iloc[0], "family": "evaluation", "protocol": "corrected"}
         for measure, unit in PAIR_MEASURES.items():
             matrix = pair_matrix(pairs, measure)
-            of_measure = {"measure": measure, "unit": unit, "converged": True}
+            of_measure = {"measure": measure, "unit": unit, "converged": True, "n": np.nan}
             yield own | of_measure | {"n_seeds": len(matrix)}, matrix

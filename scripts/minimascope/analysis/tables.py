@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from ..attacks.spec import Named
 from ..registry import INITIAL
 from .measure_names import HIGHER, LOWER, MEASURES, MeasureName, measures_of
-from .numbers import MISSING, count_seeds, format_estimate, has_power
+from .numbers import MISSING, count_seeds, format_estimate, format_number, has_power, span
 from .render import Text, fitting, in_blocks
 
 NETWORK = ["dataset", "network"]
@@ -42,12 +43,16 @@ NOTES = {
     UNTRAINED: "networks that did not train",
 }
 NO_BEST = "since a gap is near zero also where a network learnt nothing"
+LEFT_OUT = (
+    f"{MISSING}: no value; where a measure was left out, details.left_out in its document"
+    " (measures/<data set>/<network>/<condition>/seed<seed>/<family>.json) says why."
+)
 NO_SHARPNESS = "No measure of sharpness was taken."
 RADII = "Radii are in units of the inputs; those of pictures in bytes are fractions of their range."
 RADII_IN_DB = "Radii are in dB of the log-mels."
 NUMBER_COLUMNS = [
     *(*NETWORK, "condition", "view", "measure", "mean", "standard_error", "n_seeds"),
-    *("n_untrained", "noise_floor", "unit", "protocol", "extreme", "notes"),
+    *("n_untrained", "noise_floor", "unit", "protocol", "n", "extreme", "notes"),
 ]
 
 
@@ -136,6 +141,9 @@ def sharpness_table(rows: pd.DataFrame) -> pd.DataFrame:
         parts.append("Published: as the papers' code computed it.")
     if "sam_sharpness_null" in names:
         parts.append("SAM-sharpness, null, is the published procedure without any perturbation.")
+    parts += _samples(rows, names)
+    if table.eq(MISSING).any(axis=None):
+        parts.append(LEFT_OUT)
     return _captioned(table, [*parts, "Bold: the sharpest.", *_untrained(rows)])
 
 
@@ -144,7 +152,8 @@ def adversarial_table(rows: pd.DataFrame) -> pd.DataFrame:
     minima, names, conditions = _of_attacks(rows)
     table = _table(minima, names, conditions).reindex(conditions)
     of_log_mels = any(Named.parse(measure).recordings for measure in names)
-    parts = [_over_seeds(minima, rows), RADII_IN_DB if of_log_mels else RADII]
+    radii = RADII_IN_DB if of_log_mels else RADII
+    parts = [_over_seeds(minima, rows), *_attacked(minima), radii]
     bold = _bold([name for name in names.values() if _has_bold(table, name)])
     return _captioned(table, [*parts, *([bold] if bold else []), *_untrained(minima)])
 
@@ -221,6 +230,32 @@ def _of_networks(
 def _over_seeds(shown: pd.DataFrame, rows: pd.DataFrame) -> str:
     dataset, network = rows[NETWORK].iloc[0]
     return f"{network} on {dataset}: mean ± standard error over {count_seeds(shown['n_seeds'])}."
+
+
+def _samples(rows: pd.DataFrame, names: Mapping[str, MeasureName]) -> list[str]:
+    """Return how many samples are behind a value, where that depends on the measure."""
+    known = rows[rows["n"].notna()]
+    by_count: dict[str, list[str]] = {}
+    for measure, counts in known.groupby("measure", sort=False)["n"]:
+        by_count.setdefault(span(counts.astype(int)), []).append(names[measure].label)
+    if len(by_count) < 2:
+        return []
+    most = max(by_count, key=lambda count: len(by_count[count]))
+    others = [f"{c} of {', '.join(found)}" for c, found in by_count.items() if c != most]
+    return [f"Samples behind a value: {most}, but {'; '.join(others)}."]
+
+
+def _attacked(rows: pd.DataFrame) -> list[str]:
+    """Return how many samples were attacked, and what that means for an accuracy."""
+    counts = rows["n"].dropna().astype(int)
+    if counts.empty:
+        return []
+    error = format_number(0.5 / np.sqrt(counts.min()), ".2g")
+    return [
+        f"Of {span(counts)} attacked test samples, the same for all networks: ± does not count"
+        " which these are. Of so many an accuracy a has a binomial standard error"
+        f" √(a (1 − a) / n), up to {error}, besides."
+    ]
 
 
 def _over_pairs(rows: pd.DataFrame) -> str:

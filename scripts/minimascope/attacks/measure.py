@@ -17,7 +17,7 @@ from ..seeding import generator
 from .attack import STANDING, Attacker
 from .inputs import Box, box_of, evaluation_mode
 from .smallest import Search
-from .spec import AttackSpec, accuracy_name, check_radius, radius_name, radius_of
+from .spec import OF_RANGE, AttackSpec, accuracy_name, check_radius, radius_name, radius_of
 from .trust import Checks, zero_gradients
 
 # What ``fooled_by`` has for samples that are misclassified as they are.
@@ -94,7 +94,8 @@ def measure(
             measurements.append(_accuracy(name, accuracies[number], len(rows), checks, number))
         if config["bisections"]:
             search.narrow(config["bisections"])
-            name, unit = radius_name(norm, recordings), "dB" if recordings else "1"
+            name = radius_name(norm, recordings)
+            unit = "dB" if recordings else OF_RANGE if box else "1"
             measurements.append(_median(name, unit, search.radii, checks))
         arrays[f"{norm}/smallest_radius"] = search.radii.double().numpy(force=True)
         arrays[f"{norm}/fooled_by"] = by.numpy(force=True)

@@ -12,10 +12,17 @@ from ..ascent import Norm
 from ..errors import InputError, nearest
 
 Attack = Literal["fgsm", "pgd", "apgd"]
+ATTACKS: dict[Attack, str] = {"fgsm": "FGSM", "pgd": "PGD", "apgd": "Auto-PGD"}
 Loss = Literal["ce", "dlr"]
 NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2"}
 LOSSES: tuple[Loss, ...] = ("ce", "dlr")
+LOSSES_IN_WORDS: dict[Loss, str] = {
+    "ce": "cross-entropy",
+    "dlr": "the ratio of differences of logits",
+}
 ACCURACY, RADIUS = "adversarial_accuracy", "adversarial_radius"
+# Unit of radii of pictures.
+OF_RANGE = "fraction of the range"
 # Stands in names of measures of recordings, whose log-mels are what is attacked.
 LOG_MEL = "log_mel"
 
@@ -63,6 +70,14 @@ class AttackSpec:
         names = ("attack", "steps", "restarts")
         losses = config["losses"] or (LOSSES if classes > 2 else ("ce",))
         return cls(**{key: config[key] for key in names}, losses=tuple(losses))
+
+    @property
+    def in_words(self) -> str:
+        """The attack with its steps, starts and losses."""
+        steps = f"{self.steps_taken} step{'s' * (self.steps_taken > 1)}"
+        starts = f"{self.restarts} start{'s' * (self.restarts > 1)}"
+        losses = " and ".join(LOSSES_IN_WORDS[loss] for loss in self.losses)
+        return f"{ATTACKS[self.attack]}, {steps} from {starts} on {losses}"
 
     @property
     def steps_taken(self) -> int:

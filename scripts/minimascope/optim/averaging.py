@@ -7,15 +7,18 @@ torch computes means; here is when a training hands its weights over. An average
 numbers.
 
 One with a setting ``validation`` is told the losses on that share of the training split, which is
-held out.
+held out, and may have a method ``chosen``, as SWAD has.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn, update_bn
+
+# What the epochs of an average are that a validation loss was to choose.
+VALLEY, LAST_EPOCH = "valley", "last epoch"
 
 
 class Average(AveragedModel):
@@ -110,6 +113,24 @@ def loss_valley(
     return None if start is None else (start, len(losses) - 1)
 
 
+def chosen_in_words(history: Sequence[Mapping[str, object]]) -> str:
+    """Return which epochs an average is of, from a history that says it; empty from others.
+
+    >>> chosen_in_words([{"epoch": 1, "averaged": ""}, {"epoch": 2, "averaged": "last epoch"}])
+    'averaged: the validation loss chose no epochs, so the steps of the last one alone'
+    """
+    counted = [row for row in history if row.get("averaged")]
+    if not counted:
+        return ""
+    if counted[0]["averaged"] == LAST_EPOCH:
+        return "averaged: the validation loss chose no epochs, so the steps of the last one alone"
+    first, last = counted[0]["epoch"], counted[-1]["epoch"]
+    return (
+        f"averaged: the steps of epochs {first} to {last} of {len(history)}, which the validation"
+        " loss chose"
+    )
+
+
 class DenseStochasticWeightAverage(Average):
     """The mean of the weights after all steps of the epochs that `loss_valley` chooses.
 
@@ -168,6 +189,13 @@ class DenseStochasticWeightAverage(Average):
             ):
                 parameter.data.copy_(part.view_as(parameter))
         super().hand_over(model, batches)
+
+    def chosen(self, epochs: int) -> dict[int, str]:
+        """Return what the mean is of after so many epochs: these, from 1, and why they are."""
+        if self.valley is None:
+            return {epochs: LAST_EPOCH}
+        first, last = self.valley
+        return dict.fromkeys(range(first + 1, last + 2), VALLEY)
 
     def _count(self, last: int) -> None:
         """Add the epochs of the valley up to one to the mean, unless they are part of it."""

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis.numbers import format_number
+from ..analysis.numbers import format_number, span
 from .models import count_models, draw_boxes, spread
 from .style import (
     HALF_PAGE,
@@ -47,8 +47,13 @@ def plot(domains: pd.DataFrame, dataset: str) -> Figure:
     grid = figure.subplots(len(panels), squeeze=False, sharey=True).flat
     for axes, (kind, panel) in zip(grid, panels.items(), strict=True):
         _draw(axes, panel, names[kind])
-        axes.set(xlabel=LABELS[kind], ylabel="Test accuracy (fraction)")
+        axes.set(xlabel=LABELS[kind] + _samples(panel), ylabel="Test accuracy (fraction)")
     return figure
+
+
+def _samples(rows: pd.DataFrame) -> str:
+    """Return how many test samples each domain has; published tables do not say it."""
+    return f" ({span(rows['n'])} test samples each)" if "n" in rows else ""
 
 
 def ordered(rows: pd.DataFrame) -> list[str]:

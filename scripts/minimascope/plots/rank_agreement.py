@@ -11,6 +11,9 @@ from ..analysis.tables import MAIN_MEASURES
 from .style import label_height, new_figure, notice, rotate_labels, select
 
 CELL = 0.32  # inches
+ABOVE = (
+    "above the diagonal: end of the 95 % interval nearer 0, not adjusted for the number of pairs"
+)
 
 
 def _described(name: str) -> MeasureName:
@@ -23,10 +26,10 @@ EVALUATIONS = [name for name in MAIN_MEASURES if _described(name).category == "e
 def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return the matrix of Spearman's ρ between any two measures of one network.
 
-    It is over the conditions' means. Above the diagonal stands what ρ is at least, the end of its
-    95 % interval that is nearer zero; the cell is empty where the interval holds zero or there are
-    too few conditions for one. Lines separate measures of sharpness from evaluations, which are
-    those of the main table.
+    It is over the conditions' means. Above the diagonal stands the end of its 95 % interval that is
+    nearer zero; the cell is empty where the interval holds zero or there are too few conditions for
+    one. Intervals are not adjusted for the number of pairs. Lines separate measures of sharpness
+    from evaluations, which are those of the main table.
 
     Args:
         rank_agreement: rows of `analysis.trends.rank_agreement`.
@@ -43,11 +46,11 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
     side = CELL * len(names) + label_height(labels)
     counts = span(rows["n"])
     title = f"{title}, means of {counts} condition{'s' if rows['n'].max() > 1 else ''}"
-    figure = new_figure(
-        f"{title}\nabove the diagonal: how far from 0 it surely is", side + 0.3, side + 1.1
-    )
-    axes = figure.subplots()
     matrix = _matrix(rows, names)
+    if np.isfinite(matrix[np.triu_indices(len(names))]).any():
+        title += f"\n{ABOVE}"
+    figure = new_figure(title, side + 0.3, side + 1.1)
+    axes = figure.subplots()
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
     _write_numbers(axes, matrix)
     rotate_labels(axes, labels)
@@ -67,7 +70,7 @@ def plot(rank_agreement: pd.DataFrame, dataset: str, network: str) -> Figure:
 
 
 def _matrix(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
-    """Return ρ below the diagonal and what it is at least above it, NaN elsewhere."""
+    """Return ρ below the diagonal and its interval's end nearer zero above it, NaN elsewhere."""
     matrix = np.full((len(names), len(names)), np.nan)
     for row in rows.itertuples():
         high, low = sorted((names.index(row.first), names.index(row.second)))

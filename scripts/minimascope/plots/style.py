@@ -74,7 +74,8 @@ def styled() -> AbstractContextManager:
 
 def new_figure(title: str, width: float, height: float, handles: Sequence[Artist] = ()) -> Figure:
     """Return a figure of a size in inches, to which a long title and a legend add their lines."""
-    title = textwrap.fill(title, int(width / TITLE_LETTER))
+    # Line by line, since what has to stand on a line of its own keeps it.
+    title = "\n".join(textwrap.fill(line, int(width / TITLE_LETTER)) for line in title.split("\n"))
     height += TITLE_LINE * title.count("\n")
     columns = 1
     if handles:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..analysis.agreement import UNCERTAIN
 from ..analysis.wording import listed
+from ..attacks.spec import AttackSpec
 from ..registry import INITIAL
 
 # Measures of sharpness as the papers' code computes them.
@@ -35,6 +36,9 @@ class Facts(NamedTuple):
         sweeps: whether it sweeps settings.
         augmented: whether a condition augments its training data.
         augmented_view: whether figures of a network show sharpness on augmented data there.
+        averaged: whether a condition ends with an average of its weights.
+        attacked: whether a condition trains on attacked inputs.
+        attack: what attacks on inputs are, in words; empty without any.
         untrained: whether a network did not train.
         unconverged: whether a solver stopped before all eigenvalues had converged.
         published: whether there are measures of sharpness as the papers' code computes them.
@@ -59,6 +63,9 @@ class Facts(NamedTuple):
     sweeps: bool
     augmented: bool
     augmented_view: bool
+    averaged: bool
+    attacked: bool
+    attack: str
     untrained: bool
     unconverged: bool
     published: bool
@@ -84,6 +91,11 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     def any_of(table: str, column: str, value: object) -> bool:
         return table in tables and bool(tables[table][column].eq(value).any())
 
+    def is_set(setting: str) -> bool:
+        """Whether a condition has a setting, as data sets and sweeps have it, too."""
+        settings = tables.get("conditions", pd.DataFrame())
+        return setting in settings and bool(settings[setting].notna().any())
+
     models = tables.get("measures", NO_MODELS)
     models = models[models["condition"] != INITIAL]
     names = set(models["measure"])
@@ -106,6 +118,9 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         sweeps=bool(config.get("sweeps")),
         augmented=augmented,
         augmented_view=augmented and config["analysis"]["figure_view"] == "augmented",
+        averaged=is_set("averaging.name"),
+        attacked=is_set("adversarial.radius"),
+        attack=_attack_of((config.get("evaluation") or {}).get("adversarial")),
         untrained=bool(models["trained"].eq(False).any()),
         unconverged=bool(models.loc[models["family"] == "hessian", "converged"].eq(False).any()),
         published=not names.isdisjoint(PUBLISHED_TWINS),
@@ -134,6 +149,15 @@ def _noise(config: Mapping[str, Any]) -> str:
     if len(found) == 1:
         return next(iter(found))
     return "; ".join(f"{sizes} on {listed(names)}" for sizes, names in found.items())
+
+
+def _attack_of(section: Mapping[str, Any] | None) -> str:
+    """Return what a section ``evaluation.adversarial`` attacks with, in words."""
+    if section is None:
+        return ""
+    # Of two classes there is no ratio of logits.
+    many = AttackSpec.from_config(section, classes=3).in_words
+    return many if section["losses"] else f"{many}, of two classes on cross-entropy alone"
 
 
 def _seeds_of(models: pd.DataFrame, family: str) -> int:

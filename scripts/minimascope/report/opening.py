@@ -5,6 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..analysis.wording import listed
+from ..batch_of_one import held_out
+
 # Measures that are taken on all samples of a part of the data.
 PARTS = {"train_accuracy": "training", "test_accuracy": "testing"}
 
@@ -41,6 +44,34 @@ def _unseen(domains: pd.DataFrame) -> list[str]:
         " test accuracy, generalisation gap, ECE, temperature and what else is over the test split"
         " count them, too"
     ]
+
+
+def held_out_in_words(conditions: pd.DataFrame, measures: pd.DataFrame) -> list[str]:
+    """Return sentences about conditions that learn from fewer samples than their data set has.
+
+    Args:
+        conditions: rows of `model_table.conditions_table`.
+        measures: as in `data_in_words`.
+    """
+    share = "averaging.validation"
+    if share not in conditions:
+        return []
+    counts = measures.groupby(["dataset", "measure"])["n"].max()
+    settings = ["dataset", "condition", share]
+    own = conditions.loc[conditions[share].notna(), settings].drop_duplicates()
+    several = conditions["dataset"].nunique() > 1
+    found = []
+    for (dataset, held), rows in own.groupby(["dataset", share], sort=False):
+        count = counts.get((dataset, "train_accuracy"))
+        of = "fewer samples"
+        if pd.notna(count):
+            of = f"{count - held_out(held, int(count)):,.0f} of the {count:,.0f} samples"
+        names, on = list(rows["condition"]), f" on {dataset}" if several else ""
+        found.append(
+            f"{listed(names)} learn{'s' * (len(names) == 1)} from {of} for training{on}:"
+            f" a share of {held:g} is held out for validation."
+        )
+    return found
 
 
 def settings_in_words(settings: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from ..study.adopted import adopted_conditions
 from ..tables_and_figures import PAGES
 from .contents import TABLES_OF_FACTS, contents_of, sections
 from .facts import facts_of
-from .opening import data_in_words
+from .opening import data_in_words, held_out_in_words
 from .page import Figure, Files, render
 from .provenance import jobs_table, made_with, provenance_tables
 from .tidy import tidy_tables
@@ -80,6 +80,7 @@ def study_report(
             measures,
             pd.read_csv(paths["domains"], dtype={"name": str}) if "domains" in paths else None,
         ),
+        held_out=held_out_in_words(_read(paths, "conditions", ("dataset", "condition")), measures),
         papers=papers,
         published=any(find("tables", name).published for name in names),
         tidy=tidy_tables(made),

@@ -18,6 +18,7 @@ from ..seeding import generator
 from .given import given_network
 from .loss import Loss
 from .losses import Function, find_loss
+from .norms import NO_INITIAL
 from .objective import Objective
 from .outputs import Read
 from .probes import check_own_loss, first_pass
@@ -134,6 +135,7 @@ def measure_families(
     asked = [measures] if isinstance(measures, str) else list(measures)
     wanted = names_of(asked)
     given = _checked(settings or {})
+    _refuse_unused(given, wanted)
     # Nobody has named the usual ones.
     named = [] if measures is USUAL_MEASURES else asked
     found = []
@@ -171,8 +173,23 @@ def _check_gradient(model: nn.Module, objective: Objective, measure: str) -> Non
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
     """Raise InputError if a measure that was asked for by its own name is not defined."""
     for name, reason in measured.details.get("left_out", {}).items():
+        if name in asked and reason == NO_INITIAL:
+            raise InputError(
+                f"{name}: is a distance from the weights that training began with; give the network"
+                " with these as initial=, or leave it out"
+            )
         if name in asked:
             raise InputError(f"{name}: {reason}; leave it out")
+
+
+def _refuse_unused(settings: Mapping[str, Any], wanted: Sequence[str]) -> None:
+    """Raise InputError for settings of a family that nothing is measured of."""
+    for family in settings:
+        if not set(SHARPNESS[family].gives) & set(wanted):
+            raise InputError(
+                f"settings.{family}: none of its measures is asked for; ask for"
+                f" {SHARPNESS[family].gives[0]} or another, or leave these settings out"
+            )
 
 
 def names_of(measures: Iterable[str]) -> list[str]:
@@ -181,11 +198,26 @@ def names_of(measures: Iterable[str]) -> list[str]:
     names = []
     for measure in measures:
         if measure not in SHARPNESS and measure not in known:
+            if _is_evaluation(measure):
+                raise InputError(
+                    f"measures: {measure!r} is an evaluation on test data, and these are no part of"
+                    " the call, which measures sharpness, norms and the function near the data;"
+                    " leave it out, or evaluate the network in a study"
+                )
             raise InputError(
                 f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
             )
         names += SHARPNESS[measure].gives if measure in SHARPNESS else [measure]
     return list(dict.fromkeys(names))
+
+
+def _is_evaluation(name: str) -> bool:
+    """Return whether a name that is no measure of a family is one of predictions or attacks."""
+    # Only to say what is wrong.
+    from ..analysis.measure_names import MEASURES
+    from ..attacks.spec import ACCURACY, RADIUS
+
+    return name in MEASURES or str(name).startswith((ACCURACY, RADIUS))
 
 
 def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Cheap looks at a network before the work, which find what would make numbers wrong in silence."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from ..batches import cut, each
+from ..batches import Inputs, cut, each
 from ..data.prepared import Split
 from ..errors import InputError
 from ..network_copy import in_type
@@ -61,7 +63,7 @@ def first_pass(model: nn.Module, objective: Objective) -> torch.Tensor:
     """Return a network's outputs for copies of the first samples.
 
     Raises:
-        InputError: it changes its inputs in place, or does not run on inputs of integers.
+        InputError: it does not take the inputs, or changes them in place.
     """
     given = each(first_samples(objective, SAMPLES).samples.inputs, partial(in_dtype_of, model))
     inputs = each(given, torch.clone)
@@ -69,18 +71,12 @@ def first_pass(model: nn.Module, objective: Objective) -> torch.Tensor:
     versions = [copy._version for _, copy in pairs]
     name = type(model).__name__
     try:
-        outputs = objective.outputs(model, inputs)
-    except torch.OutOfMemoryError:
+        found = replace(objective, read=lambda returned: returned).outputs(model, inputs)
+    except (InputError, torch.OutOfMemoryError):
         raise
-    except RuntimeError as error:
-        kinds = {str(one.dtype) for one, _ in pairs if not one.is_floating_point()}
-        if not kinds:
-            raise
-        raise InputError(
-            f"inputs: {name} does not run on these, which are {' and '.join(sorted(kinds))}"
-            f" ({str(error).splitlines()[0]}); give floating-point numbers if it takes such"
-            " (pictures as fractions of 255)"
-        ) from error
+    # What networks make of inputs that they cannot take.
+    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
+        raise InputError(_not_taken(name, given, error)) from error
     for (one, copy), version in zip(pairs, versions, strict=True):
         # What goes past torch's own count shows in the numbers, if it changes any.
         if copy._version != version or not torch.equal(one.nan_to_num(), copy.nan_to_num()):
@@ -89,7 +85,24 @@ def first_pass(model: nn.Module, objective: Objective) -> torch.Tensor:
                 " so that a second pass would see others; let it work on a copy (inplace=False, or"
                 " inputs.clone())"
             )
-    return outputs
+    return objective.read(found)
+
+
+def _not_taken(name: str, inputs: Inputs, error: Exception) -> str:
+    """Return the one line about inputs with which a network raised an error."""
+    why = " ".join(str(error).split()) or type(error).__name__
+    kinds = {str(one.dtype) for one in tensors_of(inputs) if not one.is_floating_point()}
+    if kinds:
+        return (
+            f"inputs: {name} does not run on these, {' and '.join(sorted(kinds))} ({why});"
+            " give floating-point numbers if it takes such (pictures as fractions of 255)"
+        )
+    tensors = inputs if isinstance(inputs, Mapping) else {"": inputs}
+    shapes = [f"{key} {list(one.shape)}".strip() for key, one in tensors.items()]
+    return (
+        f"{name} does not take these inputs, of shape {', '.join(shapes)} ({why}); give them in the"
+        " form in which it was trained"
+    )
 
 
 def check_own_loss(model: nn.Module, objective: Objective) -> None:
