@@ -135,6 +135,11 @@ def measure_families(
     """Return what each family gives that `measure` takes measures of; see there."""
     if not isinstance(model, nn.Module):
         raise InputError(f"model: {type(model).__name__} is no torch module; give an nn.Module")
+    if initial is not None and not isinstance(initial, nn.Module):
+        raise InputError(
+            f"initial: {type(initial).__name__} is no torch module; give a network, into which"
+            " load_state_dict reads weights"
+        )
     if next(model.parameters(), None) is None:
         raise InputError(f"{type(model).__name__} has no parameters, so nothing can be moved")
     asked = [measures] if isinstance(measures, str) else list(measures)
