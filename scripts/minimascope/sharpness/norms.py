@@ -15,7 +15,7 @@ from ..batches import Batches
 from ..errors import InputError
 from ..measurement import Measured, Measurement
 from ..seeding import child
-from .cross_entropy import counted
+from .cross_entropy import class_axis, counted
 from .input_gradients import margins
 from .layers import as_matrix, folded, matrices
 from .objective import Objective
@@ -162,13 +162,15 @@ def over_margin(values: dict[str, float], margin: float) -> dict[str, float]:
 
 @torch.no_grad()
 def margin_percentile(model: nn.Module, objective: Objective, batch_size: int) -> float:
-    """Return the 10th percentile of z_y − max_{c≠y} z_c over the samples."""
+    """Return the 10th percentile of z_y − max_{c≠y} z_c over all terms of the loss."""
 
     def whole(batches: Batches) -> torch.Tensor:
         found = []
         for inputs, labels in batches:
-            logits, labels = objective.outputs(model, inputs), labels.reshape(-1)
-            found.append(margins(counted(logits, labels), counted(labels, labels)))
+            outputs = objective.outputs(model, inputs)
+            axis, labels = class_axis(outputs, labels)
+            logits = outputs.movedim(axis, -1).reshape(-1, outputs.shape[axis])
+            found.append(margins(counted(logits, labels), counted(labels.flatten(), labels)))
         return torch.cat(found)
 
     found = objective.samples.over_batches(whole, batch_size).sort().values
