@@ -292,7 +292,7 @@ def test_layers_that_compute_their_weights_are_refused_by_name():
     model[2].__class__ = Padded
     assert taken(model, SPLIT.inputs) == expected
     model[2].__class__ = Standardised
-    with refused("norms: 2 (Standardised) computes its weights from other numbers"):
+    with refused("norms: 2 (Standardised) has weights that are no parameters"):
         taken(model, SPLIT.inputs)
 
 
@@ -307,6 +307,13 @@ def test_products_with_parameters_that_are_no_matrix_are_refused_by_name():
 
     with refused("norms: the network (Experts) multiplies with experts, which is no matrix"):
         taken(Experts().double(), SPLIT.inputs)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:FutureWarning")
+def test_layers_that_torchscript_hides_are_refused_by_name():
+    model = nn.Sequential(torch.jit.script(nn.Linear(4, 4)), nn.Linear(4, 3)).double()
+    with refused("norms: 0 is compiled by TorchScript, which hides its layers"):
+        taken(model, SPLIT.inputs)
 
 
 # --- pruning --------------------------------------------------------------------------------------

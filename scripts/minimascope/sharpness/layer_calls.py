@@ -70,16 +70,17 @@ class LayerCalls(TorchFunctionMode):
             weight = args[place] if len(args) > place else kwargs["weight"]
             self._kernel(weight, result, name in KERNELS)
         elif name in PRODUCTS:
-            self._product([*tensors_in(args)][name in ADDING :])
+            self._product([*tensors_in((args, kwargs))][name in ADDING :])
         elif name in RECURRENT:
             found = [p for p in tensors_in(args) if id(p) in self._names and p.ndim == 2]
             self.matrices |= {self._names[id(p)] for p in found}
         elif func is ATTENTION:
-            given = inspect.signature(ATTENTION).bind(*args, **kwargs).arguments
+            given = inspect.signature(func).bind(*args, **kwargs).arguments
             weights = [given[each] for each in OF_ATTENTION if given.get(each) is not None]
             self.matrices |= {name for w in weights if (name := self._name(w)) is not None}
         elif func is F.batch_norm:
-            self._normalised(*args[:2])
+            given = inspect.signature(func).bind(*args, **kwargs).arguments
+            self._normalised(given["input"], given["running_mean"])
         return result
 
     def follow(self, name: str, module: nn.Module) -> Iterator[Callable[[], None]]:
@@ -110,7 +111,7 @@ class LayerCalls(TorchFunctionMode):
         if name is None:
             # Others are fixed, as in a blur before a stride.
             if weight.requires_grad:
-                self._refuse("computes its weights from other numbers in every pass")
+                self._refuse("has weights that are no parameters, as those computed in every pass")
         elif not matrix:
             self._refuse("has weights that are no matrix of outputs by inputs")
         else:
@@ -152,7 +153,8 @@ def layer_calls(model: nn.Module, objective: Objective) -> LayerCalls:
         objective: whose first sample is passed.
 
     Raises:
-        InputError: weights of a layer that are no parameter or no matrix.
+        InputError: weights of a layer that are no parameter or no matrix, or a module compiled by
+            TorchScript.
     """
     # Networks may keep what they compute, and weights that are computed have a graph.
     model = copied(model)
@@ -161,6 +163,11 @@ def layer_calls(model: nn.Module, objective: Objective) -> LayerCalls:
     found = LayerCalls(model)
     with ExitStack() as hooks, torch.enable_grad():
         for name, module in model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                raise InputError(
+                    f"norms: {name or 'the network'} is compiled by TorchScript, which hides its"
+                    " layers; give the module that it was made of, or leave norms out"
+                )
             for end in found.follow(name or "the network", module):
                 hooks.callback(end)
         inputs, _ = objective.samples.first()
