@@ -17,10 +17,11 @@ from minimascope.measurement import Measured
 from minimascope.seeding import generator
 from minimascope.sharpness import measure
 from minimascope.sharpness.layers import folded, matrices
-from minimascope.sharpness.norms import log_path_norm, of_matrices
 from minimascope.sharpness.norms import measure as measure_norms
+from minimascope.sharpness.norms import of_matrices
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.pac_bayes import bearable_noise
+from minimascope.sharpness.paths import log_path_norm
 from minimascope.sharpness.subject import Subject
 
 F64 = {"dtype": "float64"}
@@ -34,6 +35,10 @@ def values(measured: Measured) -> dict[str, float]:
 def taken(model: nn.Module, split: Split, initial: nn.Module | None = None, **settings) -> Measured:
     subject = Subject(model.eval(), Objective(split))
     return measure_norms(subject, generator(0), initial=initial, **F64 | settings)
+
+
+def shapes_of(model: nn.Module, split: Split) -> list[tuple[int, ...]]:
+    return sorted(tuple(each.shape) for each in matrices(model, Objective(split)).values())
 
 
 def by_hand() -> tuple[nn.Module, Split]:
@@ -77,7 +82,8 @@ def test_norms_of_a_small_network_are_those_worked_out_by_hand():
 def test_a_kernel_is_the_matrix_of_its_outputs():
     torch.manual_seed(0)
     convolution = nn.Conv2d(3, 5, (2, 3), groups=1).double()
-    (matrix,) = matrices(nn.Sequential(convolution, nn.ReLU()))
+    inputs = Split(torch.rand(1, 3, 4, 4).double(), torch.zeros(1).long())
+    (matrix,) = matrices(nn.Sequential(convolution, nn.ReLU()), Objective(inputs)).values()
     assert matrix.shape == (5, 18)
     # By powers of the Gram matrix of its filters.
     kernel = convolution.weight.detach()
@@ -91,16 +97,12 @@ def test_a_kernel_is_the_matrix_of_its_outputs():
 
 
 def test_all_layers_with_weights_count_once_and_normalisations_do_not():
-    model, _ = attentive()
-    shapes = sorted(tuple(matrix.shape) for matrix in matrices(model))
     # In- and out-projection of the attention, query and head.
-    assert shapes == [(3, 12), (4, 4), (4, 4), (12, 4)]
-    recurrent = nn.Sequential(nn.Embedding(5, 2), nn.GRU(2, 3))
-    assert sorted(tuple(m.shape) for m in matrices(recurrent)) == [(9, 2), (9, 3)]
-    shared = nn.Linear(2, 2)
-    assert len(matrices(nn.Sequential(shared, nn.ReLU(), shared))) == 1
-    normed = nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
-    torch.testing.assert_close(matrices(normed)[0], normed.weight.detach().double())
+    assert shapes_of(*attentive()) == [(3, 12), (4, 4), (4, 4), (12, 4)]
+    tokens = Split(torch.zeros(1, 3).long(), torch.zeros(1).long())
+    assert shapes_of(nn.Sequential(nn.Embedding(5, 2), nn.GRU(2, 3)), tokens) == [(9, 2), (9, 3)]
+    shared = nn.Linear(2, 2).double()
+    assert shapes_of(nn.Sequential(shared, nn.ReLU(), shared), points(1, 2, 2)) == [(2, 2)]
 
 
 # --- BatchNorm ------------------------------------------------------------------------------------
@@ -114,7 +116,7 @@ def test_batchnorms_behind_layers_become_parts_of_them(architecture):
     norms = [name for name, m in found.named_modules() if isinstance(m, nn.BatchNorm2d)]
     # That of the inputs is behind no layer.
     assert len(norms) == (architecture == "cnn10")
-    assert len(matrices(found)) == len(matrices(model))
+    assert len(matrices(found, Objective(split))) == len(matrices(model, Objective(split)))
 
 
 def test_bounds_count_the_shift_of_a_batchnorm_behind_a_layer_without_bias():
@@ -457,5 +459,5 @@ def test_layers_whose_weights_are_no_matrix_of_outputs_by_inputs_are_refused_by_
             return self.head(self.larger(inputs[:, None]).flatten(1))
 
     split = points(12, 4, 4)
-    with refused("norms: larger is a ConvTranspose1d, whose weights are no matrix"):
+    with refused("norms: larger (ConvTranspose1d) has weights that are no matrix"):
         measure(Upsampled(), split.inputs.float(), split.labels, "norms")

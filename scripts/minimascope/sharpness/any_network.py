@@ -132,6 +132,11 @@ def measure_families(
     progress: bool = False,
 ) -> list[OfFamily]:
     """Return what each family gives that `measure` takes measures of; see there."""
+    if initial is not None and not isinstance(initial, nn.Module):
+        raise InputError(
+            f"initial: {type(initial).__name__} is no torch module; give a network, into which"
+            " load_state_dict reads weights"
+        )
     asked = [measures] if isinstance(measures, str) else list(measures)
     wanted = names_of(asked)
     given = _checked(settings or {})

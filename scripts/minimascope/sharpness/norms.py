@@ -6,7 +6,7 @@ orders networks of equal n alike; products are given as logarithms.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -14,13 +14,13 @@ from torch import nn
 from ..batches import Batches
 from ..errors import InputError
 from ..measurement import Measured, Measurement
-from ..networks.normalised import NormalisedInput
 from ..seeding import child
-from .cross_entropy import counted
+from .cross_entropy import class_axis, counted
 from .input_gradients import margins
-from .layers import folded, matrices, squared
+from .layers import as_matrix, folded, matrices
 from .objective import Objective
 from .pac_bayes import Bearable, bearable_noise, bound, flatness
+from .paths import log_path_norm
 from .subject import Subject
 
 # The share of samples with a smaller margin than the one that counts.
@@ -74,19 +74,22 @@ def measure(
         batch_size: the largest number of inputs at once.
 
     Raises:
-        InputError: a network without layers, or another one to begin with.
+        InputError: a network without layers, with layers whose weights are no matrix or no
+            parameter, with BatchNorms that directly follow layers and are no part of them, or
+            another one to begin with.
     """
     subject = subject.in_dtype(dtype)
     objective, n = subject.objective, len(subject.objective)
     model = folded(subject.model, objective)
-    weights = matrices(model)
+    weights = matrices(model, objective)
     if not weights:
         raise InputError(
             f"norms: {type(subject.model).__name__} has no linear, convolutional, recurrent or"
             " attention layer; leave norms out"
         )
     start = None if initial is None else _alike(model, initial, objective)
-    values = of_matrices(weights, None if start is None else matrices(start))
+    before = None if start is None else [as_matrix(start[name]) for name in weights]
+    values = of_matrices([*weights.values()], before)
     paths = log_path_norm(model, objective)
     values |= {} if paths is None else {"log_path_norm": paths}
     margin = margin_percentile(model, objective, batch_size) if objective.loss.softmax else None
@@ -158,71 +161,61 @@ def over_margin(values: dict[str, float], margin: float) -> dict[str, float]:
 
 
 @torch.no_grad()
-def log_path_norm(model: nn.Module, objective: Objective) -> float | None:
-    """Return ln Σ_c f_{w²}(1)_c, f_{w²} being the network with squared parameters (44).
-
-    For rectifiers that is the sum over all paths of the products of their squared weights
-    (Neyshabur et al. 2015, arXiv:1503.00036), biases as weights of a unit that is always 1. The
-    ones are the inputs behind the normalisation of the data.
-
-    Args:
-        model: see `layers.folded`.
-        objective: for the shape of an input.
-
-    Returns:
-        None where the network with squared parameters is not affine in inputs that are not
-        negative, as with attention or with a normalisation of each sample, or takes no numbers.
-    """
-    inner = model.network if isinstance(model, NormalisedInput) else model
-    inputs, _ = objective.samples.first()
-    if not isinstance(inputs, torch.Tensor) or inputs.ndim < 2:
-        return None
-    if not (inputs.is_floating_point() or inner is not model):
-        return None
-    paths = squared(inner).double()
-    ones = torch.ones(inputs.shape, dtype=torch.float64, device=inputs.device)
-    zero, one, two = (objective.read(paths(factor * ones)).sum().item() for factor in (0, 1, 2))
-    affine = math.isclose(two - one, one - zero, rel_tol=1e-9) and one > zero
-    return math.log(one) if affine and math.isfinite(two) else None
-
-
-@torch.no_grad()
 def margin_percentile(model: nn.Module, objective: Objective, batch_size: int) -> float:
-    """Return the 10th percentile of z_y − max_{c≠y} z_c over the samples."""
+    """Return the 10th percentile of z_y − max_{c≠y} z_c over all terms of the loss."""
 
     def whole(batches: Batches) -> torch.Tensor:
         found = []
         for inputs, labels in batches:
-            logits, labels = objective.outputs(model, inputs), labels.reshape(-1)
-            found.append(margins(counted(logits, labels), counted(labels, labels)))
+            outputs = objective.outputs(model, inputs)
+            axis, labels = class_axis(outputs, labels)
+            logits = outputs.movedim(axis, -1).reshape(-1, outputs.shape[axis])
+            found.append(margins(counted(logits, labels), counted(labels.flatten(), labels)))
         return torch.cat(found)
 
     found = objective.samples.over_batches(whole, batch_size).sort().values
     return found[(len(found) - 1) * PERCENTILE // 100].item()
 
 
-def _alike(model: nn.Module, initial: nn.Module, objective: Objective) -> nn.Module:
-    """Return the folded network that training began with, which must have the same weights."""
+def _alike(model: nn.Module, initial: nn.Module, objective: Objective) -> dict[str, nn.Parameter]:
+    """Return by name the parameters that training began with, of the folded network.
+
+    Raises:
+        InputError: they are not finite, or others than the network's.
+    """
     like = next(model.parameters())
-    start = folded(initial.to(like.device, like.dtype).eval(), objective)
-    shapes = [[tuple(p.shape) for p in each.parameters()] for each in (model, start)]
-    if shapes[0] != shapes[1]:
-        raise InputError(
-            "initial: its weights have other shapes than the network's; give the network that its"
-            " training began with"
-        )
-    return start
+    initial = initial.to(like.device, like.dtype).eval()
+    for name, tensor in initial.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(
+                f"initial: {name} holds NaN or infinite values; give the network that its training"
+                " began with"
+            )
+    now, before = (
+        dict(each.named_parameters(remove_duplicate=False))
+        for each in (model, folded(initial, objective))
+    )
+    for name in [*now, *before]:
+        shapes = [tuple(each[name].shape) if name in each else None for each in (now, before)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"initial: its weights have other shapes than the network's, or other names"
+                f" ({name}: {shapes[1] or 'none'} in place of {shapes[0] or 'none'}); give the"
+                " network that its training began with"
+            )
+    return before
 
 
 def _pac_bayes(
     model: nn.Module,
-    start: nn.Module | None,
+    start: Mapping[str, nn.Parameter] | None,
     objective: Objective,
     samples: int,
     steps: int,
     generator: torch.Generator,
 ) -> Iterator[Measurement]:
-    n, moved = len(objective), [p for p in model.parameters() if p.requires_grad]
+    n = len(objective)
+    moved = {name: p for name, p in model.named_parameters() if p.requires_grad}
     for relative, kind in ((False, "noise"), (True, "relative noise")):
         draws = child(generator, kind)
         found = bearable_noise(model, objective, relative, samples, steps, generator=draws)
@@ -235,19 +228,21 @@ def _pac_bayes(
 
 
 def _bounds(
-    found: Bearable, moved: list[nn.Parameter], start: nn.Module | None, n: int
+    found: Bearable,
+    moved: Mapping[str, nn.Parameter],
+    start: Mapping[str, nn.Parameter] | None,
+    n: int,
 ) -> Iterator[Measurement]:
     yield flatness("pac_bayes_flatness", found, n)
-    yield bound("pac_bayes_orig", found, _squared_length(moved), n)
+    yield bound("pac_bayes_orig", found, _squared_length(moved.values()), n)
     if start is not None:
-        before = [p for p in start.parameters() if p.requires_grad]
-        away = [now - then for now, then in zip(moved, before, strict=True)]
+        away = [now - start[name] for name, now in moved.items()]
         yield bound("pac_bayes_init", found, _squared_length(away), n)
 
 
 def _left_out(
     objective: Objective,
-    start: nn.Module | None,
+    start: Mapping[str, nn.Parameter] | None,
     margin: float | None,
     paths: float | None,
     pac_bayes: bool,
@@ -271,5 +266,5 @@ def _squared_norms(weights: list[torch.Tensor], order: int | str) -> torch.Tenso
     return torch.stack([torch.linalg.matrix_norm(weight, order).square() for weight in weights])
 
 
-def _squared_length(parts: list[torch.Tensor]) -> float:
+def _squared_length(parts: Iterable[torch.Tensor]) -> float:
     return sum(part.detach().double().square().sum().item() for part in parts)

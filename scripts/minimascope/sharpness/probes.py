@@ -94,7 +94,8 @@ def _not_taken(name: str, inputs: Inputs, error: Exception) -> str:
     kinds = {str(one.dtype) for one in tensors_of(inputs) if not one.is_floating_point()}
     if kinds:
         return (
-            f"inputs: {name} does not run on these, {' and '.join(sorted(kinds))} ({why});"
+            f"inputs: {name} does not run on these, which are {' and '.join(sorted(kinds))}"
+            f" ({why});"
             " give floating-point numbers if it takes such (pictures as fractions of 255)"
         )
     tensors = inputs if isinstance(inputs, Mapping) else {"": inputs}
