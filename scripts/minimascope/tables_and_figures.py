@@ -164,7 +164,7 @@ TABLES = {
     "trajectory": _table(
         "analysis.trajectory:trajectory_tables",
         needs="snapshots measures history conditions",
-        gives="trajectory partings",
+        gives="trajectory trajectory_summary partings",
         text="analysis.trajectory:text",
         shows="partings trajectory",
     ),

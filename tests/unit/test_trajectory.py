@@ -81,28 +81,35 @@ def test_a_document_of_something_else_is_named():
 
 def test_the_end_of_training_belongs_to_the_way_unless_it_was_kept():
     table = snapshots(baseline={0: [1.0], 2: [5.0]})
-    found, _ = trajectory_tables(table, *finals(table, epochs=4), CONDITIONS)
+    found, *_ = trajectory_tables(table, *finals(table, epochs=4), CONDITIONS)
     assert found[["epoch", "value", "moment"]].to_numpy().tolist() == [
         *([0, 1.0, "epoch0"], [2, 5.0, "epoch2"], [4, 9.0, "final"]),
     ]
-    found, _ = trajectory_tables(table, *finals(table, epochs=2), CONDITIONS)
+    found, *_ = trajectory_tables(table, *finals(table, epochs=2), CONDITIONS)
     assert found["moment"].tolist() == ["epoch0", "epoch2"]
 
 
 def test_the_training_loss_is_measured_where_it_can_be_and_the_epochs_otherwise():
     table = snapshots(baseline={0: [1.0], 2: [5.0]})
-    found, _ = trajectory_tables(table, *finals(table), CONDITIONS)
+    found, *_ = trajectory_tables(table, *finals(table), CONDITIONS)
     assert found["train_loss"].tolist() == pytest.approx([np.nan, 0.5, 0.25], nan_ok=True)
     loss = document("baseline", 0, {0: 3.0, 2: 0.7}, "train_loss", "forward")
     both = pd.concat([table, read_again(snapshot_table({"b": loss}))])
-    found, _ = trajectory_tables(both, *finals(table), CONDITIONS)
+    found, *_ = trajectory_tables(both, *finals(table), CONDITIONS)
     sharpness = found[found["measure"] == "sam_sharpness"]
     assert sharpness["train_loss"].tolist() == pytest.approx([3.0, 0.7, 0.25])
 
 
+def test_seeds_are_summarised_moment_by_moment():
+    table = snapshots(baseline={0: [1.0, 3.0], 2: [5.0, 5.0]})
+    _, found, _ = trajectory_tables(table, *finals(table, epochs=2), CONDITIONS)
+    columns = ["epoch", "mean", "sem", "lowest", "highest", "n_seeds"]
+    assert found[columns].to_numpy().tolist() == [[0, 2, 1, 1, 3, 2], [2, 5, 0, 5, 5, 2]]
+
+
 def parting(**conditions):
     table = snapshots(**conditions)
-    _, found = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    *_, found = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
     return found
 
 
@@ -146,7 +153,7 @@ def test_the_interval_is_students_t():
 
 def test_networks_that_did_not_train_and_single_seeds_are_not_compared():
     table = snapshots(baseline={0: [1.0, 2.0]}, sam={0: [3.0, 4.0]})
-    _, none = trajectory_tables(table, *finals(table, trained=False), CONDITIONS)
+    *_, none = trajectory_tables(table, *finals(table, trained=False), CONDITIONS)
     assert none.empty
     assert parting(baseline={0: [1.0]}, sam={0: [3.0]}).empty
 
@@ -156,8 +163,8 @@ def test_readers_see_when_conditions_part():
         baseline={0: [5.0, 7.0, 11.0], 3: [5.0, 7.0, 11.0]},
         sam={0: [5.0, 7.0, 11.0], 3: [6.0, 8.1, 11.9]},
     )
-    tables = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
-    [shown] = text(*map(read_again, reversed(tables)))
+    along, _, partings = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    [shown] = text(read_again(partings), read_again(along))
     assert shown.loc["sam"].tolist() == ["3 (3)"]
     assert shown.attrs["caption"].startswith("vit on digits, 3 seeds. When conditions part")
     assert "Intervals are not adjusted for the number of moments, 2 here" in shown.attrs["caption"]
@@ -172,7 +179,7 @@ def test_readers_see_how_near_to_the_edge_trainings_end():
         for seed in (0, 1)
     }
     table = read_again(snapshot_table(found))
-    along, partings = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    along, _, partings = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
     edge, nothing = text(read_again(partings), read_again(along))
     assert edge.loc["baseline", "Largest eigenvalue"] == "19.50 ± 0.50"
     assert edge.loc["baseline", "Threshold"] == "20.50 ± 0.50"

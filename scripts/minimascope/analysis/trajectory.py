@@ -18,6 +18,10 @@ OF_MOMENT = ["moment", "epoch", "step", "learning_rate"]
 OF_VALUE = ["measure", "value", "unit", "n", "standard_error", "noise_floor", "converged"]
 SNAPSHOT_COLUMNS = [*RUN, "view", "family", *OF_MOMENT, *OF_VALUE]
 COLUMNS = [*RUN, "view", "family", *OF_MOMENT, "train_loss", "trained", *OF_VALUE]
+SUMMARY_COLUMNS = [
+    *("dataset", "network", "condition", "view", "family", "measure", "unit", "moment", "epoch"),
+    *("mean", "sem", "lowest", "highest", "n_seeds"),
+]
 PARTING_COLUMNS = [
     *("dataset", "network", "condition", "baseline", "family", "measure", "unit", "first"),
     *("for_good", "last", "difference", "lower", "upper", "n_moments", "n_seeds"),
@@ -76,8 +80,8 @@ def trajectory_tables(
     measures: pd.DataFrame,
     history: pd.DataFrame,
     conditions: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the measures along each training up to its end, and where conditions part.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the measures along each training up to its end, over seeds, and where conditions part.
 
     Args:
         snapshots: see `snapshot_table`.
@@ -86,7 +90,8 @@ def trajectory_tables(
         conditions: with ``baseline``, what each is compared with.
 
     Returns:
-        Data frames with the columns `COLUMNS` and `PARTING_COLUMNS`. The training loss of a row is
+        Data frames with the columns `COLUMNS`, `SUMMARY_COLUMNS` (mean over seeds with its standard
+        error, and their range) and `PARTING_COLUMNS`. The training loss of a row is
         measured at the same weights where that was asked for, and otherwise the mean over the steps
         of the epoch.
     """
@@ -97,7 +102,14 @@ def trajectory_tables(
     along = along.merge(trained, on=RUN, how="left")
     along = along.assign(train_loss=_losses(along, history))[COLUMNS]
     partings = pd.DataFrame(_partings(along, conditions), columns=PARTING_COLUMNS)
-    return along.reset_index(drop=True), partings
+    return along.reset_index(drop=True), _summary(along), partings
+
+
+def _summary(along: pd.DataFrame) -> pd.DataFrame:
+    keys = SUMMARY_COLUMNS[: SUMMARY_COLUMNS.index("mean")]
+    values = along.groupby(keys, sort=False)["value"]
+    found = values.agg(mean="mean", sem="sem", lowest="min", highest="max", n_seeds="count")
+    return found.reset_index()[SUMMARY_COLUMNS]
 
 
 def _finals(along: pd.DataFrame, measures: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:

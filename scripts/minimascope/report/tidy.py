@@ -14,6 +14,7 @@ TIDY = {
     "gap_prediction": "how well each measure predicts the generalisation gap, by setting and pair",
     "trends": "slopes of evaluations along sharpness, within networks and over all",
     "trajectory": "every measured value along trainings: a row for each model, moment and measure",
+    "trajectory_summary": "the same over seeds: mean, standard error and range at each moment",
     "partings": "when conditions part from their baseline, by measure",
     "claims": "the papers' claims with verdicts and the numbers behind them",
     "outcomes": "better or worse and sharper or flatter than the baseline, both at once",
