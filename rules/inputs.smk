@@ -283,7 +283,8 @@ def minutes_of(job: str) -> Callable:
         found = {family: family_settings(family, case) for family in FAMILIES_OF[job]}
         by_domain = STUDY.families_by_domain(wildcards.dataset)
         size = known_size(STUDY, wildcards.dataset)
-        times = 1 if job in STUDY.sharpness_jobs else len(moments_of(job))
+        once = job in STUDY.sharpness_jobs
+        times = 1 if once else max(moments.times_measured(STUDY, each) for each in found)
         return attempt * times * sharpness_minutes(job, found, by_domain, size)
 
     return minutes

@@ -8,15 +8,9 @@ from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
-from minimascope.registry import find
 from minimascope.sharpness.family import FamilySpec
 from minimascope.sharpness.trajectory import Snapshot, Trajectory
-
-
-def is_whole(family: str) -> bool:
-    """Return whether a family measures all moments together."""
-    return "path" in find("sharpness", family).takes
-
+from minimascope.study.moments import is_whole
 
 with job(snakemake):
     spec, device = settings(snakemake.params), job_device()

@@ -107,6 +107,18 @@ def test_measures_take_their_passes_and_evaluation_the_test_split_and_its_copies
     assert seconds("collect") == 2
 
 
+def test_measures_on_the_way_take_their_passes_at_each_moment_and_those_of_all_once(speed):
+    along = {"forward": {}, "edge_of_stability": {"batches": 0}, "path": {"points": 3}}
+    changes = {"training": {"keep": [0, 2]}, "sharpness": along | {"on": ["final", 2]}}
+    changed = study(**deep_merge(SMALL, changes))
+    where = {**TRAIN, "condition": "baseline", "view": ""}
+    found = work_of(changed, speed, "trajectory", where)
+    once = ("forward", "perturbation", "path")
+    passes = sum(changed.passes(family, "small") for family in once)
+    passes += 2 * changed.passes("edge_of_stability", "small")
+    assert found == pytest.approx(2 + passes * 100 * 1e-4)
+
+
 def test_no_more_samples_are_corrupted_than_there_are(speed):
     def evaluation(samples: int | None) -> float:
         corruptions = {"evaluation": {"corruptions": {"samples": samples}}}

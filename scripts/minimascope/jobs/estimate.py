@@ -24,6 +24,7 @@ from ..attacks.spec import passes_of
 from ..files import write_text
 from ..registry import library_of
 from ..study.corruptions import corruption_names, corruption_spec
+from ..study.moments import TRAJECTORY, times_measured, trajectory_jobs
 from ..study.sizes import Size, counted_size
 from ..study.study import SHARED, Study
 from .pace import duration, earlier_seconds, kind_of_job, rule_of
@@ -191,14 +192,20 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         points = wanted["points"]
         return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
     run = {key: wildcards[key] for key in ("network", "condition", "seed") if key in wildcards}
-    passes = sum(study.passes(family, dataset, **run) for family in study.sharpness_jobs[rule])
-    return (len(study.seeds) if rule == SHARED else 1) * passes * size.train
+    if rule in study.sharpness_jobs:
+        times = dict.fromkeys(study.sharpness_jobs[rule], 1)
+    else:
+        families = trajectory_jobs(study)[rule]
+        times = {family: times_measured(study, family) for family in families}
+    passes = sum(study.passes(family, dataset, **run) * n for family, n in times.items())
+    return (len(study.seeds) if rule in (SHARED, TRAJECTORY) else 1) * passes * size.train
 
 
 def _working(study: Study) -> set[str]:
     """Return the rules whose jobs take as long as what they compute."""
     rules = {"train", "evaluate", "network_ensembles", "interpolate", "toy_fits", "toy_sharpness"}
-    return rules | {"attack", "corrupt_recordings", *study.sharpness_jobs}
+    rules |= {"attack", "corrupt_recordings", *study.sharpness_jobs}
+    return rules | {*trajectory_jobs(study)}
 
 
 def job_seconds(study: Study, jobs: Sequence[Job], remote: bool) -> dict[str, float] | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..errors import InputError
-from ..registry import EVALUATION, INITIAL, OF_SNAPSHOTS, SHARPNESS
+from ..registry import EVALUATION, INITIAL, OF_SNAPSHOTS, SHARPNESS, find
 from ..snapshots import Moment, kept_moments
 from .keys import key_of
 from .study import SHARED, Study
@@ -35,6 +35,16 @@ def moments(study: Study, family: str) -> list[str]:
         return there
     wanted = {*_named(study, EVALUATION if family == EVALUATION else "sharpness")}
     return there if KEPT in wanted else [name for name in there if name in wanted]
+
+
+def is_whole(family: str) -> bool:
+    """Return whether a registered family measures all kept moments together."""
+    return "path" in find("sharpness", family).takes
+
+
+def times_measured(study: Study, family: str) -> int:
+    """Return how often a family is measured along a training."""
+    return 1 if is_whole(family) else len(moments(study, family))
 
 
 def families_on_the_way(study: Study) -> list[str]:
