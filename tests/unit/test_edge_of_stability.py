@@ -171,15 +171,15 @@ def test_batch_sharpness_is_curvature_along_the_batches_own_gradients():
     model, objective, hessian = linear()
     found = batch_sharpness(model, objective, 10, 4, generator(0, "batches"))
     order = torch.randperm(40, generator=generator(0, "batches"))
-    above = below = 0.0
+    curvatures = []
     for rows in order.split(10):
         own = objective.of(objective.samples.rows(rows))
         inputs = own.samples.inputs
         gradient = gradient_of(model, own)
         matrix = torch.kron(torch.eye(3, dtype=F64), inputs.T @ inputs / 10)
-        above += (gradient @ matrix @ gradient).item()
-        below += gradient.square().sum().item()
-    assert found.value == pytest.approx(above / below, rel=1e-12)
+        curvatures.append((gradient @ matrix @ gradient / gradient.square().sum()).item())
+    assert found.value == pytest.approx(np.mean(curvatures), rel=1e-12)
+    assert found.standard_error == pytest.approx(np.std(curvatures, ddof=1) / 2, rel=1e-12)
     assert found.standard_error > 0
 
     whole = batch_sharpness(model, objective, 40, 4, generator(0, "batches"))

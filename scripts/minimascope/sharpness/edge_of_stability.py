@@ -289,11 +289,11 @@ def batch_sharpness(
     batches: int,
     generator: torch.Generator,
 ) -> Measurement:
-    """Return E gᵀHg / E ‖g‖² over batches, g and H being a batch's own gradient and Hessian.
+    """Return the mean of gᵀHg/‖g‖² over batches, g and H being a batch's gradient and Hessian.
 
-    That is what hovers at 2/η in training with small batches, where the eigenvalue of the whole
-    loss stays below (Andreyev & Beneventano 2024, arXiv:2412.20553). Batches are parts of random
-    orders of the samples; the standard error is a jackknife over them.
+    That is said to hover at 2/η in training with small batches, where the eigenvalue of the whole
+    loss stays below (Andreyev & Beneventano 2024, arXiv:2412.20553, Definition 3). Batches are
+    parts of random orders of the samples; the standard error is over them.
 
     Args:
         model: in evaluation mode.
@@ -302,25 +302,17 @@ def batch_sharpness(
         batches: number of batches; one is enough where a batch is all samples.
         generator: of the orders.
     """
-    curvatures, squares = [], []
+    found = []
     for rows in _batch_rows(len(objective), size, batches, generator):
         own = objective.of(objective.samples.rows(rows))
         _, parts = own.mean_and_gradient(model)
         gradient = torch.cat([part.flatten() for part in parts])
+        gradient /= gradient.norm()
         product = loss_hessian(model, own) @ gradient
-        curvatures.append((gradient.double() @ product.double()).item())
-        squares.append(gradient.double().square().sum().item())
-    above, below = np.array(curvatures), np.array(squares)
-    value = float(above.sum() / below.sum())
-    error = _jackknife(above, below) if len(above) > 1 else None
+        found.append((gradient.double() @ product.double()).item())
+    error = float(np.std(found, ddof=1)) / math.sqrt(len(found)) if len(found) > 1 else None
+    value = float(np.mean(found))
     return Measurement("batch_sharpness", value, "1", len(objective), standard_error=error)
-
-
-def _jackknife(above: np.ndarray, below: np.ndarray) -> float:
-    """Return the standard error of Σ above / Σ below, of pairs [m]."""
-    without = (above.sum() - above) / (below.sum() - below)
-    squares = ((without - without.mean()) ** 2).sum()
-    return math.sqrt((len(above) - 1) / len(above) * squares)
 
 
 def _batch_rows(
