@@ -1,6 +1,7 @@
 """Thresholds of stability against steps on quadratics, and curvature against dense matrices."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -187,6 +188,14 @@ def test_batch_sharpness_is_curvature_along_the_batches_own_gradients():
     exact = (gradient @ hessian @ gradient / gradient.square().sum()).item()
     assert whole.value == pytest.approx(exact, rel=1e-12)
     assert whole.standard_error is None
+
+
+def test_batches_without_a_gradient_have_no_curvature():
+    model, objective, _ = linear()
+    flat = Objective(
+        replace(objective.samples, inputs=0 * objective.samples.inputs), objective.loss
+    )
+    assert batch_sharpness(model, flat, 10, 4, generator(0, "batches")) is None
 
 
 def test_batches_are_drawn_anew_where_an_epoch_has_too_few():

@@ -33,6 +33,7 @@ NO_THRESHOLD = (
     " adamw, and SAM with sgd without momentum"
 )
 NO_STEPS_YET = "before the first step gradients are divided by nothing yet"
+NO_GRADIENT = "the gradients of all batches are zero"
 NO_STEP = "no step along the update changes the loss by more than rounding and raises it"
 
 
@@ -100,8 +101,12 @@ def measure(
         width = sharpness * critical.width
         found.append(Measurement(CRITICAL, sharpness, "1", n, noise_floor=width))
     if batches:
-        draws = child(generator, "batches")
-        found.append(batch_sharpness(model, whole, update.batch_size or len(whole), batches, draws))
+        size, draws = update.batch_size or len(whole), child(generator, "batches")
+        curvature = batch_sharpness(model, whole, size, batches, draws)
+        if curvature is None:
+            left_out["batch_sharpness"] = NO_GRADIENT
+        else:
+            found.append(curvature)
     details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
     details |= {"critical_sharpness_passes": critical.passes} if critical else {}
     details |= {"left_out": left_out} if left_out else {}
@@ -288,12 +293,13 @@ def batch_sharpness(
     size: int,
     batches: int,
     generator: torch.Generator,
-) -> Measurement:
+) -> Measurement | None:
     """Return the mean of gᵀHg/‖g‖² over batches, g and H being a batch's gradient and Hessian.
 
     That is said to hover at 2/η in training with small batches, where the eigenvalue of the whole
     loss stays below (Andreyev & Beneventano 2024, arXiv:2412.20553, Definition 3). Batches are
-    parts of random orders of the samples; the standard error is over them.
+    parts of random orders of the samples; the standard error is over them. None where every
+    gradient is zero.
 
     Args:
         model: in evaluation mode.
@@ -307,9 +313,13 @@ def batch_sharpness(
         own = objective.of(objective.samples.rows(rows))
         _, parts = own.mean_and_gradient(model)
         gradient = torch.cat([part.flatten() for part in parts])
-        gradient /= gradient.norm()
+        if not (norm := gradient.norm()):
+            continue
+        gradient /= norm
         product = loss_hessian(model, own) @ gradient
         found.append((gradient.double() @ product.double()).item())
+    if not found:
+        return None
     error = float(np.std(found, ddof=1)) / math.sqrt(len(found)) if len(found) > 1 else None
     value = float(np.mean(found))
     return Measurement("batch_sharpness", value, "1", len(objective), standard_error=error)
