@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from .batches import in_batches
 from .network_copy import in_type
 
 # Samples whose changes with their inputs are looked at.
@@ -88,7 +89,9 @@ def follows_its_inputs(
         inputs: floating, of the network's type, [n, …]; the first ones are looked at.
     """
     inputs = inputs[:SAMPLES].detach()
-    double = in_type(model, torch.float64, lambda network: outputs(network, inputs.double()))
+    double = in_type(
+        model, torch.float64, lambda own: _in_batches(partial(outputs, own), inputs.double())
+    )
     if double is None:
         slope = _input_slope(partial(outputs, model), inputs, 0.0)
         return agree_32(slope) is not False
@@ -111,26 +114,30 @@ def _input_slope(
     usual = sizes.square().mean().sqrt().item() or 1.0
     sizes = torch.where(sizes > 0, sizes, usual)
     points, direction = inputs + place * sizes * drawn(inputs), sizes * drawn(inputs)
-    weights: list[torch.Tensor] = []
+    weights = drawn(_in_batches(lambda part: outputs(part).reshape(len(part), -1), points))
 
-    def values(moved: torch.Tensor) -> torch.Tensor:
-        found = outputs(moved).reshape(len(moved), -1)
-        if not weights:
-            weights.append(drawn(found))
-        return (found * weights[0]).sum(1)
+    def sums(part: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        return (outputs(part).reshape(len(part), -1) * own).sum(1)
 
-    with torch.enable_grad():
-        points.requires_grad_()
-        found = values(points)
-        gradient = torch.zeros_like(points)
-        if found.requires_grad:
-            (gradient,) = torch.autograd.grad(found.sum(), points, materialize_grads=True)
-    points = points.detach()
+    @torch.enable_grad()
+    def slopes(part: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        part = part.detach().requires_grad_()
+        found = sums(part, own)
+        if not found.requires_grad:
+            return torch.zeros_like(part)
+        (gradient,) = torch.autograd.grad(found.sum(), part, materialize_grads=True)
+        return gradient
 
-    @torch.no_grad()
     def difference(step: float) -> torch.Tensor:
-        move = step * direction
-        return (values(points + move) - values(points - move)) / (2 * step)
+        ends = [_in_batches(sums, points + move * direction, weights) for move in (step, -step)]
+        return (ends[0] - ends[1]) / (2 * step)
 
-    product = (gradient * direction).flatten(1).sum(1)
-    return Slope(product, difference, found.detach().norm().item())
+    found = _in_batches(sums, points, weights)
+    product = (_in_batches(slopes, points, weights) * direction).flatten(1).sum(1)
+    return Slope(product, difference, found.norm().item())
+
+
+@torch.no_grad()
+def _in_batches(compute: Callable[..., torch.Tensor], *parts: torch.Tensor) -> torch.Tensor:
+    """Return what a function gives of all inputs, as many at once as fit into memory."""
+    return in_batches(lambda batches: torch.cat([compute(*one) for one in batches]), parts, SAMPLES)
