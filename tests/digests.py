@@ -11,6 +11,7 @@ from minimascope.data import digits
 from minimascope.data.corruptions.generated import corrupt
 from minimascope.data.prepared import Dataset
 from minimascope.initial_weights import save_initial
+from minimascope.jobs.timing import NOT_OF_THE_STEPS
 from minimascope.models import load_model
 from minimascope.networks.normalised import NormalisedInput
 from minimascope.sharpness import measure
@@ -62,7 +63,7 @@ def digests() -> dict[str, str]:
         for condition in study.conditions:
             model = initial_model(study.network_spec(network), dataset)
             settings = dict(study.training["digits", condition])
-            for key in ("label_noise", "weights", "new_head"):
+            for key in NOT_OF_THE_STEPS:
                 del settings[key]
             train(model, dataset, TrainingSpec.from_config(settings), seed=0)
             weights = model.network.state_dict()

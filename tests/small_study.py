@@ -36,6 +36,8 @@ WORKFLOW = (
     "envs",
 )
 
+# Figures of weights on the way, which the small study does not keep.
+ALONG = {"trajectory", "trajectory_loss", "path", "edge_of_stability"}
 STUDY = {
     "study": "small",
     "seeds": [0, 1],

@@ -123,4 +123,4 @@ def test_other_code_that_writes_arrays_retrains_nothing(tmp_path):
     after = versions_in(checkout)
     changed = {name for name, version in after.items() if version != before[name]}
     evaluations = {"evaluate", "attack", "probabilities"}
-    assert changed == {"sharpness", "interpolate", "gather", *evaluations}
+    assert changed == {"sharpness", "trajectory", "interpolate", "gather", *evaluations}

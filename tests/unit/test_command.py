@@ -159,7 +159,8 @@ def test_the_table_has_what_is_asked_for_in_that_order_with_errors_and_times(com
 def test_the_head_says_what_was_measured(command, network):
     out, document = command(*USUAL, "--measures", "train_loss")
     parameters = sum(p.numel() for p in network.parameters())
-    assert f"mlp, width 1.0, hidden_layers 1: {parameters:,} parameters in 2 layers" in out
+    settings = "mlp, width 1.0, hidden_layers 1, activation relu"
+    assert f"{settings}: {parameters:,} parameters in 2 layers" in out
     assert "checkpoint     model.pt (state_dict)" in out
     assert "data           pictures: 24 samples of train, 3 × 6 × 6, 3 classes" in out
     assert document["checkpoint"]["prefix"] == "module._orig_mod."

@@ -104,7 +104,7 @@ def test_folders_that_hold_the_same_folders_may_be_domains(tmp_path: Path, packe
         " (cat, dog); if these are the classes, and what is above them domains, set domains: true"
     )
     _, said = lines(tmp_path, dataset.replace("}", ", domains: true}"))
-    assert len(said) == 1
+    assert not any("warning" in line for line in said)
     # Below only one of them, these are parts of a class.
     add_picture(tmp_path, "train/one/more.png", next(shades))
     if not packed:

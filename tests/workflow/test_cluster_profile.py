@@ -11,7 +11,7 @@ from small_study import ROOT, Project
 from snakemake.jobs import Job
 
 from minimascope.jobs.planning import planned_workflow
-from minimascope.registry import SHARPNESS
+from minimascope.registry import OF_SNAPSHOTS, SHARPNESS
 
 pytestmark = pytest.mark.workflow
 
@@ -64,7 +64,10 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> list[Rule]:
     for name in FILES:
         (project.folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (project.folder / "data" / name).touch()
-    with planned_workflow(project.study_file(EVERY_RULE), project.folder) as workflow:
+    # What takes many passes has jobs of its own on the way, too.
+    sharpness = {**EVERY_RULE["sharpness"], "path": {}, "on": ["final", 2]}
+    study = {**EVERY_RULE, "sharpness": sharpness}
+    with planned_workflow(project.study_file(study), project.folder) as workflow:
         names = [rule.name for rule in workflow.rules if rule.output]
         found = [asked(job) for job in workflow.dag.jobs if job.rule.name in names]
         # Landscapes of large data ask for more than the others.
@@ -146,8 +149,9 @@ def test_a_group_asks_for_one_gpu_and_has_only_jobs_that_need_it(sent: list[Rule
 def test_jobs_of_a_condition_and_jobs_of_a_network_are_grouped_apart(sent: list[Rule]):
     groups = profile()["groups"]
     together = {rule for rule in groups if "{seed}" not in groups[rule]}
-    assert together == {"evaluate", "sharpness"}
-    assert groups.keys() - together == {*SHARPNESS, "measure_own"} & {rule.name for rule in sent}
+    assert together == {"evaluate", "sharpness", "trajectory"}
+    measuring = {*SHARPNESS, *(f"trajectory_{name}" for name in (*SHARPNESS, *OF_SNAPSHOTS))}
+    assert groups.keys() - together == (measuring | {"measure_own"}) & {rule.name for rule in sent}
     assert len({groups[rule] for rule in together}) == len(set(groups.values())) - 1 == 1
 
 

@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from small_study import ROOT, STUDY, Project, copy_workflow, study_with
+from small_study import ALONG, ROOT, STUDY, Project, copy_workflow, study_with
 from tools import run_tool
 
 from minimascope.jobs import code_version
 from minimascope.jobs.code_version import version_of
 from minimascope.jobs.planning import planned_workflow
-from minimascope.registry import SHARPNESS
+from minimascope.registry import OF_SNAPSHOTS, SHARPNESS
 from minimascope.tables_and_figures import FIGURES
 
 pytestmark = pytest.mark.workflow
@@ -74,6 +74,7 @@ def test_a_study_is_planned_in_an_empty_folder(project: Project, path: Path):
     # Views of the data and initial weights are measured, too.
     assert planned["sharpness"] >= planned["evaluate"]
     families = SHARPNESS.keys() & study.get("sharpness", {}) or {"forward", "perturbation"}
+    families |= OF_SNAPSHOTS.keys() & study.get("sharpness", {})
     documents = [Path(file) for file in made if re.match(r"measures/.*/seed\d+/.*json", file)]
     sections = ("sharpness", "evaluation")
     own = {key.partition(":")[2] for name in sections for key in study.get(name, {}) if ":" in key}
@@ -221,6 +222,7 @@ def test_initial_weights_and_augmented_views_are_measured_where_they_differ(proj
     # Nothing of it is published, swept, cut along eigenvectors, or asked to predict the gap.
     drawn = {Path(file).name for file in made if file.startswith("figures/digits/resnet18/")}
     wanted = {*FIGURES} - {"agreement", "sweep", "landscape_eigenvectors", "gap_prediction"}
+    wanted -= ALONG
     wanted = {f"{name}.{end}" for name in wanted for end in ("svg", "pdf")}
     assert drawn == wanted | {"landscape.html"}
 
