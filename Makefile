@@ -105,6 +105,7 @@ bench: $(READY) ## measure speed and print it as a table of ratios
 docs: $(READY) ## make docs/configuration.md from the schema, and what pages say from the tables in docs/results
 	$(TOOL)/configuration_reference.py > docs/configuration.md
 	$(TOOL)/findings.py
+	$(TOOL)/symmetries.py
 
 clean: checked ## remove the results of the study
 	rm -rf results/$(NAME)

@@ -155,7 +155,8 @@ def of_a_part(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _adaptive_passes(settings: Mapping[str, Any]) -> int:
-    return settings["samples"] + 3 * settings["starts"] * settings["steps"]
+    once = settings["samples"] + 3 * settings["starts"] * settings["steps"]
+    return once * (1 + settings["quotient"])
 
 
 def _perturbation_passes(settings: Mapping[str, Any]) -> int:
@@ -236,6 +237,8 @@ SHARPNESS = {
             "sam_sharpness_null",
             "adaptive_sharpness_average",
             "adaptive_sharpness_worst",
+            "quotient_sharpness_average",
+            "quotient_sharpness_worst",
         ),
     ),
     "hessian": Family(

@@ -22,7 +22,10 @@ from minimascope.sharpness.subject import Subject
 # Settings with which a family computes all its measures in a moment.
 FEW = {
     "forward": {},
-    "perturbation": {"samples": 3, "adaptive": {"samples": 4, "steps": 2, "group_size": 5}},
+    "perturbation": {
+        "samples": 3,
+        "adaptive": {"samples": 4, "steps": 2, "group_size": 5, "quotient": True},
+    },
     "hessian": {
         "smallest_eigenvalues": 1,
         "trace_products": 9,
@@ -44,7 +47,13 @@ def few_for(*measures: str) -> dict[str, dict]:
     }
 
 
-SIZES = {"resnet18": (8, 8), "vgg19": (32, 32), "vit": (8, 8), "cnn10": (16, 24)}
+SIZES = {
+    "resnet18": (8, 8),
+    "vgg19": (32, 32),
+    "vit": (8, 8),
+    "vit_standard": (8, 8),
+    "cnn10": (16, 24),
+}
 
 
 def randomise(model: nn.Module, inputs: torch.Tensor, seed: int = 0) -> nn.Module:

@@ -207,6 +207,20 @@ MEASURES = {
         "proportion to its size (Kwon et al. 2021).",
         unit="nats",
     ),
+    "quotient_sharpness_average": _sharpness(
+        "Quotient sharpness, average",
+        "Adaptive sharpness, average, where the factors of attention are balanced, so that it does "
+        "not depend on which of the factors with the same products they are (after da Silva et al. "
+        "2025).",
+        unit="nats",
+    ),
+    "quotient_sharpness_worst": _sharpness(
+        "Quotient sharpness, worst case",
+        "Adaptive sharpness, worst case, where the factors of attention are balanced, so that it "
+        "does not depend on which of the factors with the same products they are (after da Silva "
+        "et al. 2025).",
+        unit="nats",
+    ),
     "preconditioned_top_eigenvalue": _sharpness(
         "Preconditioned top eigenvalue",
         "Largest eigenvalue of the training loss's Hessian, preconditioned as the adaptive "

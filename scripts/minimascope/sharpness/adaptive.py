@@ -6,6 +6,7 @@ leave the network's function unchanged (Kwon et al. 2021, arXiv:2102.11600; Andr
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -73,6 +74,7 @@ def average_sharpness(
     radius: float,
     samples: int,
     *,
+    sizes: Sequence[torch.Tensor] | None = None,
     generator: torch.Generator,
     batch_size: int = BATCH_SIZE,
 ) -> Estimate:
@@ -87,6 +89,8 @@ def average_sharpness(
         radius: ρ, relative to each parameter's size.
         samples: number of perturbations, even and at least 4. Each is drawn with both signs, since
             the linear part of the loss, which has no part in the mean, would be most of the noise.
+        sizes: what parameters are moved in proportion to; None for θ. In the order of those that
+            require a gradient.
         generator: of the perturbations, on the model's device.
         batch_size: how many inputs are computed at once.
 
@@ -99,12 +103,13 @@ def average_sharpness(
     centre = objective.mean(model, batch_size)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
+    scale = origin if sizes is None else parameters.pack(sizes)
     noise = torch.empty_like(origin)
     losses = centre.new_empty(samples // 2, 2)
     for k in progress(range(samples // 2), "adaptive perturbations", "pair"):
         noise.normal_(0, radius, generator=generator)
         for column, sign in enumerate((1, -1)):
-            torch.addcmul(origin, origin, noise, value=sign, out=parameters.vector)
+            torch.addcmul(origin, scale, noise, value=sign, out=parameters.vector)
             losses[k, column] = objective.mean(model, batch_size)
     return Estimate.of_differences(losses.mean(1) - centre)
 
@@ -115,6 +120,7 @@ def worst_sharpness(
     ascent: Ascent,
     group_size: int | None = None,
     *,
+    sizes: Sequence[torch.Tensor] | None = None,
     generator: torch.Generator,
     batch_size: int = BATCH_SIZE,
 ) -> tuple[float, float | None]:
@@ -131,6 +137,7 @@ def worst_sharpness(
             be smaller.
         ascent: the ball and the search.
         group_size: m; None for one group of all samples, which has no standard error.
+        sizes: see `average_sharpness`.
         generator: of the groups, on the CPU.
         batch_size: how many inputs are computed at once.
 
@@ -139,6 +146,7 @@ def worst_sharpness(
     """
     model = copied(model)
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
+    scale = parameters.vector.abs() if sizes is None else parameters.pack(sizes).abs()
     n, samples = len(objective), objective.samples
     order = torch.randperm(n, generator=generator).to(parameters.vector.device)
     groups = order.tensor_split(math.ceil(n / (group_size or n)))
@@ -146,7 +154,7 @@ def worst_sharpness(
     for rows in progress(groups, "worst perturbations", "group"):
         # All samples together may be a stream, which has no rows.
         group = objective.of(samples.rows(rows)) if len(groups) > 1 else objective
-        gains.append(_largest_gain(model, parameters, group, ascent, batch_size))
+        gains.append(_largest_gain(model, parameters, scale, group, ascent, batch_size))
     gains = torch.stack(gains)
     if not gains.isfinite().all():
         raise InputError(
@@ -157,11 +165,15 @@ def worst_sharpness(
 
 
 def _largest_gain(
-    model: nn.Module, parameters: FlatTensors, group: Objective, ascent: Ascent, batch_size: int
+    model: nn.Module,
+    parameters: FlatTensors,
+    scale: torch.Tensor,
+    group: Objective,
+    ascent: Ascent,
+    batch_size: int,
 ) -> torch.Tensor:
-    """Return the largest L(θ + |θ| u) − L(θ) met on the ways up; restore the parameters."""
+    """Return the largest L(θ + s u) − L(θ) met on the ways up, scale s; restore the parameters."""
     origin = parameters.vector.clone()
-    scale = origin.abs()
 
     # All parameters are one row.
     def evaluate(moves: torch.Tensor, _rows: torch.Tensor) -> Seen:

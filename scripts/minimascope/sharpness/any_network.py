@@ -25,7 +25,7 @@ from .probes import check_own_loss, first_pass
 from .subject import Subject, check
 
 # What takes gradients; those of curvature check these themselves.
-NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst"}
+NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst", "quotient_sharpness_worst"}
 
 
 def measure(
@@ -159,7 +159,7 @@ def measure_families(
             names = [name for name in wanted if name in component.gives]
             if names:
                 start = time.perf_counter()
-                chosen = _enough_for(names, family) | given.get(family, {})
+                chosen = _completed(given.get(family, {}), _enough_for(names, family))
                 draws = generator(seed, family, device=device_of(model))
                 others = {"initial": initial} if "initial" in component.takes else {}
                 measured = component.load()(subject, draws, **others, **chosen)
@@ -225,6 +225,15 @@ def _is_evaluation(name: str) -> bool:
     return name in MEASURES or str(name).startswith((ACCURACY, RADIUS))
 
 
+def _completed(given: Mapping[str, Any], enough: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a family as they are given, and what is enough for the rest of them."""
+    return {**enough, **given} | {
+        key: {**value, **given[key]}
+        for key, value in enough.items()
+        if isinstance(value, Mapping) and isinstance(given.get(key), Mapping)
+    }
+
+
 def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
     """Return settings with which a family computes what is asked for, and little else."""
     names = set(names)
@@ -234,8 +243,10 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             published |= "relative_flatness_published_loss" in names
             return {"published": published, "gradient": "train_gradient_norm" in names}
         case "perturbation":
-            adaptive = any(name.startswith("adaptive") for name in names)
-            return {"published": published, "adaptive": {} if adaptive else None}
+            adaptive = {} if any(name.startswith("adaptive") for name in names) else None
+            if any(name.startswith("quotient") for name in names):
+                adaptive = {"quotient": True}
+            return {"published": published, "adaptive": adaptive}
         case "hessian":
             matrices = ("hessian", "gauss_newton")
             chosen = [m for m in matrices if any(name.startswith(m) for name in names)]

@@ -15,12 +15,15 @@ from ..measurement import Measured, Measurement
 from ..network_copy import copied
 from ..seeding import child
 from .adaptive import Ascent, NormalisedLogits, average_sharpness, worst_sharpness
+from .attention import balanced, why_not
 from .estimate import Estimate, standard_error
 from .flat import FlatTensors
 from .objective import BATCH_SIZE, Objective
 from .probes import copy_in
 from .published import published_sam_sharpness
 from .subject import Subject, check, check_loss
+
+OF_QUOTIENT = ("quotient_sharpness_average", "quotient_sharpness_worst")
 
 
 @torch.no_grad()
@@ -118,6 +121,8 @@ def measure(
     if adaptive is not None:
         measurements += adaptive_sharpness(subject, generator, **adaptive)
         details["adaptive"] = dict(adaptive)
+        if adaptive.get("quotient") and (reason := why_not(subject.model)):
+            details["left_out"] = dict.fromkeys(OF_QUOTIENT, reason)
     return Measured(measurements, details)
 
 
@@ -149,6 +154,7 @@ def adaptive_sharpness(
     starts: int = 5,
     group_size: int | None = None,
     normalise_logits: bool = False,
+    quotient: bool = False,
 ) -> list[Measurement]:
     """Return average-case and worst-case adaptive sharpness (see `adaptive`).
 
@@ -163,6 +169,8 @@ def adaptive_sharpness(
         starts: of that ascent, the network itself and random points.
         group_size: m of the worst case; None for all samples at once.
         normalise_logits: whether the loss is that of `NormalisedLogits`.
+        quotient: whether to measure with balanced attention, too, where that is known
+            (`attention.balanced`), with the same draws.
 
     Raises:
         InputError: logits are to be normalised, but the loss is no cross-entropy of a softmax.
@@ -174,15 +182,24 @@ def adaptive_sharpness(
                 f"normalise_logits: {objective.loss.name} has no softmax; set it to false"
             )
         objective = replace(objective, loss=NormalisedLogits())
-    draws = child(generator, "adaptive perturbations")
-    average = average_sharpness(model, objective, average_radius, samples, generator=draws)
-    groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
-    ascent = Ascent(worst_radius, norm, steps, starts)
-    worst, error = worst_sharpness(model, objective, ascent, group_size, generator=groups)
-    return [
-        Measurement(name, value, objective.loss.unit, len(objective), standard_error=error)
-        for name, value, error in (
-            ("adaptive_sharpness_average", average.signed_mean, average.signed_standard_error),
-            ("adaptive_sharpness_worst", worst, error),
+    networks: list[tuple[str, nn.Module, list[torch.Tensor] | None]] = [("adaptive", model, None)]
+    if quotient and why_not(model) is None:
+        networks.append(("quotient", *balanced(model, objective)))
+    ascent, n, unit = Ascent(worst_radius, norm, steps, starts), len(objective), objective.loss.unit
+    found = []
+    for kind, network, sizes in networks:
+        draws = child(generator, "adaptive perturbations")
+        groups = torch.Generator().manual_seed(child(generator, "groups").initial_seed())
+        average = average_sharpness(
+            network, objective, average_radius, samples, sizes=sizes, generator=draws
         )
-    ]
+        worst, error = worst_sharpness(
+            network, objective, ascent, group_size, sizes=sizes, generator=groups
+        )
+        for case, value, deviation in (
+            ("average", average.signed_mean, average.signed_standard_error),
+            ("worst", worst, error),
+        ):
+            name = f"{kind}_sharpness_{case}"
+            found.append(Measurement(name, value, unit, n, standard_error=deviation))
+    return found
