@@ -49,6 +49,7 @@ PAIRS_MEASURED = [
     if case["condition"] != registry.INITIAL
 ]
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.with_domains]
+INTERPOLATIONS = every_pair(seed=between.interpolated_seeds(STUDY))
 GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
     "asc_pairs": {"documents": documents("landscape", PAIRS_MEASURED)},
@@ -84,8 +85,9 @@ GATHERED_OF = {
         for table, family in products.FAMILY_OF.items()
         if family in STUDY.families
     },
+    "barriers": {"documents": filled(rules.interpolate.output.measures, INTERPOLATIONS)},
     "interpolation": {
-        kind: filled(pattern, every_pair(seed=STUDY.seeds))
+        kind: filled(pattern, INTERPOLATIONS)
         for kind, pattern in (
             ("documents", rules.interpolate.output.measures),
             ("arrays", rules.interpolate.output.arrays),

@@ -22,6 +22,7 @@ from ..networks.vit import (
     TransformerBlock,
 )
 from ..networks.vit_standard import EncoderBlock, PatchProjection, SelfAttention
+from ..registry import WITH_MATCHING
 from .directions import state_of
 from .network_copy import copied
 
@@ -140,7 +141,7 @@ class _Walk:
         if step is None:
             raise InputError(
                 f"matched: which units of {type(module).__name__} can change places is not known;"
-                " it is of mlp, vgg19, resnet18, resnet, vit and vit_standard"
+                f" it is of {', '.join(WITH_MATCHING)}"
             )
         return step(self, module, name, units)
 
