@@ -50,7 +50,7 @@ JOBS = {
     "measure_own": OWN_MEASURED,
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     **{job: trained_cases(job) for job in moments.trajectory_jobs(STUDY)},
-    "interpolate": every_pair(seed=STUDY.seeds) if STUDY.interpolation else [],
+    "interpolate": INTERPOLATIONS,
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),
     **dict.fromkeys(("toy_fits", "toy_sharpness"), toy_jobs(STUDY)),
     "gather": every(gathered=products.gathered(STUDY)),

@@ -46,7 +46,7 @@ from minimascope.report.contents import (
     contents_of,
     sections,
 )
-from minimascope.study import moments, products
+from minimascope.study import between, moments, products
 from minimascope.study.conditions import condition_rows
 from minimascope.study.corruptions import (
     corrupted_set,

@@ -102,24 +102,15 @@ rule measure_own:
         "../scripts/sharpness.py"
 
 
-# The networks that lines and planes lead through, by name.
-INTERPOLATED = sorted(
-    {
-        condition
-        for kind in ("lines", "planes")
-        for path in (STUDY.interpolation or {}).get(kind, [])
-        for condition in path
-    }
-)
-
-
 rule interpolate:
     input:
         data=rules.prepare.output.data,
         models=lambda wildcards: [
             path
-            for condition in INTERPOLATED
-            for path in filled(model_of(condition), [{**wildcards, "condition": condition}])
+            for condition, seed in between.networks(STUDY, int(wildcards.seed))
+            for path in filled(
+                model_of(condition), [{**wildcards, "condition": condition, "seed": seed}]
+            )
         ],
     output:
         measures=results("interpolation/{dataset}/{network}/seed{seed}.json"),
@@ -138,7 +129,8 @@ rule interpolate:
         **named(
             code=code("interpolate", lambda wildcards: network_code(wildcards.network)),
             interpolation=STUDY.interpolation,
-            models=INTERPOLATED,
+            models=lambda wildcards: between.networks(STUDY, int(wildcards.seed)),
+            lines=lambda wildcards: between.lines(STUDY, int(wildcards.seed)),
         ),
     message:
         "Loss between networks: {wildcards.network} on {wildcards.dataset}, seed {wildcards.seed}"

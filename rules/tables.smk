@@ -50,6 +50,7 @@ PAIRS_MEASURED = [
 ]
 PATHS = trajectory_runs("trajectory_path") if "trajectory_path" in FAMILIES_OF else []
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.with_domains]
+INTERPOLATIONS = every_pair(seed=between.interpolated_seeds(STUDY))
 GATHERED_OF = {
     "toy_fits": {"documents": TOYS_LEARNT},
     "asc_pairs": {"documents": documents("landscape", PAIRS_MEASURED)},
@@ -89,8 +90,9 @@ GATHERED_OF = {
         for table, family in products.FAMILY_OF.items()
         if family in STUDY.families
     },
+    "barriers": {"documents": filled(rules.interpolate.output.measures, INTERPOLATIONS)},
     "interpolation": {
-        kind: filled(pattern, every_pair(seed=STUDY.seeds))
+        kind: filled(pattern, INTERPOLATIONS)
         for kind, pattern in (
             ("documents", rules.interpolate.output.measures),
             ("arrays", rules.interpolate.output.arrays),

@@ -1,8 +1,8 @@
-"""Training loss along lines and over planes through networks of the same seed."""
+"""Training loss along paths between networks and over planes through them."""
 
 import time
 
-from minimascope.analysis.curves import PATH
+from minimascope.analysis.curves import NEXT_SEED, PATH
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
@@ -12,34 +12,40 @@ from minimascope.jobs.params import settings
 from minimascope.jobs.progress import progress
 from minimascope.models import load_model
 from minimascope.npz import write_npz
+from minimascope.seeding import generator
 from minimascope.sharpness.directions import check_same_shape
-from minimascope.sharpness.interpolation import barrier, instability, line, plane
+from minimascope.sharpness.interpolation import barrier, instability, paths, plane
 from minimascope.sharpness.objective import Objective
+from minimascope.study.between import Line
 
 with job(snakemake):
     device, spec = job_device(), settings(snakemake.params)
-    wanted = spec["interpolation"]
-    spacing = wanted["points"], wanted["margin"]
+    wanted, seed = spec["interpolation"], int(snakemake.wildcards.seed)
     dataset, data_hash = load_dataset(snakemake.input.data)
     objective = Objective(dataset.train.to(device))
-    paths = zip(spec["models"], snakemake.input.models, strict=True)
-    models = {name: load_model(path, device)[0] for name, path in paths}
-    check_same_shape(models)
-    arrays, barriers, instabilities = {}, {}, {}
+    files = zip(map(tuple, spec["models"]), snakemake.input.models, strict=True)
+    models = {network: load_model(path, device)[0] for network, path in files}
+    check_same_shape(
+        {name if own == seed else f"{name} of seed {own}": m for (name, own), m in models.items()}
+    )
+    arrays, lines = {}, []
     start = time.perf_counter()
     with precision("fp32", device):
-        for names in progress(wanted["lines"], "lines", "line"):
-            found = line(*(models[name] for name in names), objective, *spacing)
-            barriers[PATH.join(names)] = barrier(found)
-            instabilities[PATH.join(names)] = instability(found)
-            arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
+        for line in progress([Line(*each) for each in spec["lines"]], "lines", "line"):
+            path = PATH.join((line.start, line.end if line.end_seed == seed else NEXT_SEED))
+            ends = models[line.start, seed], models[line.end, line.end_seed]
+            draws = generator(seed, "interpolation", path)
+            for kind, found in paths(*ends, objective, wanted, draws).items():
+                heights = {"barrier": barrier(found), "instability": instability(found)}
+                lines.append({"path": path, "kind": kind, "end_seed": line.end_seed, **heights})
+                arrays |= {f"{path}/{kind}/{key}": array for key, array in found.items()}
         for names in progress(wanted["planes"], "planes", "plane"):
-            found = plane([models[name] for name in names], objective, *spacing)
-            arrays |= {f"{PATH.join(names)}/{key}": array for key, array in found.items()}
+            through = [models[name, seed] for name in names]
+            found = plane(through, objective, wanted["points"], wanted["margin"])
+            arrays |= {f"{PATH.join(names)}/plane/{key}": array for key, array in found.items()}
     content = {
         "run": dict(snakemake.wildcards),
-        "barriers": barriers,
-        "instabilities": instabilities,
+        "lines": lines,
         "unit": "nats",
         "n": len(objective),
         "seconds": time.perf_counter() - start,

@@ -43,6 +43,8 @@ NETWORKS = {
 # Those of which a condition can choose what normalises their layers, and what usually does.
 WITH_NORMS = frozenset({"resnet", "resnet18", "vgg19"})
 USUAL_NORM = "batch"
+# Those whose hidden units can be matched (`sharpness.symmetries`).
+WITH_MATCHING = ("mlp", "resnet", "resnet18", "vgg19", "vit", "vit_standard")
 # Those that have BatchNorm without a choice.
 WITH_BATCHNORM = frozenset(
     {"cnn10", "cnn14", "crnn", "pretrained_cnn10", "pretrained_cnn14"}

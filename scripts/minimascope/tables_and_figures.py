@@ -49,6 +49,7 @@ GATHERED = {
     "landscape_eigenvectors": component("analysis.curves:eigenvectors"),
     "hessian": component("analysis.curves:hessian"),
     "interpolation": component("analysis.curves:interpolation"),
+    "barriers": component("analysis.barriers:barrier_table"),
     "asc_pairs": component("analysis.stability:pair_values"),
     "domains": component("analysis.collect:domain_table"),
     "domain_measures": component("analysis.collect:domain_measures_table"),
@@ -228,6 +229,12 @@ TABLES = {
         gives="network_ensemble_advantages",
         text="analysis.network_ensembles:text",
         shows="network_ensembles network_ensemble_advantages",
+    ),
+    "barriers": _table(
+        "analysis.barriers:by_path",
+        needs="barriers",
+        gives="barrier_means",
+        text="analysis.barriers:text",
     ),
     "stability": _table(
         "analysis.stability:stability_tables",

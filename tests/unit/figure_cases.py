@@ -210,7 +210,7 @@ def hessian_frame(conditions=CONDITIONS[:3], seeds=(0, 1)):
     return of_models(conditions, seeds, columns)
 
 
-def interpolation_frame(seeds=(0, 1)):
+def interpolation_frame(seeds=(0, 1), kinds=("straight",)):
     x = np.linspace(-0.25, 1.25, 7)
     ends = [{0.0: "initial", 1.0: "baseline"}.get(value) for value in x.round(9)]
     line = pd.DataFrame({"path": "initial – baseline", "x": x, "loss": 2.3 - x, "model": ends})
@@ -218,11 +218,12 @@ def interpolation_frame(seeds=(0, 1)):
     plane = pd.DataFrame({"x": grid[:, 0], "y": grid[:, 1], "loss": 1 + grid.sum(1)})
     corners = pd.DataFrame({"x": [0.5, 1.5, 1.0], "y": [0.5, 0.5, 1.5], "loss": 1.0})
     corners["model"] = ["initial", "baseline", "sam"]
-    planes = pd.concat([plane, corners]).assign(path="initial – baseline – sam")
+    planes = pd.concat([plane, corners]).assign(path="initial – baseline – sam", kind="plane")
     parts = [
-        pd.concat([line.assign(barrier=0.5 + s, instability=1.5 + s), planes]).assign(seed=s)
+        pd.concat([line.assign(kind=k, barrier=0.5 + s, instability=1.5 + s) for k in kinds])
         for s in seeds
     ]
+    parts = [pd.concat([part, planes]).assign(seed=s) for s, part in zip(seeds, parts, strict=True)]
     return pd.concat(parts, ignore_index=True).assign(**RUN)
 
 

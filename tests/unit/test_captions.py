@@ -52,6 +52,9 @@ WORDS = {
     "cities": ("in each city", "Domains and cities"),
     "doubtful": ("values in doubt",),
     "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
+    "matched": ("weight matching", "matched to those of"),
+    "curved": ("a low loss (Garipov", "trained curves"),
+    "between_seeds": ("another order of batches",),
     "toy_width": ("2–64–64–1",),
 }
 

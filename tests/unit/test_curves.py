@@ -77,19 +77,25 @@ def test_a_spectrum_becomes_eigenvalues_and_nodes():
 def test_lines_and_planes_name_the_networks_that_lie_on_them():
     line, plane = PATH.join("ab"), PATH.join("abc")
     arrays = {
-        f"{line}/x": np.array([0.0, 0.5, 1.0]),
-        f"{line}/losses": np.array([1.0, 2.0, 3.0]),
-        f"{plane}/x": np.array([0.0, 1.0]),
-        f"{plane}/y": np.array([0.0, 1.0]),
-        f"{plane}/losses": np.zeros((2, 2)),
-        f"{plane}/model_x": np.array([0.0, 1.0, 0.5]),
-        f"{plane}/model_y": np.array([0.0, 0.0, 1.0]),
-        f"{plane}/model_losses": np.array([1.0, 2.0, 3.0]),
+        f"{line}/straight/x": np.array([0.0, 0.5, 1.0]),
+        f"{line}/straight/losses": np.array([1.0, 2.0, 3.0]),
+        f"{line}/matched/x": np.array([0.0, 0.5, 1.0]),
+        f"{line}/matched/losses": np.array([1.0, 1.5, 3.0]),
+        f"{plane}/plane/x": np.array([0.0, 1.0]),
+        f"{plane}/plane/y": np.array([0.0, 1.0]),
+        f"{plane}/plane/losses": np.zeros((2, 2)),
+        f"{plane}/plane/model_x": np.array([0.0, 1.0, 0.5]),
+        f"{plane}/plane/model_y": np.array([0.0, 0.0, 1.0]),
+        f"{plane}/plane/model_losses": np.array([1.0, 2.0, 3.0]),
     }
     run = {"dataset": "d", "network": "n", "seed": "0"}
-    document = {"run": run, "barriers": {line: 0.25}, "instabilities": {line: 0.75}}
+    heights = {"path": line, "barrier": 0.25, "instability": 0.75}
+    lines = [heights | {"kind": "straight"}, heights | {"kind": "matched", "barrier": 0.125}]
+    document = {"run": run, "lines": lines}
     table = interpolation({"a.json": document}, [arrays])
-    on_line = table[table.path == line].set_index("x")
+    assert table.groupby("kind").size().to_dict() == {"straight": 3, "matched": 3, "plane": 7}
+    assert set(table.loc[table.kind == "matched", "barrier"]) == {0.125}
+    on_line = table[table.kind == "straight"].set_index("x")
     assert on_line.model.dropna().to_dict() == {0.0: "a", 1.0: "b"}
     assert on_line.barrier.tolist() == [0.25] * 3
     assert on_line.instability.tolist() == [0.75] * 3

@@ -50,7 +50,7 @@ FAMILIES = {
     "norms": {},
     "edge_of_stability": {},
     "path": {},
-    "interpolation": {"lines": [["initial", "baseline"]]},
+    "interpolation": {"lines": [["initial", "baseline"]], "bezier": {}},
 }
 DATASET = {
     "source": "digits",

@@ -18,6 +18,7 @@ from figure_cases import (
 )
 from matplotlib.colors import LogNorm
 
+from minimascope.analysis.barriers import KINDS
 from minimascope.errors import InputError
 from minimascope.plots import interactive, landscape, spectrum
 
@@ -138,6 +139,24 @@ def test_the_networks_on_a_line_and_a_plane_are_named():
     assert line.get_title() == f"initial – baseline\n{heights}"
     assert "nats" not in plane.get_title()
     assert set(names(plane.texts)) == {"initial", "baseline", "sam"}
+
+
+def test_kinds_of_paths_are_told_apart():
+    figure = draw("interpolation", interpolation=interpolation_frame(kinds=KINDS))
+    line, _ = panels(figure)
+    heights = [
+        "barrier 1.00 ± 0.50 nats",
+        "instability 2.00 ± 0.50 nats",
+        "barrier, matched 1.00 ± 0.50 nats",
+        "barrier, curve 1.00 ± 0.50 nats",
+    ]
+    assert line.get_title().splitlines() == ["initial – baseline", *heights]
+    (legend,) = figure.legends
+    assert names(legend.texts) == [text.capitalize() for text in KINDS.values()]
+    looks = {(each.get_color(), each.get_linestyle()) for each in legend.get_lines()}
+    drawn = {(each.get_color(), each.get_linestyle()) for each in line.get_lines()}
+    assert len(looks) == 3
+    assert looks < drawn
 
 
 def test_planes_alone_are_drawn_without_a_barrier():

@@ -244,7 +244,17 @@ sharpness: {hessian: {trace_products: 10}}
 sharpness: {hessian: {trace_products: 3}}
   sharpness.hessian.trace_products: 3 on small are too few; use 6 or more
 sharpness: {interpolation: {}}
-  sharpness.interpolation: has neither lines nor planes; add one
+  sharpness.interpolation: has no lines, planes or seeds; add one of them
+sharpness: {interpolation: {seeds: [baseline]}}
+  sharpness.interpolation.seeds: the study has one seed; add another
+{seeds: [0, 1], sharpness: {interpolation: {seeds: [base]}}}
+  sharpness.interpolation.seeds: no condition 'base'; did you mean 'baseline'?
+sharpness: {interpolation: {planes: [[initial, baseline, sam]], matched: true}}
+  sharpness.interpolation.matched: has no lines to go beside; add lines or seeds
+sharpness: {interpolation: {planes: [[initial, baseline, sam]], bezier: {}}}
+  sharpness.interpolation.bezier: has no lines to go beside; add lines or seeds
+{networks: {vgg: {architecture: cnn10}}, sharpness: {interpolation: {seeds: [sam], matched: true}}}
+  sharpness.interpolation.matched: which hidden units of vgg (cnn10) can change places is not known;
 sharpness: {interpolation: {lines: [[initial, base]]}}
   sharpness.interpolation.lines: no condition 'base'; did you mean 'baseline'?
 datasets: {large: {sharpness: {hessian: {}}}}

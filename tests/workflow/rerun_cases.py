@@ -114,6 +114,8 @@ CHANGES = {
     "sharpness.forward.published": (False, {"sharpness"}),
     "sharpness.landscape.points": (5, {"landscape"}),
     "sharpness.interpolation.points": (5, {"interpolate"}),
+    "sharpness.interpolation.seeds": (["baseline"], {"interpolate"}),
+    "sharpness.interpolation.bezier": ({}, {"interpolate"}),
     "tables": ({"own_parts:spread": {}}, {"tables"}),
     "figures": ({"own_parts:ranges": {}}, PLOTS),
     "evaluation.corruptions.samples": (9, {"corrupt", "corrupt_recordings"}),

@@ -106,8 +106,8 @@ def test_a_study_adopts_networks_that_were_trained_elsewhere(adopted: Project):
     claims = table(adopted, "claims").set_index("claim")["sentence"]
     left_out = "Left out: theirs, reordered and misread (adopted: not matched by seed)"
     assert [number for number, text in claims.items() if left_out in text] == [1, 2, 3, 4]
-    barriers = read_json(adopted.results(f"interpolation/{PLACE}/seed0.json"))["barriers"]
-    assert len(barriers) == 1
+    lines = read_json(adopted.results(f"interpolation/{PLACE}/seed0.json"))["lines"]
+    assert len(lines) == 1
     assert set(table(adopted, "ensembles")["condition"]) > set(CONDITIONS)
     # What is doubtful is said in the log, the status and the report.
     about = read_json(adopted.results(f"models/{PLACE}/theirs/seed0/adopted.json"))

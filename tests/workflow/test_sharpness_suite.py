@@ -41,6 +41,8 @@ SUITE = study_with(
                 "lines": [["initial", "baseline"]],
                 "planes": [["initial", "baseline", "augmentation"]],
                 "points": 3,
+                "matched": True,
+                "bezier": {"steps": 3},
             },
         },
     }
@@ -121,6 +123,11 @@ def test_curves_of_all_models_are_gathered(suite: Project):
     assert counts.to_dict() == {"eigenvalue": 5 * 3, "node": 5 * 5}
     between = pd.read_csv(suite.results("tables/interpolation.csv"))
     assert between.path.nunique() == 2
+    assert set(between.kind) == {"straight", "matched", "bezier", "plane"}
+    barriers = pd.read_csv(suite.results("tables/barriers.csv"))
+    assert barriers[["kind", "seed", "end_seed"]].values.tolist() == [
+        [kind, 0, 0] for kind in ("straight", "matched", "bezier")
+    ]
     assert set(between.model.dropna()) == {"initial", "baseline", "augmentation"}
 
 

@@ -9,6 +9,10 @@ import pandas as pd
 
 # Stands between the names of the networks that a line or plane leads through.
 PATH = " – "
+# Stands there for the network of the same condition and the next seed.
+NEXT_SEED = "next seed"
+# Of a path between two networks, in nats.
+HEIGHTS = ("barrier", "instability")
 
 Arrays = Mapping[str, np.ndarray]
 Rows = Callable[[Mapping[str, Any], Arrays], Iterator[pd.DataFrame]]
@@ -74,33 +78,30 @@ def path_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFr
 
 
 def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
-    """Yield the points of lines (x) and planes (x, y), with the networks that lie on them.
+    """Yield the points of paths (x) and planes (x, y), with the networks that lie on them.
 
-    Every point of a line has the line's barrier and instability, in nats.
+    Every point of a path has the path's barrier and instability, in nats.
     """
-    parts: dict[str, dict[str, np.ndarray]] = {}
+    heights = {(line["path"], line["kind"]): line for line in document["lines"]}
+    parts: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
-        path, _, key = name.rpartition("/")
-        parts.setdefault(path, {})[key] = values
-    for path, part in parts.items():
-        names = path.split(PATH)
+        path, kind, key = name.rsplit("/", 2)
+        parts.setdefault((path, kind), {})[key] = values
+    for (path, kind), part in parts.items():
+        names, about = path.split(PATH), {"path": path, "kind": kind}
+        about |= {name: heights.get((path, kind), {}).get(name, np.nan) for name in HEIGHTS}
         if "y" in part:
-            heights = {"barrier": np.nan, "instability": np.nan}
-            yield _grid(part["x"], part["y"], part["losses"], path=path, **heights)
+            yield _grid(part["x"], part["y"], part["losses"], **about)
             corners = zip(
                 names, part["model_x"], part["model_y"], part["model_losses"], strict=True
             )
             columns = ["model", "x", "y", "loss"]
-            yield pd.DataFrame(corners, columns=columns).assign(path=path)
+            yield pd.DataFrame(corners, columns=columns).assign(path=path, kind=kind)
         else:
             ends = dict(zip((0.0, 1.0), names, strict=True))
             models = [ends.get(x) for x in part["x"]]
             line = {"x": part["x"], "y": np.nan, "loss": part["losses"], "model": models}
-            heights = {
-                "barrier": document["barriers"][path],
-                "instability": document["instabilities"][path],
-            }
-            yield pd.DataFrame({"path": path, **heights, **line})
+            yield pd.DataFrame(about | line)
 
 
 landscape = partial(gather, landscape_rows)

@@ -23,6 +23,7 @@ from snakemake.jobs import Job
 from ..attacks.spec import passes_of
 from ..files import write_text
 from ..registry import library_of
+from ..study import between
 from ..study.corruptions import corruption_names, corruption_spec
 from ..study.moments import TRAJECTORY, times_measured, trajectory_jobs
 from ..study.sizes import Size, counted_size
@@ -189,8 +190,12 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         return passes_of(section, size.classes) * min(section["samples"] or test, test)
     if rule == "interpolate":
         wanted = study.interpolation
-        points = wanted["points"]
-        return size.train * (len(wanted["lines"]) * points + len(wanted["planes"]) * points**2)
+        points, curve = wanted["points"], wanted["bezier"] or {"steps": 0, "batch_size": 0}
+        of_line = size.train * points * (1 + wanted["matched"] + bool(curve["steps"]))
+        # A step on a curve has a gradient, which counts as three.
+        of_line += 3 * curve["steps"] * min(curve["batch_size"], size.train)
+        lines = between.lines(study, int(wildcards["seed"]))
+        return len(lines) * of_line + len(wanted["planes"]) * size.train * points**2
     run = {key: wildcards[key] for key in ("network", "condition", "seed") if key in wildcards}
     if rule in study.sharpness_jobs:
         times = dict.fromkeys(study.sharpness_jobs[rule], 1)

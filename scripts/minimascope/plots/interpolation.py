@@ -1,4 +1,4 @@
-"""Figure: the training loss between networks of the same seed."""
+"""Figure: the training loss between networks."""
 
 import math
 
@@ -6,36 +6,50 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from ..analysis.barriers import KINDS
 from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
 from .landscape import draw_contours, label_bar, loss_norm
 from .scales import draw_axis, is_logarithmic
-from .style import GREY, HALF_PAGE, PAGE, balanced, new_figure, select
+from .style import COLOURS, GREY, HALF_PAGE, PAGE, balanced, new_figure, select
 
 LINE, PLANE = (2.4, 2.2), (3.8, 3.2)  # inches, of a panel
+TITLE_LINE = 0.14  # inches, of each further line of a title
+# Of each kind of path: colour of the mean and of seeds, style, and its name in titles.
+STYLES = {
+    "straight": ("black", GREY, "-", ""),
+    "matched": (COLOURS[0], COLOURS[5], "--", ", matched"),
+    "bezier": (COLOURS[1], COLOURS[4], "-.", ", curve"),
+}
 
 
 def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
-    """Return a panel for each line and each plane between networks.
+    """Return a panel for each pair of networks with the paths between them, and for each plane.
 
-    On lines, thin curves are seeds and the thick one is their mean; dots are the networks
-    themselves, and the title has barrier and instability, mean ± standard error over seeds.
+    Thin curves are seeds and the thick one is their mean; dots are the networks themselves, and
+    the title has barriers and the instability of the straight line, mean ± standard error over
+    seeds. Colour and style tell straight lines, those to networks with matched units, and trained
+    curves apart.
     Planes are those of the smallest seed, in units of Euclidean distance; losses of more than
     three times the largest of their networks' share one colour.
 
     Args:
-        interpolation: a row for each point, with columns ``seed``, ``path``, ``x``, ``y`` (NaN on
-            lines), ``loss`` (nats), ``barrier`` and ``instability`` (nats; of the line, NaN on
-            planes) and ``model``, the network that is exactly there, if any.
+        interpolation: a row for each point, with columns ``seed``, ``path``, ``kind`` (of
+            `analysis.barriers.KINDS`, or ``plane``), ``x``, ``y`` (NaN on lines), ``loss`` (nats),
+            ``barrier`` and ``instability`` (nats; of the line, NaN on planes) and ``model``, the
+            network that is exactly there, if any.
     """
     rows = select(interpolation, dataset, network)
     paths = dict(list(rows.groupby("path", sort=False)))
     planes = {path: points for path, points in paths.items() if points["y"].notna().any()}
     lines = {path: points for path, points in paths.items() if path not in planes}
+    there = [kind for kind in STYLES if (rows["kind"] == kind).any()]
+    panel = LINE[0], LINE[1] + TITLE_LINE * len(there[1:])
     kinds = [
         (found, draw, panel)
-        for found, draw, panel in ((lines, _draw_line, LINE), (planes, _draw_plane, PLANE))
+        for found, draw, panel in ((lines, _draw_lines, panel), (planes, _draw_plane, PLANE))
         if found
     ]
     most = [int(PAGE / panel[0]) for *_, panel in kinds]
@@ -47,7 +61,9 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         panel[1] * math.ceil(len(found) / n)
         for n, (found, _, panel) in zip(columns, kinds, strict=True)
     ]
-    figure = new_figure(f"{network} on {dataset}", max(HALF_PAGE, width), sum(heights) + 0.3)
+    handles = [_curve(kind) for kind in there] if len(there) > 1 else []
+    size = max(HALF_PAGE, width), sum(heights) + 0.3
+    figure = new_figure(f"{network} on {dataset}", *size, handles)
     parts = figure.subfigures(len(kinds), height_ratios=heights, squeeze=False)[:, 0]
     for part, n, (found, draw, _) in zip(parts, columns, kinds, strict=True):
         panels = part.subplots(math.ceil(len(found) / n), n, squeeze=False)
@@ -61,13 +77,20 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
 
 
 def _heights(points: pd.DataFrame) -> list[str]:
-    """Return a line's barrier and instability as lines of a title; nothing for a plane."""
-    of_seeds = points.groupby("seed")[["barrier", "instability"]].first().dropna()
-    return [
-        f"{name} {format_estimate(values.mean(), values.sem())} nats"
-        for name, values in of_seeds.items()
-        if len(values)
-    ]
+    """Return barriers, and a straight line's instability, for a title; nothing for a plane."""
+    found = []
+    for kind, (*_, name) in STYLES.items():
+        own = points[points["kind"] == kind]
+        for height in ("barrier", "instability")[: 1 if name else 2]:
+            values = own.groupby("seed")[height].first().dropna()
+            if len(values):
+                found.append(f"{height}{name} {format_estimate(values.mean(), values.sem())} nats")
+    return found
+
+
+def _curve(kind: str) -> Line2D:
+    colour, _, style, _ = STYLES[kind]
+    return Line2D([], [], color=colour, linestyle=style, label=KINDS[kind].capitalize())
 
 
 def _cap(points: pd.DataFrame) -> float:
@@ -75,15 +98,17 @@ def _cap(points: pd.DataFrame) -> float:
     return 3 * points.loc[points["model"].notna(), "loss"].max()
 
 
-def _draw_line(axes: Axes, points: pd.DataFrame) -> None:
-    losses = points.pivot(index="x", columns="seed", values="loss")
-    axes.plot(losses.index, losses, color=GREY, linewidth=0.5)
-    axes.plot(losses.index, losses.mean(axis=1), color="black")
+def _draw_lines(axes: Axes, points: pd.DataFrame) -> None:
+    for kind, own in points.groupby("kind", sort=False):
+        colour, pale, style, _ = STYLES[kind]
+        losses = own.pivot(index="x", columns="seed", values="loss")
+        axes.plot(losses.index, losses, color=pale, linewidth=0.5)
+        axes.plot(losses.index, losses.mean(axis=1), color=colour, linestyle=style)
     ends = points[points["model"].notna()].groupby("x")["loss"].mean()
     axes.plot(ends.index, ends, linestyle="none", marker="o", color="black", markersize=3)
     names = points.dropna(subset="model").drop_duplicates("x").set_index("x")["model"]
     axes.set_xticks(list(names.index), list(names), rotation=20, ha="right")
-    between = losses.loc[0:1].to_numpy().ravel()
+    between = points.loc[points["x"].between(0, 1), "loss"].to_numpy()
     draw_axis(axes.yaxis, "Training loss (nats)", between, is_logarithmic(between, usually=True))
     axes.set_ylim(top=3 * between.max())
 

@@ -49,6 +49,9 @@ class Facts(NamedTuple):
         cities: whether the data name cities.
         doubtful: whether a published value that ours are compared with is in doubt.
         unmatched: whether networks were trained elsewhere, from other initial weights.
+        matched: whether there are lines between networks whose hidden units are matched.
+        curved: whether there are curves of low loss between networks.
+        between_seeds: whether there are lines between networks of different seeds.
         toy_width: of both hidden layers of the networks that learn toy functions, or 0.
         noise: σ of small, medium and large noise of the inputs in words, if it is measured.
     """
@@ -76,6 +79,9 @@ class Facts(NamedTuple):
     cities: bool
     doubtful: bool
     unmatched: bool
+    matched: bool
+    curved: bool
+    between_seeds: bool
     toy_width: int
     noise: str
 
@@ -106,6 +112,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
     conditions = config.get("conditions", {}).values()
     here = [settings for settings in conditions if "checkpoint" not in settings]
     augmenting = [config.get("training", {}), *here]
+    lines = config.get("sharpness", {}).get("interpolation") or {}
     augmented = any(settings.get("augment") for settings in augmenting)
     return Facts(
         networks=models["network"].nunique(),
@@ -132,6 +139,9 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         cities=any_of("domains", "kind", "city"),
         doubtful=any_of("agreement", "verdict", UNCERTAIN),
         unmatched=any_of("adopted", "matched", False),
+        matched=bool(lines.get("matched")),
+        curved=bool(lines.get("bezier")),
+        between_seeds=bool(lines.get("seeds")),
         toy_width=(config.get("toy_fits") or {"width": 0})["width"],
         noise=_noise(config),
     )

@@ -1,13 +1,17 @@
-"""The training loss between networks: along the line through two, over the plane through three."""
+"""The training loss between networks: along paths through two, over planes of three."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import InputError
+from ..seeding import child
+from .bezier import bezier
 from .directions import difference
+from .matching import matched
 from .objective import Objective
 from .surface import loss_surface
 
@@ -33,13 +37,50 @@ def line(
     Raises:
         InputError: the networks differ in shape.
     """
-    x = np.union1d(np.linspace(-margin, 1 + margin, points), [0.0, 1.0])
+    x = _points(points, margin)
     losses = loss_surface(start, objective, [difference(start, end)], [torch.from_numpy(x)])
     return {"x": x, "losses": losses.numpy()}
 
 
+def paths(
+    start: nn.Module,
+    end: nn.Module,
+    objective: Objective,
+    wanted: Mapping[str, Any],
+    generator: torch.Generator,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return the loss on all paths from one network to another that are wanted, by their kind.
+
+    ``straight`` is a `line`; ``matched`` one to the network that computes the same, with its hidden
+    units in the places of those of the first (`matching.matched`); ``bezier`` a curve of low loss
+    (`bezier.bezier`), at the points of a line that are between the networks.
+
+    Args:
+        start: at x = 0; in evaluation mode.
+        end: at x = 1, of the same shape.
+        objective: the mean loss over a split.
+        wanted: ``points`` and ``margin`` of lines, whether ``matched`` is wanted, and settings of
+            ``bezier``, None for none.
+        generator: of what is drawn, on the CPU.
+
+    Raises:
+        InputError: see these.
+    """
+    spacing = wanted["points"], wanted["margin"]
+    found = {"straight": line(start, end, objective, *spacing)}
+    if wanted["matched"]:
+        there = matched(start, end, child(generator, "matched"))
+        found["matched"] = line(start, there, objective, *spacing)
+    if wanted["bezier"]:
+        x = _points(*spacing)
+        x = x[(x >= 0) & (x <= 1)]
+        draws = child(generator, "bezier")
+        found["bezier"] = bezier(start, end, objective, x, draws, **wanted["bezier"])
+    return found
+
+
 def barrier(path: Mapping[str, np.ndarray]) -> float:
-    """Return the loss barrier of a `line`, in nats.
+    """Return the loss barrier of one of the `paths`, in nats.
 
     The largest excess of the loss between two networks over the straight line between their own
     losses (Entezari et al. 2022, arXiv:2110.06296, section 2); 0 where there is none.
@@ -49,7 +90,7 @@ def barrier(path: Mapping[str, np.ndarray]) -> float:
 
 
 def instability(path: Mapping[str, np.ndarray]) -> float:
-    """Return the linear interpolation instability of a `line`, in nats.
+    """Return the instability of one of the `paths`, in nats; of a line that of interpolation.
 
     The largest loss between two networks minus the mean of their own losses (Frankle et al. 2020,
     arXiv:1912.05671, section 2). Where these differ, it is at least half their difference, and
@@ -59,8 +100,12 @@ def instability(path: Mapping[str, np.ndarray]) -> float:
     return float(losses.max() - (losses[0] + losses[-1]) / 2)
 
 
+def _points(points: int, margin: float) -> np.ndarray:
+    return np.union1d(np.linspace(-margin, 1 + margin, points), [0.0, 1.0])
+
+
 def _between(path: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the part of a line from one network to the other."""
+    """Return the part of a path from one network to the other."""
     between = (path["x"] >= 0) & (path["x"] <= 1)
     if not np.isfinite(path["losses"][between]).all():
         raise InputError("the loss is not finite on the line between two networks; name others")

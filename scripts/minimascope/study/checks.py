@@ -12,7 +12,7 @@ from ..canonical import canonical_json
 from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
-from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, library_of
+from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, WITH_MATCHING, library_of
 from .adopted import FILES, check_adopted
 from .adversarial import check_adversarial, measures_of_attacks
 from .corruptions import check_corruptions, corrupted_set, corruption_names
@@ -302,8 +302,12 @@ def _check_interpolation(study: Study) -> None:
     if study.interpolation is None:
         return
     paths = {kind: study.interpolation[kind] for kind in ("lines", "planes")}
+    paths["seeds"] = [[condition] for condition in study.interpolation["seeds"]]
     if not any(paths.values()):
-        raise InputError("sharpness.interpolation: has neither lines nor planes; add one")
+        raise InputError("sharpness.interpolation: has no lines, planes or seeds; add one of them")
+    _check_kinds_of_lines(study)
+    if paths["seeds"] and len(study.seeds) < 2:
+        raise InputError("sharpness.interpolation.seeds: the study has one seed; add another")
     for kind, wanted in paths.items():
         names = {name for path in wanted for name in path}
         valid = [INITIAL, *study.conditions]
@@ -323,6 +327,20 @@ def _check_interpolation(study: Study) -> None:
                     f"sharpness.interpolation.{kind}: {' and '.join(path)} differ in their norm, so"
                     " they are different networks; name conditions of one norm"
                 )
+
+
+def _check_kinds_of_lines(study: Study) -> None:
+    """Refuse further kinds of lines where there are none, and networks that have no matching."""
+    wanted, where = study.interpolation, "sharpness.interpolation"
+    for kind in ("matched", "bezier"):
+        if wanted[kind] and not (wanted["lines"] or wanted["seeds"]):
+            raise InputError(f"{where}.{kind}: has no lines to go beside; add lines or seeds")
+    for network, spec in study.config["networks"].items():
+        if wanted["matched"] and spec["architecture"] not in WITH_MATCHING:
+            raise InputError(
+                f"{where}.matched: which hidden units of {network} ({spec['architecture']}) can"
+                f" change places is not known; use {', '.join(WITH_MATCHING)}, or leave it out"
+            )
 
 
 def _check_selections(study: Study) -> None:

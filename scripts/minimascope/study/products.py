@@ -13,6 +13,7 @@ from ..tables_and_figures import (
     TABLES,
     Table,
 )
+from . import between
 from .corruptions import corrupted_datasets
 from .moments import families_on_the_way
 from .published import compared_kinds, compared_pairs
@@ -47,6 +48,7 @@ def gathered(study: Study) -> list[str]:
     there |= {"asc_pairs": trained and study.has_stability, "domains": bool(study.with_domains)}
     # Without rows where nothing is measured by domain: of two trainings the rest is still compared.
     there["domain_measures"] = study.has_domain_sharpness or bool(study.references)
+    there["barriers"] = trained and any(between.lines(study, seed) for seed in study.seeds)
     there |= {"toy_fits": bool(toy_jobs(study)), "adopted": bool(study.adopted)}
     along = families_on_the_way(study)
     there |= {"snapshots": bool(along), "path": "path" in along}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, nearest
 from ..registry import INITIAL, WITH_NORMS
 from .adopted import WILDCARD, filled
+from .between import interpolated
 from .keys import key_of
 
 if TYPE_CHECKING:
@@ -157,12 +158,8 @@ def _check_norms_before(study: "Study") -> None:
 
 def _check_initial(study: "Study", elsewhere: bool) -> None:
     """Refuse measures of the initial weights where some conditions do not start from them."""
-    paths = study.interpolation or {}
-    through = [
-        name for kind in ("lines", "planes") for path in paths.get(kind, ()) for name in path
-    ]
     wanted = {"sharpness.on": "initial" in study.config["sharpness"]["on"]}
-    wanted["sharpness.interpolation"] = INITIAL in through
+    wanted["sharpness.interpolation"] = INITIAL in interpolated(study)
     for key, initial in wanted.items():
         if elsewhere and initial:
             raise InputError(
