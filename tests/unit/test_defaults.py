@@ -47,7 +47,7 @@ FAMILIES = {
     "landscape": {"only": {}, "more_directions": {"direction_seeds": [7], "only": {}}},
     "input": {},
     "norms": {},
-    "interpolation": {"lines": [["initial", "baseline"]]},
+    "interpolation": {"lines": [["initial", "baseline"]], "bezier": {}},
 }
 DATASET = {
     "source": "digits",
