@@ -3,7 +3,7 @@
 Between `<!-- made from docs/templates/NAME -->` and `<!-- end -->` a page has that template's text.
 Its numbers are expressions, and its words about them stand behind a `given(…)`: where the tables no
 longer say so, nothing is written. `--list` prints each statement with the tables it was made of.
-README's figure is drawn from tables, too.
+Figures in docs/figures are drawn from tables, too.
 """
 
 import argparse
@@ -28,7 +28,11 @@ from minimascope.registry import find
 
 ROOT = Path(__file__).parents[1]
 RESULTS, TEMPLATES = ROOT / "docs" / "results", ROOT / "docs" / "templates"
-FIGURE = ROOT / "docs" / "figures" / "trends.svg"
+# Figures of studies in docs/figures, README's and that of a finding: study, and what they are of.
+FIGURES = {
+    "trends": ("digits", {"dataset": "digits"}),
+    "edge_of_stability": ("edge_of_stability", {"dataset": "digits", "network": "mlp"}),
+}
 BLOCK = re.compile(r"(<!-- made from docs/templates/(\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Columns that an interval is of, whichever a table has.
 ESTIMATES = ("slope", "difference", "value", "advantage")
@@ -161,12 +165,18 @@ def filled(page: Path) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}{render(found[2], page)[0]}\n{found[3]}", text)
 
 
-def figure() -> bytes:
-    """Return README's figure, that of the default study."""
-    trends = find("figures", "trends")
-    tables = {name: read_table(RESULTS / "digits" / f"{name}.csv") for name in trends.needs}
+def figure_file(name: str) -> Path:
+    """Return where a figure of `FIGURES` is."""
+    return ROOT / "docs" / "figures" / f"{name}.svg"
+
+
+def figure(name: str) -> bytes:
+    """Return a figure of `FIGURES`, from the tables of its study."""
+    study, of = FIGURES[name]
+    drawn = find("figures", name)
+    tables = {table: read_table(RESULTS / study / f"{table}.csv") for table in drawn.needs}
     with styled():
-        return save_svg(trends.call(tables, dataset="digits"))
+        return save_svg(drawn.call(tables | of))
 
 
 def pages() -> list[Path]:
@@ -187,6 +197,7 @@ if __name__ == "__main__":
     parser.add_argument("--list", action="store_true", help="print statements and their tables")
     wanted = parser.parse_args()
     if not wanted.list:
-        FIGURE.write_bytes(figure())
+        for name in FIGURES:
+            figure_file(name).write_bytes(figure(name))
     for place in pages():
         print_list(place) if wanted.list else place.write_text(filled(place), encoding="utf-8")

@@ -321,7 +321,7 @@ FIGURES = {
     "trajectory": component("plots.trajectory:over_epochs", "trajectory", "conditions"),
     "trajectory_loss": component("plots.trajectory:over_loss", "trajectory", "conditions"),
     "path": component("plots.path:plot", "path", "conditions"),
-    "edge_of_stability": component("plots.edge_of_stability:plot", "trajectory", "conditions"),
+    "edge_of_stability": component("plots.edge_of_stability:plot", "trajectory_summary"),
     "training_curves": component("plots.training_curves:plot", "history", "conditions"),
     "reliability": component("plots.reliability:plot", "reliability", "conditions"),
     "risk_coverage": component("plots.risk_coverage:plot", "risk_coverage", "conditions"),

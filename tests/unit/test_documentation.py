@@ -51,8 +51,9 @@ def test_a_page_says_what_the_tables_say(page):
     assert findings.filled(page) == written, f"{page} is out of date; run `make docs`"
 
 
-def test_the_figure_of_the_readme_shows_the_tables_of_the_default_study():
-    drawn, written = findings.figure().decode(), findings.FIGURE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", findings.FIGURES)
+def test_the_figures_of_the_documentation_show_the_tables_of_their_studies(name):
+    drawn, written = findings.figure(name).decode(), findings.figure_file(name).read_text("utf-8")
     number = re.compile(r"-?\d+\.\d+")
     assert number.split(drawn) == number.split(written), "out of date; run `make docs`"
     found, shown = (list(map(float, number.findall(svg))) for svg in (drawn, written))

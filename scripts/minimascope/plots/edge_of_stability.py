@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from ..analysis.numbers import count_seeds, format_number
 from ..analysis.trajectory import THRESHOLDS
 from .scales import draw_axis
-from .style import COLOURS, NEUTRAL, balanced, draw_range, panel_grid, select
+from .style import COLOURS, NEUTRAL, balanced, panel_grid, select
 
 # A threshold that is so many times all that was measured is not drawn.
 FAR = 2.5
@@ -25,32 +25,32 @@ CURVES = {
 }
 
 
-def plot(trajectory: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: str) -> Figure:
+def plot(trajectory_summary: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each condition: curvature over epochs, and the threshold of stability.
 
     Lines are means over seeds, bands reach from the lowest to the highest.
 
     Args:
-        trajectory: of `analysis.trajectory.trajectory_tables`.
-        conditions: of the whole study, in whose order panels come.
+        trajectory_summary: of `analysis.trajectory.trajectory_tables`.
     """
-    rows = select(trajectory, dataset, network)
+    rows = select(trajectory_summary, dataset, network)
     rows = rows[(rows["family"] == FAMILY) & rows["measure"].isin(CURVES)]
-    order = [name for name in conditions["condition"].unique() if name in {*rows["condition"]}]
+    order = rows["condition"].unique()
     there = [name for name in CURVES if name in {*rows["measure"]}]
     handles = [
         Line2D([], [], color=CURVES[name][1], linestyle=CURVES[name][2], label=CURVES[name][0])
         for name in there
     ]
-    seeds = count_seeds(rows.groupby("condition")["seed"].nunique())
+    seeds = count_seeds(rows.groupby("condition")["n_seeds"].max())
     title = f"{network} on {dataset}, {seeds} per condition"
     figure, panels = panel_grid(title, len(order), balanced(len(order), 3), PANEL, handles)
     for axes, condition in zip(panels, order, strict=True):
         own = _comparable(rows[rows["condition"] == condition])
         for name, values in own.groupby("measure", sort=False):
             _, colour, style = CURVES[name]
-            line = {"color": colour, "linestyle": style}
-            draw_range(axes, values.groupby("epoch")["value"], line)
+            axes.plot(values["epoch"], values["mean"], color=colour, linestyle=style)
+            band = {"color": colour, "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(values["epoch"], values["lowest"], values["highest"], **band)
         axes.set_title(condition)
         axes.set_xlabel("Epoch")
         _scale(axes, own)
@@ -60,11 +60,11 @@ def plot(trajectory: pd.DataFrame, conditions: pd.DataFrame, dataset: str, netwo
 def _scale(axes: Axes, rows: pd.DataFrame) -> None:
     """Scale an axis for what was measured; a threshold far above is told in numbers."""
     is_threshold = rows["measure"].isin(THRESHOLDS)
-    highest, threshold = rows["value"][~is_threshold].max(), rows["value"][is_threshold].max()
+    highest, threshold = rows["highest"][~is_threshold].max(), rows["highest"][is_threshold].max()
     far = threshold > FAR * highest
-    shown = rows[rows["value"] <= FAR * highest] if far else rows
-    draw_axis(axes.yaxis, "Curvature", shown["value"], False, 24)
-    axes.set_ylim(min(0.0, shown["value"].min()), 1.1 * shown["value"].max())
+    shown = rows[rows["highest"] <= FAR * highest] if far else rows
+    draw_axis(axes.yaxis, "Curvature", shown["highest"], False, 24)
+    axes.set_ylim(min(0.0, shown["lowest"].min()), 1.1 * shown["highest"].max())
     if far:
         where = {"xycoords": "axes fraction", "ha": "right", "va": "top"}
         axes.annotate(f"threshold {format_number(threshold, '.3g')}", (1, 1), **where)
