@@ -244,6 +244,11 @@ def test_a_study_without_snapshots_has_no_jobs_for_them():
             "training.loss: kfac's curvature is that of a softmax; use"
             " cross_entropy, or another optimizer",
         ),
+        (
+            {"conditions": {"other": {"loss": "squared_error"}}},
+            "conditions.other.loss: baseline and other have different losses, whose sharpness"
+            " cannot be compared; train all conditions of a data set with one",
+        ),
     ],
 )
 def test_moments_that_cannot_be_measured_are_refused_in_one_line(changes, line):

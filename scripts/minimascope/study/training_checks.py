@@ -26,7 +26,8 @@ def check_trainings(study: Study) -> None:
         if optimizer.get("nesterov") and not optimizer["momentum"]:
             where = key_of(study, *run, "optimizer.nesterov", "optimizer.momentum")
             raise InputError(f"{where}: needs a momentum above 0; add it")
-        _check_loss(study, *run)
+        if run[1] in study.trained_conditions:
+            _check_loss(study, *run)
         _check_groups(study, *run)
         _check_window(study, *run)
         _check_held_out(study, *run)
@@ -37,6 +38,13 @@ def check_trainings(study: Study) -> None:
 
 def _check_loss(study: Study, *run: str) -> None:
     training = study.training[run]
+    dataset, condition = run
+    first = study.trained_conditions[0]
+    if training["loss"] != study.training[dataset, first]["loss"]:
+        raise InputError(
+            f"{key_of(study, *run, 'loss')}: {first} and {condition} have different losses, whose"
+            " sharpness cannot be compared; train all conditions of a data set with one"
+        )
     if training["loss"] == "squared_error" and training["optimizer"]["name"] == "kfac":
         where = key_of(study, *run, "loss", "optimizer.name")
         raise InputError(
