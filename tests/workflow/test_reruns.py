@@ -312,7 +312,8 @@ CODE = {
     ),
     "a family of measures": ("sharpness/perturbation.py", ADDED_CODE, {"sharpness"}),
     "SAM": ("optim/sam.py", ADDED_CODE, {"train"}),
-    "a network that is not in the study": ("networks/vit.py", ADDED_CODE, set()),
+    "a network that is not in the study": ("networks/crnn.py", ADDED_CODE, set()),
+    "attention, which perturbations know": ("networks/vit.py", ADDED_CODE, {"sharpness"}),
     "another network under the name of one": (
         "registry.py",
         '\n\nNETWORKS["resnet18"] = component("networks.vgg:vgg19")\n',
