@@ -57,7 +57,7 @@ class Kept:
     """Copies of a network at some epochs, in place of files."""
 
     def __init__(self, epochs: tuple[int, ...]):
-        self.epochs, self.snapshots = epochs, []
+        self.places, self.snapshots = {Moment("epoch", epoch) for epoch in epochs}, []
 
     def check(self, epochs: int, steps: int) -> None:
         """Nothing lies beyond the end."""
@@ -68,8 +68,7 @@ class Kept:
 
     def take(self, moment: Moment, model: nn.Module, optimizer: Any, **place: Any) -> None:
         """Keep a copy."""
-        if moment.unit == "epoch" and moment.count in self.epochs:
-            self.snapshots.append((copy.deepcopy(model).eval(), place | {"moment": moment.name}))
+        self.snapshots.append((copy.deepcopy(model).eval(), place | {"moment": moment.name}))
 
 
 def seconds_of(data: Dataset, kept: Kept, spec: TrainingSpec, family: tuple[str, dict]) -> float:

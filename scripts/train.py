@@ -49,7 +49,8 @@ with job(snakemake):
     metadata = {"run": run, "training": config["training"], **origin}
     places = zip(map(Moment.named, kept), snakemake.output.get("snapshots", ()), strict=True)
     snapshots = SnapshotFiles(dict(places), network, initial["normalize"], **metadata)
-    history = train(model, replace(dataset, train=noisy), spec, seed, checkpoint, snapshots)
+    noisy = replace(dataset, train=noisy)
+    history = train(model, noisy, spec, seed, checkpoint, snapshots if kept else None)
     if words := chosen_in_words(history):
         print(words)
     snapshots.finish()

@@ -25,9 +25,11 @@ with job(snakemake):
         first = load_model(begun, device)[0] if begun else None
         trajectory = Trajectory(dataset, seed, device, first)
         found = {family: [] for family in families}
+        whole = any(map(is_whole, families))
         for path in progress(paths, f"seed {seed}", "snapshot"):
             snapshot = Snapshot.read(path, device)
-            trajectory.pass_through(snapshot)
+            if whole:
+                trajectory.pass_through(snapshot)
             for family, chosen in families.items():
                 at_end = path == paths[-1]
                 if at_end if is_whole(family) else snapshot.name in moments[family]:

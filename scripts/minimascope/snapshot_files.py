@@ -69,16 +69,14 @@ class SnapshotFiles:
     def take(
         self, moment: Moment, model: nn.Module, optimizer: torch.optim.Optimizer, **place: Any
     ) -> None:
-        """Write the weights of a moment, if it is one of those wanted.
+        """Write the weights of a moment.
 
         Args:
-            moment: the present one.
+            moment: the present one, one of `places`.
             model: with these weights.
             optimizer: what it divides gradients by is kept with them.
             **place: how far the training is.
         """
-        if moment not in self.places:
-            return
         path, metadata = self.unfinished(moment), self.metadata | {"moment": place}
         divisors = preconditioner(model, optimizer)
         save_model(path, model, self.spec, self.normalize, divisors, **metadata)

@@ -222,7 +222,7 @@ class _Training:
         epochs = self.spec.epochs
         test_every = self.spec.test_every or math.ceil(epochs / TESTS)
         done = Progress()
-        if checkpoint and not self._lost_snapshots(checkpoint.epoch):
+        if checkpoint and not self._lost_snapshots(checkpoint):
             done = checkpoint.restore(model, optimizer, average)
         optim.follow_memory_format(optimizer)
         history = list(done.history)
@@ -363,20 +363,24 @@ class _Training:
             self.average.after_step(self.model)
         return value.detach(), sum(hits.values())
 
-    def _lost_snapshots(self, epochs: int) -> bool:
+    def _lost_snapshots(self, checkpoint: CheckpointFile) -> bool:
         """Return whether weights are gone that were kept before, and that only training gives."""
-        lost = self.snapshots and self.snapshots.missing(epochs, epochs * self.steps)
-        return bool(epochs and lost)
+        if self.snapshots is None:
+            return False
+        epochs = checkpoint.epoch
+        return epochs > 0 and bool(self.snapshots.missing(epochs, epochs * self.steps))
 
     def _keep(self, unit: Unit, count: int, epochs: float) -> None:
         """Keep the weights if they are wanted at this moment, with the rate of the last step."""
-        if self.snapshots is None:
+        moment = Moment(unit, count)
+        if self.snapshots is None or moment not in self.snapshots.places:
             return
+        # Only here, since to read a rate that is tuned makes the CPU wait for the GPU.
         if not epochs:
             self._learning_rate(0, 0, self.steps)
         step = round(epochs * self.steps)
         place = {"epoch": float(epochs), "step": step, "learning_rate": self._rate()}
-        self.snapshots.take(Moment(unit, count), self.model, self.optimizer, **place)
+        self.snapshots.take(moment, self.model, self.optimizer, **place)
 
     def _rate(self) -> float:
         """Return the learning rate of the last step."""

@@ -17,8 +17,9 @@ from minimascope.networks.normalised import NormalisedInput
 from minimascope.optim.stability import Update, small_batch_threshold, stability_threshold
 from minimascope.seeding import generator
 from minimascope.sharpness.edge_of_stability import (
+    WIDTH,
     batch_sharpness,
-    critical_multiple,
+    critical_rate,
     measure,
 )
 from minimascope.sharpness.losses import find_loss
@@ -86,6 +87,7 @@ def test_at_the_edge_of_sam_steps_go_back_and_forth(distance):
         (optimizer("sgd", momentum=0.9), {"rho": 0.1}),
         (optimizer("adam"), {"rho": 0.1}),
         (optimizer("sgd"), {"rho": 0.1, "adaptive": 0.01}),
+        (optimizer("sgd"), {"rho": 0.1, "group_size": 5}),
     ],
 )
 def test_where_no_threshold_is_known_there_is_none(settings, sam):
@@ -125,9 +127,9 @@ def test_the_critical_step_of_a_quadratic_is_known(scale):
     gradient = gradient_of(model, objective)
     curvature = (gradient @ hessian @ gradient / gradient.square().sum()).item()
     before = model.weight.clone()
-    found = critical_multiple(model, objective, scale * gradient, loss_of(model, objective))
+    found = critical_rate(model, objective, scale * gradient, loss_of(model, objective))
     # Along −c s the loss is that at 0 again at c = 2 gᵀs/(sᵀHs).
-    assert found.multiple * scale == pytest.approx(2 / curvature, rel=found.width)
+    assert found.rate * scale == pytest.approx(2 / curvature, rel=WIDTH)
     assert torch.equal(model.weight, before)
     assert found.passes < 10 or scale != 1
 
@@ -135,7 +137,7 @@ def test_the_critical_step_of_a_quadratic_is_known(scale):
 def test_there_is_no_critical_step_at_a_minimum_nor_where_the_loss_falls_for_ever():
     model, objective, _ = linear()
     nowhere = torch.zeros(15, dtype=F64)
-    assert critical_multiple(model, objective, nowhere, loss_of(model, objective)) is None
+    assert critical_rate(model, objective, nowhere, loss_of(model, objective)) is None
 
     class Falls(nn.Module):
         def __init__(self):
@@ -147,7 +149,7 @@ def test_there_is_no_critical_step_at_a_minimum_nor_where_the_loss_falls_for_eve
 
     data = Objective(Split(torch.ones(4, 1, dtype=F64), torch.zeros(4, dtype=torch.int64)))
     down = -torch.ones(1, dtype=F64)
-    assert critical_multiple(Falls(), data, down, loss_of(Falls(), data)) is None
+    assert critical_rate(Falls(), data, down, loss_of(Falls(), data)) is None
 
 
 def test_of_several_steps_that_raise_the_loss_the_smallest_counts():
@@ -164,8 +166,8 @@ def test_of_several_steps_that_raise_the_loss_the_smallest_counts():
     split = Split(torch.ones(4, 1, dtype=F64), torch.zeros(4, dtype=torch.int64))
     objective = Objective(split, find_loss("squared_error"))
     up = torch.tensor([-1.0], dtype=F64)
-    found = critical_multiple(Wave(), objective, up, loss_of(Wave(), objective))
-    assert found.multiple == pytest.approx(math.pi / 2, rel=0.01)
+    found = critical_rate(Wave(), objective, up, loss_of(Wave(), objective))
+    assert found.rate == pytest.approx(math.pi / 2, rel=0.01)
 
 
 def test_batch_sharpness_is_curvature_along_the_batches_own_gradients():
@@ -188,6 +190,16 @@ def test_batch_sharpness_is_curvature_along_the_batches_own_gradients():
     exact = (gradient @ hessian @ gradient / gradient.square().sum()).item()
     assert whole.value == pytest.approx(exact, rel=1e-12)
     assert whole.standard_error is None
+
+
+def test_a_learning_rate_of_zero_bears_any_curvature():
+    model, objective, _ = linear()
+    update = Update(0.0, optimizer("sgd"), 10)
+    found = measure(Subject(model, objective), generator(0, "edge"), update=update, previous={})
+    names = {one.measure for one in found.measurements}
+    assert {"critical_sharpness", "batch_sharpness"} < names
+    assert names.isdisjoint({"stability_threshold", "edge_ratio"})
+    assert "learning rate of 0" in found.details["left_out"]["stability_threshold"]
 
 
 def test_batches_without_a_gradient_have_no_curvature():

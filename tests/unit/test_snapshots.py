@@ -9,6 +9,8 @@ from study_cases import completed, refusal, study
 from torch import nn
 from training_cases import (
     CPU,
+    GDTUO,
+    KFAC,
     SGD,
     InterruptedAfter,
     TrainingInterruptedError,
@@ -170,6 +172,12 @@ def test_the_divisors_of_adaptive_optimisers_are_their_formulas(optimizer, expec
     assert [*divisors] == ([] if expected is None else ["weight"])
     if expected is not None:
         assert divisors["weight"].item() == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", [GDTUO, KFAC])
+def test_optimisers_of_which_no_divisors_are_known_keep_weights_alone(tmp_path, optimizer):
+    kept_by(tmp_path / "kept", TrainingSpec(3, 8, optimizer))
+    assert load_divisors(tmp_path / "kept/epoch2.safetensors", CPU) == {}
 
 
 def test_divisors_are_kept_beside_the_weights(tmp_path):

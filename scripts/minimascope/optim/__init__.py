@@ -51,16 +51,22 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[s
     Of Adam that is √(v / (1 − β₂ᵗ)) + ε, v being the running mean of squared gradients after t
     steps, of RMSprop √v + ε. Nothing for other optimisers, and before the first step.
     """
-    found = {}
-    for name, parameter in model.named_parameters():
-        state = optimizer.state.get(parameter, {})
-        group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
-        if "exp_avg_sq" in state:
-            weight = 1 - group["betas"][1] ** float(state["step"])
-            found[name] = (state["exp_avg_sq"] / weight).sqrt() + group["eps"]
-        elif "square_avg" in state:
-            found[name] = state["square_avg"].sqrt() + group["eps"]
-    return found
+    if not isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop)):
+        return {}
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        names[parameter]: _divisor(optimizer.state[parameter], group)
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if optimizer.state.get(parameter)
+    }
+
+
+def _divisor(state: Mapping[str, Any], group: Mapping[str, Any]) -> torch.Tensor:
+    if "square_avg" in state:
+        return state["square_avg"].sqrt() + group["eps"]
+    weight = 1 - group["betas"][1] ** float(state["step"])
+    return (state["exp_avg_sq"] / weight).sqrt() + group["eps"]
 
 
 def _without_default(function: Callable) -> list[str]:

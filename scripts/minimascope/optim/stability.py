@@ -12,6 +12,9 @@ from typing import Any
 
 import torch
 
+# Keys of SAM that make a variant of it.
+VARIANTS = ("adaptive", "gap_weight", "group_size")
+
 
 @dataclass(frozen=True)
 class Update:
@@ -84,7 +87,7 @@ def stability_threshold(update: Update, gradient_norm: float) -> float | None:
     if update.sam is None:
         return THRESHOLDS[name](update)
     plain = name == "sgd" and not update.optimizer["momentum"]
-    variant = any(update.sam.get(key) is not None for key in ("adaptive", "gap_weight"))
+    variant = any(update.sam.get(key) is not None for key in VARIANTS)
     if not plain or variant or gradient_norm <= 0:
         return None
     rho, rate = update.sam["rho"], update.learning_rate

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,8 @@ SEARCHED = 30
 # Rounding of the mean loss, relative to it, below which a change says nothing.
 ROUNDING = {torch.float32: 1e-7, torch.float64: 1e-15}
 NO_THRESHOLD = (
-    "no threshold is known for this optimiser, or for SAM with it: known are sgd, rmsprop, adam and"
-    " adamw, and SAM with sgd without momentum"
+    "no threshold is known for this optimiser, for SAM with it, or for a learning rate of 0: known"
+    " are sgd, rmsprop, adam and adamw, and SAM with sgd without momentum"
 )
 NO_STEPS_YET = "before the first step gradients are divided by nothing yet"
 NO_GRADIENT = "the gradients of all batches are zero"
@@ -69,55 +69,49 @@ def measure(
         dtype: ``float32`` or ``float64``.
         batch_size: how many inputs are computed at once.
     """
-    subject = subject.in_dtype(dtype)
-    model, whole = subject.model, subject.objective
-    objective = _drawn(whole, samples, child(generator, "samples"))
-    n = len(objective)
+    whole, part = subject.objective, _drawn(subject.objective, samples, generator)
+    model = replace(subject, objective=part).in_dtype(dtype).model
+    n = len(part)
     if not previous:
-        check_products("hessian", model, objective)
-    loss, parts = objective.mean_and_gradient(model, batch_size)
-    gradient = torch.cat([part.flatten() for part in parts])
-    norm, unit = gradient.double().norm().item(), objective.loss.unit
-    found = [
-        Measurement("train_loss", loss.item(), unit, n),
-        Measurement("train_gradient_norm", norm, f"{unit} per unit of parameter", n),
-    ]
+        check_products("hessian", model, part)
+    loss, gradient = part.mean_and_gradient(model, batch_size)
+    gradient = torch.cat([each.flatten() for each in gradient])
+    norm, unit = gradient.double().norm().item(), part.loss.unit
     divisors = _divisors(model, update)
     values = {
         name: _largest(
             matrix, child(generator, name), previous.get(name), tolerance, max_iterations
         )
-        for name, matrix in _matrices(model, objective, update, divisors, batch_size).items()
+        for name, matrix in _matrices(model, part, update, divisors, batch_size).items()
     }
-    found += [_eigenvalue(name, value, n) for name, value in values.items()]
     thresholds, left_out = _thresholds(update, norm, values, n)
-    step = update.learning_rate * (gradient if divisors is None else gradient / divisors)
-    guess = 2 / (update.learning_rate * previous[CRITICAL].item()) if CRITICAL in previous else 1.0
-    critical = critical_multiple(model, objective, step, loss.item(), guess, batch_size)
-    if critical is None:
-        left_out[CRITICAL] = NO_STEP
-    else:
-        sharpness = 2 / (update.learning_rate * critical.multiple)
-        width = sharpness * critical.width
-        found.append(Measurement(CRITICAL, sharpness, "1", n, noise_floor=width))
-    if batches:
-        size, draws = update.batch_size or len(whole), child(generator, "batches")
-        curvature = batch_sharpness(model, whole, size, batches, draws)
-        if curvature is None:
-            left_out["batch_sharpness"] = NO_GRADIENT
-        else:
-            found.append(curvature)
+    direction = gradient if divisors is None else gradient / divisors
+    before = previous[CRITICAL].item() if CRITICAL in previous else 0.0
+    guess = 2 / before if before else update.learning_rate or 1.0
+    critical = critical_rate(model, part, direction, loss.item(), guess, batch_size)
+    size, draws = update.batch_size or len(whole), child(generator, "batches")
+    curvature = batch_sharpness(model, whole, size, batches, draws) if batches else None
+    found = [
+        Measurement("train_loss", loss.item(), unit, n),
+        Measurement("train_gradient_norm", norm, f"{unit} per unit of parameter", n),
+        *(_eigenvalue(name, value, n) for name, value in values.items()),
+        *([critical.sharpness(n)] if critical else ()),
+        *([curvature] if curvature else ()),
+        *thresholds,
+    ]
+    left_out |= {} if critical else {CRITICAL: NO_STEP}
+    left_out |= {"batch_sharpness": NO_GRADIENT} if batches and not curvature else {}
     details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
     details |= {"critical_sharpness_passes": critical.passes} if critical else {}
     details |= {"left_out": left_out} if left_out else {}
     arrays = {name: value.vectors[:, 0].cpu().numpy() for name, value in values.items()}
-    arrays |= {CRITICAL: np.array(sharpness)} if critical else {}
-    return Measured([*found, *thresholds], details, arrays)
+    arrays |= {CRITICAL: np.array(2 / critical.rate)} if critical else {}
+    return Measured(found, details, arrays)
 
 
 def _drawn(objective: Objective, samples: int | None, generator: torch.Generator) -> Objective:
     share = 1.0 if samples is None else min(1.0, samples / len(objective))
-    return objective.of(objective.samples.drawn(share, generator))
+    return objective.of(objective.samples.drawn(share, child(generator, "samples")))
 
 
 def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:
@@ -183,49 +177,52 @@ def _thresholds(
 
 @dataclass(frozen=True)
 class Critical:
-    """The smallest multiple of a step for which the loss rises.
+    """The smallest learning rate at which a step raises the loss.
 
     Attributes:
-        multiple: of the step.
-        width: of the interval that it lies in, relative to it.
+        rate: η_c.
         passes: over the data that the search took.
     """
 
-    multiple: float
-    width: float
+    rate: float
     passes: int
+
+    def sharpness(self, n: int) -> Measurement:
+        """Return 2/η_c, to the width of the interval that η_c lies in."""
+        value = 2 / self.rate
+        return Measurement(CRITICAL, value, "1", n, noise_floor=WIDTH * value)
 
 
 @torch.no_grad()
-def critical_multiple(
+def critical_rate(
     model: nn.Module,
     objective: Objective,
-    step: torch.Tensor,
+    direction: torch.Tensor,
     loss: float,
     guess: float = 1.0,
     batch_size: int = BATCH_SIZE,
 ) -> Critical | None:
-    """Return the smallest multiple c for which L(θ − c s) > L(θ), to a hundredth, or None.
+    """Return the smallest rate η for which L(θ − η d) > L(θ), to a hundredth, or None.
 
-    2/(c η) is the critical sharpness of Kalra et al. 2026 (arXiv:2601.16979), s being η times the
-    update's direction: for a quadratic loss and s along the gradient g it is gᵀHg/‖g‖². The
-    multiple is doubled, or halved, from a guess until the loss falls at one and rises at the other
-    of two, and then narrowed by Brent's method on the mean slope (L(θ − c s) − L(θ))/c, a straight
-    line for a quadratic loss.
+    2/η is the critical sharpness of Kalra et al. 2026 (arXiv:2601.16979), d being the update's
+    direction: for a quadratic loss and d its gradient g it is gᵀHg/‖g‖². The rate is doubled, or
+    halved, from a guess until the loss falls at one and rises at the other of two, and then
+    narrowed by Brent's method on the mean slope (L(θ − η d) − L(θ))/η, a straight line for a
+    quadratic loss.
 
     Args:
         model: its parameters are moved, and are the same after the call.
         objective: the mean loss.
-        step: s, [P], what is taken from the parameters in their order.
+        direction: d, [P], of the parameters in their order.
         loss: L(θ).
-        guess: of c.
+        guess: of η.
         batch_size: how many inputs are computed at once.
 
     Returns:
-        None where the loss changes by no more than rounding, or rises along no multiple between
-        2⁻³⁰ and 2³⁰ times the guess.
+        None where the loss changes by no more than rounding, or rises at no rate between 2⁻³⁰ and
+        2³⁰ times the guess.
     """
-    line = _Line(model, objective, step, loss, batch_size)
+    line = _Line(model, objective, direction, loss, batch_size)
     try:
         return _critical(line, guess)
     finally:
@@ -244,12 +241,12 @@ def _critical(line: "_Line", guess: float) -> Critical | None:
         return None
     if max(abs(line.slope(end)) * end for end in (low, high)) <= line.rounding:
         return None
-    multiple = brentq(line.slope, low, high, rtol=WIDTH, xtol=WIDTH * low)
-    return Critical(multiple, WIDTH, line.passes)
+    rate = brentq(line.slope, low, high, rtol=WIDTH, xtol=WIDTH * low)
+    return Critical(rate, line.passes)
 
 
 class _Line:
-    """The loss along a line of multiples of a step from a network's parameters."""
+    """The loss along a line from a network's parameters, over rates of a step."""
 
     def __init__(
         self,
@@ -270,17 +267,17 @@ class _Line:
         self.passes, self.known, self.loss = 0, {}, loss
         self.rounding = ROUNDING[self.origin.dtype] * abs(self.loss)
 
-    def at(self, multiple: float) -> None:
+    def at(self, rate: float) -> None:
         """Move the parameters there."""
-        torch.sub(self.origin, self.step, alpha=multiple, out=self.flat.vector)
+        torch.sub(self.origin, self.step, alpha=rate, out=self.flat.vector)
 
-    def slope(self, multiple: float) -> float:
-        """Return the mean slope of the loss up to a multiple; infinite where the loss is."""
-        if multiple not in self.known:
-            self.at(multiple)
+    def slope(self, rate: float) -> float:
+        """Return the mean slope of the loss up to a rate; infinite where the loss is."""
+        if rate not in self.known:
+            self.at(rate)
             change = self._mean() - self.loss
-            self.known[multiple] = change / multiple if math.isfinite(change) else math.inf
-        return self.known[multiple]
+            self.known[rate] = change / rate if math.isfinite(change) else math.inf
+        return self.known[rate]
 
     def _mean(self) -> float:
         self.passes += 1
