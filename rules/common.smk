@@ -62,7 +62,7 @@ from minimascope.study.raw_data import official_paths
 from minimascope.study.signatures import docstring
 from minimascope.study.sizes import known_size
 from minimascope.study.starts import RESULTS, network_start, placed, training_start
-from minimascope.study.study import OWN_SECTIONS, SHARED
+from minimascope.study.study import OWN_SECTIONS, SHARED, USUAL_LOSS
 from minimascope.study.toys import toy_jobs, toys_of
 
 # The wildcards of each of several jobs.

@@ -141,7 +141,7 @@ def training_settings(wildcards) -> dict:
         for key, value in training_of(wildcards).items()
         if key not in ("label_noise", "weights", "keep")
         and (value or key not in ("averaging", "new_head", "norm", "adversarial"))
-        and (key, value) != ("loss", "cross_entropy")
+        and (key, value) != ("loss", USUAL_LOSS)
     }
     sam = settings["sam"] and {k: v for k, v in settings["sam"].items() if v is not None}
     return settings | {"sam": sam} | ({"keep": KEPT} if KEPT else {})
@@ -192,6 +192,15 @@ def own_evaluation_code(wildcards) -> list[str]:
     """Where the code of an evaluation of the user's own file is, and that of its network."""
     own = STUDY.component("evaluations", wildcards.evaluation).location
     return [own, *network_code(wildcards.network)]
+
+
+def unusual_loss() -> dict[str, Callable]:
+    """The loss of a data set's conditions as a param, left out where all studies had the usual one."""
+    losses = {
+        dataset: STUDY.loss(dataset, registry.INITIAL) for dataset in STUDY.config["datasets"]
+    }
+    usual = {*losses.values()} <= {USUAL_LOSS}
+    return {} if usual else {"loss": lambda wildcards: losses[wildcards.dataset]}
 
 
 def label_noise(wildcards) -> float:
@@ -290,10 +299,11 @@ def minutes_of(job: str) -> Callable:
     return minutes
 
 
-def trajectory_runs(job: str) -> Cases:
-    """The trained networks that a job about weights on the way, or many of it, measure."""
-    cases = measured_of(FAMILIES_OF[job][0])
-    return [case for case in cases if case["condition"] in STUDY.trained_conditions]
+def trajectory_cases(family: str) -> Cases:
+    """The trained networks that a family measures at kept moments, as the wildcards of `TRAJECTORY`."""
+    cases = measured_of(family)
+    trained = [case for case in cases if case["condition"] in STUDY.trained_conditions]
+    return [{**case, "family": family} for case in trained]
 
 
 def moments_of(job: str) -> list[str]:
@@ -364,7 +374,7 @@ def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]
         by_domain = STUDY.families_by_domain(wildcards.dataset)
         by_domain = [family for family in found["families"] if family in by_domain]
         loss = STUDY.loss(wildcards.dataset, wildcards.condition)
-        found |= {"loss": loss} if loss != "cross_entropy" else {}
+        found |= {"loss": loss} if loss != USUAL_LOSS else {}
         # One text, so that earlier studies are not run again.
         return canonical_json(found | ({"by_domain": by_domain} if by_domain else {}))
 

@@ -219,7 +219,7 @@ def tables_of_report() -> list[str]:
 
 def tables_of_facts() -> dict[str, str]:
     """The tables that captions depend on, by name."""
-    made = {*tables_made(), *products.gathered(STUDY)}
+    made = tables_made()
     return {name: results(f"tables/{name}.csv") for name in TABLES_OF_FACTS if name in made}
 
 
@@ -231,5 +231,6 @@ def figures_of_report() -> list[str]:
 
 def tables_made() -> set[str]:
     """The names of all tables in the study's own folder."""
-    of_models = {"measures"} if STUDY.pairs else set()
-    return of_models | {name for table in STUDY_TABLES.values() for name in table.gives}
+    first = {"measures"} if STUDY.pairs else set()
+    given = {name for table in STUDY_TABLES.values() for name in table.gives}
+    return first | {*products.gathered(STUDY)} | given

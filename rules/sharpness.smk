@@ -131,6 +131,7 @@ rule interpolate:
             interpolation=STUDY.interpolation,
             models=lambda wildcards: between.networks(STUDY, int(wildcards.seed)),
             lines=lambda wildcards: between.lines(STUDY, int(wildcards.seed)),
+            **unusual_loss(),
         ),
     message:
         "Loss between networks: {wildcards.network} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -48,7 +48,8 @@ PAIRS_MEASURED = [
     for case in (measured_of("landscape") if "landscape" in STUDY.families else [])
     if case["condition"] != registry.INITIAL
 ]
-PATHS = trajectory_runs("trajectory_path") if "trajectory_path" in FAMILIES_OF else []
+ON_THE_WAY = moments.families_on_the_way(STUDY)
+PATHS = trajectory_cases("path") if "path" in ON_THE_WAY else []
 RECORDED = [case for case in EVALUATED if case["dataset"] in STUDY.with_domains]
 INTERPOLATIONS = every_pair(seed=between.interpolated_seeds(STUDY))
 GATHERED_OF = {
@@ -68,15 +69,12 @@ GATHERED_OF = {
     "snapshots": {
         "documents": [
             path
-            for job, families in moments.trajectory_jobs(STUDY).items()
-            for family in families
-            for path in filled(
-                f"{TRAJECTORY}.json", [{**case, "family": family} for case in trajectory_runs(job)]
-            )
+            for family in ON_THE_WAY
+            for path in filled(f"{TRAJECTORY}.json", trajectory_cases(family))
         ]
     },
     "path": {
-        kind: filled(f"{TRAJECTORY}.{end}", [{**case, "family": "path"} for case in PATHS])
+        kind: filled(f"{TRAJECTORY}.{end}", PATHS)
         for kind, end in (("documents", "json"), ("arrays", "npz"))
     },
     "adopted": {"documents": filled(rules.adopt.output.about, ADOPTIONS)},

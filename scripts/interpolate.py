@@ -15,6 +15,7 @@ from minimascope.npz import write_npz
 from minimascope.seeding import generator
 from minimascope.sharpness.directions import check_same_shape
 from minimascope.sharpness.interpolation import barrier, instability, paths, plane
+from minimascope.sharpness.losses import find_loss
 from minimascope.sharpness.objective import Objective
 from minimascope.study.between import Line
 
@@ -22,7 +23,8 @@ with job(snakemake):
     device, spec = job_device(), settings(snakemake.params)
     wanted, seed = spec["interpolation"], int(snakemake.wildcards.seed)
     dataset, data_hash = load_dataset(snakemake.input.data)
-    objective = Objective(dataset.train.to(device))
+    loss = find_loss(spec.get("loss", "cross_entropy"))
+    objective = Objective(dataset.train.to(device), loss)
     files = zip(map(tuple, spec["models"]), snakemake.input.models, strict=True)
     models = {network: load_model(path, device)[0] for network, path in files}
     check_same_shape(
@@ -46,7 +48,7 @@ with job(snakemake):
     content = {
         "run": dict(snakemake.wildcards),
         "lines": lines,
-        "unit": "nats",
+        "unit": loss.unit,
         "n": len(objective),
         "seconds": time.perf_counter() - start,
         "device": device_name(device),

@@ -154,6 +154,7 @@ def plain_conditions(conditions=CONDITIONS, network="resnet18"):
             "condition": conditions,
             "base_condition": conditions,
             "matched": True,
+            "loss": "cross_entropy",
         }
     )
 
@@ -181,7 +182,7 @@ def landscape_frame(conditions=CONDITIONS[:3], seeds=(0, 1), views=("clean",), s
             sharp = steepness * (i + 1) * (1 + 0.1 * seed + (view != "clean"))
             loss = 0.1 + sharp * (x**2 + 2 * np.nan_to_num(y) ** 2)
             place = {"view": view, "direction_seed": direction_seed}
-            yield pd.DataFrame({**place, "x": x, "y": y, "loss": loss})
+            yield pd.DataFrame({**place, "x": x, "y": y, "loss": loss, "unit": "nats"})
 
     return of_models(conditions, seeds, lambda *model: pd.concat(columns(*model)))
 
@@ -193,7 +194,7 @@ def eigenvectors_frame(conditions=CONDITIONS[:3], seeds=(0, 1)):
         prediction = 0.1 + (4 + i) * x**2 / 2 + y**2
         values = {"eigenvalue_x": 4.0 + i, "eigenvalue_y": 2.0}
         grid = pd.DataFrame({"x": x, "y": y, "loss": prediction + x**4, "prediction": prediction})
-        return grid.assign(view="clean", **values)
+        return grid.assign(view="clean", unit="nats", **values)
 
     return of_models(conditions, seeds, columns)
 
@@ -224,7 +225,7 @@ def interpolation_frame(seeds=(0, 1), kinds=("straight",)):
         for s in seeds
     ]
     parts = [pd.concat([part, planes]).assign(seed=s) for s, part in zip(seeds, parts, strict=True)]
-    return pd.concat(parts, ignore_index=True).assign(**RUN)
+    return pd.concat(parts, ignore_index=True).assign(**RUN, unit="nats")
 
 
 def models_frame(

@@ -28,6 +28,8 @@ from figure_cases import (
 )
 
 from minimascope.plots.style import GREY
+from minimascope.sharpness.losses import LOSSES
+from minimascope.training_losses import TRAINING_LOSSES
 
 
 def drawn(axes, condition):
@@ -409,3 +411,10 @@ def test_without_a_baseline_there_are_no_effects_and_the_figure_says_so():
     _, _, table = effects()
     figure = figure_of("effects", {"statistics": table.iloc[:0]})
     assert "no conditions are compared with a baseline" in written(figure)
+
+
+@pytest.mark.parametrize("loss", TRAINING_LOSSES)
+def test_training_curves_have_the_unit_of_the_loss_that_was_trained(loss):
+    conditions = plain_conditions().assign(loss=loss)
+    figure = figure_of("training_curves", {"history": history_frame(), "conditions": conditions})
+    assert figure.axes[0].get_ylabel() == f"Loss ({LOSSES[loss].unit})"

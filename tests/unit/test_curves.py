@@ -24,9 +24,11 @@ def test_a_landscape_becomes_points_of_grids_and_of_lines():
         "line_coordinates": np.array([-1.0, 0.0, 1.0]),
         "lines": np.arange(6.0).reshape(2, 3),
     }
-    document = {"run": RUN, "view": "clean", "details": {"direction_seeds": [42, 43]}}
+    details = {"direction_seeds": [42, 43], "unit": "squared outputs"}
+    document = {"run": RUN, "view": "clean", "details": details}
     table = landscape({"a.json": document}, [arrays])
-    assert list(table.columns) == [*RUN, "view", "direction_seed", "x", "y", "loss"]
+    assert list(table.columns) == [*RUN, "view", "direction_seed", "unit", "x", "y", "loss"]
+    assert set(table["unit"]) == {"squared outputs"}
     grid, line = table[table.y.notna()], table[table.y.isna()]
     assert len(grid) == 8
     assert len(line) == 6
@@ -44,7 +46,8 @@ def test_a_plane_along_eigenvectors_becomes_points_with_what_curvature_predicts(
         "eigenvector_losses": losses,
         "eigenvector_prediction": 10 * losses,
     }
-    document = {"run": RUN, "view": "clean", "details": {"eigenvectors": {"eigenvalues": [5, 2]}}}
+    details = {"eigenvectors": {"eigenvalues": [5, 2]}, "unit": "nats"}
+    document = {"run": RUN, "view": "clean", "details": details}
     table = eigenvectors({"a.json": document}, [arrays])
     point = table[(table.x == 1) & (table.y == -1)].iloc[0]
     assert (point.loss, point.prediction) == (losses[1, 0], 10 * losses[1, 0])
@@ -91,7 +94,7 @@ def test_lines_and_planes_name_the_networks_that_lie_on_them():
     run = {"dataset": "d", "network": "n", "seed": "0"}
     heights = {"path": line, "barrier": 0.25, "instability": 0.75}
     lines = [heights | {"kind": "straight"}, heights | {"kind": "matched", "barrier": 0.125}]
-    document = {"run": run, "lines": lines}
+    document = {"run": run, "lines": lines, "unit": "nats"}
     table = interpolation({"a.json": document}, [arrays])
     assert table.groupby("kind").size().to_dict() == {"straight": 3, "matched": 3, "plane": 7}
     assert set(table.loc[table.kind == "matched", "barrier"]) == {0.125}

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from documented_tables import ALONG_AND_BETWEEN, check_columns, documented_tables
 from markupsafe import escape
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -331,16 +332,8 @@ def test_a_second_run_finds_nothing_to_do(copied: Project):
 def test_the_documented_columns_are_those_of_the_tidy_tables_that_the_report_links_to(
     finished: Project,
 ):
-    page = finished.results("report.html").read_text(encoding="utf-8")
-    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
-    documented = dict(re.findall(r"^\| `(\w+)\.csv` \| (.*) \|$", text, flags=re.MULTILINE))
-    assert documented.keys() - {"adopted"} == TIDY.keys()
-    # Nothing of this study was trained elsewhere, is asked to predict the gap, or kept on the way.
-    for name in ("adopted", "gap_prediction", "trajectory", "trajectory_summary", "partings"):
-        del documented[name]
-    for name, cell in documented.items():
-        assert f'<a href="tables/{name}.csv">' in page
-        columns = re.findall(r"`([\w.]+)`", cell)
-        found = list(pd.read_csv(finished.results(f"tables/{name}.csv"), nrows=1))
-        # Some have columns of the study's own after these.
-        assert columns == (found[: len(columns)] if "and one for each" in cell else found), name
+    # Nothing of this study was trained elsewhere, is asked to predict the gap, kept on the way, or
+    # between networks.
+    absent = {"adopted", "gap_prediction", *ALONG_AND_BETWEEN}
+    assert documented_tables().keys() - {"adopted"} == TIDY.keys()
+    check_columns(finished, documented_tables().keys() - absent)

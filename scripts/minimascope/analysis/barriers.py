@@ -22,14 +22,14 @@ KINDS = {
     "bezier": "Bézier curve, trained",
 }
 CAPTION = (
-    "{network} on {dataset}, {lines}, mean ± standard error, in nats of training loss ({n:,}"
+    "{network} on {dataset}, {lines}, mean ± standard error, in {unit} of training loss ({n:,}"
     " samples). Barrier: the largest excess over the straight line between the losses of both"
     " networks. Instability: the largest loss between them minus the mean of theirs."
 )
 
 
 def barrier_table(documents: Documents) -> pd.DataFrame:
-    """Return a row for each path between two networks, with its heights in nats.
+    """Return a row for each path between two networks, with its heights in a ``unit``.
 
     ``seed`` is of the network at its start, ``end_seed`` of that at its end; ``n`` counts training
     samples.
@@ -67,7 +67,9 @@ def text(found: pd.DataFrame) -> Text:
 def _heights(rows: pd.DataFrame) -> pd.DataFrame:
     first = rows.iloc[0]
     lines = f"{span(rows['n_lines'])} line{'' if rows['n_lines'].max() == 1 else 's'} of each path"
-    caption = CAPTION.format(network=first.network, dataset=first.dataset, lines=lines, n=first.n)
+    caption = CAPTION.format(
+        network=first.network, dataset=first.dataset, lines=lines, n=first.n, unit=first.unit
+    )
     return captioned(list(_cells(rows)), caption)
 
 

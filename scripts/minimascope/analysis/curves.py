@@ -33,21 +33,23 @@ def gather(
 
 
 def landscape_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
-    """Yield the points of grids (x, y) and of lines (x alone), with their losses in nats."""
-    seeds = document["details"]["direction_seeds"]
+    """Yield the points of grids (x, y) and of lines (x alone), with their losses in a ``unit``."""
+    seeds, unit = (document["details"][key] for key in ("direction_seeds", "unit"))
+    axis = arrays["coordinates"]
     for seed, surface in zip(seeds, arrays["surfaces"], strict=True):
-        yield _grid(arrays["coordinates"], arrays["coordinates"], surface, direction_seed=seed)
+        yield _grid(axis, axis, surface, direction_seed=seed, unit=unit)
     for seed, losses in zip(seeds, arrays.get("lines", [[]] * len(seeds)), strict=True):
         if len(losses):
             line = {"x": arrays["line_coordinates"], "y": np.nan, "loss": losses}
-            yield pd.DataFrame({"direction_seed": seed, **line})
+            yield pd.DataFrame({"direction_seed": seed, "unit": unit, **line})
 
 
 def eigenvector_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
-    """Yield the points of planes along two eigenvectors: loss and prediction, in nats."""
+    """Yield the points of planes along two eigenvectors: loss and prediction, in a ``unit``."""
     axis, names = arrays["eigenvector_coordinates"], ("eigenvalue_x", "eigenvalue_y")
     values = dict(zip(names, document["details"]["eigenvectors"]["eigenvalues"], strict=True))
     prediction = arrays["eigenvector_prediction"].ravel()
+    values["unit"] = document["details"]["unit"]
     grid = _grid(axis, axis, arrays["eigenvector_losses"], **values)
     yield grid.assign(prediction=prediction)
 
@@ -71,7 +73,7 @@ def path_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFr
     """Yield the points of the plane around a training's path, and those of the path by moment."""
     [whole] = document["snapshots"]
     found, shares = whole["details"], [measure["value"] for measure in whole["measures"][:2]]
-    labels = dict(zip(("share_x", "share_y"), shares, strict=True))
+    labels = {"share_x": shares[0], "share_y": shares[1], "unit": found["unit"]}
     yield _grid(arrays["x"], arrays["y"], arrays["losses"], **labels, moment=None)
     columns = {"moment": document["moments"], "x": found["x"], "y": found["y"]}
     yield pd.DataFrame(columns | {"loss": found["losses"]}).assign(**labels)
@@ -80,7 +82,7 @@ def path_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFr
 def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[pd.DataFrame]:
     """Yield the points of paths (x) and planes (x, y), with the networks that lie on them.
 
-    Every point of a path has the path's barrier and instability, in nats.
+    Every point of a path has the path's barrier and instability, in the ``unit`` of losses.
     """
     heights = {(line["path"], line["kind"]): line for line in document["lines"]}
     parts: dict[tuple[str, str], dict[str, np.ndarray]] = {}
@@ -88,7 +90,7 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
         path, kind, key = name.rsplit("/", 2)
         parts.setdefault((path, kind), {})[key] = values
     for (path, kind), part in parts.items():
-        names, about = path.split(PATH), {"path": path, "kind": kind}
+        names, about = path.split(PATH), {"path": path, "kind": kind, "unit": document["unit"]}
         about |= {name: heights.get((path, kind), {}).get(name, np.nan) for name in HEIGHTS}
         if "y" in part:
             yield _grid(part["x"], part["y"], part["losses"], **about)
@@ -96,7 +98,8 @@ def interpolation_rows(document: Mapping[str, Any], arrays: Arrays) -> Iterator[
                 names, part["model_x"], part["model_y"], part["model_losses"], strict=True
             )
             columns = ["model", "x", "y", "loss"]
-            yield pd.DataFrame(corners, columns=columns).assign(path=path, kind=kind)
+            place = {"path": path, "kind": kind, "unit": document["unit"]}
+            yield pd.DataFrame(corners, columns=columns).assign(**place)
         else:
             ends = dict(zip((0.0, 1.0), names, strict=True))
             models = [ends.get(x) for x in part["x"]]

@@ -347,6 +347,21 @@ MEASURES = {
 }
 
 
+# Of `training.loss`.
+UNITS_OF_LOSSES = {"cross_entropy": "nats", "squared_error": "squared outputs"}
+
+
+def unit_of_loss(conditions: "pd.DataFrame", dataset: str) -> str:
+    """Return the unit of the one loss that the conditions of a data set are trained with.
+
+    Args:
+        conditions: rows of `model_table.conditions_table`.
+        dataset: one of theirs.
+    """
+    losses = conditions.loc[conditions["dataset"] == dataset, "loss"].dropna()
+    return UNITS_OF_LOSSES[losses.iloc[0]] if len(losses) else UNITS_OF_LOSSES["cross_entropy"]
+
+
 def describe(measure: str, family: str = "evaluation", unit: str = "1") -> MeasureName:
     """Return how to present a measure.
 

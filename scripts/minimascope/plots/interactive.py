@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.colors import LogNorm
 
-from .landscape import first_surfaces, loss_norm
+from .landscape import first_surfaces, loss_label, loss_norm
 from .path import first_paths
+from .style import select
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -32,13 +33,15 @@ def surfaces_figure(landscape: pd.DataFrame, dataset: str, network: str) -> go.F
         InputError: there are no surfaces of this network.
     """
     surfaces = first_surfaces(landscape, dataset, network)
-    return _turnable(surfaces, f"{network} on {dataset}", ("First direction", "Second direction"))
+    label = loss_label(select(landscape, dataset, network))
+    axes = ("First direction", "Second direction", label)
+    return _turnable(surfaces, f"{network} on {dataset}", axes)
 
 
 def _turnable(
     surfaces: Mapping[str, pd.DataFrame],
     title: str,
-    axes: tuple[str, str],
+    axes: tuple[str, str, str],
     paths: Mapping[str, pd.DataFrame] | None = None,
 ) -> go.Figure:
     """Return a figure of surfaces by condition, and of the paths over them where there are any."""
@@ -83,7 +86,7 @@ def _turnable(
     logarithmic = isinstance(norm, LogNorm)
     bounds = [norm.vmin, norm.vmax]
     heights = {
-        "title": {"text": "Training loss (nats)"},
+        "title": {"text": axes[2]},
         "type": "log" if logarithmic else "linear",
         "range": [math.log10(bound) for bound in bounds] if logarithmic else bounds,
     }
@@ -104,7 +107,8 @@ def _turnable(
 def path_figure(path: pd.DataFrame, dataset: str, network: str) -> go.Figure:
     """Return the planes around paths of `path.plot` as surfaces, with the paths over them."""
     surfaces, paths = first_paths(path, dataset, network)
-    axes = ("First principal direction", "Second principal direction")
+    label = loss_label(select(path, dataset, network))
+    axes = ("First principal direction", "Second principal direction", label)
     return _turnable(surfaces, f"{network} on {dataset}", axes, paths)
 
 

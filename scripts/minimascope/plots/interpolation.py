@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from ..analysis.barriers import KINDS
 from ..analysis.numbers import format_estimate
 from .landscape import COLOURS as COLOUR_MAP
-from .landscape import draw_contours, label_bar, loss_norm
+from .landscape import draw_contours, label_bar, loss_label, loss_norm
 from .scales import draw_axis, is_logarithmic
 from .style import COLOURS, GREY, HALF_PAGE, PAGE, balanced, new_figure, select
 
@@ -37,9 +37,9 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
 
     Args:
         interpolation: a row for each point, with columns ``seed``, ``path``, ``kind`` (of
-            `analysis.barriers.KINDS`, or ``plane``), ``x``, ``y`` (NaN on lines), ``loss`` (nats),
-            ``barrier`` and ``instability`` (nats; of the line, NaN on planes) and ``model``, the
-            network that is exactly there, if any.
+            `analysis.barriers.KINDS`, or ``plane``), ``x``, ``y`` (NaN on lines), ``loss``,
+            ``barrier`` and ``instability`` (of the line, NaN on planes), their ``unit`` and
+            ``model``, the network that is exactly there, if any.
     """
     rows = select(interpolation, dataset, network)
     paths = dict(list(rows.groupby("path", sort=False)))
@@ -78,13 +78,15 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
 
 def _heights(points: pd.DataFrame) -> list[str]:
     """Return barriers, and a straight line's instability, for a title; nothing for a plane."""
-    found = []
+    found, unit = [], points["unit"].iloc[0]
     for kind, (*_, name) in STYLES.items():
         own = points[points["kind"] == kind]
         for height in ("barrier", "instability")[: 1 if name else 2]:
             values = own.groupby("seed")[height].first().dropna()
             if len(values):
-                found.append(f"{height}{name} {format_estimate(values.mean(), values.sem())} nats")
+                found.append(
+                    f"{height}{name} {format_estimate(values.mean(), values.sem())} {unit}"
+                )
     return found
 
 
@@ -109,7 +111,8 @@ def _draw_lines(axes: Axes, points: pd.DataFrame) -> None:
     names = points.dropna(subset="model").drop_duplicates("x").set_index("x")["model"]
     axes.set_xticks(list(names.index), list(names), rotation=20, ha="right")
     between = points.loc[points["x"].between(0, 1), "loss"].to_numpy()
-    draw_axis(axes.yaxis, "Training loss (nats)", between, is_logarithmic(between, usually=True))
+    logarithmic = is_logarithmic(between, usually=True)
+    draw_axis(axes.yaxis, loss_label(points), between, logarithmic)
     axes.set_ylim(top=3 * between.max())
 
 
@@ -126,4 +129,4 @@ def _draw_plane(axes: Axes, points: pd.DataFrame) -> None:
         axes.annotate(row.model, (row.x, row.y), (0, 6), **place)
     axes.set(aspect="equal", xlabel="Distance", ylabel="Distance")
     bar = axes.figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=axes, extend="max")
-    label_bar(bar, norm)
+    label_bar(bar, norm, loss_label(points))

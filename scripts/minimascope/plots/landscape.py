@@ -12,7 +12,6 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from ..analysis.measure_names import MEASURES
 from ..analysis.numbers import format_estimate
 from ..analysis.tables import at_minima
 from ..errors import InputError
@@ -35,7 +34,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
 
     Args:
         landscape: a row for each point, with columns ``condition``, ``seed``, ``view``,
-            ``direction_seed``, ``x``, ``y`` (NaN on lines) and ``loss`` (nats).
+            ``direction_seed``, ``x``, ``y`` (NaN on lines), ``loss`` and its ``unit``.
     """
     found = first_surfaces(landscape, dataset, network)
     norm = loss_norm(found)
@@ -53,7 +52,7 @@ def contours(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
         axes.set_xlabel("First direction")
     for axes in panels[::columns]:
         axes.set_ylabel("Second direction")
-    draw_colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm, loss_label(select(landscape, dataset, network)))
     return figure
 
 
@@ -80,7 +79,7 @@ def surfaces(landscape: pd.DataFrame, dataset: str, network: str) -> Figure:
         axes.set(zlim=height([norm.vmin, norm.vmax]), title=wrap_name(condition))
         axes.tick_params(labelbottom=False, labelleft=False)
         axes.set(xticklabels=[], yticklabels=[], zticklabels=[])
-    draw_colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm, loss_label(select(landscape, dataset, network)))
     return figure
 
 
@@ -102,7 +101,7 @@ def lines(
     for condition, losses in rows.groupby("condition", sort=False):
         draw_range(axes, losses.groupby("x")["loss"], looks.of[condition].line)
     logarithmic = is_logarithmic(of_all["loss"], usually=True)
-    draw_axis(axes.yaxis, "Training loss (nats)", rows["loss"], logarithmic)
+    draw_axis(axes.yaxis, loss_label(rows), rows["loss"], logarithmic)
     axes.set_xlabel("Distance along a random direction")
     return figure
 
@@ -117,7 +116,7 @@ def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: st
     Args:
         landscape_eigenvectors: a row for each point, with columns ``condition``, ``seed``,
             ``view``, ``x``, ``y``, ``eigenvalue_x``, ``eigenvalue_y``, ``loss`` and
-            ``prediction`` (nats).
+            ``prediction``, in a ``unit``.
     """
     rows = at_minima(select(landscape_eigenvectors, dataset, network))
     planes = {
@@ -142,7 +141,7 @@ def eigenvectors(landscape_eigenvectors: pd.DataFrame, dataset: str, network: st
         axes.set(
             aspect="equal", xlabel=f"Eigenvector, λ = {first}", ylabel=f"Eigenvector, λ = {second}"
         )
-    draw_colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm, loss_label(rows))
     return figure
 
 
@@ -186,14 +185,18 @@ def levels_of(norm: Normalize) -> np.ndarray:
     return levels
 
 
-def draw_colour_bar(figure: Figure, panels: list[Axes], norm: Normalize) -> None:
+def loss_label(rows: pd.DataFrame) -> str:
+    """Return what an axis of training losses is called, from rows with their ``unit``."""
+    return f"Training loss ({rows['unit'].iloc[0]})"
+
+
+def draw_colour_bar(figure: Figure, panels: list[Axes], norm: Normalize, label: str) -> None:
     """Draw the scale of colours beside the panels of a figure."""
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, aspect=30)
-    label_bar(bar, norm)
+    label_bar(bar, norm, label)
 
 
-def label_bar(bar: Colorbar, norm: Normalize) -> None:
+def label_bar(bar: Colorbar, norm: Normalize, label: str) -> None:
     """Put numbers and a label at the colours of training losses."""
     logarithmic = isinstance(norm, LogNorm)
-    label = MEASURES["train_loss"].axis_label
     draw_axis(bar.ax.yaxis, label, [norm.vmin, norm.vmax], logarithmic, 40)

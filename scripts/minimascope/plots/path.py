@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..analysis.tables import at_minima
-from .landscape import MARGINS, draw_colour_bar, draw_contours, loss_norm
+from .landscape import MARGINS, draw_colour_bar, draw_contours, loss_label, loss_norm
 from .style import COLOURS, balanced, panel_grid, select, wrap_name
 
 PANEL = (2.4, 2.2)  # inches
@@ -35,7 +35,7 @@ def plot(path: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network: st
         shares = moments.iloc[0][["share_x", "share_y"]]
         axes.set_xlabel(f"First direction, {100 * shares['share_x']:.0f} %")
         axes.set_ylabel(f"Second, {100 * shares['share_y']:.0f} %")
-    draw_colour_bar(figure, panels, norm)
+    draw_colour_bar(figure, panels, norm, loss_label(select(path, dataset, network)))
     return figure
 
 

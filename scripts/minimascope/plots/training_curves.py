@@ -6,12 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..analysis.measure_names import unit_of_loss
 from ..analysis.numbers import count_seeds
 from .looks import study_looks
 from .scales import draw_axis, is_logarithmic
 from .style import draw_range, panel_grid, select
 
-QUANTITIES = {"loss": "Loss (nats)", "accuracy": "Accuracy (fraction)"}
+QUANTITIES = {"loss": "Loss ({})", "accuracy": "Accuracy (fraction)"}
 PARTS = {"train": "Training data", "test": "Test data"}
 PANEL = (3.0, 2.0)  # inches
 
@@ -46,6 +47,7 @@ def plot(history: pd.DataFrame, conditions: pd.DataFrame, dataset: str, network:
         logarithmic = quantity == "loss" and is_logarithmic(
             of_all[of_both].to_numpy().ravel(), True
         )
+        label = label.format(unit_of_loss(conditions, dataset))
         draw_axis(axes.yaxis, label, history[of_both].to_numpy().ravel(), logarithmic)
     for axes in grid[2:]:
         axes.set_xlabel("Epoch")

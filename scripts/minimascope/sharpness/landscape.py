@@ -115,7 +115,7 @@ def measure(
     arrays = {"coordinates": grid.numpy(), "surfaces": stacked["surface"].numpy()}
     if line_points:
         arrays |= {"line_coordinates": line.numpy(), "lines": stacked["line"].numpy()}
-    details = {"direction_seeds": seeds, "asc_sharpness": values}
+    details = {"direction_seeds": seeds, "asc_sharpness": values, "unit": objective.loss.unit}
     if eigenvectors:
         draws = child(generator, "eigenvectors")
         axis = symmetric_grid(eigenvector_radius, points)

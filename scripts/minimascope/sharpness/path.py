@@ -69,7 +69,8 @@ def measure(
         Measurement("path_length", length, "1", n),
         Measurement("path_directness", direct, "1", n),
     ]
-    details = {"x": coordinates[:, 0].tolist(), "y": coordinates[:, 1].tolist(), "losses": losses}
+    details = {"x": coordinates[:, 0].tolist(), "y": coordinates[:, 1].tolist()}
+    details |= {"losses": losses, "unit": objective.loss.unit}
     x, y = (axis.numpy() for axis in axes)
     return Measured(found, details, {"x": x, "y": y, "losses": surface.numpy()})
 

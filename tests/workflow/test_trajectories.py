@@ -1,0 +1,112 @@
+"""A study that keeps weights on the way, on squared errors and full batches, from end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from documented_tables import ALONG_AND_BETWEEN, check_columns
+from small_study import ROOT, Project, made_once, study_with
+
+from minimascope.safetensors_files import load_arrays
+
+pytestmark = pytest.mark.workflow
+
+STUDY = study_with(
+    {
+        "networks": {"mlp": {"architecture": "mlp", "width": 0.1, "activation": "tanh"}},
+        "training.epochs": 4,
+        "training.batch_size": "full",
+        "training.loss": "squared_error",
+        "training.keep": [0, 2, 4],
+        "training.optimizer.momentum": 0.0,
+        "sharpness": {
+            "forward": {},
+            "edge_of_stability": {},
+            "path": {"points": 3},
+            "landscape": {"points": 3, "line_points": 3, "direction_seeds": [0]},
+            "interpolation": {"lines": [["baseline", "baseline_sam"]], "points": 3},
+            "on": ["final", "kept"],
+        },
+        "evaluation": {"on": ["final", 2], "corruptions": None},
+        "compare_with_published": False,
+        "toy_functions": False,
+    }
+)
+RUN = ["condition", "seed"]
+
+
+@pytest.fixture(scope="module")
+def along(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    def make(folder: Path) -> None:
+        result = Project(ROOT, folder).run(STUDY)
+        assert result.returncode == 0, result.stdout
+
+    return Project(ROOT, made_once(tmp_path_factory, "trajectories", make))
+
+
+def table(project: Project, name: str) -> pd.DataFrame:
+    return pd.read_csv(project.results(f"tables/{name}.csv"))
+
+
+def test_every_family_is_measured_where_the_study_says(along: Project):
+    found = table(along, "trajectory")
+    epochs = found.groupby("family")["epoch"].agg(lambda values: sorted(set(values)))
+    assert epochs["forward"] == epochs["edge_of_stability"] == [0, 2, 4]
+    assert epochs["evaluation"] == [2, 4]
+    assert epochs["path"] == [4]
+    assert found.groupby(RUN).ngroups == 4
+
+
+def test_the_last_moment_is_the_finished_network(along: Project):
+    last = table(along, "trajectory").query("epoch == 4 and family == 'forward'")
+    finished = table(along, "measures").query("family == 'forward'")
+    keys = [*RUN, "measure"]
+    pairs = last.merge(finished, on=keys, suffixes=("", "_finished"))
+    assert len(pairs) == len(last) > 0
+    # In the order of other samples, so apart from rounding.
+    assert pairs["value"].to_numpy() == pytest.approx(pairs["value_finished"], rel=1e-6)
+    folder = along.results("models/digits/mlp/baseline/seed0")
+    files = (folder / f"{name}.safetensors" for name in ("epoch4", "model"))
+    kept, model = (load_arrays(file)[0] for file in files)
+    assert all(np.array_equal(kept[name], model[name]) for name in model)
+
+
+def test_all_conditions_of_a_seed_begin_at_the_same_weights(along: Project):
+    first = table(along, "trajectory").query("epoch == 0 and measure == 'train_loss'")
+    assert first.groupby("seed")["value"].nunique().eq(1).all()
+
+
+def test_losses_are_squared_errors_everywhere_and_say_so(along: Project):
+    losses = table(along, "measures").query("measure == 'train_loss'").set_index(RUN)
+    assert set(losses["unit"]) == {"squared outputs"}
+    landscape, lines, path = (table(along, name) for name in ("landscape", "interpolation", "path"))
+    for found in (landscape, lines, path, table(along, "barriers")):
+        assert set(found["unit"]) == {"squared outputs"}
+    centres = landscape[(landscape.x == 0) & landscape.y.isna()].set_index(RUN)["loss"]
+    ends = lines[lines.model.notna()].set_index(["model", "seed"])["loss"]
+    last = path[path.moment == "epoch4"].set_index(RUN)["loss"]
+    for places in (centres, ends, last):
+        expected = losses["value"].loc[places.index].to_numpy()
+        assert places.to_numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_tables_have_the_documented_columns_and_the_report_links_to_them(along: Project):
+    check_columns(along, ALONG_AND_BETWEEN)
+
+
+def test_documents_say_of_which_moments_they_are(along: Project):
+    place = along.results("measures/digits/mlp/baseline/seed0/path-trajectory.json")
+    assert json.loads(place.read_text(encoding="utf-8"))["moments"] == [
+        "epoch0",
+        "epoch2",
+        "epoch4",
+    ]
+
+
+def test_another_measure_trains_nothing_and_another_moment_trains_again(along: Project):
+    changed = {**STUDY, "sharpness": {**STUDY["sharpness"], "norms": {"pac_bayes": False}}}
+    assert "train" not in along.planned(changed)
+    training = {**STUDY["training"], "keep": [0, 1, 2, 4]}
+    assert along.planned({**STUDY, "training": training})["train"] == 4
