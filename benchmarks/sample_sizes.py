@@ -2,7 +2,8 @@
 
 Networks of the default study's kind learn 1,400 digits. Each family measures them on all of these,
 and on random parts, with the same draws of its own; the error is that of a part alone. Writes
-docs/results/sample_sizes/errors.csv and docs/figures/sample_sizes.svg.
+docs/results/sample_sizes/errors.csv and docs/figures/sample_sizes.svg, and how many samples follow
+for errors of 5 and 1 % on data without end, docs/results/sample_sizes/needed.csv.
 """
 
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ FAMILIES = {
     "jacobian_norm noise_sensitivity_medium logit_margin boundary_distance": {"input": {}},
     "inverse_margin": {"norms": {"pac_bayes": False}},
 }
+# From where on errors fall as those of means do, and errors that numbers of samples are told for.
+LARGE, SHARES = 280, (0.05, 0.01)
 COLUMNS = ["network", "measure", "n", "draws", "of_all", "mean", "deviation", "bias", "error"]
 
 
@@ -100,6 +103,28 @@ def errors(architecture: str, data: Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def needed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how many samples of a large data set each measure needs.
+
+    The error of a mean of n of N samples, drawn without replacement, is s √(1/n − 1/N) as a share
+    of the mean of all; ``spread`` is s by the sizes from `LARGE` on. Of a data set without end,
+    (s/e)² samples then have an error of e. A measure whose bias is above its deviation, at the
+    first of these sizes, is no such mean: it depends on how many samples it is of (``biased``),
+    and has no such numbers.
+    """
+    rows = []
+    large = table[table["n"] >= LARGE]
+    for (network, name), own in large.groupby(["network", "measure"], sort=False):
+        spread = np.sqrt((own["error"] ** 2 / (1 / own["n"] - 1 / SAMPLES)).mean())
+        first = own.iloc[0]
+        biased = abs(first["bias"]) > first["deviation"] / first["of_all"]
+        row = {"network": network, "measure": name, "spread": spread, "biased": biased}
+        for share in SHARES:
+            row[f"n_{100 * share:.0f}"] = np.nan if biased else (spread / share) ** 2
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def figure(table: pd.DataFrame) -> Figure:
     """Return the relative error of each measure over the number of samples, a panel a network."""
     looks = list_looks(table["measure"].unique())
@@ -125,8 +150,9 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     data = load(ROOT, train_size=SAMPLES, split_seed=0, image_size=8)
     table = pd.concat([errors(name, data) for name in NETWORKS])
-    place = ROOT / "docs" / "results" / "sample_sizes" / "errors.csv"
-    write_text(place, table.to_csv(index=False, float_format="%.6g"))
+    for name, found in {"errors": table, "needed": needed(table)}.items():
+        place = ROOT / "docs" / "results" / "sample_sizes" / f"{name}.csv"
+        write_text(place, found.to_csv(index=False, float_format="%.6g"))
     with styled():
         write_bytes(ROOT / "docs" / "figures" / "sample_sizes.svg", save_svg(figure(table)))
     print(table.pivot_table(index=["network", "measure"], columns="n", values="error").to_string())

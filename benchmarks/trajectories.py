@@ -41,14 +41,19 @@ CASES: dict[str, tuple[str, dict[str, Any], float, dict[str, Any], tuple[int, ..
         tuple(range(0, 3001, 158)),
     ),
 }
+# Families, their settings, and how many samples they are measured on; None for all.
 FAMILIES = {
-    "forward": ("forward", {"published": False}),
-    "forward, without the gradient norm": ("forward", {"published": False, "gradient": False}),
-    "edge of stability": ("edge_of_stability", {}),
-    "edge of stability, no batches": ("edge_of_stability", {"batches": 0}),
+    "forward": ("forward", {"published": False}, None),
+    "forward, without the gradient norm": (
+        *("forward", {"published": False, "gradient": False}),
+        None,
+    ),
+    "edge of stability": ("edge_of_stability", {}, None),
+    "edge of stability, no batches": ("edge_of_stability", {"batches": 0}, None),
     "the same on 100 samples, to 5 %": (
         "edge_of_stability",
-        {"batches": 0, "samples": 100, "tolerance": 0.05},
+        {"batches": 0, "tolerance": 0.05},
+        100,
     ),
 }
 
@@ -71,10 +76,11 @@ class Kept:
         self.snapshots.append((copy.deepcopy(model).eval(), place | {"moment": moment.name}))
 
 
-def seconds_of(data: Dataset, kept: Kept, spec: TrainingSpec, family: tuple[str, dict]) -> float:
+def seconds_of(data: Dataset, kept: Kept, spec: TrainingSpec, case: tuple) -> float:
     """Return the processor seconds of a family at all snapshots."""
     trajectory = Trajectory(data, 0, torch.device("cpu"))
-    own = FamilySpec(*family, "clean", None, 0.0, 0.0, loss=spec.loss)
+    family, settings, samples = case
+    own = FamilySpec(family, settings, "clean", None, 0.0, 0.0, loss=spec.loss, samples=samples)
     start = time.process_time()
     for model, place in kept.snapshots:
         update = Update(place["learning_rate"], spec.optimizer, spec.batch_size)

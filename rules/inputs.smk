@@ -375,6 +375,8 @@ def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]
         by_domain = [family for family in found["families"] if family in by_domain]
         loss = STUDY.loss(wildcards.dataset, wildcards.condition)
         found |= {"loss": loss} if loss != USUAL_LOSS else {}
+        samples = STUDY.config["sharpness"]["samples"]
+        found |= {"samples": samples} if samples else {}
         # One text, so that earlier studies are not run again.
         return canonical_json(found | ({"by_domain": by_domain} if by_domain else {}))
 

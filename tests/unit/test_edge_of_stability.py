@@ -250,22 +250,6 @@ class _Dense:
         return self.matrix @ other
 
 
-def test_a_part_of_the_samples_is_the_same_at_all_moments():
-    model, objective, _ = linear()
-    arguments = Subject(model, objective), generator(0, "edge")
-    update = Update(RATE, optimizer("sgd"), 10)
-    whole, part, again = (
-        measure(*arguments, update=update, previous={}, samples=samples)
-        for samples in (None, 20, 20)
-    )
-    assert [one.n for one in part.measurements if one.measure != "batch_sharpness"] == [20] * 6
-    assert part.measurements == again.measurements
-    values = [[one.value for one in each.measurements] for each in (whole, part)]
-    assert values[0][2] != values[1][2]
-    # Batches are of all samples.
-    assert values[0][4] == values[1][4] or values[0][-1] == values[1][-1]
-
-
 def test_before_the_first_step_of_adam_no_ratio_is_known():
     model, objective, _ = linear()
     found = measure(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,6 @@ def measure(
     *,
     update: Update,
     previous: Mapping[str, np.ndarray],
-    samples: int | None = None,
     batches: int = 16,
     tolerance: float = 1e-2,
     max_iterations: int = 300,
@@ -61,36 +60,33 @@ def measure(
         update: how its weights were being changed.
         previous: arrays of the moment before, whose eigenvectors and critical sharpness searches
             begin with; nothing at the first moment.
-        samples: drawn from the training data, the same at all moments, that all but batches are
-            about; None for all.
         batches: for batch sharpness; 0 for none.
         tolerance: relative accuracy of eigenvalues.
         max_iterations: steps of the eigenvalue solver.
         dtype: ``float32`` or ``float64``.
         batch_size: how many inputs are computed at once.
     """
-    whole, part = subject.objective, _drawn(subject.objective, samples, generator)
-    model = replace(subject, objective=part).in_dtype(dtype).model
-    n = len(part)
+    model, objective = subject.in_dtype(dtype).model, subject.objective
+    n = len(objective)
     if not previous:
-        check_products("hessian", model, part)
-    loss, gradient = part.mean_and_gradient(model, batch_size)
+        check_products("hessian", model, objective)
+    loss, gradient = objective.mean_and_gradient(model, batch_size)
     gradient = torch.cat([each.flatten() for each in gradient])
-    norm, unit = gradient.double().norm().item(), part.loss.unit
+    norm, unit = gradient.double().norm().item(), objective.loss.unit
     divisors = _divisors(model, update)
     values = {
         name: _largest(
             matrix, child(generator, name), previous.get(name), tolerance, max_iterations
         )
-        for name, matrix in _matrices(model, part, update, divisors, batch_size).items()
+        for name, matrix in _matrices(model, objective, update, divisors, batch_size).items()
     }
     thresholds, left_out = _thresholds(update, norm, values, n)
     direction = gradient if divisors is None else gradient / divisors
     before = previous[CRITICAL].item() if CRITICAL in previous else 0.0
     guess = 2 / before if before else update.learning_rate or 1.0
-    critical = critical_rate(model, part, direction, loss.item(), guess, batch_size)
-    size, draws = update.batch_size or len(whole), child(generator, "batches")
-    curvature = batch_sharpness(model, whole, size, batches, draws) if batches else None
+    critical = critical_rate(model, objective, direction, loss.item(), guess, batch_size)
+    size, draws = update.batch_size or n, child(generator, "batches")
+    curvature = batch_sharpness(model, objective, size, batches, draws) if batches else None
     found = [
         Measurement("train_loss", loss.item(), unit, n),
         Measurement("train_gradient_norm", norm, f"{unit} per unit of parameter", n),
@@ -107,11 +103,6 @@ def measure(
     arrays = {name: value.vectors[:, 0].cpu().numpy() for name, value in values.items()}
     arrays |= {CRITICAL: np.array(2 / critical.rate)} if critical else {}
     return Measured(found, details, arrays)
-
-
-def _drawn(objective: Objective, samples: int | None, generator: torch.Generator) -> Objective:
-    share = 1.0 if samples is None else min(1.0, samples / len(objective))
-    return objective.of(objective.samples.drawn(share, child(generator, "samples")))
 
 
 def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:

@@ -40,6 +40,8 @@ class FamilySpec:
         by_domain: whether the family is measured once more on the training data of each domain,
             and of each city, with the same draws.
         loss: that was minimised.
+        samples: how many samples of the training split are measured on, the same ones for all
+            networks; None for all.
     """
 
     family: str
@@ -50,6 +52,7 @@ class FamilySpec:
     weight_decay: float
     by_domain: bool = False
     loss: str = "cross_entropy"
+    samples: int | None = None
 
 
 def measure_family(
@@ -118,10 +121,13 @@ def _subject(
     augmentation = Augmentation.from_config(spec.augment)
     objective = Objective(split, find_loss(spec.loss))
     subject = Subject(model, objective, augmentation, None, spec.weight_decay)
-    if spec.view == "clean":
+    if spec.view == "augmented":
+        # The same stream for all conditions of a seed, so that they see the same images.
+        subject = subject.augmented(generator(seed, "augmented view", device=device))
+    if spec.samples is None or spec.samples >= len(split):
         return subject
-    # The same stream for all conditions of a seed, so that they see the same images.
-    return subject.augmented(generator(seed, "augmented view", device=device))
+    order = torch.randperm(len(split), generator=generator(0, "samples of sharpness"))
+    return subject.rows(order[: spec.samples].sort().values)
 
 
 def _taken(
