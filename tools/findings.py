@@ -32,6 +32,7 @@ RESULTS, TEMPLATES = ROOT / "docs" / "results", ROOT / "docs" / "templates"
 FIGURES = {
     "trends": ("digits", {"dataset": "digits"}),
     "edge_of_stability": ("edge_of_stability", {"dataset": "digits", "network": "mlp"}),
+    "trajectory_loss": ("digits_trajectories", {"dataset": "digits", "network": "vit"}),
 }
 BLOCK = re.compile(r"(<!-- made from docs/templates/(\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Columns that an interval is of, whichever a table has.

@@ -170,6 +170,19 @@ def test_readers_see_when_conditions_part():
     assert "Intervals are not adjusted for the number of moments, 2 here" in shown.attrs["caption"]
 
 
+def test_what_belongs_to_the_data_is_not_said_to_part():
+    found = {
+        f"{condition}{seed}{name}": document(condition, seed, {0: 1.0, 3: 1.0}, name, "forward")
+        for condition in ("baseline", "sam")
+        for seed in (0, 1)
+        for name in ("train_label_entropy", "fisher_rao_norm")
+    }
+    table = read_again(snapshot_table(found))
+    along, _, partings = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    [shown] = text(read_again(partings), read_again(along))
+    assert shown.columns.tolist() == ["Fisher–Rao norm"]
+
+
 def test_readers_see_how_near_to_the_edge_trainings_end():
     found = {
         f"{name}{seed}": document(

@@ -8,7 +8,8 @@ import pandas as pd
 
 from .collect import RUN, Documents, rows_of
 from .differences import mean_over_seeds, paired_differences, t_interval
-from .measure_names import describe
+from .measure_name import COMPARED
+from .measure_names import measures_of
 from .model_table import require
 from .numbers import MISSING, count_seeds, format_estimate
 from .render import Text, captioned, in_blocks
@@ -191,13 +192,16 @@ def text(partings: pd.DataFrame, trajectory: pd.DataFrame) -> Text:
 def _parted(rows: pd.DataFrame) -> pd.DataFrame:
     """Return for each condition and measure of a network when it parts from its baseline."""
     dataset, network = rows[NETWORK].iloc[0]
+    names = measures_of(rows, *COMPARED)
+    parted = rows.set_index(["condition", "measure"])[["first", "for_good"]]
     cells = [
         {"Condition": condition}
         | {
-            describe(row.measure, row.family, row.unit).label: _when(row.first, row.for_good)
-            for row in own.itertuples()
+            name.label: _when(*parted.loc[condition, measure])
+            for measure, name in names.items()
+            if (condition, measure) in parted.index
         }
-        for condition, own in rows.groupby("condition", sort=False)
+        for condition in rows["condition"].unique()
     ]
     most, seeds = rows["n_moments"].max(), count_seeds(rows["n_seeds"])
     about = f"{network} on {dataset}, {seeds}. {ABOUT_PARTINGS.format(most)}"
