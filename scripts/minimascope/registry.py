@@ -13,7 +13,6 @@ from typing import Any, Self
 from . import own_parts
 from .components import POINTS, RECORDINGS, Component, component, load
 from .errors import InputError, nearest
-from .sharpness.radii import MORE_RADII, SAM, AtRadius, names_at_radii
 from .study.parts_file import names_in
 from .study.signatures import given_tables
 from .tables_and_figures import ALL_FIGURES, TABLES, Table
@@ -137,10 +136,6 @@ class Family(Component):
     arrays: bool = False
     takes: tuple[str, ...] = ()
 
-    def measures(self, settings: Mapping[str, Any]) -> list[str]:
-        """Return the names of all that it can give with its settings."""
-        return [*self.gives, *(names_at_radii(settings) if SAM in self.gives else ())]
-
     def all_passes(self, settings: Mapping[str, Any], by_domain: bool) -> int:
         """About how many passes its settings take, with those over domains and cities if wanted."""
         return self.passes(settings) + (2 * self.passes(of_a_part(settings)) if by_domain else 0)
@@ -168,7 +163,7 @@ def _adaptive_passes(settings: Mapping[str, Any]) -> int:
 
 def _perturbation_passes(settings: Mapping[str, Any]) -> int:
     passes = (
-        settings["samples"] * (1 + len(settings[MORE_RADII]))
+        settings["samples"] * (1 + len(settings["more_radii"]))
         + (2 * settings["published_samples"]) * settings["published"]
     )
     adaptive = settings["adaptive"]
@@ -428,17 +423,6 @@ def find(kind: str, name: str, parts: Path | None = None) -> Component:
     if libraries := " and ".join(f"{each}:NAME" for each in PREFIXES.get(kind, ())):
         hint += f"; those of libraries are {libraries}"
     raise InputError(f"{KINDS[kind].word}: unknown name {name!r}{where or f'; {hint}'}")
-
-
-def family_of(measure: str) -> str | None:
-    """Return the registered family that gives a measure of a network, or None.
-
-    >>> family_of("sam_sharpness_0p025")
-    'perturbation'
-    """
-    at = AtRadius.parse(measure)
-    name = at.measure if at else measure
-    return next((family for family, own in SHARPNESS.items() if name in own.gives), None)
 
 
 def is_family(key: str) -> bool:

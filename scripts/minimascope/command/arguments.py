@@ -12,7 +12,8 @@ import yaml
 from .. import __version__
 from ..analysis.measure_names import MEASURES
 from ..errors import InputError, nearest
-from ..registry import SHARPNESS, USUAL_MEASURES, family_of
+from ..registry import SHARPNESS, USUAL_MEASURES
+from ..sharpness.given_measures import family_of
 from ..sharpness.radii import SAM, SIGNED, AtRadius
 
 DEFAULT_OUTPUT = Path("measures.json")

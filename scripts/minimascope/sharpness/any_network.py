@@ -13,9 +13,10 @@ from ..errors import InputError, nearest
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measured, Measurement
 from ..network_copy import device_of, network_copy
-from ..registry import SHARPNESS, USUAL_MEASURES, family_of
+from ..registry import SHARPNESS, USUAL_MEASURES
 from ..seeding import generator
 from .given import given_network
+from .given_measures import family_of, measures_of_family
 from .loss import Loss
 from .losses import Function, find_loss
 from .norms import NO_INITIAL
@@ -216,8 +217,8 @@ def names_of(
             raise InputError(
                 f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
             )
-        component = SHARPNESS.get(measure)
-        names += component.measures(settings.get(measure, {})) if component else [measure]
+        own = settings.get(measure, {})
+        names += measures_of_family(measure, own) if measure in SHARPNESS else [measure]
     return list(dict.fromkeys(names))
 
 

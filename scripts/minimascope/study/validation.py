@@ -14,7 +14,8 @@ from jsonschema.validators import extend
 
 from ..data.corruptions.kinds import KINDS
 from ..errors import InputError, nearest
-from ..registry import SHARPNESS, family_of, library_of
+from ..registry import SHARPNESS, library_of
+from ..sharpness.given_measures import family_of
 from .hints import NONE, Wanted, hint
 from .schema import OWN, component_of, options_of, path_text, resolved
 from .selection import Selection
