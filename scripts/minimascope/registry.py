@@ -162,7 +162,10 @@ def _adaptive_passes(settings: Mapping[str, Any]) -> int:
 
 
 def _perturbation_passes(settings: Mapping[str, Any]) -> int:
-    passes = settings["samples"] + (2 * settings["published_samples"]) * settings["published"]
+    passes = (
+        settings["samples"] * (1 + len(settings["more_radii"]))
+        + (2 * settings["published_samples"]) * settings["published"]
+    )
     adaptive = settings["adaptive"]
     return passes + (_adaptive_passes(adaptive) if adaptive else 0)
 

@@ -105,6 +105,7 @@ def test_all_measures_are_listed_in_a_line_each(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("hessian: all of") for line in lines)
     assert any(re.match(r"  hessian_trace +Sum of the curvatures", line) for line in lines)
+    assert any(line.startswith("  sam_sharpness_0p025 ") for line in lines)
 
 
 def measured(value: float, **more) -> dict:

@@ -13,7 +13,7 @@ from minimascope.sharpness.subject import Subject
 
 FEW = {
     "forward": {},
-    "perturbation": {"samples": 12, "published_samples": 8},
+    "perturbation": {"samples": 12, "published_samples": 8, "more_radii": [0.01, 0.05]},
     "landscape": {"points": 5, "line_points": 7, "direction_seeds": [1, 2]},
     "input": {"draws": 20},
 }

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sharpness_cases import images, network
 from study_cases import completed
 from torch import nn
 from training_cases import F64
@@ -190,6 +191,36 @@ def test_batch_sharpness_is_curvature_along_the_batches_own_gradients():
     exact = (gradient @ hessian @ gradient / gradient.square().sum()).item()
     assert whole.value == pytest.approx(exact, rel=1e-12)
     assert whole.standard_error is None
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "vit"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_batch_sharpness_is_the_slope_of_the_gradient_along_itself(architecture, loss):
+    """With BatchNorm, attention and LayerNorm, by central differences of plain gradients."""
+    model, split = network(architecture), images(architecture, 12)
+    objective = Objective(split, find_loss(loss))
+    found = batch_sharpness(model, objective, 12, 1, generator(0, "batches"))
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    _, gradient = objective.mean_and_gradient(model)
+    norm = torch.cat([part.flatten() for part in gradient]).norm()
+    slopes, step = [], 1e-6
+    for side in (step, -2 * step):
+        with torch.no_grad():
+            for parameter, part in zip(parameters, gradient, strict=True):
+                parameter += side * part / norm
+        _, there = objective.mean_and_gradient(model)
+        pairs = zip(there, gradient, strict=True)
+        slopes.append(sum((one * part).sum() for one, part in pairs) / norm)
+    expected = (slopes[0] - slopes[1]).item() / (2 * step)
+    assert found.value == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_batch_takes_one_pass_through_the_network():
+    model, objective, _ = linear()
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    batch_sharpness(model, objective, 10, 4, generator(0, "batches"))
+    assert len(passes) == 4
 
 
 def test_a_learning_rate_of_zero_bears_any_curvature():

@@ -267,3 +267,18 @@ def test_the_smallest_eigenvalue_of_a_convex_loss_is_zero():
     for seed in range(10):
         found = extreme_eigenvalues(operator, 1, generator(seed), end="smallest")
         assert abs(found.values[0]) < 1e-6
+
+
+@pytest.mark.parametrize("batch_size", [7, 1024])
+def test_the_gradient_of_the_operator_is_that_of_the_loss_with_its_penalty(batch_size):
+    model, split = network("resnet18"), images("resnet18", 20)
+    objective = Objective(split)
+    operator = loss_hessian(model, objective, weight_decay=0.1, batch_size=batch_size)
+    _, parts = objective.mean_and_gradient(model)
+    pairs = zip(parts, model.parameters(), strict=True)
+    expected = torch.cat([(part + 0.1 * p.detach()).flatten() for part, p in pairs])
+    vector = torch.randn(len(expected), 1, dtype=expected.dtype, generator=generator(0))
+    before = loss_hessian(model, objective, weight_decay=0.1, batch_size=batch_size) @ vector
+    assert torch.allclose(operator.gradient(), expected, rtol=1e-10, atol=1e-13)
+    assert torch.equal(operator @ vector, before)
+    assert not operator.gradient().requires_grad

@@ -9,9 +9,11 @@ from sharpness_cases import drawn_like, images, network
 from torch import nn
 
 from minimascope.data.prepared import Split
+from minimascope.errors import InputError
 from minimascope.seeding import generator
+from minimascope.sharpness.losses import find_loss
 from minimascope.sharpness.objective import Objective
-from minimascope.sharpness.perturbation import measure, sam_sharpness
+from minimascope.sharpness.perturbation import measure, sam_sharpness, sam_sharpness_at
 from minimascope.sharpness.subject import Subject
 
 
@@ -103,3 +105,85 @@ def test_running_statistics_are_not_perturbed():
         head, Objective(Split(model[0](inputs), labels)), generator=generator(0)
     ).mean
     assert value == pytest.approx(expected, rel=1e-9)
+
+
+RADII = [0.05, 0.2, 1e-3]
+
+
+def test_further_radii_of_a_quadratic_loss_are_slope_and_curvature_along_the_same_directions():
+    """Of squared errors of a linear network, L(θ + δ) − L(θ) = gᵀδ + ½ δᵀHδ at any length."""
+    model = nn.Linear(5, 1).double()
+    torch.manual_seed(1)
+    inputs, targets = torch.randn(2, 40, 5, dtype=torch.float64).unbind()
+    rows = torch.cat([inputs, torch.ones(40, 1, dtype=torch.float64)], 1)
+    origin = torch.cat([p.detach().flatten() for p in model.parameters()])
+    slope = 2 * rows.T @ (rows @ origin - targets[:, 0]) / 40
+    hessian = 2 * rows.T @ rows / 40
+    objective = Objective(Split(inputs, targets[:, :1]), find_loss("mse"))
+    found = sam_sharpness_at(model, objective, RADII, 300, generator=generator(2))
+    draws, parameters = generator(2), list(model.parameters())
+    steps = [drawn_like(parameters, 1 / math.sqrt(6), draws) for _ in range(300)]
+    steps = [torch.cat([part.flatten() for part in step]) for step in steps]
+    for radius, estimate in zip(RADII, found, strict=True):
+        changes = [slope @ (radius * d) + radius**2 / 2 * d @ hessian @ d for d in steps]
+        changes = torch.stack(changes) / radius
+        assert estimate.signed_mean == pytest.approx(changes.mean().item(), rel=1e-8)
+        assert estimate.mean == pytest.approx(changes.abs().mean().item(), rel=1e-8)
+        error = changes.abs().std().item() / math.sqrt(300)
+        assert estimate.standard_error == pytest.approx(error, rel=1e-8)
+        expected = radius * hessian.trace().item() / 12
+        assert abs(estimate.signed_mean - expected) < 4 * estimate.signed_standard_error
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_each_radius_is_what_it_is_alone_and_the_first_bit_for_bit(dtype):
+    model, inputs, labels = small_problem()
+    model, objective = model.to(dtype), Objective(Split(inputs, labels))
+    first, *others = sam_sharpness_at(model, objective, RADII, 10, generator=generator(0))
+    alone = [sam_sharpness(model, objective, r, 10, generator=generator(0)) for r in RADII]
+    assert first == alone[0]
+    near = 1e-8 if dtype == torch.float64 else 2e-3
+    for estimate, expected in zip(others, alone[1:], strict=True):
+        assert estimate.mean == pytest.approx(expected.mean, rel=near)
+        assert estimate.standard_error == pytest.approx(expected.standard_error, rel=near)
+        assert estimate.signed_mean == pytest.approx(expected.signed_mean, rel=10 * near)
+        assert estimate.rounding == expected.rounding
+
+
+def test_further_radii_have_names_errors_and_floors_of_their_own_and_change_nothing_else():
+    split, chosen = images("resnet18", 20), {"samples": 4, "published_samples": 2, "adaptive": {}}
+    chosen["adaptive"] = {"samples": 4, "steps": 2, "starts": 1}
+    subject = Subject(network("resnet18").float(), Objective(split))
+    plain = measure(subject, generator(0), **chosen)
+    more = measure(subject, generator(0), more_radii=[0.02, 1], **chosen)
+    added = [m for m in more.measurements if m not in plain.measurements]
+    assert [m for m in more.measurements if m not in added] == plain.measurements
+    assert more.details == plain.details
+    bases, radii = ("sam_sharpness", "sam_sharpness_signed"), {"0p02": 0.02, "1": 1.0}
+    assert [m.measure for m in added] == [f"{base}_{name}" for name in radii for base in bases]
+    floor = plain.measurements[0].noise_floor
+    for measurement in added:
+        radius = radii[measurement.measure.rpartition("_")[2]]
+        assert measurement.noise_floor == pytest.approx(floor * 0.005 / radius)
+        assert measurement.standard_error > 0
+        assert (measurement.unit, measurement.n) == ("1", 20)
+    assert measure(subject, generator(0), more_radii=(), **chosen) == plain
+
+
+@pytest.mark.parametrize(
+    ("radii", "message"),
+    [
+        ([0.0], "radius: 0.0 is no length"),
+        ([math.nan], "radius: nan is no length"),
+        ([0.1, -1.0], "more_radii: -1.0 is no length"),
+        ([0.1, math.inf], "more_radii: inf is no length"),
+        ([0.1, 0.1], "more_radii: 0.1 is measured already"),
+        ([0.1, 1, 1.0], "more_radii: 1.0 is measured already"),
+        ([0.1, 1e300], "more_radii: 1e+300: the loss is not finite at"),
+    ],
+)
+def test_radii_that_make_no_sense_are_refused(radii, message):
+    model, inputs, labels = small_problem()
+    with pytest.raises(InputError) as caught:
+        sam_sharpness_at(model, Objective(Split(inputs, labels)), radii, 3, generator=generator(0))
+    assert str(caught.value).startswith(message)

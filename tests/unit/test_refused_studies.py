@@ -410,6 +410,24 @@ sharpness: {samples: 10}
   sharpness.samples: unknown key; it is a key of sharpness.perturbation; write it there
 sharpness: {sam_sharpness: {}}
   sharpness.sam_sharpness: unknown key; it is a measure of the family perturbation; write perturb
+sharpness: {perturbation: {more_radii: [0]}}
+  sharpness.perturbation.more_radii[0]: must be greater than 0, got 0
+sharpness: {perturbation: {more_radii: [.inf]}}
+  sharpness.perturbation.more_radii[0]: expected a number
+sharpness: {perturbation: {more_radii: [.nan]}}
+  sharpness.perturbation.more_radii[0]: expected a number
+sharpness: {perturbation: {more_radii: 0.025}}
+  sharpness.perturbation.more_radii: expected a list, got 0.025; write [0.025]
+sharpness: {perturbation: {more_radii: [1, 0.5, 1.0]}}
+  sharpness.perturbation.more_radii: lists a value twice; give each once
+sharpness: {perturbation: {more_radii: [0.025, 0.005]}}
+  sharpness.perturbation.more_radii: 0.005 is radius already; leave it out
+datasets: {small: {sharpness: {perturbation: {radius: 0.01, more_radii: [0.01]}}}}
+  datasets.small.sharpness.perturbation.more_radii: 0.01 is radius already; leave it out
+sharpness: {perturbation: {more_radii: [0.05]}, sam_sharpness_0p05: {}}
+  sharpness.sam_sharpness_0p05: unknown key; it is a measure of the family perturbation; write pert
+analysis: {smallest_differences: {sam_sharpness_0p2: 1}}
+  analysis.smallest_differences: no measure 'sam_sharpness_0p2'; did you mean 'sam_sharpness
 sharpness: {perturbation: {published: false, published_samples: 9}}
   sharpness.perturbation.published_samples: does nothing with published: false; leave one of them
 datasets: {small: {sharpness: {forward: {published: false, published_share: 0.5}}}}

@@ -76,9 +76,29 @@ def test_values_are_those_of_the_families_and_the_model_stays_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_measures_at_further_radii_are_asked_for_by_their_names_or_with_their_family():
+    few, names = {"samples": 3}, ["sam_sharpness_signed_0p1", "sam_sharpness_0p02"]
+    found = measure(*problem(), names, settings={"perturbation": few})
+    assert list(found) == names
+    family = measure(
+        *problem(), "perturbation", settings={"perturbation": few | {"more_radii": [0.02, 0.1]}}
+    )
+    assert list(family)[-4:] == [
+        *("sam_sharpness_0p02", "sam_sharpness_signed_0p02"),
+        *("sam_sharpness_0p1", "sam_sharpness_signed_0p1"),
+    ]
+    assert {name: family[name] for name in names} == found
+    with_more = {"perturbation": few | {"more_radii": [0.3]}}
+    (name,) = measure(*problem(), "sam_sharpness_0p02", settings=with_more)
+    assert name == "sam_sharpness_0p02"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"measures": "sam_sharpness_0p20"}, "unknown name 'sam_sharpness_0p20'"),
+        ({"measures": "sam_sharpness_0"}, "unknown name 'sam_sharpness_0'"),
+        ({"measures": "sam_sharpness_0p005"}, "more_radii: 0.005 is measured already; leave it"),
         ({"measures": ["sam_sharpnes"]}, "unknown name 'sam_sharpnes'; did you mean 'sam_sharp"),
         ({"labels": torch.full((20,), 3)}, "labels run from 3 to 3, but the network has 3 logits"),
         ({"labels": torch.full((20,), -1)}, "labels run from -1 to -1"),

@@ -325,6 +325,20 @@ def test_measures_of_a_category_come_in_the_registrys_order_then_in_the_datas():
     assert list(measures_of(frame, "evaluation", "training")) == ["test_ece", "train_loss"]
 
 
+def test_a_measure_at_a_further_radius_is_named_with_it_and_comes_after_its_like():
+    usual, further = describe("sam_sharpness"), describe("sam_sharpness_0p025", "perturbation")
+    assert further.label == "SAM-sharpness, radius 0.025"
+    assert (further.unit, further.category) == (usual.unit, usual.category)
+    assert further.log_axis
+    assert describe("sam_sharpness_signed_2").label == "SAM-sharpness, signed, radius 2"
+    assert describe("sam_sharpness_signed_2").category == "diagnostic"
+    names = ("own", "asc_sharpness", "sam_sharpness_0p5", "sam_sharpness_0p025", "sam_sharpness")
+    frame = pd.DataFrame({"measure": names, "family": "perturbation", "unit": "1"})
+    assert [*measures_of(frame, "sharpness")] == [
+        *("sam_sharpness", "sam_sharpness_0p025", "sam_sharpness_0p5", "asc_sharpness", "own"),
+    ]
+
+
 def test_no_value_is_marked_where_all_are_alike():
     table = table_of({(c, "test_accuracy"): [0.5, 0.6] for c in "ab"})
     assert table["Test accuracy"].to_dict() == dict.fromkeys("ab", "0.550 ± 0.050")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..attacks.spec import Named
+from ..sharpness.radii import AtRadius
 from .complexity_names import COMPLEXITY
 from .measure_name import HIGHER, LOWER, Category, MeasureName
 from .smallest_difference import SmallestDifference
@@ -347,6 +348,7 @@ MEASURES = {
 }
 
 
+PLACES = {name: place for place, name in enumerate(MEASURES)}
 # Of `training.loss`.
 UNITS_OF_LOSSES = {"cross_entropy": "nats", "squared_error": "squared outputs"}
 
@@ -375,6 +377,10 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
         return replace(found, unit=unit) if "nats" in found.unit and unit != "1" else found
     if (attack := Named.parse(measure)) is not None:
         return _adversarial(attack, unit)
+    if (at := AtRadius.parse(measure)) is not None:
+        found = MEASURES[at.measure]
+        text = f"{found.description[:-1]}: {at.radius:g}."
+        return replace(found, label=f"{found.label}, radius {at.radius:g}", description=text)
     category = family if family in ("evaluation", "training") else "sharpness"
     symbol = UNIT_SYMBOLS.get(unit, unit)
     text = f"{measure}, not described."
@@ -407,8 +413,8 @@ def _adversarial(found: Named, unit: str) -> MeasureName:
 def measures_of(frame: "pd.DataFrame", *categories: Category) -> dict[str, MeasureName]:
     """Return the measures in a frame that belong to one of the categories, by name.
 
-    Categories come in the given order; within one, measures come in the order of `MEASURES`,
-    then in order of appearance.
+    Categories come in the given order; within one, measures come in the order of `MEASURES`, those
+    at further radii after the one at the usual, then in order of appearance.
 
     Args:
         frame: columns ``measure``, ``family`` and ``unit``.
@@ -416,13 +422,17 @@ def measures_of(frame: "pd.DataFrame", *categories: Category) -> dict[str, Measu
     """
     rows = frame[["measure", "family", "unit"]].drop_duplicates("measure")
     found = {row.measure: describe(*row) for row in rows.itertuples(index=False)}
-    ordered = {name: found[name] for name in MEASURES if name in found} | found
     return {
-        measure: name
+        measure: found[measure]
         for category in categories
-        for measure, name in ordered.items()
-        if name.category == category
+        for measure in sorted(found, key=_place)
+        if found[measure].category == category
     }
+
+
+def _place(measure: str) -> tuple[int, float]:
+    at = AtRadius.parse(measure) or AtRadius(measure, 0.0)
+    return PLACES.get(at.measure, len(PLACES)), at.radius
 
 
 def names_in(

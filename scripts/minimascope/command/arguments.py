@@ -13,6 +13,8 @@ from .. import __version__
 from ..analysis.measure_names import MEASURES
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS, USUAL_MEASURES
+from ..sharpness.given_measures import family_of
+from ..sharpness.radii import SAM, SIGNED, AtRadius
 
 DEFAULT_OUTPUT = Path("measures.json")
 FIGURES = (".png", ".svg", ".pdf")
@@ -57,6 +59,9 @@ def listed_measures() -> Iterator[str]:
         yield f"{name}: all of"
         for measure in family.gives:
             yield f"  {measure:{width}}  {MEASURES[measure].description}"
+        if SAM in family.gives:
+            example, what = AtRadius(SAM, 0.025).name, "SAM-sharpness at any other radius, such as"
+            yield f"  {example:{width}}  {what} 0.025; {AtRadius(SIGNED, 0.025).name} is its twin."
 
 
 def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -242,7 +247,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _measure(text: str) -> str:
     known = [*SHARPNESS, *(name for family in SHARPNESS.values() for name in family.gives)]
-    if text not in known:
+    if text not in SHARPNESS and family_of(text) is None:
         raise argparse.ArgumentTypeError(f"unknown name {text!r}; {nearest(text, known)}")
     return text
 

@@ -3,7 +3,7 @@
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..files import write_json
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import document
 from ..registry import SHARPNESS
-from ..sharpness.any_network import OfFamily, measure_families
+from ..sharpness.any_network import OfFamily, measure_families, names_of
 from ..sharpness.cross_entropy import CROSS_ENTROPY
 from ..sharpness.losses import LOSSES, find_loss
 from .data import Data, in_order, read_data
@@ -59,7 +59,7 @@ def run(arguments: Namespace) -> None:
             for f in families
         ],
     }
-    print(report(result, _asked(arguments.measures)) + "\n")
+    print(report(result, names_of(arguments.measures, arguments.settings)) + "\n")
     write_json(arguments.output, result)
     print(f"wrote {arguments.output}")
     if arguments.figure is not None:
@@ -137,12 +137,6 @@ def _doubt(arguments: Namespace, network: Network, data: Data) -> str:
     for output, label in enumerate(fit.best):
         better[output] = data.classes[label]
     return doubt(fit, " ".join(better), "--classes", "--normalize")
-
-
-def _asked(measures: Sequence[str]) -> list[str]:
-    """Return the names of measures that are asked for, those of families written out."""
-    names = [SHARPNESS[name].gives if name in SHARPNESS else (name,) for name in measures]
-    return list(dict.fromkeys(name for each in names for name in each))
 
 
 def _loss(given: str) -> str | Callable:

@@ -16,14 +16,17 @@ from ..network_copy import device_of, network_copy
 from ..registry import SHARPNESS, USUAL_MEASURES
 from ..seeding import generator
 from .given import given_network
+from .given_measures import family_of, measures_of_family
 from .loss import Loss
 from .losses import Function, find_loss
 from .norms import NO_INITIAL
 from .objective import Objective
 from .outputs import Read
 from .probes import check_own_loss, first_pass
+from .radii import MORE_RADII, AtRadius
 from .subject import Subject, check
 
+NO_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 # What takes gradients; those of curvature check these themselves.
 NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst", "quotient_sharpness_worst"}
 
@@ -96,7 +99,7 @@ def measure(
         progress=progress,
     )
     found = {m.measure: m for family in families for m in family.measured.measurements}
-    return {name: found[name] for name in names_of(asked) if name in found}
+    return {name: found[name] for name in names_of(asked, settings or {}) if name in found}
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,8 @@ def measure_families(
             " load_state_dict reads weights"
         )
     asked = [measures] if isinstance(measures, str) else list(measures)
-    wanted = names_of(asked)
     given = _checked(settings or {})
+    wanted = names_of(asked, given)
     _refuse_unused(given, wanted)
     # Nobody has named the usual ones.
     named = [] if measures is USUAL_MEASURES else asked
@@ -156,7 +159,7 @@ def measure_families(
             initial = network_copy(initial, lambda network: first_pass(network, objective))
             initial = initial.to(device_of(model))
         for family, component in SHARPNESS.items():
-            names = [name for name in wanted if name in component.gives]
+            names = [name for name in wanted if family_of(name) == family]
             if names:
                 start = time.perf_counter()
                 chosen = _completed(given.get(family, {}), _enough_for(names, family))
@@ -190,19 +193,21 @@ def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
 def _refuse_unused(settings: Mapping[str, Any], wanted: Sequence[str]) -> None:
     """Raise InputError for settings of a family that nothing is measured of."""
     for family in settings:
-        if not set(SHARPNESS[family].gives) & set(wanted):
+        if family not in map(family_of, wanted):
             raise InputError(
                 f"settings.{family}: none of its measures is asked for; ask for"
                 f" {SHARPNESS[family].gives[0]} or another, or leave these settings out"
             )
 
 
-def names_of(measures: Iterable[str]) -> list[str]:
-    """Return names of measures, those of families written out."""
+def names_of(
+    measures: Iterable[str], settings: Mapping[str, Mapping[str, Any]] = NO_SETTINGS
+) -> list[str]:
+    """Return names of measures, those of families written out, with what their settings add."""
     known = [name for component in SHARPNESS.values() for name in component.gives]
     names = []
     for measure in measures:
-        if measure not in SHARPNESS and measure not in known:
+        if measure not in SHARPNESS and family_of(measure) is None:
             if _is_evaluation(measure):
                 raise InputError(
                     f"measures: {measure!r} is an evaluation on test data, and these are no part of"
@@ -212,7 +217,8 @@ def names_of(measures: Iterable[str]) -> list[str]:
             raise InputError(
                 f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
             )
-        names += SHARPNESS[measure].gives if measure in SHARPNESS else [measure]
+        own = settings.get(measure, {})
+        names += measures_of_family(measure, own) if measure in SHARPNESS else [measure]
     return list(dict.fromkeys(names))
 
 
@@ -227,16 +233,24 @@ def _is_evaluation(name: str) -> bool:
 
 def _completed(given: Mapping[str, Any], enough: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings of a family as they are given, and what is enough for the rest of them."""
+    both = {key for key in enough if key in given}
     return {**enough, **given} | {
-        key: {**value, **given[key]}
-        for key, value in enough.items()
-        if isinstance(value, Mapping) and isinstance(given.get(key), Mapping)
+        # Radii of measures that are named come besides those that are set.
+        key: _joined(enough[key], given[key])
+        for key in both
+        if key == MORE_RADII or (isinstance(enough[key], Mapping) and given[key] is not None)
     }
 
 
-def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
+def _joined(enough: Any, given: Any) -> Any:
+    if isinstance(enough, Mapping):
+        return {**enough, **given}
+    return [*given, *(each for each in enough if each not in given)]
+
+
+def _enough_for(asked: Sequence[str], family: str) -> dict[str, Any]:
     """Return settings with which a family computes what is asked for, and little else."""
-    names = set(names)
+    names = set(asked)
     published = any(name.endswith(("_published", "_null", "_l5")) for name in names)
     match family:
         case "forward":
@@ -246,7 +260,10 @@ def _enough_for(names: Iterable[str], family: str) -> dict[str, Any]:
             adaptive = {} if any(name.startswith("adaptive") for name in names) else None
             if any(name.startswith("quotient") for name in names):
                 adaptive = {"quotient": True}
-            return {"published": published, "adaptive": adaptive}
+            radii = {at.radius: None for name in asked if (at := AtRadius.parse(name))}
+            return {"published": published, "adaptive": adaptive} | (
+                {MORE_RADII: [*radii]} if radii else {}
+            )
         case "hessian":
             matrices = ("hessian", "gauss_newton")
             chosen = [m for m in matrices if any(name.startswith(m) for name in names)]

@@ -17,7 +17,7 @@ from .eigenvalues import Eigenvalues, extreme_eigenvalues
 from .flat import FlatTensors, selected_parameters
 from .hessian import loss_hessian
 from .objective import BATCH_SIZE, Objective
-from .operator import Curvature, Preconditioned
+from .operator import Curvature, LossHessian, Preconditioned
 from .second_derivatives import check_products
 from .subject import Subject
 
@@ -69,16 +69,20 @@ def measure(
     model, objective = subject.in_dtype(dtype).model, subject.objective
     n = len(objective)
     if not previous:
-        check_products("hessian", model, objective)
-    loss, gradient = objective.mean_and_gradient(model, batch_size)
-    gradient = torch.cat([each.flatten() for each in gradient])
+        check_products("hessian", model, part)
+    hessian = loss_hessian(model, objective, batch_size=batch_size)
+    # The loss as the search for the critical rate has it, and the gradient of which the products
+    # are derivatives.
+    loss, gradient = objective.mean(model, batch_size), hessian.gradient()
     norm, unit = gradient.double().norm().item(), objective.loss.unit
     divisors = _divisors(model, update)
     values = {
         name: _largest(
             matrix, child(generator, name), previous.get(name), tolerance, max_iterations
         )
-        for name, matrix in _matrices(model, objective, update, divisors, batch_size).items()
+        for name, matrix in _matrices(
+            hessian, model, objective, update, divisors, batch_size
+        ).items()
     }
     thresholds, left_out = _thresholds(update, norm, values, n)
     direction = gradient if divisors is None else gradient / divisors
@@ -115,6 +119,7 @@ def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:
 
 
 def _matrices(
+    hessian: LossHessian,
     model: nn.Module,
     objective: Objective,
     update: Update,
@@ -122,11 +127,11 @@ def _matrices(
     batch_size: int,
 ) -> dict[str, Curvature | Preconditioned]:
     """Return the matrices whose largest eigenvalues are measured, by the names of these."""
-    hessian = loss_hessian(model, objective, batch_size=batch_size)
     found: dict[str, Curvature | Preconditioned] = {TOP: hessian}
     if divisors is not None:
         # Decay is divided as the rest of the gradient is.
-        whole = loss_hessian(model, objective, "all", update.coupled_decay, batch_size)
+        decay = update.coupled_decay
+        whole = loss_hessian(model, objective, "all", decay, batch_size) if decay else hessian
         found["preconditioned_top_eigenvalue"] = Preconditioned(whole, divisors)
     return found
 
@@ -298,13 +303,12 @@ def batch_sharpness(
     """
     found = []
     for rows in _batch_rows(len(objective), size, batches, generator):
-        own = objective.of(objective.samples.rows(rows))
-        _, parts = own.mean_and_gradient(model)
-        gradient = torch.cat([part.flatten() for part in parts])
+        hessian = loss_hessian(model, objective.of(objective.samples.rows(rows)))
+        gradient = hessian.gradient()
         if not (norm := gradient.norm()):
             continue
         gradient /= norm
-        product = loss_hessian(model, own) @ gradient
+        product = hessian @ gradient
         found.append((gradient.double() @ product.double()).item())
     if not found:
         return None

@@ -36,8 +36,15 @@ class Estimate:
     rounding: float | None = 0.0
 
     @classmethod
-    def of_differences(cls, signed: torch.Tensor, rounding: float | None = 0.0) -> "Estimate":
+    def of_differences(
+        cls, signed: torch.Tensor, rounding: float | None = 0.0, setting: str = "radius"
+    ) -> "Estimate":
         """Summarise loss differences over the radius, one for each perturbation.
+
+        Args:
+            signed: the differences over the radius.
+            rounding: what that alone may contribute.
+            setting: that has the radius, for the message.
 
         Raises:
             InputError: fewer than two, which have no standard error; one that is not finite.
@@ -46,7 +53,7 @@ class Estimate:
             raise InputError(f"samples: {len(signed)} gives no standard error; use at least 2")
         if bad := int((~signed.isfinite()).sum()):
             raise InputError(
-                f"radius: the loss is not finite at {bad} of {len(signed)} perturbations; use a"
+                f"{setting}: the loss is not finite at {bad} of {len(signed)} perturbations; use a"
                 " smaller one, or dtype: float64"
             )
         return cls(

@@ -70,6 +70,13 @@ class Curvature(PyTorchLinearOperator):
     def _product(self, shared: Any, vector: Parts, keep: bool) -> Parts:
         """Return a batch's product with a vector, and keep the graph if that is wanted."""
 
+    def _shared(self, batch: Any, alone: bool) -> Any:
+        """Return what a batch's products share, and hold it if there is no other batch."""
+        shared = self._held or self._linearised(batch)
+        if alone:
+            self._held = shared
+        return shared
+
     def _matmat(self, matrix: list[torch.Tensor]) -> list[torch.Tensor]:
         vectors = [part.movedim(-1, 0).contiguous() for part in matrix]
         columns = len(vectors[0])
@@ -82,9 +89,7 @@ class Curvature(PyTorchLinearOperator):
             for batch in batches:
                 # Fused attention kernels have no second derivative.
                 with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-                    shared = self._held or self._linearised(batch)
-                    if len(batches) == 1:
-                        self._held = shared
+                    shared = self._shared(batch, alone=len(batches) == 1)
                     for column in range(columns):
                         vector = [part[column] for part in vectors]
                         keep = self._held is not None or column + 1 < columns
@@ -136,11 +141,32 @@ class LossHessian(Curvature):
     ``of_batch`` returns a batch's share of the loss, a scalar.
     """
 
+    def gradient(self) -> torch.Tensor:
+        """Return the gradient [P], where the data are a single batch of the graph of products."""
+
+        def total(batches: Sequence[Any]) -> list[torch.Tensor]:
+            result = [self._weight_decay * p.detach() for p in self._parameters]
+            alone = len(batches) == 1
+            if not alone:
+                self._held = None
+            for batch in batches:
+                with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+                    found = self._shared(batch, alone) if alone else self._slopes(batch, False)
+                torch._foreach_add_(result, [part.detach() for part in found])
+            return result
+
+        return torch.cat([part.flatten() for part in self._over_batches(total)])
+
     def _linearised(self, batch: Any) -> Parts:
+        return self._slopes(batch, create_graph=True)
+
+    def _slopes(self, batch: Any, create_graph: bool) -> Parts:
         with TwiceDifferentiable(), FoldedBatchNorm():
             loss = self._of_batch(batch)
+        if not loss.requires_grad:  # of outputs in which no parameter has a part
+            return [torch.zeros_like(p) for p in self._parameters]
         return torch.autograd.grad(
-            loss, self._parameters, create_graph=True, materialize_grads=True
+            loss, self._parameters, create_graph=create_graph, materialize_grads=True
         )
 
     def _product(self, shared: Parts, vector: Parts, keep: bool) -> Parts:

@@ -1,7 +1,7 @@
 """How the loss changes when the parameters are moved a little."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +21,12 @@ from .flat import FlatTensors
 from .objective import BATCH_SIZE, Objective
 from .probes import copy_in
 from .published import published_sam_sharpness
+from .radii import MORE_RADII, SAM, SIGNED, AtRadius
 from .subject import Subject, check, check_loss
 
 OF_QUOTIENT = ("quotient_sharpness_average", "quotient_sharpness_worst")
 
 
-@torch.no_grad()
 def sam_sharpness(
     model: nn.Module,
     objective: Objective,
@@ -54,8 +54,39 @@ def sam_sharpness(
     Raises:
         InputError: no radius or samples to speak of, labels outside the classes, or no data.
     """
-    if radius <= 0:
-        raise InputError(f"radius: {radius} is no length; use one above 0, such as 0.005")
+    (estimate,) = sam_sharpness_at(
+        model, objective, [radius], samples, generator=generator, batch_size=batch_size
+    )
+    return estimate
+
+
+@torch.no_grad()
+def sam_sharpness_at(
+    model: nn.Module,
+    objective: Objective,
+    radii: Sequence[float],
+    samples: int = 100,
+    *,
+    generator: torch.Generator,
+    batch_size: int = BATCH_SIZE,
+) -> list[Estimate]:
+    """Return the `sam_sharpness` at several radii, with perturbations of the same directions.
+
+    Differences between radii are then none of the draws. Each radius has the perturbations that it
+    would have alone with this generator, up to rounding; those of the first are exactly these.
+
+    Args:
+        model: unchanged by the call; its floating type is the precision of the losses.
+        objective: L.
+        radii: ρ, the first of them that which perturbations are drawn with.
+        samples: K, at least 2.
+        generator: of the perturbations, on the model's device.
+        batch_size: how many inputs are computed at once.
+
+    Raises:
+        InputError: see `sam_sharpness`; or a radius twice.
+    """
+    _check_radii(radii)
     model = copied(model)
     check(model, objective)
     double = copy_in(model, objective, torch.float64)
@@ -65,14 +96,31 @@ def sam_sharpness(
     parameters = FlatTensors([p for p in model.parameters() if p.requires_grad])
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)
-    scale = radius / math.sqrt(parameters.size)
-    losses = centre.new_empty(samples)
+    scale = radii[0] / math.sqrt(parameters.size)
+    losses = centre.new_empty(len(radii), samples)
     for k in progress(range(samples), "perturbations", "sample"):
         noise.normal_(0, scale, generator=generator)
-        torch.add(origin, noise, out=parameters.vector)
-        losses[k] = objective.mean(model, batch_size)
-    rounding = None if exact is None else (centre - exact).abs().item() / radius
-    return Estimate.of_differences((losses - centre) / radius, rounding)
+        for row, radius in enumerate(radii):
+            torch.add(origin, noise, alpha=radius / radii[0], out=parameters.vector)
+            losses[row, k] = objective.mean(model, batch_size)
+    rounding = None if exact is None else (centre - exact).abs().item()
+    return [
+        Estimate.of_differences(
+            (losses[row] - centre) / radius,
+            None if rounding is None else rounding / radius,
+            f"{MORE_RADII}: {radius}" if row else "radius",
+        )
+        for row, radius in enumerate(radii)
+    ]
+
+
+def _check_radii(radii: Sequence[float]) -> None:
+    for place, radius in enumerate(radii):
+        setting = MORE_RADII if place else "radius"
+        if not 0 < radius < math.inf:
+            raise InputError(f"{setting}: {radius} is no length; use one above 0, such as 0.005")
+        if radius in radii[:place]:
+            raise InputError(f"{setting}: {radius} is measured already; leave it out")
 
 
 def measure(
@@ -80,6 +128,7 @@ def measure(
     generator: torch.Generator,
     *,
     radius: float = 0.005,
+    more_radii: Sequence[float] = (),
     samples: int = 100,
     dtype: str = "float32",
     published: bool = True,
@@ -93,6 +142,8 @@ def measure(
         subject: the network and its data.
         generator: of the perturbations, on the model's device.
         radius: ρ.
+        more_radii: further ρ, with the same directions; each gives measures of its own
+            (`radii.AtRadius`).
         samples: K.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         published: whether to follow the published procedure too, with and without perturbations.
@@ -102,16 +153,24 @@ def measure(
     """
     subject = subject.in_dtype(dtype)
     objective, draws = subject.objective, child(generator, "SAM-sharpness")
-    estimate = sam_sharpness(subject.model, objective, radius, samples, generator=draws)
-    floor = None if dtype == "float64" else estimate.rounding
+    radii = [radius, *more_radii]
+    estimates = sam_sharpness_at(subject.model, objective, radii, samples, generator=draws)
     measurements = [
-        Measurement(name, value, "1", len(objective), standard_error=error, noise_floor=floor)
-        for name, value, error in (
-            ("sam_sharpness", estimate.mean, estimate.standard_error),
-            ("sam_sharpness_signed", estimate.signed_mean, estimate.signed_standard_error),
+        Measurement(
+            AtRadius(measure, each).name if place else measure,
+            value,
+            "1",
+            len(objective),
+            standard_error=error,
+            noise_floor=None if dtype == "float64" else estimate.rounding,
+        )
+        for place, (each, estimate) in enumerate(zip(radii, estimates, strict=True))
+        for measure, value, error in (
+            (SAM, estimate.mean, estimate.standard_error),
+            (SIGNED, estimate.signed_mean, estimate.signed_standard_error),
         )
     ]
-    details: dict[str, Any] = {"standard_deviation": estimate.standard_deviation}
+    details: dict[str, Any] = {"standard_deviation": estimates[0].standard_deviation}
     if published:
         draws = child(generator, "published share")
         original = subject.originals or subject.objective

@@ -13,6 +13,7 @@ from ..data.corruptions.kinds import KINDS_OF
 from ..data.log_mel_spec import LogMel
 from ..errors import InputError, nearest
 from ..registry import ALL_NETWORKS, INITIAL, SHARPNESS, WITH_MATCHING, library_of
+from ..sharpness.radii import MORE_RADII, PERTURBATION
 from .adopted import FILES, check_adopted
 from .adversarial import check_adversarial, measures_of_attacks
 from .corruptions import check_corruptions, corrupted_set, corruption_names
@@ -100,7 +101,8 @@ def _check_analysis(study: Study) -> None:
         raise InputError(
             "analysis.figure_view: augmented data are not measured; add augmented to sharpness.view"
         )
-    of_families = (measure for family in SHARPNESS.values() for measure in family.gives)
+    of_families = {measure for family in SHARPNESS.values() for measure in family.gives}
+    of_families |= study.measures_at_radii
     own = [*study.own("sharpness"), *study.own("evaluations")]
     where, given = "analysis.smallest_differences", analysis["smallest_differences"]
     # A function can return several, whose names begin with its own.
@@ -116,6 +118,7 @@ def _check_measures(study: Study) -> None:
     if not study.families:
         raise InputError("sharpness: every family is null; measure at least one")
     for dataset, families in study.sharpness.items():
+        _check_more_radii(study, dataset)
         noise = families["input"]["noise"] if "input" in study.families else []
         if noise != sorted(noise):
             raise InputError(
@@ -127,6 +130,15 @@ def _check_measures(study: Study) -> None:
                 f"sharpness.hessian.trace_products: 3 on {dataset} are too few; use 6 or more, or 0"
                 " for no trace"
             )
+
+
+def _check_more_radii(study: Study, dataset: str) -> None:
+    if PERTURBATION not in study.families:
+        return
+    settings = study.sharpness[dataset][PERTURBATION]
+    if settings["radius"] in settings[MORE_RADII]:
+        where = _where_selected(study, dataset, PERTURBATION, MORE_RADII)
+        raise InputError(f"{where}: {settings['radius']} is radius already; leave it out")
 
 
 def _check_domains(study: Study) -> None:

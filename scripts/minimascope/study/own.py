@@ -35,9 +35,10 @@ def _check_names(study: Study) -> None:
         *products.first_tables(study),
         *(g for t in KINDS["tables"].table.values() for g in t.gives),
     }
+    names = TAKEN | study.measures_at_radii
     taken = {
-        "sharpness": TAKEN,
-        "evaluations": TAKEN | study.own("sharpness").keys(),
+        "sharpness": names,
+        "evaluations": names | study.own("sharpness").keys(),
         "tables": {*KINDS["tables"].table, *tables},
         "figures": {*KINDS["figures"].table, "landscape"},
     }

@@ -23,6 +23,7 @@ from ..registry import (
     bare,
     find,
 )
+from ..sharpness.radii import PERTURBATION, names_at_radii
 from .adopted import adopted_conditions, filled
 from .domains import references
 from .selection import Selection
@@ -188,6 +189,12 @@ class Study:
         """Families of sharpness measures of networks at the end of training that are wanted."""
         found = [name for name in SHARPNESS if self.config["sharpness"][name] is not None]
         return [*found, *self.own("sharpness")]
+
+    @property
+    def measures_at_radii(self) -> set[str]:
+        """Names of measures of sharpness at further radii, on some data set."""
+        chosen = (families.get(PERTURBATION) for families in self.sharpness.values())
+        return {name for settings in chosen if settings for name in names_at_radii(settings)}
 
     @property
     def predicts_gap(self) -> bool:

@@ -15,6 +15,7 @@ from jsonschema.validators import extend
 from ..data.corruptions.kinds import KINDS
 from ..errors import InputError, nearest
 from ..registry import SHARPNESS, library_of
+from ..sharpness.given_measures import family_of
 from .hints import NONE, Wanted, hint
 from .schema import OWN, component_of, options_of, path_text, resolved
 from .selection import Selection
@@ -219,7 +220,7 @@ def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
     if hint.endswith("?") and home:
         hint += f" {inside}{home} has a key {name}, too"
     if hint.startswith("valid"):
-        family = next((key for key in SHARPNESS if name in SHARPNESS[key].gives), None)
+        family = family_of(name)
         if family in schema["properties"]:
             hint = f"it is a measure of the family {family}; write {family}: {{}}"
         elif home:
