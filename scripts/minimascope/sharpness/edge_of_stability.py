@@ -69,20 +69,19 @@ def measure(
     model, objective = subject.in_dtype(dtype).model, subject.objective
     n = len(objective)
     if not previous:
-        check_products("hessian", model, part)
+        check_products("hessian", model, objective)
     hessian = loss_hessian(model, objective, batch_size=batch_size)
     # The loss as the search for the critical rate has it, and the gradient of which the products
     # are derivatives.
     loss, gradient = objective.mean(model, batch_size), hessian.gradient()
     norm, unit = gradient.double().norm().item(), objective.loss.unit
     divisors = _divisors(model, update)
+    matrices = _matrices(hessian, model, objective, update, divisors, batch_size)
     values = {
         name: _largest(
             matrix, child(generator, name), previous.get(name), tolerance, max_iterations
         )
-        for name, matrix in _matrices(
-            hessian, model, objective, update, divisors, batch_size
-        ).items()
+        for name, matrix in matrices.items()
     }
     thresholds, left_out = _thresholds(update, norm, values, n)
     direction = gradient if divisors is None else gradient / divisors
