@@ -170,6 +170,33 @@ def test_readers_see_when_conditions_part():
     assert "Intervals are not adjusted for the number of moments, 2 here" in shown.attrs["caption"]
 
 
+TOP = "hessian_top_eigenvalue"
+
+
+def of_families(**moments):
+    """Families that all measure one quantity, at these moments of one run."""
+    values = {
+        family: dict.fromkeys(own, float(i)) for i, (family, own) in enumerate(moments.items())
+    }
+    found = {family: document("baseline", 0, own, TOP, family) for family, own in values.items()}
+    table = read_again(snapshot_table(found))
+    along, *_ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    return along
+
+
+@pytest.mark.parametrize("hessian", [[3], [0, 3]])
+def test_a_line_along_a_training_is_of_one_family_that_of_the_edge_where_it_has_all(hessian):
+    along = of_families(hessian=hessian, edge_of_stability=[0, 3])
+    assert along["family"].tolist() == ["edge_of_stability"] * 2
+    assert along["value"].tolist() == [1.0, 1.0]
+    [edge, _] = text(parting(baseline={0: [1.0]}), along)
+    assert edge.loc["baseline", "Largest eigenvalue"] == "1.00"
+
+
+def test_a_line_is_of_the_family_with_the_most_moments():
+    assert of_families(hessian=[0, 1, 3], edge_of_stability=[0])["family"].unique() == ["hessian"]
+
+
 def test_readers_see_how_near_to_the_edge_trainings_end():
     found = {
         f"{name}{seed}": document(
