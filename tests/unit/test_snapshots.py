@@ -29,6 +29,7 @@ from minimascope.schedule import Schedule
 from minimascope.snapshot_files import SnapshotFiles
 from minimascope.snapshots import Moment, kept_moments, ladder
 from minimascope.study.moments import kept, moments, trajectory_jobs
+from minimascope.study.products import network_figures
 from minimascope.training import TrainingSpec, train
 
 SPEC = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.0625)
@@ -211,6 +212,17 @@ def test_a_study_keeps_the_same_moments_for_all_and_measures_what_it_names():
 def test_a_study_without_snapshots_has_no_jobs_for_them():
     assert kept(study()) == []
     assert trajectory_jobs(study()) == {}
+
+
+@pytest.mark.parametrize("family", ["edge_of_stability", "path"])
+def test_networks_that_are_not_measured_on_the_way_have_no_figure_of_it(family):
+    along = study(
+        training={"keep": [0, 2]},
+        sharpness={family: {"only": {"networks": ["vgg"]}}, "on": ["final"]},
+    )
+    assert family in network_figures(along, "small", "vgg")
+    assert family not in network_figures(along, "small", "resnet")
+    assert family not in network_figures(study(training={"keep": [0, 2]}), "small", "vgg")
 
 
 FEW = {"small": {"source": "digits", "train_size": 60}}

@@ -7,8 +7,11 @@ from refusals import refused
 from table_frames import condition_rows, read_again
 
 from minimascope.analysis.trajectory import snapshot_table, text, trajectory_tables
+from minimascope.plots.edge_of_stability import plot as edge_of_stability
+from minimascope.plots.trajectory import over_epochs, over_loss
 
 CONDITIONS = condition_rows(["baseline", "sam"], [None, "baseline"])
+SETTINGS = {"base_condition": "baseline", "optimizer.name": "sgd", "optimizer.lr": 0.1}
 RUN = {"dataset": "digits", "network": "vit"}
 
 
@@ -168,6 +171,31 @@ def test_readers_see_when_conditions_part():
     assert shown.loc["sam"].tolist() == ["3 (3)"]
     assert shown.attrs["caption"].startswith("vit on digits, 3 seeds. When conditions part")
     assert "Intervals are not adjusted for the number of moments, 2 here" in shown.attrs["caption"]
+
+
+@pytest.mark.parametrize("draw", [over_epochs, over_loss])
+@pytest.mark.parametrize("values", [{0: [1.0, 2.0]}, {0: [np.nan] * 2, 3: [np.nan] * 2}])
+def test_where_nothing_has_values_at_two_moments_a_figure_says_so(draw, values):
+    table = snapshots(baseline=values)
+    along, *_ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    rows = read_again(along[along["moment"] != "final"])
+    figure = draw(rows, CONDITIONS.assign(**SETTINGS), "digits", "vit")
+    assert figure.get_label() == "no measure has values at two moments of the trainings or more"
+
+
+@pytest.mark.parametrize("value", [-2.0, 0.0, 3.0, np.nan])
+def test_the_figure_of_the_edge_takes_curvature_of_any_sign(value):
+    measured = {TOP: value, "stability_threshold": 20.0}
+    found = {
+        name: document("baseline", 0, dict.fromkeys((0, 3), one), name, "edge_of_stability")
+        for name, one in measured.items()
+    }
+    table = read_again(snapshot_table(found))
+    _, summary, _ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    [axes] = edge_of_stability(read_again(summary), "digits", "vit").axes
+    low, high = axes.get_ylim()
+    assert low < high
+    assert np.isnan(value) or low <= value <= high
 
 
 TOP = "hessian_top_eigenvalue"

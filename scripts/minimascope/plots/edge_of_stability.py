@@ -60,10 +60,10 @@ def _scale(axes: Axes, rows: pd.DataFrame) -> None:
     """Scale an axis for what was measured; a threshold far above is told in numbers."""
     is_threshold = rows["measure"].isin(THRESHOLDS)
     highest, threshold = rows["highest"][~is_threshold].max(), rows["highest"][is_threshold].max()
-    far = threshold > FAR * highest
+    far = threshold > FAR * highest > 0
     shown = rows[rows["highest"] <= FAR * highest] if far else rows
     draw_axis(axes.yaxis, "Curvature", shown["highest"], False, 24)
-    axes.set_ylim(min(0.0, shown["lowest"].min()), 1.1 * shown["highest"].max())
+    axes.set_ylim(min(0.0, shown["lowest"].min()), 1.1 * max(0.0, shown["highest"].max()) or None)
     if far:
         where = {"xycoords": "axes fraction", "ha": "right", "va": "top"}
         axes.annotate(f"threshold {format_number(threshold, '.3g')}", (1, 1), **where)
