@@ -133,8 +133,9 @@ def training_of(wildcards) -> dict:
 def training_settings(wildcards) -> dict:
     """What a job trains with, where what it starts from is an input.
 
-    Averages, a new head, a norm, attacks, snapshots, the usual loss and variants of SAM are left
-    out where there are none, so that earlier studies are not run again.
+    Averages, a new head, a norm, attacks, the usual loss and variants of SAM are left out where
+    there are none, so that earlier studies are not run again. What is kept are outputs: a moment
+    more is missing and trains again, one fewer does not.
     """
     settings = {
         key: value
@@ -144,7 +145,7 @@ def training_settings(wildcards) -> dict:
         and (key, value) != ("loss", USUAL_LOSS)
     }
     sam = settings["sam"] and {k: v for k, v in settings["sam"].items() if v is not None}
-    return settings | {"sam": sam} | ({"keep": KEPT} if KEPT else {})
+    return settings | {"sam": sam}
 
 
 def training_code(wildcards) -> list[str]:

@@ -27,7 +27,6 @@ from minimascope.training import TrainingSpec, train
 with job(snakemake):
     config, run = settings(snakemake.params), dict(snakemake.wildcards)
     new_head = config["training"].pop("new_head", False)
-    kept = config["training"].pop("keep", ())
     spec = TrainingSpec.from_config(config["training"])
     if spec.deterministic:
         # Read when CUDA starts.
@@ -47,10 +46,10 @@ with job(snakemake):
     identity = {"run": run, "config": config, **origin}
     checkpoint = CheckpointFile(snakemake.params.checkpoint, identity, device)
     metadata = {"run": run, "training": config["training"], **origin}
-    places = zip(map(Moment.named, kept), snakemake.output.get("snapshots", ()), strict=True)
-    snapshots = SnapshotFiles(dict(places), network, initial["normalize"], **metadata)
+    places = {Moment.named(Path(p).stem): p for p in snakemake.output.get("snapshots", ())}
+    snapshots = SnapshotFiles(places, network, initial["normalize"], **metadata)
     noisy = replace(dataset, train=noisy)
-    history = train(model, noisy, spec, seed, checkpoint, snapshots if kept else None)
+    history = train(model, noisy, spec, seed, checkpoint, snapshots if places else None)
     if words := chosen_in_words(history):
         print(words)
     snapshots.finish()

@@ -12,9 +12,10 @@ from torch import nn
 from training_cases import F64
 
 from minimascope.data import digits
-from minimascope.data.prepared import Split
+from minimascope.data.prepared import Dataset, Split
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.optim import build, preconditioner
 from minimascope.optim.stability import Update, small_batch_threshold, stability_threshold
 from minimascope.seeding import generator
 from minimascope.sharpness.edge_of_stability import (
@@ -23,10 +24,12 @@ from minimascope.sharpness.edge_of_stability import (
     critical_rate,
     measure,
 )
+from minimascope.sharpness.family import FamilySpec
 from minimascope.sharpness.losses import find_loss
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.operator import Preconditioned
 from minimascope.sharpness.subject import Subject
+from minimascope.sharpness.trajectory import Snapshot, Trajectory
 from minimascope.training import TrainingSpec, train
 
 RATE = 0.1
@@ -72,13 +75,19 @@ def test_weight_decay_is_a_part_of_the_ratio_where_it_is_one_of_the_gradient():
 
 
 @pytest.mark.parametrize("distance", [0.01, 0.3, 4.0])
-def test_at_the_edge_of_sam_steps_go_back_and_forth(distance):
-    """x → x − ηλ(x + ρ sign x) = −x on x²λ/2, so that ‖g‖ = λ|x| stays as it is."""
+@pytest.mark.parametrize("decay", [0.0, 1.0, 15.0])
+def test_at_the_edge_of_sam_steps_go_back_and_forth(distance, decay):
+    """x → x − η(λ(x + ρ sign x) + decay x) = −x on x²λ/2, so that ‖g‖ = λ|x| stays as it is."""
     rho = 0.05
-    curvature = 2 * distance / (RATE * (distance + rho))
-    update = Update(RATE, optimizer("sgd"), sam={"rho": rho})
+    curvature = (2 / RATE - decay) * distance / (distance + rho)
+    update = Update(RATE, optimizer("sgd", weight_decay=decay), sam={"rho": rho})
     found = stability_threshold(update, curvature * distance)
-    assert found == pytest.approx(curvature, rel=1e-12)
+    assert found == pytest.approx(curvature + decay, rel=1e-12)
+
+
+def test_decay_that_alone_is_unstable_leaves_the_threshold_of_gradient_descent():
+    update = Update(RATE, optimizer("sgd", weight_decay=30.0), sam={"rho": 0.05})
+    assert stability_threshold(update, 1.0) == 2 / RATE
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,31 @@ def test_at_the_edge_of_sam_steps_go_back_and_forth(distance):
 )
 def test_where_no_threshold_is_known_there_is_none(settings, sam):
     assert stability_threshold(Update(RATE, settings, sam=sam), 1.0) is None
+
+
+def along_the_way(size: int | None, settings: dict, sam: dict | None = None, **spec) -> dict:
+    """What is measured of a snapshot of a training on 40 samples, in batches of a size."""
+    model, objective, _ = linear()
+    data = Dataset(objective.samples, objective.samples, ("a", "b", "c"))
+    own = FamilySpec("edge_of_stability", {"batches": 0}, "clean", None, 0.0, 0.0, **spec)
+    snapshot = Snapshot(model, {"moment": "epoch1"}, Update(RATE, settings, size, sam))
+    found = Trajectory(data, 0, torch.device("cpu")).measured(snapshot, own)
+    return {one["measure"]: one["value"] for one in found["measures"]}
+
+
+def test_sam_ascends_along_the_gradients_of_batches_so_its_edge_is_that_of_full_ones():
+    found = {
+        size: along_the_way(size, optimizer("sgd"), {"rho": 0.05}) for size in (None, 40, 100, 39)
+    }
+    assert found[None]["edge_ratio"] == found[40]["edge_ratio"] == found[100]["edge_ratio"]
+    assert "stability_threshold" not in found[39]
+
+
+@pytest.mark.parametrize("spec", [{}, {"samples": 20}])
+def test_batches_of_all_samples_are_no_small_ones(spec):
+    settings = optimizer("sgd", momentum=0.9)
+    some, whole = (set(along_the_way(size, settings, **spec)) for size in (39, 40))
+    assert some - whole == {"small_batch_threshold"}
 
 
 def test_the_threshold_of_small_batches_is_that_of_momentum():
@@ -269,6 +303,40 @@ def test_preconditioned_products_are_those_of_the_dense_matrix():
     step = gradient_of(model, objective) / divisors
     curvature = (step @ hessian @ step / (step @ gradient_of(model, objective))).item()
     assert values["critical_sharpness"] == pytest.approx(curvature, rel=0.02)
+
+
+def test_of_parameters_without_a_gradient_nothing_was_divided():
+    model, objective, hessian = linear()
+    model.weight.grad = gradient_of(model, objective).view(3, 5)
+    model.unused = nn.Parameter(torch.ones(2, dtype=F64))
+    found = build(model, optimizer("adam"))
+    found.step()
+    update = Update(RATE, optimizer("adam"), divisors=preconditioner(model, found))
+    assert [*update.divisors] == ["weight"]
+    values = _values(model, objective, update)
+    scales = update.divisors["weight"].flatten().sqrt()
+    exact = np.linalg.eigvalsh((hessian / (scales[:, None] * scales)).numpy())[-1]
+    assert values["preconditioned_top_eigenvalue"] == pytest.approx(exact, rel=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"amsgrad": True}, {"weight_decay": 0.5}])
+def test_an_optimiser_of_the_users_own_is_not_taken_for_one_of_ours(settings):
+    """It may do anything else: move some parameters, decay by itself, have rates by group."""
+    model, objective, _ = linear()
+    extra = nn.Parameter(torch.ones(1, dtype=F64))
+    own = torch.optim.AdamW([model.weight, extra], RATE, **settings)
+    model.weight.grad = gradient_of(model, objective).view(3, 5)
+    extra.grad = torch.ones_like(extra)
+    own.step()
+    update = Update(RATE, {"name": "my_parts:adamw"}, divisors=preconditioner(model, own))
+    plain = Update(RATE, {"name": "my_parts:adamw"})
+    assert _values(model, objective, update) == _values(model, objective, plain)
+
+
+def _values(model: nn.Module, objective: Objective, update: Update) -> dict[str, float]:
+    subject = Subject(model, objective)
+    found = measure(subject, generator(0, "edge"), update=update, previous={}, dtype="float64")
+    return {one.measure: one.value for one in found.measurements}
 
 
 class _Dense:

@@ -29,6 +29,7 @@ from minimascope.schedule import Schedule
 from minimascope.snapshot_files import SnapshotFiles
 from minimascope.snapshots import Moment, kept_moments, ladder
 from minimascope.study.moments import kept, moments, trajectory_jobs
+from minimascope.study.products import network_figures
 from minimascope.training import TrainingSpec, train
 
 SPEC = NetworkSpec("resnet18", 1, (8, 8), 3, width=0.0625)
@@ -213,6 +214,26 @@ def test_a_study_without_snapshots_has_no_jobs_for_them():
     assert trajectory_jobs(study()) == {}
 
 
+@pytest.mark.parametrize("family", ["edge_of_stability", "path"])
+def test_networks_that_are_not_measured_on_the_way_have_no_figure_of_it(family):
+    along = study(
+        training={"keep": [0, 2]},
+        sharpness={family: {"only": {"networks": ["vgg"]}}, "on": ["final"]},
+    )
+    assert family in network_figures(along, "small", "vgg")
+    assert family not in network_figures(along, "small", "resnet")
+    assert family not in network_figures(study(training={"keep": [0, 2]}), "small", "vgg")
+
+
+FEW = {"small": {"source": "digits", "train_size": 60}}
+SIX_EPOCHS = {"epochs": 6, "batch_size": 30}
+
+
+def test_steps_up_to_the_last_one_are_kept():
+    along = study(datasets=FEW, training={"keep": {"steps": [12, 1]}, **SIX_EPOCHS})
+    assert kept(along) == ["step1", "step12"]
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -242,6 +263,26 @@ def test_a_study_without_snapshots_has_no_jobs_for_them():
             {"sharpness": {"edge_of_stability": {}}},
             "sharpness.edge_of_stability: measures weights on the way, and none are kept; set"
             " training.keep",
+        ),
+        (
+            {"sharpness": {"path": {}}, "training": {"keep": [3]}},
+            "sharpness.path: runs through two moments or more, and training.keep has one; add"
+            " another",
+        ),
+        (
+            # Of 60 samples, in batches of 30.
+            {"datasets": FEW, "training": {"keep": {"steps": [0, 13]}, **SIX_EPOCHS}},
+            "training.epochs: 12 steps do not reach step 13 of training.keep.steps; leave that"
+            " out, or train for longer",
+        ),
+        (
+            {
+                "datasets": FEW,
+                "training": {"keep": {"steps": [12]}, **SIX_EPOCHS},
+                "conditions": {"full": {"batch_size": "full"}},
+            },
+            "conditions.full.epochs: 6 steps do not reach step 12 of training.keep.steps; leave"
+            " that out, or train for longer",
         ),
         (
             {"evaluation": {"on": [3]}, "training": {"keep": [3]}},

@@ -7,8 +7,11 @@ from refusals import refused
 from table_frames import condition_rows, read_again
 
 from minimascope.analysis.trajectory import snapshot_table, text, trajectory_tables
+from minimascope.plots.edge_of_stability import plot as edge_of_stability
+from minimascope.plots.trajectory import over_epochs, over_loss
 
 CONDITIONS = condition_rows(["baseline", "sam"], [None, "baseline"])
+SETTINGS = {"base_condition": "baseline", "optimizer.name": "sgd", "optimizer.lr": 0.1}
 RUN = {"dataset": "digits", "network": "vit"}
 
 
@@ -181,6 +184,58 @@ def test_what_belongs_to_the_data_is_not_said_to_part():
     along, _, partings = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
     [shown] = text(read_again(partings), read_again(along))
     assert shown.columns.tolist() == ["Fisher–Rao norm"]
+
+
+@pytest.mark.parametrize("draw", [over_epochs, over_loss])
+@pytest.mark.parametrize("values", [{0: [1.0, 2.0]}, {0: [np.nan] * 2, 3: [np.nan] * 2}])
+def test_where_nothing_has_values_at_two_moments_a_figure_says_so(draw, values):
+    table = snapshots(baseline=values)
+    along, *_ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    rows = read_again(along[along["moment"] != "final"])
+    figure = draw(rows, CONDITIONS.assign(**SETTINGS), "digits", "vit")
+    assert figure.get_label() == "no measure has values at two moments of the trainings or more"
+
+
+@pytest.mark.parametrize("value", [-2.0, 0.0, 3.0, np.nan])
+def test_the_figure_of_the_edge_takes_curvature_of_any_sign(value):
+    measured = {TOP: value, "stability_threshold": 20.0}
+    found = {
+        name: document("baseline", 0, dict.fromkeys((0, 3), one), name, "edge_of_stability")
+        for name, one in measured.items()
+    }
+    table = read_again(snapshot_table(found))
+    _, summary, _ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    [axes] = edge_of_stability(read_again(summary), "digits", "vit").axes
+    low, high = axes.get_ylim()
+    assert low < high
+    assert np.isnan(value) or low <= value <= high
+
+
+TOP = "hessian_top_eigenvalue"
+
+
+def of_families(**moments):
+    """Families that all measure one quantity, at these moments of one run."""
+    values = {
+        family: dict.fromkeys(own, float(i)) for i, (family, own) in enumerate(moments.items())
+    }
+    found = {family: document("baseline", 0, own, TOP, family) for family, own in values.items()}
+    table = read_again(snapshot_table(found))
+    along, *_ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
+    return along
+
+
+@pytest.mark.parametrize("hessian", [[3], [0, 3]])
+def test_a_line_along_a_training_is_of_one_family_that_of_the_edge_where_it_has_all(hessian):
+    along = of_families(hessian=hessian, edge_of_stability=[0, 3])
+    assert along["family"].tolist() == ["edge_of_stability"] * 2
+    assert along["value"].tolist() == [1.0, 1.0]
+    [edge, _] = text(parting(baseline={0: [1.0]}), along)
+    assert edge.loc["baseline", "Largest eigenvalue"] == "1.00"
+
+
+def test_a_line_is_of_the_family_with_the_most_moments():
+    assert of_families(hessian=[0, 1, 3], edge_of_stability=[0])["family"].unique() == ["hessian"]
 
 
 def test_readers_see_how_near_to_the_edge_trainings_end():

@@ -1,6 +1,7 @@
 """A study that keeps weights on the way, on squared errors and full batches, from end to end."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,29 @@ def test_documents_say_of_which_moments_they_are(along: Project):
         "epoch2",
         "epoch4",
     ]
+
+
+@pytest.mark.parametrize("keep", [[0, 4], [4], None])
+def test_to_keep_less_trains_nothing(along: Project, keep):
+    sharpness = {"forward": {}}
+    changed = {**STUDY, "training": {**STUDY["training"], "keep": keep}, "sharpness": sharpness}
+    assert "train" not in along.planned({**changed, "evaluation": {"corruptions": None}})
+
+
+def test_weights_on_the_way_of_another_training_are_not_taken_for_those_of_this(
+    along: Project, tmp_path: Path
+):
+    """Those that the last training kept none of are still there, from the one before."""
+    project = Project(ROOT, shutil.copytree(along.folder, tmp_path / "other"))
+    other = {**STUDY["training"], "optimizer": {**STUDY["training"]["optimizer"], "lr": 0.03}}
+    result = project.run({**STUDY, "training": {**other, "keep": [0, 2]}}, "--until", "train")
+    assert result.returncode == 0, result.stdout
+    reasons = {
+        job.reasons
+        for job in project.plan({**STUDY, "training": other}).jobs
+        if job.rule == "train"
+    }
+    assert reasons == {("settings changed: training.optimizer.lr 0.02 → 0.03",)}
 
 
 def test_another_measure_trains_nothing_and_another_moment_trains_again(along: Project):

@@ -27,6 +27,7 @@ PARTING_COLUMNS = [
     *("dataset", "network", "condition", "baseline", "family", "measure", "unit", "first"),
     *("for_good", "last", "difference", "lower", "upper", "n_moments", "n_seeds"),
 ]
+EDGE = "edge_of_stability"
 # What the optimiser's steps can bear, which is no property of a network.
 THRESHOLDS = ("stability_threshold", "small_batch_threshold")
 EDGE_COLUMNS = {
@@ -45,7 +46,9 @@ ABOUT_PARTINGS = (
     " the number of moments, {} here, or of measures: a first one is easily there by chance. Of"
     " networks that trained in the end."
 )
-NOTHING_PARTS = "Where conditions part is not known: that takes a baseline and two seeds or more."
+NOTHING_PARTS = (
+    "Where conditions part is not known: that takes a baseline, and two seeds or more that trained."
+)
 ABOUT_EDGE = (
     "At the last moment that was kept: mean over seeds ± standard error. Ratio: the eigenvalue that"
     " decides over the threshold, 1 at the edge of stability. Of the loss in evaluation mode."
@@ -97,13 +100,25 @@ def trajectory_tables(
         of the epoch.
     """
     require(measures, [*RUN, "trained"], "measures")
-    along = at_minima(snapshots).drop_duplicates([*RUN, "moment", "measure"])
+    along = _of_one_family(at_minima(snapshots))
     trained = measures[[*RUN, "trained"]].drop_duplicates(RUN)
     along = pd.concat([along, _finals(along, measures, history)])
     along = along.merge(trained, on=RUN, how="left")
     along = along.assign(train_loss=_losses(along, history))[COLUMNS]
     partings = pd.DataFrame(_partings(along, conditions), columns=PARTING_COLUMNS)
     return along.reset_index(drop=True), _summary(along), partings
+
+
+def _of_one_family(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each measure of a run by one family: that with the most moments.
+
+    Another may measure it on other samples, or more exactly, so that a line through both would
+    have kinks. Of equals, eigenvalues are those that stand beside the threshold of stability.
+    """
+    moments = rows.groupby([*RUN, "measure", "family"])["moment"].transform("nunique")
+    rank = 2 * moments + ((rows["family"] == EDGE) & rows["measure"].isin(EDGE_COLUMNS))
+    highest = rank.groupby([rows[key] for key in (*RUN, "measure")]).transform("max")
+    return rows[rank == highest].drop_duplicates([*RUN, "moment", "measure"])
 
 
 def _summary(along: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +233,7 @@ def _when(first: float, for_good: float) -> str:
 
 def _edges(trajectory: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield for each network a table with the last moment of each condition."""
-    rows = trajectory[trajectory["family"] == "edge_of_stability"]
+    rows = trajectory[trajectory["family"] == EDGE]
     rows = rows[rows["measure"].isin(EDGE_COLUMNS)]
     last = rows[rows["epoch"] == rows.groupby(RUN)["epoch"].transform("max")]
     for (dataset, network), of_network in last.groupby(NETWORK, sort=False):

@@ -139,7 +139,9 @@ def _reasons(dag: DAG, job: Job) -> Iterator[str]:
         yield f"gone: {_listed(gone)}"
     if len(gone) < len(reason.missing_output):
         yield PARTLY_NEW
-    yield from _changes(dag, job, there[0])
+    # Outputs can be of runs of their own, as weights on the way that were not kept the last time.
+    changes = (list(_changes(dag, job, output)) for output in there)
+    yield from next(filter(None, changes), ())
     if reason.software_stack_changed:
         yield "software environment changed"
     if reason.updated_input:

@@ -58,7 +58,8 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[s
         names[parameter]: _divisor(optimizer.state[parameter], group)
         for group in optimizer.param_groups
         for parameter in group["params"]
-        if optimizer.state.get(parameter)
+        # One of a user's own file may have parameters besides the network's.
+        if parameter in names and optimizer.state.get(parameter)
     }
 
 

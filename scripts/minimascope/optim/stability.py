@@ -73,9 +73,10 @@ THRESHOLDS: dict[str, Callable[[Update], float]] = {
 def stability_threshold(update: Update, gradient_norm: float) -> float | None:
     """Return the largest eigenvalue at which full-batch steps are stable; None if not known.
 
-    Of the Hessian, for adaptive optimisers of the preconditioned one. With SAM it is
-    (‖g‖/2ρ)(√(1 + 8ρ/(η‖g‖)) − 1), which depends on the gradient g (Long & Bartlett,
-    arXiv:2309.12488), for gradient descent without momentum.
+    Of the Hessian, for adaptive optimisers of the preconditioned one, in both cases with coupled
+    weight decay λ. With SAM on full batches without momentum it is λ + (‖g‖/2ρ)(√(1 + 4ρc/‖g‖) − 1)
+    for c = 2/η − λ, which depends on the gradient g (Long & Bartlett, arXiv:2309.12488, where λ is
+    0): SAM ascends along the gradient of the loss alone. In batches it ascends along theirs.
 
     Args:
         update: what changes the weights.
@@ -86,12 +87,15 @@ def stability_threshold(update: Update, gradient_norm: float) -> float | None:
         return None
     if update.sam is None:
         return THRESHOLDS[name](update)
-    plain = name == "sgd" and not update.optimizer["momentum"]
+    plain = name == "sgd" and not update.optimizer["momentum"] and update.batch_size is None
     variant = any(update.sam.get(key) is not None for key in VARIANTS)
     if not plain or variant or gradient_norm <= 0:
         return None
-    rho, rate = update.sam["rho"], update.learning_rate
-    return gradient_norm / (2 * rho) * (math.sqrt(1 + 8 * rho / (rate * gradient_norm)) - 1)
+    rho, limit, decay = update.sam["rho"], 2 / update.learning_rate, update.coupled_decay
+    if decay >= limit:
+        return limit
+    root = math.sqrt(1 + 4 * rho * (limit - decay) / gradient_norm)
+    return decay + gradient_norm / (2 * rho) * (root - 1)
 
 
 def small_batch_threshold(update: Update) -> float | None:

@@ -6,14 +6,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.numbers import count_seeds, format_number
-from ..analysis.trajectory import THRESHOLDS
+from ..analysis.trajectory import EDGE, THRESHOLDS
 from .scales import draw_axis
 from .style import COLOURS, NEUTRAL, balanced, panel_grid, select
 
 # A threshold that is so many times all that was measured is not drawn.
 FAR = 2.5
 PANEL = (2.6, 2.0)  # inches
-FAMILY = "edge_of_stability"
 PRECONDITIONED = "preconditioned_top_eigenvalue"
 CURVES = {
     "hessian_top_eigenvalue": ("Largest eigenvalue of the Hessian", COLOURS[0], "-"),
@@ -34,7 +33,7 @@ def plot(trajectory_summary: pd.DataFrame, dataset: str, network: str) -> Figure
         trajectory_summary: of `analysis.trajectory.trajectory_tables`.
     """
     rows = select(trajectory_summary, dataset, network)
-    rows = rows[(rows["family"] == FAMILY) & rows["measure"].isin(CURVES)]
+    rows = rows[(rows["family"] == EDGE) & rows["measure"].isin(CURVES)]
     order = rows["condition"].unique()
     there = [name for name in CURVES if name in {*rows["measure"]}]
     handles = [
@@ -61,10 +60,10 @@ def _scale(axes: Axes, rows: pd.DataFrame) -> None:
     """Scale an axis for what was measured; a threshold far above is told in numbers."""
     is_threshold = rows["measure"].isin(THRESHOLDS)
     highest, threshold = rows["highest"][~is_threshold].max(), rows["highest"][is_threshold].max()
-    far = threshold > FAR * highest
+    far = threshold > FAR * highest > 0
     shown = rows[rows["highest"] <= FAR * highest] if far else rows
     draw_axis(axes.yaxis, "Curvature", shown["highest"], False, 24)
-    axes.set_ylim(min(0.0, shown["lowest"].min()), 1.1 * shown["highest"].max())
+    axes.set_ylim(min(0.0, shown["lowest"].min()), 1.1 * max(0.0, shown["highest"].max()) or None)
     if far:
         where = {"xycoords": "axes fraction", "ha": "right", "va": "top"}
         axes.annotate(f"threshold {format_number(threshold, '.3g')}", (1, 1), **where)

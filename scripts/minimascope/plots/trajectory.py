@@ -10,11 +10,12 @@ from ..analysis.numbers import count_seeds
 from ..analysis.trajectory import THRESHOLDS
 from .looks import study_looks
 from .scales import draw_axis, log_measures
-from .style import balanced, draw_range, finite, panel_grid, select
+from .style import balanced, draw_range, finite, notice, panel_grid, select
 
 PANEL = (2.4, 2.0)  # inches
 # Ratios of epochs from which on these are drawn evenly by their logarithm.
 MANY = 20
+NOTHING = "no measure has values at two moments of the trainings or more"
 
 
 def over_epochs(
@@ -29,6 +30,8 @@ def over_epochs(
         conditions: of the whole study.
     """
     rows = _drawn(trajectory, dataset, network)
+    if rows.empty:
+        return notice(f"{network} on {dataset}", NOTHING)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, {_seeds(rows)} per condition"
@@ -60,6 +63,8 @@ def over_loss(
     """
     rows = _drawn(trajectory, dataset, network)
     rows = rows[rows["measure"] != "train_loss"].dropna(subset="train_loss")
+    if rows.empty:
+        return notice(f"{network} on {dataset}", NOTHING)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, means over {_seeds(rows)} per condition"

@@ -30,7 +30,7 @@ SEARCHED = 30
 ROUNDING = {torch.float32: 1e-7, torch.float64: 1e-15}
 NO_THRESHOLD = (
     "no threshold is known for this optimiser, for SAM with it, or for a learning rate of 0: known"
-    " are sgd, rmsprop, adam and adamw, and SAM with sgd without momentum"
+    " are sgd, rmsprop, adam and adamw, and SAM with sgd on full batches without momentum"
 )
 NO_STEPS_YET = "before the first step gradients are divided by nothing yet"
 NO_GRADIENT = "the gradients of all batches are zero"
@@ -109,12 +109,18 @@ def measure(
 
 
 def _divisors(model: nn.Module, update: Update) -> torch.Tensor | None:
-    """Return what an adaptive optimiser divides the gradient by, [P]; None for others."""
-    if not update.divisors:
+    """Return what an adaptive optimiser divides the gradient by, [P]; None for others.
+
+    Those of a user's own file are others: what else their steps do to a gradient is not known.
+    """
+    if not (update.is_adaptive and update.divisors):
         return None
-    names = selected_parameters(model)
-    parts = [update.divisors[name].to(p).flatten() for name, p in names.items()]
-    return torch.cat(parts)
+    # The optimiser has divided nothing of parameters that never had a gradient.
+    parts = [
+        update.divisors[name].to(p) if name in update.divisors else torch.ones_like(p)
+        for name, p in selected_parameters(model).items()
+    ]
+    return torch.cat([part.detach().flatten() for part in parts])
 
 
 def _matrices(

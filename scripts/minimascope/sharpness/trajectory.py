@@ -1,7 +1,7 @@
 """Measures of the weights that a training passes through, one moment after the other."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -82,8 +82,10 @@ class Trajectory:
 
         Draws are the same at all moments, so that differences between these are none of draws.
         """
-        before = self.previous.get(spec.family, {})
-        on_the_way = {"update": snapshot.update, "previous": before, "path": self.path}
+        before, update = self.previous.get(spec.family, {}), snapshot.update
+        if update.batch_size is not None and update.batch_size >= len(self.dataset.train):
+            update = replace(update, batch_size=None)
+        on_the_way = {"update": update, "previous": before, "path": self.path}
         found, said = measure_family(
             *(snapshot.model, self.dataset, self.seed, self.device, spec),
             initial=self.initial,

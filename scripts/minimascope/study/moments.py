@@ -1,12 +1,15 @@
 """Which weights on the way a study keeps, and what it measures of them. No torch is imported."""
 
+import math
 from typing import Any
 
+from ..batch_of_one import held_out
 from ..errors import InputError
 from ..registry import EVALUATION, INITIAL, OF_SNAPSHOTS, SHARPNESS, find
 from ..snapshots import Moment, kept_moments
 from .keys import key_of
-from .study import SHARED, Study
+from .sizes import known_size
+from .study import FULL, SHARED, Study
 
 # What is measured of finished networks, and of all that is kept, where moments are named.
 FINAL, KEPT = "final", "kept"
@@ -76,12 +79,7 @@ def check_moments(study: Study) -> None:
                 f"{key_of(study, *run, 'keep')}: all conditions keep the weights of the same"
                 " moments; set it in training alone"
             )
-        late = [m.count for m in kept_moments(keep, spec["epochs"]) if m.unit == "epoch"]
-        if late and late[-1] > spec["epochs"]:
-            raise InputError(
-                f"{key_of(study, *run, 'epochs')}: {spec['epochs']} epochs do not reach epoch"
-                f" {late[-1]} of training.keep; leave that out, or train for longer"
-            )
+        _check_reached(study, *run)
     there = kept(study)
     for section in ("sharpness", EVALUATION):
         if FINAL not in _named(study, section):
@@ -104,6 +102,43 @@ def check_moments(study: Study) -> None:
             f"sharpness.{wanted[0]}: measures weights on the way, and none are kept; set"
             " training.keep"
         )
+    if len(there) < 2 and any(map(is_whole, wanted)):
+        whole = next(filter(is_whole, wanted))
+        raise InputError(
+            f"sharpness.{whole}: runs through two moments or more, and training.keep has one; add"
+            " another"
+        )
+
+
+def _check_reached(study: Study, *run: str) -> None:
+    """Refuse a moment behind the end of a training; a step where it is known how many there are."""
+    spec = study.training[run]
+    moments_of_run = kept_moments(spec["keep"], spec["epochs"])
+    if not moments_of_run:
+        return
+    last = moments_of_run[-1]
+    ends = spec["epochs"] if last.unit == "epoch" else _steps(study, *run)
+    if ends is not None and last.count > ends:
+        key, keys = "training.keep", ["epochs"]
+        if last.unit == "step":
+            key, keys = f"{key}.steps", ["epochs", "batch_size"]
+        raise InputError(
+            f"{key_of(study, *run, *keys)}: {ends} {last.unit}s do not reach {last.unit}"
+            f" {last.count} of {key}; leave that out, or train for longer"
+        )
+
+
+def _steps(study: Study, *run: str) -> int | None:
+    """Return how many steps a training has, or None where its number of samples is not known."""
+    spec, size = study.training[run], known_size(study, run[0]).train
+    # Parts of data by class or domain have about so many samples.
+    data = study.config["datasets"][run[0]]
+    if size is None or data["classes"] is not None or data.get("train_domains") is not None:
+        return None
+    if share := (spec["averaging"] or {}).get("validation"):
+        size -= held_out(share, size)
+    batch = size if spec["batch_size"] == FULL else spec["batch_size"]
+    return spec["epochs"] * math.ceil(size / batch)
 
 
 def _named(study: Study, section: str) -> list[str]:

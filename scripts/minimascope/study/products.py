@@ -29,6 +29,8 @@ FAMILY_OF = {
     "landscape_eigenvectors": "landscape",
     "hessian": "hessian",
 }
+# Figures of a family along trainings, by its name.
+ALONG = ("edge_of_stability", "path")
 # Figures of domains, which recordings alone have.
 OF_DOMAINS = frozenset({"domains", "domain_correlations"})
 # Tables that jobs of their own make of all trained networks.
@@ -107,7 +109,7 @@ def figures(study: Study) -> list[str]:
     """Return the figures of each network, that of published values of some only among them."""
     sharpness = study.config["sharpness"]
     unwanted = set() if study.config["sweeps"] else {"sweep"}
-    unwanted |= {"edge_of_stability"} if sharpness["edge_of_stability"] is None else set()
+    unwanted |= {family for family in ALONG if sharpness[family] is None}
     unwanted |= {"minima"} if sharpness["forward"] is None else set()
     landscape = sharpness["landscape"]
     unwanted |= {"landscape_lines"} if landscape and not landscape["line_points"] else set()
@@ -118,6 +120,12 @@ def network_figures(study: Study, dataset: str, network: str) -> list[str]:
     """Return the figures of a network on a data set: those of what there is of it."""
     unwanted = set() if (dataset, network) in compared_pairs(study) else {"agreement"}
     unwanted |= set() if dataset in corrupted_datasets(study) else {"corruptions"}
+    wanted = study.config["sharpness"]
+    unwanted |= {
+        family
+        for family in ALONG
+        if wanted[family] is None or not study.is_measured(family, dataset, network)
+    }
     measured = {
         table
         for table, family in FAMILY_OF.items()
