@@ -54,6 +54,7 @@ WORDS = {
     "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
     "matched": ("weight matching", "matched to those of"),
     "curved": ("a low loss (Garipov", "trained curves"),
+    "planes": ("and over planes",),
     "between_seeds": ("another order of batches",),
     "reestimated": ("BatchNorm are estimated anew at each point",),
     "interpolated": ("mixed from those of the networks",),

@@ -51,6 +51,7 @@ class Facts(NamedTuple):
         unmatched: whether networks were trained elsewhere, from other initial weights.
         matched: whether there are lines between networks whose hidden units are matched.
         curved: whether there are curves of low loss between networks.
+        planes: whether there are planes through networks.
         between_seeds: whether there are lines between networks of different seeds.
         reestimated: whether BatchNorm's statistics are estimated anew at points between networks.
         interpolated: whether they are on the line between those of both networks there.
@@ -83,6 +84,7 @@ class Facts(NamedTuple):
     unmatched: bool
     matched: bool
     curved: bool
+    planes: bool
     between_seeds: bool
     reestimated: bool
     interpolated: bool
@@ -145,6 +147,7 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         unmatched=any_of("adopted", "matched", False),
         matched=bool(lines.get("matched")),
         curved=bool(lines.get("bezier")),
+        planes=bool(lines.get("planes")),
         between_seeds=bool(lines.get("seeds")),
         reestimated=any_of("barriers", "batchnorm", REESTIMATED),
         interpolated=any_of("barriers", "batchnorm", INTERPOLATED),
