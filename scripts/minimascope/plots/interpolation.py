@@ -17,7 +17,7 @@ from .landscape import draw_contours, label_bar, loss_label, loss_norm
 from .scales import draw_axis, is_logarithmic
 from .style import COLOURS, GREY, HALF_PAGE, PAGE, balanced, new_figure, select
 
-LINE, PLANE = (2.4, 2.2), (3.8, 3.2)  # inches, of a panel
+LINE, PLANE = (2.4, 2.4), (3.8, 3.2)  # inches, of a panel
 TITLE_LINE = 0.14  # inches, of each further line of a title
 STRAIGHT = "straight"
 # Of each kind of path: colour of the mean and of seeds, style, and what its barrier is called.
@@ -76,7 +76,7 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
         for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
             draw(axes, points)
             title = path.replace(" – ", " –\n", 1) if len(path) > 20 else path
-            axes.set_title("\n".join([title, *_heights(points)]), fontsize="small")
+            axes.set_title("\n".join([title, *_heights(points)]))
         for spare in list(panels.flat)[len(found) :]:
             spare.remove()
     return figure
