@@ -3,6 +3,7 @@
 import time
 
 from minimascope.analysis.curves import NEXT_SEED, PATH
+from minimascope.batchnorm import tracking
 from minimascope.data.prepared import load_dataset
 from minimascope.devices import device_name, precision
 from minimascope.files import write_json
@@ -43,11 +44,14 @@ with job(snakemake):
                 arrays |= {f"{path}/{kind}/{key}": array for key, array in found.items()}
         for names in progress(wanted["planes"], "planes", "plane"):
             through = [models[name, seed] for name in names]
-            found = plane(through, objective, wanted["points"], wanted["margin"])
+            found = plane(
+                through, objective, wanted["points"], wanted["margin"], wanted["batchnorm"]
+            )
             arrays |= {f"{PATH.join(names)}/plane/{key}": array for key, array in found.items()}
     content = {
         "run": dict(snakemake.wildcards),
         "lines": lines,
+        "batchnorm": wanted["batchnorm"] if any(map(tracking, models.values())) else None,
         "unit": loss.unit,
         "n": len(objective),
         "seconds": time.perf_counter() - start,

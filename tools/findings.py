@@ -28,9 +28,10 @@ from minimascope.registry import find
 
 ROOT = Path(__file__).parents[1]
 RESULTS, TEMPLATES = ROOT / "docs" / "results", ROOT / "docs" / "templates"
-# Figures of studies in docs/figures, README's and that of a finding: study, and what they are of.
+# Figures of studies in docs/figures, README's and those of findings: study, and what they are of.
 FIGURES = {
     "trends": ("digits", {"dataset": "digits"}),
+    "interpolation": ("between_minima", {"dataset": "digits", "network": "vit"}),
     "edge_of_stability": ("edge_of_stability", {"dataset": "digits", "network": "mlp"}),
     "trajectory_loss": ("digits_trajectories", {"dataset": "digits", "network": "vit"}),
 }

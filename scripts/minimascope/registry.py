@@ -50,6 +50,9 @@ WITH_BATCHNORM = frozenset(
     {"cnn10", "cnn14", "crnn", "pretrained_cnn10", "pretrained_cnn14"}
     | {"pretrained_resnet18", "pretrained_vgg19_bn"}
 )
+# What BatchNorm's running statistics are at a point between networks: estimated anew from the data,
+# or on the line between those of both.
+REESTIMATED, INTERPOLATED = "reestimated", "interpolated"
 # Libraries whose classifiers a study names as they do: timm:resnet18.
 LIBRARIES = ("torchvision", "timm")
 SOURCES = {

@@ -24,6 +24,7 @@ from .attacks.spec import AdversarialSpec
 from .attacks.training import adversarial_batch
 from .batch_of_one import batch_of_one, few_held_out, held_out
 from .batches import enough_memory
+from .batchnorm import NormLayer
 from .checkpoints import CheckpointFile, Progress
 from .data.augment import Augmentation, augment
 from .data.prepared import Dataset, Split
@@ -40,7 +41,7 @@ from .devices import (
 from .errors import InputError
 from .evaluation.predict import loss_and_accuracy, predict
 from .jobs.progress import progress
-from .optim.sam import SAM, NormLayer, mean_sam_gradient
+from .optim.sam import SAM, mean_sam_gradient
 from .schedule import Schedule
 from .seeding import generator
 from .snapshot_files import SnapshotFiles

@@ -17,7 +17,7 @@ def document(seed: int, **heights: float) -> dict:
         {"path": PATH, "kind": kind, "end_seed": seed + 1, "barrier": height, "instability": 3.0}
         for kind, height in heights.items()
     ]
-    return {"run": run, "lines": lines, "unit": "nats", "n": 1500}
+    return {"run": run, "lines": lines, "unit": "nats", "n": 1500, "batchnorm": None}
 
 
 DOCUMENTS = {
@@ -60,7 +60,21 @@ def test_readers_see_the_paths_of_a_network_below_each_other():
     assert "(1,500 samples)" in table.attrs["caption"]
 
 
-@pytest.mark.parametrize("missing", ["lines", "unit"])
+def test_readers_are_told_what_batchnorm_normalises_by():
+    captions = [text(by_path(barrier_table(DOCUMENTS)))[0].attrs["caption"]]
+    for batchnorm in ("reestimated", "interpolated"):
+        documents = {name: each | {"batchnorm": batchnorm} for name, each in DOCUMENTS.items()}
+        means = by_path(barrier_table(documents))
+        assert means["batchnorm"].eq(batchnorm).all()
+        captions.append(text(means)[0].attrs["caption"])
+    plain, reestimated, interpolated = captions
+    assert "BatchNorm" not in plain
+    told = " BatchNorm's statistics are estimated anew at each point, also of both networks."
+    assert reestimated == plain + told
+    assert interpolated.startswith(f"{plain} BatchNorm's statistics are mixed from those of both")
+
+
+@pytest.mark.parametrize("missing", ["lines", "unit", "batchnorm"])
 def test_another_document_is_refused(missing):
     damaged = {key: value for key, value in DOCUMENTS["0.json"].items() if key != missing}
     with refused("0.json: no document of lines between networks", f"'{missing}' is missing"):

@@ -54,7 +54,10 @@ WORDS = {
     "unmatched": ("not adopted ones", "Welch's t", "except of adopted", "unless one is adopted"),
     "matched": ("weight matching", "matched to those of"),
     "curved": ("a low loss (Garipov", "trained curves"),
+    "planes": ("and over planes",),
     "between_seeds": ("another order of batches",),
+    "reestimated": ("BatchNorm are estimated anew at each point",),
+    "interpolated": ("mixed from those of the networks",),
     "toy_width": ("2–64–64–1",),
 }
 
@@ -150,6 +153,7 @@ def test_facts_are_read_from_the_tables():
         "trends": pd.DataFrame({"certain": [None, True]}),
         "agreement": pd.DataFrame({"verdict": [UNCERTAIN, "agrees"]}),
         "adopted": pd.DataFrame({"matched": [True, False]}),
+        "barriers": pd.DataFrame({"batchnorm": [None, "reestimated"]}),
         "conditions": pd.DataFrame(
             {"averaging.name": [None, "swad"], "adversarial.radius": [None, 0.1]}
         ),
@@ -175,6 +179,7 @@ def test_facts_are_read_from_the_tables():
         cities=True,
         doubtful=True,
         unmatched=True,
+        reestimated=True,
     )
 
 

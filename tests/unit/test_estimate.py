@@ -119,6 +119,21 @@ def test_measures_on_the_way_take_their_passes_at_each_moment_and_those_of_all_o
     assert found == pytest.approx(2 + passes * 100 * 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("batchnorm", "architecture", "passes"),
+    [("reestimated", "resnet18", 2), ("reestimated", "vit", 1), ("interpolated", "resnet18", 1)],
+)
+def test_points_between_networks_take_a_pass_and_one_more_for_new_statistics(
+    speed, batchnorm, architecture, passes
+):
+    lines = {"lines": [["baseline", "sam"]], "points": 11, "batchnorm": batchnorm}
+    networks = {"resnet": {"architecture": architecture}}
+    changes = {"networks": networks, "sharpness": {"interpolation": lines}}
+    where = {"dataset": "small", "network": "resnet", "seed": "0"}
+    found = work_of(study(**deep_merge(SMALL, changes)), speed, "interpolate", where)
+    assert found == pytest.approx(2 + passes * 11 * 100 * 1e-4)
+
+
 def test_no_more_samples_are_corrupted_than_there_are(speed):
     def evaluation(samples: int | None) -> float:
         corruptions = {"evaluation": {"corruptions": {"samples": samples}}}

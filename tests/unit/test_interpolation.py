@@ -12,6 +12,7 @@ from minimascope.data.prepared import Split
 from minimascope.errors import InputError
 from minimascope.networks import NetworkSpec, initialise
 from minimascope.networks.normalised import NormalisedInput
+from minimascope.registry import INTERPOLATED
 from minimascope.sharpness.directions import check_same_shape
 from minimascope.sharpness.interpolation import barrier, instability, line, plane
 from minimascope.sharpness.objective import Objective
@@ -34,7 +35,7 @@ def problem(count: int) -> tuple[list[nn.Module], Split]:
 
 def test_a_line_reaches_both_networks_with_their_running_statistics():
     (start, end), split = problem(2)
-    found = line(start, end, Objective(split), points=6, margin=0.5)
+    found = line(start, end, Objective(split), 6, 0.5, INTERPOLATED)
     for x, model in ((0.0, start), (1.0, end)):
         loss = Objective(split).mean(model).item()
         assert found["losses"][list(found["x"]).index(x)] == pytest.approx(loss, rel=1e-12)
@@ -45,7 +46,7 @@ def test_a_line_reaches_both_networks_with_their_running_statistics():
 
 def test_a_point_of_a_line_is_the_network_with_mixed_weights():
     (start, end), split = problem(2)
-    found = line(start, end, Objective(split), points=5, margin=0.0)
+    found = line(start, end, Objective(split), 5, 0.0, INTERPOLATED)
     mixed = copy.deepcopy(start)
     states = start.state_dict(), end.state_dict()
     state = {
@@ -99,7 +100,7 @@ def test_both_heights_of_the_line_to_a_confident_linear_network():
 
 def test_a_plane_holds_its_three_networks_at_their_distances():
     models, split = problem(3)
-    found = plane(models, Objective(split), points=3, margin=0.1)
+    found = plane(models, Objective(split), 3, 0.1, INTERPOLATED)
     for loss, model in zip(found["model_losses"], models, strict=True):
         expected = Objective(split).mean(model).item()
         assert loss == pytest.approx(expected, rel=1e-10)

@@ -132,12 +132,13 @@ def test_eigenvalues_of_a_solver_that_stopped_early_are_crosses():
 
 
 def test_the_networks_on_a_line_and_a_plane_are_named():
-    line, plane = panels(draw("interpolation"))
+    figure = draw("interpolation")
+    line, plane = panels(figure)
     assert names(line.get_xticklabels()) == ["initial", "baseline"]
     assert line.get_ylabel() == "Training loss (nats)"
-    heights = "barrier 1.00 ± 0.50 nats\ninstability 2.00 ± 0.50 nats"
+    heights = "barrier 1.00 ± 0.50\ninstability 2.00 ± 0.50"
     assert line.get_title() == f"initial – baseline\n{heights}"
-    assert "nats" not in plane.get_title()
+    assert figure.get_suptitle() == "resnet18 on cifar10, barriers in nats"
     assert set(names(plane.texts)) == {"initial", "baseline", "sam"}
 
 
@@ -145,10 +146,10 @@ def test_kinds_of_paths_are_told_apart():
     figure = draw("interpolation", interpolation=interpolation_frame(kinds=KINDS))
     line, _ = panels(figure)
     heights = [
-        "barrier 1.00 ± 0.50 nats",
-        "instability 2.00 ± 0.50 nats",
-        "barrier, matched 1.00 ± 0.50 nats",
-        "barrier, curve 1.00 ± 0.50 nats",
+        "barrier 1.00 ± 0.50",
+        "instability 2.00 ± 0.50",
+        "matched 1.00 ± 0.50",
+        "curve 1.00 ± 0.50",
     ]
     assert line.get_title().splitlines() == ["initial – baseline", *heights]
     (legend,) = figure.legends
@@ -159,9 +160,22 @@ def test_kinds_of_paths_are_told_apart():
     assert looks < drawn
 
 
+def test_all_lines_share_a_scale_on_which_each_is_seen():
+    low, high = interpolation_frame(), interpolation_frame()
+    low["loss"] = 1e-4 + low["loss"] / 1e3
+    frame = pd.concat([low[low.y.isna()], high[high.y.isna()].assign(path="initial – sam")])
+    first, second = panels(draw("interpolation", interpolation=frame))
+    assert first.get_ylim() == second.get_ylim()
+    between = frame.loc[frame["x"].between(0, 1), "loss"]
+    assert first.get_ylim()[0] < between.min() < between.max() < first.get_ylim()[1]
+    assert (first.get_ylabel(), second.get_ylabel()) == ("Training loss (nats)", "")
+
+
 def test_planes_alone_are_drawn_without_a_barrier():
     frame = interpolation_frame()
-    (plane,) = panels(draw("interpolation", interpolation=frame[frame["barrier"].isna()]))
+    figure = draw("interpolation", interpolation=frame[frame["barrier"].isna()])
+    (plane,) = panels(figure)
+    assert figure.get_suptitle() == "resnet18 on cifar10"
     assert plane.get_title() == "initial –\nbaseline – sam"
 
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from training_cases import image_data
 
 from minimascope import registry
+from minimascope.batchnorm import NormLayer
 from minimascope.data import digits
 from minimascope.initial_weights import with_norm
 from minimascope.networks import NetworkSpec, build, count_weight_layers, initialise, norm_of
 from minimascope.networks.normalised import NormalisedInput
-from minimascope.optim.sam import NormLayer
 from minimascope.schedule import Schedule
 from minimascope.sharpness.directions import random_direction
 from minimascope.sharpness.published import rescaled_copy

@@ -16,7 +16,7 @@ from minimascope.sharpness.interpolation import barrier, line, paths
 from minimascope.sharpness.objective import Objective
 from minimascope.sharpness.symmetries import permuted
 
-LINE = {"points": 13, "margin": 0.25}
+LINE = {"points": 13, "margin": 0.25, "batchnorm": "reestimated"}
 CURVE = {"steps": 200, "lr": 0.1, "batch_size": 50}
 
 

@@ -115,6 +115,7 @@ CHANGES = {
     "sharpness.landscape.points": (5, {"landscape"}),
     "sharpness.interpolation.points": (5, {"interpolate"}),
     "sharpness.interpolation.seeds": (["baseline"], {"interpolate"}),
+    "sharpness.interpolation.batchnorm": ("interpolated", {"interpolate"}),
     "sharpness.interpolation.bezier": ({}, {"interpolate"}),
     "tables": ({"own_parts:spread": {}}, {"tables"}),
     "figures": ({"own_parts:ranges": {}}, PLOTS),

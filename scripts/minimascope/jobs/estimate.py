@@ -22,7 +22,7 @@ from snakemake.jobs import Job
 
 from ..attacks.spec import passes_of
 from ..files import write_text
-from ..registry import library_of
+from ..registry import REESTIMATED, library_of
 from ..study import between
 from ..study.corruptions import corruption_names, corruption_spec
 from ..study.moments import TRAJECTORY, times_measured, trajectory_jobs
@@ -189,13 +189,18 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         test = size.test or 0
         return passes_of(section, size.classes) * min(section["samples"] or test, test)
     if rule == "interpolate":
-        wanted = study.interpolation
+        wanted, network = study.interpolation, wildcards["network"]
         points, curve = wanted["points"], wanted["bezier"] or {"steps": 0, "batch_size": 0}
-        of_line = size.train * points * (1 + wanted["matched"] + bool(curve["steps"]))
+        # BatchNorm's statistics are a further pass.
+        anew = wanted["batchnorm"] == REESTIMATED and any(
+            study.has_batchnorm(dataset, network, each) for each in between.interpolated(study)
+        )
+        of_point = size.train * (1 + anew)
+        of_line = of_point * points * (1 + wanted["matched"] + bool(curve["steps"]))
         # A step on a curve has a gradient, which counts as three.
         of_line += 3 * curve["steps"] * min(curve["batch_size"], size.train)
         lines = between.lines(study, int(wildcards["seed"]))
-        return len(lines) * of_line + len(wanted["planes"]) * size.train * points**2
+        return len(lines) * of_line + len(wanted["planes"]) * of_point * points**2
     run = {key: wildcards[key] for key in ("network", "condition", "seed") if key in wildcards}
     if rule in study.sharpness_jobs:
         times = dict.fromkeys(study.sharpness_jobs[rule], 1)

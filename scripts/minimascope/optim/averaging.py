@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn, update_bn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn
+
+from ..batchnorm import reestimate
 
 # What the epochs of an average are that a validation loss was to choose.
 VALLEY, LAST_EPOCH = "valley", "last epoch"
@@ -37,14 +39,13 @@ class Average(AveragedModel):
         """Give a model the averaged weights, and BatchNorm the statistics that belong to them.
 
         The activations of averaged weights are none that were seen in training, so their means
-        and variances are taken in one more pass over the data (Izmailov et al. 2018, section
-        3.2): the mean over the batches of each batch's own.
+        and variances are taken in one more pass over the data; see `batchnorm.reestimate`.
 
         Args:
             model: whose weights and statistics are replaced.
             batches: inputs as in training.
         """
-        update_bn(batches, self.module)
+        reestimate(self.module.train(), batches)
         model.load_state_dict(self.module.state_dict())
 
 

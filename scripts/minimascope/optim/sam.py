@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-NormLayer = nn.modules.batchnorm._BatchNorm
+from ..batchnorm import tracking
+
 Loss = Callable[[], torch.Tensor]
 
 
@@ -63,7 +64,7 @@ def mean_sam_gradient(
     """
     if len(losses) == 1:
         return sam_gradient(model, losses[0], sam)
-    statistics = [buffer for layer in _tracking(model) for buffer in layer.buffers()]
+    statistics = [buffer for layer in tracking(model) for buffer in layer.buffers()]
     before = [buffer.clone() for buffer in statistics]
     # How many batches there were is a whole number, and the same after each group.
     running = [buffer for buffer in statistics if buffer.is_floating_point()]
@@ -165,7 +166,7 @@ def _ascended(parameters: Sequence[nn.Parameter], steps: Sequence[torch.Tensor])
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
     """Keep BatchNorm layers from updating running statistics; outputs are as in training."""
-    layers = _tracking(model)
+    layers = tracking(model)
     for layer in layers:
         layer.track_running_stats = False
     try:
@@ -173,7 +174,3 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.track_running_stats = True
-
-
-def _tracking(model: nn.Module) -> list[NormLayer]:
-    return [m for m in model.modules() if isinstance(m, NormLayer) and m.track_running_stats]

@@ -1,7 +1,9 @@
 """Figure: the training loss between networks."""
 
 import math
+from functools import partial
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -15,13 +17,14 @@ from .landscape import draw_contours, label_bar, loss_label, loss_norm
 from .scales import draw_axis, is_logarithmic
 from .style import COLOURS, GREY, HALF_PAGE, PAGE, balanced, new_figure, select
 
-LINE, PLANE = (2.4, 2.2), (3.8, 3.2)  # inches, of a panel
+LINE, PLANE = (2.4, 2.4), (3.8, 3.2)  # inches, of a panel
 TITLE_LINE = 0.14  # inches, of each further line of a title
-# Of each kind of path: colour of the mean and of seeds, style, and its name in titles.
+STRAIGHT = "straight"
+# Of each kind of path: colour of the mean and of seeds, style, and what its barrier is called.
 STYLES = {
-    "straight": ("black", GREY, "-", ""),
-    "matched": (COLOURS[0], COLOURS[5], "--", ", matched"),
-    "bezier": (COLOURS[1], COLOURS[4], "-.", ", curve"),
+    STRAIGHT: ("black", GREY, "-", "barrier"),
+    "matched": (COLOURS[0], COLOURS[5], "--", "matched"),
+    "bezier": (COLOURS[1], COLOURS[4], "-.", "curve"),
 }
 
 
@@ -29,9 +32,9 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     """Return a panel for each pair of networks with the paths between them, and for each plane.
 
     Thin curves are seeds and the thick one is their mean; dots are the networks themselves, and
-    the title has barriers and the instability of the straight line, mean ± standard error over
-    seeds. Colour and style tell straight lines, those to networks with matched units, and trained
-    curves apart.
+    titles have barriers and the instability of the straight line, mean ± standard error over
+    seeds, in the unit that stands above. Colour and style tell straight lines, those to networks
+    with matched units, and trained curves apart. All lines share one scale.
     Planes are those of the smallest seed, in units of Euclidean distance; losses of more than
     three times the largest of their networks' share one colour.
 
@@ -47,9 +50,10 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     lines = {path: points for path, points in paths.items() if path not in planes}
     there = [kind for kind in STYLES if (rows["kind"] == kind).any()]
     panel = LINE[0], LINE[1] + TITLE_LINE * len(there[1:])
+    draw_lines = partial(_draw_lines, losses=_between(rows))
     kinds = [
         (found, draw, panel)
-        for found, draw, panel in ((lines, _draw_lines, panel), (planes, _draw_plane, PLANE))
+        for found, draw, panel in ((lines, draw_lines, panel), (planes, _draw_plane, PLANE))
         if found
     ]
     most = [int(PAGE / panel[0]) for *_, panel in kinds]
@@ -63,10 +67,12 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
     ]
     handles = [_curve(kind) for kind in there] if len(there) > 1 else []
     size = max(HALF_PAGE, width), sum(heights) + 0.3
-    figure = new_figure(f"{network} on {dataset}", *size, handles)
+    unit = f", barriers in {rows['unit'].iloc[0]}" if lines else ""
+    figure = new_figure(f"{network} on {dataset}{unit}", *size, handles)
     parts = figure.subfigures(len(kinds), height_ratios=heights, squeeze=False)[:, 0]
     for part, n, (found, draw, _) in zip(parts, columns, kinds, strict=True):
-        panels = part.subplots(math.ceil(len(found) / n), n, squeeze=False)
+        shared = draw is draw_lines
+        panels = part.subplots(math.ceil(len(found) / n), n, squeeze=False, sharey=shared)
         for axes, (path, points) in zip(panels.flat, found.items(), strict=False):
             draw(axes, points)
             title = path.replace(" – ", " –\n", 1) if len(path) > 20 else path
@@ -78,15 +84,14 @@ def plot(interpolation: pd.DataFrame, dataset: str, network: str) -> Figure:
 
 def _heights(points: pd.DataFrame) -> list[str]:
     """Return barriers, and a straight line's instability, for a title; nothing for a plane."""
-    found, unit = [], points["unit"].iloc[0]
+    found = []
     for kind, (*_, name) in STYLES.items():
-        own = points[points["kind"] == kind]
-        for height in ("barrier", "instability")[: 1 if name else 2]:
-            values = own.groupby("seed")[height].first().dropna()
+        heights = {name: "barrier"} | ({"instability": "instability"} if kind == STRAIGHT else {})
+        own = points[points["kind"] == kind].groupby("seed")
+        for word, height in heights.items():
+            values = own[height].first().dropna()
             if len(values):
-                found.append(
-                    f"{height}{name} {format_estimate(values.mean(), values.sem())} {unit}"
-                )
+                found.append(f"{word} {format_estimate(values.mean(), values.sem())}")
     return found
 
 
@@ -100,20 +105,26 @@ def _cap(points: pd.DataFrame) -> float:
     return 3 * points.loc[points["model"].notna(), "loss"].max()
 
 
-def _draw_lines(axes: Axes, points: pd.DataFrame) -> None:
+def _between(rows: pd.DataFrame) -> np.ndarray:
+    """Return the losses of all paths from one network to the other."""
+    return rows.loc[rows["y"].isna() & rows["x"].between(0, 1), "loss"].to_numpy()
+
+
+def _draw_lines(axes: Axes, points: pd.DataFrame, losses: np.ndarray) -> None:
+    """Draw the paths of a panel on the scale of the losses of all panels."""
     for kind, own in points.groupby("kind", sort=False):
         colour, pale, style, _ = STYLES[kind]
-        losses = own.pivot(index="x", columns="seed", values="loss")
-        axes.plot(losses.index, losses, color=pale, linewidth=0.5)
-        axes.plot(losses.index, losses.mean(axis=1), color=colour, linestyle=style)
+        curves = own.pivot(index="x", columns="seed", values="loss")
+        axes.plot(curves.index, curves, color=pale, linewidth=0.5)
+        axes.plot(curves.index, curves.mean(axis=1), color=colour, linestyle=style)
     ends = points[points["model"].notna()].groupby("x")["loss"].mean()
     axes.plot(ends.index, ends, linestyle="none", marker="o", color="black", markersize=3)
     names = points.dropna(subset="model").drop_duplicates("x").set_index("x")["model"]
     axes.set_xticks(list(names.index), list(names), rotation=20, ha="right")
-    between = points.loc[points["x"].between(0, 1), "loss"].to_numpy()
-    logarithmic = is_logarithmic(between, usually=True)
-    draw_axis(axes.yaxis, loss_label(points), between, logarithmic)
-    axes.set_ylim(top=3 * between.max())
+    label = loss_label(points) if axes.get_subplotspec().is_first_col() else ""
+    logarithmic = is_logarithmic(losses, usually=True)
+    draw_axis(axes.yaxis, label, losses, logarithmic)
+    axes.set_ylim(losses.min() / 2 if logarithmic else 0, 3 * losses.max())
 
 
 def _draw_plane(axes: Axes, points: pd.DataFrame) -> None:

@@ -20,7 +20,15 @@ from ..study.signatures import docstring
 # Where what the list does not name is shown.
 OWN = "Your own"
 # The tables that captions depend on, where the study has them; see `facts.Facts`.
-TABLES_OF_FACTS = ("measures", "conditions", "trends", "domains", "agreement", "adopted")
+TABLES_OF_FACTS = (
+    "measures",
+    "conditions",
+    "trends",
+    "domains",
+    "agreement",
+    "adopted",
+    "barriers",
+)
 
 
 class Part(NamedTuple):

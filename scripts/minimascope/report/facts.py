@@ -8,7 +8,7 @@ import pandas as pd
 from ..analysis.agreement import UNCERTAIN
 from ..analysis.wording import listed
 from ..attacks.spec import AttackSpec
-from ..registry import INITIAL
+from ..registry import INITIAL, INTERPOLATED, REESTIMATED
 
 # Measures of sharpness as the papers' code computes them.
 PUBLISHED_TWINS = (
@@ -51,7 +51,10 @@ class Facts(NamedTuple):
         unmatched: whether networks were trained elsewhere, from other initial weights.
         matched: whether there are lines between networks whose hidden units are matched.
         curved: whether there are curves of low loss between networks.
+        planes: whether there are planes through networks.
         between_seeds: whether there are lines between networks of different seeds.
+        reestimated: whether BatchNorm's statistics are estimated anew at points between networks.
+        interpolated: whether they are on the line between those of both networks there.
         toy_width: of both hidden layers of the networks that learn toy functions, or 0.
         noise: σ of small, medium and large noise of the inputs in words, if it is measured.
     """
@@ -81,7 +84,10 @@ class Facts(NamedTuple):
     unmatched: bool
     matched: bool
     curved: bool
+    planes: bool
     between_seeds: bool
+    reestimated: bool
+    interpolated: bool
     toy_width: int
     noise: str
 
@@ -141,7 +147,10 @@ def facts_of(config: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> F
         unmatched=any_of("adopted", "matched", False),
         matched=bool(lines.get("matched")),
         curved=bool(lines.get("bezier")),
+        planes=bool(lines.get("planes")),
         between_seeds=bool(lines.get("seeds")),
+        reestimated=any_of("barriers", "batchnorm", REESTIMATED),
+        interpolated=any_of("barriers", "batchnorm", INTERPOLATED),
         toy_width=(config.get("toy_fits") or {"width": 0})["width"],
         noise=_noise(config),
     )

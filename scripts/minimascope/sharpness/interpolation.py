@@ -1,28 +1,33 @@
 """The training loss between networks: along paths through two, over planes of three."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..batches import in_memory, inputs_at_once
+from ..batchnorm import reestimate, tracking
 from ..errors import InputError
+from ..registry import REESTIMATED
 from ..seeding import child
 from .bezier import bezier
 from .directions import difference
 from .matching import matched
-from .objective import Objective
+from .objective import BATCH_SIZE, Objective, in_dtype_of
 from .surface import loss_surface
 
 
 def line(
-    start: nn.Module, end: nn.Module, objective: Objective, points: int = 25, margin: float = 0.25
+    start: nn.Module,
+    end: nn.Module,
+    objective: Objective,
+    points: int = 25,
+    margin: float = 0.25,
+    batchnorm: str = REESTIMATED,
 ) -> dict[str, np.ndarray]:
     """Return the loss on the straight line through two networks (Goodfellow et al. 2015).
-
-    BatchNorm's running statistics are interpolated with the parameters, so that both ends are
-    the networks themselves.
 
     Args:
         start: at x = 0; in evaluation mode.
@@ -30,6 +35,9 @@ def line(
         objective: the mean loss.
         points: on the line, besides the two networks.
         margin: how far the line goes beyond them.
+        batchnorm: ``reestimated`` for running statistics that are estimated anew at every point,
+            both networks among them (`reestimation`), or ``interpolated`` for those on the line, so
+            that both ends are the networks themselves.
 
     Returns:
         ``x`` [m] in increasing order, with 0 and 1 among them, and ``losses`` [m] in nats.
@@ -38,7 +46,9 @@ def line(
         InputError: the networks differ in shape.
     """
     x = _points(points, margin)
-    losses = loss_surface(start, objective, [difference(start, end)], [torch.from_numpy(x)])
+    arrive = reestimation(start, objective) if batchnorm == REESTIMATED else None
+    direction = difference(start, end)
+    losses = loss_surface(start, objective, [direction], [torch.from_numpy(x)], arrive=arrive)
     return {"x": x, "losses": losses.numpy()}
 
 
@@ -59,24 +69,53 @@ def paths(
         start: at x = 0; in evaluation mode.
         end: at x = 1, of the same shape.
         objective: the mean loss over a split.
-        wanted: ``points`` and ``margin`` of lines, whether ``matched`` is wanted, and settings of
-            ``bezier``, None for none.
+        wanted: ``points``, ``margin`` and ``batchnorm`` of lines, whether ``matched`` is wanted,
+            and settings of ``bezier``, None for none.
         generator: of what is drawn, on the CPU.
 
     Raises:
         InputError: see these.
     """
-    spacing = wanted["points"], wanted["margin"]
-    found = {"straight": line(start, end, objective, *spacing)}
+    spacing, batchnorm = (wanted["points"], wanted["margin"]), wanted["batchnorm"]
+    found = {"straight": line(start, end, objective, *spacing, batchnorm)}
     if wanted["matched"]:
         there = matched(start, end, child(generator, "matched"))
-        found["matched"] = line(start, there, objective, *spacing)
+        found["matched"] = line(start, there, objective, *spacing, batchnorm)
     if wanted["bezier"]:
         x = _points(*spacing)
         x = x[(x >= 0) & (x <= 1)]
         draws = child(generator, "bezier")
-        found["bezier"] = bezier(start, end, objective, x, draws, **wanted["bezier"])
+        arrive = reestimation(start, objective) if batchnorm == REESTIMATED else None
+        found["bezier"] = bezier(start, end, objective, x, draws, arrive, **wanted["bezier"])
     return found
+
+
+def reestimation(model: nn.Module, objective: Objective) -> Callable[[nn.Module], None] | None:
+    """Return what gives a network BatchNorm's statistics of the data, or None without BatchNorm.
+
+    Those of all samples in one batch, or, where they are too many, the mean over batches of equal
+    size in an order that is always the same (`batchnorm.reestimate`); a batch in the order of the
+    data could hold one class alone. Garipov et al. 2018 and Jordan et al. 2023 (arXiv:2211.08403)
+    do so at each point.
+
+    Args:
+        model: of the shape of those to come.
+        objective: whose samples are in memory (`Split`).
+    """
+    if not tracking(model):
+        return None
+    inputs = objective.samples.inputs
+    n, order = len(inputs), torch.Generator().manual_seed(0)
+    order = torch.randperm(n, generator=order).to(inputs.device)
+
+    def arrive(model: nn.Module) -> None:
+        def renew(size: int) -> None:
+            parts = order.tensor_split(-(-n // size))
+            reestimate(model, (in_dtype_of(model, inputs[rows]) for rows in parts))
+
+        in_memory(renew, min(n, inputs_at_once(inputs, BATCH_SIZE)), inputs)
+
+    return arrive
 
 
 def barrier(path: Mapping[str, np.ndarray]) -> float:
@@ -113,18 +152,23 @@ def _between(path: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plane(
-    models: Sequence[nn.Module], objective: Objective, points: int = 25, margin: float = 0.25
+    models: Sequence[nn.Module],
+    objective: Objective,
+    points: int = 25,
+    margin: float = 0.25,
+    batchnorm: str = REESTIMATED,
 ) -> dict[str, np.ndarray]:
     """Return the loss on the plane through three networks (Garipov et al. 2018, arXiv:1802.10026).
 
     Axes are orthogonal in the space of parameters, in units of Euclidean distance: the first
-    leads from the first network to the second. Running statistics move along linearly.
+    leads from the first network to the second.
 
     Args:
         models: three networks of the same shape, not on one line, in evaluation mode.
         objective: the mean loss.
         points: on each side of the grid.
         margin: how far it goes beyond the networks, as a share of their extent.
+        batchnorm: see `line`.
 
     Returns:
         ``x`` [m], ``y`` [m], ``losses`` [m, m] in nats, and for the networks themselves
@@ -151,18 +195,20 @@ def plane(
     corners_x, corners_y = np.array([0, length, along]), np.array([0, 0, height])
     x, y = (_axis(corners, points, margin) for corners in (corners_x, corners_y))
     axes = [first, second_axis]
-    grid = loss_surface(origin, objective, axes, [torch.from_numpy(x), torch.from_numpy(y)])
-    corners = [
-        loss_surface(origin, objective, axes, [torch.tensor([a]), torch.tensor([b])]).item()
-        for a, b in zip(corners_x, corners_y, strict=True)
-    ]
+    arrive = reestimation(origin, objective) if batchnorm == REESTIMATED else None
+
+    def losses(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        coordinates = [torch.from_numpy(x), torch.from_numpy(y)]
+        return loss_surface(origin, objective, axes, coordinates, arrive=arrive).numpy()
+
+    pairs = zip(np.split(corners_x, 3), np.split(corners_y, 3), strict=True)
     return {
         "x": x,
         "y": y,
-        "losses": grid.numpy(),
+        "losses": losses(x, y),
         "model_x": corners_x,
         "model_y": corners_y,
-        "model_losses": np.array(corners),
+        "model_losses": np.array([losses(*pair).item() for pair in pairs]),
     }
 
 

@@ -1,7 +1,7 @@
 """The mean loss along lines and over planes in the space of parameters."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ def loss_surface(
     directions: Sequence[Direction],
     coordinates: Sequence[torch.Tensor],
     batch_size: int = BATCH_SIZE,
+    arrive: Callable[[nn.Module], None] | None = None,
 ) -> torch.Tensor:
     """Return the mean loss at θ + Σ_i c_i d_i for all combinations of coordinates, float64.
 
@@ -31,6 +32,8 @@ def loss_surface(
         directions: d_i, tensors by name of a parameter or buffer; others stay as they are.
         coordinates: for each direction the values of c_i, [m_i].
         batch_size: how many inputs are computed at once.
+        arrive: called with the network at each point before its loss is computed; may change its
+            buffers.
 
     Returns:
         [m_1, m_2, …], on the CPU.
@@ -54,6 +57,8 @@ def loss_surface(
             state.vector.add_(step, alpha=coordinate)
         for variance in variances:
             variance.clamp_(min=0)
+        if arrive is not None:
+            arrive(model)
         losses[index] = objective.mean(model, batch_size)
     return losses.reshape([len(values) for values in coordinates]).cpu()
 

@@ -29,7 +29,6 @@ from ..data.raw_files import (
 )
 from ..data.recordings import read_table
 from ..errors import InputError
-from ..registry import WITH_BATCHNORM
 from .keys import key_of
 from .raw_data import faults_of_classes
 from .study import FULL, Study
@@ -137,7 +136,7 @@ def _batches_of_one(study: Study, dataset: str, files: Sequence[Labelled]) -> It
     trainings = (
         study.training[dataset, condition]
         for condition in study.trained_conditions
-        if any(_has_batchnorm(study, dataset, network, condition) for network in networks)
+        if any(study.has_batchnorm(dataset, network, condition) for network in networks)
     )
     faults = dict.fromkeys(_batch_of_one(training, inputs) for training in trainings)
     yield from filter(None, faults)
@@ -148,11 +147,6 @@ def _batch_of_one(training: Mapping[str, Any], inputs: int) -> str:
     used = inputs - held_out(share, inputs) if share else inputs
     batch = used if training["batch_size"] == FULL else training["batch_size"]
     return batch_of_one(batch, used, (training["sam"] or {}).get("group_size"))
-
-
-def _has_batchnorm(study: Study, dataset: str, network: str, condition: str) -> bool:
-    architecture = study.network_spec(network)["architecture"]
-    return architecture in WITH_BATCHNORM or study.norm(dataset, network, condition) == "batch"
 
 
 def _said(

@@ -18,6 +18,7 @@ from ..registry import (
     INITIAL,
     SHARPNESS,
     USUAL_NORM,
+    WITH_BATCHNORM,
     WITH_NORMS,
     WITHOUT_FILES,
     bare,
@@ -407,6 +408,11 @@ class Study:
             return None
         own = None if condition == INITIAL else self.training[dataset, condition]["norm"]
         return own or USUAL_NORM
+
+    def has_batchnorm(self, dataset: str, network: str, condition: str) -> bool:
+        """Whether a condition's networks have BatchNorm, as far as that is known."""
+        architecture = self.network_spec(network)["architecture"]
+        return architecture in WITH_BATCHNORM or self.norm(dataset, network, condition) == "batch"
 
     def augmentation(self, dataset: str, condition: str) -> Mapping[str, Any] | None:
         """Augmentation of a condition; of the initial weights the one that all conditions share."""
