@@ -10,11 +10,14 @@ from ..analysis.numbers import count_seeds
 from ..analysis.trajectory import THRESHOLDS
 from .looks import study_looks
 from .scales import draw_axis, log_measures
-from .style import balanced, draw_range, finite, panel_grid, select
+from .style import balanced, draw_range, finite, notice, panel_grid, select
 
 PANEL = (2.4, 2.0)  # inches
 # Ratios of epochs from which on these are drawn evenly by their logarithm.
 MANY = 20
+# Such as of a path alone, whose numbers are of a whole training.
+ONE_MOMENT = "nothing was measured at two moments of a training"
+NO_LOSS = "no training loss is known where measures were taken on the way"
 
 
 def over_epochs(
@@ -29,6 +32,8 @@ def over_epochs(
         conditions: of the whole study.
     """
     rows = _drawn(trajectory, dataset, network)
+    if rows.empty:
+        return notice(f"{network} on {dataset}", ONE_MOMENT)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, {_seeds(rows)} per condition"
@@ -59,7 +64,11 @@ def over_loss(
     left. See `over_epochs`.
     """
     rows = _drawn(trajectory, dataset, network)
+    if rows.empty:
+        return notice(f"{network} on {dataset}", ONE_MOMENT)
     rows = rows[rows["measure"] != "train_loss"].dropna(subset="train_loss")
+    if rows.empty:
+        return notice(f"{network} on {dataset}", NO_LOSS)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, means over {_seeds(rows)} per condition"
