@@ -121,6 +121,13 @@ def test_initial_weights_are_no_minimum():
     assert save_svg(minima(both)) == save_svg(minima())
 
 
+def test_the_axis_of_minima_has_the_unit_of_the_loss_that_was_minimised():
+    measures = measures_of(GRID)
+    measures.loc[measures["measure"] == "train_loss", "unit"] = "squared outputs"
+    label = minima(measures).axes[0].get_xlabel()
+    assert label.replace("\n", " ") == "Training loss (squared outputs)"
+
+
 def test_minima_without_training_loss_are_refused_in_one_line():
     with pytest.raises(InputError) as error:
         minima(measures_of(GRID).query("measure != 'train_loss'"))
