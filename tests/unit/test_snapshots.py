@@ -244,6 +244,11 @@ def test_a_study_without_snapshots_has_no_jobs_for_them():
             " training.keep",
         ),
         (
+            {"sharpness": {"path": {}}, "training": {"keep": [3]}},
+            "sharpness.path: takes the weights of two moments or more, and one is kept; add another"
+            " to training.keep",
+        ),
+        (
             {"evaluation": {"on": [3]}, "training": {"keep": [3]}},
             "evaluation.on: lists no 'final', without which nothing can be compared",
         ),

@@ -104,6 +104,11 @@ def check_moments(study: Study) -> None:
             f"sharpness.{wanted[0]}: measures weights on the way, and none are kept; set"
             " training.keep"
         )
+    if "path" in wanted and len(there) == 1:
+        raise InputError(
+            "sharpness.path: takes the weights of two moments or more, and one is kept; add another"
+            " to training.keep"
+        )
 
 
 def _named(study: Study, section: str) -> list[str]:
