@@ -176,8 +176,9 @@ def _add_measures(group: argparse._ArgumentGroup) -> None:
         "--loss",
         metavar="NAME",
         default="cross_entropy",
-        help="cross_entropy (default), binary_cross_entropy, mse, or FILE.py:FUNCTION for a"
-        " function of yours from (outputs, labels) to the loss of each sample",
+        help="cross_entropy (default), binary_cross_entropy, mse, squared_error, or"
+        " FILE.py:FUNCTION for a function of yours from (outputs, labels) to the loss of each"
+        " sample",
     )
     group.add_argument(
         "--set",
