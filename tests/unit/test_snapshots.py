@@ -285,6 +285,11 @@ def test_steps_up_to_the_last_one_are_kept():
             " that out, or train for longer",
         ),
         (
+            {"evaluation": {"on": ["final", "initial"]}},
+            "evaluation.on[1]: 'initial' is no moment: final, kept, an epoch such as 5, or a step"
+            " such as step200",
+        ),
+        (
             {"evaluation": {"on": [3]}, "training": {"keep": [3]}},
             "evaluation.on: lists no 'final', without which nothing can be compared",
         ),
@@ -292,6 +297,14 @@ def test_steps_up_to_the_last_one_are_kept():
             {"training": {"loss": "squared_error", "optimizer": {"name": "kfac", "lr": 0.1}}},
             "training.loss: kfac's curvature is that of a softmax; use"
             " cross_entropy, or another optimizer",
+        ),
+        (
+            {
+                "training": {"loss": "squared_error"},
+                "sharpness": {"perturbation": {"adaptive": {"normalise_logits": True}}},
+            },
+            "sharpness.perturbation.adaptive.normalise_logits: squared_error on small has no"
+            " softmax; set it to false",
         ),
         (
             {"conditions": {"other": {"loss": "squared_error"}}},
