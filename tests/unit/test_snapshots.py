@@ -22,10 +22,11 @@ from training_cases import (
 
 from minimascope.checkpoints import CheckpointFile
 from minimascope.files import remove_abandoned
-from minimascope.models import load_divisors, load_model
+from minimascope.models import load_divisors, load_model, save_model
 from minimascope.networks import NetworkSpec
 from minimascope.optim import build, preconditioner
 from minimascope.schedule import Schedule
+from minimascope.sharpness.trajectory import Snapshot
 from minimascope.snapshot_files import SnapshotFiles
 from minimascope.snapshots import Moment, kept_moments, ladder
 from minimascope.study.moments import kept, moments, trajectory_jobs
@@ -315,3 +316,10 @@ def test_steps_up_to_the_last_one_are_kept():
 )
 def test_moments_that_cannot_be_measured_are_refused_in_one_line(changes, line):
     assert refusal(**changes) == line
+
+
+def test_a_finished_network_in_the_place_of_a_snapshot_is_refused(tmp_path):
+    path = tmp_path / "epoch2.safetensors"
+    save_model(path, resnet(), SPEC, NORMALIZE, run={}, training={})
+    with refused("epoch2.safetensors: says of no moment of a training; delete it and run again"):
+        Snapshot.read(path, CPU)
