@@ -224,6 +224,8 @@ def model_of_next_seed(wildcards) -> list[str]:
 
 # The families of each job that measures sharpness: of finished networks, and of weights on the way.
 FAMILIES_OF = {**STUDY.sharpness_jobs, **moments.trajectory_jobs(STUDY)}
+# Jobs of a measure of the user's own file, of one network: of finished ones, and on the way.
+OWN, OWN_ON_THE_WAY = "measure_own", "trajectory_own"
 # Those that families share.
 SHARED_JOBS = (SHARED, moments.TRAJECTORY)
 
@@ -254,8 +256,9 @@ def family_settings(family: str, case: dict[str, Any]) -> dict | None:
     return STUDY.settings_of(family, **{key: case[key] for key in keys if key in case})
 
 
-# The job of a measure of the user's own file, of one network.
-OWN = "measure_own"
+def families_of(job: str, wildcards) -> list[str]:
+    """The families that a job measures."""
+    return [wildcards.family] if job in (OWN, OWN_ON_THE_WAY) else FAMILIES_OF[job]
 
 
 def seeds_of(job: str) -> list:
@@ -307,20 +310,21 @@ def trajectory_cases(family: str) -> Cases:
     return [{**case, "family": family} for case in trained]
 
 
-def moments_of(job: str) -> list[str]:
-    """The kept moments at which any family of a job is measured, in their order."""
-    wanted = {name for family in FAMILIES_OF[job] for name in moments.moments(STUDY, family)}
-    return [name for name in KEPT if name in wanted]
-
-
 def measured_snapshots(job: str) -> Callable:
     """The weights on the way that a job measures, all moments of a seed one after the other."""
-    return lambda wildcards: [
-        SNAPSHOT.format(**{"seed": seed, **wildcards, "moment": moment})
-        for seed in STUDY.seeds
-        if wildcards.get("seed", str(seed)) == str(seed)
-        for moment in moments_of(job)
-    ]
+
+    def snapshots(wildcards) -> list[str]:
+        of_families = (moments.moments(STUDY, family) for family in families_of(job, wildcards))
+        wanted = {name for names in of_families for name in names}
+        return [
+            SNAPSHOT.format(**{"seed": seed, **wildcards, "moment": moment})
+            for seed in STUDY.seeds
+            if wildcards.get("seed", str(seed)) == str(seed)
+            for moment in KEPT
+            if moment in wanted
+        ]
+
+    return snapshots
 
 
 def sharpness_outputs(job: str) -> dict[str, list[str]]:
@@ -353,15 +357,12 @@ def documents(family: str, models: Cases, end: str = "json") -> list[str]:
 def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]:
     """What the measures of a job depend on besides its input files."""
 
-    def families(wildcards) -> list[str]:
-        return [wildcards.family] if job == OWN else FAMILIES_OF[job]
-
     def view(wildcards) -> str:
         return wildcards.view.removeprefix("-") or "clean"
 
     def settings(wildcards) -> dict[str, dict]:
         case = dict(wildcards)
-        found = {family: family_settings(family, case) for family in families(wildcards)}
+        found = {family: family_settings(family, case) for family in families_of(job, wildcards)}
         if missing := [family for family, own in found.items() if own is None]:
             raise InputError(f"sharpness.{missing[0]}.only: does not name this network; add it")
         views = STUDY.views(wildcards.dataset, wildcards.condition)
@@ -388,7 +389,9 @@ def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]
         return STUDY.augmentation(wildcards.dataset, wildcards.condition)
 
     def components(wildcards) -> list[str]:
-        found = [STUDY.component("sharpness", family).location for family in families(wildcards)]
+        found = [
+            STUDY.component("sharpness", family).location for family in families_of(job, wildcards)
+        ]
         return [*found, *network_code(wildcards.network), *augmentation_code(augment(wildcards))]
 
     others = named(
@@ -403,5 +406,9 @@ def sharpness_params(job: str, script: str = "sharpness") -> dict[str, Callable]
 
 def trajectory_params(job: str) -> dict[str, Callable]:
     """The same of a job about weights on the way, with the moments of each family."""
-    of_families = {family: moments.moments(STUDY, family) for family in FAMILIES_OF[job]}
+
+    def of_families(wildcards) -> dict[str, list[str]]:
+        found = families_of(job, wildcards)
+        return {family: moments.moments(STUDY, family) for family in found}
+
     return sharpness_params(job, "trajectory") | named(moments=of_families)

@@ -73,7 +73,7 @@ for job, families in moments.trajectory_jobs(STUDY).items():
             "../scripts/trajectory.py"
 
 
-# A measure of the user's own file.
+# A measure of the user's own file, of finished networks and on the way.
 rule measure_own:
     input:
         data=rules.prepare.output.data,
@@ -100,6 +100,34 @@ rule measure_own:
         "Measure {wildcards.family} of {wildcards.network} on {wildcards.dataset}: {wildcards.condition}{wildcards.view}, seed {wildcards.seed}"
     script:
         "../scripts/sharpness.py"
+
+
+rule trajectory_own:
+    input:
+        data=rules.prepare.output.data,
+        snapshots=measured_snapshots(OWN_ON_THE_WAY),
+    output:
+        measures=f"{TRAJECTORY}.json",
+    log:
+        log_of(OWN_ON_THE_WAY, f"{RUN}/{{family}}{{view}}"),
+    benchmark:
+        benchmark_of(OWN_ON_THE_WAY, f"{RUN}/{{family}}{{view}}")
+    wildcard_constraints:
+        family=one_of(moments.own_on_the_way(STUDY)),
+        condition=one_of(STUDY.trained_conditions),
+        view=VIEW,
+    conda:
+        "../envs/cuda.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=16000, runtime=120),
+        gpu=1,
+    params:
+        **trajectory_params(OWN_ON_THE_WAY),
+    message:
+        "Weights on the way ({wildcards.family}) of {wildcards.network} on {wildcards.dataset}: {wildcards.condition}{wildcards.view}, seed {wildcards.seed}"
+    script:
+        "../scripts/trajectory.py"
 
 
 rule interpolate:

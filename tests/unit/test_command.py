@@ -90,6 +90,23 @@ def folder(tmp_path_factory, network, pixels, labels) -> Path:
     return root
 
 
+@pytest.mark.parametrize(
+    ("words", "loss"), [([], "squared_error"), (["--loss", "cross_entropy"], "cross_entropy")]
+)
+def test_the_loss_is_that_of_the_training_unless_it_is_named(
+    command, folder, tmp_path, network, pixels, labels, words, loss
+):
+    path = tmp_path / "model.safetensors"
+    spec = NetworkSpec("mlp", 3, (SIDE, SIDE), 3, options={"hidden_layers": 1})
+    normalize = {"mean": [0.4], "std": [0.2]}
+    model = NormalisedInput(network, **normalize).eval()
+    save_model(path, model, spec, normalize, training={"loss": "squared_error"})
+    _, document = command("--checkpoint", str(path), "--measures", "train_loss", *words)
+    assert document["loss"] == loss
+    expected = measure(model, pixels, labels, ["train_loss"], loss=loss)["train_loss"].value
+    assert values(document)["train_loss"] == pytest.approx(expected)
+
+
 NAMED = ["--network", "mlp", "--option", "hidden_layers=1", "--checkpoint", "model.pt"]
 USUAL = [*NAMED, "--normalize", "0.4", "0.2"]
 

@@ -21,6 +21,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
         (["measure"], "required: --data"),
         (["measure", "--data", "x"], "name a --network, or a --checkpoint"),
         (["measure", "--data", "x", "--netwrok", "mlp"], "unrecognized arguments: --netwrok mlp"),
+        (["measure", "--data", "x", "--measures", "path"], "a study with training.keep; leave it"),
         (["measure", "--data", "x", "--measures", "sam"], "unknown name 'sam'; valid: adaptive_sh"),
         (["measure", "--data", "x", "--samples", "0"], "'0' is no whole number above 0"),
         (["measure", "--data", "x", "--weight-decay", "-1"], "'-1' is no number of 0 or more"),

@@ -349,7 +349,7 @@ class _Dense:
         return self.matrix @ other
 
 
-def test_before_the_first_step_of_adam_no_ratio_is_known():
+def test_before_the_first_step_of_adam_neither_ratio_nor_critical_rate_is_known():
     model, objective, _ = linear()
     found = measure(
         *(Subject(model, objective), generator(0, "edge")),
@@ -359,7 +359,9 @@ def test_before_the_first_step_of_adam_no_ratio_is_known():
     names = {one.measure for one in found.measurements}
     assert "stability_threshold" in names
     assert "edge_ratio" not in names
-    assert found.details["left_out"]["edge_ratio"].startswith("before the first step")
+    assert "critical_sharpness" not in names
+    for name in ("edge_ratio", "critical_sharpness"):
+        assert found.details["left_out"][name].startswith("before the first step")
 
 
 def test_a_search_that_begins_at_the_vector_before_takes_fewer_products():

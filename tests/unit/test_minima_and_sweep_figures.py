@@ -121,6 +121,15 @@ def test_initial_weights_are_no_minimum():
     assert save_svg(minima(both)) == save_svg(minima())
 
 
+def test_the_axes_of_minima_have_the_unit_of_the_loss_that_was_minimised():
+    measures = measures_of(GRID)
+    of_loss = measures["measure"].isin(["train_loss", "fisher_rao_norm"])
+    measures.loc[of_loss, "unit"] = "squared outputs"
+    axes = minima(measures).axes[0]
+    shown = [label.replace("\n", " ") for label in (axes.get_xlabel(), axes.get_ylabel())]
+    assert shown == ["Training loss (squared outputs)", "Fisher–Rao norm (squared outputs)"]
+
+
 def test_minima_without_training_loss_are_refused_in_one_line():
     with pytest.raises(InputError) as error:
         minima(measures_of(GRID).query("measure != 'train_loss'"))

@@ -25,8 +25,8 @@ from minimascope.registry import find
 from minimascope.seeding import generator
 from minimascope.study import products
 from minimascope.study.loading import load_study
+from minimascope.study.moments import own_on_the_way
 from minimascope.study.own import own_line
-from minimascope.study.remarks import remarks
 from minimascope.study.sizes import Size, known_size
 
 ROOT = Path(__file__).parents[2]
@@ -88,12 +88,10 @@ def test_options_come_from_signatures_and_are_completed(tmp_path):
     assert not study.reads_files("stripes")
 
 
-def test_a_measure_of_ones_own_is_said_to_be_of_no_weights_on_the_way(tmp_path):
+def test_a_measure_of_ones_own_is_of_weights_on_the_way_where_these_are_measured(tmp_path):
     on = {"training/keep": [0, 1], "sharpness/on": ["kept", "final"]}
-    line = "note: sharpness.on: logit_curvature of your own file is measured of initial and final"
-    assert any(each.startswith(line) for each in remarks(loaded(tmp_path, on)))
-    kept = {"training/keep": [0, 1]}
-    assert not any("logit_curvature" in each for each in remarks(loaded(tmp_path, kept)))
+    assert own_on_the_way(loaded(tmp_path, on)) == ["logit_curvature"]
+    assert own_on_the_way(loaded(tmp_path, {"training/keep": [0, 1]})) == []
 
 
 def test_reading_a_study_runs_nothing_of_the_file(tmp_path):

@@ -201,7 +201,7 @@ def test_where_nothing_has_values_at_two_moments_a_figure_says_so(draw, values):
     along, *_ = trajectory_tables(table, *finals(table, epochs=3), CONDITIONS)
     rows = read_again(along[along["moment"] != "final"])
     figure = draw(rows, CONDITIONS.assign(**SETTINGS), "digits", "vit")
-    assert figure.get_label() == "no measure has values at two moments of the trainings or more"
+    assert figure.get_label() == "nothing was measured at two moments of a training"
 
 
 @pytest.mark.parametrize("value", [-2.0, 0.0, 3.0, np.nan])
@@ -261,3 +261,14 @@ def test_readers_see_how_near_to_the_edge_trainings_end():
     assert edge.loc["baseline", "Threshold"] == "20.50 ± 0.50"
     assert edge.loc["baseline", "Epoch"] == "3"
     assert nothing.startswith("Where conditions part is not known")
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_readers_see_that_networks_without_training_count_at_the_edge(trained):
+    ratio = document("baseline", 0, {4: 1.5}, "edge_ratio", "edge_of_stability")
+    table = read_again(snapshot_table({"a": ratio}))
+    along, _, partings = trajectory_tables(table, *finals(table, trained=trained), CONDITIONS)
+    edge, parted = text(partings, along)
+    said = "Networks that did not train count here, too." in edge.attrs["caption"]
+    assert said is not trained
+    assert "two seeds or more whose networks trained" in parted

@@ -151,7 +151,9 @@ def test_jobs_of_a_condition_and_jobs_of_a_network_are_grouped_apart(sent: list[
     together = {rule for rule in groups if "{seed}" not in groups[rule]}
     assert together == {"evaluate", "sharpness", "trajectory"}
     measuring = {*SHARPNESS, *(f"trajectory_{name}" for name in (*SHARPNESS, *OF_SNAPSHOTS))}
-    assert groups.keys() - together == (measuring | {"measure_own"}) & {rule.name for rule in sent}
+    assert groups.keys() - together == (measuring | {"measure_own", "trajectory_own"}) & {
+        rule.name for rule in sent
+    }
     assert len({groups[rule] for rule in together}) == len(set(groups.values())) - 1 == 1
 
 

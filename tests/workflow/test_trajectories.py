@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from documented_tables import ALONG_AND_BETWEEN, check_columns
 from small_study import ROOT, Project, made_once, study_with
 
+from minimascope.models import load_model
 from minimascope.safetensors_files import load_arrays
 
 pytestmark = pytest.mark.workflow
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.workflow
 STUDY = study_with(
     {
         "networks": {"mlp": {"architecture": "mlp", "width": 0.1, "activation": "tanh"}},
+        "parts": "trajectories/parts.py",
         "training.epochs": 4,
         "training.batch_size": "full",
         "training.loss": "squared_error",
@@ -26,6 +29,7 @@ STUDY = study_with(
             "forward": {},
             "edge_of_stability": {},
             "path": {"points": 3},
+            "parts:largest_weight": {},
             "landscape": {"points": 3, "line_points": 3, "direction_seeds": [0]},
             "interpolation": {"lines": [["baseline", "baseline_sam"]], "points": 3},
             "on": ["final", "kept"],
@@ -36,11 +40,16 @@ STUDY = study_with(
     }
 )
 RUN = ["condition", "seed"]
+PARTS = """
+def largest_weight(model, inputs, labels, generator):
+    return max(weight.abs().max().item() for weight in model.parameters())
+"""
 
 
 @pytest.fixture(scope="module")
 def along(tmp_path_factory: pytest.TempPathFactory) -> Project:
     def make(folder: Path) -> None:
+        (folder / "parts.py").write_text(PARTS)
         result = Project(ROOT, folder).run(STUDY)
         assert result.returncode == 0, result.stdout
 
@@ -72,6 +81,15 @@ def test_the_last_moment_is_the_finished_network(along: Project):
     files = (folder / f"{name}.safetensors" for name in ("epoch4", "model"))
     kept, model = (load_arrays(file)[0] for file in files)
     assert all(np.array_equal(kept[name], model[name]) for name in model)
+
+
+def test_a_measure_of_ones_own_is_that_of_the_kept_weights(along: Project):
+    found = table(along, "trajectory").query("measure == 'largest_weight'")
+    assert len(found) == 12
+    for row in found.itertuples():
+        folder = along.results(f"models/digits/mlp/{row.condition}/seed{row.seed}")
+        kept, *_ = load_model(folder / f"{row.moment}.safetensors", torch.device("cpu"))
+        assert row.value == max(weight.abs().max().item() for weight in kept.parameters())
 
 
 def test_all_conditions_of_a_seed_begin_at_the_same_weights(along: Project):
@@ -117,7 +135,7 @@ def test_weights_on_the_way_of_another_training_are_not_taken_for_those_of_this(
     along: Project, tmp_path: Path
 ):
     """Those that the last training kept none of are still there, from the one before."""
-    project = Project(ROOT, shutil.copytree(along.folder, tmp_path / "other"))
+    project = Project(ROOT, shutil.copytree(along.folder, tmp_path / "trajectories"))
     other = {**STUDY["training"], "optimizer": {**STUDY["training"]["optimizer"], "lr": 0.03}}
     result = project.run({**STUDY, "training": {**other, "keep": [0, 2]}}, "--until", "train")
     assert result.returncode == 0, result.stdout

@@ -373,8 +373,10 @@ def describe(measure: str, family: str = "evaluation", unit: str = "1") -> Measu
     """
     if measure in MEASURES:
         found = MEASURES[measure]
-        # Of another loss than a cross-entropy, what is in nats is in the unit of that.
-        return replace(found, unit=unit) if "nats" in found.unit and unit != "1" else found
+        # Of another loss than a cross-entropy, what is in nats is in the unit of that, and so is
+        # what has none for a softmax, such as the Fisher–Rao norm.
+        of_loss = "nats" in found.unit or unit == UNITS_OF_LOSSES["squared_error"]
+        return replace(found, unit=unit) if of_loss and unit != "1" else found
     if (attack := Named.parse(measure)) is not None:
         return _adversarial(attack, unit)
     if (at := AtRadius.parse(measure)) is not None:

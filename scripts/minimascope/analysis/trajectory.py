@@ -47,12 +47,14 @@ ABOUT_PARTINGS = (
     " networks that trained in the end."
 )
 NOTHING_PARTS = (
-    "Where conditions part is not known: that takes a baseline, and two seeds or more that trained."
+    "Where conditions part is not known: that takes a baseline, and two seeds or more whose"
+    " networks trained under it and under another condition."
 )
 ABOUT_EDGE = (
     "At the last moment that was kept: mean over seeds ± standard error. Ratio: the eigenvalue that"
     " decides over the threshold, 1 at the edge of stability. Of the loss in evaluation mode."
 )
+UNTRAINED = " Networks that did not train count here, too."
 
 
 def snapshot_table(documents: Documents) -> pd.DataFrame:
@@ -250,4 +252,5 @@ def _edges(trajectory: pd.DataFrame) -> Iterator[pd.DataFrame]:
                 }
             )
         seeds = count_seeds(of_network.groupby("condition")["seed"].nunique())
-        yield captioned(cells, f"{network} on {dataset}, {seeds}. {ABOUT_EDGE}").fillna(MISSING)
+        about = ABOUT_EDGE if of_network["trained"].astype(bool).all() else ABOUT_EDGE + UNTRAINED
+        yield captioned(cells, f"{network} on {dataset}, {seeds}. {about}").fillna(MISSING)

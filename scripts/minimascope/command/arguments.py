@@ -11,10 +11,11 @@ import yaml
 
 from .. import __version__
 from ..analysis.measure_names import MEASURES
-from ..errors import InputError, nearest
+from ..errors import InputError
 from ..registry import SHARPNESS, USUAL_MEASURES
 from ..sharpness.given_measures import family_of
 from ..sharpness.radii import SAM, SIGNED, AtRadius
+from ..sharpness.unknown_names import remedy
 
 DEFAULT_OUTPUT = Path("measures.json")
 FIGURES = (".png", ".svg", ".pdf")
@@ -175,9 +176,9 @@ def _add_measures(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--loss",
         metavar="NAME",
-        default="cross_entropy",
-        help="cross_entropy (default), binary_cross_entropy, mse, squared_error, or"
-        " FILE.py:FUNCTION for a function of yours from (outputs, labels) to the loss of each"
+        help="that which the checkpoint of a study was trained with, and cross_entropy of others"
+        " (default); cross_entropy, squared_error (as in a study), binary_cross_entropy, mse,"
+        " or FILE.py:FUNCTION for a function of yours from (outputs, labels) to the loss of each"
         " sample",
     )
     group.add_argument(
@@ -247,9 +248,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _measure(text: str) -> str:
-    known = [*SHARPNESS, *(name for family in SHARPNESS.values() for name in family.gives)]
     if text not in SHARPNESS and family_of(text) is None:
-        raise argparse.ArgumentTypeError(f"unknown name {text!r}; {nearest(text, known)}")
+        raise argparse.ArgumentTypeError(f"unknown name {text!r}; {remedy(text)}")
     return text
 
 

@@ -1,6 +1,7 @@
 """The network of the command ``minimascope``, with the weights of a checkpoint."""
 
 import hashlib
+import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ..networks.normalised import MIDDLE, NormalisedInput, check_channels
 from ..networks.weights_file import State, fitted, prefix_of, read_state
 from ..registry import library_of
 from ..safetensors_files import METADATA_KEY
+from ..sharpness.losses import CROSS_ENTROPY
 from ..streams import derive_seed
 from ..study.schema import PACKAGED, complete, definition, load_schema
 from ..study.validation import check
@@ -88,7 +90,7 @@ def read_network(arguments: Namespace, data: Data) -> Network:
 
 def _of_this_project(arguments: Namespace, path: Path) -> Network:
     """Return the network of a file that says itself which one it is."""
-    if path.suffix != ".safetensors" or not _is_ours(path):
+    if path.suffix != ".safetensors" or not _described(path):
         raise InputError(
             f"{path}: does not say which network it is of; name that with --network, such as"
             " timm:resnet18 or my_network.py:build"
@@ -102,13 +104,22 @@ def _of_this_project(arguments: Namespace, path: Path) -> Network:
     return Network(model, spec.architecture, options, metadata["normalize"], about)
 
 
-def _is_ours(path: Path) -> bool:
+def trained_loss(checkpoint: Path | None) -> str:
+    """Return the loss that a network of this project was trained with; the usual one of others."""
+    if checkpoint is None or checkpoint.suffix != ".safetensors":
+        return CROSS_ENTROPY.name
+    training = _described(checkpoint).get("training") or {}
+    return training.get("loss") or CROSS_ENTROPY.name
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """Return what a file says of itself if it is of this project, and nothing otherwise."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return METADATA_KEY in (file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from error
 
 

@@ -24,7 +24,7 @@ from ..sharpness.cross_entropy import CROSS_ENTROPY
 from ..sharpness.losses import LOSSES, find_loss
 from .data import Data, in_order, read_data
 from .figure import draw
-from .network import Network, read_network
+from .network import Network, read_network, trained_loss
 from .own import is_own, own_function
 from .text import report
 
@@ -41,6 +41,7 @@ def run(arguments: Namespace) -> None:
     """
     # A library that another one imports says so of itself.
     warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+    arguments.loss = arguments.loss or trained_loss(arguments.checkpoint)
     device, loss = _device(arguments.device), _loss(arguments.loss)
     shown = sys.stderr.isatty()
     with progress_shown(BAR if shown else NOTHING):

@@ -44,6 +44,7 @@ def plot(
     looks, logarithmic = study_looks(conditions), log_measures(of_all[of_all["trained"]])
     handles = [*looks.handles(), *untrained_handles(models)]
     title = f"{network} on {dataset}, {count_models(len(models))}"
+    loss = measures_of(rows, "training")[LOSS].axis_label
     figure, panels = panel_grid(title, len(names), balanced(len(names)), PANEL, handles)
     for axes, (measure, name) in zip(panels, names.items(), strict=True):
         for condition, own in models[models["trained"]].groupby("condition", sort=False):
@@ -51,7 +52,7 @@ def plot(
             axes.plot(own[LOSS], own[measure], **look, markersize=4.5, mew=0, alpha=0.85)
         lost = models[~models["trained"]]
         draw_untrained(axes, lost[LOSS], lost[measure])
-        draw_axis(axes.xaxis, MEASURES[LOSS].axis_label, models[LOSS], LOSS in logarithmic, 30)
+        draw_axis(axes.xaxis, loss, models[LOSS], LOSS in logarithmic, 30)
         draw_axis(axes.yaxis, name.axis_label, models[measure], measure in logarithmic, 24)
     figure.align_ylabels()
     return figure

@@ -15,7 +15,9 @@ from .style import balanced, draw_range, finite, notice, panel_grid, select
 PANEL = (2.4, 2.0)  # inches
 # Ratios of epochs from which on these are drawn evenly by their logarithm.
 MANY = 20
-NOTHING = "no measure has values at two moments of the trainings or more"
+# Such as of a path alone, whose numbers are of a whole training.
+ONE_MOMENT = "nothing was measured at two moments of a training"
+NO_LOSS = "no training loss is known where measures were taken on the way"
 
 
 def over_epochs(
@@ -31,7 +33,7 @@ def over_epochs(
     """
     rows = _drawn(trajectory, dataset, network)
     if rows.empty:
-        return notice(f"{network} on {dataset}", NOTHING)
+        return notice(f"{network} on {dataset}", ONE_MOMENT)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, {_seeds(rows)} per condition"
@@ -62,9 +64,11 @@ def over_loss(
     left. See `over_epochs`.
     """
     rows = _drawn(trajectory, dataset, network)
+    if rows.empty:
+        return notice(f"{network} on {dataset}", ONE_MOMENT)
     rows = rows[rows["measure"] != "train_loss"].dropna(subset="train_loss")
     if rows.empty:
-        return notice(f"{network} on {dataset}", NOTHING)
+        return notice(f"{network} on {dataset}", NO_LOSS)
     names = measures_of(rows, *COMPARED)
     looks = study_looks(conditions)
     title = f"{network} on {dataset}, means over {_seeds(rows)} per condition"

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..data.augment import Augmentation
-from ..errors import InputError, nearest
+from ..errors import InputError
 from ..jobs.progress import BAR, NOTHING, progress_shown
 from ..measurement import Measured, Measurement
 from ..network_copy import device_of, network_copy
@@ -25,6 +25,7 @@ from .outputs import Read
 from .probes import check_own_loss, first_pass
 from .radii import MORE_RADII, AtRadius
 from .subject import Subject, check
+from .unknown_names import is_of_trainings, remedy
 
 NO_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 NOT_GIVEN = "there is none with this loss and these settings"
@@ -208,19 +209,16 @@ def names_of(
     measures: Iterable[str], settings: Mapping[str, Mapping[str, Any]] = NO_SETTINGS
 ) -> list[str]:
     """Return names of measures, those of families written out, with what their settings add."""
-    known = [name for component in SHARPNESS.values() for name in component.gives]
     names = []
     for measure in measures:
         if measure not in SHARPNESS and family_of(measure) is None:
-            if _is_evaluation(measure):
+            if _is_evaluation(measure) and not is_of_trainings(measure):
                 raise InputError(
                     f"measures: {measure!r} is an evaluation on test data, and these are no part of"
                     " the call, which measures sharpness, norms and the function near the data;"
                     " leave it out, or evaluate the network in a study"
                 )
-            raise InputError(
-                f"measures: unknown name {measure!r}; {nearest(measure, [*SHARPNESS, *known])}"
-            )
+            raise InputError(f"measures: unknown name {measure!r}; {remedy(measure)}")
         own = settings.get(measure, {})
         names += measures_of_family(measure, own) if measure in SHARPNESS else [measure]
     return list(dict.fromkeys(names))

@@ -87,7 +87,13 @@ def measure(
     direction = gradient if divisors is None else gradient / divisors
     before = previous[CRITICAL].item() if CRITICAL in previous else 0.0
     guess = 2 / before if before else update.learning_rate or 1.0
-    critical = critical_rate(model, objective, direction, loss.item(), guess, batch_size)
+    # What an adaptive optimiser divides its first step by is not there yet.
+    begun = divisors is not None or not update.is_adaptive
+    critical = (
+        critical_rate(model, objective, direction, loss.item(), guess, batch_size)
+        if begun
+        else None
+    )
     size, draws = update.batch_size or n, child(generator, "batches")
     curvature = batch_sharpness(model, objective, size, batches, draws) if batches else None
     found = [
@@ -98,7 +104,7 @@ def measure(
         *([curvature] if curvature else ()),
         *thresholds,
     ]
-    left_out |= {} if critical else {CRITICAL: NO_STEP}
+    left_out |= {} if critical else {CRITICAL: NO_STEP if begun else NO_STEPS_YET}
     left_out |= {"batch_sharpness": NO_GRADIENT} if batches and not curvature else {}
     details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
     details |= {"critical_sharpness_passes": critical.passes} if critical else {}

@@ -32,7 +32,7 @@ def _keep(study: Study) -> Any:
 
 
 def moments(study: Study, family: str) -> list[str]:
-    """Return the kept moments that a registered family is measured at, in their order."""
+    """Return the kept moments that a family is measured at, in their order."""
     there = kept(study)
     if family in OF_SNAPSHOTS and family != EVALUATION:
         return there
@@ -41,7 +41,7 @@ def moments(study: Study, family: str) -> list[str]:
 
 
 def is_whole(family: str) -> bool:
-    """Return whether a registered family measures all kept moments together."""
+    """Return whether a family measures all kept moments together."""
     return "path" in find("sharpness", family).takes
 
 
@@ -51,7 +51,16 @@ def times_measured(study: Study, family: str) -> int:
 
 
 def families_on_the_way(study: Study) -> list[str]:
-    """Return the registered families that are measured at kept moments."""
+    """Return the families that are measured at kept moments, registered ones first."""
+    return [*_registered(study), *own_on_the_way(study)]
+
+
+def own_on_the_way(study: Study) -> list[str]:
+    """Return those of them that are of the user's own file."""
+    return [name for name in study.own("sharpness") if moments(study, name)]
+
+
+def _registered(study: Study) -> list[str]:
     wanted = {EVALUATION: {}, **study.config["sharpness"]}
     return [
         name
@@ -61,8 +70,11 @@ def families_on_the_way(study: Study) -> list[str]:
 
 
 def trajectory_jobs(study: Study) -> dict[str, list[str]]:
-    """Return families by the job that measures them at kept moments; see `Study.sharpness_jobs`."""
-    jobs = study.jobs_of(families_on_the_way(study))
+    """Return registered families by the job that measures them at kept moments.
+
+    See `Study.sharpness_jobs`.
+    """
+    jobs = study.jobs_of(_registered(study))
     return {
         TRAJECTORY if job == SHARED else f"{TRAJECTORY}_{job}": own for job, own in jobs.items()
     }

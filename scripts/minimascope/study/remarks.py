@@ -9,7 +9,6 @@ from ..data.other_kinds import KINDS
 from ..registry import SHARPNESS
 from .checks import OTHER_DEVICES, TRAINING_DEVICES, WITH_DEVICES
 from .corruptions import corruption_names
-from .moments import moments
 from .own_data import OVER_BOTH
 from .study import Study
 
@@ -24,7 +23,6 @@ def remarks(study: Study) -> Iterator[str]:
         return
     yield from _uncorrupted(study)
     yield from _unseen_devices(study)
-    yield from _own_on_the_way(study)
     if conditions == 1:
         yield "note: 1 condition: there is nothing to compare it with; add others"
         return
@@ -63,16 +61,6 @@ def _tested(study: Study, dataset: str, network: str) -> int:
         len(study.seeds) > 1,
     ]
     return max(1, len(sharpness & {*MAIN_MEASURES})) * (ALWAYS_EVALUATED + sum(further))
-
-
-def _own_on_the_way(study: Study) -> Iterator[str]:
-    """Yield a line where measures of the user's own file are not taken of weights on the way."""
-    own = study.own("sharpness")
-    if own and moments(study, next(iter(SHARPNESS))):
-        yield (
-            f"note: sharpness.on: {', '.join(own)} of your own file is measured of initial and"
-            " final weights alone, not of those that training.keep keeps"
-        )
 
 
 def _uncorrupted(study: Study) -> Iterator[str]:
