@@ -39,7 +39,7 @@ TRAINING = {
     "adversarial": {"radius": "8/255"},
     "optimizer": {"name": "sgd", "lr": 0.1},
     "averaging": {"name": "swa"},
-    "keep": [0],
+    "keep": [0, 1],
 }
 FAMILIES = {
     "forward": {},

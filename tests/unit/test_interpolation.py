@@ -118,6 +118,8 @@ def test_networks_on_one_line_or_of_different_shape_are_refused():
     (start, end), split = problem(2)
     with pytest.raises(InputError, match="on one line"):
         plane([start, end, start], Objective(split))
+    with pytest.raises(InputError, match="on one line"):
+        plane([start, copy.deepcopy(start), end], Objective(split))
     other = nn.Linear(3, 4)
     with pytest.raises(
         InputError, match=r"from the start to the end: .*; name networks of the same"

@@ -120,3 +120,12 @@ def test_the_network_is_the_same_afterwards():
     before = {name: tensor.clone() for name, tensor in models[-1].state_dict().items()}
     measured(models)
     assert all(torch.equal(t, before[name]) for name, t in models[-1].state_dict().items())
+
+
+def test_across_a_straight_path_there_is_a_grid_without_a_margin_too():
+    found = measured(moved(network(), 1.0), margin=0.0)
+    x, y = found.arrays["x"], found.arrays["y"]
+    assert np.ptp(x) == pytest.approx(np.ptp(found.details["x"]))
+    assert np.diff(y).min() > 0
+    usual = measured(moved(network(), 1.0)).arrays["y"]
+    assert y == pytest.approx(usual)

@@ -1,5 +1,6 @@
 """Paths between trained networks: straight, after matching, and along trained curves."""
 
+import copy
 from functools import cache
 
 import numpy as np
@@ -100,3 +101,14 @@ def test_a_curve_that_diverges_is_refused():
     start, end, objective = problem()
     with refused("sharpness.interpolation.bezier.lr: the curve diverged; take a lower rate"):
         bezier(start, end, objective, np.array([0, 0.5, 1]), generator(0), **CURVE | {"lr": 1e30})
+
+
+@pytest.mark.parametrize("kind", [{"matched": True}, {"bezier": CURVE}])
+@pytest.mark.parametrize("broken", [0, 1])
+def test_networks_that_are_not_finite_are_refused(kind, broken):
+    *models, objective = problem()
+    models[broken] = copy.deepcopy(models[broken])
+    next(models[broken].parameters()).data[0, 0] = float("nan")
+    wanted = LINE | {"matched": False, "bezier": None} | kind
+    with refused("holds NaN or infinite values"):
+        paths(*models, objective, wanted, generator(0))

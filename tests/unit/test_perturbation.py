@@ -182,8 +182,10 @@ def test_further_radii_have_names_errors_and_floors_of_their_own_and_change_noth
         ([0.1, 1e300], "more_radii: 1e+300: the loss is not finite at"),
     ],
 )
-def test_radii_that_make_no_sense_are_refused(radii, message):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_radii_that_make_no_sense_are_refused(radii, message, dtype):
     model, inputs, labels = small_problem()
+    objective = Objective(Split(inputs, labels))
     with pytest.raises(InputError) as caught:
-        sam_sharpness_at(model, Objective(Split(inputs, labels)), radii, 3, generator=generator(0))
+        sam_sharpness_at(model.to(dtype), objective, radii, 3, generator=generator(0))
     assert str(caught.value).startswith(message)

@@ -226,7 +226,9 @@ datasets: {large: {corrupted: cifar10_c, test_samples: 100}}
 evaluation: {corruptions: {names: [fogg]}}
   evaluation.corruptions.names[0]: unknown name 'fogg'; did you mean 'fog'?
 sharpness: {forward: null, perturbation: null}
-  sharpness: every family is null; measure at least one
+  sharpness: every family of finished networks is null; measure at least one, such as forward
+{sharpness: {forward: null, perturbation: null, edge_of_stability: {}}, training: {keep: [1]}}
+  sharpness: every family of finished networks is null; measure at least one, such as forward
 analysis: {minimum_train_accuracy: 0.5}
   analysis.minimum_train_accuracy: is analysis.trained.train_accuracy now; write it there
 analysis: {trained: {train_accuracy: 50}}
@@ -406,8 +408,8 @@ data_dir: ~/pictures
   data_dir: '~' is not filled in; write /
 width: 0.5
   width: unknown key; it is a key of networks.<name>; write it there
-sharpness: {samples: 10}
-  sharpness.samples: unknown key; it is a key of sharpness.perturbation; write it there
+sharpness: {radius: 0.01}
+  sharpness.radius: unknown key; it is a key of sharpness.perturbation; write it there
 sharpness: {sam_sharpness: {}}
   sharpness.sam_sharpness: unknown key; it is a measure of the family perturbation; write perturb
 sharpness: {perturbation: {more_radii: [0]}}

@@ -190,3 +190,18 @@ def test_a_network_that_diverged_and_one_without_a_linear_end_are_refused():
         measure(convolutional, inputs, labels, "relative_flatness")
     # a loss alone needs no linear layer
     assert measure(convolutional, inputs, labels, "sam_sharpness")["sam_sharpness"].value > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "settings"),
+    [
+        ("train_label_impurity", "cross_entropy", {}),
+        ("train_label_entropy", "squared_error", {}),
+        ("hessian_trace", "cross_entropy", {"hessian": {"trace_products": 0}}),
+        ("sam_sharpness_published", "cross_entropy", {"perturbation": {"published": False}}),
+    ],
+)
+def test_a_measure_that_is_named_and_not_there_is_refused(name, loss, settings):
+    model, inputs, labels = problem()
+    with pytest.raises(InputError, match=f"^{name}: there is none with this loss and these"):
+        measure(model, inputs, labels, [name, "train_loss"], loss=loss, settings=settings)

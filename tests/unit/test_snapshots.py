@@ -22,10 +22,11 @@ from training_cases import (
 
 from minimascope.checkpoints import CheckpointFile
 from minimascope.files import remove_abandoned
-from minimascope.models import load_divisors, load_model
+from minimascope.models import load_divisors, load_model, save_model
 from minimascope.networks import NetworkSpec
 from minimascope.optim import build, preconditioner
 from minimascope.schedule import Schedule
+from minimascope.sharpness.trajectory import Snapshot
 from minimascope.snapshot_files import SnapshotFiles
 from minimascope.snapshots import Moment, kept_moments, ladder
 from minimascope.study.moments import kept, moments, trajectory_jobs
@@ -285,6 +286,11 @@ def test_steps_up_to_the_last_one_are_kept():
             " that out, or train for longer",
         ),
         (
+            {"evaluation": {"on": ["final", "initial"]}},
+            "evaluation.on[1]: 'initial' is no moment: final, kept, an epoch such as 5, or a step"
+            " such as step200",
+        ),
+        (
             {"evaluation": {"on": [3]}, "training": {"keep": [3]}},
             "evaluation.on: lists no 'final', without which nothing can be compared",
         ),
@@ -292,6 +298,14 @@ def test_steps_up_to_the_last_one_are_kept():
             {"training": {"loss": "squared_error", "optimizer": {"name": "kfac", "lr": 0.1}}},
             "training.loss: kfac's curvature is that of a softmax; use"
             " cross_entropy, or another optimizer",
+        ),
+        (
+            {
+                "training": {"loss": "squared_error"},
+                "sharpness": {"perturbation": {"adaptive": {"normalise_logits": True}}},
+            },
+            "sharpness.perturbation.adaptive.normalise_logits: squared_error on small has no"
+            " softmax; set it to false",
         ),
         (
             {"conditions": {"other": {"loss": "squared_error"}}},
@@ -302,3 +316,10 @@ def test_steps_up_to_the_last_one_are_kept():
 )
 def test_moments_that_cannot_be_measured_are_refused_in_one_line(changes, line):
     assert refusal(**changes) == line
+
+
+def test_a_finished_network_in_the_place_of_a_snapshot_is_refused(tmp_path):
+    path = tmp_path / "epoch2.safetensors"
+    save_model(path, resnet(), SPEC, NORMALIZE, run={}, training={})
+    with refused("epoch2.safetensors: says of no moment of a training; delete it and run again"):
+        Snapshot.read(path, CPU)

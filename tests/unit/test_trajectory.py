@@ -154,6 +154,14 @@ def test_the_interval_is_students_t():
     assert [found["lower"], found["upper"]] == pytest.approx(list(expected))
 
 
+def test_seeds_are_counted_where_the_difference_is_taken():
+    found = parting(
+        baseline={0: [5.0, 7.0, 11.0], 3: [5.0, 7.0, 11.0]},
+        sam={0: [5.0, 7.1, 11.2], 3: [6.0, 8.1, np.nan]},
+    ).iloc[0]
+    assert (found["difference"], found["n_seeds"]) == (pytest.approx(1.05), 2)
+
+
 def test_networks_that_did_not_train_and_single_seeds_are_not_compared():
     table = snapshots(baseline={0: [1.0, 2.0]}, sam={0: [3.0, 4.0]})
     *_, none = trajectory_tables(table, *finals(table, trained=False), CONDITIONS)

@@ -196,7 +196,8 @@ def _parting(own: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any] | None
         "lower": lower[-1],
         "upper": upper[-1],
         "n_moments": len(epochs),
-        "n_seeds": len(seeds),
+        # A measure can be there at some moments of a training alone, as critical sharpness is.
+        "n_seeds": int(estimate.df[-1]) + 1,
     }
 
 

@@ -28,6 +28,7 @@ from .subject import Subject, check
 from .unknown_names import is_of_trainings, remedy
 
 NO_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
+NOT_GIVEN = "there is none with this loss and these settings"
 # What takes gradients; those of curvature check these themselves.
 NEED_GRADIENT = {"train_gradient_norm", "adaptive_sharpness_worst", "quotient_sharpness_worst"}
 
@@ -62,8 +63,9 @@ def measure(
             DataLoader, or a list of batches (inputs, labels) or of mappings with ``labels``.
         labels: of the inputs; None where these have their own.
         measures: names of measures, or of families for all of theirs.
-        loss: ``cross_entropy``, ``binary_cross_entropy`` (of logits), ``mse``, or a function of
-            outputs (in float64) and labels that returns a loss for each sample.
+        loss: ``cross_entropy``, ``binary_cross_entropy`` (of logits), ``mse``, ``squared_error``
+            (½‖z − t‖² of classes), or a function of outputs (in float64) and labels that returns a
+            loss for each sample.
         outputs: where the outputs are in what the model returns: a key or attribute, an index, or a
             function. None takes a tensor, ``logits``, or the first tensor of a tuple.
         settings: of families, by name: ``{"hessian": {"trace_products": 198}}``. Keys and values
@@ -167,7 +169,7 @@ def measure_families(
                 draws = generator(seed, family, device=device_of(model))
                 others = {"initial": initial} if "initial" in component.takes else {}
                 measured = component.load()(subject, draws, **others, **chosen)
-                _refuse_left_out(measured, named)
+                _refuse_left_out(measured, [name for name in named if name in names])
                 found.append(OfFamily(family, chosen, measured, time.perf_counter() - start))
     return found
 
@@ -180,15 +182,17 @@ def _check_gradient(model: nn.Module, objective: Objective, measure: str) -> Non
 
 
 def _refuse_left_out(measured: Measured, asked: Sequence[str]) -> None:
-    """Raise InputError if a measure that was asked for by its own name is not defined."""
-    for name, reason in measured.details.get("left_out", {}).items():
-        if name in asked and reason == NO_INITIAL:
+    """Raise InputError if a measure that was asked for by its own name is not there."""
+    there = {measurement.measure for measurement in measured.measurements}
+    reasons = measured.details.get("left_out", {})
+    for name in asked:
+        if reasons.get(name) == NO_INITIAL:
             raise InputError(
                 f"{name}: is a distance from the weights that training began with; give the network"
                 " with these as initial=, or leave it out"
             )
-        if name in asked:
-            raise InputError(f"{name}: {reason}; leave it out")
+        if name in reasons or name not in there:
+            raise InputError(f"{name}: {reasons.get(name, NOT_GIVEN)}; leave it out")
 
 
 def _refuse_unused(settings: Mapping[str, Any], wanted: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from .bezier import bezier
 from .directions import difference
 from .matching import matched
 from .objective import BATCH_SIZE, Objective, in_dtype_of
+from .subject import check_finite
 from .surface import loss_surface
 
 
@@ -74,8 +75,10 @@ def paths(
         generator: of what is drawn, on the CPU.
 
     Raises:
-        InputError: see these.
+        InputError: a network that is not finite, or see these.
     """
+    for network in (start, end):
+        check_finite(network, objective)
     spacing, batchnorm = (wanted["points"], wanted["margin"]), wanted["batchnorm"]
     found = {"straight": line(start, end, objective, *spacing, batchnorm)}
     if wanted["matched"]:
@@ -185,9 +188,10 @@ def plane(
         return sum((a[name].double() * b[name].double()).sum().item() for name in parameters)
 
     length = dot(u, u) ** 0.5
-    along = dot(u, v) / length
+    # Of two networks that are the same, everything lies on one line with the third.
+    along = dot(u, v) / length if length else 0.0
     height = max(dot(v, v) - along**2, 0.0) ** 0.5
-    if height <= 1e-6 * length:
+    if not length or height <= 1e-6 * length:
         raise InputError("three networks on one line span no plane; name others")
     first = {name: u[name] / length for name in u}
     second_axis = {name: (v[name] - along * first[name]) / height for name in v}

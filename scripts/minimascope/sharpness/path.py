@@ -12,6 +12,8 @@ from .subject import Subject
 from .surface import loss_surface
 
 State = Mapping[str, torch.Tensor]
+# The usual margin of a grid, as a share of the path's larger side.
+MARGIN = 0.3
 
 
 def measure(
@@ -20,7 +22,7 @@ def measure(
     *,
     path: Sequence[State],
     points: int = 21,
-    margin: float = 0.3,
+    margin: float = MARGIN,
     dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
 ) -> Measured:
@@ -37,7 +39,8 @@ def measure(
         generator: nothing is drawn.
         path: states (`directions.state_of`) of all moments, the subject's last; two at least.
         points: m, on each side of the grid.
-        margin: by which the grid is larger than the path, as a share of its larger side.
+        margin: by which the grid is larger than the path, as a share of its larger side; `MARGIN`
+            across a straight path if it is 0.
         dtype: ``float32`` or ``float64``, in which the network is evaluated.
         batch_size: how many inputs are computed at once.
 
@@ -110,10 +113,12 @@ def _combined(path: Sequence[State], weights: torch.Tensor) -> dict[str, torch.T
 def _grid_around(coordinates: torch.Tensor, points: int, margin: float) -> list[torch.Tensor]:
     """Return the coordinates of a grid's points, for each direction, around a path."""
     low, high = coordinates.min(0).values, coordinates.max(0).values
-    border = margin * (high - low).max()
+    largest = (high - low).max()
+    # A straight path has no extent along the second direction, and a grid needs some.
+    borders = torch.where(high > low, margin, margin or MARGIN) * largest
     return [
         torch.linspace(a - border, b + border, points, dtype=torch.float64)
-        for a, b in zip(low.tolist(), high.tolist(), strict=True)
+        for a, b, border in zip(low.tolist(), high.tolist(), borders.tolist(), strict=True)
     ]
 
 

@@ -97,11 +97,13 @@ def sam_sharpness_at(
     origin = parameters.vector.clone()
     noise = torch.empty_like(origin)
     scale = radii[0] / math.sqrt(parameters.size)
+    # One that is beyond the network's floating type is infinite in it, and so are its losses.
+    ratios = (torch.tensor(radii, dtype=torch.float64) / radii[0]).to(origin.dtype).tolist()
     losses = centre.new_empty(len(radii), samples)
     for k in progress(range(samples), "perturbations", "sample"):
         noise.normal_(0, scale, generator=generator)
-        for row, radius in enumerate(radii):
-            torch.add(origin, noise, alpha=radius / radii[0], out=parameters.vector)
+        for row, ratio in enumerate(ratios):
+            torch.add(origin, noise, alpha=ratio, out=parameters.vector)
             losses[row, k] = objective.mean(model, batch_size)
     rounding = None if exact is None else (centre - exact).abs().item()
     return [

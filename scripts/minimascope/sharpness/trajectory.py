@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..data.prepared import Dataset
+from ..errors import InputError
 from ..measurement import Measured
 from ..models import load_divisors, load_model
 from ..optim.stability import Update
@@ -39,8 +40,14 @@ class Snapshot:
 
     @classmethod
     def read(cls, path: str | PathLike, device: torch.device) -> Self:
-        """Read what `snapshot_files.SnapshotFiles` wrote."""
+        """Read what `snapshot_files.SnapshotFiles` wrote.
+
+        Raises:
+            InputError: another file, such as that of a finished network.
+        """
         model, _, metadata = load_model(path, device)
+        if "moment" not in metadata:
+            raise InputError(f"{path}: says of no moment of a training; delete it and run again")
         training, moment = metadata["training"], metadata["moment"]
         update = Update(
             moment["learning_rate"],

@@ -23,7 +23,7 @@ from .other_sets import check_other_sets
 from .own import check_own
 from .selection import WORDS
 from .starts import check_starts, starts
-from .study import Study
+from .study import USUAL_LOSS, Study
 from .toys import check_toys
 from .training_checks import check_kinds, check_trainings
 
@@ -116,9 +116,12 @@ def _check_analysis(study: Study) -> None:
 def _check_measures(study: Study) -> None:
     """Refuse a study without measures, or without those that its analysis needs."""
     if not study.families:
-        raise InputError("sharpness: every family is null; measure at least one")
+        raise InputError(
+            "sharpness: every family of finished networks is null; measure at least one, such as"
+            " forward"
+        )
     for dataset, families in study.sharpness.items():
-        _check_more_radii(study, dataset)
+        _check_perturbation(study, dataset)
         noise = families["input"]["noise"] if "input" in study.families else []
         if noise != sorted(noise):
             raise InputError(
@@ -132,10 +135,19 @@ def _check_measures(study: Study) -> None:
             )
 
 
-def _check_more_radii(study: Study, dataset: str) -> None:
+def _check_perturbation(study: Study, dataset: str) -> None:
     if PERTURBATION not in study.families:
         return
     settings = study.sharpness[dataset][PERTURBATION]
+    adaptive = settings["adaptive"]
+    losses = {spec["loss"] for (own, _), spec in study.training.items() if own == dataset}
+    # None of trainings elsewhere of which it is not known.
+    others = losses - {None, USUAL_LOSS}
+    if others and adaptive and adaptive["normalise_logits"]:
+        where = _where_selected(study, dataset, PERTURBATION, "adaptive")
+        raise InputError(
+            f"{where}.normalise_logits: {min(others)} on {dataset} has no softmax; set it to false"
+        )
     if settings["radius"] in settings[MORE_RADII]:
         where = _where_selected(study, dataset, PERTURBATION, MORE_RADII)
         raise InputError(f"{where}: {settings['radius']} is radius already; leave it out")

@@ -217,14 +217,13 @@ def _unknown(path: str, why: str, schema: Schema, root: Schema) -> str:
         return f"{path}: is {inside}{new} now; write it there"
     hint = nearest(name, (key for key in schema["properties"] if ":" not in key))
     home = _home(name, schema, root)
-    if hint.endswith("?") and home:
+    # That is sure, and what looks alike is a guess.
+    if (family := family_of(name)) in schema["properties"]:
+        hint = f"it is a measure of the family {family}; write {family}: {{}}"
+    elif hint.endswith("?") and home:
         hint += f" {inside}{home} has a key {name}, too"
-    if hint.startswith("valid"):
-        family = family_of(name)
-        if family in schema["properties"]:
-            hint = f"it is a measure of the family {family}; write {family}: {{}}"
-        elif home:
-            hint = f"it is a key of {inside}{home}; write it there"
+    elif hint.startswith("valid") and home:
+        hint = f"it is a key of {inside}{home}; write it there"
     return f"{path}: {why}; {hint}"
 
 
