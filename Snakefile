@@ -47,9 +47,12 @@ JOBS = {
     "network_ensembles": TOGETHER,
     "attack": ATTACKED,
     "evaluate_own": OWN_EVALUATED,
-    "measure_own": OWN_MEASURED,
+    OWN: OWN_MEASURED,
     **{job: measured_cases(job) for job in STUDY.sharpness_jobs},
     **{job: trained_cases(job) for job in moments.trajectory_jobs(STUDY)},
+    OWN_ON_THE_WAY: [
+        case for family in moments.own_on_the_way(STUDY) for case in trajectory_cases(family)
+    ],
     "interpolate": INTERPOLATIONS,
     **dict.fromkeys(("probabilities", "disagreement", "collect"), every() if STUDY.pairs else []),
     **dict.fromkeys(("toy_fits", "toy_sharpness"), toy_jobs(STUDY)),

@@ -119,6 +119,14 @@ def test_measures_on_the_way_take_their_passes_at_each_moment_and_those_of_all_o
     assert found == pytest.approx(2 + passes * 100 * 1e-4)
 
 
+def test_passes_are_over_the_samples_that_are_measured_on(speed):
+    where = {**TRAIN, "condition": "baseline", "view": ""}
+    for samples, expected in ((20, 20), (1000, 100)):
+        part = study(**deep_merge(SMALL, {"sharpness": {"samples": samples}}))
+        found = work_of(part, speed, "sharpness", where)
+        assert found == pytest.approx(2 + 50 * expected * 1e-4)
+
+
 @pytest.mark.parametrize(
     ("batchnorm", "architecture", "passes"),
     [("reestimated", "resnet18", 2), ("reestimated", "vit", 1), ("interpolated", "resnet18", 1)],

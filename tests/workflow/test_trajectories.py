@@ -92,6 +92,14 @@ def test_a_measure_of_ones_own_is_that_of_the_kept_weights(along: Project):
         assert row.value == max(weight.abs().max().item() for weight in kept.parameters())
 
 
+def test_a_document_of_ones_own_that_is_missing_is_made_though_all_tables_are_there(along: Project):
+    [path, *_] = sorted(along.results("measures").rglob("*largest_weight-trajectory.json"))
+    aside = path.rename(path.with_suffix(".aside"))
+    assert along.planned(STUDY)["trajectory_own"] == 1
+    aside.rename(path)
+    assert "trajectory_own" not in along.planned(STUDY)
+
+
 def test_all_conditions_of_a_seed_begin_at_the_same_weights(along: Project):
     first = table(along, "trajectory").query("epoch == 0 and measure == 'train_loss'")
     assert first.groupby("seed")["value"].nunique().eq(1).all()

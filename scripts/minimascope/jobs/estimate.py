@@ -208,7 +208,8 @@ def _inputs(study: Study, rule: str, wildcards: Mapping[str, str], size: Size) -
         families = trajectory_jobs(study)[rule]
         times = {family: times_measured(study, family) for family in families}
     passes = sum(study.passes(family, dataset, **run) * n for family, n in times.items())
-    return (len(study.seeds) if rule in (SHARED, TRAJECTORY) else 1) * passes * size.train
+    samples = min(size.train, study.config["sharpness"]["samples"] or size.train)
+    return (len(study.seeds) if rule in (SHARED, TRAJECTORY) else 1) * passes * samples
 
 
 def _working(study: Study) -> set[str]:

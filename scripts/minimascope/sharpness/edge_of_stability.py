@@ -77,23 +77,14 @@ def measure(
     norm, unit = gradient.double().norm().item(), objective.loss.unit
     divisors = _divisors(model, update)
     matrices = _matrices(hessian, model, objective, update, divisors, batch_size)
-    values = {
-        name: _largest(
-            matrix, child(generator, name), previous.get(name), tolerance, max_iterations
-        )
-        for name, matrix in matrices.items()
-    }
+    values = _largest(matrices, generator, previous, tolerance, max_iterations)
     thresholds, left_out = _thresholds(update, norm, values, n)
-    direction = gradient if divisors is None else gradient / divisors
-    before = previous[CRITICAL].item() if CRITICAL in previous else 0.0
-    guess = 2 / before if before else update.learning_rate or 1.0
+    critical, why_not = None, NO_STEPS_YET
     # What an adaptive optimiser divides its first step by is not there yet.
-    begun = divisors is not None or not update.is_adaptive
-    critical = (
-        critical_rate(model, objective, direction, loss.item(), guess, batch_size)
-        if begun
-        else None
-    )
+    if divisors is not None or not update.is_adaptive:
+        direction = gradient if divisors is None else gradient / divisors
+        guess, why_not = _guess(update, previous), NO_STEP
+        critical = critical_rate(model, objective, direction, loss.item(), guess, batch_size)
     size, draws = update.batch_size or n, child(generator, "batches")
     curvature = batch_sharpness(model, objective, size, batches, draws) if batches else None
     found = [
@@ -104,7 +95,7 @@ def measure(
         *([curvature] if curvature else ()),
         *thresholds,
     ]
-    left_out |= {} if critical else {CRITICAL: NO_STEP if begun else NO_STEPS_YET}
+    left_out |= {} if critical else {CRITICAL: why_not}
     left_out |= {"batch_sharpness": NO_GRADIENT} if batches and not curvature else {}
     details: dict[str, Any] = {f"{name}_products": value.products for name, value in values.items()}
     details |= {"critical_sharpness_passes": critical.passes} if critical else {}
@@ -148,15 +139,26 @@ def _matrices(
 
 
 def _largest(
-    matrix: Curvature | Preconditioned,
+    matrices: Mapping[str, Curvature | Preconditioned],
     generator: torch.Generator,
-    previous: np.ndarray | None,
+    previous: Mapping[str, np.ndarray],
     tolerance: float,
     max_iterations: int,
-) -> Eigenvalues:
-    kind = {"dtype": matrix.dtype, "device": matrix.device}
-    start = None if previous is None else torch.as_tensor(previous, **kind)
-    return extreme_eigenvalues(matrix, 1, generator, tolerance, max_iterations, start=start)
+) -> dict[str, Eigenvalues]:
+    """Return the largest eigenvalue of each matrix, searched for from its last vector on."""
+    found = {}
+    for name, matrix in matrices.items():
+        kind = {"dtype": matrix.dtype, "device": matrix.device}
+        start = torch.as_tensor(previous[name], **kind) if name in previous else None
+        draws = child(generator, name)
+        found[name] = extreme_eigenvalues(matrix, 1, draws, tolerance, max_iterations, start=start)
+    return found
+
+
+def _guess(update: Update, previous: Mapping[str, np.ndarray]) -> float:
+    """Return where to begin the search for the critical rate: at the last one, if there is one."""
+    before = previous[CRITICAL].item() if CRITICAL in previous else 0.0
+    return 2 / before if before else update.learning_rate or 1.0
 
 
 def _eigenvalue(name: str, found: Eigenvalues, n: int) -> Measurement:
